@@ -1,0 +1,99 @@
+//! The outside world: the only home of the file system and of `unsafe`.
+//!
+//! [`Disk`] and [`DiskFile`] are what the engine asks of a file system. There are
+//! two implementations: [`RealDisk`] and, for tests, [`sim::SimDisk`], which forgets
+//! on a crash what was not synced. What is assumed of a disk is written down in
+//! `docs/durability.md`.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub mod map;
+mod real;
+pub mod sim;
+
+pub use map::Map;
+pub use real::RealDisk;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// For reading; it must exist.
+    Read,
+    /// For reading and writing; it must exist.
+    ReadWrite,
+    /// For reading and writing; it must not exist.
+    CreateNew,
+    /// The same, readable by its owner alone (mode 0600): for key files.
+    CreateNewPrivate,
+}
+
+/// What the engine asks of a file system. Paths are as the caller gave them.
+///
+/// A created, renamed or removed name is durable only after [`Disk::sync_dir`] of
+/// its directory. A full disk is `io::ErrorKind::StorageFull`.
+pub trait Disk: Send + Sync + Debug {
+    /// Makes a directory; its parent must exist, it must not.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Opens a file.
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>>;
+    /// Names in a directory, sorted by their bytes. Names that are not UTF-8 are left out.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Whether a file or directory is there.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Renames a file, replacing what is at the new name. Atomic.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Unlinks a file. Readers that have it open keep it.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// An open file. Positional; there is no cursor, so it can be shared.
+pub trait DiskFile: Send + Sync + Debug {
+    /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes all the bytes at `offset`, growing the file if needed. An error
+    /// leaves any part of them written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Size in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts the file, or grows it with zeros (no space is reserved).
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Reserves space for `offset..offset + len`, growing the file; what was not
+    /// written reads as zeros.
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
+    /// Makes the data and the size durable (`fdatasync`).
+    fn sync_data(&self) -> io::Result<()>;
+    /// Asks the system to read `offset..offset + len` from the device next time, as far
+    /// as it is clean. Advice: may do nothing.
+    fn drop_cache(&self, offset: u64, len: u64) -> io::Result<()>;
+    /// Maps the first `len` bytes for reading; `None` where that is not possible.
+    /// The file must not shrink while it is mapped.
+    fn map(&self, len: u64) -> io::Result<Option<Map>>;
+    /// Takes the file's exclusive advisory lock if nobody holds it; whether it did.
+    /// It is released when the last handle of this open file is dropped, or when the
+    /// process ends.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// The same, waiting for whoever holds it.
+    fn lock(&self) -> io::Result<()>;
+    /// Releases the lock.
+    fn unlock(&self) -> io::Result<()>;
+}
+
+/// Reads exactly `buf.len()` bytes at `offset`.
+///
+/// # Errors
+/// `UnexpectedEof` if the file ends before; else what [`DiskFile::read_at`] says.
+pub fn read_exact_at(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match file.read_at(&mut buf[filled..], offset + filled as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+    }
+    Ok(())
+}

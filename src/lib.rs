@@ -1,0 +1,5 @@
+//! bulla: an embedded, append-only, tamper-evident storage engine for audit logs.
+pub mod hash;
+pub mod random;
+pub mod seq;
+pub mod time;
