@@ -52,6 +52,7 @@ pub trait Disk: Send + Sync + Debug {
 }
 
 /// An open file. Positional; there is no cursor, so it can be shared.
+#[allow(clippy::len_without_is_empty)] // nobody asks that of a file, and `len` can fail
 pub trait DiskFile: Send + Sync + Debug {
     /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
