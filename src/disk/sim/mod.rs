@@ -19,7 +19,11 @@
 //! ```
 
 mod fault;
+#[cfg(test)]
+mod fault_laws;
 mod file;
+#[cfg(test)]
+mod laws;
 mod names;
 mod node;
 mod prng;
