@@ -133,6 +133,13 @@ impl KeyId {
         &self.0
     }
 
+    /// Reads the eight lower-case digits that it is shown as.
+    fn from_hex(text: &str) -> Option<Self> {
+        let number = u32::from_str_radix(text, 16).ok()?;
+        let [d, c, b, a] = number.to_le_bytes();
+        Some(KeyId([a, b, c, d])).filter(|id| id.to_string() == text)
+    }
+
     fn of(name: &KeyName, kind: SignatureKind, public: &[u8]) -> Self {
         let digest = sha256(&[name.0.as_bytes(), b"\n", kind.type_bytes(), public]);
         let [a, b, c, d, ..] = *digest.as_bytes();
@@ -252,7 +259,11 @@ impl SigningKey {
     /// What is wrong with the text, without quoting it: it is secret.
     pub fn from_secret_text(text: &str) -> Result<Self, KeyError> {
         let rest = text.strip_prefix(PRIVATE_PREFIX).ok_or(KeyError::NotASigningKey)?;
-        let (name, id, encoded) = split_key_text(rest)?;
+        // What stands in the wrong place may be the secret: do not quote it.
+        let (name, id, encoded) = split_key_text(rest).map_err(|error| match error {
+            KeyError::Name { .. } => KeyError::NotASigningKey,
+            other => other,
+        })?;
         let (kind, seed) = SignatureKind::split_type(&encoded)?;
         let seed: &[u8; 32] =
             seed.try_into().map_err(|_| KeyError::KeyLength { expected: 32, found: seed.len() })?;
@@ -287,20 +298,19 @@ impl fmt::Debug for SigningKey {
 }
 
 /// NAME+ID+base64, where only the base64 may contain further plus signs.
-fn split_key_text(text: &str) -> Result<(KeyName, &str, Zeroizing<Vec<u8>>), KeyError> {
+fn split_key_text(text: &str) -> Result<(KeyName, KeyId, Zeroizing<Vec<u8>>), KeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(KeyError::Shape);
     };
+    let id = KeyId::from_hex(id).ok_or(KeyError::Shape)?;
     let encoded = line::base64(encoded).map(Zeroizing::new).ok_or(KeyError::Base64)?;
     Ok((KeyName::new(name)?, id, encoded))
 }
 
-fn check_id(key: &VerifyingKey, found: &str) -> Result<(), KeyError> {
-    if key.id.to_string() == found {
-        return Ok(());
-    }
-    Err(KeyError::IdMismatch { expected: key.id, found: found.to_owned() })
+fn check_id(key: &VerifyingKey, found: KeyId) -> Result<(), KeyError> {
+    let expected = key.id;
+    if expected == found { Ok(()) } else { Err(KeyError::IdMismatch { expected, found }) }
 }
 
 /// A key, or a key's text, is not usable. Never quotes secrets.
@@ -312,7 +322,8 @@ pub enum KeyError {
         /// What was found.
         found: String,
     },
-    /// Not of the form `NAME+ID+BASE64`.
+    /// Not of the form `NAME+ID+BASE64` with an identifier of eight lower-case
+    /// hexadecimal digits.
     Shape,
     /// Not of the form `PRIVATE+KEY+NAME+ID+BASE64`.
     NotASigningKey,
@@ -337,7 +348,7 @@ pub enum KeyError {
         /// The identifier of the name and key.
         expected: KeyId,
         /// The one in the text.
-        found: String,
+        found: KeyId,
     },
     /// No random bytes for a new key.
     Random(random::RandomError),
@@ -351,7 +362,9 @@ impl fmt::Display for KeyError {
                 "expected a key name without spaces, plus signs and control characters, \
                  such as example.com/audit, found {found:?}"
             ),
-            KeyError::Shape => f.write_str("expected a key as NAME+ID+BASE64"),
+            KeyError::Shape => {
+                f.write_str("expected a key as NAME+ID+BASE64, with 8 lower-case hex digits as ID")
+            }
             KeyError::NotASigningKey => {
                 f.write_str("expected a signing key as PRIVATE+KEY+NAME+ID+BASE64")
             }
@@ -366,7 +379,7 @@ impl fmt::Display for KeyError {
             KeyError::NotAPoint => f.write_str("the bytes are not a usable Ed25519 public key"),
             KeyError::IdMismatch { expected, found } => write!(
                 f,
-                "expected key id {expected} for this name and key, found {found:?}; \
+                "expected key id {expected} for this name and key, found {found}; \
                  the key's text was altered or mistyped"
             ),
             KeyError::Random(error) => error.fmt(f),

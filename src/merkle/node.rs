@@ -18,7 +18,7 @@ impl NodeId {
     }
 
     /// The node above this one and its sibling.
-    pub const fn parent(self) -> Self {
+    pub(super) const fn parent(self) -> Self {
         NodeId { level: self.level + 1, index: self.index >> 1 }
     }
 

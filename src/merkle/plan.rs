@@ -42,7 +42,7 @@ pub struct ProofPlan {
 }
 
 impl ProofPlan {
-    /// Plans the proof that the record is in the tree: PATH(m, D[n]) of
+    /// Plans the proof that the record is in the tree: `PATH(m, D[n])` of
     /// RFC 6962 §2.1.1.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl ProofPlan {
     }
 
     /// Plans the proof that the old tree is a prefix of the new one:
-    /// PROOF(m, D[n]) of RFC 6962 §2.1.2. Between equal sizes, and from the
+    /// `PROOF(m, D[n])` of RFC 6962 §2.1.2. Between equal sizes, and from the
     /// empty tree, the proof is empty.
     ///
     /// # Errors
