@@ -66,7 +66,7 @@ impl Replayed {
             }
         }
         let leaf = record.leaf(HashAlgorithm::Sha256);
-        self.frontier.push(leaf, |_, _, _| ());
+        self.frontier.push(leaf, |_, _| ());
         self.leaves.push(leaf);
         Ok(())
     }

@@ -300,7 +300,7 @@ impl StateMap {
         for (key, value) in &self.entries {
             let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
             let parts = [STATE_TAG, &key_len, key.as_bytes(), value];
-            frontier.push(HashAlgorithm::Sha256.leaf(&parts), |_, _, _| ());
+            frontier.push(HashAlgorithm::Sha256.leaf(&parts), |_, _| ());
         }
         frontier.root()
     }

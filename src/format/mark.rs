@@ -84,7 +84,7 @@ impl Mark {
         let count = usize::from(buf[f::PEAK_COUNT.offset]);
         let peaks = f::PEAKS.bytes(buf).chunks_exact(Hash::LEN).take(count);
         let peaks: Vec<Hash> = peaks.filter_map(Hash::from_slice).collect();
-        let frontier = Frontier::from_parts(algorithm, size, peaks)
+        let frontier = Frontier::from_parts(algorithm, size, &peaks)
             .map_err(|_| FormatError::mismatch("mark: peaks", format!("those of size {size}"), count))?;
         let time = |field: super::layout::Field| Timestamp::from_nanos(field.int(buf));
         Ok(Mark {
@@ -127,7 +127,7 @@ mod tests {
     fn a_mark_round_trips_and_damage_is_refused() {
         let mut frontier = Frontier::new(HashAlgorithm::Blake3);
         for n in 0..11u8 {
-            frontier.push(HashAlgorithm::Blake3.leaf(&[&[n]]), |_, _, _| ());
+            frontier.push(HashAlgorithm::Blake3.leaf(&[&[n]]), |_, _| ());
         }
         let mark = Mark {
             log_id: LogId([5; 16]),

@@ -110,9 +110,9 @@ impl TreeStore {
         let mut state = self.state.write();
         let State { frontier, levels } = &mut *state;
         for leaf in leaves {
-            frontier.push(*leaf, |level, _, hash| {
-                if level.is_multiple_of(STORED_EVERY)
-                    && let Some(level) = levels.get_mut(usize::from(level / STORED_EVERY))
+            frontier.push(*leaf, |node, hash| {
+                if node.level.is_multiple_of(STORED_EVERY)
+                    && let Some(level) = levels.get_mut(usize::from(node.level / STORED_EVERY))
                 {
                     level.push(hash);
                 }
