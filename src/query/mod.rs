@@ -1,0 +1,3 @@
+//! Queries.
+mod subject;
+pub use subject::Subject;
