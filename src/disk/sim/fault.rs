@@ -16,9 +16,10 @@ pub enum FaultKind {
     /// stored: all bytes are there although the call failed.
     ShortWrite,
     /// [`sync_data`](crate::disk::DiskFile::sync_data) or
-    /// [`sync_dir`](crate::disk::Disk::sync_dir) fails. Not stored: nothing became durable, and what was
-    /// to be stored is marked clean, so that a later sync succeeds without storing
-    /// it, as on Linux. Stored: all became durable although the call failed.
+    /// [`sync_dir`](crate::disk::Disk::sync_dir) fails. Not stored: nothing became
+    /// durable, and what was to be stored is marked clean, so that a later sync
+    /// succeeds without storing it, as on Linux. Stored: all became durable although
+    /// the call failed.
     SyncFailed,
 }
 
