@@ -85,7 +85,8 @@ fn cut_torn(
     let file = format!("catalog-{ordinal:08}-{offset}.torn");
     let writable = SegmentFile::open(disk, &loaded.segment.path, Open::ReadWrite)?;
     if let Some(writable) = &writable {
-        recover::set_aside(disk, quarantine, &file, writable, offset, torn.len)?;
+        let from = (&**writable.file(), writable.path.as_path());
+        recover::set_aside(disk, &quarantine.join(&file), from, offset, torn.len)?;
     }
     let reason = torn.reason.to_string();
     Ok(Mended { ordinal, offset, len: torn.len, file, reason, rotate: true })
