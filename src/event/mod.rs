@@ -3,16 +3,20 @@
 //! The JSON shape of both is in [`json`], the limits in [`limits`].
 
 mod builder;
+mod id;
 pub mod json;
 pub mod limits;
+mod outcome;
 mod record;
 
 use std::collections::BTreeMap;
 
 use crate::time::Timestamp;
 
+pub use id::ParseEventIdError;
 pub use json::Json;
 pub use limits::InvalidEvent;
+pub use outcome::ParseOutcomeError;
 pub use record::{Anchor, Record, RecordKind};
 
 /// Who did what to which resource, when, from where, with what result.

@@ -1,0 +1,154 @@
+//! bincode at work: appending, decoding, and comparing with the one spelling.
+
+use bincode::config::{self, Configuration};
+use bincode::de::read::{BorrowReader, Reader};
+use bincode::de::{BorrowDecoder, DecoderImpl};
+use bincode::enc::write::Writer;
+use bincode::error::{AllowedEnumVariants, DecodeError, EncodeError};
+use bincode::{BorrowDecode, Encode};
+
+use super::error::{Body, BodyError};
+
+const CONFIG: Configuration = config::standard();
+
+/// Appends the value and returns its length; at most `max` bytes.
+///
+/// # Errors
+/// It is longer; part of it may then stand in `out`.
+pub(super) fn append<T: Encode>(
+    body: Body,
+    max: usize,
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<usize, BodyError> {
+    let start = out.len();
+    let end = start.saturating_add(max);
+    match bincode::encode_into_writer(value, Appender { out, end }, CONFIG) {
+        Ok(()) => Ok(out.len() - start),
+        Err(_) => Err(BodyError::TooLong { body, max, found: max.saturating_add(1) }),
+    }
+}
+
+/// Reads one value that takes all of the bytes.
+pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(
+    body: Body,
+    max: usize,
+    bytes: &'a [u8],
+) -> Result<T, BodyError> {
+    if bytes.len() > max {
+        return Err(BodyError::TooLong { body, max, found: bytes.len() });
+    }
+    let mut decoder = DecoderImpl::new(Input { rest: bytes }, CONFIG, ());
+    let value = T::borrow_decode(&mut decoder);
+    let rest = decoder.borrow_reader().rest.len();
+    let offset = bytes.len() - rest;
+    match value {
+        Err(error) => Err(explain(body, offset, &error)),
+        Ok(_) if rest > 0 => Err(BodyError::Trailing { body, offset, found: rest }),
+        Ok(value) => Ok(value),
+    }
+}
+
+/// Passes the value on if the bytes are what [`append`] would write for it.
+pub(super) fn strict<T: Encode>(body: Body, bytes: &[u8], value: T) -> Result<T, BodyError> {
+    let mut rest = bytes;
+    match bincode::encode_into_writer(&value, Comparer { rest: &mut rest }, CONFIG) {
+        Ok(()) if rest.is_empty() => Ok(value),
+        _ => Err(BodyError::NotCanonical { body, offset: bytes.len() - rest.len() }),
+    }
+}
+
+fn explain(body: Body, offset: usize, error: &DecodeError) -> BodyError {
+    let unexpected = |expected: String, found: String| BodyError::Unexpected {
+        body,
+        offset,
+        expected,
+        found,
+    };
+    match error {
+        DecodeError::UnexpectedEnd { additional } => {
+            BodyError::CutShort { body, offset, missing: *additional }
+        }
+        DecodeError::UnexpectedVariant {
+            type_name,
+            allowed: AllowedEnumVariants::Range { min, max },
+            found,
+        } => unexpected(format!("{type_name} as a byte from {min} to {max}"), found.to_string()),
+        DecodeError::Utf8 { inner } => unexpected("UTF-8 text".to_owned(), inner.to_string()),
+        DecodeError::InvalidIntegerType { .. } => {
+            unexpected("an integer of at most 64 bits".to_owned(), "a longer one".to_owned())
+        }
+        DecodeError::OutsideUsizeRange(found) => {
+            unexpected("a length that fits into memory".to_owned(), found.to_string())
+        }
+        DecodeError::Other(expected) => {
+            unexpected((*expected).to_owned(), "something else".to_owned())
+        }
+        other => unexpected("a field of the body".to_owned(), other.to_string()),
+    }
+}
+
+/// Appends up to a fixed end.
+struct Appender<'a> {
+    out: &'a mut Vec<u8>,
+    end: usize,
+}
+
+impl Writer for Appender<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        if bytes.len() > self.end - self.out.len() {
+            return Err(EncodeError::UnexpectedEnd);
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Compares what is written with what stands there, without a copy.
+struct Comparer<'r, 'a> {
+    rest: &'r mut &'a [u8],
+}
+
+impl Writer for Comparer<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        *self.rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
+        Ok(())
+    }
+}
+
+/// Bytes still to be read; unlike bincode's own reader it tells how many.
+struct Input<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader for Input<'_> {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), DecodeError> {
+        bytes.copy_from_slice(self.take_bytes(bytes.len())?);
+        Ok(())
+    }
+
+    #[inline]
+    fn peek_read(&mut self, n: usize) -> Option<&[u8]> {
+        self.rest.get(..n)
+    }
+
+    #[inline]
+    fn consume(&mut self, n: usize) {
+        self.rest = self.rest.get(n..).unwrap_or_default();
+    }
+}
+
+impl<'a> BorrowReader<'a> for Input<'a> {
+    #[inline]
+    fn take_bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        match self.rest.split_at_checked(length) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(taken)
+            }
+            None => Err(DecodeError::UnexpectedEnd { additional: length - self.rest.len() }),
+        }
+    }
+}

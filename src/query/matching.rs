@@ -1,0 +1,57 @@
+//! Whether a record is one that a query asks for.
+
+use super::{Filters, IdFilter, Query, Subject, TimeRange};
+use crate::event::RecordKind;
+use crate::time::Timestamp;
+
+impl Query {
+    /// Whether the filters let this record through. Order, limit and cursor are not
+    /// looked at. Allocates nothing.
+    pub fn matches(&self, recorded_at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
+        self.filters.matches(recorded_at, kind, subject)
+    }
+}
+
+impl Filters {
+    fn matches(&self, recorded_at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
+        // The cheap and the choosy ones first.
+        (self.system || kind == RecordKind::Event)
+            && self.recorded.contains(recorded_at)
+            && self.occurred.contains(subject.occurred_at)
+            && self.lets_outcome(subject.outcome.code())
+            && one_of_ids(&self.actors, subject.actor_type, Some(subject.actor_id))
+            && one_of_ids(&self.resources, subject.resource_type, subject.resource_id)
+            && any(&self.event_ids, |id| subject.id == Some(*id))
+            && any(&self.tenants, |tenant| subject.tenant == Some(tenant))
+            && any(&self.request_ids, |id| subject.request_id == Some(id))
+            && any(&self.correlation_ids, |id| subject.correlation_id == Some(id))
+            && any(&self.actions, |glob| glob.matches(subject.action))
+    }
+
+    fn lets_outcome(&self, code: u8) -> bool {
+        let bit = 1 << code;
+        (self.outcomes == 0 || self.outcomes & bit != 0) && self.refused_outcomes & bit == 0
+    }
+}
+
+impl TimeRange {
+    pub(crate) fn contains(&self, time: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
+    }
+}
+
+impl IdFilter {
+    fn matches(&self, kind: &str, id: Option<&str>) -> bool {
+        self.kind.as_deref().is_none_or(|wanted| wanted == kind)
+            && self.id.as_deref().is_none_or(|wanted| Some(wanted) == id)
+    }
+}
+
+fn one_of_ids(filters: &[IdFilter], kind: &str, id: Option<&str>) -> bool {
+    any(filters, |filter| filter.matches(kind, id))
+}
+
+/// One alternative holds, or there are none to choose from.
+fn any<T>(alternatives: &[T], holds: impl Fn(&T) -> bool) -> bool {
+    alternatives.is_empty() || alternatives.iter().any(holds)
+}

@@ -1,0 +1,250 @@
+//! [`Query`]: which records, in which order.
+//!
+//! A query joins its fields with AND, and the values given for one field with OR:
+//! `.actor("a").actor("b").outcome(Outcome::Denied)` is (actor a or b) and denied.
+//! A field without values lets everything through. A query is only a question; the
+//! log answers it with [`Query::matches`] or with an index, and goes on where it
+//! stopped with a [`Cursor`].
+
+mod action;
+mod cursor;
+mod matching;
+mod subject;
+
+use crate::event::{EventId, Outcome};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+pub use action::{ActionGlob, InvalidActionGlob};
+pub use cursor::{Cursor, CursorError};
+pub use subject::Subject;
+
+/// Which records, in which order.
+///
+/// ```
+/// use bulla::event::Outcome;
+/// use bulla::query::Query;
+///
+/// let query = Query::new().actor("alice").action("invoice.*")?.outcome(Outcome::Denied).limit(10);
+/// # Ok::<(), bulla::query::InvalidActionGlob>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Query {
+    pub(crate) filters: Filters,
+    pub(crate) order: Order,
+    pub(crate) limit: Option<u64>,
+    pub(crate) after: Option<Cursor>,
+}
+
+/// In which order records come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Order {
+    /// By descending Seq.
+    #[default]
+    NewestFirst,
+    /// By ascending Seq.
+    OldestFirst,
+}
+
+/// What a record must have. The values of one list are alternatives; an empty list
+/// lets everything through.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Filters {
+    pub(crate) actors: Vec<IdFilter>,
+    pub(crate) resources: Vec<IdFilter>,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) actions: Vec<ActionGlob>,
+    /// Bit n: the outcome with code n may be; no bit: any.
+    pub(crate) outcomes: u8,
+    /// Bit n: the outcome with code n must not be.
+    pub(crate) refused_outcomes: u8,
+    pub(crate) request_ids: Vec<String>,
+    pub(crate) correlation_ids: Vec<String>,
+    pub(crate) event_ids: Vec<EventId>,
+    pub(crate) occurred: TimeRange,
+    pub(crate) recorded: TimeRange,
+    /// Whether the log's own records match too.
+    pub(crate) system: bool,
+}
+
+/// A type, an id, or both.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct IdFilter {
+    pub(crate) kind: Option<String>,
+    pub(crate) id: Option<String>,
+}
+
+/// From `since` (inclusive) until `until` (exclusive).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct TimeRange {
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Query {
+    /// All events, newest first.
+    pub fn new() -> Self {
+        Query::default()
+    }
+
+    /// Events by the actor with this id, of whatever type.
+    pub fn actor(mut self, id: impl Into<String>) -> Self {
+        self.filters.actors.push(IdFilter { kind: None, id: Some(id.into()) });
+        self
+    }
+
+    /// Events by the actor of this type with this id.
+    pub fn actor_type_id(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
+        self.filters.actors.push(IdFilter { kind: Some(kind.into()), id: Some(id.into()) });
+        self
+    }
+
+    /// Events on resources of this type.
+    pub fn resource_type(mut self, kind: impl Into<String>) -> Self {
+        self.filters.resources.push(IdFilter { kind: Some(kind.into()), id: None });
+        self
+    }
+
+    /// Events on the resource of this type with this id.
+    pub fn resource(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
+        self.filters.resources.push(IdFilter { kind: Some(kind.into()), id: Some(id.into()) });
+        self
+    }
+
+    /// Events on behalf of this tenant.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.filters.tenants.push(tenant.into());
+        self
+    }
+
+    /// Events with this action, or with one that starts with what stands before a
+    /// final `*`.
+    ///
+    /// # Errors
+    /// The glob is empty, or has a `*` before its end.
+    pub fn action(mut self, glob: &str) -> Result<Self, InvalidActionGlob> {
+        self.filters.actions.push(glob.parse()?);
+        Ok(self)
+    }
+
+    /// Events with this outcome.
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.filters.outcomes |= 1 << outcome.code();
+        self
+    }
+
+    /// Events with any other outcome; stronger than [`Query::outcome`].
+    pub fn not_outcome(mut self, outcome: Outcome) -> Self {
+        self.filters.refused_outcomes |= 1 << outcome.code();
+        self
+    }
+
+    /// Events caused by this request.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.filters.request_ids.push(id.into());
+        self
+    }
+
+    /// Events of this operation.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.filters.correlation_ids.push(id.into());
+        self
+    }
+
+    /// The event with this identifier.
+    pub fn event_id(mut self, id: EventId) -> Self {
+        self.filters.event_ids.push(id);
+        self
+    }
+
+    /// Events that happened at this time or later. Given twice, the later time counts.
+    pub fn occurred_since(mut self, time: Timestamp) -> Self {
+        self.filters.occurred.raise_since(time);
+        self
+    }
+
+    /// Events that happened before this time. Given twice, the earlier time counts.
+    pub fn occurred_until(mut self, time: Timestamp) -> Self {
+        self.filters.occurred.lower_until(time);
+        self
+    }
+
+    /// Events recorded at this time or later. Given twice, the later time counts.
+    pub fn recorded_since(mut self, time: Timestamp) -> Self {
+        self.filters.recorded.raise_since(time);
+        self
+    }
+
+    /// Events recorded before this time. Given twice, the earlier time counts.
+    pub fn recorded_until(mut self, time: Timestamp) -> Self {
+        self.filters.recorded.lower_until(time);
+        self
+    }
+
+    /// By descending Seq: the default.
+    pub fn newest_first(mut self) -> Self {
+        self.order = Order::NewestFirst;
+        self
+    }
+
+    /// By ascending Seq.
+    pub fn oldest_first(mut self) -> Self {
+        self.order = Order::OldestFirst;
+        self
+    }
+
+    /// At most this many records.
+    pub fn limit(mut self, records: u64) -> Self {
+        self.limit = Some(records);
+        self
+    }
+
+    /// Whether the log's own records (anchors) come too; by default they do not.
+    pub fn system(mut self, included: bool) -> Self {
+        self.filters.system = included;
+        self
+    }
+
+    /// Goes on where the cursor stopped. It must come from the same question in the
+    /// same order; the limit may differ. That is checked when the query is run.
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// The cursor with which the same query goes on after this record; `None` when
+    /// nothing can follow (newest first, and this was the first record).
+    pub fn cursor_after(&self, last: Seq) -> Option<Cursor> {
+        let next = match self.order {
+            Order::NewestFirst => last.get().checked_sub(1),
+            Order::OldestFirst => last.get().checked_add(1),
+        };
+        next.map(|next| Cursor::new(self.order, Seq::new(next), self.filters.fingerprint()))
+    }
+
+    /// The first Seq to look at, inclusive, in the query's direction; `None` for
+    /// the end of the log that the order begins with.
+    ///
+    /// # Errors
+    /// The cursor given to [`Query::after`] comes from another query.
+    pub fn start(&self) -> Result<Option<Seq>, CursorError> {
+        match &self.after {
+            None => Ok(None),
+            Some(cursor) => cursor.open(self.order, self.filters.fingerprint()).map(Some),
+        }
+    }
+}
+
+impl TimeRange {
+    fn raise_since(&mut self, time: Timestamp) {
+        self.since = self.since.max(Some(time));
+    }
+
+    fn lower_until(&mut self, time: Timestamp) {
+        self.until = Some(self.until.map_or(time, |until| until.min(time)));
+    }
+}
+
+#[cfg(test)]
+mod tests;
