@@ -1,0 +1,212 @@
+//! Linux audit records, as auditd writes them (raw or enriched). The table of
+//! fields is in `docs/importers.md`.
+
+mod address;
+mod group;
+mod record;
+mod syscalls;
+
+use bulla::event::{Actor, Event, Json, Outcome, Resource};
+
+use group::Group;
+use record::Parsed;
+
+pub(crate) use group::Grouped;
+
+/// What uids and sessions are when they are not set.
+const UNSET: [&str; 3] = ["4294967295", "-1", "unset"];
+
+/// Records that only add to what another one says.
+const ADDING: [&str; 13] = [
+    "AVC",
+    "BPRM_FCAPS",
+    "CAPSET",
+    "CWD",
+    "EOE",
+    "EXECVE",
+    "FD_PAIR",
+    "IPC",
+    "MMAP",
+    "OBJ_PID",
+    "PATH",
+    "PROCTITLE",
+    "SOCKADDR",
+];
+
+/// Makes one event of the records of one serial.
+fn event(group: &Group) -> Result<Event, String> {
+    let records: Vec<Parsed<'_>> = group.records.iter().map(Parsed::new).collect();
+    let records = records.as_slice();
+    let Some(main) = main_record(records) else { return Err("no records".to_owned()) };
+    let mut event = Event::new(actor(records), action(main), resource(main, records));
+    event.occurred_at = Some(main.record.time);
+    event.tenant = main.record.key.node.clone();
+    event.outcome = outcome(main, records);
+    event.reason = reason(records, event.outcome);
+    event.source = Some("auditd".to_owned());
+    event.ip = first(records, "addr").filter(|addr| addr != "UNKNOWN");
+    event.session_id = first(records, "ses").filter(|id| is_set(id));
+    event.request_id = Some(main.record.key.stamp.clone());
+    for name in ["key", "exe", "terminal"] {
+        if let Some(value) = records.iter().find_map(|record| record.decoded(name)) {
+            event.tags.insert(name.to_owned(), value);
+        }
+    }
+    event.details = Some(details(&group.lines)?);
+    Ok(event)
+}
+
+/// `{"records": [line, …]}`: gives back every line.
+fn details(lines: &[String]) -> Result<Json, String> {
+    let list = serde_json::to_string(lines).map_err(|error| error.to_string())?;
+    Json::parse(&format!("{{\"records\":{list}}}")).map_err(|error| error.to_string())
+}
+
+/// The record that says what happened: not one that adds to another, and a system
+/// call only if nothing more telling is there.
+fn main_record<'p>(records: &'p [Parsed<'p>]) -> Option<&'p Parsed<'p>> {
+    let adding = |record: &&Parsed<'_>| ADDING.contains(&record.kind());
+    let call = |record: &&Parsed<'_>| record.kind() == "SYSCALL";
+    let telling = records.iter().find(|record| !adding(record) && !call(record));
+    telling.or_else(|| records.iter().find(call)).or_else(|| records.first())
+}
+
+fn first(records: &[Parsed<'_>], name: &str) -> Option<String> {
+    records.iter().find_map(|record| record.get(name)).map(|value| value.text.to_owned())
+}
+
+fn is_set(id: &str) -> bool {
+    !UNSET.contains(&id)
+}
+
+/// Who logged in (`auid`), which stays through `su` and `sudo`; else the user of the
+/// process.
+fn actor(records: &[Parsed<'_>]) -> Actor {
+    let id = |name| {
+        let found = records.iter().filter_map(|record| record.get(name));
+        found.map(|value| value.text.to_owned()).find(|id| is_set(id))
+    };
+    match id("auid").or_else(|| id("uid")) {
+        Some(id) => Actor::new("user", id),
+        None if records.iter().any(|record| record.kind().starts_with("DAEMON_")) => {
+            Actor::new("service", "auditd")
+        }
+        None => Actor::new("unknown", "unknown"),
+    }
+}
+
+/// `syscall.NAME`, or the type of the record with a dot for its first underscore.
+fn action(main: &Parsed<'_>) -> String {
+    if main.kind() != "SYSCALL" {
+        return main.kind().to_lowercase().replacen('_', ".", 1);
+    }
+    let number = main.get("syscall").map_or("unknown", |value| value.text);
+    let arch = main.get("arch").map_or("", |value| value.text);
+    let named = main.get("SYSCALL").map(|value| value.text);
+    format!("syscall.{}", named.or_else(|| syscalls::name(arch, number)).unwrap_or(number))
+}
+
+fn resource(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Resource {
+    match main.kind() {
+        "SYSCALL" => {}
+        // `id` is of a user or a group, as the type says.
+        kind if kind.contains("GROUP") || kind.starts_with("GRP_") => {
+            if let Some(group) = main.decoded("grp").or_else(|| main.decoded("id")) {
+                return Resource::new("group", group);
+            }
+        }
+        "LOGIN" => {
+            let session = main.get("ses").map(|value| value.text.to_owned());
+            return Resource { kind: "session".to_owned(), id: session };
+        }
+        "USER_CMD" => {
+            if let Some(command) = main.decoded("cmd") {
+                return Resource::new("command", command);
+            }
+        }
+        "CONFIG_CHANGE" => {
+            return Resource { kind: "audit_rule".to_owned(), id: main.decoded("key") };
+        }
+        _ => {}
+    }
+    for (name, kind) in
+        [("unit", "service"), ("acct", "account"), ("id", "account"), ("table", "table")]
+    {
+        if let Some(id) = main.decoded(name) {
+            return Resource::new(kind, id);
+        }
+    }
+    object_of_call(records)
+        .or_else(|| program(records))
+        .unwrap_or_else(|| Resource::kind_only("system"))
+}
+
+/// The file or the address that a system call was about.
+fn object_of_call(records: &[Parsed<'_>]) -> Option<Resource> {
+    let of_kind = |kind| records.iter().filter(move |record| record.kind() == kind);
+    if let Some(address) =
+        of_kind("SOCKADDR").find_map(|record| address::decode(record.get("saddr")?.text))
+    {
+        return Some(Resource::new("socket", address));
+    }
+    // The directory of a file that is made or removed is listed before the file.
+    let parent =
+        |record: &&Parsed<'_>| record.get("nametype").is_some_and(|is| is.text == "PARENT");
+    let path = of_kind("PATH")
+        .filter(|record| !parent(record))
+        .chain(of_kind("PATH"))
+        .find_map(|record| record.decoded("name"))?;
+    let cwd = of_kind("CWD").find_map(|record| record.decoded("cwd"));
+    match cwd {
+        Some(cwd) if !path.starts_with('/') => {
+            Some(Resource::new("file", format!("{}/{path}", cwd.trim_end_matches('/'))))
+        }
+        _ => Some(Resource::new("file", path)),
+    }
+}
+
+fn program(records: &[Parsed<'_>]) -> Option<Resource> {
+    let exe = records.iter().find_map(|record| record.decoded("exe"))?;
+    Some(Resource::new("program", exe))
+}
+
+fn outcome(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Outcome {
+    if records.iter().any(denies) {
+        return Outcome::Denied;
+    }
+    let said = ["res", "success", "result"].into_iter().find_map(|name| {
+        main.get(name).or_else(|| records.iter().find_map(|record| record.get(name)))
+    });
+    match said.map(|value| value.text) {
+        Some("no" | "failed" | "fail" | "failure" | "0") => match first(records, "exit").as_deref()
+        {
+            // EPERM and EACCES.
+            Some("-1" | "-13" | "EPERM" | "EACCES") => Outcome::Denied,
+            _ => Outcome::Failure,
+        },
+        _ => Outcome::Success,
+    }
+}
+
+/// SELinux writes `avc:  denied  { read }`, AppArmor `apparmor="DENIED"`.
+fn denies(record: &Parsed<'_>) -> bool {
+    (record.kind().contains("AVC") && record.record.body.contains(" denied "))
+        || record.get("apparmor").is_some_and(|value| value.text == "DENIED")
+}
+
+fn reason(records: &[Parsed<'_>], outcome: Outcome) -> Option<String> {
+    if let Some(record) = records.iter().find(|record| denies(record)) {
+        let rights = record.record.body.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        return Some(match rights {
+            Some((rights, _)) => format!("denied {{ {} }}", rights.trim()),
+            None => "denied".to_owned(),
+        });
+    }
+    match outcome {
+        Outcome::Success => None,
+        _ => first(records, "exit").map(|exit| format!("exit {exit}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Bringing the records of one event together.
+//!
+//! Records of different serials interleave and come out of order, so a few serials
+//! are held open: up to 64, and up to 4 MiB of records; the one that began first is
+//! closed first. A record that comes later still becomes an event of its own: nothing
+//! is left out. An end-of-event record (EOE) closes nothing, because in files it too
+//! may come early, and clocks close nothing, because files of days are joined.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead};
+
+use super::super::Item;
+use super::super::input::{Lines, UNIT_BYTES_MAX};
+use super::event;
+use super::record::Record;
+
+/// Most serials held open.
+const OPEN_MAX: usize = 64;
+
+/// The records of one serial.
+pub(super) struct Group {
+    /// The line of the first record.
+    line: u64,
+    pub(super) records: Vec<Record>,
+    /// The lines as they were.
+    pub(super) lines: Vec<String>,
+}
+
+/// A file of auditd records as events.
+pub(crate) struct Grouped<R> {
+    lines: Lines<R>,
+    /// By the line of their first record.
+    open: VecDeque<Group>,
+    /// Bytes of all lines held.
+    held: usize,
+    ready: VecDeque<Item>,
+}
+
+impl<R: BufRead> Grouped<R> {
+    pub(crate) fn new(lines: Lines<R>) -> Self {
+        Grouped { lines, open: VecDeque::new(), held: 0, ready: VecDeque::new() }
+    }
+
+    pub(crate) fn blank(&self) -> u64 {
+        self.lines.blank()
+    }
+
+    pub(crate) fn next_item(&mut self) -> io::Result<Option<Item>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            let Some(unit) = self.lines.next_unit()? else {
+                self.close_oldest();
+                return Ok(self.ready.pop_front());
+            };
+            let parsed = unit.text.and_then(|text| Ok((Record::parse(&text)?, text)));
+            match parsed {
+                Ok((record, text)) => self.add(unit.line, record, text),
+                Err(reason) => return Ok(Some(Item::new(unit.line, 1, Err(reason)))),
+            }
+        }
+    }
+
+    fn add(&mut self, line: u64, record: Record, text: String) {
+        self.held += text.len();
+        match self.open.iter_mut().rev().find(|group| group.records[0].key == record.key) {
+            Some(group) => {
+                group.records.push(record);
+                group.lines.push(text);
+            }
+            None => {
+                self.open.push_back(Group { line, records: vec![record], lines: vec![text] });
+            }
+        }
+        while self.open.len() > OPEN_MAX || self.held > UNIT_BYTES_MAX {
+            self.close_oldest();
+        }
+    }
+
+    fn close_oldest(&mut self) {
+        let Some(group) = self.open.pop_front() else { return };
+        self.held -= group.lines.iter().map(String::len).sum::<usize>();
+        let lines = group.lines.len() as u64;
+        self.ready.push_back(Item::new(group.line, lines, event(&group)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(text: &str) -> Vec<(u64, u64, bool)> {
+        let mut grouped = Grouped::new(Lines::new(text.as_bytes()));
+        let mut out = Vec::new();
+        while let Some(item) = grouped.next_item().unwrap() {
+            out.push(match item {
+                Item::Event { line, lines, .. } => (line, lines, true),
+                Item::Rejected { line, lines, .. } => (line, lines, false),
+            });
+        }
+        out
+    }
+
+    fn line(seconds: u64, serial: u64) -> String {
+        format!("type=PATH msg=audit({seconds}.000:{serial}): name=\"/x\"\n")
+    }
+
+    #[test]
+    fn interleaved_records_of_a_serial_are_one_event() {
+        let text = [line(1, 1), line(1, 2), line(1, 1), line(1, 3), line(1, 2)].concat();
+        assert_eq!(items(&text), [(1, 2, true), (2, 2, true), (4, 1, true)]);
+    }
+
+    #[test]
+    fn the_same_serial_of_two_machines_or_moments_is_two_events() {
+        let text = format!("node=a {}node=b {}{}", line(1, 1), line(1, 1), line(2, 1));
+        assert_eq!(items(&text).len(), 3);
+    }
+
+    #[test]
+    fn a_straggler_stands_alone_once_its_serial_is_closed() {
+        let others: String = (2..=OPEN_MAX as u64 + 1).map(|serial| line(1, serial)).collect();
+        let text = [line(1, 1), others, line(1, 1)].concat();
+        let found = items(&text);
+        assert_eq!((found[0], found.len()), ((1, 1, true), OPEN_MAX + 2));
+        assert_eq!(found[OPEN_MAX + 1], (OPEN_MAX as u64 + 2, 1, true));
+    }
+
+    #[test]
+    fn no_more_than_sixty_four_serials_are_held() {
+        let many: String = (0..1_000).map(|serial| line(1, serial)).collect();
+        let mut grouped = Grouped::new(Lines::new(many.as_bytes()));
+        let mut seen = 0;
+        while grouped.next_item().unwrap().is_some() {
+            assert!(grouped.open.len() <= OPEN_MAX);
+            seen += 1;
+        }
+        assert_eq!(seen, 1_000);
+    }
+
+    #[test]
+    fn a_serial_without_end_is_cut_before_it_fills_the_memory() {
+        let record = format!("type=PATH msg=audit(1.000:1): name=\"{}\"\n", "x".repeat(1_000_000));
+        let found = items(&record.repeat(20));
+        assert_eq!(found.iter().map(|item| item.1).sum::<u64>(), 20);
+        assert!(found.len() > 3, "{found:?}");
+        assert!(found.iter().all(|item| item.1 < 6), "{found:?}");
+    }
+
+    #[test]
+    fn lines_that_are_no_records_are_rejected_where_they_stand() {
+        let text = format!("----\n{}\n\nnonsense\n{}", line(1, 1), line(1, 1));
+        assert_eq!(items(&text), [(1, 1, false), (5, 1, false), (2, 2, true)]);
+    }
+}

@@ -1,0 +1,231 @@
+//! What a CloudTrail event was done to.
+
+use bulla::event::Resource;
+use serde_json::{Map, Value};
+
+use super::Document;
+
+/// The first of `resources` with an ARN, else the first known name among the
+/// request's parameters, else the service as a whole.
+pub(super) fn of(doc: &Document<'_>, service: &str) -> Resource {
+    from_resources(doc)
+        .or_else(|| from_parameters(doc, service))
+        .unwrap_or_else(|| Resource::new("service", service))
+}
+
+fn from_resources(doc: &Document<'_>) -> Option<Resource> {
+    let items = doc.value("/resources")?.as_array()?;
+    items.iter().find_map(|item| {
+        let member = |names: [&str; 2]| {
+            names.iter().find_map(|name| item.get(name)?.as_str().filter(|text| !text.is_empty()))
+        };
+        let arn = member(["ARN", "arn"])?;
+        match member(["type", "resourceType"]) {
+            Some(kind) => Some(Resource::new(kind, arn)),
+            None => Some(Resource::new(kind_of_arn(arn), arn)),
+        }
+    })
+}
+
+/// `arn:partition:service:region:account:kind/id` (or `kind:id`) to a type in the
+/// notation of AWS.
+fn kind_of_arn(arn: &str) -> String {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    let service = parts.next().unwrap_or_default();
+    let rest = parts.nth(2).unwrap_or_default();
+    let kind = match service {
+        "s3" if rest.contains('/') => "object",
+        "s3" => "bucket",
+        "sns" => "topic",
+        "sqs" => "queue",
+        _ => rest.split(['/', ':']).next().unwrap_or_default(),
+    };
+    match known_kind(service, kind) {
+        Some(known) => known.to_owned(),
+        None if service.is_empty() => "arn".to_owned(),
+        None if rest.contains(['/', ':']) => format!("{service}.{kind}"),
+        None => service.to_owned(),
+    }
+}
+
+fn known_kind(service: &str, kind: &str) -> Option<&'static str> {
+    let is = |entry: &&(&str, &str, &str)| entry.0 == service && entry.1.eq_ignore_ascii_case(kind);
+    KINDS.iter().find(is).map(|entry| entry.2)
+}
+
+/// Service and kind as in ARNs; the type as AWS Config and CloudTrail write it.
+const KINDS: [(&str, &str, &str); 22] = [
+    ("cloudtrail", "trail", "AWS::CloudTrail::Trail"),
+    ("dynamodb", "table", "AWS::DynamoDB::Table"),
+    ("ec2", "instance", "AWS::EC2::Instance"),
+    ("ec2", "security-group", "AWS::EC2::SecurityGroup"),
+    ("ec2", "snapshot", "AWS::EC2::Snapshot"),
+    ("ec2", "volume", "AWS::EC2::Volume"),
+    ("ec2", "vpc", "AWS::EC2::VPC"),
+    ("iam", "group", "AWS::IAM::Group"),
+    ("iam", "instance-profile", "AWS::IAM::InstanceProfile"),
+    ("iam", "policy", "AWS::IAM::Policy"),
+    ("iam", "role", "AWS::IAM::Role"),
+    ("iam", "user", "AWS::IAM::User"),
+    ("kms", "key", "AWS::KMS::Key"),
+    ("lambda", "function", "AWS::Lambda::Function"),
+    ("logs", "log-group", "AWS::Logs::LogGroup"),
+    ("rds", "db", "AWS::RDS::DBInstance"),
+    ("s3", "bucket", "AWS::S3::Bucket"),
+    ("s3", "object", "AWS::S3::Object"),
+    ("secretsmanager", "secret", "AWS::SecretsManager::Secret"),
+    ("sns", "topic", "AWS::SNS::Topic"),
+    ("sqs", "queue", "AWS::SQS::Queue"),
+    ("ssm", "parameter", "AWS::SSM::Parameter"),
+];
+
+/// Names of request parameters, the most telling first, and the type they name.
+/// Compared without regard to the case of their first letter.
+const PARAMETERS: [(&str, &str); 44] = [
+    ("bucketName", "AWS::S3::Bucket"),
+    ("bucket", "AWS::S3::Bucket"),
+    ("instanceId", "AWS::EC2::Instance"),
+    ("target", "AWS::EC2::Instance"),
+    ("functionName", "AWS::Lambda::Function"),
+    ("secretId", "AWS::SecretsManager::Secret"),
+    ("keyId", "AWS::KMS::Key"),
+    ("trailName", "AWS::CloudTrail::Trail"),
+    ("accessKeyId", "AWS::IAM::AccessKey"),
+    ("userName", "AWS::IAM::User"),
+    ("roleName", "AWS::IAM::Role"),
+    ("roleArn", "AWS::IAM::Role"),
+    ("groupName", "AWS::IAM::Group"),
+    ("instanceProfileName", "AWS::IAM::InstanceProfile"),
+    ("policyArn", "AWS::IAM::Policy"),
+    ("policyName", "AWS::IAM::Policy"),
+    ("logGroupName", "AWS::Logs::LogGroup"),
+    ("logGroupNamePrefix", "AWS::Logs::LogGroup"),
+    ("tableName", "AWS::DynamoDB::Table"),
+    ("topicArn", "AWS::SNS::Topic"),
+    ("queueUrl", "AWS::SQS::Queue"),
+    ("stackName", "AWS::CloudFormation::Stack"),
+    ("clusterName", "AWS::EKS::Cluster"),
+    ("dBSnapshotIdentifier", "AWS::RDS::DBSnapshot"),
+    ("dBInstanceIdentifier", "AWS::RDS::DBInstance"),
+    ("hostedZoneId", "AWS::Route53::HostedZone"),
+    ("modelId", "AWS::Bedrock::Model"),
+    ("natGatewayId", "AWS::EC2::NatGateway"),
+    ("internetGatewayId", "AWS::EC2::InternetGateway"),
+    ("routeTableId", "AWS::EC2::RouteTable"),
+    ("networkInterfaceId", "AWS::EC2::NetworkInterface"),
+    ("networkAclId", "AWS::EC2::NetworkAcl"),
+    ("groupId", "AWS::EC2::SecurityGroup"),
+    ("volumeId", "AWS::EC2::Volume"),
+    ("snapshotId", "AWS::EC2::Snapshot"),
+    ("imageId", "AWS::EC2::Image"),
+    ("flowLogId", "AWS::EC2::FlowLog"),
+    ("allocationId", "AWS::EC2::EIP"),
+    ("subnetId", "AWS::EC2::Subnet"),
+    ("vpcId", "AWS::EC2::VPC"),
+    ("resourceArn", "arn"),
+    ("resourceId", "resource"),
+    ("documentName", "AWS::SSM::Document"),
+    ("commandId", "AWS::SSM::Command"),
+];
+
+fn from_parameters(doc: &Document<'_>, service: &str) -> Option<Resource> {
+    let parameters = doc.value("/requestParameters")?.as_object()?;
+    // What a bare `name` names depends on whom one asks.
+    let by_name = match service {
+        "cloudtrail.amazonaws.com" => Some(("name", "AWS::CloudTrail::Trail")),
+        "secretsmanager.amazonaws.com" => Some(("name", "AWS::SecretsManager::Secret")),
+        "ssm.amazonaws.com" => Some(("name", "AWS::SSM::Parameter")),
+        _ => None,
+    };
+    by_name.iter().chain(&PARAMETERS).find_map(|(name, kind)| {
+        let id = named(parameters, name).or_else(|| nested(parameters, name))?;
+        Some(match (id.starts_with("arn:"), named(parameters, "resourceType")) {
+            (true, _) => Resource::new(kind_of_arn(id), id),
+            (false, Some(said)) if *kind == "resource" => {
+                let short = service.strip_suffix(".amazonaws.com").unwrap_or(service);
+                let kind = known_kind(short, said).map_or(format!("{short}.{said}"), str::to_owned);
+                Resource::new(kind, id)
+            }
+            (false, _) => Resource::new(*kind, id),
+        })
+    })
+}
+
+/// The member of that name, itself or as `{"content": …}`.
+fn named<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    let (first, rest) = name.split_at_checked(1)?;
+    let is = |key: &str| {
+        key.split_at_checked(1)
+            .is_some_and(|(k, after)| k.eq_ignore_ascii_case(first) && after == rest)
+    };
+    let value = members.iter().find(|(key, _)| is(key))?.1;
+    let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
+    (!text.is_empty()).then_some(text)
+}
+
+/// EC2 wraps its parameters: `…Set.items[0]` and `…Request`.
+fn nested<'v>(parameters: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    parameters.iter().find_map(|(key, value)| {
+        if key.ends_with("Set") {
+            named(value.get("items")?.as_array()?.first()?.as_object()?, name)
+        } else if key.ends_with("Request") {
+            named(value.as_object()?, name)
+        } else {
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(text: &str) -> (String, Option<String>) {
+        let doc = Document::parse(text).unwrap();
+        let found = of(&doc, "ec2.amazonaws.com");
+        (found.kind, found.id)
+    }
+
+    #[test]
+    fn the_first_arn_wins_and_its_type_may_be_told_from_it() {
+        for (arn, kind) in [
+            ("arn:aws:s3:::b", "AWS::S3::Bucket"),
+            ("arn:aws:s3:::b/k/l", "AWS::S3::Object"),
+            ("arn:aws:ssm:eu-west-1:111122223333:parameter/a/b", "AWS::SSM::Parameter"),
+            ("arn:aws:lambda:eu-west-1:111122223333:function:f", "AWS::Lambda::Function"),
+            ("arn:aws:glue:eu-west-1:111122223333:job/j", "glue.job"),
+            ("arn:aws:sqs:eu-west-1:111122223333:q", "AWS::SQS::Queue"),
+            ("odd", "arn"),
+        ] {
+            let text = format!(r#"{{"resources":[{{"accountId":"1"}},{{"ARN":"{arn}"}}]}}"#);
+            assert_eq!(resource(&text), (kind.to_owned(), Some(arn.to_owned())));
+        }
+        let typed = r#"{"resources":[{"ARN":"x","type":"AWS::KMS::Key"}]}"#;
+        assert_eq!(resource(typed), ("AWS::KMS::Key".to_owned(), Some("x".to_owned())));
+    }
+
+    #[test]
+    fn parameters_are_searched_as_ec2_nests_them() {
+        for (parameters, kind, id) in [
+            (r#"{"bucketName":"b","key":"k"}"#, "AWS::S3::Bucket", "b"),
+            (r#"{"instancesSet":{"items":[{"instanceId":"i-1"}]}}"#, "AWS::EC2::Instance", "i-1"),
+            (
+                r#"{"XRequest":{"NatGatewayId":{"tag":1,"content":"nat-1"}}}"#,
+                "AWS::EC2::NatGateway",
+                "nat-1",
+            ),
+            (
+                r#"{"policyArn":"arn:aws:iam::aws:policy/P"}"#,
+                "AWS::IAM::Policy",
+                "arn:aws:iam::aws:policy/P",
+            ),
+            (r#"{"resourceType":"Instance","resourceId":"r"}"#, "AWS::EC2::Instance", "r"),
+            (r#"{"resourceType":"Odd","resourceId":"r"}"#, "ec2.Odd", "r"),
+            (r#"{"instanceId":["odd"]}"#, "service", "ec2.amazonaws.com"),
+            ("null", "service", "ec2.amazonaws.com"),
+        ] {
+            let text = format!(r#"{{"requestParameters":{parameters}}}"#);
+            assert_eq!(resource(&text), (kind.to_owned(), Some(id.to_owned())), "{parameters}");
+        }
+    }
+}

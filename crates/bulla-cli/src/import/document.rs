@@ -1,0 +1,166 @@
+//! One JSON event of a stranger: parsed for looking things up, kept as it was.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A JSON object and its text.
+pub(crate) struct Document<'a> {
+    text: &'a str,
+    root: Value,
+}
+
+impl<'a> Document<'a> {
+    /// Parses a line. The error says what is wrong and at which column.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
+        let root: Value = serde_json::from_str(text)
+            .map_err(|error| format!("not JSON: {}", shown(&error.to_string())))?;
+        if !root.is_object() {
+            return Err(format!("expected a JSON object, found {}", shown(text)));
+        }
+        Ok(Document { text, root })
+    }
+
+    /// The value at a path, unless it is absent, null or empty.
+    pub(crate) fn value(&self, path: &str) -> Option<&Value> {
+        let mut at = &self.root;
+        for token in path.split('/').skip(1) {
+            at = step(at, token)?;
+        }
+        match at {
+            Value::Null => None,
+            Value::String(text) if text.is_empty() => None,
+            Value::Array(items) if items.is_empty() => None,
+            Value::Object(members) if members.is_empty() => None,
+            value => Some(value),
+        }
+    }
+
+    /// The plain value (text, number, truth value) at a path as text.
+    pub(crate) fn text(&self, path: &str) -> Option<Cow<'_, str>> {
+        match self.value(path)? {
+            Value::String(text) => Some(Cow::Borrowed(text)),
+            Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+            // Digits as they were written: a 20-digit identifier must not become a float.
+            Value::Number(number) if number.is_f64() => self.raw(path).map(Cow::Borrowed),
+            Value::Number(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        }
+    }
+
+    /// The same, owned.
+    pub(crate) fn owned(&self, path: &str) -> Option<String> {
+        self.text(path).map(Cow::into_owned)
+    }
+
+    /// The first of several paths that has a plain value.
+    pub(crate) fn first(&self, paths: &[&str]) -> Option<String> {
+        paths.iter().find_map(|path| self.owned(path))
+    }
+
+    /// The bytes of the value at a path, exactly as they stand in the text.
+    pub(crate) fn raw(&self, path: &str) -> Option<&'a str> {
+        let mut at = self.text;
+        for token in path.split('/').skip(1) {
+            at = raw_step(at, token)?;
+        }
+        Some(at)
+    }
+}
+
+/// Undoes the escapes of a JSON pointer (RFC 6901).
+fn unescape(token: &str) -> Cow<'_, str> {
+    match token.contains('~') {
+        true => Cow::Owned(token.replace("~1", "/").replace("~0", "~")),
+        false => Cow::Borrowed(token),
+    }
+}
+
+/// `[member=text]`: our one extension to JSON pointers, the first element of an
+/// array whose member has that text.
+fn selector(token: &str) -> Option<(&str, &str)> {
+    token.strip_prefix('[')?.strip_suffix(']')?.split_once('=')
+}
+
+fn step<'v>(at: &'v Value, token: &str) -> Option<&'v Value> {
+    match at {
+        Value::Object(members) => members.get(unescape(token).as_ref()),
+        Value::Array(items) => items.get(position(items, token)?),
+        _ => None,
+    }
+}
+
+fn position(items: &[Value], token: &str) -> Option<usize> {
+    match selector(token) {
+        Some((member, text)) => items
+            .iter()
+            .position(|item| item.get(member).and_then(Value::as_str).is_some_and(|is| is == text)),
+        None => token.parse().ok(),
+    }
+}
+
+fn raw_step<'a>(at: &'a str, token: &str) -> Option<&'a str> {
+    if at.starts_with('[') {
+        let items: Vec<Value> = match selector(token) {
+            Some(_) => serde_json::from_str(at).ok()?,
+            None => Vec::new(),
+        };
+        let place = position(&items, token)?;
+        let items: Vec<&'a RawValue> = serde_json::from_str(at).ok()?;
+        return items.get(place).map(|item| item.get());
+    }
+    let members: std::collections::BTreeMap<Cow<'a, str>, &'a RawValue> =
+        serde_json::from_str(at).ok()?;
+    members.get(unescape(token).as_ref()).map(|value| value.get())
+}
+
+/// Foreign text made fit for a message: one line, no control characters, short.
+pub(crate) fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 120;
+    let mut out: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(CHARS_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{"a":{"b/c":["x",{"name":"k","value":12345678901234567890123}]},
+        "t":true,"n":null,"e":"","z":1.50,"i":18446744073709551615,"o":{"k": [ 1 ]}}"#;
+
+    #[test]
+    fn paths_reach_members_elements_and_named_elements() {
+        let doc = Document::parse(TEXT).unwrap();
+        assert_eq!(doc.owned("/a/b~1c/0").as_deref(), Some("x"));
+        assert_eq!(doc.owned("/a/b~1c/[name=k]/name").as_deref(), Some("k"));
+        assert_eq!(doc.owned("/t").as_deref(), Some("true"));
+        for absent in ["/n", "/e", "/a/b~1c/2", "/a/b~1c/[name=x]/name", "/a/b~1c/-1", "/o", "/t/x"]
+        {
+            assert_eq!(doc.text(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        let doc = Document::parse(TEXT).unwrap();
+        assert_eq!(doc.owned("/i").as_deref(), Some("18446744073709551615"));
+        assert_eq!(doc.owned("/z").as_deref(), Some("1.50"));
+        let long = doc.owned("/a/b~1c/[name=k]/value");
+        assert_eq!(long.as_deref(), Some("12345678901234567890123"));
+        assert_eq!(doc.raw("/o"), Some(r#"{"k": [ 1 ]}"#));
+    }
+
+    #[test]
+    fn lines_that_are_not_objects_are_refused() {
+        for bad in ["", "{", "[]", "1", "{} {}", "{\"a\":\"\\ud800\"}", "\u{1b}[31m"] {
+            let reason = Document::parse(bad).err().unwrap();
+            assert!(!reason.chars().any(char::is_control), "{reason}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(Document::parse(&format!("{{\"a\":{deep}")).is_err());
+    }
+}

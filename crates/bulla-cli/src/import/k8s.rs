@@ -1,0 +1,266 @@
+//! Kubernetes audit events, `audit.k8s.io/v1` and `v1beta1`. The table of fields is
+//! in `docs/importers.md`.
+
+use bulla::event::{Actor, Event, Outcome, Resource};
+use bulla::time::Timestamp;
+
+use super::document::{Document, shown};
+use super::{original, prose};
+
+/// Maps one audit event (one stage of one request).
+pub(crate) fn map(text: &str) -> Result<Event, String> {
+    let doc = Document::parse(text)?;
+    check_kind(&doc)?;
+    let verb = doc.owned("/verb").ok_or("no verb")?;
+    let object = object(&doc);
+    let mut event =
+        Event::new(actor(&doc)?, format!("{}.{verb}", object.noun), object.resource(&doc));
+    event.occurred_at = Some(time(&doc)?);
+    event.duration_ms = duration_ms(&doc);
+    event.outcome = outcome(&doc);
+    event.reason = doc.first(&["/responseStatus/message", "/responseStatus/reason"]).map(prose);
+    event.source = Some("kubernetes".to_owned());
+    event.tenant = object.namespace;
+    event.ip = doc.owned("/sourceIPs/0");
+    event.user_agent = doc.owned("/userAgent").map(prose);
+    event.request_id = doc.owned("/auditID");
+    for (key, path) in [("stage", "/stage"), ("code", "/responseStatus/code")] {
+        if let Some(value) = doc.owned(path) {
+            event.tags.insert(key.to_owned(), value);
+        }
+    }
+    event.details = Some(original(text)?);
+    Ok(event)
+}
+
+/// Older API servers leave `apiVersion` out, so only what contradicts is refused.
+fn check_kind(doc: &Document<'_>) -> Result<(), String> {
+    match (doc.text("/kind").as_deref(), doc.text("/apiVersion").as_deref()) {
+        (None | Some("Event"), None) => Ok(()),
+        (None | Some("Event"), Some(api)) if api.starts_with("audit.k8s.io/") => Ok(()),
+        (kind, api) => Err(format!(
+            "expected kind Event of audit.k8s.io, found {} of {}",
+            shown(kind.unwrap_or("none")),
+            shown(api.unwrap_or("none")),
+        )),
+    }
+}
+
+fn actor(doc: &Document<'_>) -> Result<Actor, String> {
+    let name = doc.owned("/user/username").ok_or("no user.username")?;
+    let kind = match name.strip_prefix("system:") {
+        Some("anonymous") => "anonymous",
+        Some(rest) if rest.starts_with("serviceaccount:") => "service_account",
+        Some(rest) if rest.starts_with("node:") => "node",
+        Some(_) => "system",
+        None => "user",
+    };
+    let mut actor = Actor::new(kind, name);
+    actor.role = doc.owned("/impersonatedUser/username");
+    Ok(actor)
+}
+
+/// What was asked for, from `objectRef` or else from the path of the request.
+struct Object {
+    /// `pods` or `pods/exec`.
+    noun: String,
+    /// `pods`, `deployments.apps`, or `url` if it is not an API object.
+    kind: String,
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+impl Object {
+    fn new(resource: &str, group: Option<&str>, subresource: Option<&str>) -> Self {
+        let kind = match group {
+            Some(group) => format!("{resource}.{group}"),
+            None => resource.to_owned(),
+        };
+        let noun = match subresource {
+            Some(sub) => format!("{resource}/{sub}"),
+            None => resource.to_owned(),
+        };
+        Object { noun, kind, namespace: None, name: None }
+    }
+
+    fn resource(&self, doc: &Document<'_>) -> Resource {
+        // A create request names its object only in the bodies, if they were kept.
+        let created =
+            || doc.first(&["/responseObject/metadata/name", "/requestObject/metadata/name"]);
+        let name = self.name.clone().or_else(|| match self.kind.as_str() {
+            "url" => None,
+            _ => created(),
+        });
+        let id = name.map(|name| match &self.namespace {
+            // The namespace itself is not inside itself.
+            Some(namespace) if self.kind != "namespaces" => format!("{namespace}/{name}"),
+            _ => name,
+        });
+        Resource { kind: self.kind.clone(), id }
+    }
+}
+
+fn object(doc: &Document<'_>) -> Object {
+    let Some(resource) = doc.text("/objectRef/resource") else {
+        return from_path(doc.text("/requestURI").as_deref().unwrap_or_default());
+    };
+    let (group, sub) = (doc.text("/objectRef/apiGroup"), doc.text("/objectRef/subresource"));
+    Object {
+        namespace: doc.owned("/objectRef/namespace"),
+        name: doc.owned("/objectRef/name"),
+        ..Object::new(&resource, group.as_deref(), sub.as_deref())
+    }
+}
+
+/// `/api/V/…` and `/apis/GROUP/V/…` hold `[namespaces/NS/]RESOURCE[/NAME[/SUB]]`;
+/// everything else (`/healthz`, discovery) is a plain URL.
+fn from_path(uri: &str) -> Object {
+    let path = uri.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let (group, parts) = match parts.as_slice() {
+        ["api", _version, rest @ ..] => (None, rest),
+        ["apis", group, _version, rest @ ..] => (Some(*group), rest),
+        _ => (None, [].as_slice()),
+    };
+    let (namespace, parts) = match parts {
+        ["namespaces", namespace, rest @ ..] if !matches!(rest, [] | ["status"] | ["finalize"]) => {
+            (Some(*namespace), rest)
+        }
+        _ => (None, parts),
+    };
+    match parts {
+        [resource, rest @ ..] => Object {
+            namespace: namespace.map(str::to_owned),
+            name: rest.first().map(|name| (*name).to_owned()),
+            ..Object::new(resource, group, rest.get(1).copied())
+        },
+        [] => {
+            let name = (!path.is_empty()).then(|| path.to_owned());
+            Object { name, ..Object::new("url", None, None) }
+        }
+    }
+}
+
+fn outcome(doc: &Document<'_>) -> Outcome {
+    if doc.text("/annotations/authorization.k8s.io~1decision").as_deref() == Some("forbid") {
+        return Outcome::Denied;
+    }
+    if doc.text("/stage").as_deref() == Some("Panic") {
+        return Outcome::Failure;
+    }
+    match doc.value("/responseStatus/code").and_then(serde_json::Value::as_u64) {
+        Some(401 | 403) => Outcome::Denied,
+        Some(code) if code >= 400 => Outcome::Failure,
+        _ => Outcome::Success,
+    }
+}
+
+fn time(doc: &Document<'_>) -> Result<Timestamp, String> {
+    let names = ["/requestReceivedTimestamp", "/stageTimestamp", "/timestamp"];
+    let path = names.into_iter().find(|path| doc.text(path).is_some());
+    let path = path.ok_or("no requestReceivedTimestamp")?;
+    stamp(doc, path).ok_or_else(|| {
+        let text = doc.owned(path).unwrap_or_default();
+        format!("{}: not RFC 3339: {}", &path[1..], shown(&text))
+    })
+}
+
+fn stamp(doc: &Document<'_>, path: &str) -> Option<Timestamp> {
+    doc.text(path)?.parse().ok()
+}
+
+/// From the request's arrival to the end of the answer.
+fn duration_ms(doc: &Document<'_>) -> Option<u64> {
+    if doc.text("/stage").as_deref() != Some("ResponseComplete") {
+        return None;
+    }
+    let (from, to) = (stamp(doc, "/requestReceivedTimestamp")?, stamp(doc, "/stageTimestamp")?);
+    u64::try_from(to.saturating_since(from).as_millis()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(fields: &str) -> Event {
+        map(&format!(
+            r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","verb":"get",
+                "user":{{"username":"system:node:n1"}},
+                "requestReceivedTimestamp":"2026-01-02T03:04:05.000001Z"{fields}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn objects_are_read_from_their_reference() {
+        let found = event(
+            r#","objectRef":{"resource":"deployments","apiGroup":"apps","namespace":"shop",
+            "name":"web","subresource":"scale"},"stage":"ResponseComplete",
+            "stageTimestamp":"2026-01-02T03:04:05.250001Z""#,
+        );
+        assert_eq!(found.action, "deployments/scale.get");
+        assert_eq!(found.resource, Resource::new("deployments.apps", "shop/web"));
+        assert_eq!(found.tenant.as_deref(), Some("shop"));
+        assert_eq!(found.actor, Actor::new("node", "system:node:n1"));
+        assert_eq!(found.duration_ms, Some(250));
+    }
+
+    #[test]
+    fn without_a_reference_the_path_tells() {
+        for (uri, action, kind, id) in [
+            (
+                "/api/v1/namespaces/shop/pods/web/log?follow=1",
+                "pods/log.get",
+                "pods",
+                Some("shop/web"),
+            ),
+            ("/api/v1/namespaces/shop", "namespaces.get", "namespaces", Some("shop")),
+            (
+                "/api/v1/namespaces/shop/finalize",
+                "namespaces/finalize.get",
+                "namespaces",
+                Some("shop"),
+            ),
+            ("/apis/apps/v1/deployments?limit=5", "deployments.get", "deployments.apps", None),
+            ("/apis/apps/v1", "url.get", "url", Some("/apis/apps/v1")),
+            ("/readyz?verbose", "url.get", "url", Some("/readyz")),
+            ("", "url.get", "url", None),
+        ] {
+            let found = event(&format!(r#","requestURI":"{uri}","objectRef":{{}}"#));
+            let expected = (action, kind, id);
+            let resource = &found.resource;
+            assert_eq!(
+                (found.action.as_str(), resource.kind.as_str(), resource.id.as_deref()),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_from_failures() {
+        for (fields, outcome) in [
+            (r#","responseStatus":{"code":403}"#, Outcome::Denied),
+            (r#","responseStatus":{"code":404}"#, Outcome::Failure),
+            (r#","responseStatus":{"code":101}"#, Outcome::Success),
+            (r#","annotations":{"authorization.k8s.io/decision":"forbid"}"#, Outcome::Denied),
+            (r#","stage":"Panic""#, Outcome::Failure),
+        ] {
+            assert_eq!(event(fields).outcome, outcome, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_audit_event_is_refused() {
+        for (bad, word) in [
+            (r#"{"kind":"Pod","apiVersion":"v1"}"#, "kind"),
+            (r#"{"kind":"Event","apiVersion":"v1","verb":"get"}"#, "audit.k8s.io"),
+            (r#"{"kind":"Event","verb":"get"}"#, "username"),
+            (r#"{"kind":"Event","user":{"username":"a"}}"#, "verb"),
+            (r#"{"verb":"get","user":{"username":"a"}}"#, "requestReceivedTimestamp"),
+            (r#"{"verb":"get","user":{"username":"a"},"stageTimestamp":"noon"}"#, "noon"),
+        ] {
+            let reason = map(bad).unwrap_err();
+            assert!(reason.contains(word), "{reason}");
+        }
+    }
+}

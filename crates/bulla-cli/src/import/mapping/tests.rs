@@ -1,0 +1,105 @@
+use super::*;
+use bulla::event::Outcome;
+
+/// A required minimum, and what a test adds.
+fn mapping(more: &str) -> Result<Mapping, MappingError> {
+    Mapping::parse(&format!(
+        r#"{{"name":"t","fields":{{"actor.type":{{"const":"user"}},"actor.id":["/who","/by"],
+            "action":"/what","resource.type":{{"const":"thing"}}{more}}}}}"#
+    ))
+}
+
+fn apply(more: &str, fields: &str) -> Result<bulla::event::Event, String> {
+    mapping(more).unwrap().apply(&format!(r#"{{"by":"ann","what":"thing.eat"{fields}}}"#))
+}
+
+#[test]
+fn the_shipped_mappings_are_mappings() {
+    for name in Mapping::names() {
+        assert_eq!(Mapping::open(name).unwrap().name(), name);
+    }
+    let error = Mapping::open("no-such-mapping").unwrap_err().to_string();
+    assert!(error.contains("github, okta, gcp, gworkspace"), "{error}");
+}
+
+#[test]
+fn slips_in_a_mapping_are_named() {
+    for (more, word) in [
+        (r#","actr.id":"/x""#, "fields.actr.id"),
+        (r#","tags.":"/x""#, "tags."),
+        (r#","ip":"addr""#, "fields.ip: expected a JSON pointer"),
+        (r#","ip":["/a",{"at":"/b","mapp":{}}]"#, "fields.ip[1]: \"mapp\""),
+        (r#","ip":{"at":"/a","const":"b"}"#, "exactly one"),
+        (r#","ip":{"at":"/a","time":"rfc3339"}"#, "\"time\""),
+        (r#","ip":7"#, "expected a pointer"),
+        (r#","occurred_at":{"at":"/a","time":"unix"}"#, "epoch_ms"),
+        (r#","outcome":{"at":"/a","map":{"a*b*":"failure"}}"#, "more than one *"),
+    ] {
+        let error = mapping(more).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    for (text, word) in [
+        ("{", "JSON"),
+        ("[]", "object"),
+        (r#"{"field":{}}"#, "\"field\""),
+        (r#"{"fields":{"action":"/a"}}"#, "actor.type is required"),
+    ] {
+        assert!(Mapping::parse(text).unwrap_err().to_string().contains(word), "{text}");
+    }
+}
+
+#[test]
+fn sources_are_tried_in_order_and_odd_values_passed_over() {
+    let more = r#","tenant":["/a",{"at":"/b","ignore":["-"]},{"template":"{/c}/{/d}"},"/e"]"#;
+    for (fields, tenant) in [
+        (r#","a":"1","b":"2""#, Some("1")),
+        (r#","a":{"x":1},"b":2"#, Some("2")),
+        (r#","a":"","b":"-","c":"x","d":true"#, Some("x/true")),
+        (r#","c":"x","e":5"#, Some("5")),
+        ("", None),
+    ] {
+        assert_eq!(apply(more, fields).unwrap().tenant.as_deref(), tenant, "{fields}");
+    }
+}
+
+#[test]
+fn times_that_are_there_must_be_readable() {
+    let more = r#","occurred_at":[{"at":"/t","time":["epoch_ms","datetime_utc"]},"/u"]"#;
+    let nanos =
+        |fields: &str| apply(more, fields).map(|event| event.occurred_at.map(|t| t.as_nanos()));
+    assert_eq!(nanos(r#","t":1500"#), Ok(Some(1_500_000_000)));
+    assert_eq!(nanos(r#","t":"1970-01-01 00:00:02""#), Ok(Some(2_000_000_000)));
+    assert_eq!(nanos(r#","t":"soon","u":"1970-01-01T00:00:03Z""#), Ok(Some(3_000_000_000)));
+    assert_eq!(nanos(""), Ok(None));
+    assert!(nanos(r#","t":"soon""#).unwrap_err().contains("soon"));
+}
+
+#[test]
+fn outcomes_durations_lists_and_values_are_mapped() {
+    let more = r#","outcome":{"at":"/o","map":{"OK":"success","NO":"denied","?":"odd"}},
+        "duration_ms":"/ms","changed_fields":"/changed","old_values":"/old","new_values":"/new",
+        "tags.zone":"/z","id":"/id""#;
+    let event = apply(
+        more,
+        r#","o":"NO","ms":12,"changed":["a","b"],"old":{"a" : 1.0},"z":"eu","id":"not a uuid""#,
+    )
+    .unwrap();
+    assert_eq!(event.outcome, Outcome::Denied);
+    assert_eq!(event.duration_ms, Some(12));
+    assert_eq!(event.changed_fields, ["a", "b"]);
+    assert_eq!(event.old_values.unwrap().as_str(), r#"{"a" : 1.0}"#);
+    assert_eq!(event.new_values, None);
+    assert_eq!(event.tags["zone"], "eu");
+    assert_eq!(event.id, None);
+    assert_eq!(apply(more, r#","o":"new""#).unwrap().outcome, Outcome::Success);
+    assert!(apply(more, r#","o":"?""#).unwrap_err().contains("odd"));
+    assert!(apply(more, r#","ms":"long""#).unwrap_err().contains("duration_ms"));
+    let keys = apply(more, r#","changed":{"x":1,"y":2}"#).unwrap().changed_fields;
+    assert_eq!(keys, ["x", "y"]);
+}
+
+#[test]
+fn an_event_without_a_required_field_is_refused_by_name() {
+    let reason = mapping("").unwrap().apply(r#"{"who":"ann"}"#).unwrap_err();
+    assert_eq!(reason, "nothing found for action");
+}
