@@ -82,6 +82,12 @@ fn bulla(dir: &Path, threads: usize, batch: usize) -> f64 {
 fn main() {
     let dir = std::env::args().nth(1).unwrap_or_else(|| ".".into());
     let dir = Path::new(&dir);
+    if let Some(only) = std::env::args().nth(2) {
+        let (threads, batch) = only.split_once('x').unwrap();
+        let rate = bulla(dir, threads.parse().unwrap(), batch.parse().unwrap());
+        println!("{only}: {rate:.0}/s");
+        return;
+    }
     for round in 1..=3 {
         let single = (raw(dir, 1), bulla(dir, 1, 1));
         let many = bulla(dir, 16, 1);
