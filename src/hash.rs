@@ -1,4 +1,4 @@
-//! Hashes: the 32-byte [`Hash`], the two tree hashes, and the tagged digests.
+//! Hashes: the 32-byte [`struct@Hash`], the two tree hashes, and the tagged digests.
 //!
 //! This is the only module that names `sha2` or `blake3`. Every kind of hash
 //! input has a prefix of its own, so that no input of one kind can be mistaken

@@ -1,8 +1,21 @@
 //! bulla: an embedded, append-only, tamper-evident storage engine for audit logs.
+#[cfg(feature = "engine")]
+pub mod catalog;
+pub mod checkpoint;
+#[cfg(feature = "engine")]
+pub mod disk;
+#[cfg(feature = "engine")]
+pub mod error;
 pub mod event;
 pub mod format;
 pub mod hash;
+pub mod merkle;
+pub mod proof;
 pub mod query;
 pub mod random;
+#[cfg(feature = "engine")]
+pub mod segment;
 pub mod seq;
 pub mod time;
+#[cfg(feature = "engine")]
+pub mod tree;

@@ -10,6 +10,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod conformance;
 pub mod map;
 mod real;
 pub mod sim;
@@ -52,6 +54,7 @@ pub trait Disk: Send + Sync + Debug {
 }
 
 /// An open file. Positional; there is no cursor, so it can be shared.
+#[allow(clippy::len_without_is_empty)] // nobody asks that of a file, and `len` can fail
 pub trait DiskFile: Send + Sync + Debug {
     /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -96,4 +99,39 @@ pub fn read_exact_at(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io::Re
         }
     }
     Ok(())
+}
+
+/// Puts a file of these bytes at `path`, durably and whole or not at all: a temporary
+/// file beside it is written, synced and renamed over it.
+///
+/// # Errors
+/// What the file system says; the old file stands then.
+pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = Path::new(&temporary);
+    if disk.exists(temporary)? {
+        disk.remove_file(temporary)?;
+    }
+    let file = disk.open(temporary, Open::CreateNew)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()?;
+    disk.rename(temporary, path)?;
+    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Reads a whole file of at most `max` bytes.
+///
+/// # Errors
+/// `InvalidData` for a larger file; what the file system says.
+pub fn read_file(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let file = disk.open(path, Open::Read)?;
+    let len = file.len()?;
+    if len > max {
+        let why = format!("{len} bytes where at most {max} were expected");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    read_exact_at(&*file, &mut bytes, 0)?;
+    Ok(bytes)
 }

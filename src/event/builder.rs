@@ -194,16 +194,17 @@ mod tests {
 
     #[test]
     fn setters_fill_the_fields_of_their_names() {
-        let event = Event::new(Actor::new("user", "a").email("a@b"), "x.y", Resource::kind_only("r"))
-            .id(EventId([1; 16]))
-            .tenant("t")
-            .changed_fields(["f", "g"])
-            .duration_ms(3)
-            .tag("k", "old")
-            .tag("k", "v")
-            .old_values(serde_json::json!(null))
-            .details_json("{ }")
-            .unwrap();
+        let event =
+            Event::new(Actor::new("user", "a").email("a@b"), "x.y", Resource::kind_only("r"))
+                .id(EventId([1; 16]))
+                .tenant("t")
+                .changed_fields(["f", "g"])
+                .duration_ms(3)
+                .tag("k", "old")
+                .tag("k", "v")
+                .old_values(serde_json::json!(null))
+                .details_json("{ }")
+                .unwrap();
         assert_eq!(event.actor.email.as_deref(), Some("a@b"));
         assert_eq!(event.resource.id, None);
         assert_eq!(event.tenant.as_deref(), Some("t"));

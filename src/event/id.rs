@@ -46,11 +46,7 @@ pub struct ParseEventIdError {
 
 impl fmt::Display for ParseEventIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected a UUID such as 019a0000-0000-7000-8000-000000000000: {}",
-            self.reason
-        )
+        write!(f, "expected a UUID such as 019a0000-0000-7000-8000-000000000000: {}", self.reason)
     }
 }
 

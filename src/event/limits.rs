@@ -386,7 +386,8 @@ mod tests {
 
     #[test]
     fn json_is_bounded_in_length_and_depth() {
-        let nested = |n: usize| Json::parse(&format!("{}{}", "[".repeat(n), "]".repeat(n))).unwrap();
+        let nested =
+            |n: usize| Json::parse(&format!("{}{}", "[".repeat(n), "]".repeat(n))).unwrap();
         let deepest = nested(JSON_DEPTH_MAX);
         let deepest = event().details(deepest);
         assert_eq!(deepest.validate(), Ok(()));

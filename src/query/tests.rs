@@ -208,9 +208,15 @@ fn say(query: Query, (which, x, y, n): &(u8, String, String, i64)) -> (Query, u8
         }
         7 => (query.outcome(outcome), 4, Box::new(move |e, _| e.outcome == outcome)),
         8 => (query.request_id(a), 5, Box::new(move |e, _| e.request_id == Some(x.clone()))),
-        9 => (query.correlation_id(a), 6, Box::new(move |e, _| e.correlation_id == Some(x.clone()))),
-        10 => (query.occurred_since(time(n)), 7, Box::new(move |e, _| e.occurred_at >= Some(time(n)))),
-        11 => (query.occurred_until(time(n)), 8, Box::new(move |e, _| e.occurred_at < Some(time(n)))),
+        9 => {
+            (query.correlation_id(a), 6, Box::new(move |e, _| e.correlation_id == Some(x.clone())))
+        }
+        10 => {
+            (query.occurred_since(time(n)), 7, Box::new(move |e, _| e.occurred_at >= Some(time(n))))
+        }
+        11 => {
+            (query.occurred_until(time(n)), 8, Box::new(move |e, _| e.occurred_at < Some(time(n))))
+        }
         12 => (query.recorded_since(time(n)), 9, Box::new(move |_, recorded| recorded >= n)),
         _ => (query.recorded_until(time(n)), 10, Box::new(move |_, recorded| recorded < n)),
     }

@@ -45,7 +45,9 @@ fn null_counts_as_absent() {
 #[test]
 fn errors_name_the_field() {
     let with = |field: &str| {
-        format!(r#"{{"actor":{{"type":"u","id":"a"}},"action":"x","resource":{{"type":"r"}},{field}}}"#)
+        format!(
+            r#"{{"actor":{{"type":"u","id":"a"}},"action":"x","resource":{{"type":"r"}},{field}}}"#
+        )
     };
     for (field, named) in [
         (r#""tennant":"x""#, "`tennant`"),
@@ -109,11 +111,8 @@ fn a_record_has_the_fields_of_the_log_in_front() {
 
 #[test]
 fn an_anchor_is_written_as_an_event_of_the_log() {
-    let anchor = Anchor {
-        catalog_size: TreeSize::new(2),
-        catalog_root: Hash::ZERO,
-        state_root: Hash::ZERO,
-    };
+    let anchor =
+        Anchor { catalog_size: TreeSize::new(2), catalog_root: Hash::ZERO, state_root: Hash::ZERO };
     let record = Record::of_anchor(Seq::new(0), Timestamp::from_nanos(0), Hash::ZERO, anchor);
     let value: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
     assert_eq!(value["actor"]["id"], "bulla");

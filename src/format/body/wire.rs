@@ -59,12 +59,8 @@ pub(super) fn strict<T: Encode>(body: Body, bytes: &[u8], value: T) -> Result<T,
 }
 
 fn explain(body: Body, offset: usize, error: &DecodeError) -> BodyError {
-    let unexpected = |expected: String, found: String| BodyError::Unexpected {
-        body,
-        offset,
-        expected,
-        found,
-    };
+    let unexpected =
+        |expected: String, found: String| BodyError::Unexpected { body, offset, expected, found };
     match error {
         DecodeError::UnexpectedEnd { additional } => {
             BodyError::CutShort { body, offset, missing: *additional }

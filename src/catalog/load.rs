@@ -1,0 +1,196 @@
+//! Reads one copy of the catalog: replays its records from a snapshot or from the start.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap};
+use crate::format::record::CheckedRecord;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::Frontier;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::recover::{self, Torn};
+use crate::segment::scan::{FrameAt, Position};
+use crate::segment::{self};
+use crate::seq::TreeSize;
+
+/// What the records of a catalog add up to.
+#[derive(Clone, Debug)]
+pub(super) struct Replayed {
+    pub(super) frontier: Frontier,
+    pub(super) state: StateMap,
+    /// Newest signed head; size 0: none.
+    pub(super) signed: (TreeSize, Hash),
+    /// Leaves above the point where the replay began.
+    pub(super) leaves: Vec<Hash>,
+    /// The frontier at that point.
+    pub(super) from: Frontier,
+}
+
+impl Replayed {
+    fn empty() -> Self {
+        let frontier = Frontier::new(HashAlgorithm::Sha256);
+        Replayed {
+            from: frontier.clone(),
+            frontier,
+            state: StateMap::default(),
+            signed: (TreeSize::ZERO, Hash::ZERO),
+            leaves: Vec::new(),
+        }
+    }
+
+    fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
+        let peaks = snapshot.peaks.iter().copied().map(Hash::from_bytes).collect();
+        let size = TreeSize::new(snapshot.size);
+        let frontier = Frontier::from_parts(HashAlgorithm::Sha256, size, peaks).ok()?;
+        let signed = (TreeSize::new(snapshot.signed.0), Hash::from_bytes(snapshot.signed.1));
+        let (from, state) = (frontier.clone(), snapshot.state_map());
+        Some(Replayed { frontier, state, signed, leaves: Vec::new(), from })
+    }
+
+    /// Adds a record: its state root must be that of the state it leads to.
+    pub(super) fn apply(&mut self, path: &Path, at: u64, record: &CheckedRecord<'_>) -> Result<()> {
+        let decoded = CatalogBody::decode(record.head.kind, record.envelope);
+        let (root, body) = decoded.map_err(Error::format(path, at))?;
+        if let Some(body) = &body {
+            self.state.apply(body).map_err(Error::format(path, at))?;
+            if let CatalogBody::HeadSigned(head) = body {
+                self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
+            }
+            let computed = self.state.root();
+            if computed != root {
+                let what = format!("state root of catalog record {}", record.head.seq);
+                return Err(Error::tampered(what, computed, root));
+            }
+        }
+        let leaf = record.leaf(HashAlgorithm::Sha256);
+        self.frontier.push(leaf, |_, _| ());
+        self.leaves.push(leaf);
+        Ok(())
+    }
+}
+
+/// One copy of a catalog, read to its end.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) replayed: Replayed,
+    pub(super) segment: Arc<SegmentFile>,
+    pub(super) end: Position,
+    pub(super) torn: Option<Torn>,
+}
+
+/// Ordinals of the segments in a directory, ascending.
+pub(super) fn ordinals(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
+    let names = disk.list(dir).map_err(Error::io("list", dir))?;
+    let mut ordinals: Vec<u64> =
+        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+    ordinals.sort_unstable();
+    Ok(ordinals)
+}
+
+/// Reads a copy, from the snapshot if that fits it.
+pub(super) fn load(
+    disk: &dyn Disk,
+    dir: &Path,
+    log_id: LogId,
+    snapshot: Option<&Snapshot>,
+) -> Result<Loaded> {
+    if let Some(snapshot) = snapshot
+        && let Some(replayed) = Replayed::from_snapshot(snapshot)
+        && let Ok(loaded) = load_from(disk, dir, log_id, replayed, Some(snapshot))
+    {
+        return Ok(loaded);
+    }
+    load_from(disk, dir, log_id, Replayed::empty(), None)
+}
+
+fn load_from(
+    disk: &dyn Disk,
+    dir: &Path,
+    log_id: LogId,
+    mut replayed: Replayed,
+    snapshot: Option<&Snapshot>,
+) -> Result<Loaded> {
+    let first = snapshot.map_or(1, |snapshot| snapshot.ordinal);
+    let mut segments = open_from(disk, dir, log_id, first)?.into_iter().peekable();
+    let mut previous: Option<Arc<SegmentFile>> = None;
+    while let Some(segment) = segments.next() {
+        let segment = Arc::new(segment);
+        check_chain(&segment, previous.as_deref(), &replayed, snapshot)?;
+        let header = &segment.header;
+        let start = match snapshot {
+            Some(snapshot) if snapshot.ordinal == header.ordinal => {
+                Position { offset: snapshot.offset, size: TreeSize::new(snapshot.size) }
+            }
+            _ => Position { offset: header.first_frame(), size: header.first },
+        };
+        let mut failed = Ok(());
+        let each = |_: &FrameAt, at: u64, record: CheckedRecord<'_>| {
+            if failed.is_ok() {
+                failed = replayed.apply(&segment.path, at, &record);
+            }
+        };
+        let (end, torn) = match segments.peek() {
+            Some(next) => (recover::complete(&segment, start, next.header.first, each)?, None),
+            None => {
+                let tail = recover::last(&segment, start, each)?;
+                (tail.end, tail.torn)
+            }
+        };
+        failed?;
+        if segments.peek().is_none() {
+            return Ok(Loaded { replayed, segment, end, torn });
+        }
+        previous = Some(segment);
+    }
+    Err(Error::NotALog { path: dir.to_owned(), missing: "no catalog segment".to_owned() })
+}
+
+/// Opens the segments from an ordinal on; files made ahead and unused are left out.
+fn open_from(disk: &dyn Disk, dir: &Path, log_id: LogId, first: u64) -> Result<Vec<SegmentFile>> {
+    let mut opened: Vec<SegmentFile> = Vec::new();
+    for ordinal in ordinals(disk, dir)?.into_iter().filter(|ordinal| *ordinal >= first) {
+        let path = segment::path(dir, ordinal);
+        let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
+        let header = &segment.header;
+        let expected = opened.last().map_or(first, |before| before.header.ordinal + 1);
+        if header.ordinal != ordinal || header.ordinal != expected || header.log_id != log_id {
+            let expected = format!("catalog segment {expected} of log {log_id}");
+            let found = format!("segment {} of log {}", header.ordinal, header.log_id);
+            return Err(Error::corrupt(&path, 0, expected, found));
+        }
+        opened.push(segment);
+    }
+    Ok(opened)
+}
+
+/// A segment must name the one before it, and the root where it begins.
+fn check_chain(
+    segment: &SegmentFile,
+    previous: Option<&SegmentFile>,
+    replayed: &Replayed,
+    snapshot: Option<&Snapshot>,
+) -> Result<()> {
+    let header = &segment.header;
+    if snapshot.is_some_and(|snapshot| snapshot.ordinal == header.ordinal) {
+        let nonce = snapshot.map(|snapshot| snapshot.nonce);
+        return if nonce == Some(header.nonce) {
+            Ok(())
+        } else {
+            Err(Error::corrupt(&segment.path, 0, "the snapshot's nonce", "another"))
+        };
+    }
+    let expected = previous.map_or(Hash::ZERO, |previous| previous.header.digest());
+    if header.previous != expected {
+        let what = format!("chain of catalog segment {}", header.ordinal);
+        return Err(Error::tampered(what, expected, header.previous));
+    }
+    let root = replayed.frontier.root();
+    if header.start_root != root || header.first != replayed.frontier.size() {
+        let what = format!("start of catalog segment {}", header.ordinal);
+        return Err(Error::tampered(what, root, header.start_root));
+    }
+    Ok(())
+}

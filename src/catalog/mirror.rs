@@ -1,0 +1,138 @@
+//! The two copies of the catalog: the good one mends the other.
+
+use std::path::{Path, PathBuf};
+
+use super::load::{self, Loaded};
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::format::catalog_body::Snapshot;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::{self, recover};
+
+/// What opening had to do to the catalog, to be recorded in it.
+#[derive(Clone, Debug)]
+pub struct Mended {
+    /// The segment concerned.
+    pub ordinal: u64,
+    /// Where in it the bytes stood.
+    pub offset: u64,
+    /// How many were set aside.
+    pub len: u64,
+    /// The file in `quarantine/`.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+    /// Whether writing must go on in a new segment.
+    pub(super) rotate: bool,
+}
+
+/// Reads both copies, takes the longer good one, and makes the other equal to it. Bytes
+/// that are replaced are set aside first.
+pub(super) fn load_and_mend(
+    disk: &dyn Disk,
+    copies: &[PathBuf; 2],
+    log_id: LogId,
+    snapshot: Option<&Snapshot>,
+    quarantine: &Path,
+) -> Result<(Loaded, Vec<Mended>)> {
+    let read = [0, 1].map(|n| load::load(disk, &copies[n], log_id, snapshot));
+    let (good, loaded, other) = choose(read)?;
+    let mut mended = Vec::new();
+    if let Some(torn) = &loaded.torn {
+        mended.push(cut_torn(disk, &loaded, torn, quarantine)?);
+    }
+    let why = match other {
+        Ok(other) => difference(&loaded, &other),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(reason) = why {
+        let bad = &copies[1 - good];
+        mended.extend(copy_over(disk, &copies[good], bad, quarantine, &reason)?);
+    }
+    Ok((loaded, mended))
+}
+
+/// The longer of the good copies, which one it is, and the other.
+fn choose(read: [Result<Loaded>; 2]) -> Result<(usize, Loaded, Result<Loaded>)> {
+    match read {
+        [Ok(a), Ok(b)] if b.end.size > a.end.size => Ok((1, b, Ok(a))),
+        [Ok(a), b] => Ok((0, a, b)),
+        [a, Ok(b)] => Ok((1, b, a)),
+        [Err(a), Err(_)] => Err(a),
+    }
+}
+
+/// Why the other copy is not equal to the good one, if it is not.
+fn difference(good: &Loaded, other: &Loaded) -> Option<String> {
+    let same = good.end == other.end
+        && good.segment.header == other.segment.header
+        && good.replayed.frontier.root() == other.replayed.frontier.root();
+    if same && other.torn.is_none() {
+        return None;
+    }
+    let (good, other) = (good.end.size, other.end.size);
+    Some(format!("the other copy holds {good} records, this one {other}"))
+}
+
+fn cut_torn(
+    disk: &dyn Disk,
+    loaded: &Loaded,
+    torn: &recover::Torn,
+    quarantine: &Path,
+) -> Result<Mended> {
+    let (ordinal, offset) = (loaded.segment.header.ordinal, loaded.end.offset);
+    let file = format!("catalog-{ordinal:08}-{offset}.torn");
+    let writable = SegmentFile::open(disk, &loaded.segment.path, Open::ReadWrite)?;
+    if let Some(writable) = &writable {
+        recover::set_aside(disk, quarantine, &file, writable, offset, torn.len)?;
+    }
+    let reason = torn.reason.to_string();
+    Ok(Mended { ordinal, offset, len: torn.len, file, reason, rotate: true })
+}
+
+/// Makes one copy equal to the other, file by file; what differs is set aside whole.
+fn copy_over(
+    disk: &dyn Disk,
+    good: &Path,
+    bad: &Path,
+    quarantine: &Path,
+    reason: &str,
+) -> Result<Vec<Mended>> {
+    if !disk.exists(bad).map_err(Error::io("look for", bad))? {
+        disk.create_dir(bad).map_err(Error::io("create", bad))?;
+        let parent = bad.parent().unwrap_or(bad);
+        disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
+    }
+    let mut mended = Vec::new();
+    let good_ordinals = load::ordinals(disk, good)?;
+    for ordinal in load::ordinals(disk, bad)? {
+        let path = segment::path(bad, ordinal);
+        let old = read(disk, &path)?;
+        let same = good_ordinals.contains(&ordinal)
+            && read(disk, &segment::path(good, ordinal))? == old;
+        if same || old.iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        let file = format!("catalog-copy-{ordinal:08}.seg");
+        let aside = quarantine.join(&file);
+        crate::disk::replace_file(disk, &aside, &old).map_err(Error::io("set aside to", &aside))?;
+        let (len, reason) = (old.len() as u64, reason.to_owned());
+        mended.push(Mended { ordinal, offset: 0, len, file, reason, rotate: false });
+    }
+    for ordinal in good_ordinals {
+        let (from, to) = (segment::path(good, ordinal), segment::path(bad, ordinal));
+        let bytes = read(disk, &from)?;
+        if read(disk, &to).ok().as_ref() != Some(&bytes) {
+            crate::disk::replace_file(disk, &to, &bytes).map_err(Error::io("mend", &to))?;
+        }
+    }
+    Ok(mended)
+}
+
+/// A catalog segment is about a megabyte; anything much larger is not one.
+const MAX_SEGMENT: u64 = 64 << 20;
+
+fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>> {
+    crate::disk::read_file(disk, path, MAX_SEGMENT).map_err(Error::io("read", path))
+}

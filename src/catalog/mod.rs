@@ -1,0 +1,574 @@
+//! The catalog: the log's own log, in two mirrored copies.
+//!
+//! Same frames, records and tree as the main log, always SHA-256. Every record carries
+//! the root of the state it leads to. Writers of any process take the catalog's short
+//! lock and read to its end before they append.
+
+mod load;
+mod mirror;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile, Open};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap};
+use crate::format::header::SegmentHeader;
+use crate::format::record::{self, Head, PREFIX_LEN};
+use crate::format::{LogId, Stream, frame};
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::Frontier;
+use crate::random;
+use crate::segment::active::{Active, MadeAhead};
+use crate::segment::bytes::{Scratch, SegmentFile};
+use crate::segment::scan::{self, Position};
+use crate::seq::TreeSize;
+use crate::time::{Clock, Timestamp};
+use crate::tree::TreeStore;
+use load::Replayed;
+
+pub use mirror::Mended;
+
+/// A catalog segment is rotated at this size, in bytes.
+const SEGMENT_BYTES: u64 = 1 << 20;
+/// A snapshot is written after so many records.
+const SNAPSHOT_EVERY: u64 = 64;
+
+/// The open catalog of a log.
+#[derive(Debug)]
+pub struct Catalog {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    log_id: LogId,
+    clock: Arc<dyn Clock>,
+    lock: Option<Arc<dyn DiskFile>>,
+    /// The segment being written, once in each copy. Empty in a process that only reads.
+    active: Vec<Active>,
+    /// The same segment, in the copy that was read.
+    segment: Arc<SegmentFile>,
+    end: Position,
+    state: StateMap,
+    signed: (TreeSize, Hash),
+    tree: TreeStore,
+    since_snapshot: u64,
+    /// After a failed write: what is on disk is unknown.
+    broken: Option<String>,
+}
+
+/// A record of the catalog, for people.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HistoryEntry {
+    /// Its position in the catalog.
+    pub seq: crate::seq::Seq,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// What happened, e.g. `segment sealed`.
+    pub what: String,
+    /// The particulars.
+    pub detail: String,
+    /// Who asked, if that was given.
+    pub who: Option<String>,
+    /// Why, if that was given.
+    pub why: Option<String>,
+    /// Root of the state after it.
+    pub state_root: Hash,
+}
+
+fn copies(dir: &Path) -> [PathBuf; 2] {
+    [dir.join("a"), dir.join("b")]
+}
+
+impl Catalog {
+    /// Makes the catalog of a new log, whose first record is its creation.
+    ///
+    /// # Errors
+    /// I/O, a full disk.
+    pub fn create(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        log_id: LogId,
+        clock: Arc<dyn Clock>,
+        created: &CatalogBody<'_>,
+    ) -> Result<Self> {
+        let make = |path: &Path| disk.create_dir(path).map_err(Error::io("create", path));
+        make(&dir.join("tree"))?;
+        for copy in copies(dir) {
+            make(&copy)?;
+        }
+        let lock_path = dir.join("LOCK");
+        let lock = disk.open(&lock_path, Open::CreateNew).map_err(Error::io("create", &lock_path))?;
+        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        let frontier = Frontier::new(HashAlgorithm::Sha256);
+        let header = begin_header(log_id, &frontier, 1, Hash::ZERO, clock.now())?;
+        let active = begin(&*disk, dir, &header)?;
+        let tree = TreeStore::open(Arc::clone(&disk), &dir.join("tree"), log_id, frontier, false)?;
+        let mut catalog = Catalog {
+            segment: Arc::clone(&active[0].segment),
+            end: active[0].end,
+            disk,
+            dir: dir.to_owned(),
+            log_id,
+            clock,
+            lock: Some(lock),
+            active,
+            state: StateMap::default(),
+            signed: (TreeSize::ZERO, Hash::ZERO),
+            tree,
+            since_snapshot: 0,
+            broken: None,
+        };
+        catalog.append(created, &Because::default())?;
+        Ok(catalog)
+    }
+
+    /// Opens the catalog for writing: replays its tail, mends a copy from the other.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Tampered` if neither copy is good; I/O.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        log_id: LogId,
+        clock: Arc<dyn Clock>,
+        quarantine: &Path,
+    ) -> Result<(Self, Vec<Mended>)> {
+        let lock_path = dir.join("LOCK");
+        let lock = open_or_create(&*disk, dir, &lock_path)?;
+        lock.lock().map_err(Error::io("lock", &lock_path))?;
+        let opened = Catalog::open_locked(disk, dir, log_id, clock, quarantine, &lock);
+        lock.unlock().map_err(Error::io("unlock", &lock_path))?;
+        opened
+    }
+
+    fn open_locked(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        log_id: LogId,
+        clock: Arc<dyn Clock>,
+        quarantine: &Path,
+        lock: &Arc<dyn DiskFile>,
+    ) -> Result<(Self, Vec<Mended>)> {
+        let snapshot = read_snapshot(&*disk, dir, log_id);
+        let copies = copies(dir);
+        let (loaded, mended) =
+            mirror::load_and_mend(&*disk, &copies, log_id, snapshot.as_ref(), quarantine)?;
+        let tree_dir = dir.join("tree");
+        if !disk.exists(&tree_dir).map_err(Error::io("look for", &tree_dir))? {
+            disk.create_dir(&tree_dir).map_err(Error::io("create", &tree_dir))?;
+            disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        }
+        let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, &copies[0]), false)?;
+        let mut catalog =
+            Catalog::assemble(disk, dir, log_id, clock, loaded, tree, Some(Arc::clone(lock)));
+        if mended.iter().any(|mended| mended.rotate) {
+            catalog.rotate()?;
+        } else {
+            catalog.active = resume(&*catalog.disk, dir, &catalog.segment, catalog.end)?;
+        }
+        Ok((catalog, mended))
+    }
+
+    /// Opens the catalog for reading: the first copy that is good.
+    ///
+    /// # Errors
+    /// As [`Catalog::open`]; nothing is mended.
+    pub fn open_read_only(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        log_id: LogId,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let snapshot = read_snapshot(&*disk, dir, log_id);
+        let copies = copies(dir);
+        let (loaded, copy) = match load::load(&*disk, &copies[0], log_id, snapshot.as_ref()) {
+            Ok(loaded) => (loaded, &copies[0]),
+            Err(_) => {
+                (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1])
+            }
+        };
+        let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, copy), true)?;
+        Ok(Catalog::assemble(disk, dir, log_id, clock, loaded, tree, None))
+    }
+
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        log_id: LogId,
+        clock: Arc<dyn Clock>,
+        loaded: load::Loaded,
+        tree: TreeStore,
+        lock: Option<Arc<dyn DiskFile>>,
+    ) -> Self {
+        Catalog {
+            disk,
+            dir: dir.to_owned(),
+            log_id,
+            clock,
+            lock,
+            active: Vec::new(),
+            segment: loaded.segment,
+            end: loaded.end,
+            state: loaded.replayed.state,
+            signed: loaded.replayed.signed,
+            tree,
+            since_snapshot: loaded.replayed.leaves.len() as u64,
+            broken: None,
+        }
+    }
+
+    /// Records in the catalog.
+    pub fn size(&self) -> TreeSize {
+        self.end.size
+    }
+
+    /// What is in force.
+    pub fn state(&self) -> &StateMap {
+        &self.state
+    }
+
+    /// The newest signed head of the main log: size (0: none) and root.
+    pub fn signed(&self) -> (TreeSize, Hash) {
+        self.signed
+    }
+
+    /// Root over the first `size` records of the catalog.
+    ///
+    /// # Errors
+    /// `NotWritten` beyond its size; I/O.
+    pub fn root_at(&self, size: TreeSize) -> Result<Hash> {
+        self.tree.root_at(size)
+    }
+
+    /// Appends a record to both copies, durably.
+    ///
+    /// # Errors
+    /// `DiskFull` (nothing written, try again), I/O (the catalog must be opened again).
+    pub fn append(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
+        if let Some(cause) = &self.broken {
+            return Err(Error::CatalogDamaged { reason: cause.clone() });
+        }
+        let Some(lock) = self.lock.clone() else {
+            return Err(Error::CatalogDamaged { reason: "it was opened for reading".to_owned() });
+        };
+        let path = self.dir.join("LOCK");
+        lock.lock().map_err(Error::io("lock", &path))?;
+        let appended = self.append_locked(body, because);
+        lock.unlock().map_err(Error::io("unlock", &path))?;
+        appended
+    }
+
+    fn append_locked(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
+        self.refresh()?;
+        if self.end.offset >= SEGMENT_BYTES {
+            self.rotate()?;
+        }
+        let mut state = self.state.clone();
+        state.apply(body).map_err(Error::format(&self.dir, 0))?;
+        let (frame, header, leaf) = self.encode(body, because, &state.root())?;
+        for active in &self.active {
+            active.prepare(frame.len() as u64)?;
+        }
+        for active in &mut self.active {
+            let written = active.write(&frame, &header).and_then(|()| active.sync());
+            if let Err(error) = written {
+                self.broken = Some(error.to_string());
+                return Err(error);
+            }
+        }
+        self.end = self.active[0].end;
+        self.state = state;
+        self.tree.extend(&[leaf]);
+        if let CatalogBody::HeadSigned(head) = body {
+            self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
+        }
+        self.since_snapshot += 1;
+        if self.since_snapshot >= SNAPSHOT_EVERY {
+            self.write_snapshot()?;
+        }
+        Ok(())
+    }
+
+    /// One frame with one record; the two copies get the same bytes.
+    fn encode(
+        &self,
+        body: &CatalogBody<'_>,
+        because: &Because<'_>,
+        state_root: &Hash,
+    ) -> Result<(Vec<u8>, frame::FrameHeader, Hash)> {
+        let place = |error| Error::format(&self.dir, 0)(error);
+        let envelope = body.encode(state_root).map_err(place)?;
+        let mut salted = random::random_16().map_err(random_error)?.to_vec();
+        salted.extend_from_slice(&because.encode().map_err(place)?);
+        let head = Head {
+            schema: record::SCHEMA,
+            kind: body.kind(),
+            flags: 0,
+            seq: self.end.size.next_seq(),
+            recorded_at: self.clock.now(),
+            envelope_len: u16::try_from(envelope.len()).unwrap_or(u16::MAX),
+        };
+        let bodies = [envelope.as_slice(), salted.as_slice()].concat();
+        let sealed = (
+            record::body_crc(&bodies),
+            u32::try_from(salted.len()).unwrap_or(u32::MAX),
+            &record::payload_commitment(&salted),
+        );
+        let mut prefix = [0; PREFIX_LEN];
+        let context = self.segment.context();
+        let leaf = record::seal(&context, &head, sealed, &mut prefix, &envelope);
+        let body_len = u32::try_from(PREFIX_LEN + bodies.len()).unwrap_or(u32::MAX);
+        let header = self.active[0].frame_header(body_len, 1, self.end.size);
+        let mut frame = header.encode(&context.nonce, self.end.offset).to_vec();
+        frame.extend_from_slice(&prefix);
+        frame.extend_from_slice(&bodies);
+        Ok((frame, header, leaf))
+    }
+
+    /// Reads what other processes appended.
+    ///
+    /// # Errors
+    /// I/O, damage.
+    pub fn refresh(&mut self) -> Result<()> {
+        let from = self.tree.frontier();
+        let mut replayed = Replayed {
+            frontier: from.clone(),
+            from,
+            state: std::mem::take(&mut self.state),
+            signed: self.signed,
+            leaves: Vec::new(),
+        };
+        let read = self.read_on(&mut replayed);
+        self.state = replayed.state;
+        self.signed = replayed.signed;
+        self.tree.extend(&replayed.leaves);
+        let moved = read?;
+        if moved && self.lock.is_some() {
+            self.active = resume(&*self.disk, &self.dir, &self.segment, self.end)?;
+        }
+        Ok(())
+    }
+
+    fn read_on(&mut self, replayed: &mut Replayed) -> Result<bool> {
+        let (mut moved, mut head, mut scratch) = (false, Scratch::new(), Scratch::new());
+        loop {
+            while let Ok(frame) = scan::frame_at(&self.segment, self.end, &mut head)? {
+                let segment = Arc::clone(&self.segment);
+                let body = scan::body(&segment, &frame, &mut scratch)?;
+                let mut applied = Ok(());
+                let whole = scan::records(&segment, &frame, body, |at, record| {
+                    if applied.is_ok() {
+                        applied = replayed.apply(&segment.path, at, &record);
+                    }
+                });
+                if whole.is_err() {
+                    break; // another process is writing it
+                }
+                applied?;
+                self.end = frame.next(segment.header.frame_align);
+                moved = true;
+            }
+            let dir = self.segment.path.parent().unwrap_or(&self.dir);
+            let next = crate::segment::path(dir, self.segment.header.ordinal + 1);
+            if !self.disk.exists(&next).map_err(Error::io("look for", &next))? {
+                return Ok(moved);
+            }
+            let Some(segment) = SegmentFile::open(&*self.disk, &next, Open::Read)? else {
+                return Ok(moved);
+            };
+            self.end = Position { offset: segment.header.first_frame(), size: segment.header.first };
+            self.segment = Arc::new(segment);
+            moved = true;
+        }
+    }
+
+    fn rotate(&mut self) -> Result<()> {
+        let before = &self.segment.header;
+        let (ordinal, digest) = (before.ordinal + 1, before.digest());
+        let frontier = self.tree.frontier();
+        let header = begin_header(self.log_id, &frontier, ordinal, digest, self.clock.now())?;
+        self.active = begin(&*self.disk, &self.dir, &header)?;
+        self.segment = Arc::clone(&self.active[0].segment);
+        self.end = self.active[0].end;
+        Ok(())
+    }
+
+    /// Writes the snapshot that bounds the next replay. Derived: may fail without harm.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn write_snapshot(&mut self) -> Result<()> {
+        let frontier = self.tree.flush()?;
+        let snapshot = Snapshot {
+            size: self.end.size.get(),
+            peaks: frontier.peaks().iter().map(|peak| *peak.as_bytes()).collect(),
+            ordinal: self.segment.header.ordinal,
+            nonce: self.segment.header.nonce,
+            offset: self.end.offset,
+            state: Snapshot::entries_of(&self.state),
+            signed: (self.signed.0.get(), *self.signed.1.as_bytes()),
+        };
+        let path = self.dir.join("snapshot");
+        let bytes = snapshot.encode(self.log_id).map_err(Error::format(&path, 0))?;
+        crate::disk::replace_file(&*self.disk, &path, &bytes)
+            .map_err(Error::io("write", &path))?;
+        self.since_snapshot = 0;
+        Ok(())
+    }
+
+    /// All records of the catalog, oldest first.
+    ///
+    /// # Errors
+    /// I/O, damage.
+    pub fn history(&self) -> Result<Vec<HistoryEntry>> {
+        let mut entries = Vec::new();
+        let dir = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
+        for ordinal in load::ordinals(&*self.disk, &dir)? {
+            let path = crate::segment::path(&dir, ordinal);
+            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else { continue };
+            let start =
+                Position { offset: segment.header.first_frame(), size: segment.header.first };
+            crate::segment::recover::last(&segment, start, |_, _, record| {
+                entries.push(HistoryEntry::of(&record));
+            })?;
+        }
+        Ok(entries)
+    }
+}
+
+impl HistoryEntry {
+    fn of(record: &record::CheckedRecord<'_>) -> Self {
+        let decoded = CatalogBody::decode(record.head.kind, record.envelope);
+        let because = Because::decode(record.payload()).unwrap_or_default();
+        let (state_root, body) = decoded.unwrap_or((Hash::ZERO, None));
+        let (what, detail) = describe(record.head.kind, body.as_ref());
+        HistoryEntry {
+            seq: record.head.seq,
+            recorded_at: record.head.recorded_at,
+            what: what.to_owned(),
+            detail,
+            who: because.who.map(str::to_owned),
+            why: because.why.map(str::to_owned),
+            state_root,
+        }
+    }
+}
+
+fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) {
+    match body {
+        Some(CatalogBody::Created(b)) => {
+            let hash = HashAlgorithm::from_code(b.hash_algorithm).map_or("?", |hash| hash.name());
+            ("log created", format!("origin {}, hash {hash}", b.origin))
+        }
+        Some(CatalogBody::Sealed(b)) => {
+            let last = b.first.saturating_add(b.count).saturating_sub(1);
+            ("segment sealed", format!("segment {}, records {} to {last}", b.ordinal, b.first))
+        }
+        Some(CatalogBody::HeadSigned(b)) => {
+            ("head signed", format!("size {}, root {}", b.size, Hash::from_bytes(b.root)))
+        }
+        Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
+        Some(CatalogBody::Quarantined(b)) => {
+            let (len, at) = (b.len, b.offset);
+            let detail = format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
+            ("bytes set aside", detail)
+        }
+        Some(CatalogBody::ClockStepped(b)) => {
+            let time = Timestamp::from_nanos;
+            ("clock stepped", format!("from {} to {}", time(b.expected), time(b.found)))
+        }
+        None => ("unknown", format!("record kind {kind}, written by a newer version")),
+    }
+}
+
+fn random_error(error: random::RandomError) -> Error {
+    Error::Io {
+        op: "draw random bytes from",
+        path: PathBuf::from("the operating system"),
+        source: Arc::new(std::io::Error::other(error)),
+    }
+}
+
+fn begin_header(
+    log_id: LogId,
+    frontier: &Frontier,
+    ordinal: u64,
+    previous: Hash,
+    now: Timestamp,
+) -> Result<SegmentHeader> {
+    Ok(SegmentHeader {
+        stream: Stream::Catalog,
+        algorithm: HashAlgorithm::Sha256,
+        frame_align: 1,
+        log_id,
+        ordinal,
+        first: frontier.size(),
+        created_at: now,
+        nonce: random::random_16().map_err(random_error)?,
+        start_root: frontier.root(),
+        previous,
+        last_anchor: TreeSize::ZERO,
+    })
+}
+
+fn begin(disk: &dyn Disk, dir: &Path, header: &SegmentHeader) -> Result<Vec<Active>> {
+    let begun = copies(dir).map(|copy| {
+        MadeAhead::create(disk, &copy, header.ordinal)
+            .map(|ahead| Active::begin(ahead, header.clone()))
+    });
+    begun.into_iter().collect()
+}
+
+/// Opens the segment for writing in both copies, at the end that was read.
+fn resume(disk: &dyn Disk, dir: &Path, read: &SegmentFile, end: Position) -> Result<Vec<Active>> {
+    let resumed = copies(dir).map(|copy| {
+        let path = crate::segment::path(&copy, read.header.ordinal);
+        let file = disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
+        let segment = SegmentFile::begun(path, read.header.clone(), file);
+        let times = crate::format::footer::TimeRange::EMPTY;
+        Active::resume(Arc::new(segment), end, times, Arc::default())
+    });
+    resumed.into_iter().collect()
+}
+
+fn open_or_create(disk: &dyn Disk, dir: &Path, path: &Path) -> Result<Arc<dyn DiskFile>> {
+    if disk.exists(path).map_err(Error::io("look for", path))? {
+        return disk.open(path, Open::ReadWrite).map_err(Error::io("open", path));
+    }
+    let file = disk.open(path, Open::CreateNew).map_err(Error::io("create", path))?;
+    disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+    Ok(file)
+}
+
+fn read_snapshot(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Option<Snapshot> {
+    let bytes = crate::disk::read_file(disk, &dir.join("snapshot"), 256 << 20).ok()?;
+    Snapshot::decode(&bytes, log_id).ok()
+}
+
+/// The catalog's tree where the replay began; made anew from all records if its files
+/// do not fit.
+fn open_tree(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    log_id: LogId,
+    read: (load::Loaded, &Path),
+    read_only: bool,
+) -> Result<(load::Loaded, TreeStore)> {
+    let (loaded, copy) = read;
+    let tree_dir = dir.join("tree");
+    let open = |loaded: &load::Loaded| {
+        let from = loaded.replayed.from.clone();
+        TreeStore::open(Arc::clone(disk), &tree_dir, log_id, from, read_only)
+    };
+    let (loaded, tree) = match open(&loaded) {
+        Ok(tree) => (loaded, tree),
+        Err(Error::Corrupt { .. }) => {
+            let whole = load::load(&**disk, copy, log_id, None)?;
+            let tree = open(&whole)?;
+            (whole, tree)
+        }
+        Err(error) => return Err(error),
+    };
+    tree.extend(&loaded.replayed.leaves);
+    Ok((loaded, tree))
+}

@@ -1,0 +1,312 @@
+//! Signed notes: a text with signature lines under it (c2sp.org/signed-note).
+
+use std::fmt;
+
+use super::key::{KeyId, KeyName, SigningKey, VerifyingKey};
+use super::line;
+
+/// The longest note that is read, in bytes: 64 signatures of the largest
+/// post-quantum kind (5 kB each) and a text of over 64 KiB.
+pub const NOTE_LEN_MAX: usize = 512 * 1024;
+/// The most signatures that are read on one note. The specification requires that
+/// 16 are accepted.
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+
+/// Em dash and space.
+const SIGNATURE_PREFIX: &str = "\u{2014} ";
+
+/// A note as it was read: **nobody has checked its signatures**.
+///
+/// Displays as the text it was parsed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    text: String,
+    signatures: Vec<NoteSignature>,
+}
+
+/// One signature line of a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteSignature {
+    /// Name of the key that claims to have signed.
+    pub name: KeyName,
+    /// Identifier of that key.
+    pub id: KeyId,
+    /// The signature, in the form of the key's kind; never empty.
+    pub signature: Vec<u8>,
+}
+
+/// A note whose text was signed by at least one trusted key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedNote {
+    note: Note,
+    signers: Vec<VerifyingKey>,
+}
+
+impl Note {
+    /// Signs a text.
+    ///
+    /// # Errors
+    /// The text is empty, does not end in a newline, or contains a control
+    /// character; or there are no keys, or too many.
+    pub fn sign(text: &str, keys: &[&SigningKey]) -> Result<Self, NoteError> {
+        check_text(text)?;
+        let signatures = keys.iter().map(|key| NoteSignature {
+            name: key.verifying_key().name().clone(),
+            id: key.verifying_key().id(),
+            signature: key.sign(text).to_vec(),
+        });
+        let note = Note { text: text.to_owned(), signatures: signatures.collect() };
+        check_signature_count(note.signatures.len())?;
+        check_len(note.to_string().len())?;
+        Ok(note)
+    }
+
+    /// Reads a note, strictly.
+    ///
+    /// # Errors
+    /// Says what is not as the specification has it, and where.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
+        check_len(bytes.len())?;
+        let note = std::str::from_utf8(bytes)
+            .map_err(|error| NoteError::NotUtf8 { offset: error.valid_up_to() })?;
+        if let Some((offset, byte)) = line::control_character(note) {
+            return Err(NoteError::ControlCharacter { offset, byte });
+        }
+        // "The text is separated from the signatures by the last empty line."
+        let split = note.rfind("\n\n").ok_or(NoteError::NoSignatures)?;
+        let (text, block) = (&note[..=split], &note[split + 2..]);
+        let lines = block.strip_suffix('\n').ok_or(NoteError::NoSignatures)?.split('\n');
+        check_signature_count(lines.clone().count())?;
+        let signatures = lines.enumerate().map(|(index, line)| {
+            NoteSignature::parse(line).ok_or(NoteError::SignatureLine { number: index + 1 })
+        });
+        Ok(Note { signatures: signatures.collect::<Result<_, _>>()?, text: text.to_owned() })
+    }
+
+    /// The text, **which nobody has checked**.
+    pub fn dangerously_unverified_text(&self) -> &str {
+        &self.text
+    }
+
+    /// The signature lines, **which nobody has checked**, in their order.
+    pub fn signatures(&self) -> &[NoteSignature] {
+        &self.signatures
+    }
+
+    /// Checks the signatures by the keys given; those by other keys are ignored.
+    ///
+    /// # Errors
+    /// A signature by one of the keys is wrong, or none of them signed.
+    pub fn verify(&self, keys: &[VerifyingKey]) -> Result<VerifiedNote, VerifyNoteError> {
+        let mut signers: Vec<VerifyingKey> = Vec::new();
+        for signature in &self.signatures {
+            let Some(key) = find_key(keys, signature)? else { continue };
+            if !key.signed(&self.text, &signature.signature) {
+                let (name, id) = (signature.name.clone(), signature.id);
+                return Err(VerifyNoteError::BadSignature { name, id });
+            }
+            if !signers.contains(key) {
+                signers.push(key.clone());
+            }
+        }
+        if signers.is_empty() {
+            let found = self.signatures.iter().map(|s| (s.name.clone(), s.id)).collect();
+            return Err(VerifyNoteError::NoKnownSigner { found });
+        }
+        Ok(VerifiedNote { note: self.clone(), signers })
+    }
+}
+
+impl VerifiedNote {
+    /// The text that was signed, with its final newline.
+    pub fn text(&self) -> &str {
+        &self.note.text
+    }
+
+    /// Who signed, at least one, in the order of the signature lines.
+    pub fn signers(&self) -> &[VerifyingKey] {
+        &self.signers
+    }
+
+    /// The note with all its signature lines, also those that were ignored.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.text)?;
+        self.signatures.iter().try_for_each(|signature| writeln!(f, "{signature}"))
+    }
+}
+
+impl NoteSignature {
+    fn parse(line: &str) -> Option<Self> {
+        let (name, encoded) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
+        let decoded = line::base64(encoded)?;
+        let (id, signature) = decoded.split_first_chunk::<{ KeyId::LEN }>()?;
+        let name = KeyName::new(name).ok()?;
+        (!signature.is_empty()).then(|| NoteSignature {
+            name,
+            id: KeyId::from_bytes(*id),
+            signature: signature.to_vec(),
+        })
+    }
+}
+
+impl fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoded = line::to_base64([self.id.as_bytes(), self.signature.as_slice()].concat());
+        write!(f, "{SIGNATURE_PREFIX}{} {encoded}", self.name)
+    }
+}
+
+/// The key with the name and identifier of the signature, if it is among the known ones.
+fn find_key<'k>(
+    keys: &'k [VerifyingKey],
+    signature: &NoteSignature,
+) -> Result<Option<&'k VerifyingKey>, VerifyNoteError> {
+    let mut same =
+        keys.iter().filter(|key| *key.name() == signature.name && key.id() == signature.id);
+    let first = same.next();
+    // Two keys that collide in name and identifier: which one is meant is unknown.
+    if same.any(|other| Some(other) != first) {
+        let (name, id) = (signature.name.clone(), signature.id);
+        return Err(VerifyNoteError::AmbiguousKey { name, id });
+    }
+    Ok(first)
+}
+
+fn check_text(text: &str) -> Result<(), NoteError> {
+    if let Some((offset, byte)) = line::control_character(text) {
+        return Err(NoteError::ControlCharacter { offset, byte });
+    }
+    if text.ends_with('\n') { Ok(()) } else { Err(NoteError::NoFinalNewline) }
+}
+
+fn check_len(found: usize) -> Result<(), NoteError> {
+    if found <= NOTE_LEN_MAX { Ok(()) } else { Err(NoteError::TooLong { found }) }
+}
+
+fn check_signature_count(found: usize) -> Result<(), NoteError> {
+    match found {
+        0 => Err(NoteError::NoSignatures),
+        1..=NOTE_SIGNATURES_MAX => Ok(()),
+        _ => Err(NoteError::TooManySignatures { found }),
+    }
+}
+
+/// The bytes are not a signed note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// Longer than [`NOTE_LEN_MAX`].
+    TooLong {
+        /// Length in bytes.
+        found: usize,
+    },
+    /// Not UTF-8.
+    NotUtf8 {
+        /// Where, in bytes from the start.
+        offset: usize,
+    },
+    /// A control character other than newline.
+    ControlCharacter {
+        /// Where, in bytes from the start.
+        offset: usize,
+        /// Which one.
+        byte: u8,
+    },
+    /// No empty line with signature lines after it, the last ending in a newline.
+    NoSignatures,
+    /// More than [`NOTE_SIGNATURES_MAX`].
+    TooManySignatures {
+        /// How many.
+        found: usize,
+    },
+    /// Not of the form em dash, space, key name, space, base64 of more than 4 bytes.
+    SignatureLine {
+        /// Which signature line, from 1.
+        number: usize,
+    },
+    /// The text to sign does not end in a newline.
+    NoFinalNewline,
+}
+
+impl fmt::Display for NoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoteError::TooLong { found } => {
+                write!(f, "expected a note of at most {NOTE_LEN_MAX} bytes, found {found}")
+            }
+            NoteError::NotUtf8 { offset } => write!(f, "the note is not UTF-8 at byte {offset}"),
+            NoteError::ControlCharacter { offset, byte } => {
+                write!(f, "the note has control character {byte:#04x} at byte {offset}")
+            }
+            NoteError::NoSignatures => f.write_str(
+                "expected an empty line and signature lines under the text; \
+                 the note is unsigned or cut short",
+            ),
+            NoteError::TooManySignatures { found } => {
+                write!(f, "expected at most {NOTE_SIGNATURES_MAX} signatures, found {found}")
+            }
+            NoteError::SignatureLine { number } => write!(
+                f,
+                "expected signature line {number} to be an em dash, a key name and base64"
+            ),
+            NoteError::NoFinalNewline => f.write_str("expected a text that ends in a newline"),
+        }
+    }
+}
+
+impl std::error::Error for NoteError {}
+
+/// The signatures of a note do not show that a known key signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifyNoteError {
+    /// A signature by a known key is wrong: the text or the signature was altered.
+    BadSignature {
+        /// The key's name.
+        name: KeyName,
+        /// The key's identifier.
+        id: KeyId,
+    },
+    /// Two different known keys have this name and identifier.
+    AmbiguousKey {
+        /// The keys' name.
+        name: KeyName,
+        /// The keys' identifier.
+        id: KeyId,
+    },
+    /// None of the known keys signed.
+    NoKnownSigner {
+        /// Who claims to have signed.
+        found: Vec<(KeyName, KeyId)>,
+    },
+}
+
+impl fmt::Display for VerifyNoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VerifyNoteError::BadSignature { name, id } => write!(
+                f,
+                "the signature by {name} (key id {id}) does not fit the text: one was altered"
+            ),
+            VerifyNoteError::AmbiguousKey { name, id } => {
+                write!(f, "two of the given keys are named {name} with key id {id}; give one")
+            }
+            VerifyNoteError::NoKnownSigner { found } => {
+                f.write_str("expected a signature by a given key, found only those by ")?;
+                for (i, (name, id)) in found.iter().enumerate() {
+                    let separator = if i == 0 { "" } else { ", " };
+                    write!(f, "{separator}{name} (key id {id})")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for VerifyNoteError {}

@@ -1,0 +1,248 @@
+//! The one error of the engine: a variant for each thing a caller does differently.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::event::InvalidEvent;
+use crate::format::FormatError;
+use crate::seq::{Seq, TreeSize};
+
+/// The result of an operation on a log.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation on a log did not succeed.
+///
+/// Cloneable, because one failed commit answers many callers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused. On a write path the log is [`Error::Poisoned`] after it.
+    Io {
+        /// What was tried, e.g. `sync`.
+        op: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// No space left. Nothing was written and no Seq was used: free some space and
+    /// call again, the log is still good.
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+        /// Bytes that were asked for.
+        needed: u64,
+    },
+    /// Bytes on disk are not what was written: suspect the disk. Nothing was changed.
+    Corrupt {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The log contradicts something it signed or committed to: call security.
+    Tampered {
+        /// What was contradicted.
+        what: String,
+        /// What was committed to.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Written by a newer version: upgrade this crate.
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Its format version.
+        found: u16,
+        /// The newest version known here.
+        newest: u16,
+    },
+    /// Another process is writing to this log.
+    Locked {
+        /// The log.
+        path: PathBuf,
+        /// That process, if its lock file could be read.
+        pid: Option<u32>,
+    },
+    /// An earlier write or sync failed, so what is on disk is unknown: reopen the log,
+    /// which reads it again. Acknowledged records are not affected.
+    Poisoned {
+        /// The first failure.
+        cause: String,
+    },
+    /// There is a log at this path already.
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is no log at this path.
+    NotALog {
+        /// The path.
+        path: PathBuf,
+        /// What is missing.
+        missing: String,
+    },
+    /// The caller's event breaks a limit.
+    Invalid(InvalidEvent),
+    /// The batch is too large for one frame, or empty.
+    InvalidBatch {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An option or argument out of its range.
+    InvalidOption {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The queue of unwritten tickets is full: wait for one, then try again.
+    Busy,
+    /// The log was closed.
+    Closed,
+    /// No record has this Seq yet.
+    NotWritten {
+        /// The Seq asked for.
+        seq: Seq,
+        /// Records there are.
+        size: TreeSize,
+    },
+    /// A proof, checkpoint or key that does not hold.
+    Proof {
+        /// What was expected and found.
+        reason: String,
+    },
+    /// The log will not sign this head: it is not consistent with the last signed one.
+    WouldFork {
+        /// What was signed, what is there, and the way forward.
+        reason: String,
+    },
+    /// The catalog is damaged in both copies: appending and reading go on, signing and
+    /// deleting do not.
+    CatalogDamaged {
+        /// The damage.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { op, path, source } => write!(f, "{op} {}: {source}", path.display()),
+            Error::DiskFull { path, needed } => write!(
+                f,
+                "disk full: {} needs {needed} more bytes; nothing was written, free some space \
+                 and try again",
+                path.display()
+            ),
+            Error::Corrupt { path, offset, expected, found } => write!(
+                f,
+                "{} is damaged at offset {offset}: expected {expected}, found {found}; nothing \
+                 was changed, restore the file from a backup or see docs/durability.md",
+                path.display()
+            ),
+            Error::Tampered { what, expected, found } => {
+                write!(f, "tampered: {what}: expected {expected}, found {found}")
+            }
+            Error::Unsupported { path, found, newest } => write!(
+                f,
+                "{} has format version {found}, newest known here is {newest}: upgrade bulla",
+                path.display()
+            ),
+            Error::Locked { path, pid: Some(pid) } => {
+                write!(f, "{} is being written by process {pid}", path.display())
+            }
+            Error::Locked { path, pid: None } => {
+                write!(f, "{} is being written by another process", path.display())
+            }
+            Error::Poisoned { cause } => {
+                write!(f, "the log stopped writing after a failure, reopen it: {cause}")
+            }
+            Error::Exists { path } => write!(f, "there is a log at {} already", path.display()),
+            Error::NotALog { path, missing } => {
+                write!(f, "there is no log at {}: {missing}", path.display())
+            }
+            Error::Invalid(invalid) => write!(f, "invalid event: {invalid}"),
+            Error::InvalidBatch { reason } => write!(f, "invalid batch: {reason}"),
+            Error::InvalidOption { name, reason } => write!(f, "{name}: {reason}"),
+            Error::Busy => write!(f, "too many unwritten tickets: wait for one and try again"),
+            Error::Closed => write!(f, "the log is closed"),
+            Error::NotWritten { seq, size } => {
+                write!(f, "no record {seq} yet: the log holds {size} records, from 0")
+            }
+            Error::Proof { reason } => write!(f, "not proved: {reason}"),
+            Error::WouldFork { reason } => write!(f, "refused to sign: {reason}"),
+            Error::CatalogDamaged { reason } => write!(
+                f,
+                "the catalog is damaged in both copies, so this is refused until it is \
+                 restored: {reason}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            Error::Invalid(invalid) => Some(invalid),
+            _ => None,
+        }
+    }
+}
+
+impl From<InvalidEvent> for Error {
+    fn from(invalid: InvalidEvent) -> Self {
+        Error::Invalid(invalid)
+    }
+}
+
+impl Error {
+    /// Names the operation and the file of an I/O error.
+    pub(crate) fn io(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { op, path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    /// Places a format error in a file.
+    pub(crate) fn format(path: &Path, offset: u64) -> impl FnOnce(FormatError) -> Error {
+        move |error| match error {
+            FormatError::Newer { found, .. } => Error::Unsupported {
+                path: path.to_owned(),
+                found,
+                newest: crate::format::FORMAT_VERSION,
+            },
+            FormatError::Mismatch { what, expected, found } => Error::Corrupt {
+                path: path.to_owned(),
+                offset,
+                expected: format!("{what} {expected}"),
+                found,
+            },
+        }
+    }
+
+    pub(crate) fn corrupt(
+        path: &Path,
+        offset: u64,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Error {
+        let (expected, found) = (expected.into(), found.into());
+        Error::Corrupt { path: path.to_owned(), offset, expected, found }
+    }
+
+    pub(crate) fn tampered(
+        what: impl Into<String>,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Error {
+        let (expected, found) = (expected.to_string(), found.to_string());
+        Error::Tampered { what: what.into(), expected, found }
+    }
+}

@@ -1,0 +1,58 @@
+//! Merkle arithmetic of RFC 6962 §2.1: which hashes a root or a proof needs, how
+//! they fold together, and how a stranger checks the result. No files, no clock.
+//!
+//! A complete subtree of 2^level leaves is a [`NodeId`]; the tree over seven
+//! records, with its three *peaks* in brackets (the largest complete subtrees,
+//! left to right, one for every set bit of the size):
+//!
+//! ```text
+//! level 2        [2,0]
+//!               /     \
+//! level 1    1,0       1,1       [1,2]
+//!           /   \     /   \     /     \
+//! level 0  0,0 0,1   0,2 0,3   0,4   0,5  [0,6]
+//! ```
+//!
+//! A complete node never changes once its last leaf is there, so a node computed
+//! for one size serves every larger one: storage keeps the complete nodes, and
+//! everything else (roots, the ragged right border of a proof) is folded from
+//! them when it is asked for.
+//!
+//! Each algorithm comes in two steps. The planner says which nodes are needed
+//! ([`root_nodes`], [`ProofPlan`]), storage reads them in one batch, and the
+//! executor folds them ([`root_from`], [`ProofPlan::assemble`]).
+
+mod frontier;
+mod node;
+mod plan;
+#[cfg(test)]
+pub(crate) mod reference;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use frontier::{Frontier, FrontierError};
+pub use node::NodeId;
+pub use plan::{ProofPlan, WrongHashCount, root_from, root_nodes};
+pub use verify::{ProofError, TreeSide, verify_consistency, verify_inclusion};
+
+use crate::hash::{Hash, HashAlgorithm};
+use crate::seq::TreeSize;
+
+/// A tree in 40 bytes: how many records it covers and their root hash.
+///
+/// By itself it is only a claim; a signed one is a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TreeHead {
+    /// How many records the tree covers.
+    pub size: TreeSize,
+    /// The root over them (RFC 6962 §2.1, MTH).
+    pub root: Hash,
+}
+
+impl TreeHead {
+    /// The head of the empty tree.
+    pub fn empty(algorithm: HashAlgorithm) -> Self {
+        TreeHead { size: TreeSize::ZERO, root: algorithm.empty_root() }
+    }
+}

@@ -1,0 +1,154 @@
+//! From a leaf to a signed tree head.
+
+use std::fmt;
+
+use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::{ProofError, TreeHead, verify_inclusion};
+use crate::seq::Seq;
+
+/// The claim that a record is in a tree, with the hashes that show it.
+///
+/// Unverified: it is as good as the tree head it is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InclusionProof {
+    /// Position of the record.
+    pub seq: Seq,
+    /// From the leaf's sibling up to the root's child, at most 64
+    /// (RFC 6962 §2.1.1).
+    pub hashes: Vec<Hash>,
+}
+
+impl InclusionProof {
+    /// Checks that the record with this leaf hash is in the tree, at this position.
+    ///
+    /// # Errors
+    /// Says in which way the proof does not show it.
+    pub fn verify(
+        &self,
+        algorithm: HashAlgorithm,
+        leaf: &Hash,
+        head: &TreeHead,
+    ) -> Result<(), ProofError> {
+        verify_inclusion(algorithm, leaf, self.seq, head, &self.hashes)
+    }
+}
+
+/// An inclusion proof with the checkpoint it leads to: **nothing of it is checked**
+/// until [`TlogProof::verify`] says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlogProof {
+    /// The hash of the tree, as the first line says.
+    pub algorithm: HashAlgorithm,
+    /// Anything that helps to rebuild the entry, and **not authenticated**: the
+    /// verdict says nothing about it. An empty one is written as none.
+    pub extra: Option<Vec<u8>>,
+    /// Position and hashes.
+    pub inclusion: InclusionProof,
+    /// The checkpoint that covers the record.
+    pub checkpoint: UnverifiedCheckpoint,
+}
+
+impl TlogProof {
+    /// Checks that the log signed a tree with this entry at this position. The
+    /// entry is the record's leaf as bytes, without the 0x00 of RFC 6962.
+    ///
+    /// # Errors
+    /// As [`TlogProof::verify`].
+    pub fn verify_entry(
+        &self,
+        entry: &[u8],
+        keys: &[VerifyingKey],
+    ) -> Result<VerifiedInclusion, VerifyProofError> {
+        self.verify(self.algorithm.leaf(&[entry]), keys)
+    }
+
+    /// Checks that the log signed a tree with this leaf hash at this position: first
+    /// the signatures of the checkpoint, by these keys, then the hashes.
+    ///
+    /// # Errors
+    /// The checkpoint is not signed by the log, its tree has another hash than the
+    /// proof, or the hashes do not lead from the leaf to its root.
+    pub fn verify(
+        &self,
+        leaf_hash: Hash,
+        keys: &[VerifyingKey],
+    ) -> Result<VerifiedInclusion, VerifyProofError> {
+        let checkpoint = self.checkpoint.verify(keys).map_err(VerifyProofError::Checkpoint)?;
+        if checkpoint.algorithm() != self.algorithm {
+            return Err(VerifyProofError::Algorithm {
+                expected: checkpoint.algorithm(),
+                found: self.algorithm,
+            });
+        }
+        self.inclusion
+            .verify(self.algorithm, &leaf_hash, &checkpoint.head())
+            .map_err(VerifyProofError::Inclusion)?;
+        Ok(VerifiedInclusion { seq: self.inclusion.seq, leaf_hash, checkpoint })
+    }
+}
+
+/// The log that signed the checkpoint has the record with this leaf hash at this
+/// position. Only [`TlogProof::verify`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedInclusion {
+    seq: Seq,
+    leaf_hash: Hash,
+    checkpoint: VerifiedCheckpoint,
+}
+
+impl VerifiedInclusion {
+    /// Position of the record.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Leaf hash of the record.
+    pub fn leaf_hash(&self) -> Hash {
+        self.leaf_hash
+    }
+
+    /// The checkpoint that covers the record, and who signed it.
+    pub fn checkpoint(&self) -> &VerifiedCheckpoint {
+        &self.checkpoint
+    }
+}
+
+/// A proof does not show that its record is in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifyProofError {
+    /// The checkpoint is not one that the log signed.
+    Checkpoint(CheckpointError),
+    /// Checkpoint and proof are of trees with different hashes.
+    Algorithm {
+        /// The hash of the checkpoint's tree.
+        expected: HashAlgorithm,
+        /// The hash that the proof's first line names.
+        found: HashAlgorithm,
+    },
+    /// The hashes do not lead from the record to the checkpoint.
+    Inclusion(ProofError),
+}
+
+impl fmt::Display for VerifyProofError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VerifyProofError::Checkpoint(error) => write!(f, "checkpoint not verified: {error}"),
+            VerifyProofError::Algorithm { expected, found } => {
+                write!(f, "expected a {expected} proof, as the checkpoint is, found {found}")
+            }
+            VerifyProofError::Inclusion(error) => write!(f, "inclusion not proved: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for VerifyProofError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            VerifyProofError::Checkpoint(error) => Some(error),
+            VerifyProofError::Inclusion(error) => Some(error),
+            VerifyProofError::Algorithm { .. } => None,
+        }
+    }
+}

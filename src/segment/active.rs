@@ -1,0 +1,236 @@
+//! The active segment: the one that is written.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, DiskFile, Open};
+use crate::error::{Error, Result};
+use crate::format::footer::TimeRange;
+use crate::format::frame::FrameHeader;
+use crate::format::header::SegmentHeader;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::locate::Waypoints;
+use crate::segment::scan::{Position, align_up};
+use crate::seq::TreeSize;
+
+/// Frames from this size on are bulk: their space is reserved, not zero-filled,
+/// because writing zeros first would write every byte twice.
+const BULK_FRAME: u64 = 64 << 10;
+const FIRST_STEP: u64 = 64 << 10;
+const LAST_STEP: u64 = 4 << 20;
+const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// The space of a segment file that is ready to be written into.
+///
+/// Shared by the writer, who consumes it, and the housekeeper, who prepares more ahead.
+/// Writing into a merely growing file costs up to twice as much per small commit.
+#[derive(Debug)]
+pub struct Space {
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    prepared: AtomicU64,
+    /// Size of the next step; held while preparing, so that one does it at a time.
+    step: Mutex<u64>,
+}
+
+impl Space {
+    /// The space of a file that is ready up to `prepared`.
+    pub fn new(path: PathBuf, file: Arc<dyn DiskFile>, prepared: u64) -> Self {
+        Space { path, file, prepared: prepared.into(), step: Mutex::new(FIRST_STEP) }
+    }
+
+    /// Offset up to which space is ready.
+    pub fn prepared(&self) -> u64 {
+        self.prepared.load(Ordering::Acquire)
+    }
+
+    /// Makes sure that the file is ready up to `end`.
+    ///
+    /// # Errors
+    /// `DiskFull`: nothing that was written is affected, and it can be tried again.
+    pub fn ensure(&self, end: u64, frame_len: u64) -> Result<()> {
+        if end <= self.prepared() {
+            return Ok(());
+        }
+        let mut step = self.step.lock();
+        let prepared = self.prepared();
+        if end <= prepared {
+            return Ok(());
+        }
+        let bulk = frame_len >= BULK_FRAME;
+        let wanted = align_up(end.max(prepared + *step), 4096);
+        self.extend(prepared, wanted, bulk).or_else(|error| match error {
+            // Near the end of the disk, take only what this frame needs.
+            Error::DiskFull { .. } => self.extend(prepared, end, bulk).map(|()| end),
+            other => Err(other),
+        })?;
+        *step = (*step * 2).min(LAST_STEP);
+        Ok(())
+    }
+
+    /// Whether less than one step is left behind `end`.
+    pub fn is_short(&self, end: u64) -> bool {
+        self.step.try_lock().is_some_and(|step| end + *step / 2 > self.prepared())
+    }
+
+    fn extend(&self, from: u64, to: u64, bulk: bool) -> Result<u64> {
+        let grown = if bulk { self.file.allocate(from, to - from) } else { self.fill(from, to) };
+        let synced = grown.and_then(|()| self.file.sync_data());
+        match synced {
+            Ok(()) => {
+                self.prepared.store(to, Ordering::Release);
+                Ok(to)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                Err(Error::DiskFull { path: self.path.clone(), needed: to - from })
+            }
+            Err(error) => Err(Error::io("prepare", &self.path)(error)),
+        }
+    }
+
+    fn fill(&self, from: u64, to: u64) -> std::io::Result<()> {
+        let mut at = from;
+        while at < to {
+            let len = usize::try_from(to - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+            self.file.write_at(&ZEROS[..len], at)?;
+            at += len as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A segment file with space and without a header: made ahead of its use.
+#[derive(Debug)]
+pub struct MadeAhead {
+    /// Its ordinal.
+    pub ordinal: u64,
+    path: PathBuf,
+    space: Arc<Space>,
+}
+
+impl MadeAhead {
+    /// Makes the file of a segment: first space, durable name. A file that an earlier
+    /// attempt left is used if it holds only zeros, else refused.
+    ///
+    /// # Errors
+    /// `DiskFull` (nothing is affected, try again), I/O.
+    pub fn create(disk: &dyn Disk, dir: &std::path::Path, ordinal: u64) -> Result<Self> {
+        let path = super::path(dir, ordinal);
+        let full = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::StorageFull => {
+                Error::DiskFull { path: path.clone(), needed: FIRST_STEP }
+            }
+            _ => Error::io("create", &path)(error),
+        };
+        let file = if disk.exists(&path).map_err(Error::io("look for", &path))? {
+            disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?
+        } else {
+            disk.open(&path, Open::CreateNew).map_err(full)?
+        };
+        let space = Arc::new(Space::new(path.clone(), file, 0));
+        space.ensure(FIRST_STEP, 0)?;
+        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        Ok(MadeAhead { ordinal, path, space })
+    }
+}
+
+/// The segment that frames are appended to. Owned by whoever leads a commit.
+#[derive(Debug)]
+pub struct Active {
+    /// The file and its header.
+    pub segment: Arc<SegmentFile>,
+    /// Where the next frame goes.
+    pub end: Position,
+    /// Times of its records so far.
+    pub times: TimeRange,
+    /// Where its records stand; readers share it.
+    pub waypoints: Arc<Waypoints>,
+    /// Its space; the housekeeper shares it.
+    pub space: Arc<Space>,
+    /// The header goes to disk with the first frame.
+    begun: bool,
+}
+
+impl Active {
+    /// Begins a segment in a file made ahead. Nothing is written before the first frame.
+    pub fn begin(ahead: MadeAhead, header: SegmentHeader) -> Self {
+        let end = Position { offset: header.first_frame(), size: header.first };
+        let file = Arc::clone(&ahead.space.file);
+        Active {
+            segment: Arc::new(SegmentFile::begun(ahead.path, header, file)),
+            end,
+            times: TimeRange::EMPTY,
+            waypoints: Arc::new(Waypoints::new()),
+            space: ahead.space,
+            begun: false,
+        }
+    }
+
+    /// Goes on in a segment that recovery found whole up to `end`.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn resume(
+        segment: Arc<SegmentFile>,
+        end: Position,
+        times: TimeRange,
+        waypoints: Arc<Waypoints>,
+    ) -> Result<Self> {
+        let space = Space::new(segment.path.clone(), Arc::clone(segment.file()), segment.len()?);
+        Ok(Active { segment, end, times, waypoints, space: Arc::new(space), begun: true })
+    }
+
+    /// Records in it.
+    pub fn count(&self) -> u64 {
+        self.end.size.get() - self.segment.header.first.get()
+    }
+
+    /// The header of the next frame, once its place is known.
+    pub fn frame_header(&self, body_len: u32, count: u32, durable: TreeSize) -> FrameHeader {
+        FrameHeader { first: self.end.size, durable, body_len, count }
+    }
+
+    /// Makes sure that a frame of this length can be written.
+    ///
+    /// # Errors
+    /// `DiskFull` (retryable), I/O.
+    pub fn prepare(&self, frame_len: u64) -> Result<()> {
+        self.space.ensure(self.end.offset + frame_len, frame_len)
+    }
+
+    /// Writes a frame whose header is in place, and moves the end behind it. The space is
+    /// prepared. Does not sync.
+    ///
+    /// # Errors
+    /// I/O: what is on disk is unknown then.
+    pub fn write(&mut self, frame: &[u8], header: &FrameHeader) -> Result<()> {
+        let file = self.segment.file();
+        let written = if self.begun {
+            file.write_at(frame, self.end.offset)
+        } else {
+            let mut first = self.segment.header.encode().to_vec();
+            first.resize(usize::try_from(self.end.offset).unwrap_or(first.len()), 0);
+            first.extend_from_slice(frame);
+            file.write_at(&first, 0)
+        };
+        written.map_err(Error::io("write", &self.segment.path))?;
+        self.begun = true;
+        let end = self.end.offset + frame.len() as u64;
+        self.end = Position {
+            offset: align_up(end, self.segment.header.frame_align),
+            size: header.end(),
+        };
+        Ok(())
+    }
+
+    /// Makes all frames durable.
+    ///
+    /// # Errors
+    /// I/O: what is on disk is unknown then.
+    pub fn sync(&self) -> Result<()> {
+        self.segment.file().sync_data().map_err(Error::io("sync", &self.segment.path))
+    }
+}

@@ -1,0 +1,195 @@
+//! Finds the end of a segment that was not sealed.
+//!
+//! Only the last segment may end in a torn frame, and only above what later frames
+//! say was durable. Everything else that does not check is damage (`Corrupt`).
+
+use std::path::Path;
+
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::FormatError;
+use crate::format::frame::{self, FrameHeader};
+use crate::format::record::CheckedRecord;
+use crate::segment::bytes::{Scratch, SegmentFile};
+use crate::segment::scan::{self, FrameAt, Position};
+use crate::seq::TreeSize;
+
+/// How the last segment of a stream ends.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    /// Where the next frame goes.
+    pub end: Position,
+    /// Bytes behind the last whole frame that are not zeros, if there are any.
+    pub torn: Option<Torn>,
+}
+
+/// What a crash left of frames that were never acknowledged.
+#[derive(Clone, Debug)]
+pub struct Torn {
+    /// Length in bytes, up to the last one that is not zero.
+    pub len: u64,
+    /// Why it is not a frame.
+    pub reason: FormatError,
+}
+
+const CHUNK: usize = 1 << 18;
+
+/// Walks the last segment from a position to its end, giving each record.
+///
+/// # Errors
+/// I/O; `Corrupt` if what does not check was durable once.
+pub fn last(
+    segment: &SegmentFile,
+    from: Position,
+    mut each: impl FnMut(&FrameAt, u64, CheckedRecord<'_>),
+) -> Result<Tail> {
+    let (mut at, mut head, mut scratch) = (from, Scratch::new(), Scratch::new());
+    let len = segment.len()?;
+    let reason = loop {
+        let frame = match scan::frame_at(segment, at, &mut head)? {
+            Ok(frame) if frame.offset + frame.header.frame_len() <= len => frame,
+            Ok(frame) => {
+                let what = "frame body";
+                let expected = format!("{} bytes", frame.header.body_len);
+                break FormatError::mismatch(what, expected, "the end of the file");
+            }
+            Err(reason) => break reason,
+        };
+        let body = scan::body(segment, &frame, &mut scratch)?;
+        // First a pass that only checks: a frame counts whole or not at all.
+        if let Err(bad) = scan::records(segment, &frame, body, |_, _| ()) {
+            break bad.error;
+        }
+        scan::records(segment, &frame, body, |offset, record| each(&frame, offset, record))
+            .map_err(|bad| Error::format(&segment.path, bad.offset)(bad.error))?;
+        at = frame.next(segment.header.frame_align);
+    };
+    let used = used_len(segment, at.offset, len)?;
+    if used == 0 {
+        return Ok(Tail { end: at, torn: None });
+    }
+    refuse_if_durable(segment, at, used, &reason)?;
+    Ok(Tail { end: at, torn: Some(Torn { len: used, reason }) })
+}
+
+/// Walks a segment that has a successor: it must hold exactly the records up to
+/// `size`. Gives the end of its frames.
+///
+/// # Errors
+/// I/O; `Corrupt` at the first byte that is not as written.
+pub fn complete(
+    segment: &SegmentFile,
+    from: Position,
+    size: TreeSize,
+    mut each: impl FnMut(&FrameAt, u64, CheckedRecord<'_>),
+) -> Result<Position> {
+    let mut at = from;
+    let mut head = Scratch::new();
+    while at.size < size {
+        let frame = scan::frame_at(segment, at, &mut head)?
+            .map_err(Error::format(&segment.path, at.offset))?;
+        let next = frame.next(segment.header.frame_align);
+        at = scan::walk(segment, at, next.offset, &mut each)?;
+    }
+    // Watermarks may follow.
+    while let Ok(frame) = scan::frame_at(segment, at, &mut head)? {
+        at = frame.next(segment.header.frame_align);
+    }
+    if at.size == size {
+        return Ok(at);
+    }
+    let expected = format!("records up to {size}, where the next segment begins");
+    Err(Error::corrupt(&segment.path, at.offset, expected, format!("records up to {}", at.size)))
+}
+
+/// Bytes from `from` up to the last one that is not zero.
+fn used_len(segment: &SegmentFile, from: u64, len: u64) -> Result<u64> {
+    let (mut at, mut used, mut scratch) = (from, 0, Scratch::new());
+    while at < len {
+        let bytes = segment.read_up_to(at, CHUNK, &mut scratch)?;
+        if bytes.is_empty() {
+            break;
+        }
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            used = at + last as u64 + 1 - from;
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(used)
+}
+
+/// A later frame of this segment that was written when the bytes at `at` were
+/// already durable shows that they are damaged, not torn.
+fn refuse_if_durable(
+    segment: &SegmentFile,
+    at: Position,
+    used: u64,
+    reason: &FormatError,
+) -> Result<()> {
+    let mut scratch = Scratch::new();
+    let end = at.offset + used;
+    let mut from = at.offset + 1;
+    while from < end {
+        let bytes = segment.read_up_to(from, CHUNK + frame::LEN, &mut scratch)?;
+        for start in magic_positions(bytes).take_while(|start| *start < CHUNK) {
+            let offset = from + start as u64;
+            let Some(header) = decode_at(segment, bytes.get(start..), offset) else { continue };
+            if header.durable > at.size {
+                return Err(Error::corrupt(
+                    &segment.path,
+                    at.offset,
+                    format!(
+                        "the frame of record {}, which was durable before the frame at {offset}",
+                        at.size
+                    ),
+                    reason.to_string(),
+                ));
+            }
+        }
+        from += CHUNK as u64;
+    }
+    Ok(())
+}
+
+fn magic_positions(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let candidates = bytes.windows(frame::MAGIC.len()).enumerate();
+    candidates.filter(|(_, window)| *window == frame::MAGIC).map(|(start, _)| start)
+}
+
+fn decode_at(segment: &SegmentFile, bytes: Option<&[u8]>, offset: u64) -> Option<FrameHeader> {
+    let bytes = bytes?.first_chunk::<{ frame::LEN }>()?;
+    FrameHeader::decode(bytes, &segment.header.nonce, offset).ok()
+}
+
+/// Copies bytes of a segment to a quarantine file, durably, and then cuts them off.
+///
+/// Done again after a crash in the middle, it gives the same result.
+///
+/// # Errors
+/// I/O; the segment is cut only when the copy is durable.
+pub fn set_aside(
+    disk: &dyn Disk,
+    quarantine: &Path,
+    name: &str,
+    segment: &SegmentFile,
+    at: u64,
+    len: u64,
+) -> Result<()> {
+    let (temporary, path) = (quarantine.join(format!("{name}.tmp")), quarantine.join(name));
+    if disk.exists(&temporary).map_err(Error::io("look for", &temporary))? {
+        disk.remove_file(&temporary).map_err(Error::io("remove", &temporary))?;
+    }
+    let copy = disk.open(&temporary, Open::CreateNew).map_err(Error::io("create", &temporary))?;
+    let (mut done, mut scratch) = (0, Scratch::new());
+    while done < len {
+        let chunk = usize::try_from(len - done).map_or(CHUNK, |left| left.min(CHUNK));
+        let bytes = segment.read(at + done, chunk, &mut scratch)?;
+        copy.write_at(bytes, done).map_err(Error::io("write", &temporary))?;
+        done += chunk as u64;
+    }
+    copy.sync_data().map_err(Error::io("sync", &temporary))?;
+    disk.rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
+    disk.sync_dir(quarantine).map_err(Error::io("sync", quarantine))?;
+    segment.file().set_len(at).map_err(Error::io("cut", &segment.path))?;
+    segment.file().sync_data().map_err(Error::io("sync", &segment.path))
+}

@@ -1,0 +1,71 @@
+//! The mark file: two slots, written in turn.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile, Open, read_exact_at};
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::format::mark::{Mark, SLOT_LEN};
+
+/// The marks of a log: the newest valid one is where recovery starts.
+#[derive(Debug)]
+pub struct MarkFile {
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    generation: u64,
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("mark")
+}
+
+impl MarkFile {
+    /// Makes the file, or opens it; gives the newest valid mark of this log, if any.
+    ///
+    /// # Errors
+    /// I/O. Damage is not an error: a mark is derived.
+    pub fn open_or_create(
+        disk: &dyn Disk,
+        dir: &Path,
+        log_id: LogId,
+    ) -> Result<(Self, Option<Mark>)> {
+        let path = path(dir);
+        let exists = disk.exists(&path).map_err(Error::io("look for", &path))?;
+        let how = if exists { Open::ReadWrite } else { Open::CreateNew };
+        let file = disk.open(&path, how).map_err(Error::io("open", &path))?;
+        if !exists {
+            disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        }
+        let newest = newest(&*file, log_id);
+        let generation = newest.as_ref().map_or(0, |mark| mark.generation);
+        Ok((MarkFile { path, file, generation }, newest))
+    }
+
+    /// The newest valid mark, for a process that only reads.
+    pub fn read(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Option<Mark> {
+        let file = disk.open(&path(dir), Open::Read).ok()?;
+        newest(&*file, log_id)
+    }
+
+    /// Writes a mark over the older slot and syncs it. Everything below it is on disk.
+    ///
+    /// # Errors
+    /// I/O: the other slot still holds.
+    pub fn write(&mut self, mut mark: Mark) -> Result<()> {
+        self.generation += 1;
+        mark.generation = self.generation;
+        let at = (self.generation % 2) * SLOT_LEN as u64;
+        self.file.write_at(&mark.encode(), at).map_err(Error::io("write", &self.path))?;
+        self.file.sync_data().map_err(Error::io("sync", &self.path))
+    }
+}
+
+fn newest(file: &dyn DiskFile, log_id: LogId) -> Option<Mark> {
+    let slots = [0, SLOT_LEN as u64].into_iter().filter_map(|at| {
+        let mut buf = vec![0; SLOT_LEN];
+        read_exact_at(file, &mut buf, at).ok()?;
+        Mark::decode(&buf).ok().filter(|mark| mark.log_id == log_id)
+    });
+    slots.max_by_key(|mark| mark.generation)
+}

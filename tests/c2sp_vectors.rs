@@ -1,0 +1,138 @@
+//! The promise: our keys, notes and checkpoints are those of C2SP tools.
+//!
+//! Compared with published keys and signatures: those in the directory that
+//! `BULLA_VECTORS` names, and without it the one from the specification below.
+
+// Lints know test functions as tests, but not the functions those call.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bulla::checkpoint::{Checkpoint, Note, SigningKey, UnverifiedCheckpoint, VerifyingKey};
+use bulla::hash::HashAlgorithm;
+use bulla::merkle::{Frontier, TreeHead};
+use bulla::seq::TreeSize;
+use serde_json::{Value, json};
+
+/// A file of published vectors; `None` only if nobody said where they are.
+fn vectors(name: &str) -> Option<Value> {
+    let directory = std::env::var_os("BULLA_VECTORS")?;
+    let path = std::path::Path::new(&directory).join(name);
+    let bytes = std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("BULLA_VECTORS is set, but {}: {error}", path.display()));
+    Some(serde_json::from_slice(&bytes).unwrap())
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("no text {name}"))
+}
+
+/// From c2sp.org/signed-note and from the documentation of Go's sumdb/note.
+fn inline_notes() -> Value {
+    json!({ "signed_note": [
+        {
+            "vkey": "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            "text": "This is an example message.\n",
+            "sig_line": "\u{2014} example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONnc\
+                AlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
+        },
+        {
+            "skey": "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz",
+            "vkey": "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+            "text": "If you think cryptography is the answer to your problem,\n\
+                then you don't know what your problem is.\n",
+            "sig_line": "\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1\
+                FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n",
+        },
+    ] })
+}
+
+#[test]
+fn published_notes_verify_and_are_signed_alike() {
+    let file = vectors("c2sp_vectors.json").unwrap_or_else(inline_notes);
+    let notes = file["signed_note"].as_array().unwrap();
+    assert!(!notes.is_empty());
+    for vector in notes {
+        let key: VerifyingKey = text(vector, "vkey").parse().unwrap();
+        assert_eq!(key.to_string(), text(vector, "vkey"));
+        let published = format!("{}\n{}", text(vector, "text"), text(vector, "sig_line"));
+        let note = Note::parse(published.as_bytes()).unwrap();
+        assert_eq!(note.to_string(), published);
+        let verified = note.verify(std::slice::from_ref(&key)).unwrap();
+        assert_eq!(verified.text(), text(vector, "text"));
+        if let Some(secret) = vector["skey"].as_str() {
+            let secret = SigningKey::from_secret_text(secret).unwrap();
+            assert_eq!(secret.verifying_key(), &key);
+            assert_eq!(secret.to_secret_text().as_str(), text(vector, "skey"));
+            assert_eq!(Note::sign(verified.text(), &[&secret]).unwrap(), note);
+        }
+    }
+}
+
+#[test]
+fn a_published_note_with_another_text_does_not_verify() {
+    let file = vectors("c2sp_vectors.json").unwrap_or_else(inline_notes);
+    let vector = &file["signed_note"][0];
+    let key: VerifyingKey = text(vector, "vkey").parse().unwrap();
+    let forged = format!("X{}\n{}", text(vector, "text"), text(vector, "sig_line"));
+    assert!(Note::parse(forged.as_bytes()).unwrap().verify(&[key]).is_err());
+}
+
+/// A log made with other software: its checkpoints of sizes 0 to 15 verify with its
+/// key, its entries give their roots, and we sign the same bytes.
+#[test]
+fn checkpoints_of_a_published_log_verify_and_are_signed_alike() {
+    let Some(file) = vectors("c2sp_vectors.json") else { return inline_checkpoint() };
+    let log = &file["golden_static_log"];
+    let key: VerifyingKey = text(log, "vkey").parse().unwrap();
+    let secret = SigningKey::from_secret_text(text(log, "test_skey")).unwrap();
+    let entries = log["entries_utf8"].as_array().unwrap();
+    let mut frontier = Frontier::new(HashAlgorithm::Sha256);
+    for size in 0..=entries.len() {
+        let published =
+            STANDARD.decode(text(&log["files_base64"], &format!("checkpoint.{size}"))).unwrap();
+        let read = UnverifiedCheckpoint::parse(&published).unwrap();
+        assert_eq!(read.to_text().as_bytes(), published);
+        let verified = read.verify(std::slice::from_ref(&key)).unwrap();
+        assert_eq!(verified.head(), frontier.head(), "size {size}");
+        let signed = Checkpoint::new(verified.origin(), frontier.head()).unwrap().sign(&secret);
+        assert_eq!(signed.unwrap().to_text().as_bytes(), published);
+        if let Some(entry) = entries.get(size) {
+            let entry = entry.as_str().unwrap().as_bytes();
+            frontier.push(HashAlgorithm::Sha256.leaf(&[entry]), |_, _| ());
+        }
+    }
+    assert_eq!(frontier.size(), TreeSize::new(15));
+}
+
+/// The first of the same checkpoints, of the empty log.
+fn inline_checkpoint() {
+    let key = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx";
+    let published = "example.com/log/testdata\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\
+        \u{2014} example.com/log/testdata M9e0lhxJACzE1KoUdqKuPa+9p6R7dSW8BlEvrg/noo8FkGg6PbJoRNO\
+        cdjqjOq89wVvTA60eubCc4oufo5BvIVEgtQc=\n";
+    let read = UnverifiedCheckpoint::parse(published.as_bytes()).unwrap();
+    let verified = read.verify(&[key.parse().unwrap()]).unwrap();
+    assert_eq!(verified.head(), TreeHead::empty(HashAlgorithm::Sha256));
+}
+
+/// A checkpoint with a cosignature of a type we do not verify is still read whole.
+#[test]
+fn a_checkpoint_with_a_witness_cosignature_is_read() {
+    let file = vectors("c2sp_vectors.json").unwrap_or_else(|| {
+        json!({ "cosignature_v1_example_public_key_not_published": {
+            "checkpoint_text": "example.com/behind-the-sofa\n20852163\n\
+                CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n",
+            "sig_line": "\u{2014} witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHe\
+                olMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n",
+        } })
+    });
+    let vector = &file["cosignature_v1_example_public_key_not_published"];
+    let published = format!("{}\n{}", text(vector, "checkpoint_text"), text(vector, "sig_line"));
+    let read = UnverifiedCheckpoint::parse(published.as_bytes()).unwrap();
+    assert_eq!(read.dangerously_unverified().head().size, TreeSize::new(20_852_163));
+    let [signature] = read.note().signatures() else { panic!("one signature") };
+    assert_eq!(signature.id.to_string(), "8d66cf3f");
+    assert_eq!(signature.signature.len(), 72);
+    assert!(read.verify(&[]).is_err());
+}
