@@ -109,8 +109,8 @@ fn copy_over(
     for ordinal in load::ordinals(disk, bad)? {
         let path = segment::path(bad, ordinal);
         let old = read(disk, &path)?;
-        let same = good_ordinals.contains(&ordinal)
-            && read(disk, &segment::path(good, ordinal))? == old;
+        let same =
+            good_ordinals.contains(&ordinal) && read(disk, &segment::path(good, ordinal))? == old;
         if same || old.iter().all(|byte| *byte == 0) {
             continue;
         }

@@ -219,10 +219,8 @@ impl Active {
         written.map_err(Error::io("write", &self.segment.path))?;
         self.begun = true;
         let end = self.end.offset + frame.len() as u64;
-        self.end = Position {
-            offset: align_up(end, self.segment.header.frame_align),
-            size: header.end(),
-        };
+        self.end =
+            Position { offset: align_up(end, self.segment.header.frame_align), size: header.end() };
         Ok(())
     }
 
