@@ -114,6 +114,10 @@ fn resource(main: &Record, records: &[Record]) -> Resource {
                 return Resource::new("group", group);
             }
         }
+        "LOGIN" => {
+            let session = main.get("ses").map(|value| value.text.to_owned());
+            return Resource { kind: "session".to_owned(), id: session };
+        }
         "USER_CMD" => {
             if let Some(command) = main.decoded("cmd") {
                 return Resource::new("command", command);

@@ -1,13 +1,13 @@
 //! Bringing the records of one event together.
 //!
 //! Records of different serials interleave and come out of order, so a few serials
-//! are held open. One is closed when 64 others are open, when records two seconds
-//! younger arrive, or when 4 MiB of records are held; the oldest goes first. A
-//! record that comes later still becomes an event of its own: nothing is left out.
+//! are held open: up to 64, and up to 4 MiB of records; the one that began first is
+//! closed first. A record that comes later still becomes an event of its own: nothing
+//! is left out. An end-of-event record (EOE) closes nothing, because in files it too
+//! may come early, and clocks close nothing, because files of days are joined.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
-use std::time::Duration;
 
 use super::super::Item;
 use super::super::input::{Lines, UNIT_BYTES_MAX};
@@ -16,8 +16,6 @@ use super::record::Record;
 
 /// Most serials held open.
 const OPEN_MAX: usize = 64;
-/// A serial is closed when records this much younger arrive.
-const WINDOW: Duration = Duration::from_secs(2);
 
 /// The records of one serial.
 pub(super) struct Group {
@@ -65,9 +63,8 @@ impl<R: BufRead> Grouped<R> {
     }
 
     fn add(&mut self, line: u64, record: Record, text: String) {
-        let now = record.time;
         self.held += text.len();
-        match self.open.iter_mut().find(|group| group.records[0].key == record.key) {
+        match self.open.iter_mut().rev().find(|group| group.records[0].key == record.key) {
             Some(group) => {
                 group.records.push(record);
                 group.lines.push(text);
@@ -76,23 +73,13 @@ impl<R: BufRead> Grouped<R> {
                 self.open.push_back(Group { line, records: vec![record], lines: vec![text] });
             }
         }
-        let over = |group: &Group| now.saturating_since(group.records[0].time) >= WINDOW;
-        while let Some(at) = self.open.iter().position(over) {
-            self.close(at);
-        }
         while self.open.len() > OPEN_MAX || self.held > UNIT_BYTES_MAX {
             self.close_oldest();
         }
     }
 
     fn close_oldest(&mut self) {
-        if !self.open.is_empty() {
-            self.close(0);
-        }
-    }
-
-    fn close(&mut self, at: usize) {
-        let Some(group) = self.open.remove(at) else { return };
+        let Some(group) = self.open.pop_front() else { return };
         self.held -= group.lines.iter().map(String::len).sum::<usize>();
         let lines = group.lines.len() as u64;
         self.ready.push_back(Item::new(group.line, lines, event(&group)));
@@ -132,9 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn a_serial_is_closed_two_seconds_later_and_a_straggler_stands_alone() {
-        let text = [line(1, 1), line(3, 2), line(1, 1)].concat();
-        assert_eq!(items(&text), [(1, 1, true), (2, 1, true), (3, 1, true)]);
+    fn a_straggler_stands_alone_once_its_serial_is_closed() {
+        let others: String = (2..=OPEN_MAX as u64 + 1).map(|serial| line(1, serial)).collect();
+        let text = [line(1, 1), others, line(1, 1)].concat();
+        let found = items(&text);
+        assert_eq!((found[0], found.len()), ((1, 1, true), OPEN_MAX + 2));
+        assert_eq!(found[OPEN_MAX + 1], (OPEN_MAX as u64 + 2, 1, true));
     }
 
     #[test]

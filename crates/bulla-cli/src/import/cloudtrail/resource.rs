@@ -40,13 +40,17 @@ fn kind_of_arn(arn: &str) -> String {
         "sqs" => "queue",
         _ => rest.split(['/', ':']).next().unwrap_or_default(),
     };
-    let known = KINDS.iter().find(|entry| (entry.0, entry.1) == (service, kind));
-    match known {
-        Some(entry) => entry.2.to_owned(),
+    match known_kind(service, kind) {
+        Some(known) => known.to_owned(),
         None if service.is_empty() => "arn".to_owned(),
         None if rest.contains(['/', ':']) => format!("{service}.{kind}"),
         None => service.to_owned(),
     }
+}
+
+fn known_kind(service: &str, kind: &str) -> Option<&'static str> {
+    let is = |entry: &&(&str, &str, &str)| entry.0 == service && entry.1.eq_ignore_ascii_case(kind);
+    KINDS.iter().find(is).map(|entry| entry.2)
 }
 
 /// Service and kind as in ARNs; the type as AWS Config and CloudTrail write it.
@@ -135,10 +139,15 @@ fn from_parameters(doc: &Document<'_>, service: &str) -> Option<Resource> {
     };
     by_name.iter().chain(&PARAMETERS).find_map(|(name, kind)| {
         let id = named(parameters, name).or_else(|| nested(parameters, name))?;
-        match id.starts_with("arn:") {
-            true => Some(Resource::new(kind_of_arn(id), id)),
-            false => Some(Resource::new(*kind, id)),
-        }
+        Some(match (id.starts_with("arn:"), named(parameters, "resourceType")) {
+            (true, _) => Resource::new(kind_of_arn(id), id),
+            (false, Some(said)) if *kind == "resource" => {
+                let short = service.strip_suffix(".amazonaws.com").unwrap_or(service);
+                let kind = known_kind(short, said).map_or(format!("{short}.{said}"), str::to_owned);
+                Resource::new(kind, id)
+            }
+            (false, _) => Resource::new(*kind, id),
+        })
     })
 }
 
@@ -210,6 +219,8 @@ mod tests {
                 "AWS::IAM::Policy",
                 "arn:aws:iam::aws:policy/P",
             ),
+            (r#"{"resourceType":"Instance","resourceId":"r"}"#, "AWS::EC2::Instance", "r"),
+            (r#"{"resourceType":"Odd","resourceId":"r"}"#, "ec2.Odd", "r"),
             (r#"{"instanceId":["odd"]}"#, "service", "ec2.amazonaws.com"),
             ("null", "service", "ec2.amazonaws.com"),
         ] {
