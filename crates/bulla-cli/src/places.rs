@@ -12,18 +12,32 @@ pub(crate) fn reader(dir: &Path) -> Result<LogReader> {
     Ok(Log::open_read_only(dir)?)
 }
 
-/// Opens a log for writing, and says what opening had to set aside.
+/// Opens a log for writing, and says what opening found to be out of order.
 pub(crate) fn writer(dir: &Path) -> Result<Log> {
     let log = Log::open(dir)?;
-    for aside in &log.recovery().quarantined {
+    let found = log.recovery();
+    let mut err = io::stderr();
+    for aside in &found.set_aside {
         writeln!(
-            io::stderr(),
-            "bulla: {} bytes at the end of segment {} were set aside in {}: {}; no acknowledged \
-             record is affected",
-            aside.len,
-            aside.ordinal,
-            aside.file,
-            aside.reason
+            err,
+            "bulla: {} bytes at offset {} of segment {} were not part of the log and were set \
+             aside in {}: {}; no acknowledged record is affected",
+            aside.len, aside.offset, aside.ordinal, aside.file, aside.reason
+        )?;
+    }
+    for ordinal in &found.missing_segments {
+        writeln!(
+            err,
+            "bulla: the file of segment {ordinal} is missing; restore it from a backup, then run \
+             `bulla verify {}`",
+            dir.display()
+        )?;
+    }
+    if let Some(damage) = &found.catalog_damage {
+        writeln!(
+            err,
+            "bulla: both copies of the catalog are damaged, so nothing can be signed until one \
+             is restored from a backup: {damage}"
         )?;
     }
     Ok(log)

@@ -157,7 +157,7 @@ impl Bench {
         for round in 1..=self.rounds {
             for (mode, measured) in &mut runs {
                 spinner.set_message(format!("round {round} of {}: {}", self.rounds, mode.name()));
-                let log = place.join(match mode {
+                let log = place.join(match *mode {
                     Mode::Reopen => Mode::Batch.name(),
                     other => other.name(),
                 });
@@ -206,12 +206,8 @@ impl Bench {
             listing.row(&Line::new(*mode, measured, base))?;
         }
         listing.finish()?;
-        writeln!(
-            io::stderr(),
-            "bulla: medians of {}, lowest and highest beside them; {}",
-            cells::counted(self.rounds, "round"),
-            "the time of a commit is that of the median round"
-        )?;
+        let rounds = cells::counted(self.rounds, "round");
+        writeln!(io::stderr(), "bulla: medians of {rounds}; from, to: lowest and highest")?;
         Ok(())
     }
 }

@@ -28,12 +28,12 @@ use crate::{cells, places, progress, records, when};
 /// Hand-written events in the format of AWS CloudTrail.
 const SAMPLE: &str = include_str!("../../samples/cloudtrail.jsonl");
 /// Events appended by one thread, each durable before the next.
-const ONE_BY_ONE: u64 = 1_000;
+const ONE_BY_ONE: usize = 1_000;
 /// It stops after this time on a slow disk.
 const ONE_BY_ONE_MAX: Duration = Duration::from_secs(2);
 /// Events appended by all threads together.
-const TOGETHER: u64 = 4_000;
-const THREADS: u64 = 16;
+const TOGETHER: usize = 4_000;
+const THREADS: usize = 16;
 const SEED: u64 = 2_026;
 
 #[derive(Args)]
@@ -139,8 +139,8 @@ fn rate(count: u64, took: Duration, how: &str) -> String {
 }
 
 fn one_by_one(log: &Log) -> Result<(u64, Duration)> {
-    let events: Vec<Event> = generated(SEED).take(ONE_BY_ONE as usize).collect();
-    let bar = progress::over_count("appending", ONE_BY_ONE);
+    let events: Vec<Event> = generated(SEED).take(ONE_BY_ONE).collect();
+    let bar = progress::over_count("appending", ONE_BY_ONE as u64);
     let start = Instant::now();
     let mut count = 0;
     for event in &events {
@@ -158,10 +158,10 @@ fn one_by_one(log: &Log) -> Result<(u64, Duration)> {
 
 fn together(log: &Log) -> Result<(u64, Duration)> {
     let each = TOGETHER / THREADS;
-    let parts: Vec<Vec<Event>> = (0..THREADS)
-        .map(|thread| generated(SEED + 1 + thread).take(each as usize).collect())
-        .collect();
-    let bar = progress::over_count("appending", TOGETHER);
+    let mut events = generated(SEED + 1);
+    let parts: Vec<Vec<Event>> =
+        (0..THREADS).map(|_| events.by_ref().take(each).collect()).collect();
+    let bar = progress::over_count("appending", TOGETHER as u64);
     let count = AtomicU64::new(0);
     let start = Instant::now();
     std::thread::scope(|scope| {

@@ -60,8 +60,12 @@ pub(crate) fn origin(name: &str) -> Result<String, String> {
 impl Shape {
     /// Makes the log.
     pub(crate) fn create(&self, dir: &Path) -> Result<Log> {
-        let origin = self.origin.clone().unwrap_or_else(|| default_origin(dir));
-        Ok(Log::options().origin(&origin).hash(self.hash.into()).create(dir)?)
+        let options = Log::options().hash(self.hash.into());
+        let options = match &self.origin {
+            Some(origin) => options.origin(origin),
+            None => options,
+        };
+        Ok(options.create(dir)?)
     }
 }
 
@@ -75,32 +79,5 @@ impl Init {
         output::facts(&mut out, &[("origin", origin), ("hash", hash.to_owned())])?;
         out.flush()?;
         Ok(Verdict::Fine)
-    }
-}
-
-/// `bulla.local/` and the directory's name, with what no key name may hold replaced.
-fn default_origin(dir: &Path) -> String {
-    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = name.unwrap_or_default().chars().map(allowed).collect();
-    format!("bulla.local/{}", if name.is_empty() { "log" } else { &name })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_origin_is_a_key_name_whatever_the_directory() {
-        for (dir, expected) in [
-            ("/srv/audit", "bulla.local/audit"),
-            ("/srv/a b+c\n", "bulla.local/a-b-c-"),
-            ("/", "bulla.local/log"),
-        ] {
-            let origin = default_origin(Path::new(dir));
-            assert_eq!(origin, expected);
-            assert!(KeyName::new(&origin).is_ok());
-        }
     }
 }

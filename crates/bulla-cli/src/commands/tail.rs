@@ -48,8 +48,10 @@ impl Tail {
         let snapshot = reader.snapshot();
         let last = Seq::new(snapshot.size().get().saturating_sub(self.lines));
         let mut next = print(&snapshot, self.from.unwrap_or(last), &mut listing)?;
-        while self.follow {
-            next = print(&wait_for(&reader, next)?, next, &mut listing)?;
+        if self.follow {
+            loop {
+                next = print(&wait_for(&reader, next)?, next, &mut listing)?;
+            }
         }
         listing.finish()?;
         Ok(Verdict::Fine)
