@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use bulla::event::Event;
-use bulla::proof::TlogProof;
+use bulla::proof::{Disclosure, TlogProof};
 use bulla::query::Query;
 use bulla::seq::Seq;
 use bulla::time::Timestamp;
-use bulla::{Disclosure, Log, Report, Signer, VerifyOptions, disclosure};
+use bulla::{Log, Report, Signer, VerifyOptions};
 use bulla_cli::generate::Generator;
 use bulla_cli::import::Format;
 use clap::Args;
@@ -261,8 +261,8 @@ fn verify_offline(stage: &Stage, proof: &Path, out: &mut Out) -> Result<()> {
     let key = crate::keys::verifying_keys(&[public_file(&stage.key).display().to_string()])?;
     let bytes = fs::read(proof).with_context(|| proof.display().to_string())?;
     let proof = TlogProof::parse(&bytes).map_err(|error| NotProved(error.to_string()))?;
-    let proved = disclosure::verify(&proof, &key).map_err(|error| NotProved(error.to_string()))?;
-    let event = &proved.event;
+    let proved = proof.verify_record(&key).map_err(|error| NotProved(error.to_string()))?;
+    let event = &proved.record().event;
     tell(
         out,
         "verified",

@@ -4,9 +4,10 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bulla::LogReader;
 use bulla::checkpoint::UnverifiedCheckpoint;
+use bulla::proof::Disclosure;
 use bulla::seq::Seq;
-use bulla::{Disclosure, LogReader};
 use clap::Args;
 
 use crate::failure::Verdict;

@@ -48,6 +48,10 @@ fn told(figures: &Figures) -> Vec<(&'static str, String)> {
             )
         }
     };
+    let history = match figures.catalog_records {
+        Some(records) => cells::counted(records, "record"),
+        None => "damaged in both copies; see `bulla verify`".to_owned(),
+    };
     vec![
         ("origin", figures.origin.clone()),
         ("log id", figures.log_id.to_string()),
@@ -62,9 +66,9 @@ fn told(figures: &Figures) -> Vec<(&'static str, String)> {
                 cells::count(figures.sealed_segments)
             ),
         ),
-        ("on disk", cells::bytes(figures.bytes_on_disk)),
-        ("of it hashes", cells::bytes(figures.tree_bytes)),
-        ("history", cells::counted(figures.catalog_records, "entry").replace("entrys", "entries")),
+        ("in segments", cells::bytes(figures.segment_bytes)),
+        ("in hashes", cells::bytes(figures.tree_bytes)),
+        ("history", history),
     ]
 }
 
@@ -78,7 +82,7 @@ impl Row for Figures {
         "signed_records",
         "segments",
         "sealed_segments",
-        "bytes_on_disk",
+        "segment_bytes",
         "tree_bytes",
         "catalog_records",
     ];
@@ -96,9 +100,9 @@ impl Row for Figures {
             self.signed_size.map_or(String::new(), |size| size.to_string()),
             self.segments.to_string(),
             self.sealed_segments.to_string(),
-            self.bytes_on_disk.to_string(),
+            self.segment_bytes.to_string(),
             self.tree_bytes.to_string(),
-            self.catalog_records.to_string(),
+            self.catalog_records.map_or(String::new(), |count| count.to_string()),
         ]
     }
 
@@ -111,7 +115,7 @@ impl Row for Figures {
             "signed_records": self.signed_size.map(|size| size.get()),
             "segments": self.segments,
             "sealed_segments": self.sealed_segments,
-            "bytes_on_disk": self.bytes_on_disk,
+            "segment_bytes": self.segment_bytes,
             "tree_bytes": self.tree_bytes,
             "catalog_records": self.catalog_records,
         })

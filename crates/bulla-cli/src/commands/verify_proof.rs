@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use bulla::disclosure::{self, PayloadShown, VerifiedRecord};
-use bulla::proof::{PROOF_LEN_MAX, TlogProof};
+use bulla::checkpoint::VerifiedCheckpoint;
+use bulla::proof::{Disclosure, PROOF_LEN_MAX, TlogProof, VerifiedRecord};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
@@ -37,7 +37,7 @@ impl VerifyProof {
             NotProved(format!("{}: {reason}", self.file.display()))
         };
         let proof = TlogProof::parse(&bytes).map_err(|error| not_proved(&error))?;
-        let proved = disclosure::verify(&proof, &keys).map_err(|error| not_proved(&error))?;
+        let proved = proof.verify_record(&keys).map_err(|error| not_proved(&error))?;
         let mut out = output::stdout();
         match self.shown.output {
             Format::Table => explain(&mut out, &proved)?,
@@ -50,68 +50,59 @@ impl VerifyProof {
 }
 
 /// Says in plain words what was proved, and what was not.
-pub(crate) fn explain(out: &mut impl Write, proved: &VerifiedRecord) -> io::Result<()> {
-    let head = proved.checkpoint.head();
+fn explain(out: &mut impl Write, proved: &VerifiedRecord) -> io::Result<()> {
+    let (record, checkpoint) = (proved.record(), proved.inclusion().checkpoint());
+    let head = checkpoint.head();
     writeln!(out, "PROVED: the log holds this record, unaltered since the checkpoint was signed.")?;
     writeln!(out)?;
-    records::show_event(out, &proved.event)?;
+    records::show_event(out, &record.event)?;
     writeln!(out)?;
+    let hash = checkpoint.algorithm().name();
+    let records = cells::counted(head.size.get(), "record");
     let mut lines = vec![
-        ("log", proved.checkpoint.origin().to_owned()),
-        (
-            "position",
-            format!(
-                "record {} of the first {}",
-                proved.seq,
-                cells::counted(head.size.get(), "record")
-            ),
-        ),
-        ("recorded at", format!("{}, as the log claims", proved.recorded_at)),
-        ("leaf hash", proved.leaf_hash.to_string()),
-        ("checkpoint", format!("size {}, root {} ({})", head.size, head.root, algorithm(proved))),
+        ("log", format!("{} (id {})", checkpoint.origin(), proved.log_id())),
+        ("position", format!("record {} of the first {records}", record.seq)),
+        ("recorded at", format!("{}, as the log claims", record.recorded_at)),
+        ("leaf hash", record.leaf_hash.to_string()),
+        ("checkpoint", format!("size {}, root {} ({hash})", head.size, head.root)),
     ];
-    for key in proved.checkpoint.signers() {
+    for key in checkpoint.signers() {
         lines.push(("signed by", format!("{} (key id {})", key.name(), key.id())));
     }
-    lines.push(("payload", payload(proved).to_owned()));
+    lines.push(("payload", payload(proved.disclosure()).to_owned()));
     output::facts(out, &lines)
 }
 
-fn algorithm(proved: &VerifiedRecord) -> &'static str {
-    proved.checkpoint.algorithm().name()
-}
-
-fn payload(proved: &VerifiedRecord) -> &'static str {
-    match proved.payload {
-        PayloadShown::Shown => "shown, and part of what was proved",
-        PayloadShown::Withheld => {
+fn payload(disclosure: Disclosure) -> &'static str {
+    match disclosure {
+        Disclosure::Whole => "shown, and part of what was proved",
+        Disclosure::WithholdPayload => {
             "withheld: address, user agent, e-mail, values and details are not in this file"
         }
-        #[allow(unreachable_patterns)]
-        _ => "of a kind this version does not know",
     }
 }
 
 fn json(proved: &VerifiedRecord) -> String {
-    let head = proved.checkpoint.head();
-    let signers: Vec<String> =
-        proved.checkpoint.signers().iter().map(ToString::to_string).collect();
-    let event: serde_json::Value =
-        serde_json::from_str(&proved.event.to_json()).unwrap_or_default();
-    serde_json::json!({
+    let checkpoint: &VerifiedCheckpoint = proved.inclusion().checkpoint();
+    let head = checkpoint.head();
+    let signers: Vec<String> = checkpoint.signers().iter().map(ToString::to_string).collect();
+    let verdict = serde_json::json!({
         "proved": true,
-        "origin": proved.checkpoint.origin(),
-        "seq": proved.seq.get(),
-        "recorded_at": proved.recorded_at.to_string(),
-        "leaf_hash": proved.leaf_hash.to_string(),
-        "payload": if proved.payload == PayloadShown::Shown { "shown" } else { "withheld" },
+        "origin": checkpoint.origin(),
+        "log_id": proved.log_id().to_string(),
+        "payload": match proved.disclosure() {
+            Disclosure::Whole => "shown",
+            Disclosure::WithholdPayload => "withheld",
+        },
         "checkpoint": {
             "size": head.size.get(),
             "root": head.root.to_string(),
-            "hash": algorithm(proved),
+            "hash": checkpoint.algorithm().name(),
             "signers": signers,
         },
-        "event": event,
-    })
-    .to_string()
+    });
+    // The record as it is, byte for byte: not through a parsed value.
+    let verdict = verdict.to_string();
+    let open = verdict.strip_suffix('}').unwrap_or(&verdict);
+    format!("{open},\"record\":{}}}", proved.record().to_json())
 }
