@@ -9,6 +9,8 @@ pub mod error;
 pub mod event;
 pub mod format;
 pub mod hash;
+#[cfg(feature = "engine")]
+pub mod log;
 pub mod merkle;
 pub mod proof;
 pub mod query;
@@ -19,3 +21,19 @@ pub mod seq;
 pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
+
+pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
+#[cfg(feature = "engine")]
+pub use error::{Error, Result};
+pub use event::{Actor, Event, EventId, InvalidEvent, Json, Outcome, Record, Resource};
+pub use hash::{Hash, HashAlgorithm};
+#[cfg(feature = "engine")]
+pub use log::{
+    BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, Progress,
+    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, VerifyOptions, verify,
+};
+pub use merkle::TreeHead;
+pub use proof::{Disclosure, TlogProof, VerifiedRecord};
+pub use query::{Cursor, Query};
+pub use seq::{Seq, TreeSize};
+pub use time::Timestamp;

@@ -23,6 +23,8 @@ pub(super) struct Replayed {
     pub(super) state: StateMap,
     /// Newest signed head; size 0: none.
     pub(super) signed: (TreeSize, Hash),
+    pub(super) signed_note: Option<String>,
+    pub(super) last_kind: Option<u8>,
     /// Leaves above the point where the replay began.
     pub(super) leaves: Vec<Hash>,
     /// The frontier at that point.
@@ -37,17 +39,20 @@ impl Replayed {
             frontier,
             state: StateMap::default(),
             signed: (TreeSize::ZERO, Hash::ZERO),
+            signed_note: None,
+            last_kind: None,
             leaves: Vec::new(),
         }
     }
 
     fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
-        let peaks = snapshot.peaks.iter().copied().map(Hash::from_bytes).collect();
+        let peaks: Vec<Hash> = snapshot.peaks.iter().copied().map(Hash::from_bytes).collect();
         let size = TreeSize::new(snapshot.size);
-        let frontier = Frontier::from_parts(HashAlgorithm::Sha256, size, peaks).ok()?;
+        let frontier = Frontier::from_parts(HashAlgorithm::Sha256, size, &peaks).ok()?;
         let signed = (TreeSize::new(snapshot.signed.0), Hash::from_bytes(snapshot.signed.1));
         let (from, state) = (frontier.clone(), snapshot.state_map());
-        Some(Replayed { frontier, state, signed, leaves: Vec::new(), from })
+        let leaves = Vec::new();
+        Some(Replayed { frontier, state, signed, signed_note: None, last_kind: None, leaves, from })
     }
 
     /// Adds a record: its state root must be that of the state it leads to.
@@ -58,6 +63,7 @@ impl Replayed {
             self.state.apply(body).map_err(Error::format(path, at))?;
             if let CatalogBody::HeadSigned(head) = body {
                 self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
+                self.signed_note = Some(head.note.to_owned());
             }
             let computed = self.state.root();
             if computed != root {
@@ -65,6 +71,7 @@ impl Replayed {
                 return Err(Error::tampered(what, computed, root));
             }
         }
+        self.last_kind = Some(record.head.kind);
         let leaf = record.leaf(HashAlgorithm::Sha256);
         self.frontier.push(leaf, |_, _| ());
         self.leaves.push(leaf);

@@ -85,7 +85,8 @@ fn cut_torn(
     let file = format!("catalog-{ordinal:08}-{offset}.torn");
     let writable = SegmentFile::open(disk, &loaded.segment.path, Open::ReadWrite)?;
     if let Some(writable) = &writable {
-        recover::set_aside(disk, quarantine, &file, writable, offset, torn.len)?;
+        let from = (&**writable.file(), writable.path.as_path());
+        recover::set_aside(disk, &quarantine.join(&file), from, offset, torn.len)?;
     }
     let reason = torn.reason.to_string();
     Ok(Mended { ordinal, offset, len: torn.len, file, reason, rotate: true })
@@ -109,8 +110,8 @@ fn copy_over(
     for ordinal in load::ordinals(disk, bad)? {
         let path = segment::path(bad, ordinal);
         let old = read(disk, &path)?;
-        let same =
-            good_ordinals.contains(&ordinal) && read(disk, &segment::path(good, ordinal))? == old;
+        let same = good_ordinals.contains(&ordinal)
+            && read(disk, &segment::path(good, ordinal))? == old;
         if same || old.iter().all(|byte| *byte == 0) {
             continue;
         }

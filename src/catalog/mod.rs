@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap};
+use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
 use crate::format::header::SegmentHeader;
 use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{LogId, Stream, frame};
@@ -49,6 +49,9 @@ pub struct Catalog {
     end: Position,
     state: StateMap,
     signed: (TreeSize, Hash),
+    signed_note: Option<String>,
+    /// Kind of the newest record, if it was read or written since the snapshot.
+    last_kind: Option<u8>,
     tree: TreeStore,
     since_snapshot: u64,
     /// After a failed write: what is on disk is unknown.
@@ -91,14 +94,14 @@ impl Catalog {
         clock: Arc<dyn Clock>,
         created: &CatalogBody<'_>,
     ) -> Result<Self> {
-        let make = |path: &Path| disk.create_dir(path).map_err(Error::io("create", path));
-        make(&dir.join("tree"))?;
-        for copy in copies(dir) {
-            make(&copy)?;
+        let [a, b] = copies(dir);
+        for path in [dir.join("tree"), a, b] {
+            // A creation that a crash interrupted may have made it.
+            if !disk.exists(&path).map_err(Error::io("look for", &path))? {
+                disk.create_dir(&path).map_err(Error::io("create", &path))?;
+            }
         }
-        let lock_path = dir.join("LOCK");
-        let lock =
-            disk.open(&lock_path, Open::CreateNew).map_err(Error::io("create", &lock_path))?;
+        let lock = open_or_create(&*disk, dir, &dir.join("LOCK"))?;
         disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
         let frontier = Frontier::new(HashAlgorithm::Sha256);
         let header = begin_header(log_id, &frontier, 1, Hash::ZERO, clock.now())?;
@@ -115,12 +118,43 @@ impl Catalog {
             active,
             state: StateMap::default(),
             signed: (TreeSize::ZERO, Hash::ZERO),
+            signed_note: None,
+            last_kind: None,
             tree,
             since_snapshot: 0,
             broken: None,
         };
         catalog.append(created, &Because::default())?;
         Ok(catalog)
+    }
+
+    /// The log whose catalog this is; `None` if there is no record in it yet.
+    ///
+    /// # Errors
+    /// I/O, a newer version. Damage is met when the catalog is opened.
+    pub fn identify(disk: &dyn Disk, dir: &Path) -> Result<Option<LogId>> {
+        for copy in copies(dir) {
+            if !disk.exists(&copy).map_err(Error::io("look for", &copy))? {
+                continue;
+            }
+            let Some(&first) = load::ordinals(disk, &copy)?.first() else { continue };
+            match SegmentFile::open(disk, &crate::segment::path(&copy, first), Open::Read) {
+                Ok(Some(segment)) if has_record(&segment)? => return Ok(Some(segment.header.log_id)),
+                Err(error @ Error::Unsupported { .. }) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The note of the newest signed head, if it was read since the snapshot.
+    pub fn signed_note(&self) -> Option<&str> {
+        self.signed_note.as_deref()
+    }
+
+    /// Whether the newest record is a signed head: nothing was recorded since.
+    pub fn ends_in_signed_head(&self) -> bool {
+        self.last_kind == Some(kind::HEAD_SIGNED)
     }
 
     /// Opens the catalog for writing: replays its tail, mends a copy from the other.
@@ -170,6 +204,13 @@ impl Catalog {
         Ok((catalog, mended))
     }
 
+    /// Reads both copies from their first record on, for a deep verification.
+    pub fn check_copies(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Vec<Result<TreeSize>> {
+        let copies = copies(dir);
+        let read = copies.iter().map(|copy| load::load(disk, copy, log_id, None));
+        read.map(|loaded| loaded.map(|loaded| loaded.end.size)).collect()
+    }
+
     /// Opens the catalog for reading: the first copy that is good.
     ///
     /// # Errors
@@ -184,7 +225,9 @@ impl Catalog {
         let copies = copies(dir);
         let (loaded, copy) = match load::load(&*disk, &copies[0], log_id, snapshot.as_ref()) {
             Ok(loaded) => (loaded, &copies[0]),
-            Err(_) => (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1]),
+            Err(_) => {
+                (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1])
+            }
         };
         let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, copy), true)?;
         Ok(Catalog::assemble(disk, dir, log_id, clock, loaded, tree, None))
@@ -210,6 +253,8 @@ impl Catalog {
             end: loaded.end,
             state: loaded.replayed.state,
             signed: loaded.replayed.signed,
+            signed_note: loaded.replayed.signed_note,
+            last_kind: loaded.replayed.last_kind,
             tree,
             since_snapshot: loaded.replayed.leaves.len() as u64,
             broken: None,
@@ -280,7 +325,9 @@ impl Catalog {
         self.tree.extend(&[leaf]);
         if let CatalogBody::HeadSigned(head) = body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
+            self.signed_note = Some(head.note.to_owned());
         }
+        self.last_kind = Some(body.kind());
         self.since_snapshot += 1;
         if self.since_snapshot >= SNAPSHOT_EVERY {
             self.write_snapshot()?;
@@ -335,11 +382,15 @@ impl Catalog {
             from,
             state: std::mem::take(&mut self.state),
             signed: self.signed,
+            signed_note: self.signed_note.take(),
+            last_kind: self.last_kind,
             leaves: Vec::new(),
         };
         let read = self.read_on(&mut replayed);
         self.state = replayed.state;
         self.signed = replayed.signed;
+        self.signed_note = replayed.signed_note;
+        self.last_kind = replayed.last_kind;
         self.tree.extend(&replayed.leaves);
         let moved = read?;
         if moved && self.lock.is_some() {
@@ -375,8 +426,7 @@ impl Catalog {
             let Some(segment) = SegmentFile::open(&*self.disk, &next, Open::Read)? else {
                 return Ok(moved);
             };
-            self.end =
-                Position { offset: segment.header.first_frame(), size: segment.header.first };
+            self.end = Position { offset: segment.header.first_frame(), size: segment.header.first };
             self.segment = Arc::new(segment);
             moved = true;
         }
@@ -410,7 +460,8 @@ impl Catalog {
         };
         let path = self.dir.join("snapshot");
         let bytes = snapshot.encode(self.log_id).map_err(Error::format(&path, 0))?;
-        crate::disk::replace_file(&*self.disk, &path, &bytes).map_err(Error::io("write", &path))?;
+        crate::disk::replace_file(&*self.disk, &path, &bytes)
+            .map_err(Error::io("write", &path))?;
         self.since_snapshot = 0;
         Ok(())
     }
@@ -424,9 +475,7 @@ impl Catalog {
         let dir = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
         for ordinal in load::ordinals(&*self.disk, &dir)? {
             let path = crate::segment::path(&dir, ordinal);
-            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else {
-                continue;
-            };
+            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else { continue };
             let start =
                 Position { offset: segment.header.first_frame(), size: segment.header.first };
             crate::segment::recover::last(&segment, start, |_, _, record| {
@@ -471,8 +520,7 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
         Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
         Some(CatalogBody::Quarantined(b)) => {
             let (len, at) = (b.len, b.offset);
-            let detail =
-                format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
+            let detail = format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
             ("bytes set aside", detail)
         }
         Some(CatalogBody::ClockStepped(b)) => {
@@ -531,6 +579,14 @@ fn resume(disk: &dyn Disk, dir: &Path, read: &SegmentFile, end: Position) -> Res
         Active::resume(Arc::new(segment), end, times, Arc::default())
     });
     resumed.into_iter().collect()
+}
+
+fn has_record(segment: &SegmentFile) -> Result<bool> {
+    let at = Position { offset: segment.header.first_frame(), size: segment.header.first };
+    let (mut head, mut scratch) = (Scratch::new(), Scratch::new());
+    let Ok(frame) = scan::frame_at(segment, at, &mut head)? else { return Ok(false) };
+    let Ok(body) = scan::body(segment, &frame, &mut scratch) else { return Ok(false) };
+    Ok(scan::records(segment, &frame, body, |_, _| ()).is_ok())
 }
 
 fn open_or_create(disk: &dyn Disk, dir: &Path, path: &Path) -> Result<Arc<dyn DiskFile>> {

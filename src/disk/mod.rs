@@ -45,6 +45,8 @@ pub trait Disk: Send + Sync + Debug {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Whether a file or directory is there.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// Whether only its owner can read a file.
+    fn is_private(&self, path: &Path) -> io::Result<bool>;
     /// Renames a file, replacing what is at the new name. Atomic.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Unlinks a file. Readers that have it open keep it.

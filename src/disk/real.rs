@@ -46,6 +46,10 @@ impl Disk for RealDisk {
         std::fs::exists(path)
     }
 
+    fn is_private(&self, path: &Path) -> io::Result<bool> {
+        system::is_private(&std::fs::metadata(path)?)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to).map_err(full)
     }
@@ -182,6 +186,11 @@ mod system {
 
     pub(super) fn private_file(options: &mut OpenOptions) {
         options.mode(0o600);
+    }
+
+    pub(super) fn is_private(metadata: &std::fs::Metadata) -> io::Result<bool> {
+        use std::os::unix::fs::PermissionsExt as _;
+        Ok(metadata.permissions().mode() & 0o077 == 0)
     }
 
     pub(super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {

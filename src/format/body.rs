@@ -139,19 +139,18 @@ fn append_parts(
     salt: [u8; SALT_LEN],
     out: &mut Vec<u8>,
 ) -> Result<Lengths, InvalidEvent> {
-    // A valid event is never too long (asserted below); the bounds are a second net.
-    let too_long = |field, error| match error {
-        BodyError::TooLong { max, found, .. } => {
-            InvalidEvent { field, problem: Problem::TooLong { max, found } }
-        }
-        _ => InvalidEvent { field, problem: Problem::TooLong { max: 0, found: 0 } },
-    };
-    let envelope = wire::append(Body::Envelope, ENVELOPE_LEN_MAX, envelope, out)
-        .map_err(|error| too_long("envelope", error))?;
+    // The room is enough for every valid event (asserted below and tested); should
+    // it not be, the event is refused rather than cut.
+    let too_long =
+        |field, max| InvalidEvent { field, problem: Problem::TooLong { max, found: max } };
+    let room = envelope.len_bound().min(ENVELOPE_LEN_MAX);
+    let envelope_len = wire::append(Body::Envelope, room, envelope, out)
+        .map_err(|_| too_long("envelope", room))?;
     out.extend_from_slice(&salt);
-    let payload = wire::append(Body::Payload, PAYLOAD_LEN_MAX, payload, out)
-        .map_err(|error| too_long("payload", error))?;
-    Ok(Lengths { envelope, payload })
+    let room = payload.len_bound().min(PAYLOAD_LEN_MAX);
+    let payload_len =
+        wire::append(Body::Payload, room, payload, out).map_err(|_| too_long("payload", room))?;
+    Ok(Lengths { envelope: envelope_len, payload: payload_len })
 }
 
 /// Reads an envelope: all of `bytes`.
@@ -186,32 +185,66 @@ pub fn decode_payload_strict(bytes: &[u8]) -> Result<Payload<'_>, BodyError> {
     wire::strict(Body::Payload, bytes, decode_payload(bytes)?)
 }
 
-/// Bytes that a text up to this long takes: its length (1, 3 or 5 bytes), then it.
-const fn text_len_max(len: usize) -> usize {
-    len + match len {
-        0..=250 => 1,
-        251..=65_535 => 3,
-        _ => 5,
+/// Most bytes of a text beside the text itself: the mark of an optional one, and
+/// the length.
+const TEXT_OVERHEAD_MAX: usize = 1 + 5;
+
+/// Most bytes of an envelope that are not text: id, time, outcome, aliases, and
+/// what eight texts need.
+const ENVELOPE_OVERHEAD_MAX: usize = 16 + 9 + 2 + 8 * TEXT_OVERHEAD_MAX;
+
+/// Most bytes of a payload, without its list entries, that are not text: ten texts,
+/// the duration, and the lengths of two lists.
+const PAYLOAD_OVERHEAD_MAX: usize = 10 * TEXT_OVERHEAD_MAX + (1 + 9) + 2 * 3;
+
+/// Most bytes of a text in a list beside the text itself: no such text has more
+/// than 65,535 bytes.
+const ENTRY_OVERHEAD_MAX: usize = 3;
+
+impl Envelope<'_> {
+    /// At least the length of its bytes.
+    fn len_bound(&self) -> usize {
+        let optional = [self.tenant, self.resource_id, self.request_id, self.correlation_id];
+        let required = [self.actor_type, self.actor_id, self.action, self.resource_type];
+        ENVELOPE_OVERHEAD_MAX
+            + optional.iter().flatten().map(|text| text.len()).sum::<usize>()
+            + required.iter().map(|text| text.len()).sum::<usize>()
     }
 }
 
-/// Longest envelope of a valid event.
-const ENVELOPE_LEN_WORST: usize = 16 // id
-    + 9 // occurred_at
-    + 4 * text_len_max(limits::NAME_LEN_MAX) // tenant, actor.type, action, resource.type
-    + 2 * text_len_max(limits::ID_LEN_MAX) // actor.id, resource.id
-    + 2 * text_len_max(limits::LABEL_LEN_MAX) // request_id, correlation_id
-    + 4 // marks of the optional fields
-    + 2; // outcome, aliases
+impl Payload<'_> {
+    /// At least the length of its bytes, if the entries of its lists are within
+    /// their limits.
+    fn len_bound(&self) -> usize {
+        let texts = [self.email, self.role, self.reason, self.source, self.ip];
+        let texts = texts.into_iter().chain([self.user_agent, self.session_id]);
+        let json = [self.old_values, self.new_values, self.details];
+        PAYLOAD_OVERHEAD_MAX
+            + texts.flatten().map(str::len).sum::<usize>()
+            + json.iter().flatten().map(|json| json.as_str().len()).sum::<usize>()
+            + self.changed_fields.iter().map(|name| ENTRY_OVERHEAD_MAX + name.len()).sum::<usize>()
+            + self
+                .tags
+                .iter()
+                .map(|(k, v)| 2 * ENTRY_OVERHEAD_MAX + k.len() + v.len())
+                .sum::<usize>()
+    }
+}
 
-/// Most bytes of a payload that are not text.
-const PAYLOAD_OVERHEAD_MAX: usize = 10 * (1 + 5) // optional texts
-    + (1 + 9) // duration_ms
-    + 3 + 3 * limits::CHANGED_FIELDS_MAX
-    + 3 + 2 * 3 * limits::TAGS_MAX;
-
-const _: () = assert!(ENVELOPE_LEN_WORST <= ENVELOPE_LEN_MAX);
-const _: () = assert!(limits::PAYLOAD_TEXT_LEN_MAX + PAYLOAD_OVERHEAD_MAX <= PAYLOAD_LEN_MAX);
+// Whatever `Event::validate` lets through fits.
+const _: () = assert!(
+    ENVELOPE_OVERHEAD_MAX
+        + 4 * limits::NAME_LEN_MAX
+        + 2 * limits::ID_LEN_MAX
+        + 2 * limits::LABEL_LEN_MAX
+        <= ENVELOPE_LEN_MAX
+);
+const _: () = assert!(
+    limits::PAYLOAD_TEXT_LEN_MAX
+        + PAYLOAD_OVERHEAD_MAX
+        + ENTRY_OVERHEAD_MAX * (limits::CHANGED_FIELDS_MAX + 2 * limits::TAGS_MAX)
+        <= PAYLOAD_LEN_MAX
+);
 
 #[cfg(test)]
 mod tests;

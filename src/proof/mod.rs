@@ -17,10 +17,12 @@
 //! …
 //! ```
 
+mod disclosed;
 mod inclusion;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose};
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};

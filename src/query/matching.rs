@@ -10,6 +10,15 @@ impl Query {
     pub fn matches(&self, recorded_at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
         self.filters.matches(recorded_at, kind, subject)
     }
+
+    /// Whether records may match whose times, in nanoseconds, lie in these ranges:
+    /// smallest and largest `recorded_at`, then `occurred_at`.
+    pub(crate) fn may_match_times(&self, times: [i64; 4]) -> bool {
+        let [recorded_min, recorded_max, occurred_min, occurred_max] =
+            times.map(Timestamp::from_nanos);
+        self.filters.recorded.meets(recorded_min, recorded_max)
+            && self.filters.occurred.meets(occurred_min, occurred_max)
+    }
 }
 
 impl Filters {
@@ -35,6 +44,10 @@ impl Filters {
 }
 
 impl TimeRange {
+    fn meets(&self, min: Timestamp, max: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= max) && self.until.is_none_or(|until| min < until)
+    }
+
     pub(crate) fn contains(&self, time: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
     }

@@ -185,7 +185,7 @@ fn condition() -> impl Strategy<Value = (u8, String, String, i64)> {
 
 fn say(query: Query, (which, x, y, n): &(u8, String, String, i64)) -> (Query, u8, Meaning) {
     let (x, y, n) = (x.clone(), y.clone(), *n);
-    let outcome = Outcome::ALL[n as usize];
+    let outcome = Outcome::from_code(u8::try_from(n).unwrap()).unwrap();
     let (a, b) = (x.clone(), y.clone());
     match which {
         0 => (query.actor(a), 0, Box::new(move |e, _| e.actor.id == x)),

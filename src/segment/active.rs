@@ -64,11 +64,19 @@ impl Space {
         let wanted = align_up(end.max(prepared + *step), 4096);
         self.extend(prepared, wanted, bulk).or_else(|error| match error {
             // Near the end of the disk, take only what this frame needs.
-            Error::DiskFull { .. } => self.extend(prepared, end, bulk).map(|()| end),
+            Error::DiskFull { .. } => self.extend(prepared, end, bulk),
             other => Err(other),
         })?;
         *step = (*step * 2).min(LAST_STEP);
         Ok(())
+    }
+
+    /// Prepares one more step.
+    ///
+    /// # Errors
+    /// As [`Space::ensure`].
+    pub fn extend_ahead(&self, frame_len: u64) -> Result<()> {
+        self.ensure(self.prepared() + 1, frame_len)
     }
 
     /// Whether less than one step is left behind `end`.
@@ -152,6 +160,8 @@ pub struct Active {
     pub space: Arc<Space>,
     /// The header goes to disk with the first frame.
     begun: bool,
+    /// Length of the newest frame: what the next ones are likely to need.
+    pub last_frame_len: u64,
 }
 
 impl Active {
@@ -166,6 +176,7 @@ impl Active {
             waypoints: Arc::new(Waypoints::new()),
             space: ahead.space,
             begun: false,
+            last_frame_len: 0,
         }
     }
 
@@ -180,7 +191,7 @@ impl Active {
         waypoints: Arc<Waypoints>,
     ) -> Result<Self> {
         let space = Space::new(segment.path.clone(), Arc::clone(segment.file()), segment.len()?);
-        Ok(Active { segment, end, times, waypoints, space: Arc::new(space), begun: true })
+        Ok(Active { segment, end, times, waypoints, space: Arc::new(space), begun: true, last_frame_len: 0 })
     }
 
     /// Records in it.
@@ -218,9 +229,12 @@ impl Active {
         };
         written.map_err(Error::io("write", &self.segment.path))?;
         self.begun = true;
+        self.last_frame_len = frame.len() as u64;
         let end = self.end.offset + frame.len() as u64;
-        self.end =
-            Position { offset: align_up(end, self.segment.header.frame_align), size: header.end() };
+        self.end = Position {
+            offset: align_up(end, self.segment.header.frame_align),
+            size: header.end(),
+        };
         Ok(())
     }
 

@@ -18,6 +18,10 @@ pub mod seal;
 
 use std::path::{Path, PathBuf};
 
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::header::SegmentHeader;
+
 /// The name of the segment with this ordinal.
 pub fn file_name(ordinal: u64) -> String {
     format!("{ordinal:08}.seg")
@@ -33,6 +37,22 @@ pub fn parse_file_name(name: &str) -> Option<u64> {
 /// The path of the segment with this ordinal.
 pub fn path(dir: &Path, ordinal: u64) -> PathBuf {
     dir.join(file_name(ordinal))
+}
+
+/// The header of the first readable segment in a directory.
+///
+/// # Errors
+/// I/O, a newer version.
+pub fn identify(disk: &dyn Disk, dir: &Path) -> Result<Option<SegmentHeader>> {
+    let names = disk.list(dir).map_err(Error::io("list", dir))?;
+    for ordinal in names.iter().filter_map(|name| parse_file_name(name)) {
+        match bytes::SegmentFile::open(disk, &path(dir, ordinal), Open::Read) {
+            Ok(Some(segment)) => return Ok(Some(segment.header)),
+            Err(error @ Error::Unsupported { .. }) => return Err(error),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::disk::{Disk, Open};
+use crate::disk::{Disk, DiskFile, read_exact_at, replace_file};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::frame::{self, FrameHeader};
@@ -64,7 +64,7 @@ pub fn last(
             .map_err(|bad| Error::format(&segment.path, bad.offset)(bad.error))?;
         at = frame.next(segment.header.frame_align);
     };
-    let used = used_len(segment, at.offset, len)?;
+    let used = used_bytes(&**segment.file(), &segment.path, at.offset)?;
     if used == 0 {
         return Ok(Tail { end: at, torn: None });
     }
@@ -100,22 +100,6 @@ pub fn complete(
     }
     let expected = format!("records up to {size}, where the next segment begins");
     Err(Error::corrupt(&segment.path, at.offset, expected, format!("records up to {}", at.size)))
-}
-
-/// Bytes from `from` up to the last one that is not zero.
-fn used_len(segment: &SegmentFile, from: u64, len: u64) -> Result<u64> {
-    let (mut at, mut used, mut scratch) = (from, 0, Scratch::new());
-    while at < len {
-        let bytes = segment.read_up_to(at, CHUNK, &mut scratch)?;
-        if bytes.is_empty() {
-            break;
-        }
-        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
-            used = at + last as u64 + 1 - from;
-        }
-        at += bytes.len() as u64;
-    }
-    Ok(used)
 }
 
 /// A later frame of this segment that was written when the bytes at `at` were
@@ -169,27 +153,35 @@ fn decode_at(segment: &SegmentFile, bytes: Option<&[u8]>, offset: u64) -> Option
 /// I/O; the segment is cut only when the copy is durable.
 pub fn set_aside(
     disk: &dyn Disk,
-    quarantine: &Path,
-    name: &str,
-    segment: &SegmentFile,
+    to: &Path,
+    from: (&dyn DiskFile, &Path),
     at: u64,
     len: u64,
 ) -> Result<()> {
-    let (temporary, path) = (quarantine.join(format!("{name}.tmp")), quarantine.join(name));
-    if disk.exists(&temporary).map_err(Error::io("look for", &temporary))? {
-        disk.remove_file(&temporary).map_err(Error::io("remove", &temporary))?;
+    let (file, path) = from;
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    read_exact_at(file, &mut bytes, at).map_err(Error::io("read", path))?;
+    replace_file(disk, to, &bytes).map_err(Error::io("set aside to", to))?;
+    file.set_len(at).map_err(Error::io("cut", path))?;
+    file.sync_data().map_err(Error::io("sync", path))
+}
+
+/// Bytes of a file up to the last one that is not zero, from an offset on.
+///
+/// # Errors
+/// I/O.
+pub fn used_bytes(file: &dyn DiskFile, path: &Path, from: u64) -> Result<u64> {
+    let len = file.len().map_err(Error::io("stat", path))?;
+    let (mut at, mut used, mut chunk) = (from, 0, vec![0; CHUNK]);
+    while at < len {
+        let read = file.read_at(&mut chunk, at).map_err(Error::io("read", path))?;
+        if read == 0 {
+            break;
+        }
+        if let Some(last) = chunk[..read].iter().rposition(|byte| *byte != 0) {
+            used = at + last as u64 + 1 - from;
+        }
+        at += read as u64;
     }
-    let copy = disk.open(&temporary, Open::CreateNew).map_err(Error::io("create", &temporary))?;
-    let (mut done, mut scratch) = (0, Scratch::new());
-    while done < len {
-        let chunk = usize::try_from(len - done).map_or(CHUNK, |left| left.min(CHUNK));
-        let bytes = segment.read(at + done, chunk, &mut scratch)?;
-        copy.write_at(bytes, done).map_err(Error::io("write", &temporary))?;
-        done += chunk as u64;
-    }
-    copy.sync_data().map_err(Error::io("sync", &temporary))?;
-    disk.rename(&temporary, &path).map_err(Error::io("rename", &temporary))?;
-    disk.sync_dir(quarantine).map_err(Error::io("sync", quarantine))?;
-    segment.file().set_len(at).map_err(Error::io("cut", &segment.path))?;
-    segment.file().sync_data().map_err(Error::io("sync", &segment.path))
+    Ok(used)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
+use crate::format::catalog_body::Sealed;
 use crate::format::footer::{self, SegmentFooter, TimeRange, Waypoint};
 use crate::hash::Hash;
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -70,6 +71,23 @@ pub fn seal(
             Err(Error::DiskFull { path: segment.path.clone(), needed: block.len() as u64 })
         }
         Err(error) => Err(Error::io("seal", &segment.path)(error)),
+    }
+}
+
+/// What the catalog records of a sealed segment.
+pub fn catalog_entry(segment: &SegmentFile, footer: &SegmentFooter, bytes: u64) -> Sealed {
+    let (recorded, occurred) = (footer.times.recorded, footer.times.occurred);
+    Sealed {
+        ordinal: footer.ordinal,
+        first: footer.first.get(),
+        count: footer.count,
+        bytes,
+        times: [recorded.0, recorded.1, occurred.0, occurred.1].map(Timestamp::as_nanos),
+        end_root: *footer.end_root.as_bytes(),
+        header: *segment.header.digest().as_bytes(),
+        index_root: *footer.index_root.as_bytes(),
+        keep_until: footer.keep_until.as_nanos(),
+        status: 0,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::format::mark::{LEVEL_HEADER_LEN, encode_level_header};
 use crate::hash::{Hash, HashAlgorithm};
 
 /// The path of a level's file.
-pub(super) fn path(dir: &Path, level: u8) -> PathBuf {
+pub fn path(dir: &Path, level: u8) -> PathBuf {
     dir.join(format!("level-{level:02}.hashes"))
 }
 

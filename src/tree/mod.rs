@@ -20,6 +20,10 @@ use crate::merkle::{Frontier, NodeId};
 use crate::seq::TreeSize;
 use level::Level;
 
+pub use level::path as level_path;
+
+/// Hashes in memory beyond this many bytes are worth a mark of their own.
+pub const PENDING_MAX: usize = 2 << 20;
 /// A level is stored if it is a multiple of this.
 pub const STORED_EVERY: u8 = 4;
 /// Levels 0, 4, …, 60.
@@ -192,8 +196,7 @@ impl State {
         let first = node.index << above;
         let mut hashes = level.range(first, 1 << above)?;
         while hashes.len() > 1 {
-            hashes =
-                hashes.chunks_exact(2).map(|pair| algorithm.node(&pair[0], &pair[1])).collect();
+            hashes = hashes.chunks_exact(2).map(|pair| algorithm.node(&pair[0], &pair[1])).collect();
         }
         hashes.pop().ok_or_else(|| Error::Proof { reason: "an empty subtree".to_owned() })
     }

@@ -315,3 +315,25 @@ fn the_other_samples_are_mapped_as_documented() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn the_example_of_the_manual_works_as_printed() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/importers.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    let blocks: Vec<&str> = manual
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().trim())
+        .collect();
+    let [line, mapping, expected] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("doors.jsonl");
+    fs::write(&path, line).unwrap();
+    let format = Format::Json(Arc::new(Mapping::parse(mapping).unwrap()));
+    let (items, _) = read(&path, &format);
+    let found = events(&items)[0].1.to_json();
+    assert_eq!(found, *expected);
+    for field in import::mapping::FIELDS {
+        assert!(manual.contains(&format!("`{field}`")), "{field} is not in the manual");
+    }
+}

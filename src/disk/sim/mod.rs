@@ -188,6 +188,11 @@ impl Disk for SimDisk {
         }
     }
 
+    fn is_private(&self, path: &Path) -> io::Result<bool> {
+        // There is nobody else.
+        self.shared.state.lock().names.get(path).map(|_| true)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.shared.state.lock().rename(from, to)
     }

@@ -11,21 +11,32 @@ use super::error::{Body, BodyError};
 
 const CONFIG: Configuration = config::standard();
 
-/// Appends the value and returns its length; at most `max` bytes.
+/// Appends the value and returns its length, which must not be more than `room`.
+///
+/// The room is made first and the rest of it given back: a check of the capacity at
+/// each of some fifty small writes costs more than filling a few bytes too many.
 ///
 /// # Errors
-/// It is longer; part of it may then stand in `out`.
+/// It is longer; `out` is then as before.
 pub(super) fn append<T: Encode>(
     body: Body,
-    max: usize,
+    room: usize,
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<usize, BodyError> {
     let start = out.len();
-    let end = start.saturating_add(max);
-    match bincode::encode_into_writer(value, Appender { out, end }, CONFIG) {
-        Ok(()) => Ok(out.len() - start),
-        Err(_) => Err(BodyError::TooLong { body, max, found: max.saturating_add(1) }),
+    out.resize(start.saturating_add(room), 0);
+    let mut used = start;
+    let encoded = bincode::encode_into_writer(value, Appender { out, used: &mut used }, CONFIG);
+    match encoded {
+        Ok(()) => {
+            out.truncate(used);
+            Ok(used - start)
+        }
+        Err(_) => {
+            out.truncate(start);
+            Err(BodyError::TooLong { body, max: room, found: room.saturating_add(1) })
+        }
     }
 }
 
@@ -84,19 +95,19 @@ fn explain(body: Body, offset: usize, error: &DecodeError) -> BodyError {
     }
 }
 
-/// Appends up to a fixed end.
+/// Fills room that has been made.
 struct Appender<'a> {
-    out: &'a mut Vec<u8>,
-    end: usize,
+    out: &'a mut [u8],
+    used: &'a mut usize,
 }
 
 impl Writer for Appender<'_> {
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        if bytes.len() > self.end - self.out.len() {
-            return Err(EncodeError::UnexpectedEnd);
-        }
-        self.out.extend_from_slice(bytes);
+        let end = self.used.saturating_add(bytes.len());
+        let free = self.out.get_mut(*self.used..end).ok_or(EncodeError::UnexpectedEnd)?;
+        free.copy_from_slice(bytes);
+        *self.used = end;
         Ok(())
     }
 }
@@ -107,9 +118,15 @@ struct Comparer<'r, 'a> {
 }
 
 impl Writer for Comparer<'_, '_> {
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        *self.rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
-        Ok(())
+        match self.rest.split_at_checked(bytes.len()) {
+            Some((same, rest)) if same == bytes => {
+                *self.rest = rest;
+                Ok(())
+            }
+            _ => Err(EncodeError::UnexpectedEnd),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead};
 
-use super::input::{UNIT_BYTES_MAX, Unit, text_of, too_long};
+use super::input::{UNIT_BYTES_MAX, Unit, fill, text_of, too_long};
 
 /// Does a file that starts so hold an array of events?
 pub(crate) fn begins_array(peek: &[u8]) -> bool {
@@ -130,40 +130,33 @@ impl<R: BufRead> Elements<R> {
         Ok(None)
     }
 
-    /// Reads the element that begins here. Brackets are only counted: whether
-    /// they match is for the JSON parser to say.
+    /// Reads the element that begins here.
     fn element(&mut self) -> io::Result<Unit> {
         let line = self.line;
         self.ordinal += 1;
         self.buffer.clear();
-        let (mut depth, mut quoted, mut escaped, mut length) = (0_u64, false, false, 0_u64);
-        let ended = loop {
-            let Some(byte) = self.peek()? else { break false };
-            if !quoted && depth == 0 && length > 0 && ends_element(byte) {
-                break true;
+        let (mut scan, mut length, mut ended) = (Scan::default(), 0, false);
+        while !ended {
+            let chunk = fill(&mut self.input)?;
+            if chunk.is_empty() {
+                break;
             }
-            self.advance()?;
-            length += 1;
-            if self.buffer.len() < UNIT_BYTES_MAX {
-                self.buffer.push(byte);
-            }
-            if quoted {
-                (quoted, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
-            } else {
-                match byte {
-                    b'"' => quoted = true,
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-            }
-        };
+            let end = chunk.iter().position(|byte| scan.ends_before(*byte));
+            ended = end.is_some();
+            let part = &chunk[..end.unwrap_or(chunk.len())];
+            let room = UNIT_BYTES_MAX - self.buffer.len();
+            self.buffer.extend_from_slice(&part[..part.len().min(room)]);
+            self.line += part.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let used = part.len();
+            length += used;
+            self.input.consume(used);
+        }
         let text = match ended {
             false => {
                 self.place = Place::Lost;
                 Err("the file ends inside it".to_owned())
             }
-            true if length > UNIT_BYTES_MAX as u64 => Err(too_long()),
+            true if length > UNIT_BYTES_MAX => Err(too_long()),
             true => text_of(&self.buffer),
         };
         let named = |reason| format!("element {}: {reason}", self.ordinal);
@@ -176,13 +169,7 @@ impl<R: BufRead> Elements<R> {
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
-        loop {
-            match self.input.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-                Ok(chunk) => return Ok(chunk.first().copied()),
-            }
-        }
+        Ok(fill(&mut self.input)?.first().copied())
     }
 
     fn advance(&mut self) -> io::Result<()> {
@@ -194,8 +181,36 @@ impl<R: BufRead> Elements<R> {
     }
 }
 
-fn ends_element(byte: u8) -> bool {
-    byte == b',' || byte == b']' || byte.is_ascii_whitespace()
+/// Finds where a JSON value ends. Brackets are only counted: whether they match is
+/// for the JSON parser to say.
+#[derive(Default)]
+struct Scan {
+    begun: bool,
+    depth: u64,
+    quoted: bool,
+    escaped: bool,
+}
+
+impl Scan {
+    /// Takes the next byte, unless the value ended before it.
+    fn ends_before(&mut self, byte: u8) -> bool {
+        if self.quoted {
+            (self.quoted, self.escaped) =
+                (self.escaped || byte != b'"', !self.escaped && byte == b'\\');
+            return false;
+        }
+        if self.begun && self.depth == 0 && matches!(byte, b',' | b']' | b' ' | b'\t'..=b'\r') {
+            return true;
+        }
+        self.begun = true;
+        match byte {
+            b'"' => self.quoted = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        false
+    }
 }
 
 #[cfg(test)]

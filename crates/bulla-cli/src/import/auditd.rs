@@ -9,7 +9,7 @@ mod syscalls;
 use bulla::event::{Actor, Event, Json, Outcome, Resource};
 
 use group::Group;
-use record::Record;
+use record::Parsed;
 
 pub(crate) use group::Grouped;
 
@@ -35,17 +35,18 @@ const ADDING: [&str; 13] = [
 
 /// Makes one event of the records of one serial.
 fn event(group: &Group) -> Result<Event, String> {
-    let records = &group.records;
+    let records: Vec<Parsed<'_>> = group.records.iter().map(Parsed::new).collect();
+    let records = records.as_slice();
     let Some(main) = main_record(records) else { return Err("no records".to_owned()) };
     let mut event = Event::new(actor(records), action(main), resource(main, records));
-    event.occurred_at = Some(main.time);
-    event.tenant = main.key.node.clone();
+    event.occurred_at = Some(main.record.time);
+    event.tenant = main.record.key.node.clone();
     event.outcome = outcome(main, records);
     event.reason = reason(records, event.outcome);
     event.source = Some("auditd".to_owned());
     event.ip = first(records, "addr").filter(|addr| addr != "UNKNOWN");
     event.session_id = first(records, "ses").filter(|id| is_set(id));
-    event.request_id = Some(main.key.stamp.clone());
+    event.request_id = Some(main.record.key.stamp.clone());
     for name in ["key", "exe", "terminal"] {
         if let Some(value) = records.iter().find_map(|record| record.decoded(name)) {
             event.tags.insert(name.to_owned(), value);
@@ -63,14 +64,14 @@ fn details(lines: &[String]) -> Result<Json, String> {
 
 /// The record that says what happened: not one that adds to another, and a system
 /// call only if nothing more telling is there.
-fn main_record(records: &[Record]) -> Option<&Record> {
-    let adding = |record: &&Record| ADDING.contains(&record.kind.as_str());
-    let call = |record: &&Record| record.kind == "SYSCALL";
+fn main_record<'p>(records: &'p [Parsed<'p>]) -> Option<&'p Parsed<'p>> {
+    let adding = |record: &&Parsed<'_>| ADDING.contains(&record.kind());
+    let call = |record: &&Parsed<'_>| record.kind() == "SYSCALL";
     let telling = records.iter().find(|record| !adding(record) && !call(record));
     telling.or_else(|| records.iter().find(call)).or_else(|| records.first())
 }
 
-fn first(records: &[Record], name: &str) -> Option<String> {
+fn first(records: &[Parsed<'_>], name: &str) -> Option<String> {
     records.iter().find_map(|record| record.get(name)).map(|value| value.text.to_owned())
 }
 
@@ -80,14 +81,14 @@ fn is_set(id: &str) -> bool {
 
 /// Who logged in (`auid`), which stays through `su` and `sudo`; else the user of the
 /// process.
-fn actor(records: &[Record]) -> Actor {
+fn actor(records: &[Parsed<'_>]) -> Actor {
     let id = |name| {
         let found = records.iter().filter_map(|record| record.get(name));
         found.map(|value| value.text.to_owned()).find(|id| is_set(id))
     };
     match id("auid").or_else(|| id("uid")) {
         Some(id) => Actor::new("user", id),
-        None if records.iter().any(|record| record.kind.starts_with("DAEMON_")) => {
+        None if records.iter().any(|record| record.kind().starts_with("DAEMON_")) => {
             Actor::new("service", "auditd")
         }
         None => Actor::new("unknown", "unknown"),
@@ -95,9 +96,9 @@ fn actor(records: &[Record]) -> Actor {
 }
 
 /// `syscall.NAME`, or the type of the record with a dot for its first underscore.
-fn action(main: &Record) -> String {
-    if main.kind != "SYSCALL" {
-        return main.kind.to_lowercase().replacen('_', ".", 1);
+fn action(main: &Parsed<'_>) -> String {
+    if main.kind() != "SYSCALL" {
+        return main.kind().to_lowercase().replacen('_', ".", 1);
     }
     let number = main.get("syscall").map_or("unknown", |value| value.text);
     let arch = main.get("arch").map_or("", |value| value.text);
@@ -105,8 +106,8 @@ fn action(main: &Record) -> String {
     format!("syscall.{}", named.or_else(|| syscalls::name(arch, number)).unwrap_or(number))
 }
 
-fn resource(main: &Record, records: &[Record]) -> Resource {
-    match main.kind.as_str() {
+fn resource(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Resource {
+    match main.kind() {
         "SYSCALL" => {}
         // `id` is of a user or a group, as the type says.
         kind if kind.contains("GROUP") || kind.starts_with("GRP_") => {
@@ -141,15 +142,16 @@ fn resource(main: &Record, records: &[Record]) -> Resource {
 }
 
 /// The file or the address that a system call was about.
-fn object_of_call(records: &[Record]) -> Option<Resource> {
-    let of_kind = |kind| records.iter().filter(move |record| record.kind == kind);
+fn object_of_call(records: &[Parsed<'_>]) -> Option<Resource> {
+    let of_kind = |kind| records.iter().filter(move |record| record.kind() == kind);
     if let Some(address) =
         of_kind("SOCKADDR").find_map(|record| address::decode(record.get("saddr")?.text))
     {
         return Some(Resource::new("socket", address));
     }
     // The directory of a file that is made or removed is listed before the file.
-    let parent = |record: &&Record| record.get("nametype").is_some_and(|is| is.text == "PARENT");
+    let parent =
+        |record: &&Parsed<'_>| record.get("nametype").is_some_and(|is| is.text == "PARENT");
     let path = of_kind("PATH")
         .filter(|record| !parent(record))
         .chain(of_kind("PATH"))
@@ -163,12 +165,12 @@ fn object_of_call(records: &[Record]) -> Option<Resource> {
     }
 }
 
-fn program(records: &[Record]) -> Option<Resource> {
+fn program(records: &[Parsed<'_>]) -> Option<Resource> {
     let exe = records.iter().find_map(|record| record.decoded("exe"))?;
     Some(Resource::new("program", exe))
 }
 
-fn outcome(main: &Record, records: &[Record]) -> Outcome {
+fn outcome(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Outcome {
     if records.iter().any(denies) {
         return Outcome::Denied;
     }
@@ -187,14 +189,14 @@ fn outcome(main: &Record, records: &[Record]) -> Outcome {
 }
 
 /// SELinux writes `avc:  denied  { read }`, AppArmor `apparmor="DENIED"`.
-fn denies(record: &Record) -> bool {
-    (record.kind.contains("AVC") && record.body.contains(" denied "))
+fn denies(record: &Parsed<'_>) -> bool {
+    (record.kind().contains("AVC") && record.record.body.contains(" denied "))
         || record.get("apparmor").is_some_and(|value| value.text == "DENIED")
 }
 
-fn reason(records: &[Record], outcome: Outcome) -> Option<String> {
+fn reason(records: &[Parsed<'_>], outcome: Outcome) -> Option<String> {
     if let Some(record) = records.iter().find(|record| denies(record)) {
-        let rights = record.body.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        let rights = record.record.body.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
         return Some(match rights {
             Some((rights, _)) => format!("denied {{ {} }}", rights.trim()),
             None => "denied".to_owned(),

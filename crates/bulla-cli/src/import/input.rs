@@ -112,10 +112,7 @@ impl<R: BufRead> Lines<R> {
     fn read_line(&mut self) -> io::Result<Option<bool>> {
         let (mut any, mut whole) = (false, true);
         loop {
-            let chunk = match self.input.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
-            };
+            let chunk = fill(&mut self.input)?;
             if chunk.is_empty() {
                 return Ok(any.then_some(whole));
             }
@@ -136,6 +133,16 @@ impl<R: BufRead> Lines<R> {
             }
         }
     }
+}
+
+/// The bytes at hand, at least one unless the input has ended.
+pub(crate) fn fill(input: &mut impl BufRead) -> io::Result<&[u8]> {
+    while let Err(error) = input.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    input.fill_buf()
 }
 
 pub(crate) fn too_long() -> String {

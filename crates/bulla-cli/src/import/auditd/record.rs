@@ -46,19 +46,32 @@ impl Record {
             body: body.strip_prefix(':').unwrap_or(body).to_owned(),
         })
     }
+}
 
-    /// Name and value of each field, those inside `msg='…'` included.
-    pub(crate) fn fields(&self) -> Vec<(&str, Value<'_>)> {
-        let mut out = Vec::new();
-        fields(&self.body, &mut out);
-        out
+/// A record with its fields.
+pub(crate) struct Parsed<'a> {
+    pub(crate) record: &'a Record,
+    fields: Vec<(&'a str, Value<'a>)>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Finds the fields, those inside `msg='…'` included.
+    pub(crate) fn new(record: &'a Record) -> Self {
+        let mut found = Vec::with_capacity(32);
+        fields(&record.body, &mut found);
+        Parsed { record, fields: found }
+    }
+
+    /// The type, e.g. `SYSCALL`.
+    pub(crate) fn kind(&self) -> &'a str {
+        &self.record.kind
     }
 
     /// The value of a field; of several with that name the last one, because old
     /// records say `old auid=… new auid=…`.
-    pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
-        let found = self.fields().into_iter().rfind(|(key, _)| *key == name);
-        found.map(|(_, value)| value).filter(|value| !value.is_none())
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
+        let found = self.fields.iter().rfind(|(key, _)| *key == name);
+        found.map(|(_, value)| *value).filter(|value| !value.is_none())
     }
 
     /// The text of a field whose value the kernel writes in hex if it is unsafe.
@@ -163,7 +176,7 @@ mod tests {
         );
         assert_eq!(found.kind, "SYSCALL");
         assert_eq!(found.time, Timestamp::from_nanos(1_492_037_289_295_000_000));
-        assert_eq!(found.get("b").unwrap().text, "c d");
+        assert_eq!(Parsed::new(&found).get("b").unwrap().text, "c d");
         let kernel = record(
             "Jan  1 00:00:00 h kernel: audit: type=1400 audit(1.000:2): apparmor=\"DENIED\"",
         );
@@ -177,23 +190,24 @@ mod tests {
              msg='PAM: session open acct=root : exe=\"/usr/sbin/crond\" (hostname=?, addr=?, \
              terminal=cron res=success)'",
         );
-        assert_eq!(found.decoded("acct").as_deref(), Some("root"));
-        assert_eq!(found.decoded("exe").as_deref(), Some("/usr/sbin/crond"));
-        assert_eq!(found.get("addr"), None);
-        assert_eq!(found.get("res").unwrap().text, "success");
+        assert_eq!(Parsed::new(&found).decoded("acct").as_deref(), Some("root"));
+        assert_eq!(Parsed::new(&found).decoded("exe").as_deref(), Some("/usr/sbin/crond"));
+        assert_eq!(Parsed::new(&found).get("addr"), None);
+        assert_eq!(Parsed::new(&found).get("res").unwrap().text, "success");
         let login =
             record("type=LOGIN msg=audit(1.3:2): login pid=1 old auid=4294967295 new auid=0");
-        assert_eq!(login.get("auid").unwrap().text, "0");
+        assert_eq!(Parsed::new(&login).get("auid").unwrap().text, "0");
         let enriched =
             record("type=SYSCALL msg=audit(1.3:2): uid=0\u{1d}SYSCALL=openat UID=\"root\"");
-        assert_eq!(enriched.get("SYSCALL").unwrap().text, "openat");
-        assert_eq!(enriched.get("UID").unwrap().text, "root");
+        assert_eq!(Parsed::new(&enriched).get("SYSCALL").unwrap().text, "openat");
+        assert_eq!(Parsed::new(&enriched).get("UID").unwrap().text, "root");
     }
 
     #[test]
     fn hex_is_undone_where_the_result_is_plain_text() {
-        let exe =
-            |value: &str| record(&format!("type=X msg=audit(1.0:1): exe={value}")).decoded("exe");
+        let exe = |value: &str| {
+            Parsed::new(&record(&format!("type=X msg=audit(1.0:1): exe={value}"))).decoded("exe")
+        };
         assert_eq!(exe("2F746D702F6120622063").as_deref(), Some("/tmp/a b c"));
         assert_eq!(exe("\"ABCD\"").as_deref(), Some("ABCD"));
         assert_eq!(exe("C3A9").as_deref(), Some("é"));
@@ -222,7 +236,7 @@ mod tests {
         for odd in
             ["=", "==", "a='", "a=\"b", "'", "msg='msg='x", "msg='", "a=,", "\u{1d}", "é=ü ="]
         {
-            record(&format!("type=X msg=audit(1.0:1):{odd}")).fields();
+            Parsed::new(&record(&format!("type=X msg=audit(1.0:1):{odd}")));
         }
     }
 }

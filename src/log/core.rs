@@ -1,0 +1,126 @@
+//! What all parts of an open log share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::hash::HashAlgorithm;
+use crate::log::commit::Queue;
+use crate::log::open::Recovery;
+use crate::log::options::LogOptions;
+use crate::log::view::View;
+use crate::log::writer::Writer;
+use crate::segment::active::MadeAhead;
+use crate::tree::TreeStore;
+use crate::tree::mark::MarkFile;
+
+/// An open log. Locks are taken in the order: signing, upkeep, writer, ahead, catalog,
+/// queue.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) dir: PathBuf,
+    pub(crate) options: LogOptions,
+    pub(crate) log_id: LogId,
+    pub(crate) algorithm: HashAlgorithm,
+    /// Empty when the catalog, which knows it, is damaged.
+    pub(crate) origin: String,
+    /// The LOCK file, locked for as long as the log is open.
+    pub(crate) lock: Arc<dyn DiskFile>,
+    pub(crate) view: Arc<View>,
+    pub(crate) tree: Arc<TreeStore>,
+    /// Callers.
+    pub(crate) queue: Queue,
+    /// The leader.
+    pub(crate) writer: Mutex<Writer>,
+    /// Leader and housekeeper.
+    pub(crate) ahead: Mutex<Ahead>,
+    pub(crate) catalog: Mutex<CatalogState>,
+    /// The housekeeper; one at a time.
+    pub(crate) upkeep: Mutex<Upkeep>,
+    /// Held while a head is signed.
+    pub(crate) signing: Mutex<()>,
+    /// Set when there is something to do for the housekeeper.
+    pub(crate) wants_upkeep: AtomicBool,
+    /// Records that are on disk.
+    pub(crate) durable: AtomicU64,
+    pub(crate) committer: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) recovery: Recovery,
+}
+
+/// The segment after the active one.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) next_ordinal: u64,
+    pub(crate) made: Option<MadeAhead>,
+}
+
+/// What the housekeeper owns.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    pub(crate) marks: MarkFile,
+    /// Records at the last look, and when that was, by the monotonic clock.
+    pub(crate) seen: (u64, Duration),
+    pub(crate) synced_at: Duration,
+}
+
+/// The catalog, or why there is none.
+#[derive(Debug)]
+pub(crate) enum CatalogState {
+    Good(Box<Catalog>),
+    /// Both copies are damaged.
+    Damaged(String),
+}
+
+impl CatalogState {
+    /// The catalog, to write to.
+    pub(crate) fn good(&mut self) -> Result<&mut Catalog> {
+        match self {
+            CatalogState::Good(catalog) => Ok(catalog),
+            CatalogState::Damaged(reason) => {
+                Err(Error::CatalogDamaged { reason: reason.clone() })
+            }
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn segments_dir(&self) -> PathBuf {
+        segments_dir(&self.dir)
+    }
+
+    pub(crate) fn checkpoints_dir(&self) -> PathBuf {
+        checkpoints_dir(&self.dir)
+    }
+}
+
+pub(crate) fn segments_dir(dir: &Path) -> PathBuf {
+    dir.join("segments")
+}
+
+pub(crate) fn catalog_dir(dir: &Path) -> PathBuf {
+    dir.join("catalog")
+}
+
+pub(crate) fn tree_dir(dir: &Path) -> PathBuf {
+    dir.join("tree")
+}
+
+pub(crate) fn checkpoints_dir(dir: &Path) -> PathBuf {
+    dir.join("checkpoints")
+}
+
+pub(crate) fn quarantine_dir(dir: &Path) -> PathBuf {
+    dir.join("quarantine")
+}
+
+pub(crate) fn lock_path(dir: &Path) -> PathBuf {
+    dir.join("LOCK")
+}

@@ -1,0 +1,343 @@
+//! Reading a log that another process writes.
+//!
+//! A reader changes nothing on disk and takes no lock. It goes as far as what is known
+//! to be durable: what the writer publishes in the LOCK file, or what later frames
+//! vouch for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::catalog::{Catalog, HistoryEntry};
+use crate::checkpoint::UnverifiedCheckpoint;
+use crate::disk::Open;
+use crate::error::{Error, Result};
+use crate::event::Record;
+use crate::format::LogId;
+use crate::format::catalog_body::Sealed;
+use crate::hash::HashAlgorithm;
+use crate::log::core::{catalog_dir, lock_path, segments_dir, tree_dir};
+use crate::log::open::{Identity, catalog_identity, check_is_log, make_view, read_lock};
+use crate::log::options::LogOptions;
+use crate::log::read::{Matches, Snapshot};
+use crate::log::recover::sealed_by_footers;
+use crate::log::sign;
+use crate::log::view::{Entry, View};
+use crate::merkle::Frontier;
+use crate::proof::{Disclosure, TlogProof};
+use crate::query::Query;
+use crate::segment::bytes::{Scratch, SegmentFile};
+use crate::segment::locate::Waypoints;
+use crate::segment::scan::{self, Position};
+use crate::segment::{self};
+use crate::seq::{Seq, TreeSize};
+use crate::tree::TreeStore;
+use crate::tree::mark::MarkFile;
+
+/// A log opened for reading, by any number of processes, while one writes it.
+///
+/// What it shows moves on only with [`LogReader::refresh`].
+#[derive(Debug)]
+pub struct LogReader {
+    pub(super) dir: PathBuf,
+    pub(super) options: LogOptions,
+    pub(super) log_id: LogId,
+    algorithm: HashAlgorithm,
+    origin: String,
+    pub(super) view: Arc<View>,
+    state: Mutex<Follow>,
+}
+
+/// How far the reader has come.
+#[derive(Debug)]
+struct Follow {
+    /// `None` if both copies are damaged.
+    catalog: Option<Catalog>,
+    /// The segment that is being followed.
+    tail: Option<Tail>,
+    /// Ordinal and first record of the segment to look for when there is no tail.
+    next: (u64, TreeSize),
+}
+
+#[derive(Debug)]
+struct Tail {
+    segment: Arc<SegmentFile>,
+    waypoints: Arc<Waypoints>,
+    at: Position,
+}
+
+impl LogReader {
+    pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Self> {
+        let disk = Arc::clone(&options.disk);
+        let log_id = check_is_log(&*disk, dir)?;
+        let clock = Arc::clone(&options.clock);
+        let catalog = Catalog::open_read_only(Arc::clone(&disk), &catalog_dir(dir), log_id, clock);
+        let (catalog, identity, sealed) = match catalog {
+            Ok(catalog) => {
+                let identity = catalog_identity(dir, log_id, &catalog)?;
+                let sealed: Vec<Sealed> = catalog.state().segments().collect();
+                (Some(catalog), identity, sealed)
+            }
+            Err(Error::Corrupt { .. } | Error::NotALog { .. }) => {
+                let header = segment::identify(&*disk, &segments_dir(dir))?;
+                let algorithm = header.map_or(options.algorithm, |header| header.algorithm);
+                let identity = Identity { log_id, algorithm, origin: String::new() };
+                (None, identity, sealed_by_footers(&options, dir)?)
+            }
+            Err(error) => return Err(error),
+        };
+        let next = sealed.last().map_or((1, TreeSize::ZERO), |last| {
+            (last.ordinal + 1, TreeSize::new(last.first.saturating_add(last.count)))
+        });
+        let entries = sealed.iter().map(entry_of).collect();
+        let view = make_view(&options, dir, (log_id, identity.algorithm), entries);
+        view.publish(next.1);
+        let reader = LogReader {
+            dir: dir.to_owned(),
+            log_id,
+            algorithm: identity.algorithm,
+            origin: identity.origin,
+            view: Arc::new(view),
+            state: Mutex::new(Follow { catalog, tail: None, next }),
+            options,
+        };
+        reader.refresh()?;
+        Ok(reader)
+    }
+
+    /// Looks for what the writer has made durable since, and gives the new size.
+    ///
+    /// # Errors
+    /// I/O, damage.
+    pub fn refresh(&self) -> Result<TreeSize> {
+        let mut state = self.state.lock();
+        // Read before the frames: what it says is durable is there to be read.
+        let published = self.published();
+        loop {
+            let Some(tail) = &mut state.tail else {
+                if self.enter_next(&mut state)? {
+                    continue;
+                }
+                break;
+            };
+            if self.read_on(tail, published)? {
+                continue;
+            }
+            let (ordinal, size) = (tail.segment.header.ordinal + 1, tail.at.size);
+            let behind = std::mem::replace(&mut state.next, (ordinal, size));
+            if !self.enter_next(&mut state)? {
+                state.next = behind;
+                break;
+            }
+        }
+        self.note_seals(&mut state)?;
+        Ok(self.view.size())
+    }
+
+    /// The durable size that the writer publishes.
+    fn published(&self) -> TreeSize {
+        let path = lock_path(&self.dir);
+        let Ok(file) = self.options.disk.open(&path, Open::Read) else { return TreeSize::ZERO };
+        // A read may meet a write half way.
+        for _ in 0..8 {
+            if let Some(lock) = read_lock(&*file).filter(|lock| lock.log_id == self.log_id) {
+                return lock.durable;
+            }
+        }
+        TreeSize::ZERO
+    }
+
+    /// Takes up the next segment, if the writer has begun it.
+    fn enter_next(&self, state: &mut Follow) -> Result<bool> {
+        let (ordinal, first) = state.next;
+        let path = segment::path(&segments_dir(&self.dir), ordinal);
+        let disk = &*self.options.disk;
+        if !disk.exists(&path).map_err(Error::io("look for", &path))? {
+            return Ok(false);
+        }
+        // A header that is being written is taken up next time.
+        let segment = match SegmentFile::open(disk, &path, Open::Read) {
+            Ok(Some(segment)) if segment.header.log_id == self.log_id => segment,
+            Err(error @ Error::Unsupported { .. }) => return Err(error),
+            _ => return Ok(false),
+        };
+        if segment.header.first != first {
+            return Ok(false);
+        }
+        let at = Position { offset: segment.header.first_frame(), size: first };
+        let (segment, waypoints) = (Arc::new(segment), Arc::new(Waypoints::new()));
+        let open = Some((Arc::clone(&segment), Arc::clone(&waypoints)));
+        self.view.update(|entries| {
+            entries.retain(|entry| entry.ordinal != ordinal);
+            entries.push(Entry { ordinal, first, open, sealed: None });
+        });
+        state.tail = Some(Tail { segment, waypoints, at });
+        Ok(true)
+    }
+
+    /// Reads one more frame of the tail; whether there was one that may be shown.
+    fn read_on(&self, tail: &mut Tail, published: TreeSize) -> Result<bool> {
+        let (mut head, mut scratch) = (Scratch::new(), Scratch::new());
+        let Ok(frame) = scan::frame_at(&tail.segment, tail.at, &mut head)? else {
+            return Ok(false);
+        };
+        let segment = Arc::clone(&tail.segment);
+        let next = frame.next(segment.header.frame_align);
+        if frame.header.end() > published && frame.header.count > 0 {
+            // After a power failure LOCK may be old; a later frame vouches as well.
+            let vouched = scan::frame_at(&segment, next, &mut head)?
+                .is_ok_and(|later| later.header.durable >= frame.header.end());
+            if !vouched {
+                return Ok(false);
+            }
+        }
+        let body = scan::body(&segment, &frame, &mut scratch)?;
+        let first = segment.header.first.get();
+        let noted = scan::records(&segment, &frame, body, |offset, record| {
+            tail.waypoints.note(record.head.seq.get() - first, frame.offset, offset);
+        });
+        noted.map_err(|bad| Error::format(&segment.path, bad.offset)(bad.error))?;
+        tail.at = next;
+        if tail.at.size > self.view.size() {
+            self.view.publish(tail.at.size);
+        }
+        Ok(true)
+    }
+
+    /// Lets go of files that were sealed meanwhile.
+    fn note_seals(&self, state: &mut Follow) -> Result<()> {
+        let tail = state.tail.as_ref().map(|tail| tail.segment.header.ordinal);
+        let followed = |entry: &Entry| entry.open.is_some() && Some(entry.ordinal) != tail;
+        if !self.view.entries().iter().any(followed) {
+            return Ok(());
+        }
+        let Some(catalog) = &mut state.catalog else { return Ok(()) };
+        catalog.refresh()?;
+        for sealed in catalog.state().segments() {
+            let known = self.view.entries();
+            let known = known.iter().find(|entry| entry.ordinal == sealed.ordinal);
+            if known.is_some_and(followed) {
+                self.view.sealed(sealed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The log as of the last refresh, to read from; without its tree.
+    pub fn snapshot(&self) -> Snapshot {
+        self.view.snapshot(None)
+    }
+
+    /// The same with its tree, for roots and proofs: the hashes above the newest mark are
+    /// computed anew.
+    ///
+    /// # Errors
+    /// I/O, damage.
+    pub fn snapshot_with_tree(&self) -> Result<Snapshot> {
+        let snapshot = self.snapshot();
+        let tree = self.open_tree(snapshot.size())?;
+        let mut next = tree.size().get();
+        let mut leaves = Vec::new();
+        while next < snapshot.size().get() {
+            let leaf = snapshot.with_record(Seq::new(next), |_, record| record.leaf(self.algorithm))?;
+            leaves.push(leaf);
+            next += 1;
+        }
+        tree.extend(&leaves);
+        Ok(self.view.snapshot_at(snapshot.size(), Arc::new(tree)))
+    }
+
+    fn open_tree(&self, size: TreeSize) -> Result<TreeStore> {
+        let disk = Arc::clone(&self.options.disk);
+        let dir = tree_dir(&self.dir);
+        let mark = MarkFile::read(&*disk, &dir, self.log_id);
+        let frontier = mark.map(|mark| mark.frontier).filter(|frontier| frontier.size() <= size);
+        let open = |frontier| {
+            TreeStore::open(Arc::clone(&disk), &dir, self.log_id, frontier, true)
+        };
+        match frontier.map(open) {
+            Some(Ok(tree)) => Ok(tree),
+            // Derived files: compute all hashes anew, in memory.
+            _ => open(Frontier::new(self.algorithm)),
+        }
+    }
+
+    /// The record with this Seq.
+    ///
+    /// # Errors
+    /// `NotWritten` beyond the end; `Corrupt` if it is damaged; I/O.
+    pub fn get(&self, seq: Seq) -> Result<Record> {
+        self.snapshot().get(seq)
+    }
+
+    /// The records that a query asks for, as of the last refresh.
+    ///
+    /// # Errors
+    /// A cursor that belongs to another query.
+    pub fn query(&self, query: &Query) -> Result<Matches> {
+        self.snapshot().query(query)
+    }
+
+    /// As [`crate::log::Log::prove`].
+    ///
+    /// # Errors
+    /// As [`crate::log::Log::prove`].
+    pub fn prove(
+        &self,
+        seq: Seq,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<TlogProof> {
+        self.snapshot_with_tree()?.prove(seq, checkpoint, disclosure)
+    }
+
+    /// The newest published checkpoint.
+    ///
+    /// # Errors
+    /// I/O; a file that is not a checkpoint.
+    pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
+        sign::latest(&*self.options.disk, &self.dir)
+    }
+
+    /// The records of the log's own log, oldest first.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn history(&self) -> Result<Vec<HistoryEntry>> {
+        let mut state = self.state.lock();
+        match &mut state.catalog {
+            Some(catalog) => {
+                catalog.refresh()?;
+                catalog.history()
+            }
+            None => Err(Error::CatalogDamaged { reason: "see bulla verify".to_owned() }),
+        }
+    }
+
+    /// Records in the catalog; `None` if it is damaged.
+    pub(super) fn catalog_facts(&self) -> Option<(TreeSize, TreeSize)> {
+        let state = self.state.lock();
+        state.catalog.as_ref().map(|catalog| (catalog.size(), catalog.signed().0))
+    }
+
+    /// Number of records as of the last refresh.
+    pub fn size(&self) -> TreeSize {
+        self.view.size()
+    }
+
+    /// The log's public name; empty if its catalog is damaged.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The hash of its tree.
+    pub fn algorithm(&self) -> HashAlgorithm {
+        self.algorithm
+    }
+}
+
+fn entry_of(sealed: &Sealed) -> Entry {
+    let first = TreeSize::new(sealed.first);
+    Entry { ordinal: sealed.ordinal, first, open: None, sealed: Some(*sealed) }
+}

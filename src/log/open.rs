@@ -1,0 +1,327 @@
+//! Creating and opening a log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
+use crate::checkpoint::KeyName;
+use crate::disk::{Disk, DiskFile, Open, read_exact_at};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, Created, Quarantined};
+use crate::format::lock::{self, LockFile};
+use crate::format::{LogId, Stream};
+use crate::hash::HashAlgorithm;
+use crate::log::core::{
+    CatalogState, Core, Upkeep, catalog_dir, checkpoints_dir, lock_path, quarantine_dir,
+    segments_dir, tree_dir,
+};
+use crate::log::encode::random_error;
+use crate::log::options::{Housekeeping, LogOptions};
+use crate::log::recover::{self, Recovered};
+use crate::log::view::{Entry, View};
+use crate::log::{Log, upkeep};
+use crate::random;
+use crate::segment;
+use crate::tree::mark::MarkFile;
+
+/// What opening a log found and did.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Bytes that were not part of the log and were set aside.
+    pub set_aside: Vec<SetAside>,
+    /// Records above the newest mark, which were read and hashed again.
+    pub replayed: u64,
+    /// Why everything was hashed again, if there was no mark that fits.
+    pub rebuilt: Option<String>,
+    /// Segments that the catalog knows and whose file is missing.
+    pub missing_segments: Vec<u64>,
+    /// Why the catalog cannot be used, if both copies are damaged.
+    pub catalog_damage: Option<String>,
+}
+
+/// Bytes that recovery moved to `quarantine/`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SetAside {
+    /// Main log or catalog.
+    pub stream: Stream,
+    /// The segment they were cut from.
+    pub ordinal: u64,
+    /// Their offset in it.
+    pub offset: u64,
+    /// How many.
+    pub len: u64,
+    /// The file in `quarantine/`.
+    pub file: String,
+    /// Why they were not part of the log.
+    pub reason: String,
+}
+
+const DIRECTORIES: [&str; 5] = ["catalog", "segments", "tree", "checkpoints", "quarantine"];
+
+pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
+    let disk = Arc::clone(&options.disk);
+    let origin = options.origin.clone().unwrap_or_else(|| default_origin(dir));
+    KeyName::new(&origin)
+        .map_err(|error| Error::InvalidOption { name: "origin", reason: error.to_string() })?;
+    make_directories(&*disk, dir)?;
+    let lock = take_lock(&*disk, dir)?;
+    let log_id = LogId(random::random_16().map_err(random_error)?);
+    let created_at = options.clock.now().as_nanos();
+    let hash_algorithm = options.algorithm.code();
+    let created =
+        CatalogBody::Created(Created { origin: &origin, hash_algorithm, created_at });
+    let clock = Arc::clone(&options.clock);
+    let catalog =
+        Catalog::create(Arc::clone(&disk), &catalog_dir(dir), log_id, clock, &created)?;
+    let identity = Identity { log_id, algorithm: options.algorithm, origin };
+    finish(options, dir, lock, identity, CatalogState::Good(Box::new(catalog)), Vec::new())
+}
+
+/// A creation that a crash interrupted is done again; anything else is refused.
+fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let exists = |path: &Path| disk.exists(path).map_err(Error::io("look for", path));
+    let make = |path: &Path| disk.create_dir(path).map_err(Error::io("create", path));
+    if exists(dir)? {
+        let names = disk.list(dir).map_err(Error::io("list", dir))?;
+        let foreign = names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
+        if foreign || Catalog::identify(disk, &catalog_dir(dir))?.is_some() {
+            return Err(Error::Exists { path: dir.to_owned() });
+        }
+    } else {
+        make(dir)?;
+        if let Some(parent) = dir.parent() {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        }
+    }
+    for name in DIRECTORIES {
+        let path = dir.join(name);
+        if !exists(&path)? {
+            make(&path)?;
+        }
+    }
+    let lock = lock_path(dir);
+    if !exists(&lock)? {
+        disk.open(&lock, Open::CreateNew).map_err(Error::io("create", &lock))?;
+    }
+    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+}
+
+/// `bulla.local/` and what of the directory's name may stand in a key name.
+fn default_origin(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    let kept = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let name: String = name.unwrap_or_default().chars().filter(kept).collect();
+    format!("bulla.local/{}", if name.is_empty() { "log" } else { &name })
+}
+
+fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
+    let path = lock_path(dir);
+    let file = disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
+    if file.try_lock().map_err(Error::io("lock", &path))? {
+        return Ok(file);
+    }
+    Err(Error::Locked { path: dir.to_owned(), pid: read_lock(&*file).map(|lock| lock.pid) })
+}
+
+/// What the writer published; `None` if it is half written or damaged.
+pub(super) fn read_lock(file: &dyn DiskFile) -> Option<LockFile> {
+    let mut buf = [0; lock::LEN];
+    read_exact_at(file, &mut buf, 0).ok()?;
+    LockFile::decode(&buf).ok()
+}
+
+/// Who a log is.
+pub(super) struct Identity {
+    pub(super) log_id: LogId,
+    pub(super) algorithm: HashAlgorithm,
+    pub(super) origin: String,
+}
+
+/// There must be a log at this path.
+pub(super) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId> {
+    let missing = |missing: &str| Error::NotALog { path: dir.to_owned(), missing: missing.into() };
+    if !disk.exists(dir).map_err(Error::io("look for", dir))? {
+        return Err(missing("no such directory"));
+    }
+    if !disk.exists(&lock_path(dir)).map_err(Error::io("look for", dir))? {
+        return Err(missing("no LOCK file in it"));
+    }
+    if let Some(log_id) = Catalog::identify(disk, &catalog_dir(dir))? {
+        return Ok(log_id);
+    }
+    match segment::identify(disk, &segments_dir(dir))? {
+        Some(header) => Ok(header.log_id),
+        None => Err(missing("no catalog and no segment (its creation was interrupted)")),
+    }
+}
+
+pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Log> {
+    let disk = Arc::clone(&options.disk);
+    let log_id = check_is_log(&*disk, dir)?;
+    let lock = take_lock(&*disk, dir)?;
+    let (catalog, mended) = open_catalog(&options, dir, log_id)?;
+    let identity = identity(&*disk, dir, log_id, &catalog)?;
+    let set_aside = mended.into_iter().map(|mended| SetAside {
+        stream: Stream::Catalog,
+        ordinal: mended.ordinal,
+        offset: mended.offset,
+        len: mended.len,
+        file: mended.file,
+        reason: mended.reason,
+    });
+    let set_aside = set_aside.collect();
+    finish(options, dir, lock, identity, catalog, set_aside)
+}
+
+fn open_catalog(
+    options: &LogOptions,
+    dir: &Path,
+    log_id: LogId,
+) -> Result<(CatalogState, Vec<crate::catalog::Mended>)> {
+    let (disk, clock) = (Arc::clone(&options.disk), Arc::clone(&options.clock));
+    match Catalog::open(disk, &catalog_dir(dir), log_id, clock, &quarantine_dir(dir)) {
+        Ok((catalog, mended)) => Ok((CatalogState::Good(Box::new(catalog)), mended)),
+        // Damaged in both copies: appending and reading go on without it.
+        Err(error @ (Error::Corrupt { .. } | Error::NotALog { .. })) => {
+            Ok((CatalogState::Damaged(error.to_string()), Vec::new()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn identity(
+    disk: &dyn Disk,
+    dir: &Path,
+    log_id: LogId,
+    catalog: &CatalogState,
+) -> Result<Identity> {
+    if let CatalogState::Good(catalog) = catalog {
+        return catalog_identity(dir, log_id, catalog);
+    }
+    let header = segment::identify(disk, &segments_dir(dir))?;
+    let Some(header) = header else {
+        let missing = "its catalog is damaged and there is no segment".to_owned();
+        return Err(Error::NotALog { path: dir.to_owned(), missing });
+    };
+    Ok(Identity { log_id, algorithm: header.algorithm, origin: String::new() })
+}
+
+pub(super) fn catalog_identity(dir: &Path, log_id: LogId, catalog: &Catalog) -> Result<Identity> {
+    let created = catalog.state().created();
+    let known = created.and_then(|created| {
+        let algorithm = HashAlgorithm::from_code(created.hash_algorithm)?;
+        Some(Identity { log_id, algorithm, origin: created.origin.to_owned() })
+    });
+    known.ok_or_else(|| {
+        let path = catalog_dir(dir);
+        Error::corrupt(&path, 0, "a record of the log's creation", "none")
+    })
+}
+
+/// Recovers the main log and puts the parts together.
+fn finish(
+    options: LogOptions,
+    dir: &Path,
+    lock: Arc<dyn DiskFile>,
+    identity: Identity,
+    mut catalog: CatalogState,
+    mut set_aside: Vec<SetAside>,
+) -> Result<Log> {
+    let disk = Arc::clone(&options.disk);
+    let Identity { log_id, algorithm, origin } = identity;
+    let (marks, mark) = MarkFile::open_or_create(&*disk, &tree_dir(dir), log_id)?;
+    let sealed = match &catalog {
+        CatalogState::Good(catalog) => catalog.state().segments().collect(),
+        CatalogState::Damaged(_) => recover::sealed_by_footers(&options, dir)?,
+    };
+    let Recovered { tree, entries, writer, ahead, mut recovery } =
+        recover::main_log(&options, dir, (log_id, algorithm), mark, sealed)?;
+    set_aside.append(&mut recovery.set_aside);
+    record_set_aside(&mut catalog, &set_aside)?;
+    recovery.set_aside = set_aside;
+    if let CatalogState::Damaged(reason) = &catalog {
+        recovery.catalog_damage = Some(reason.clone());
+    }
+    let view = make_view(&options, dir, (log_id, algorithm), entries);
+    view.publish(writer.size);
+    let now = options.clock.monotonic();
+    let durable = AtomicU64::new(writer.size.get());
+    let core = Arc::new(Core {
+        dir: dir.to_owned(),
+        log_id,
+        algorithm,
+        origin,
+        lock,
+        view: Arc::new(view),
+        tree: Arc::new(tree),
+        queue: Default::default(),
+        upkeep: Mutex::new(Upkeep { marks, seen: (writer.size.get(), now), synced_at: now }),
+        writer: Mutex::new(writer),
+        ahead: Mutex::new(ahead),
+        catalog: Mutex::new(catalog),
+        signing: Mutex::new(()),
+        wants_upkeep: AtomicBool::new(true),
+        durable,
+        committer: Mutex::new(None),
+        recovery,
+        options,
+    });
+    recover::check_against_catalog(&core)?;
+    recover::republish(&core)?;
+    core.writer.lock().set_durable(&core, core.view.size());
+    core.upkeep_after_open()?;
+    if core.options.housekeeping == Housekeeping::Background {
+        upkeep::register(&core)?;
+    }
+    Ok(Log::new(core))
+}
+
+pub(super) fn make_view(
+    options: &LogOptions,
+    dir: &Path,
+    identity: (LogId, HashAlgorithm),
+    entries: Vec<Entry>,
+) -> View {
+    View::new(Arc::clone(&options.disk), segments_dir(dir), identity, options.mmap, entries)
+}
+
+fn record_set_aside(catalog: &mut CatalogState, set_aside: &[SetAside]) -> Result<()> {
+    let Ok(catalog) = catalog.good() else { return Ok(()) };
+    for bytes in set_aside {
+        let body = CatalogBody::Quarantined(Quarantined {
+            stream: bytes.stream.code(),
+            ordinal: bytes.ordinal,
+            offset: bytes.offset,
+            len: bytes.len,
+            file: &bytes.file,
+            reason: &bytes.reason,
+        });
+        catalog.append(&body, &Because { who: None, why: Some("recovery") })?;
+    }
+    Ok(())
+}
+
+/// The paths of the published checkpoints, by size, ascending.
+pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let dir = checkpoints_dir(dir);
+    if !disk.exists(&dir).map_err(Error::io("look for", &dir))? {
+        return Ok(Vec::new());
+    }
+    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+    let mut files: Vec<(u64, PathBuf)> = names
+        .iter()
+        .filter_map(|name| {
+            let (digits, ending) = name.split_once('.')?;
+            let known = ["checkpoint", "bulla-checkpoint"].contains(&ending);
+            Some((digits.parse().ok().filter(|_| known)?, dir.join(name)))
+        })
+        .collect();
+    files.sort_unstable();
+    Ok(files)
+}

@@ -1,0 +1,230 @@
+//! How a log is created and opened.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, Result};
+use crate::hash::HashAlgorithm;
+use crate::log::{Log, LogReader};
+use crate::time::{Clock, SystemClock};
+
+/// When a record is acknowledged, and so what a power failure may take.
+///
+/// What a dying process alone takes is the same at every level: nothing that was
+/// acknowledged. See `docs/durability.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When it is on the disk: a power failure takes nothing (the default).
+    #[default]
+    Sync,
+    /// When the operating system has it; it is synced at least this often. A power
+    /// failure may take the last records, up to that much time and one sync.
+    Interval(Duration),
+    /// When the operating system has it; synced only when a segment is sealed, a
+    /// checkpoint signed, or the log closed. A power failure may take all since.
+    Os,
+}
+
+/// Who prepares space, seals segments and writes marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Housekeeping {
+    /// One background thread, shared by all logs of the process (the default).
+    #[default]
+    Background,
+    /// Whoever appends: deterministic, for tests and for hosts without threads.
+    Inline,
+}
+
+/// Options of a log; chained, like `std::fs::OpenOptions`.
+///
+/// ```
+/// use bulla::{HashAlgorithm, Log};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("audit");
+/// let log = Log::options()
+///     .origin("example.com/audit")
+///     .hash(HashAlgorithm::Sha256)
+///     .segment_bytes(16 << 20)
+///     .create(&path)?;
+/// assert_eq!(log.origin(), "example.com/audit");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct LogOptions {
+    pub(crate) origin: Option<String>,
+    pub(crate) algorithm: HashAlgorithm,
+    pub(crate) segment_bytes: u64,
+    pub(crate) segment_age: Duration,
+    pub(crate) durability: Durability,
+    pub(crate) housekeeping: Housekeeping,
+    pub(crate) frame_align: u32,
+    pub(crate) mmap: bool,
+    pub(crate) queue_bytes: usize,
+    pub(crate) clock_tolerance: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) disk: Arc<dyn Disk>,
+}
+
+impl LogOptions {
+    /// The defaults: durable, SHA-256, segments of 64 MiB or a day.
+    pub fn new() -> Self {
+        LogOptions {
+            origin: None,
+            algorithm: HashAlgorithm::default(),
+            segment_bytes: 64 << 20,
+            segment_age: Duration::from_secs(24 * 3600),
+            durability: Durability::default(),
+            housekeeping: Housekeeping::default(),
+            frame_align: 1,
+            mmap: true,
+            queue_bytes: 8 << 20,
+            clock_tolerance: Duration::from_secs(5),
+            clock: Arc::new(SystemClock::new()),
+            disk: Arc::new(RealDisk),
+        }
+    }
+
+    /// The log's public name, the first line of its checkpoints: no spaces, no `+`, best
+    /// a URL without a scheme. Fixed at creation. Default: `bulla.local/` and the name
+    /// of the directory.
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origin = Some(origin.to_owned());
+        self
+    }
+
+    /// The hash of the tree. Fixed at creation. Default: SHA-256.
+    pub fn hash(mut self, algorithm: HashAlgorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// A segment is sealed at this size: 64 KiB to 1 GiB. Default: 64 MiB. One frame
+    /// may exceed it.
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// A segment is sealed at this age, from a second on, less up to a tenth that depends
+    /// on the log's identity. Default: a day.
+    pub fn segment_age(mut self, age: Duration) -> Self {
+        self.segment_age = age;
+        self
+    }
+
+    /// When a record is acknowledged. Default: when it is on the disk.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Who does the background work. Default: a background thread.
+    pub fn housekeeping(mut self, housekeeping: Housekeeping) -> Self {
+        self.housekeeping = housekeeping;
+        self
+    }
+
+    /// Frames start at multiples of 1, 512 or 4096 bytes. With 512 or 4096 no write touches
+    /// a sector that holds an acknowledged frame. Default: 1.
+    pub fn frame_align(mut self, bytes: u32) -> Self {
+        self.frame_align = bytes;
+        self
+    }
+
+    /// Whether sealed segments are read through memory maps. Default: yes. A map of a file
+    /// that somebody truncates kills the process with SIGBUS.
+    pub fn mmap(mut self, mmap: bool) -> Self {
+        self.mmap = mmap;
+        self
+    }
+
+    /// How far the wall clock may step back, or forward against the monotonic clock, before
+    /// a segment is rotated and the step recorded. Default: 5 s.
+    pub fn clock_tolerance(mut self, tolerance: Duration) -> Self {
+        self.clock_tolerance = tolerance;
+        self
+    }
+
+    /// Bytes of events that may wait for the commit in flight. Default: 8 MiB.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Where the log gets its time from. Default: the system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where the log lives. Default: the file system.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// Creates a log in a new directory.
+    ///
+    /// # Errors
+    /// `Exists` if there is one; an option out of its range; I/O.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Log> {
+        self.check()?;
+        super::open::create(self, path.as_ref())
+    }
+
+    /// Opens a log for writing; creates none.
+    ///
+    /// # Errors
+    /// `NotALog` if there is none, `Locked`, `Corrupt`, `Tampered`, `Unsupported`; I/O.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Log> {
+        self.check()?;
+        super::open::open(self, path.as_ref())
+    }
+
+    /// Opens the log at this path, or creates it.
+    ///
+    /// # Errors
+    /// As [`LogOptions::open`] and [`LogOptions::create`].
+    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Log> {
+        match self.clone().open(path.as_ref()) {
+            Err(Error::NotALog { .. }) => self.create(path),
+            opened => opened,
+        }
+    }
+
+    /// Opens a log for reading, also while another process writes it.
+    ///
+    /// # Errors
+    /// As [`LogOptions::open`], but never `Locked`; nothing is changed on disk.
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<LogReader> {
+        LogReader::open(self, path.as_ref())
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |name, reason: String| Err(Error::InvalidOption { name, reason });
+        let (low, high) = (64 << 10, 1 << 30);
+        if !(low..=high).contains(&self.segment_bytes) {
+            let found = self.segment_bytes;
+            return refuse("segment_bytes", format!("expected {low} to {high}, found {found}"));
+        }
+        if ![1, 512, 4096].contains(&self.frame_align) {
+            let found = self.frame_align;
+            return refuse("frame_align", format!("expected 1, 512 or 4096, found {found}"));
+        }
+        if self.segment_age < Duration::from_secs(1) {
+            return refuse("segment_age", format!("expected 1 s or more, found {:?}", self.segment_age));
+        }
+        Ok(())
+    }
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        LogOptions::new()
+    }
+}

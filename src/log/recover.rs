@@ -1,0 +1,505 @@
+//! Recovery of the main log: from the newest mark to its end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::Sealed;
+use crate::format::footer::TimeRange;
+use crate::format::mark::Mark;
+use crate::format::record::CheckedRecord;
+use crate::format::{LogId, Stream, body};
+use crate::event::RecordKind;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::log::core::{Ahead, CatalogState, Core, quarantine_dir, segments_dir, tree_dir};
+use crate::log::open::{Recovery, SetAside, checkpoint_files};
+use crate::log::options::LogOptions;
+use crate::log::read;
+use crate::log::view::Entry;
+use crate::log::writer::{Retired, Writer};
+use crate::merkle::Frontier;
+use crate::segment::active::Active;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::locate::Waypoints;
+use crate::segment::recover::{self, Tail};
+use crate::segment::scan::{FrameAt, Position};
+use crate::segment::seal::{self, SealFacts};
+use crate::segment::{self};
+use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
+use crate::tree::TreeStore;
+
+/// The parts of a recovered log.
+pub(super) struct Recovered {
+    pub(super) tree: TreeStore,
+    pub(super) entries: Vec<Entry>,
+    pub(super) writer: Writer,
+    pub(super) ahead: Ahead,
+    pub(super) recovery: Recovery,
+}
+
+/// Leaves are written to the hash files in portions of this many bytes.
+const FLUSH_BYTES: usize = 16 << 20;
+
+/// What is known so far while the segments are walked.
+struct Walk<'a> {
+    options: &'a LogOptions,
+    dir: &'a Path,
+    log_id: LogId,
+    tree: TreeStore,
+    sealed: Vec<Sealed>,
+    entries: Vec<Entry>,
+    retired: Vec<Retired>,
+    active: Option<Active>,
+    previous: Option<Hash>,
+    last_anchor: TreeSize,
+    last_recorded_at: Timestamp,
+    recovery: Recovery,
+}
+
+/// Reads the main log from its newest mark on; without one that fits, from its start.
+pub(super) fn main_log(
+    options: &LogOptions,
+    dir: &Path,
+    identity: (LogId, HashAlgorithm),
+    mark: Option<Mark>,
+    sealed: Vec<Sealed>,
+) -> Result<Recovered> {
+    if let Some(mark) = mark {
+        match walk(options, dir, identity, Some(mark), sealed.clone()) {
+            // A derived file is damaged or missing: make all of them anew.
+            Err(NotFitting(why)) => {
+                let mut recovered = whole(walk(options, dir, identity, None, sealed))?;
+                recovered.recovery.rebuilt = Some(why);
+                return Ok(recovered);
+            }
+            fits => return whole(fits),
+        }
+    }
+    whole(walk(options, dir, identity, None, sealed))
+}
+
+use Failure::{Failed, NotFitting};
+
+/// Why a walk ended early.
+enum Failure {
+    /// The mark or the hash files do not fit the segments.
+    NotFitting(String),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failed(error)
+    }
+}
+
+fn whole(result: Result<Recovered, Failure>) -> Result<Recovered> {
+    result.map_err(|failure| match failure {
+        Failed(error) => error,
+        NotFitting(why) => Error::Proof { reason: why }, // only a mark can be unfitting
+    })
+}
+
+fn walk(
+    options: &LogOptions,
+    dir: &Path,
+    identity: (LogId, HashAlgorithm),
+    mark: Option<Mark>,
+    sealed: Vec<Sealed>,
+) -> Result<Recovered, Failure> {
+    let (log_id, algorithm) = identity;
+    let frontier = mark.as_ref().map_or(Frontier::new(algorithm), |mark| mark.frontier.clone());
+    let tree = TreeStore::open(
+        Arc::clone(&options.disk),
+        &tree_dir(dir),
+        log_id,
+        frontier,
+        false,
+    );
+    let tree = match tree {
+        Err(Error::Corrupt { .. }) if mark.is_some() => {
+            let why = tree.err().map_or(String::new(), |error| error.to_string());
+            return Err(NotFitting(why));
+        }
+        tree => tree?,
+    };
+    let mut walk = Walk {
+        options,
+        dir,
+        log_id,
+        tree,
+        entries: sealed.iter().map(entry_of).collect(),
+        sealed,
+        retired: Vec::new(),
+        active: None,
+        previous: None,
+        last_anchor: mark.as_ref().map_or(TreeSize::ZERO, |mark| mark.last_anchor),
+        last_recorded_at: mark.as_ref().map_or(Timestamp::MIN, |mark| mark.last_recorded_at),
+        recovery: Recovery::default(),
+    };
+    let ordinals = walk.ordinals()?;
+    let segments = walk.open_segments(&ordinals, mark.as_ref())?;
+    walk.segments(segments, mark.as_ref())?;
+    Ok(walk.finish(&ordinals))
+}
+
+fn entry_of(sealed: &Sealed) -> Entry {
+    let first = TreeSize::new(sealed.first);
+    Entry { ordinal: sealed.ordinal, first, open: None, sealed: Some(*sealed) }
+}
+
+impl Walk<'_> {
+    fn disk(&self) -> &dyn Disk {
+        &*self.options.disk
+    }
+
+    fn ordinals(&mut self) -> Result<Vec<u64>> {
+        let dir = segments_dir(self.dir);
+        let names = self.disk().list(&dir).map_err(Error::io("list", &dir))?;
+        let mut ordinals: Vec<u64> =
+            names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+        ordinals.sort_unstable();
+        let live = self.sealed.iter().map(|sealed| sealed.ordinal);
+        self.recovery.missing_segments =
+            live.filter(|ordinal| ordinals.binary_search(ordinal).is_err()).collect();
+        Ok(ordinals)
+    }
+
+    /// The segments from the mark on. A file made ahead and not used is removed.
+    fn open_segments(
+        &mut self,
+        ordinals: &[u64],
+        mark: Option<&Mark>,
+    ) -> Result<Vec<SegmentFile>, Failure> {
+        let from = mark.map_or(0, |mark| mark.ordinal);
+        let mut segments: Vec<SegmentFile> = Vec::new();
+        for ordinal in ordinals.iter().copied().filter(|ordinal| *ordinal >= from) {
+            let path = segment::path(&segments_dir(self.dir), ordinal);
+            let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == ordinal);
+            let how = if sealed { Open::Read } else { Open::ReadWrite };
+            let Some(segment) = SegmentFile::open(self.disk(), &path, how)? else {
+                if sealed || ordinals.last() != Some(&ordinal) {
+                    let expected = format!("the header of segment {ordinal}");
+                    return Err(Error::corrupt(&path, 0, expected, "an unused file").into());
+                }
+                self.discard_unused(ordinal, &path)?;
+                continue;
+            };
+            if segment.header.log_id != self.log_id || segment.header.ordinal != ordinal {
+                let expected = format!("segment {ordinal} of log {}", self.log_id);
+                let (found, of) = (segment.header.ordinal, segment.header.log_id);
+                let found = format!("segment {found} of log {of}");
+                return Err(Error::corrupt(&path, 0, expected, found).into());
+            }
+            segments.push(segment);
+        }
+        match (mark, segments.first()) {
+            (Some(mark), first) if first.is_none_or(|first| first.header.nonce != mark.nonce) => {
+                let why = format!("the mark names segment {}, which is not there", mark.ordinal);
+                Err(NotFitting(why))
+            }
+            _ => Ok(segments),
+        }
+    }
+
+    /// A file made ahead; what a torn first frame left in it is set aside.
+    fn discard_unused(&mut self, ordinal: u64, path: &Path) -> Result<()> {
+        let dir = segments_dir(self.dir);
+        let file = self.disk().open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
+        let len = recover::used_bytes(&*file, path, 0)?;
+        if len > 0 {
+            let reason = "the header of its segment was never written".to_owned();
+            self.set_aside((&*file, path), (ordinal, 0, len), reason)?;
+        }
+        self.disk().remove_file(path).map_err(Error::io("remove", path))?;
+        self.disk().sync_dir(&dir).map_err(Error::io("sync", &dir))
+    }
+
+    fn set_aside(
+        &mut self,
+        from: (&dyn crate::disk::DiskFile, &Path),
+        bytes: (u64, u64, u64),
+        reason: String,
+    ) -> Result<()> {
+        let (ordinal, offset, len) = bytes;
+        let file = format!("main-{ordinal:08}-{offset}.torn");
+        let to = quarantine_dir(self.dir).join(&file);
+        recover::set_aside(self.disk(), &to, from, offset, len)?;
+        let stream = Stream::Main;
+        self.recovery.set_aside.push(SetAside { stream, ordinal, offset, len, file, reason });
+        Ok(())
+    }
+
+    fn segments(&mut self, segments: Vec<SegmentFile>, mark: Option<&Mark>) -> Result<(), Failure> {
+        let mut segments = segments.into_iter().peekable();
+        let mut first = true;
+        while let Some(segment) = segments.next() {
+            let mark = mark.filter(|_| first);
+            first = false;
+            self.check_chain(&segment, mark)?;
+            let next = segments.peek().map(|next| (next.header.ordinal, next.header.first));
+            self.segment(Arc::new(segment), next, mark)?;
+            if self.tree.pending_bytes() > FLUSH_BYTES {
+                self.tree.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A segment must begin where the one before it ended.
+    fn check_chain(&mut self, segment: &SegmentFile, mark: Option<&Mark>) -> Result<(), Failure> {
+        let header = &segment.header;
+        let previous = self.previous.replace(header.digest());
+        if mark.is_some() {
+            return Ok(()); // the mark's nonce names it
+        }
+        let wrong = |what: &str, expected: String, found: String| {
+            let what = format!("{what} of segment {}", header.ordinal);
+            Err(Failed(Error::tampered(what, expected, found)))
+        };
+        let size = self.tree.size();
+        if header.first != size {
+            return wrong("first record", size.to_string(), header.first.to_string());
+        }
+        let root = self.tree.root_at(size)?;
+        if header.start_root != root {
+            return wrong("root at the start", root.to_string(), header.start_root.to_string());
+        }
+        match previous {
+            Some(previous) if previous != header.previous => {
+                wrong("predecessor", previous.to_string(), header.previous.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn segment(
+        &mut self,
+        segment: Arc<SegmentFile>,
+        next: Option<(u64, TreeSize)>,
+        mark: Option<&Mark>,
+    ) -> Result<(), Failure> {
+        let header = &segment.header;
+        let from = match mark {
+            Some(mark) => Position { offset: mark.offset, size: mark.frontier.size() },
+            None => Position { offset: header.first_frame(), size: header.first },
+        };
+        let Some(skipped) = from.size.get().checked_sub(header.first.get()) else {
+            return Err(NotFitting("the mark lies before its segment".to_owned()));
+        };
+        let waypoints = Arc::new(Waypoints::above(skipped, mark.map(|_| from)));
+        let mut times = TimeRange::EMPTY;
+        if let Some(mark) = mark.filter(|_| skipped > 0) {
+            times.add(mark.recorded_min, mark.occurred.0);
+            times.add(mark.last_recorded_at, mark.occurred.1);
+        }
+        let footer = seal::read_footer(&segment, segment.len()?)?;
+        let end_of_sealed = footer.as_ref().map(|footer| footer.end());
+        let known_end = next.map(|(_, first)| first).or(end_of_sealed);
+        let mut bad = None;
+        let each = |frame: &FrameAt, offset: u64, record: CheckedRecord<'_>| {
+            let index = record.head.seq.get() - segment.header.first.get();
+            waypoints.note(index, frame.offset, offset);
+            if let Err(reason) = self.add(&record, &mut times) {
+                bad.get_or_insert(Error::tampered(format!("record {}", record.head.seq), "its schema", reason));
+            }
+        };
+        let tail = match known_end {
+            Some(size) => {
+                let end = recover::complete(&segment, from, size, each)?;
+                Tail { end, torn: None }
+            }
+            None => {
+                sync_and_forget(&segment, from.offset)?;
+                recover::last(&segment, from, each)?
+            }
+        };
+        if let Some(error) = bad {
+            return Err(Failed(error));
+        }
+        self.take(segment, tail, (times, waypoints), known_end.is_some())
+    }
+
+    fn add(&mut self, record: &CheckedRecord<'_>, times: &mut TimeRange) -> Result<(), String> {
+        self.tree.extend(&[record.leaf(self.tree.algorithm())]);
+        self.recovery.replayed += 1;
+        self.last_recorded_at = record.head.recorded_at;
+        let occurred_at = match RecordKind::from_code(record.head.kind) {
+            Some(RecordKind::Event) => {
+                body::decode_envelope(record.envelope).map_err(|e| e.to_string())?.occurred_at
+            }
+            Some(RecordKind::Anchor) => {
+                self.last_anchor = self.tree.size();
+                record.head.recorded_at
+            }
+            None => return Err(format!("record kind {}", record.head.kind)),
+        };
+        times.add(record.head.recorded_at, occurred_at);
+        Ok(())
+    }
+
+    /// Decides what becomes of a segment that was read to its end.
+    fn take(
+        &mut self,
+        segment: Arc<SegmentFile>,
+        tail: Tail,
+        parts: (TimeRange, Arc<Waypoints>),
+        complete: bool,
+    ) -> Result<(), Failure> {
+        let ordinal = segment.header.ordinal;
+        let Tail { end, torn } = tail;
+        if self.sealed.iter().any(|sealed| sealed.ordinal == ordinal) {
+            return Ok(());
+        }
+        let was_torn = torn.is_some();
+        if let Some(torn) = torn {
+            let bytes = (ordinal, end.offset, torn.len);
+            let from = (&**segment.file(), segment.path.as_path());
+            self.set_aside(from, bytes, torn.reason.to_string())?;
+        }
+        let count = end.size.get() - segment.header.first.get();
+        if was_torn && count == 0 {
+            // Nothing of it was ever acknowledged: the ordinal begins anew.
+            self.previous = Some(segment.header.previous);
+            let dir = segments_dir(self.dir);
+            let path = &segment.path;
+            self.disk().remove_file(path).map_err(Error::io("remove", path))?;
+            self.disk().sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+            return Ok(());
+        }
+        let (times, waypoints) = parts;
+        let open = Some((Arc::clone(&segment), Arc::clone(&waypoints)));
+        self.entries.push(Entry { ordinal, first: segment.header.first, open, sealed: None });
+        let active = Active::resume(segment, end, times, waypoints)?;
+        if complete || was_torn {
+            let facts = SealFacts {
+                times,
+                end_root: self.tree.root_at(end.size)?,
+                last_anchor: self.last_anchor,
+                sealed_at: self.options.clock.now(),
+            };
+            self.retired.push(Retired { active, facts });
+        } else {
+            self.active = Some(active);
+        }
+        Ok(())
+    }
+
+    fn finish(self, ordinals: &[u64]) -> Recovered {
+        let clock = &self.options.clock;
+        let size = self.tree.size();
+        let monotonic = clock.monotonic();
+        let offset = i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX);
+        let newest = self.entries.iter().map(|entry| entry.ordinal).max().unwrap_or(0);
+        debug_assert!(ordinals.iter().all(|ordinal| *ordinal <= newest + 1));
+        let previous = self.previous.unwrap_or_else(|| {
+            let last = self.sealed.iter().max_by_key(|sealed| sealed.ordinal);
+            last.map_or(Hash::ZERO, |sealed| Hash::from_bytes(sealed.header))
+        });
+        let writer = Writer {
+            active: self.active,
+            retired: self.retired,
+            previous,
+            size,
+            durable: size,
+            last_anchor: self.last_anchor,
+            last_recorded_at: self.last_recorded_at,
+            clock_offset: offset - i128::from(clock.now().as_nanos()),
+            begun_at: monotonic,
+            since_mark: 0,
+            unwatermarked: self.recovery.replayed > 0,
+            clock_steps: Vec::new(),
+        };
+        let ahead = Ahead { next_ordinal: newest + 1, made: None };
+        let (tree, entries, recovery) = (self.tree, self.entries, self.recovery);
+        Recovered { tree, entries, writer, ahead, recovery }
+    }
+}
+
+/// The sealed segments by their own footers, for when the catalog cannot tell.
+pub(super) fn sealed_by_footers(options: &LogOptions, dir: &Path) -> Result<Vec<Sealed>> {
+    let (disk, dir) = (&*options.disk, segments_dir(dir));
+    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+    let mut sealed = Vec::new();
+    for ordinal in names.iter().filter_map(|name| segment::parse_file_name(name)) {
+        let path = segment::path(&dir, ordinal);
+        let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
+        let bytes = segment.len()?;
+        if let Some(footer) = seal::read_footer(&segment, bytes)? {
+            sealed.push(seal::catalog_entry(&segment, &footer, bytes));
+        }
+    }
+    sealed.sort_unstable_by_key(|sealed| sealed.ordinal);
+    Ok(sealed)
+}
+
+/// Recovery reads what the device holds, not what the page cache remembers.
+fn sync_and_forget(segment: &SegmentFile, from: u64) -> Result<()> {
+    let file = segment.file();
+    file.sync_data().map_err(Error::io("sync", &segment.path))?;
+    let len = segment.len()?.saturating_sub(from);
+    file.drop_cache(from, len).map_err(Error::io("drop the cache of", &segment.path))
+}
+
+/// What the log signed and anchored must be what is there.
+pub(super) fn check_against_catalog(core: &Core) -> Result<()> {
+    let mut state = core.catalog.lock();
+    let CatalogState::Good(catalog) = &mut *state else { return Ok(()) };
+    let size = core.view.size();
+    let (signed, root) = catalog.signed();
+    if signed > size {
+        let path = segments_dir(&core.dir);
+        let expected = format!("{signed} records, which a signed head covers");
+        return Err(Error::corrupt(&path, 0, expected, format!("{size} records")));
+    }
+    if signed > TreeSize::ZERO {
+        let found = core.tree.root_at(signed)?;
+        if found != root {
+            return Err(Error::tampered(format!("the tree of {signed} records"), root, found));
+        }
+    }
+    let newest = checkpoint_files(&*core.options.disk, &core.dir)?.pop();
+    if let Some((published, path)) = newest.filter(|(published, _)| *published > signed.get()) {
+        let what = format!("the catalog is older than {}", path.display());
+        let found = format!("newest signed head {signed}");
+        return Err(Error::tampered(what, format!("a signed head of size {published}"), found));
+    }
+    let last_anchor = core.writer.lock().last_anchor;
+    let Some(anchor_seq) = last_anchor.last_seq() else { return Ok(()) };
+    check_anchor(core, anchor_seq, catalog)
+}
+
+/// The newest anchor binds a state of the catalog: the catalog must contain it.
+fn check_anchor(core: &Core, seq: Seq, catalog: &crate::catalog::Catalog) -> Result<()> {
+    let snapshot = core.view.snapshot(None);
+    let anchor = snapshot.with_record(seq, |_, record| read::decode_anchor(&record))?;
+    let what = format!("the catalog, against the anchor in record {seq}");
+    let anchor = anchor.map_err(|reason| Error::tampered(what.clone(), "an anchor", reason))?;
+    if anchor.catalog_size > catalog.size() {
+        let expected = format!("{} records or more", anchor.catalog_size);
+        let found = format!("{} (was an older copy put back?)", catalog.size());
+        return Err(Error::tampered(what, expected, found));
+    }
+    let root = catalog.root_at(anchor.catalog_size)?;
+    if root != anchor.catalog_root {
+        let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
+        return Err(Error::tampered(what, expected, root));
+    }
+    Ok(())
+}
+
+/// A crash may have come after a head was signed and before its file was there.
+pub(super) fn republish(core: &Core) -> Result<()> {
+    let state = core.catalog.lock();
+    let CatalogState::Good(catalog) = &*state else { return Ok(()) };
+    let Some(note) = catalog.signed_note() else { return Ok(()) };
+    let (signed, _) = catalog.signed();
+    let newest = checkpoint_files(&*core.options.disk, &core.dir)?.pop();
+    if newest.is_some_and(|(published, _)| published >= signed.get()) {
+        return Ok(());
+    }
+    crate::log::sign::publish(core, signed, note)
+}

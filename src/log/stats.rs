@@ -1,0 +1,177 @@
+//! What there is: segments, sizes, figures.
+
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::hash::HashAlgorithm;
+use crate::log::core::{CatalogState, segments_dir, tree_dir};
+use crate::log::view::{Entry, View};
+use crate::log::{Log, LogReader};
+use crate::segment;
+use crate::seq::TreeSize;
+use crate::time::Timestamp;
+
+/// One segment of a log.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SegmentInfo {
+    /// Its number, from 1.
+    pub ordinal: u64,
+    /// Records before it.
+    pub first: TreeSize,
+    /// Records in it.
+    pub count: u64,
+    /// Size of its file in bytes; of an active one with the space made ready.
+    pub bytes: u64,
+    /// Whether it is sealed.
+    pub sealed: bool,
+    /// Smallest and largest `recorded_at`, once it is sealed.
+    pub recorded: Option<(Timestamp, Timestamp)>,
+    /// Smallest and largest `occurred_at`, once it is sealed.
+    pub occurred: Option<(Timestamp, Timestamp)>,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// Figures of a log.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The log's public name.
+    pub origin: String,
+    /// Its identity.
+    pub log_id: LogId,
+    /// The hash of its tree.
+    pub algorithm: HashAlgorithm,
+    /// Records.
+    pub size: TreeSize,
+    /// Segments, the active one included.
+    pub segments: u64,
+    /// Those of them that are sealed.
+    pub sealed_segments: u64,
+    /// Bytes of all segment files.
+    pub segment_bytes: u64,
+    /// Bytes of all hash files.
+    pub tree_bytes: u64,
+    /// Records in the catalog; `None` if it is damaged.
+    pub catalog_records: Option<u64>,
+    /// Records under the newest signed head; `None` if none was signed.
+    pub signed_size: Option<TreeSize>,
+}
+
+impl Log {
+    /// The segments, oldest first.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
+        segments(&self.core().view)
+    }
+
+    /// Figures of the log.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn stats(&self) -> Result<Stats> {
+        let core = self.core();
+        let facts = match &*core.catalog.lock() {
+            CatalogState::Good(catalog) => Some((catalog.size(), catalog.signed().0)),
+            CatalogState::Damaged(_) => None,
+        };
+        stats(&core.view, &core.dir, &core.origin, facts)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::segments`].
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
+        segments(&self.view)
+    }
+
+    /// As [`Log::stats`].
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn stats(&self) -> Result<Stats> {
+        stats(&self.view, &self.dir, self.origin(), self.catalog_facts())
+    }
+}
+
+fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
+    let size = view.size();
+    let entries = view.entries();
+    let ends = entries.iter().skip(1).map(|entry| entry.first).chain([size]);
+    entries.iter().zip(ends).map(|(entry, end)| segment_info(view, entry, end)).collect()
+}
+
+fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo> {
+    let path = segment::path(&view.segments_dir, entry.ordinal);
+    let bytes = match (&entry.open, &entry.sealed) {
+        (Some((open, _)), _) => open.len()?,
+        (None, sealed) => sealed.as_ref().map_or(0, |sealed| sealed.bytes),
+    };
+    let times = entry.sealed.as_ref().map(|sealed| sealed.times.map(Timestamp::from_nanos));
+    Ok(SegmentInfo {
+        ordinal: entry.ordinal,
+        first: entry.first,
+        count: end.get().saturating_sub(entry.first.get()),
+        bytes,
+        sealed: entry.sealed.is_some(),
+        recorded: times.map(|times| (times[0], times[1])),
+        occurred: times.map(|times| (times[2], times[3])),
+        path,
+    })
+}
+
+fn stats(
+    view: &View,
+    dir: &Path,
+    origin: &str,
+    catalog: Option<(TreeSize, TreeSize)>,
+) -> Result<Stats> {
+    let segments = segments(view)?;
+    Ok(Stats {
+        origin: origin.to_owned(),
+        log_id: view.log_id,
+        algorithm: view.algorithm,
+        size: view.size(),
+        segments: segments.len() as u64,
+        sealed_segments: segments.iter().filter(|segment| segment.sealed).count() as u64,
+        segment_bytes: segments.iter().map(|segment| segment.bytes).sum(),
+        tree_bytes: bytes_in(&*view.disk, &tree_dir(dir))?,
+        catalog_records: catalog.map(|(size, _)| size.get()),
+        signed_size: catalog.map(|(_, signed)| signed).filter(|signed| signed.get() > 0),
+    })
+}
+
+/// Bytes of all files in a directory.
+fn bytes_in(disk: &dyn Disk, dir: &Path) -> Result<u64> {
+    let names = disk.list(dir).map_err(Error::io("list", dir))?;
+    let mut bytes = 0;
+    for name in names {
+        let path = dir.join(name);
+        let file = disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+        bytes += file.len().map_err(Error::io("stat", &path))?;
+    }
+    Ok(bytes)
+}
+
+/// All segment files of a log, with their sizes, whatever is in them.
+pub(super) fn segment_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf, u64)>> {
+    let dir = segments_dir(dir);
+    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+    let mut files = Vec::new();
+    for ordinal in names.iter().filter_map(|name| segment::parse_file_name(name)) {
+        let path = segment::path(&dir, ordinal);
+        let file = disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+        let bytes = file.len().map_err(Error::io("stat", &path))?;
+        files.push((ordinal, path, bytes));
+    }
+    files.sort_unstable();
+    Ok(files)
+}

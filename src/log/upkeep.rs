@@ -1,0 +1,337 @@
+//! Housekeeping: seals, marks, space ahead, watermarks, age.
+//!
+//! One background thread serves all logs of the process; with
+//! [`Housekeeping::Inline`] whoever appends does the same steps.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, ClockStepped};
+use crate::log::core::{Core, Upkeep};
+use crate::log::options::{Durability, Housekeeping};
+use crate::log::writer::{MARK_EVERY, Retired};
+use crate::segment::active::MadeAhead;
+use crate::segment::seal;
+use crate::tree;
+
+/// After this long without an append, a watermark and a mark are written.
+const IDLE: Duration = Duration::from_secs(1);
+/// The housekeeper looks at least this often.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The committer ends after this long without tickets.
+const COMMITTER_IDLE: Duration = Duration::from_secs(2);
+
+impl Core {
+    /// Tells the housekeeper that there is something to do.
+    pub(crate) fn needs_upkeep(&self) {
+        if !self.wants_upkeep.swap(true, Ordering::AcqRel)
+            && self.options.housekeeping == Housekeeping::Background
+        {
+            HOUSEKEEPER.nudge();
+        }
+    }
+
+    /// What the housekeeper would do, in the thread of whoever appends.
+    pub(crate) fn upkeep_inline(&self) {
+        if self.options.housekeeping == Housekeeping::Inline && self.has_upkeep() {
+            // If another thread is at it, it does this too.
+            if let Some(mut upkeep) = self.upkeep.try_lock() {
+                self.keep_up_with(&mut upkeep);
+            }
+        }
+    }
+
+    /// Seals what a crash left unsealed, and puts a mark behind a long replay.
+    pub(crate) fn upkeep_after_open(&self) -> Result<()> {
+        let mut upkeep = self.upkeep.lock();
+        self.seal_retired()?;
+        if self.recovery.replayed > 0 {
+            self.write_mark(&mut upkeep)?;
+        }
+        Ok(())
+    }
+
+    fn has_upkeep(&self) -> bool {
+        self.wants_upkeep.load(Ordering::Acquire)
+            || self.writer.lock().since_mark >= MARK_EVERY
+            || self.tree.pending_bytes() > 2 * tree::PENDING_MAX
+    }
+
+    /// Does what is due. A full disk is met again at the next append; any other failure
+    /// poisons the log.
+    pub(crate) fn keep_up(&self) {
+        self.keep_up_with(&mut self.upkeep.lock());
+    }
+
+    fn keep_up_with(&self, upkeep: &mut Upkeep) {
+        if self.poisoned().is_some() {
+            return;
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| self.keep_up_steps(upkeep)));
+        match done {
+            Ok(Ok(()) | Err(Error::DiskFull { .. })) => {}
+            Ok(Err(error)) => self.poison(&error.to_string()),
+            Err(_) => self.poison("the housekeeper panicked"),
+        }
+    }
+
+    fn keep_up_steps(&self, upkeep: &mut Upkeep) -> Result<()> {
+        self.wants_upkeep.store(false, Ordering::Release);
+        self.prepare_space()?;
+        self.seal_retired()?;
+        self.make_ahead()?;
+        let due = self.writer.lock().since_mark >= MARK_EVERY;
+        if due || self.tree.pending_bytes() > tree::PENDING_MAX {
+            self.write_mark(upkeep)?;
+        }
+        self.look_at_clock(upkeep)
+    }
+
+    fn prepare_space(&self) -> Result<()> {
+        let space = {
+            let writer = self.writer.lock();
+            writer.active.as_ref().map(|active| {
+                (Arc::clone(&active.space), active.end.offset, active.last_frame_len)
+            })
+        };
+        match space {
+            // At the end of a segment no more is needed.
+            Some((space, end, frame_len))
+                if space.is_short(end) && space.prepared() < self.options.segment_bytes =>
+            {
+                space.extend_ahead(frame_len)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_ahead(&self) -> Result<()> {
+        let half_full = {
+            let writer = self.writer.lock();
+            let end = writer.active.as_ref().map_or(0, |active| active.end.offset);
+            end > self.options.segment_bytes / 2
+        };
+        let mut ahead = self.ahead.lock();
+        if half_full && ahead.made.is_none() {
+            let (disk, dir) = (&*self.options.disk, self.segments_dir());
+            ahead.made = Some(MadeAhead::create(disk, &dir, ahead.next_ordinal)?);
+        }
+        Ok(())
+    }
+
+    /// Seals the segments that are full, oldest first.
+    fn seal_retired(&self) -> Result<()> {
+        loop {
+            let (retired, steps) = {
+                let mut writer = self.writer.lock();
+                let retired =
+                    if writer.retired.is_empty() { None } else { Some(writer.retired.remove(0)) };
+                (retired, std::mem::take(&mut writer.clock_steps))
+            };
+            let mut catalog = self.catalog.lock();
+            for (expected, found, ordinal) in steps {
+                let (expected, found) = (expected.as_nanos(), found.as_nanos());
+                let body = CatalogBody::ClockStepped(ClockStepped { expected, found, ordinal });
+                if let Ok(catalog) = catalog.good() {
+                    catalog.append(&body, &Because::default())?;
+                }
+            }
+            drop(catalog);
+            let Some(retired) = retired else { return Ok(()) };
+            if let Err(error) = self.seal(&retired) {
+                self.writer.lock().retired.insert(0, retired);
+                return Err(error);
+            }
+        }
+    }
+
+    fn seal(&self, retired: &Retired) -> Result<()> {
+        let Retired { active, facts } = retired;
+        let segment = &active.segment;
+        let footer = match seal::read_footer(segment, segment.len()?)? {
+            // A crash came between the seal and its record.
+            Some(footer) if footer.end() == active.end.size => footer,
+            _ => {
+                let waypoints = active.waypoints.all(segment)?;
+                seal::seal(segment, active.end, &waypoints, facts)?
+            }
+        };
+        let sealed = seal::catalog_entry(segment, &footer, segment.len()?);
+        if let Ok(catalog) = self.catalog.lock().good() {
+            catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
+            self.view.sealed(sealed);
+        }
+        Ok(())
+    }
+
+    /// Puts hashes and a mark on disk, so that recovery starts here.
+    pub(crate) fn write_mark(&self, upkeep: &mut Upkeep) -> Result<()> {
+        let mark = self.writer.lock().mark(self)?;
+        self.tree.flush()?;
+        match mark {
+            Some(mark) => upkeep.marks.write(mark),
+            None => Ok(()),
+        }
+    }
+
+    /// What depends on time: syncs, watermarks, age.
+    fn look_at_clock(&self, upkeep: &mut Upkeep) -> Result<()> {
+        let now = self.options.clock.monotonic();
+        if let Durability::Interval(every) = self.options.durability
+            && now.saturating_sub(upkeep.synced_at) >= every
+        {
+            upkeep.synced_at = now;
+            self.sync_in_background()?;
+        }
+        let size = self.view.size().get();
+        if upkeep.seen.0 != size {
+            upkeep.seen = (size, now);
+        }
+        let idle = now.saturating_sub(upkeep.seen.1) >= IDLE;
+        if idle && self.writer.lock().unwatermarked {
+            self.writer.lock().watermark(self)?;
+            self.write_mark(upkeep)?;
+        }
+        let mut writer = self.writer.lock();
+        let old = now.saturating_sub(writer.begun_at) >= self.jittered_age();
+        if old && writer.active.as_ref().is_some_and(|active| active.count() > 0) {
+            writer.retire(self)?;
+        }
+        Ok(())
+    }
+
+    /// Syncs without keeping the leader waiting.
+    fn sync_in_background(&self) -> Result<()> {
+        let (segment, size) = {
+            let writer = self.writer.lock();
+            let Some(active) = &writer.active else { return Ok(()) };
+            if writer.durable >= writer.size {
+                return Ok(());
+            }
+            (Arc::clone(&active.segment), writer.size)
+        };
+        segment.file().sync_data().map_err(Error::io("sync", &segment.path))?;
+        let mut writer = self.writer.lock();
+        if writer.durable < size {
+            writer.set_durable(self, size);
+        }
+        Ok(())
+    }
+
+    /// The age at which a segment is sealed, less up to a tenth by the log's identity, so
+    /// that the logs of a fleet do not all rotate at once.
+    fn jittered_age(&self) -> Duration {
+        let age = self.options.segment_age;
+        age - age.mul_f64(f64::from(self.log_id.0[0]) / 2560.0)
+    }
+}
+
+/// Starts the thread that leads commits for tickets.
+pub(crate) fn spawn_committer(core: &Arc<Core>) -> Result<()> {
+    let mut slot = core.committer.lock();
+    let weak = Arc::downgrade(core);
+    let thread = std::thread::Builder::new()
+        .name("bulla-committer".to_owned())
+        .spawn(move || {
+            if let Some(core) = weak.upgrade() {
+                core.run_committer(COMMITTER_IDLE);
+            }
+        })
+        .map_err(Error::io("start a thread for", &core.dir))?;
+    // The one before it has ended: it says so under the queue's lock as its last act.
+    if let Some(ended) = slot.replace(thread) {
+        let _ = ended.join();
+    }
+    Ok(())
+}
+
+/// The thread that all logs of the process share.
+struct Housekeeper {
+    state: Mutex<HousekeeperState>,
+    changed: Condvar,
+}
+
+struct HousekeeperState {
+    logs: Vec<Weak<Core>>,
+    thread: Option<JoinHandle<()>>,
+    /// Grows when a thread is told to end, so that it does not mistake the logs of its
+    /// successor for its own.
+    generation: u64,
+    nudged: bool,
+}
+
+static HOUSEKEEPER: Housekeeper = Housekeeper {
+    state: Mutex::new(HousekeeperState {
+        logs: Vec::new(),
+        thread: None,
+        generation: 0,
+        nudged: false,
+    }),
+    changed: Condvar::new(),
+};
+
+impl Housekeeper {
+    fn nudge(&self) {
+        self.state.lock().nudged = true;
+        self.changed.notify_one();
+    }
+
+    fn run(&self, generation: u64) {
+        loop {
+            let logs = {
+                let mut state = self.state.lock();
+                if !std::mem::take(&mut state.nudged) {
+                    self.changed.wait_for(&mut state, LOOK_EVERY);
+                    state.nudged = false;
+                }
+                if state.generation != generation {
+                    return;
+                }
+                state.logs.retain(|log| log.strong_count() > 0);
+                state.logs.clone()
+            };
+            for core in logs.iter().filter_map(Weak::upgrade) {
+                core.keep_up();
+            }
+        }
+    }
+}
+
+/// Has a log looked after from now on.
+pub(crate) fn register(core: &Arc<Core>) -> Result<()> {
+    let mut state = HOUSEKEEPER.state.lock();
+    state.logs.push(Arc::downgrade(core));
+    if state.thread.is_none() {
+        let generation = state.generation;
+        let thread = std::thread::Builder::new()
+            .name("bulla-housekeeper".to_owned())
+            .spawn(move || HOUSEKEEPER.run(generation))
+            .map_err(Error::io("start a thread for", &core.dir))?;
+        state.thread = Some(thread);
+    }
+    Ok(())
+}
+
+/// Ends the care for a log; the thread of the last one is joined.
+pub(crate) fn unregister(core: &Core) {
+    let mut state = HOUSEKEEPER.state.lock();
+    state.logs.retain(|log| !std::ptr::eq(log.as_ptr(), core) && log.strong_count() > 0);
+    if !state.logs.is_empty() {
+        return;
+    }
+    state.generation += 1;
+    state.nudged = true;
+    HOUSEKEEPER.changed.notify_all();
+    let thread = state.thread.take();
+    drop(state);
+    if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
+    {
+        let _ = thread.join();
+    }
+}

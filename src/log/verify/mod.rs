@@ -1,0 +1,421 @@
+//! Deep verification: re-reads every byte, re-hashes every record, and compares all
+//! that commits to them. Reports every finding and never stops at the first.
+//!
+//! It needs no open log: it works on a log that will not open, on a copy, and on a log
+//! that another process is writing.
+
+mod hashes;
+mod segments;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
+use crate::disk::{Disk, RealDisk};
+use crate::error::{Error, Result};
+use crate::event::Anchor;
+use crate::format::LogId;
+use crate::format::catalog_body::Sealed;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::log::core::{catalog_dir, segments_dir};
+use crate::log::open::{check_is_log, checkpoint_files};
+use crate::log::options::LogOptions;
+use crate::log::{sign, stats};
+use crate::merkle::{Frontier, TreeHead};
+use crate::segment;
+use crate::seq::{Seq, TreeSize};
+use crate::time::{Clock, SystemClock};
+use hashes::StoredHashes;
+
+/// What to compare the log with.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifyOptions {
+    checkpoints: Vec<UnverifiedCheckpoint>,
+    keys: Vec<VerifyingKey>,
+    disk: Arc<dyn Disk>,
+}
+
+impl VerifyOptions {
+    /// The log against itself: its own hashes, catalog and published checkpoints.
+    pub fn new() -> Self {
+        VerifyOptions { checkpoints: Vec::new(), keys: Vec::new(), disk: Arc::new(RealDisk) }
+    }
+
+    /// Also against a checkpoint that was kept elsewhere: this is what shows that history
+    /// was not rewritten by somebody who has the key.
+    pub fn checkpoint(mut self, checkpoint: UnverifiedCheckpoint) -> Self {
+        self.checkpoints.push(checkpoint);
+        self
+    }
+
+    /// Checks the signatures of all checkpoints by this key, too.
+    pub fn key(mut self, key: VerifyingKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// On another disk than the file system.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        VerifyOptions::new()
+    }
+}
+
+/// How far a verification has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Bytes of segments read.
+    pub bytes_done: u64,
+    /// Bytes of segments there are.
+    pub bytes_total: u64,
+}
+
+/// One thing that is not as it was written or committed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The file.
+    pub file: PathBuf,
+    /// The segment, if it is in one.
+    pub segment: Option<u64>,
+    /// Where in the file.
+    pub offset: Option<u64>,
+    /// The record, if it is about one.
+    pub seq: Option<Seq>,
+    /// What was looked at.
+    pub what: String,
+    /// What should be there.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.file.display())?;
+        if let Some(segment) = self.segment {
+            write!(f, "segment {segment}, ")?;
+        }
+        if let Some(offset) = self.offset {
+            write!(f, "offset {offset}, ")?;
+        }
+        if let Some(seq) = self.seq {
+            write!(f, "record {seq}, ")?;
+        }
+        write!(f, "{}: expected {}, found {}", self.what, self.expected, self.found)
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// Everything that is not as it should be; empty: the log is as it was written.
+    pub findings: Vec<Finding>,
+    /// Segments read.
+    pub segments: u64,
+    /// Records that were hashed again.
+    pub records: u64,
+    /// Bytes of segments read.
+    pub bytes: u64,
+    /// The tree head that the records lead to; of damaged ones the stored hash counts.
+    pub head: TreeHead,
+    /// Checkpoints that were compared with it.
+    pub checkpoints: u64,
+    /// Those of them whose signature was checked.
+    pub signatures: u64,
+    /// Anchors that were compared with the catalog.
+    pub anchors: u64,
+}
+
+impl Report {
+    /// Whether nothing was found.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Verifies the log in a directory.
+///
+/// # Errors
+/// There is no log; I/O. Damage is not an error but a finding.
+pub fn verify(
+    dir: &Path,
+    options: &VerifyOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report> {
+    let log_id = check_is_log(&*options.disk, dir)?;
+    let mut verifier = Verifier::new(dir, options, log_id, progress)?;
+    verifier.collect_checkpoints()?;
+    verifier.segments()?;
+    verifier.compare_catalog();
+    Ok(verifier.report())
+}
+
+/// The state of one verification.
+struct Verifier<'a> {
+    dir: &'a Path,
+    options: &'a VerifyOptions,
+    log_id: LogId,
+    progress: &'a mut dyn FnMut(Progress),
+    findings: Vec<Finding>,
+    catalog: Option<Catalog>,
+    sealed: Vec<Sealed>,
+    stored: StoredHashes,
+    frontier: Frontier,
+    /// Heads to be met, by size, the next one last.
+    heads: Vec<(PathBuf, TreeHead)>,
+    anchors: Vec<(PathBuf, Seq, Anchor)>,
+    /// Records that a writer may still be busy with lie beyond this.
+    limit: TreeSize,
+    bytes_total: u64,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    segments: u64,
+    records: u64,
+    bytes: u64,
+    checkpoints: u64,
+    signatures: u64,
+}
+
+impl<'a> Verifier<'a> {
+    fn new(
+        dir: &'a Path,
+        options: &'a VerifyOptions,
+        log_id: LogId,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Result<Self> {
+        let mut findings = Vec::new();
+        let limit = durable_size(dir, options);
+        let catalog = open_catalog(dir, options, log_id, &mut findings)?;
+        let sealed = catalog.as_ref().map(|catalog| catalog.state().segments().collect());
+        let algorithm = algorithm(dir, options, catalog.as_ref())?;
+        let stored = StoredHashes::open(&*options.disk, dir, log_id, algorithm)?;
+        Ok(Verifier {
+            dir,
+            options,
+            log_id,
+            progress,
+            findings,
+            catalog,
+            sealed: sealed.unwrap_or_default(),
+            stored,
+            frontier: Frontier::new(algorithm),
+            heads: Vec::new(),
+            anchors: Vec::new(),
+            limit,
+            bytes_total: 0,
+            counts: Counts::default(),
+        })
+    }
+
+    /// The checkpoints to be compared: published ones and those the caller gave.
+    fn collect_checkpoints(&mut self) -> Result<()> {
+        let mut found = Vec::new();
+        for (_, path) in checkpoint_files(&*self.options.disk, self.dir)? {
+            match sign::read(&*self.options.disk, &path) {
+                Ok(checkpoint) => found.push((path, checkpoint)),
+                Err(error) => self.finding_of(error),
+            }
+        }
+        let given = self.options.checkpoints.iter().cloned();
+        found.extend(given.map(|checkpoint| (PathBuf::from("(given checkpoint)"), checkpoint)));
+        for (path, checkpoint) in found {
+            self.check_signature(&path, &checkpoint);
+            self.heads.push((path, checkpoint.dangerously_unverified().head()));
+            self.counts.checkpoints += 1;
+        }
+        if let Some(catalog) = &self.catalog {
+            let (size, root) = catalog.signed();
+            if size > TreeSize::ZERO {
+                self.heads.push((catalog_dir(self.dir), TreeHead { size, root }));
+            }
+        }
+        self.heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.size));
+        Ok(())
+    }
+
+    fn check_signature(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
+        if self.options.keys.is_empty() {
+            return;
+        }
+        match checkpoint.verify(&self.options.keys) {
+            Ok(_) => self.counts.signatures += 1,
+            Err(error) => {
+                let expected = "a signature by the given key".to_owned();
+                self.finding(path, (None, None, None), "checkpoint", expected, error.to_string());
+            }
+        }
+    }
+
+    /// Adds a leaf to the tree that is computed anew, and compares what is stored of it.
+    fn push(&mut self, leaf: Hash) {
+        let (frontier, stored) = (&mut self.frontier, &mut self.stored);
+        let mut wrong = Vec::new();
+        frontier.push(leaf, |node, hash| {
+            if let Some(found) = stored.differs(node, &hash) {
+                wrong.push((node, hash, found));
+            }
+        });
+        for (node, hash, found) in wrong {
+            let (path, offset) = self.stored.place(node);
+            let what = format!("hash {}/{}", node.level, node.index);
+            let place = (None, Some(offset), (node.level == 0).then(|| Seq::new(node.index)));
+            self.finding(&path, place, &what, hash.to_string(), found);
+        }
+        self.meet_heads();
+    }
+
+    fn meet_heads(&mut self) {
+        let head = self.frontier.head();
+        while let Some((path, expected)) = self.heads.pop_if(|(_, next)| next.size <= head.size) {
+            if expected.size == head.size && expected.root != head.root {
+                let what = format!("root over {} records", head.size);
+                let (root, found) = (expected.root.to_string(), head.root.to_string());
+                self.finding(&path, (None, None, None), &what, root, found);
+            }
+        }
+    }
+
+    fn compare_catalog(&mut self) {
+        for (path, head) in std::mem::take(&mut self.heads) {
+            let expected = format!("{} records, root {}", head.size, head.root);
+            let found = format!("only {} records", self.frontier.size());
+            self.finding(&path, (None, None, None), "signed head", expected, found);
+        }
+        let anchors = std::mem::take(&mut self.anchors);
+        for (path, seq, anchor) in &anchors {
+            let Some(catalog) = &self.catalog else { break };
+            let root = catalog.root_at(anchor.catalog_size);
+            if root.as_ref().is_ok_and(|root| *root == anchor.catalog_root) {
+                continue;
+            }
+            let found = match root {
+                Ok(root) => root.to_string(),
+                Err(_) => format!("a catalog of {} records", catalog.size()),
+            };
+            let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
+            self.finding(path, (None, None, Some(*seq)), "anchored catalog", expected, found);
+        }
+        self.anchors = anchors;
+    }
+
+    fn finding(
+        &mut self,
+        file: &Path,
+        place: (Option<u64>, Option<u64>, Option<Seq>),
+        what: &str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        let (segment, offset, seq) = place;
+        let (file, what) = (file.to_owned(), what.to_owned());
+        let (expected, found) = (expected.into(), found.into());
+        self.findings.push(Finding { file, segment, offset, seq, what, expected, found });
+    }
+
+    fn finding_of(&mut self, error: Error) {
+        self.findings.push(finding_of(self.dir, error));
+    }
+
+    fn report(self) -> Report {
+        Report {
+            findings: self.findings,
+            segments: self.counts.segments,
+            records: self.counts.records,
+            bytes: self.counts.bytes,
+            head: self.frontier.head(),
+            checkpoints: self.counts.checkpoints,
+            signatures: self.counts.signatures,
+            anchors: self.anchors.len() as u64,
+        }
+    }
+}
+
+/// An error as a finding.
+fn finding_of(dir: &Path, error: Error) -> Finding {
+    let (file, offset, what, expected, found) = match error {
+        Error::Corrupt { path, offset, expected, found } => {
+            (path, Some(offset), "damage".to_owned(), expected, found)
+        }
+        Error::Tampered { what, expected, found } => (dir.to_owned(), None, what, expected, found),
+        other => (dir.to_owned(), None, "log".to_owned(), "to be readable".into(), other.to_string()),
+    };
+    Finding { file, segment: None, offset, seq: None, what, expected, found }
+}
+
+/// Records that the writer says are durable; all there are if nobody says.
+fn durable_size(dir: &Path, options: &VerifyOptions) -> TreeSize {
+    let reader = LogOptions::new().disk(Arc::clone(&options.disk)).open_read_only(dir);
+    reader.map_or(TreeSize::new(u64::MAX), |reader| reader.size())
+}
+
+/// Both copies are read whole; the better one is kept.
+fn open_catalog(
+    dir: &Path,
+    options: &VerifyOptions,
+    log_id: LogId,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Catalog>> {
+    let (disk, clock) = (Arc::clone(&options.disk), Arc::new(SystemClock::new()));
+    let checked = Catalog::check_copies(&*disk, &catalog_dir(dir), log_id);
+    let damaged = checked.into_iter().filter_map(Result::err);
+    findings.extend(damaged.map(|error| finding_of(&catalog_dir(dir), error)));
+    let clock: Arc<dyn Clock> = clock;
+    Ok(Catalog::open_read_only(disk, &catalog_dir(dir), log_id, clock).ok())
+}
+
+fn algorithm(
+    dir: &Path,
+    options: &VerifyOptions,
+    catalog: Option<&Catalog>,
+) -> Result<HashAlgorithm> {
+    let created = catalog.and_then(|catalog| catalog.state().created());
+    let known = created.and_then(|created| HashAlgorithm::from_code(created.hash_algorithm));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let header = segment::identify(&*options.disk, &segments_dir(dir))?;
+    Ok(header.map_or(HashAlgorithm::Sha256, |header| header.algorithm))
+}
+
+impl Verifier<'_> {
+    fn segments(&mut self) -> Result<()> {
+        let files = stats::segment_files(&*self.options.disk, self.dir)?;
+        self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
+        let missing: Vec<u64> = self
+            .sealed
+            .iter()
+            .map(|sealed| sealed.ordinal)
+            .filter(|ordinal| !files.iter().any(|(there, _, _)| there == ordinal))
+            .collect();
+        for ordinal in missing {
+            let path = segment::path(&segments_dir(self.dir), ordinal);
+            let expected = "the segment, which the catalog says is live";
+            self.finding(&path, (Some(ordinal), None, None), "segment", expected, "no file");
+        }
+        let mut previous = None;
+        for (at, (ordinal, path, bytes)) in files.iter().enumerate() {
+            let last = at + 1 == files.len();
+            previous = self.segment((*ordinal, path, *bytes), last, previous)?;
+            self.counts.bytes += bytes;
+            (self.progress)(Progress {
+                bytes_done: self.counts.bytes,
+                bytes_total: self.bytes_total,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! What readers see: the list of segments and the published size.
+//!
+//! The writer publishes; readers take a [`Snapshot`] and are not disturbed by what
+//! comes after.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::format::catalog_body::Sealed;
+use crate::hash::HashAlgorithm;
+use crate::log::read::Snapshot;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::locate::{RecordCursor, Waypoints};
+use crate::segment::seal::SealedSegment;
+use crate::segment::{self};
+use crate::seq::{Seq, TreeSize};
+use crate::tree::TreeStore;
+
+/// Sealed segments that are kept open at a time.
+const OPEN_SEGMENTS: usize = 64;
+
+/// One segment of the log, as a reader knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) ordinal: u64,
+    pub(crate) first: TreeSize,
+    /// Open for positional reads, while it is not sealed.
+    pub(crate) open: Option<(Arc<SegmentFile>, Arc<Waypoints>)>,
+    /// What the catalog says of it, once it is sealed.
+    pub(crate) sealed: Option<Sealed>,
+}
+
+/// Shared between the writer and all snapshots.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) segments_dir: PathBuf,
+    pub(crate) log_id: LogId,
+    pub(crate) algorithm: HashAlgorithm,
+    mmap: bool,
+    /// Published records; grows only after they can be read.
+    size: AtomicU64,
+    /// Replaced whole when a segment is begun or sealed.
+    entries: RwLock<Arc<Vec<Entry>>>,
+    /// Open sealed segments, the most recently used last.
+    cache: Mutex<Vec<Arc<SealedSegment>>>,
+}
+
+impl View {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        segments_dir: PathBuf,
+        identity: (LogId, HashAlgorithm),
+        mmap: bool,
+        entries: Vec<Entry>,
+    ) -> Self {
+        View {
+            disk,
+            segments_dir,
+            log_id: identity.0,
+            algorithm: identity.1,
+            mmap,
+            size: AtomicU64::new(0),
+            entries: RwLock::new(Arc::new(entries)),
+            cache: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn size(&self) -> TreeSize {
+        TreeSize::new(self.size.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn publish(&self, size: TreeSize) {
+        self.size.store(size.get(), Ordering::Release);
+    }
+
+    pub(crate) fn entries(&self) -> Arc<Vec<Entry>> {
+        Arc::clone(&self.entries.read())
+    }
+
+    /// Changes the list of segments.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Vec<Entry>)) {
+        let mut entries = self.entries.write();
+        let mut changed = entries.as_ref().clone();
+        change(&mut changed);
+        *entries = Arc::new(changed);
+    }
+
+    /// Notes that a segment was sealed.
+    pub(crate) fn sealed(&self, sealed: Sealed) {
+        self.update(|entries| {
+            if let Some(entry) = entries.iter_mut().find(|entry| entry.ordinal == sealed.ordinal) {
+                (entry.open, entry.sealed) = (None, Some(sealed));
+            }
+        });
+    }
+
+    /// The present state, to read from.
+    pub(crate) fn snapshot(self: &Arc<Self>, tree: Option<Arc<TreeStore>>) -> Snapshot {
+        // The size first: the list that is read after it covers it.
+        let size = self.size();
+        Snapshot::new(Arc::clone(self), self.entries(), size, tree)
+    }
+
+    /// The state at an earlier size, with a tree that was made for it.
+    pub(crate) fn snapshot_at(self: &Arc<Self>, size: TreeSize, tree: Arc<TreeStore>) -> Snapshot {
+        Snapshot::new(Arc::clone(self), self.entries(), size, Some(tree))
+    }
+
+    /// A cursor at a record, up to the end of its segment or `size`.
+    pub(crate) fn cursor(
+        &self,
+        entries: &[Entry],
+        seq: Seq,
+        size: TreeSize,
+    ) -> Result<RecordCursor> {
+        let at = entries.partition_point(|entry| entry.first.get() <= seq.get());
+        let Some(entry) = at.checked_sub(1).and_then(|at| entries.get(at)) else {
+            let path = self.segments_dir.clone();
+            return Err(Error::corrupt(&path, 0, format!("a segment with record {seq}"), "none"));
+        };
+        let end = entries.get(at).map_or(size, |next| next.first.min(size));
+        match &entry.open {
+            Some((segment, waypoints)) => {
+                RecordCursor::at(Arc::clone(segment), waypoints, seq, end)
+            }
+            None => {
+                let sealed = self.open_sealed(entry)?;
+                RecordCursor::at(Arc::clone(&sealed.segment), &sealed.waypoints, seq, end)
+            }
+        }
+    }
+
+    /// Opens a sealed segment, or takes it from those that are open.
+    pub(crate) fn open_sealed(&self, entry: &Entry) -> Result<Arc<SealedSegment>> {
+        let mut cache = self.cache.lock();
+        let cached = cache.iter().position(|open| open.footer.ordinal == entry.ordinal);
+        if let Some(at) = cached {
+            let open = cache.remove(at);
+            cache.push(Arc::clone(&open));
+            return Ok(open);
+        }
+        drop(cache);
+        let path = segment::path(&self.segments_dir, entry.ordinal);
+        let opened = SealedSegment::open(&*self.disk, &path, self.mmap)?;
+        let Some(opened) = opened else {
+            let expected = format!("the footer of sealed segment {}", entry.ordinal);
+            return Err(Error::corrupt(&path, 0, expected, "none"));
+        };
+        self.check(entry, &opened)?;
+        let opened = Arc::new(opened);
+        let mut cache = self.cache.lock();
+        if cache.len() >= OPEN_SEGMENTS {
+            cache.remove(0);
+        }
+        cache.push(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// A sealed segment must be the one that the catalog knows.
+    fn check(&self, entry: &Entry, opened: &SealedSegment) -> Result<()> {
+        let header = &opened.segment.header;
+        let (path, footer) = (&opened.segment.path, &opened.footer);
+        if header.log_id != self.log_id || header.ordinal != entry.ordinal {
+            let expected = format!("segment {} of log {}", entry.ordinal, self.log_id);
+            let found = format!("segment {} of log {}", header.ordinal, header.log_id);
+            return Err(Error::corrupt(path, 0, expected, found));
+        }
+        let Some(sealed) = &entry.sealed else { return Ok(()) };
+        if header.digest().as_bytes() != &sealed.header
+            || footer.end_root.as_bytes() != &sealed.end_root
+            || footer.count != sealed.count
+        {
+            let what = format!("segment {}", entry.ordinal);
+            let found = format!("{} records, root {}", footer.count, footer.end_root);
+            let expected = format!(
+                "{} records, root {}, as the catalog recorded when it was sealed",
+                sealed.count,
+                crate::hash::Hash::from_bytes(sealed.end_root)
+            );
+            return Err(Error::tampered(what, expected, found));
+        }
+        Ok(())
+    }
+}

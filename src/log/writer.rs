@@ -1,0 +1,306 @@
+//! Writing: what the leader of a commit does, alone, with the group it took.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::event::RecordKind;
+use crate::format::frame::{self, FrameHeader};
+use crate::format::header::SegmentHeader;
+use crate::format::mark::Mark;
+use crate::format::record::{self, Head, PREFIX_LEN};
+use crate::format::{Stream, lock::LockFile};
+use crate::hash::Hash;
+use crate::log::core::Core;
+use crate::log::encode::{Encoded, random_error};
+use crate::log::options::Durability;
+use crate::log::view::Entry;
+use crate::random;
+use crate::segment::active::{Active, MadeAhead};
+use crate::segment::seal::SealFacts;
+use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
+
+/// Bytes of frames between two marks.
+pub(crate) const MARK_EVERY: u64 = 4 << 20;
+
+/// What one commit gave its records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Committed {
+    pub(crate) first: Seq,
+    pub(crate) recorded_at: Timestamp,
+    /// Leaf hash of the first record.
+    pub(crate) leaf: Hash,
+}
+
+/// The state of writing. Owned by whoever leads, through the core's lock.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// `None` until the first record after a seal.
+    pub(crate) active: Option<Active>,
+    /// Full segments that are not sealed yet, oldest first.
+    pub(crate) retired: Vec<Retired>,
+    /// Digest of the newest segment's header.
+    pub(crate) previous: Hash,
+    /// Records, and those of them that are on disk.
+    pub(crate) size: TreeSize,
+    pub(crate) durable: TreeSize,
+    /// Size of the newest tree that ends in an anchor.
+    pub(crate) last_anchor: TreeSize,
+    pub(crate) last_recorded_at: Timestamp,
+    /// Monotonic minus wall clock, in nanoseconds, when they were last compared.
+    pub(crate) clock_offset: i128,
+    /// When the active segment was begun, by the monotonic clock.
+    pub(crate) begun_at: Duration,
+    /// Bytes of frames since the last mark.
+    pub(crate) since_mark: u64,
+    /// Records above the last watermark that later frames do not vouch for.
+    pub(crate) unwatermarked: bool,
+    /// Clock steps that are not in the catalog yet: expected, found, ordinal.
+    pub(crate) clock_steps: Vec<(Timestamp, Timestamp, u64)>,
+}
+
+/// A segment that is full and not sealed yet.
+#[derive(Debug)]
+pub(crate) struct Retired {
+    pub(crate) active: Active,
+    pub(crate) facts: SealFacts,
+}
+
+impl Writer {
+    /// Commits a group: one frame, written, synced as the durability asks, published.
+    ///
+    /// # Errors
+    /// `DiskFull`: nothing happened, no Seq was used. Any other one: poison the log.
+    pub(crate) fn commit(&mut self, core: &Core, group: &mut Encoded) -> Result<Committed> {
+        let recorded_at = self.observe_clock(core)?;
+        let frame_len = group.bytes.len() as u64;
+        self.make_room(core, frame_len)?;
+        let Some(active) = &mut self.active else {
+            return Err(Error::Closed); // unreachable: room was made
+        };
+        let header = seal_frame(active, group, self.durable, recorded_at);
+        active.write(&group.bytes, &header)?;
+        if core.options.durability == Durability::Sync {
+            active.sync()?;
+        }
+        self.publish(core, &header, group, recorded_at);
+        let leaf = group.leaves.first().copied().unwrap_or(Hash::ZERO);
+        Ok(Committed { first: header.first.next_seq(), recorded_at, leaf })
+    }
+
+    fn publish(&mut self, core: &Core, header: &FrameHeader, group: &Encoded, at: Timestamp) {
+        core.tree.extend(&group.leaves);
+        self.size = header.end();
+        self.last_recorded_at = at;
+        self.since_mark += group.bytes.len() as u64;
+        self.unwatermarked = true;
+        if let Some(anchor) = group.records.iter().rposition(|r| r.kind == RecordKind::Anchor) {
+            self.last_anchor = TreeSize::new(header.first.get() + anchor as u64 + 1);
+        }
+        core.view.publish(self.size);
+        if core.options.durability == Durability::Sync {
+            self.set_durable(core, self.size);
+        }
+    }
+
+    /// Notes that everything up to `size` is on disk, and tells other processes.
+    pub(crate) fn set_durable(&mut self, core: &Core, size: TreeSize) {
+        self.durable = size;
+        core.durable.store(size.get(), Ordering::Release);
+        let ordinal = self.active.as_ref().map_or(0, |active| active.segment.header.ordinal);
+        // Only for the eyes of readers; recovery never trusts it, so a failure is harmless.
+        let lock = LockFile { pid: std::process::id(), log_id: core.log_id, durable: size, ordinal };
+        let _ = core.lock.write_at(&lock.encode(), 0);
+    }
+
+    /// Makes everything durable that was written.
+    pub(crate) fn sync(&mut self, core: &Core) -> Result<()> {
+        if self.durable < self.size {
+            if let Some(active) = &self.active {
+                active.sync()?;
+            }
+            self.set_durable(core, self.size);
+        }
+        Ok(())
+    }
+
+    /// The time for the next frame. A jump of the wall clock rotates.
+    fn observe_clock(&mut self, core: &Core) -> Result<Timestamp> {
+        let (now, monotonic) = (core.options.clock.now(), core.options.clock.monotonic());
+        let monotonic = i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX);
+        let offset = monotonic - i128::from(now.as_nanos());
+        let tolerance = core.options.clock_tolerance.as_nanos();
+        let back = now < self.last_recorded_at
+            && self.last_recorded_at.saturating_since(now).as_nanos() > tolerance;
+        let jumped = (offset - self.clock_offset).unsigned_abs() > tolerance;
+        if !back && !jumped {
+            return Ok(now.max(self.last_recorded_at));
+        }
+        let expected = monotonic - self.clock_offset;
+        let expected = i64::try_from(expected).map_or(self.last_recorded_at, Timestamp::from_nanos);
+        self.clock_offset = offset;
+        if self.active.as_ref().is_some_and(|active| active.count() > 0) {
+            self.retire(core)?;
+        }
+        self.clock_steps.push((expected, now, core.ahead.lock().next_ordinal));
+        core.needs_upkeep();
+        self.last_recorded_at = now;
+        Ok(now)
+    }
+
+    /// Sees to an active segment with space for a frame.
+    fn make_room(&mut self, core: &Core, frame_len: u64) -> Result<()> {
+        if let Some(active) = &self.active {
+            let full = active.end.offset + frame_len > core.options.segment_bytes;
+            if full && active.count() > 0 {
+                self.retire(core)?;
+            }
+        }
+        if self.active.is_none() {
+            self.begin(core)?;
+        }
+        let Some(active) = &self.active else { return Err(Error::Closed) };
+        active.prepare(frame_len)?;
+        if active.space.is_short(active.end.offset + frame_len) {
+            core.needs_upkeep();
+        }
+        Ok(())
+    }
+
+    /// Ends the active segment: it is synced here and sealed by the housekeeper.
+    pub(crate) fn retire(&mut self, core: &Core) -> Result<()> {
+        self.sync(core)?;
+        let Some(active) = self.active.take() else { return Ok(()) };
+        let facts = SealFacts {
+            times: active.times,
+            end_root: core.tree.root_at(self.size)?,
+            last_anchor: self.last_anchor,
+            sealed_at: core.options.clock.now(),
+        };
+        self.retired.push(Retired { active, facts });
+        core.needs_upkeep();
+        Ok(())
+    }
+
+    fn begin(&mut self, core: &Core) -> Result<()> {
+        // Held while the file is made, so that the housekeeper does not make it too.
+        let mut ahead = core.ahead.lock();
+        let ordinal = ahead.next_ordinal;
+        let made = match ahead.made.take() {
+            Some(made) => made,
+            None => MadeAhead::create(&*core.options.disk, &core.segments_dir(), ordinal)?,
+        };
+        let header = SegmentHeader {
+            stream: Stream::Main,
+            algorithm: core.algorithm,
+            frame_align: core.options.frame_align,
+            log_id: core.log_id,
+            ordinal,
+            first: self.size,
+            created_at: core.options.clock.now(),
+            nonce: random::random_16().map_err(random_error)?,
+            start_root: core.tree.root_at(self.size)?,
+            previous: self.previous,
+            last_anchor: self.last_anchor,
+        };
+        self.previous = header.digest();
+        let active = Active::begin(made, header);
+        ahead.next_ordinal += 1;
+        drop(ahead);
+        self.begun_at = core.options.clock.monotonic();
+        self.enter(core, active);
+        Ok(())
+    }
+
+    /// Makes a segment the active one, for readers too.
+    pub(crate) fn enter(&mut self, core: &Core, active: Active) {
+        let entry = Entry {
+            ordinal: active.segment.header.ordinal,
+            first: active.segment.header.first,
+            open: Some((Arc::clone(&active.segment), Arc::clone(&active.waypoints))),
+            sealed: None,
+        };
+        core.view.update(|entries| {
+            entries.retain(|known| known.ordinal != entry.ordinal);
+            entries.push(entry);
+        });
+        self.active = Some(active);
+    }
+
+    /// Writes a frame without records that vouches for all before it.
+    pub(crate) fn watermark(&mut self, core: &Core) -> Result<()> {
+        self.sync(core)?;
+        if !self.unwatermarked {
+            return Ok(());
+        }
+        let Some(active) = &mut self.active else { return Ok(()) };
+        if active.count() > 0 {
+            active.prepare(frame::LEN as u64)?;
+            let header = FrameHeader::watermark(self.size);
+            let bytes = header.encode(&active.segment.header.nonce, active.end.offset);
+            active.write(&bytes, &header)?;
+            active.sync()?;
+        }
+        self.unwatermarked = false;
+        Ok(())
+    }
+
+    /// Where recovery may start once the hashes up to here are on disk; everything below
+    /// is durable. `None` while there is no active segment.
+    pub(crate) fn mark(&mut self, core: &Core) -> Result<Option<Mark>> {
+        self.sync(core)?;
+        let Some(active) = &self.active else { return Ok(None) };
+        self.since_mark = 0;
+        Ok(Some(Mark {
+            log_id: core.log_id,
+            generation: 0,
+            frontier: core.tree.frontier(),
+            ordinal: active.segment.header.ordinal,
+            nonce: active.segment.header.nonce,
+            offset: active.end.offset,
+            last_anchor: self.last_anchor,
+            last_recorded_at: self.last_recorded_at,
+            recorded_min: active.times.recorded.0,
+            occurred: active.times.occurred,
+        }))
+    }
+}
+
+/// Finishes the records of a group at the end of a segment: heads, CRCs, leaves, and
+/// the frame header.
+fn seal_frame(
+    active: &mut Active,
+    group: &mut Encoded,
+    durable: TreeSize,
+    recorded_at: Timestamp,
+) -> FrameHeader {
+    let segment = Arc::clone(&active.segment);
+    let context = segment.context();
+    let (offset, first) = (active.end.offset, active.end.size.get());
+    let in_segment = first - segment.header.first.get();
+    group.leaves.clear();
+    for (n, encoded) in group.records.iter().enumerate() {
+        let n = n as u64;
+        let head = Head {
+            schema: record::SCHEMA,
+            kind: encoded.kind.code(),
+            flags: 0,
+            seq: Seq::new(first + n),
+            recorded_at,
+            envelope_len: encoded.envelope_len,
+        };
+        let (slot, bodies) = group.bytes[encoded.at..].split_at_mut(PREFIX_LEN);
+        let envelope = &bodies[..usize::from(encoded.envelope_len)];
+        let sealed = (encoded.body_crc, encoded.payload_len, &encoded.commitment);
+        group.leaves.push(record::seal(&context, &head, sealed, slot, envelope));
+        active.times.add(recorded_at, encoded.occurred_at);
+        active.waypoints.note(in_segment + n, offset, offset + encoded.at as u64);
+    }
+    let body_len = u32::try_from(group.body_len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(group.records.len()).unwrap_or(u32::MAX);
+    let header = active.frame_header(body_len, count, durable);
+    group.bytes[..frame::LEN].copy_from_slice(&header.encode(&context.nonce, offset));
+    header
+}
