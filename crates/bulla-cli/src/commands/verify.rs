@@ -27,8 +27,8 @@ pub(crate) struct Verify {
     /// A checkpoint that was kept elsewhere: the log must still be what it says
     #[arg(long, value_name = "FILE", requires = "pubkey")]
     checkpoint: Option<PathBuf>,
-    /// The log's verifying key (NAME+ID+BASE64), or a file with it
-    #[arg(long, value_name = "VKEY|FILE", requires = "checkpoint")]
+    /// The log's verifying key (NAME+ID+BASE64), or a file with it: signatures are checked
+    #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
     #[command(flatten)]
     shown: Shown,
@@ -85,9 +85,11 @@ fn values(finding: &Finding) -> [String; 7] {
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut options = VerifyOptions::new();
+        for key in keys::verifying_keys(&self.pubkey)? {
+            options = options.key(key);
+        }
         if let Some(file) = &self.checkpoint {
-            let keys = keys::verifying_keys(&self.pubkey)?;
-            options = options.checkpoint(keys::checkpoint(file)?, keys);
+            options = options.checkpoint(keys::checkpoint(file)?);
         }
         if !self.dir.is_dir() {
             bail!("there is no log at {}: not a directory; check the path", self.dir.display());
@@ -123,11 +125,12 @@ impl Verify {
 
     fn summary(&self, report: &Report) -> String {
         let read = format!(
-            "{} in {} ({}), {}, root {}",
+            "{} in {} ({}), {} ({} with their signatures), root {}",
             cells::counted(report.records, "record"),
             cells::counted(report.segments, "segment"),
             cells::bytes(report.bytes),
             cells::counted(report.checkpoints, "checkpoint"),
+            cells::count(report.signatures),
             report.head.root,
         );
         if report.is_clean() {
