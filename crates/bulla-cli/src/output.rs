@@ -157,7 +157,7 @@ impl<'o, R: Row, W: Write> Listing<'o, R, W> {
         if self.widths.is_none() {
             let widths = fit(measure(R::COLUMNS, &rows), R::COLUMNS, self.terminal_width);
             let header: Vec<String> =
-                R::COLUMNS.iter().map(|column| column.name.to_uppercase()).collect();
+                R::COLUMNS.iter().map(|column| column.name.to_owned()).collect();
             write_row(self.out, R::COLUMNS, &widths, &header)?;
             self.widths = Some(widths);
         }
@@ -251,7 +251,7 @@ mod tests {
     struct Pair(u64, &'static str);
 
     impl Row for Pair {
-        const COLUMNS: &'static [Column] = &[Column::number("n"), Column::elastic("text")];
+        const COLUMNS: &'static [Column] = &[Column::number("N"), Column::elastic("TEXT")];
         const FIELDS: &'static [&'static str] = &["n", "text"];
 
         fn cells(&self) -> Vec<String> {

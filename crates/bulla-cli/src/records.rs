@@ -9,14 +9,14 @@ use crate::output::{Column, Row, facts};
 
 impl Row for Record {
     const COLUMNS: &'static [Column] = &[
-        Column::number("seq"),
-        Column::fixed("occurred"),
-        Column::elastic("actor"),
-        Column::elastic("action"),
-        Column::elastic("resource"),
-        Column::fixed("outcome"),
-        Column::elastic("tenant"),
-        Column::elastic("ip"),
+        Column::number("SEQ"),
+        Column::fixed("OCCURRED"),
+        Column::elastic("ACTOR"),
+        Column::elastic("ACTION"),
+        Column::elastic("RESOURCE"),
+        Column::fixed("OUTCOME"),
+        Column::elastic("TENANT"),
+        Column::elastic("IP"),
     ];
 
     const FIELDS: &'static [&'static str] = &[

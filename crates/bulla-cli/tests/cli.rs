@@ -390,6 +390,7 @@ fn a_record_without_a_checkpoint_over_it_says_what_to_do() {
 #[test]
 fn an_altered_byte_is_named_with_its_file_offset_and_record() {
     let (dir, log) = signed_log();
+    bulla::Log::open(&log).unwrap().rotate().unwrap();
     fine(&["verify", &log]);
     let kept = at(dir.path(), "kept.checkpoint");
     let public = at(dir.path(), "audit.key.pub");

@@ -145,7 +145,7 @@ struct Ack(Receipt);
 
 impl Row for Ack {
     const COLUMNS: &'static [Column] =
-        &[Column::number("seq"), Column::fixed("recorded at"), Column::fixed("leaf hash")];
+        &[Column::number("SEQ"), Column::fixed("RECORDED AT"), Column::fixed("LEAF HASH")];
     const FIELDS: &'static [&'static str] = &["seq", "recorded_at", "leaf_hash"];
 
     fn cells(&self) -> Vec<String> {

@@ -266,15 +266,15 @@ impl Line {
 
 impl Row for Line {
     const COLUMNS: &'static [Column] = &[
-        Column::fixed("way"),
-        Column::number("events"),
-        Column::number("events/s"),
-        Column::number("from"),
-        Column::number("to"),
-        Column::number("p50 µs"),
-        Column::number("p99 µs"),
-        Column::number("× raw"),
-        Column::number("peak MiB"),
+        Column::fixed("WAY"),
+        Column::number("EVENTS"),
+        Column::number("EVENTS/S"),
+        Column::number("FROM"),
+        Column::number("TO"),
+        Column::number("P50 µs"),
+        Column::number("P99 µs"),
+        Column::number("× RAW"),
+        Column::number("PEAK MIB"),
     ];
     const FIELDS: &'static [&'static str] = &[
         "mode",

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bulla::Signer;
 use clap::Args;
 
@@ -32,6 +32,16 @@ impl Checkpoint {
     pub(crate) fn run(self) -> Result<Verdict> {
         let signer = Signer::load(&self.key)?;
         let log = places::writer(&self.dir)?;
+        let name = signer.verifying_key().name().as_str();
+        if name != log.origin() {
+            bail!(
+                "{}: expected a key of {}, the origin of this log, found one of {name}; make one \
+                 with `bulla keygen FILE --log {}`",
+                self.key.display(),
+                log.origin(),
+                self.dir.display()
+            );
+        }
         let signed = log.checkpoint(&signer)?;
         log.close()?;
         writeln!(

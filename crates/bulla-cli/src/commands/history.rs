@@ -22,11 +22,11 @@ pub(crate) struct History {
 impl Row for HistoryEntry {
     const COLUMNS: &'static [Column] = &[
         Column::number("#"),
-        Column::fixed("recorded"),
-        Column::fixed("what"),
-        Column::elastic("particulars"),
-        Column::elastic("who"),
-        Column::elastic("why"),
+        Column::fixed("RECORDED"),
+        Column::fixed("WHAT"),
+        Column::elastic("PARTICULARS"),
+        Column::elastic("WHO"),
+        Column::elastic("WHY"),
     ];
     const FIELDS: &'static [&'static str] =
         &["seq", "recorded_at", "what", "detail", "who", "why", "state_root"];

@@ -22,15 +22,15 @@ pub(crate) struct Segments {
 
 impl Row for SegmentInfo {
     const COLUMNS: &'static [Column] = &[
-        Column::fixed("file"),
-        Column::fixed("state"),
-        Column::number("first"),
-        Column::number("records"),
-        Column::number("bytes"),
-        Column::fixed("recorded from"),
-        Column::fixed("until"),
-        Column::fixed("occurred from"),
-        Column::fixed("until"),
+        Column::fixed("FILE"),
+        Column::fixed("STATE"),
+        Column::number("FIRST"),
+        Column::number("RECORDS"),
+        Column::number("BYTES"),
+        Column::fixed("RECORDED FROM"),
+        Column::fixed("UNTIL"),
+        Column::fixed("OCCURRED FROM"),
+        Column::fixed("UNTIL"),
     ];
     const FIELDS: &'static [&'static str] = &[
         "ordinal",

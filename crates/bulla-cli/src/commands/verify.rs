@@ -36,12 +36,12 @@ pub(crate) struct Verify {
 
 impl Row for Finding {
     const COLUMNS: &'static [Column] = &[
-        Column::fixed("file"),
-        Column::number("offset"),
-        Column::number("record"),
-        Column::fixed("what"),
-        Column::fixed("expected"),
-        Column::fixed("found"),
+        Column::fixed("FILE"),
+        Column::number("OFFSET"),
+        Column::number("RECORD"),
+        Column::fixed("WHAT"),
+        Column::fixed("EXPECTED"),
+        Column::fixed("FOUND"),
     ];
     const FIELDS: &'static [&'static str] =
         &["file", "segment", "offset", "seq", "what", "expected", "found"];

@@ -60,7 +60,7 @@ struct Group {
 }
 
 impl Row for Group {
-    const COLUMNS: &'static [Column] = &[Column::number("count"), Column::elastic("value")];
+    const COLUMNS: &'static [Column] = &[Column::number("COUNT"), Column::elastic("VALUE")];
     const FIELDS: &'static [&'static str] = &["value", "count"];
 
     fn cells(&self) -> Vec<String> {
@@ -119,7 +119,7 @@ struct Step {
 
 impl Row for Step {
     const COLUMNS: &'static [Column] =
-        &[Column::fixed("from"), Column::number("count"), Column::fixed("")];
+        &[Column::fixed("FROM"), Column::number("COUNT"), Column::fixed("")];
     const FIELDS: &'static [&'static str] = &["from", "count"];
 
     fn cells(&self) -> Vec<String> {
