@@ -247,7 +247,7 @@ impl Matches {
     fn scan(&mut self, from: u64, to: u64) -> Result<()> {
         let Snapshot { view, entries, size, .. } = &self.snapshot;
         let mut cursor = match self.cursor.take() {
-            Some(cursor) if cursor.next_seq().get() == from => cursor,
+            Some(cursor) if cursor.is_at(Seq::new(from)) => cursor,
             _ => view.cursor(entries, Seq::new(from), *size)?,
         };
         while cursor.next_seq().get() < to {

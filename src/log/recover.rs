@@ -17,7 +17,7 @@ use crate::log::open::{Recovery, SetAside, checkpoint_files};
 use crate::log::options::LogOptions;
 use crate::log::read;
 use crate::log::view::Entry;
-use crate::log::writer::{Retired, Writer};
+use crate::log::writer::{Resting, Retired, Writer};
 use crate::merkle::Frontier;
 use crate::segment::active::Active;
 use crate::segment::bytes::SegmentFile;
@@ -53,6 +53,7 @@ struct Walk<'a> {
     retired: Vec<Retired>,
     active: Option<Active>,
     previous: Option<Hash>,
+    resting: Option<Resting>,
     last_anchor: TreeSize,
     last_recorded_at: Timestamp,
     recovery: Recovery,
@@ -136,6 +137,7 @@ fn walk(
         retired: Vec::new(),
         active: None,
         previous: None,
+        resting: None,
         last_anchor: mark.as_ref().map_or(TreeSize::ZERO, |mark| mark.last_anchor),
         last_recorded_at: mark.as_ref().map_or(Timestamp::MIN, |mark| mark.last_recorded_at),
         recovery: Recovery::default(),
@@ -351,16 +353,19 @@ impl Walk<'_> {
     ) -> Result<(), Failure> {
         let ordinal = segment.header.ordinal;
         let Tail { end, torn } = tail;
+        let was_torn = torn.is_some();
+        let count = end.size.get() - segment.header.first.get();
+        if count > 0 {
+            self.resting = Some(Resting::at_end_of(&segment, end, parts.0));
+        }
         if self.sealed.iter().any(|sealed| sealed.ordinal == ordinal) {
             return Ok(());
         }
-        let was_torn = torn.is_some();
         if let Some(torn) = torn {
             let bytes = (ordinal, end.offset, torn.len);
             let from = (&**segment.file(), segment.path.as_path());
             self.set_aside(from, bytes, torn.reason.to_string())?;
         }
-        let count = end.size.get() - segment.header.first.get();
         if was_torn && count == 0 {
             // Nothing of it was ever acknowledged: the ordinal begins anew.
             self.previous = Some(segment.header.previous);
@@ -401,6 +406,7 @@ impl Walk<'_> {
         });
         let writer = Writer {
             active: self.active,
+            resting: self.resting,
             retired: self.retired,
             previous,
             size,

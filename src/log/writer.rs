@@ -17,7 +17,10 @@ use crate::log::encode::{Encoded, random_error};
 use crate::log::options::Durability;
 use crate::log::view::Entry;
 use crate::random;
+use crate::format::footer::TimeRange;
 use crate::segment::active::{Active, MadeAhead};
+use crate::segment::bytes::SegmentFile;
+use crate::segment::scan::Position;
 use crate::segment::seal::SealFacts;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
@@ -34,11 +37,29 @@ pub(crate) struct Committed {
     pub(crate) leaf: Hash,
 }
 
+/// The end of the newest segment, where a mark can stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resting {
+    pub(crate) ordinal: u64,
+    pub(crate) nonce: [u8; 16],
+    pub(crate) offset: u64,
+    pub(crate) times: TimeRange,
+}
+
+impl Resting {
+    pub(crate) fn at_end_of(segment: &SegmentFile, end: Position, times: TimeRange) -> Self {
+        let SegmentHeader { ordinal, nonce, .. } = segment.header;
+        Resting { ordinal, nonce, offset: end.offset, times }
+    }
+}
+
 /// The state of writing. Owned by whoever leads, through the core's lock.
 #[derive(Debug)]
 pub(crate) struct Writer {
     /// `None` until the first record after a seal.
     pub(crate) active: Option<Active>,
+    /// The end of the segment before, while there is no active one.
+    pub(crate) resting: Option<Resting>,
     /// Full segments that are not sealed yet, oldest first.
     pub(crate) retired: Vec<Retired>,
     /// Digest of the newest segment's header.
@@ -179,6 +200,7 @@ impl Writer {
             last_anchor: self.last_anchor,
             sealed_at: core.options.clock.now(),
         };
+        self.resting = Some(Resting::at_end_of(&active.segment, active.end, active.times));
         self.retired.push(Retired { active, facts });
         core.needs_upkeep();
         Ok(())
@@ -248,22 +270,24 @@ impl Writer {
     }
 
     /// Where recovery may start once the hashes up to here are on disk; everything below
-    /// is durable. `None` while there is no active segment.
+    /// is durable. `None` in an empty log.
     pub(crate) fn mark(&mut self, core: &Core) -> Result<Option<Mark>> {
         self.sync(core)?;
-        let Some(active) = &self.active else { return Ok(None) };
+        let active = self.active.as_ref();
+        let here = active.map(|active| Resting::at_end_of(&active.segment, active.end, active.times));
+        let Some(here) = here.or(self.resting) else { return Ok(None) };
         self.since_mark = 0;
         Ok(Some(Mark {
             log_id: core.log_id,
             generation: 0,
             frontier: core.tree.frontier(),
-            ordinal: active.segment.header.ordinal,
-            nonce: active.segment.header.nonce,
-            offset: active.end.offset,
+            ordinal: here.ordinal,
+            nonce: here.nonce,
+            offset: here.offset,
             last_anchor: self.last_anchor,
             last_recorded_at: self.last_recorded_at,
-            recorded_min: active.times.recorded.0,
-            occurred: active.times.occurred,
+            recorded_min: here.times.recorded.0,
+            occurred: here.times.occurred,
         }))
     }
 }

@@ -177,6 +177,11 @@ impl RecordCursor {
         self.next
     }
 
+    /// Whether the next record is this one, and within the cursor's end.
+    pub fn is_at(&self, seq: Seq) -> bool {
+        self.next == seq && self.end.covers(seq)
+    }
+
     /// The next record and its offset; `None` at the end.
     ///
     /// # Errors

@@ -172,6 +172,8 @@ struct Verifier<'a> {
     sealed: Vec<Sealed>,
     stored: StoredHashes,
     frontier: Frontier,
+    /// Set when neither records nor stored hashes tell how the tree goes on.
+    tree_lost: bool,
     /// Heads to be met, by size, the next one last.
     heads: Vec<(PathBuf, TreeHead)>,
     anchors: Vec<(PathBuf, Seq, Anchor)>,
@@ -213,6 +215,7 @@ impl<'a> Verifier<'a> {
             sealed: sealed.unwrap_or_default(),
             stored,
             frontier: Frontier::new(algorithm),
+            tree_lost: false,
             heads: Vec::new(),
             anchors: Vec::new(),
             limit,
@@ -262,6 +265,9 @@ impl<'a> Verifier<'a> {
 
     /// Adds a leaf to the tree that is computed anew, and compares what is stored of it.
     fn push(&mut self, leaf: Hash) {
+        if self.tree_lost {
+            return;
+        }
         let (frontier, stored) = (&mut self.frontier, &mut self.stored);
         let mut wrong = Vec::new();
         frontier.push(leaf, |node, hash| {
@@ -291,6 +297,9 @@ impl<'a> Verifier<'a> {
 
     fn compare_catalog(&mut self) {
         for (path, head) in std::mem::take(&mut self.heads) {
+            if self.tree_lost {
+                break; // reported where it was lost
+            }
             let expected = format!("{} records, root {}", head.size, head.root);
             let found = format!("only {} records", self.frontier.size());
             self.finding(&path, (None, None, None), "signed head", expected, found);

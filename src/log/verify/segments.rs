@@ -105,8 +105,11 @@ impl Verifier<'_> {
         };
         check("log id", self.log_id.to_string(), header.log_id.to_string());
         check("ordinal", ordinal.to_string(), header.ordinal.to_string());
-        check("first record", self.frontier.size().to_string(), header.first.to_string());
-        check("root at the start", self.frontier.root().to_string(), header.start_root.to_string());
+        if !self.tree_lost {
+            let (size, root) = (self.frontier.size(), self.frontier.root());
+            check("first record", size.to_string(), header.first.to_string());
+            check("root at the start", root.to_string(), header.start_root.to_string());
+        }
         if let Some(previous) = previous {
             check("predecessor", previous.digest().to_string(), header.previous.to_string());
         }
@@ -120,7 +123,7 @@ impl Verifier<'_> {
         complete: bool,
     ) -> Result<()> {
         let header = &segment.header;
-        let mut at = Position { offset: header.first_frame(), size: self.frontier.size() };
+        let mut at = Position { offset: header.first_frame(), size: header.first };
         let (mut head, mut scratch, mut reported) = (Scratch::new(), Scratch::new(), 0);
         while at.offset < end && at.size < size {
             match scan::frame_at(segment, at, &mut head)? {
@@ -228,14 +231,14 @@ impl Verifier<'_> {
     /// Uses the stored leaves of records that are damaged, so that what follows can still
     /// be checked.
     fn substitute(&mut self, up_to: TreeSize) {
-        while self.frontier.size() < up_to {
+        while !self.tree_lost && self.frontier.size() < up_to {
             let seq = self.frontier.size().next_seq();
             let Some(leaf) = self.stored.leaf(seq) else {
-                let count = up_to.get() - seq.get();
-                let found = format!("neither them nor their stored hashes, {count} in all");
+                self.tree_lost = true;
                 let what = "tree above the damage";
                 let dir = self.dir.to_owned();
-                let expected = format!("records {seq} to {}", up_to.get() - 1);
+                let expected = format!("records {seq} to {}, or their hashes", up_to.get() - 1);
+                let found = "neither: no root from here on can be compared";
                 self.finding(&dir, (None, None, Some(seq)), what, expected, found);
                 return;
             };
@@ -251,6 +254,9 @@ impl Verifier<'_> {
     ) {
         let root = self.frontier.root();
         let ordinal = Some(segment.header.ordinal);
+        if self.tree_lost {
+            return;
+        }
         if let Some(footer) = footer.filter(|footer| footer.end_root != root) {
             let expected = footer.end_root.to_string();
             let found = root.to_string();
