@@ -1,6 +1,6 @@
 //! Verifying keys and checkpoints as arguments: the text itself, or a file of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
@@ -50,4 +50,10 @@ fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
 pub(crate) fn checkpoint(path: &Path) -> Result<UnverifiedCheckpoint> {
     let bytes = places::read_small(path, NOTE_LEN_MAX as u64)?;
     UnverifiedCheckpoint::parse(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The path of a private key, from the root: the note of what it signs is written beside
+/// it, and a bare file name has no directory to write in.
+pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
 }

@@ -373,6 +373,22 @@ fn a_proof_that_was_altered_or_is_of_another_log_proves_nothing() {
 }
 
 #[test]
+fn files_in_the_present_directory_need_no_path() {
+    let (dir, log) = sample_log();
+    let here = |arguments: &[&str]| {
+        let output = bulla(arguments).current_dir(dir.path()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
+    };
+    assert!(Path::new(&log).ends_with("audit"));
+    here(&["keygen", "audit.key", "--log", "audit"]);
+    here(&["checkpoint", "audit", "--key", "audit.key", "-o", "kept"]);
+    here(&["prove", "audit", "0", "-o", "proof", "--checkpoint", "kept"]);
+    here(&["verify-proof", "proof", "--pubkey", "audit.key.pub"]);
+    here(&["verify", "audit", "--checkpoint", "kept", "--pubkey", "audit.key.pub"]);
+}
+
+#[test]
 fn a_record_without_a_checkpoint_over_it_says_what_to_do() {
     let (dir, log) = sample_log();
     let file = at(dir.path(), "record.tlog-proof");

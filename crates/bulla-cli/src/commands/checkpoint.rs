@@ -8,7 +8,7 @@ use bulla::Signer;
 use clap::Args;
 
 use crate::failure::Verdict;
-use crate::{cells, output, places};
+use crate::{cells, keys, output, places};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -30,7 +30,7 @@ pub(crate) struct Checkpoint {
 
 impl Checkpoint {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let signer = Signer::load(&self.key)?;
+        let signer = Signer::load(&keys::private_key(&self.key)?)?;
         let log = places::writer(&self.dir)?;
         let name = signer.verifying_key().name().as_str();
         if name != log.origin() {

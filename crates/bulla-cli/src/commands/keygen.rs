@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::init::{Hash, origin};
 use crate::failure::Verdict;
-use crate::{output, places};
+use crate::{keys, output, places};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -45,7 +45,7 @@ impl Keygen {
         if public.exists() {
             bail!("{} exists already: choose another name for the key", public.display());
         }
-        let signer = Signer::generate(&self.file, &origin, algorithm)?;
+        let signer = Signer::generate(&keys::private_key(&self.file)?, &origin, algorithm)?;
         let vkey = signer.verifying_key().to_string();
         places::write_file(&public, &format!("{vkey}\n"))?;
         let mut out = output::stdout();

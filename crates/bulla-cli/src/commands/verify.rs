@@ -125,12 +125,11 @@ impl Verify {
 
     fn summary(&self, report: &Report) -> String {
         let read = format!(
-            "{} in {} ({}), {} ({} with their signatures), root {}",
+            "{} in {} ({}), {}, root {}",
             cells::counted(report.records, "record"),
             cells::counted(report.segments, "segment"),
             cells::bytes(report.bytes),
-            cells::counted(report.checkpoints, "checkpoint"),
-            cells::count(report.signatures),
+            checkpoints(report),
             report.head.root,
         );
         if report.is_clean() {
@@ -150,4 +149,13 @@ impl Verify {
             cells::counted(found, "finding")
         )
     }
+}
+
+fn checkpoints(report: &Report) -> String {
+    let signed = match (report.checkpoints, report.signatures) {
+        (0, _) => String::new(),
+        (_, 0) => " (signatures not checked; --pubkey does)".to_owned(),
+        (_, checked) => format!(" ({} signed by the given key)", cells::count(checked)),
+    };
+    format!("{}{signed}", cells::counted(report.checkpoints, "checkpoint"))
 }

@@ -77,7 +77,8 @@ fn payload(disclosure: Disclosure) -> &'static str {
     match disclosure {
         Disclosure::Whole => "shown, and part of what was proved",
         Disclosure::WithholdPayload => {
-            "withheld: address, user agent, e-mail, values and details are not in this file"
+            "withheld: other fields than those above (address, user agent, e-mail, reason, tags, \
+             values, details) are not in this file"
         }
     }
 }
