@@ -39,7 +39,7 @@ impl Core {
 
     /// What the housekeeper would do, in the thread of whoever appends.
     pub(crate) fn upkeep_inline(&self) {
-        if self.options.housekeeping == Housekeeping::Inline && self.has_upkeep() {
+        if self.options.housekeeping == Housekeeping::Inline {
             // If another thread is at it, it does this too.
             if let Some(mut upkeep) = self.upkeep.try_lock() {
                 self.keep_up_with(&mut upkeep);
@@ -55,12 +55,6 @@ impl Core {
             self.write_mark(&mut upkeep)?;
         }
         Ok(())
-    }
-
-    fn has_upkeep(&self) -> bool {
-        self.wants_upkeep.load(Ordering::Acquire)
-            || self.writer.lock().since_mark >= MARK_EVERY
-            || self.tree.pending_bytes() > 2 * tree::PENDING_MAX
     }
 
     /// Does what is due. A full disk is met again at the next append; any other failure
@@ -84,13 +78,14 @@ impl Core {
     fn keep_up_steps(&self, upkeep: &mut Upkeep) -> Result<()> {
         self.wants_upkeep.store(false, Ordering::Release);
         self.prepare_space()?;
+        self.look_at_clock(upkeep)?;
         self.seal_retired()?;
         self.make_ahead()?;
         let due = self.writer.lock().since_mark >= MARK_EVERY;
         if due || self.tree.pending_bytes() > tree::PENDING_MAX {
             self.write_mark(upkeep)?;
         }
-        self.look_at_clock(upkeep)
+        Ok(())
     }
 
     fn prepare_space(&self) -> Result<()> {
