@@ -11,7 +11,9 @@ use bulla::format::record::{self, Head, PREFIX_LEN, SALT_LEN};
 use bulla::merkle::Frontier;
 use bulla::segment::locate::RecordCursor;
 use bulla::segment::seal::SealedSegment;
-use bulla::{Actor, Event, EventId, Hash, HashAlgorithm, Outcome, Resource, Seq, Timestamp, TreeSize};
+use bulla::{
+    Actor, Event, EventId, Hash, HashAlgorithm, Outcome, Resource, Seq, Timestamp, TreeSize,
+};
 
 const DOCUMENT: &str = include_str!("../docs/format.md");
 
