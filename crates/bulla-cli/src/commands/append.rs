@@ -1,0 +1,235 @@
+//! `bulla append`: append one event, or events as JSON lines from standard input.
+
+use std::io::{self, BufRead as _, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use bulla::event::{Actor, Event, EventId, Outcome, Resource};
+use bulla::{Log, Receipt};
+use clap::Args;
+
+use crate::failure::Verdict;
+use crate::output::{self, Column, Format, Listing, Row, Shown};
+use crate::places;
+use crate::when::{When, when};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  bulla append ./audit --actor user:alice --action user.login --resource session/s-1 \\
+      --outcome denied --tenant acme --details '{\"attempt\": 3}'
+  my-service | bulla append ./audit --stdin --output jsonl
+
+A line is printed when its event is durable, not before.")]
+pub(crate) struct Append {
+    /// The log
+    dir: PathBuf,
+    /// Read events as JSON lines from standard input instead of from options
+    #[arg(long, conflicts_with_all = ["actor", "action", "resource"])]
+    stdin: bool,
+    #[command(flatten)]
+    given: Given,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// An event as options.
+#[derive(Args)]
+struct Given {
+    /// Who did it: type and id
+    #[arg(long, value_name = "T:ID", value_parser = actor, required_unless_present = "stdin")]
+    actor: Option<Actor>,
+    /// What was done, as noun.verb
+    #[arg(long, value_name = "A", required_unless_present = "stdin")]
+    action: Option<String>,
+    /// To what it was done: type, and id if it is a single one
+    #[arg(long, value_name = "T/ID", value_parser = resource, required_unless_present = "stdin")]
+    resource: Option<Resource>,
+    /// With what result: success, failure, denied or partial
+    #[arg(long, value_name = "O", default_value = "success")]
+    outcome: Outcome,
+    /// On whose behalf
+    #[arg(long, value_name = "T")]
+    tenant: Option<String>,
+    /// Anything else, as JSON
+    #[arg(long, value_name = "JSON")]
+    details: Option<String>,
+    /// The event's own identifier, a UUID [default: a new UUIDv7]
+    #[arg(long, value_name = "UUID")]
+    id: Option<EventId>,
+    /// When it happened [default: now]
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    occurred_at: Option<When>,
+    /// Why, in words
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Which service or channel it came through
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Network address of the actor
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// The actor's user agent
+    #[arg(long, value_name = "TEXT")]
+    user_agent: Option<String>,
+    /// The actor's session
+    #[arg(long, value_name = "ID")]
+    session_id: Option<String>,
+    /// The request that caused it
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    /// What groups several requests
+    #[arg(long, value_name = "ID")]
+    correlation_id: Option<String>,
+    /// The actor's e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// The role in which the actor acted
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// A label; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+}
+
+fn actor(text: &str) -> Result<Actor, String> {
+    match text.split_once(':') {
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => Ok(Actor::new(kind, id)),
+        _ => Err("expected type and id, such as user:alice".to_owned()),
+    }
+}
+
+fn resource(text: &str) -> Result<Resource, String> {
+    match text.split_once('/') {
+        None if !text.is_empty() => Ok(Resource::kind_only(text)),
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => Ok(Resource::new(kind, id)),
+        _ => Err("expected type and id, such as session/s-1, or a type alone".to_owned()),
+    }
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Given {
+    fn event(self) -> Result<Event> {
+        let (Some(mut actor), Some(action), Some(resource)) =
+            (self.actor, self.action, self.resource)
+        else {
+            bail!("--actor, --action and --resource are required, or --stdin");
+        };
+        actor.email = self.email;
+        actor.role = self.role;
+        let mut event = Event::new(actor, action, resource).outcome(self.outcome);
+        event.id = self.id;
+        event.occurred_at = self.occurred_at.map(|when| when.time);
+        event.tenant = self.tenant;
+        event.reason = self.reason;
+        event.source = self.source;
+        event.ip = self.ip;
+        event.user_agent = self.user_agent;
+        event.session_id = self.session_id;
+        event.request_id = self.request_id;
+        event.correlation_id = self.correlation_id;
+        event.tags.extend(self.tags);
+        match self.details {
+            None => Ok(event),
+            Some(text) => event.details_json(&text).context("--details is not JSON"),
+        }
+    }
+}
+
+/// The acknowledgement of one event.
+struct Ack(Receipt);
+
+impl Row for Ack {
+    const COLUMNS: &'static [Column] =
+        &[Column::number("SEQ"), Column::fixed("RECORDED AT"), Column::fixed("LEAF HASH")];
+    const FIELDS: &'static [&'static str] = &["seq", "recorded_at", "leaf_hash"];
+
+    fn cells(&self) -> Vec<String> {
+        let Receipt { seq, recorded_at, leaf_hash, .. } = &self.0;
+        vec![seq.to_string(), recorded_at.to_string(), leaf_hash.to_string()]
+    }
+
+    fn fields(&self) -> Vec<String> {
+        self.cells()
+    }
+
+    fn json(&self) -> String {
+        let Receipt { seq, recorded_at, leaf_hash, .. } = &self.0;
+        format!("{{\"seq\":{seq},\"recorded_at\":\"{recorded_at}\",\"leaf_hash\":\"{leaf_hash}\"}}")
+    }
+}
+
+impl Append {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        if self.stdin {
+            let log = places::writer(&self.dir)?;
+            let done = from_stdin(&log, self.shown.output);
+            log.close()?;
+            return done;
+        }
+        let event = self.given.event()?;
+        let log = places::writer(&self.dir)?;
+        let receipt = log.append(&event)?;
+        log.close()?;
+        let mut out = output::stdout();
+        let mut listing = Listing::new(&mut out, self.shown.output);
+        listing.row(&Ack(receipt))?;
+        listing.finish()?;
+        Ok(Verdict::Fine)
+    }
+}
+
+/// Appends line by line; each is acknowledged before the next one is read.
+fn from_stdin(log: &Log, format: Format) -> Result<Verdict> {
+    let mut out = output::stdout();
+    let mut listing = Listing::new(&mut out, format);
+    let mut verdict = Verdict::Fine;
+    for (line, number) in io::stdin().lock().lines().zip(1_u64..) {
+        let line = line.with_context(|| format!("standard input, line {number}"))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match Event::from_json(&line).map_err(|error| error.to_string()) {
+            Err(reason) => {
+                writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
+                verdict = Verdict::Failed;
+            }
+            Ok(event) => match log.append(&event) {
+                Err(bulla::Error::Invalid(reason)) => {
+                    writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
+                    verdict = Verdict::Failed;
+                }
+                result => {
+                    listing.row(&Ack(result?))?;
+                    listing.flush()?;
+                }
+            },
+        }
+    }
+    listing.finish()?;
+    Ok(verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actors_resources_and_tags_are_split_at_the_first_mark() {
+        assert_eq!(actor("role:arn:aws:x").unwrap(), Actor::new("role", "arn:aws:x"));
+        assert_eq!(resource("file/a/b").unwrap(), Resource::new("file", "a/b"));
+        assert_eq!(resource("file").unwrap(), Resource::kind_only("file"));
+        assert_eq!(tag("k=a=b").unwrap(), ("k".to_owned(), "a=b".to_owned()));
+        for bad in ["", "alice", ":alice", "user:"] {
+            assert!(actor(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "/x", "x/"] {
+            assert!(resource(bad).is_err(), "{bad}");
+        }
+        assert!(tag("k").is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! `bulla init`: make a new, empty log.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bulla::Log;
+use bulla::checkpoint::KeyName;
+use bulla::hash::HashAlgorithm;
+use clap::{Args, ValueEnum};
+
+use crate::failure::Verdict;
+use crate::output;
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  bulla init ./audit --origin example.com/audit")]
+pub(crate) struct Init {
+    /// The directory to make; it must not hold a log yet
+    dir: PathBuf,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// What is chosen once, when a log is made.
+#[derive(Args, Default)]
+pub(crate) struct Shape {
+    /// The hash of its tree
+    #[arg(long, value_enum, default_value_t = Hash::Sha256)]
+    hash: Hash,
+    /// Its name in checkpoints, world-wide, without spaces and plus signs
+    /// [default: bulla.local/ and the name of the directory]
+    #[arg(long, value_name = "NAME", value_parser = origin)]
+    origin: Option<String>,
+}
+
+/// The hash of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Hash {
+    /// What C2SP tools, witnesses and verifiers read.
+    #[default]
+    Sha256,
+    /// Faster where the processor has no SHA instructions.
+    Blake3,
+}
+
+impl From<Hash> for HashAlgorithm {
+    fn from(hash: Hash) -> Self {
+        match hash {
+            Hash::Sha256 => HashAlgorithm::Sha256,
+            Hash::Blake3 => HashAlgorithm::Blake3,
+        }
+    }
+}
+
+/// Checks `--origin`.
+pub(crate) fn origin(name: &str) -> Result<String, String> {
+    KeyName::new(name).map(|name| name.as_str().to_owned()).map_err(|error| error.to_string())
+}
+
+impl Shape {
+    /// Makes the log.
+    pub(crate) fn create(&self, dir: &Path) -> Result<Log> {
+        let options = Log::options().hash(self.hash.into());
+        let options = match &self.origin {
+            Some(origin) => options.origin(origin),
+            None => options,
+        };
+        Ok(options.create(dir)?)
+    }
+}
+
+impl Init {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        let log = self.shape.create(&self.dir)?;
+        let (origin, hash) = (log.origin().to_owned(), log.algorithm().name());
+        log.close()?;
+        let mut out = output::stdout();
+        writeln!(out, "made an empty log in {}", self.dir.display())?;
+        output::facts(&mut out, &[("origin", origin), ("hash", hash.to_owned())])?;
+        out.flush()?;
+        Ok(Verdict::Fine)
+    }
+}

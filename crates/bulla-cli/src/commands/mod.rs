@@ -1,0 +1,84 @@
+//! The verbs of the command line, one a file.
+
+mod append;
+mod bench;
+mod checkpoint;
+mod demo;
+mod get;
+mod history;
+mod import;
+mod init;
+mod keygen;
+mod prove;
+mod query;
+mod segments;
+mod stats;
+mod tail;
+mod verify;
+mod verify_proof;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::failure::Verdict;
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole story on sample data; ends by catching a tampering
+    Demo(demo::Demo),
+    /// Make a new, empty log
+    Init(init::Init),
+    /// Bring in audit events from files
+    Import(import::Import),
+    /// Append one event, or events as JSON lines from standard input
+    Append(append::Append),
+    /// Show one record whole
+    Get(get::Get),
+    /// Find records by actor, resource, action, time and more
+    Query(query::Query),
+    /// Show the last records, and follow a log that is being written
+    Tail(tail::Tail),
+    /// Make a key that signs checkpoints
+    Keygen(keygen::Keygen),
+    /// Sign what the log holds now, and publish it
+    Checkpoint(checkpoint::Checkpoint),
+    /// Write a file that proves one record to a stranger
+    Prove(prove::Prove),
+    /// Check a proof file: offline, with nothing but the log's public key
+    VerifyProof(verify_proof::VerifyProof),
+    /// Re-read and re-hash the whole log, and name everything that does not hold
+    Verify(verify::Verify),
+    /// List the files that hold the records
+    Segments(segments::Segments),
+    /// Show sizes and counts of a log
+    Stats(stats::Stats),
+    /// Show the log's own history: segments, signed heads, keys, quarantine
+    History(history::History),
+    /// Measure appends on this machine, next to a raw file
+    Bench(bench::Bench),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<Verdict> {
+        match self {
+            Command::Demo(args) => args.run(),
+            Command::Init(args) => args.run(),
+            Command::Import(args) => args.run(),
+            Command::Append(args) => args.run(),
+            Command::Get(args) => args.run(),
+            Command::Query(args) => args.run(),
+            Command::Tail(args) => args.run(),
+            Command::Keygen(args) => args.run(),
+            Command::Checkpoint(args) => args.run(),
+            Command::Prove(args) => args.run(),
+            Command::VerifyProof(args) => args.run(),
+            Command::Verify(args) => args.run(),
+            Command::Segments(args) => args.run(),
+            Command::Stats(args) => args.run(),
+            Command::History(args) => args.run(),
+            Command::Bench(args) => args.run(),
+        }
+    }
+}

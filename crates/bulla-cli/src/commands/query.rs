@@ -1,0 +1,231 @@
+//! `bulla query`: find records, or count them.
+
+mod groups;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use bulla::LogReader;
+use bulla::event::{EventId, Outcome};
+use bulla::query::{self, Cursor};
+use clap::Args;
+
+use crate::failure::Verdict;
+use crate::output::{self, Format, Listing, Shown};
+use crate::places;
+use crate::when::{When, length, when};
+use groups::Field;
+
+/// How many records a table shows unless it is told otherwise.
+const TABLE_LIMIT: u64 = 50;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  bulla query ./audit --actor alice --since 7d
+  bulla query ./audit --action 'user.*' --not-outcome success --output jsonl
+  bulla query ./audit --resource invoice/2026-0017 --oldest-first
+  bulla query ./audit --since 2026-11-21 --count-by actor
+  bulla query ./audit --tenant acme --histogram 1h
+
+Different filters must all hold; of one filter given several times any may. Times are
+RFC 3339, a date (UTC) or so long ago (30s, 15m, 24h, 7d, 2w); since is included, until
+is not. The log's own records are left out unless --system is given.")]
+pub(crate) struct Query {
+    /// The log
+    dir: PathBuf,
+    #[command(flatten)]
+    filters: Filters,
+    /// Show at most so many [default: 50 in a table, all otherwise]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Begin with the oldest instead of the newest
+    #[arg(long)]
+    oldest_first: bool,
+    /// Go on where an earlier answer was cut; with the same filters
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<Cursor>,
+    /// Count the records by the values of a field instead of showing them
+    #[arg(long, value_enum, value_name = "FIELD", conflicts_with_all = ["after", "histogram"])]
+    count_by: Option<Field>,
+    /// Count the records by when they occurred, in steps of this length
+    #[arg(long, value_name = "WIDTH", value_parser = length, conflicts_with = "after")]
+    histogram: Option<Duration>,
+    /// Write a proof that nothing was left out: comes with completeness proofs
+    #[arg(long, value_name = "FILE")]
+    prove: Option<PathBuf>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+#[derive(Args)]
+struct Filters {
+    /// By this actor
+    #[arg(long, value_name = "ID")]
+    actor: Vec<String>,
+    /// By an actor of this type; with --actor
+    #[arg(long, value_name = "T", requires = "actor")]
+    actor_type: Option<String>,
+    /// On this type of resource, or on this one
+    #[arg(long, value_name = "T[/ID]")]
+    resource: Vec<String>,
+    /// On behalf of this tenant
+    #[arg(long, value_name = "T")]
+    tenant: Vec<String>,
+    /// With this action, or with one that begins so: user.*
+    #[arg(long, value_name = "GLOB")]
+    action: Vec<String>,
+    /// With this outcome
+    #[arg(long, value_name = "O")]
+    outcome: Vec<Outcome>,
+    /// With any other outcome
+    #[arg(long, value_name = "O")]
+    not_outcome: Vec<Outcome>,
+    /// Caused by this request
+    #[arg(long, value_name = "ID")]
+    request: Vec<String>,
+    /// Of this operation
+    #[arg(long, value_name = "ID")]
+    correlation: Vec<String>,
+    /// With this identifier
+    #[arg(long, value_name = "UUID")]
+    id: Vec<EventId>,
+    /// Occurred at this time or later
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    since: Option<When>,
+    /// Occurred before this time
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    until: Option<When>,
+    /// Recorded at this time or later
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    recorded_since: Option<When>,
+    /// Recorded before this time
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    recorded_until: Option<When>,
+    /// The log's own records too
+    #[arg(long)]
+    system: bool,
+}
+
+impl Filters {
+    fn query(&self) -> Result<query::Query> {
+        let mut query = query::Query::new().system(self.system);
+        for id in &self.actor {
+            query = match &self.actor_type {
+                Some(kind) => query.actor_type_id(kind, id),
+                None => query.actor(id),
+            };
+        }
+        for resource in &self.resource {
+            query = match resource.split_once('/') {
+                Some((kind, id)) => query.resource(kind, id),
+                None => query.resource_type(resource),
+            };
+        }
+        query = self.tenant.iter().fold(query, |query, tenant| query.tenant(tenant));
+        query = self.request.iter().fold(query, |query, id| query.request_id(id));
+        query = self.correlation.iter().fold(query, |query, id| query.correlation_id(id));
+        query = self.id.iter().fold(query, |query, id| query.event_id(*id));
+        query = self.outcome.iter().fold(query, |query, outcome| query.outcome(*outcome));
+        query = self.not_outcome.iter().fold(query, |query, outcome| query.not_outcome(*outcome));
+        for glob in &self.action {
+            query = query.action(glob).map_err(|error| anyhow::anyhow!("--action: {error}"))?;
+        }
+        Ok(self.times(query))
+    }
+
+    fn times(&self, mut query: query::Query) -> query::Query {
+        if let Some(when) = self.since {
+            query = query.occurred_since(when.time);
+        }
+        if let Some(when) = self.until {
+            query = query.occurred_until(when.time);
+        }
+        if let Some(when) = self.recorded_since {
+            query = query.recorded_since(when.time);
+        }
+        if let Some(when) = self.recorded_until {
+            query = query.recorded_until(when.time);
+        }
+        query
+    }
+
+    /// The times that were given as "so long ago", as they must be given with a cursor.
+    fn fixed_times(&self) -> String {
+        let times = [
+            ("--since", self.since),
+            ("--until", self.until),
+            ("--recorded-since", self.recorded_since),
+            ("--recorded-until", self.recorded_until),
+        ];
+        let relative = times.iter().filter_map(|(name, when)| {
+            when.filter(|when| when.relative).map(|when| format!(" {name} {}", when.time))
+        });
+        relative.collect()
+    }
+}
+
+impl Query {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        if self.prove.is_some() {
+            bail!(
+                "--prove comes with completeness proofs, in a later release; `bulla prove` proves \
+                 single records today"
+            );
+        }
+        let mut query = self.filters.query()?;
+        if self.oldest_first {
+            query = query.oldest_first();
+        }
+        let reader = places::reader(&self.dir)?;
+        match (self.count_by, self.histogram) {
+            (Some(field), _) => {
+                groups::count_by(&reader, &query, field, self.limit(), self.shown.output)?;
+            }
+            (None, Some(width)) => groups::histogram(&reader, &query, width, self.shown.output)?,
+            (None, None) => self.list(&reader, query)?,
+        }
+        Ok(Verdict::Fine)
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.limit.or((self.shown.output == Format::Table).then_some(TABLE_LIMIT))
+    }
+
+    fn list(&self, reader: &LogReader, mut query: query::Query) -> Result<()> {
+        if let Some(cursor) = self.after {
+            query = query.after(cursor);
+        }
+        if let Some(limit) = self.limit() {
+            query = query.limit(limit.saturating_add(1)); // one more tells whether it was cut
+        }
+        let mut out = output::stdout();
+        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut last = None;
+        let mut cut = false;
+        for (record, at) in reader.query(&query)?.zip(0_u64..) {
+            let record = record?;
+            if self.limit().is_some_and(|limit| at >= limit) {
+                cut = true;
+                break;
+            }
+            listing.row(&record)?;
+            last = Some(record.seq);
+        }
+        listing.finish()?;
+        match last.and_then(|last| query.cursor_after(last)).filter(|_| cut) {
+            Some(cursor) => writeln!(
+                io::stderr(),
+                "bulla: there are more; go on with --after {cursor}{}",
+                self.filters.fixed_times()
+            )?,
+            None if last.is_none() && self.shown.output == Format::Table => {
+                writeln!(io::stderr(), "bulla: no record matches")?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}

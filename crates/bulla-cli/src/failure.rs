@@ -1,0 +1,133 @@
+//! How a command ends: its exit status, and what it says when it could not do its work.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use bulla::Error;
+
+/// The exit status when the check failed: tampered, damaged, not proved.
+pub(crate) const CHECK_FAILED: u8 = 1;
+/// The exit status of wrong usage and of what the system refused.
+const COULD_NOT: u8 = 2;
+
+/// The end of a command that did its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// All is well.
+    Fine,
+    /// It was found that something does not hold; said already.
+    Failed,
+}
+
+/// A check that failed in a way that ends the command, said in one line.
+#[derive(Debug)]
+pub(crate) struct NotProved(pub(crate) String);
+
+impl std::fmt::Display for NotProved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not proved: {}", self.0)
+    }
+}
+
+impl std::error::Error for NotProved {}
+
+/// Says on standard error why a command ended, and chooses its exit status.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if reader_left(error) {
+        // `bulla query … | head -1`: the reader has what it wanted.
+        return ExitCode::SUCCESS;
+    }
+    // Nothing can be done when standard error is closed as well.
+    let _ = writeln!(io::stderr(), "bulla: {}", message(error));
+    ExitCode::from(status(error))
+}
+
+/// Whether whoever read our standard output has closed it.
+fn reader_left(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn status(error: &anyhow::Error) -> u8 {
+    let failed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<NotProved>()
+            || matches!(
+                cause.downcast_ref::<Error>(),
+                Some(
+                    Error::Corrupt { .. }
+                        | Error::Tampered { .. }
+                        | Error::Proof { .. }
+                        | Error::WouldFork { .. }
+                        | Error::CatalogDamaged { .. }
+                )
+            )
+    };
+    if error.chain().any(failed) { CHECK_FAILED } else { COULD_NOT }
+}
+
+/// The chain of causes in one line, without saying the same twice, and what to do.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref().and_then(advice)) {
+        text.push_str("; ");
+        text.push_str(advice);
+    }
+    text
+}
+
+/// What somebody at a command line can do about it, where the error does not say so.
+fn advice(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::NotALog { .. } => Some("make one with `bulla init DIR`, or check the path"),
+        Error::Exists { .. } => Some("open it, or choose another path"),
+        Error::Locked { .. } => Some(
+            "get, query, tail, prove and verify work all the same; to write, wait until that \
+             process has closed the log",
+        ),
+        Error::Tampered { .. } => Some("run `bulla verify DIR` to see all that does not hold"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tampered() -> Error {
+        Error::Proof { reason: "the root differs".to_owned() }
+    }
+
+    #[test]
+    fn a_failed_check_is_told_from_a_refusal_of_the_system() {
+        let refused = anyhow::Error::from(io::Error::other("no")).context("reading x");
+        assert_eq!(status(&refused), COULD_NOT);
+        assert_eq!(message(&refused), "reading x: no");
+        let failed = anyhow::Error::from(tampered()).context("record 3");
+        assert_eq!(status(&failed), CHECK_FAILED);
+    }
+
+    #[test]
+    fn a_cause_that_is_told_already_is_not_told_again() {
+        let cause = io::Error::other("no space");
+        let error = anyhow::Error::from(cause).context("sync f: no space");
+        assert_eq!(message(&error), "sync f: no space");
+    }
+
+    #[test]
+    fn a_reader_that_left_is_no_failure() {
+        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(reader_left(&error.context("writing")));
+        assert!(!reader_left(&tampered().into()));
+    }
+}

@@ -1,0 +1,59 @@
+//! Verifying keys and checkpoints as arguments: the text itself, or a file of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
+
+use crate::places;
+
+const KEY_FILE_LEN_MAX: u64 = 64 * 1024;
+
+/// Reads `--pubkey`: a verifying key (`NAME+ID+BASE64`), or a file with one a line.
+pub(crate) fn verifying_keys(given: &[String]) -> Result<Vec<VerifyingKey>> {
+    let mut keys = Vec::new();
+    for text in given {
+        match text.parse::<VerifyingKey>() {
+            Ok(key) => keys.push(key),
+            Err(error) if Path::new(text).exists() => {
+                let _ = error; // it is a file's name, not a key
+                keys.extend(keys_of_file(Path::new(text))?);
+            }
+            Err(error) => bail!("--pubkey {text}: neither a file nor a verifying key: {error}"),
+        }
+    }
+    Ok(keys)
+}
+
+fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
+    let bytes = places::read_small(path, KEY_FILE_LEN_MAX)?;
+    let text = String::from_utf8(bytes).with_context(|| path.display().to_string())?;
+    if text.starts_with("PRIVATE+KEY+") {
+        bail!(
+            "{}: expected a verifying key, found a private one; give {}.pub, and show the \
+             private key to nobody",
+            path.display(),
+            path.display()
+        );
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let keys: Vec<VerifyingKey> = lines
+        .map(|line| line.parse().with_context(|| path.display().to_string()))
+        .collect::<Result<_>>()?;
+    if keys.is_empty() {
+        bail!("{}: expected a verifying key on a line, found none", path.display());
+    }
+    Ok(keys)
+}
+
+/// Reads a checkpoint from a file; its signatures are not checked here.
+pub(crate) fn checkpoint(path: &Path) -> Result<UnverifiedCheckpoint> {
+    let bytes = places::read_small(path, NOTE_LEN_MAX as u64)?;
+    UnverifiedCheckpoint::parse(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The path of a private key, from the root: the note of what it signs is written beside
+/// it, and a bare file name has no directory to write in.
+pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,181 @@
+//! Records as rows of a list, and one record shown whole.
+
+use std::io::{self, Write};
+
+use bulla::event::{Event, Json, Record};
+
+use crate::cells;
+use crate::output::{Column, Row, facts};
+
+impl Row for Record {
+    const COLUMNS: &'static [Column] = &[
+        Column::number("SEQ"),
+        Column::fixed("OCCURRED"),
+        Column::elastic("ACTOR"),
+        Column::elastic("ACTION"),
+        Column::elastic("RESOURCE"),
+        Column::fixed("OUTCOME"),
+        Column::elastic("TENANT"),
+        Column::elastic("IP"),
+    ];
+
+    const FIELDS: &'static [&'static str] = &[
+        "seq",
+        "recorded_at",
+        "leaf_hash",
+        "id",
+        "occurred_at",
+        "tenant",
+        "actor_type",
+        "actor_id",
+        "actor_email",
+        "actor_role",
+        "action",
+        "resource_type",
+        "resource_id",
+        "outcome",
+        "reason",
+        "source",
+        "ip",
+        "user_agent",
+        "session_id",
+        "request_id",
+        "correlation_id",
+        "duration_ms",
+        "changed_fields",
+        "old_values",
+        "new_values",
+        "tags",
+        "details",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let event = &self.event;
+        vec![
+            self.seq.to_string(),
+            cells::seconds(event.occurred_at.unwrap_or(self.recorded_at)),
+            actor(event),
+            event.action.clone(),
+            resource(event),
+            event.outcome.to_string(),
+            event.tenant.clone().unwrap_or_default(),
+            event.ip.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn fields(&self) -> Vec<String> {
+        let event = &self.event;
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let json = |value: &Option<Json>| value.as_ref().map_or(String::new(), Json::to_string);
+        let tags = match event.tags.is_empty() {
+            true => String::new(),
+            false => serde_json::json!(event.tags).to_string(),
+        };
+        vec![
+            self.seq.to_string(),
+            self.recorded_at.to_string(),
+            self.leaf_hash.to_string(),
+            event.id.map_or(String::new(), |id| id.to_string()),
+            event.occurred_at.map_or(String::new(), |time| time.to_string()),
+            text(&event.tenant),
+            event.actor.kind.clone(),
+            event.actor.id.clone(),
+            text(&event.actor.email),
+            text(&event.actor.role),
+            event.action.clone(),
+            event.resource.kind.clone(),
+            text(&event.resource.id),
+            event.outcome.to_string(),
+            text(&event.reason),
+            text(&event.source),
+            text(&event.ip),
+            text(&event.user_agent),
+            text(&event.session_id),
+            text(&event.request_id),
+            text(&event.correlation_id),
+            event.duration_ms.map_or(String::new(), |millis| millis.to_string()),
+            event.changed_fields.join(" "),
+            json(&event.old_values),
+            json(&event.new_values),
+            tags,
+            json(&event.details),
+        ]
+    }
+
+    fn json(&self) -> String {
+        self.to_json()
+    }
+}
+
+/// `type:id`, as `bulla append --actor` takes it.
+pub(crate) fn actor(event: &Event) -> String {
+    format!("{}:{}", event.actor.kind, event.actor.id)
+}
+
+/// `type/id`, or `type` alone, as `--resource` takes it.
+pub(crate) fn resource(event: &Event) -> String {
+    match &event.resource.id {
+        Some(id) => format!("{}/{id}", event.resource.kind),
+        None => event.resource.kind.clone(),
+    }
+}
+
+/// Shows a record whole, a field a line, with JSON values spread out.
+pub(crate) fn show(out: &mut impl Write, record: &Record) -> io::Result<()> {
+    facts(
+        out,
+        &[
+            ("seq", record.seq.to_string()),
+            ("recorded_at", record.recorded_at.to_string()),
+            ("leaf_hash", record.leaf_hash.to_string()),
+        ],
+    )?;
+    writeln!(out)?;
+    show_event(out, &record.event)
+}
+
+/// Shows an event whole, a field a line, with JSON values spread out.
+pub(crate) fn show_event(out: &mut impl Write, event: &Event) -> io::Result<()> {
+    let mut lines = vec![
+        ("id", event.id.map(|id| id.to_string())),
+        ("occurred_at", event.occurred_at.map(|time| time.to_string())),
+        ("tenant", event.tenant.clone()),
+        ("actor", Some(actor(event))),
+        ("actor email", event.actor.email.clone()),
+        ("actor role", event.actor.role.clone()),
+        ("action", Some(event.action.clone())),
+        ("resource", Some(resource(event))),
+        ("outcome", Some(event.outcome.to_string())),
+        ("reason", event.reason.clone()),
+        ("source", event.source.clone()),
+        ("ip", event.ip.clone()),
+        ("user_agent", event.user_agent.clone()),
+        ("session_id", event.session_id.clone()),
+        ("request_id", event.request_id.clone()),
+        ("correlation_id", event.correlation_id.clone()),
+        ("duration_ms", event.duration_ms.map(|millis| millis.to_string())),
+    ];
+    if !event.changed_fields.is_empty() {
+        lines.push(("changed_fields", Some(event.changed_fields.join(", "))));
+    }
+    for (key, value) in &event.tags {
+        lines.push(("tag", Some(format!("{key}={value}"))));
+    }
+    let lines: Vec<_> =
+        lines.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+    facts(out, &lines)?;
+    show_json(out, "old_values", event.old_values.as_ref())?;
+    show_json(out, "new_values", event.new_values.as_ref())?;
+    show_json(out, "details", event.details.as_ref())
+}
+
+fn show_json(out: &mut impl Write, name: &str, json: Option<&Json>) -> io::Result<()> {
+    let Some(json) = json else { return Ok(()) };
+    let spread = json.to_value().ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let text = spread.unwrap_or_else(|| json.to_string());
+    writeln!(out, "{name}")?;
+    for line in text.lines() {
+        writeln!(out, "  {}", cells::plain(line))?;
+    }
+    Ok(())
+}

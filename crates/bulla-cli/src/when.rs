@@ -1,0 +1,97 @@
+//! Points in time and lengths of time as people type them.
+
+use std::time::Duration;
+
+use bulla::time::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// A point in time from the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct When {
+    /// That time.
+    pub(crate) time: Timestamp,
+    /// Whether it was given as "so long ago", so that it moves on with every call.
+    pub(crate) relative: bool,
+}
+
+/// Reads an RFC 3339 time, a date (its first moment, UTC) or so long ago (`7d`).
+pub(crate) fn when(text: &str) -> Result<When, String> {
+    when_from(text, now())
+}
+
+/// The time of this machine.
+pub(crate) fn now() -> Timestamp {
+    of_jiff(jiff::Timestamp::now()).unwrap_or(Timestamp::MAX)
+}
+
+/// Reads a length of time: a whole number and one of `s m h d w`.
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a length such as 30s, 15m, 24h, 7d or 2w, found {text:?}");
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let seconds: u64 = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    match count.checked_mul(seconds) {
+        Some(total) if total > 0 => Ok(Duration::from_secs(total)),
+        _ => Err(wrong()),
+    }
+}
+
+fn when_from(text: &str, now: Timestamp) -> Result<When, String> {
+    let fixed = |time| Ok(When { time, relative: false });
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return fixed(time);
+    }
+    if let Ok(date) = text.parse::<Date>()
+        && text.len() == "2026-11-21".len()
+    {
+        let midnight = date.to_zoned(TimeZone::UTC).ok().and_then(|day| of_jiff(day.timestamp()));
+        return midnight.map_or_else(|| Err("the year is outside 1677 to 2262".to_owned()), fixed);
+    }
+    let ago = length(text).ok().and_then(|length| i64::try_from(length.as_nanos()).ok());
+    match ago.and_then(|ago| now.as_nanos().checked_sub(ago)) {
+        Some(nanos) => Ok(When { time: Timestamp::from_nanos(nanos), relative: true }),
+        None => Err(format!(
+            "expected a time such as 2026-11-21T20:56:01Z, a date such as 2026-11-21, or so long \
+             ago such as 7d or 24h, found {text:?}"
+        )),
+    }
+}
+
+fn of_jiff(time: jiff::Timestamp) -> Option<Timestamp> {
+    i64::try_from(time.as_nanosecond()).ok().map(Timestamp::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        when_from(text, now).map(|when| when.time.to_string()[..19].to_owned())
+    }
+
+    #[test]
+    fn times_dates_and_lengths_are_read() {
+        assert_eq!(read("2026-11-20T01:02:03+01:00").unwrap(), "2026-11-20T00:02:03");
+        assert_eq!(read("2026-11-20").unwrap(), "2026-11-20T00:00:00");
+        assert_eq!(read("24h").unwrap(), "2026-11-20T12:00:00");
+        assert_eq!(read("1w").unwrap(), "2026-11-14T12:00:00");
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        for bad in ["", "yesterday", "d", "-1d", "0d", "1y", "2026-13-01", "999999999999999w", "é"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(length("h1").is_err());
+    }
+}

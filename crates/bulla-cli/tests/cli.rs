@@ -1,0 +1,547 @@
+//! The command line, run as people and programs run it.
+
+#![allow(clippy::unwrap_used)] // the functions that tests share are not counted as tests
+
+mod running;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+use std::process::Stdio;
+
+use running::{at, bulla, fine, jsonl, refused, run, sample};
+use tempfile::TempDir;
+
+/// A new log in a directory of its own.
+fn new_log() -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = at(dir.path(), "audit");
+    fine(&["init", &log, "--origin", "example.com/audit"]);
+    (dir, log)
+}
+
+/// The same with the CloudTrail sample in it: 42 events.
+fn sample_log() -> (TempDir, String) {
+    let (dir, log) = new_log();
+    fine(&["import", &log, &sample("cloudtrail.jsonl"), "--format", "cloudtrail"]);
+    (dir, log)
+}
+
+/// The same with a checkpoint, signed by `audit.key` beside it.
+fn signed_log() -> (TempDir, String) {
+    let (dir, log) = sample_log();
+    let key = at(dir.path(), "audit.key");
+    fine(&["keygen", &key, "--log", &log]);
+    fine(&["checkpoint", &log, "--key", &key, "-o", &at(dir.path(), "kept.checkpoint")]);
+    (dir, log)
+}
+
+#[test]
+fn help_names_every_command_and_a_typical_sequence() {
+    let help = fine(&["--help"]);
+    for word in ["demo", "init", "verify-proof", "A typical sequence", "Exit status"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    assert!(fine(&["query", "--help"]).contains("--count-by actor"));
+    assert!(fine(&["--version"]).starts_with("bulla 0."));
+}
+
+#[test]
+fn wrong_arguments_end_with_status_2_and_say_what_was_expected() {
+    for (arguments, told) in [
+        (vec![], "Usage"),
+        (vec!["frobnicate"], "frobnicate"),
+        (vec!["get", "x"], "<SEQ>"),
+        (vec!["get", "x", "minus-one"], "minus-one"),
+        (vec!["append", "x", "--actor", "alice", "--action", "a", "--resource", "r"], "user:alice"),
+        (vec!["append", "x", "--action", "a.b", "--resource", "r"], "--actor"),
+        (vec!["query", "x", "--since", "yesterday"], "2026-11-21"),
+        (vec!["query", "x", "--after", "nonsense"], "not a cursor"),
+        (vec!["query", "x", "--histogram", "1y"], "24h"),
+        (vec!["query", "x", "--outcome", "ok"], "success, failure, denied or partial"),
+        (vec!["query", "x", "--output", "xml"], "jsonl"),
+        (vec!["import", "x", "f", "--format", "json"], "--map"),
+        (vec!["keygen", "k"], "--origin"),
+        (vec!["keygen", "k", "--origin", "a b"], "a b"),
+        (vec!["verify", "x", "--checkpoint", "c"], "--pubkey"),
+        (vec!["verify-proof", "p"], "--pubkey"),
+    ] {
+        let stderr = refused(2, &arguments);
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_log_that_is_not_there_is_told_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = at(dir.path(), "missing");
+    for command in ["query", "tail", "stats", "segments", "history"] {
+        let stderr = refused(2, &[command, &missing]);
+        assert!(stderr.starts_with("bulla: ") && stderr.contains("bulla init"), "{stderr}");
+    }
+    assert!(refused(2, &["verify", &missing]).contains("missing"));
+    let events = sample("events.jsonl");
+    assert!(refused(2, &["import", &missing, &events, "--format", "jsonl"]).contains("bulla init"));
+    assert!(!Path::new(&missing).exists(), "a mistyped path starts no log");
+}
+
+#[test]
+fn a_log_is_made_once() {
+    let (_dir, log) = new_log();
+    assert!(refused(2, &["init", &log]).contains("already"));
+    let stats = jsonl(&fine(&["stats", &log, "--output", "jsonl"]));
+    assert_eq!(stats[0]["origin"], "example.com/audit");
+    assert_eq!(stats[0]["hash"], "sha256");
+    assert_eq!(stats[0]["records"], 0);
+    assert_eq!(fine(&["query", &log]), "");
+    assert_eq!(fine(&["tail", &log]), "");
+}
+
+#[test]
+fn an_appended_event_comes_back_as_it_was_given() {
+    let (_dir, log) = new_log();
+    let details = r#"{"b": 1.0,  "a": [null]}"#;
+    let ack = fine(&[
+        "append",
+        &log,
+        "--actor",
+        "user:alice",
+        "--action",
+        "user.login",
+        "--resource",
+        "session/s-1",
+        "--outcome",
+        "denied",
+        "--tenant",
+        "acme",
+        "--details",
+        details,
+        "--ip",
+        "203.0.113.9",
+        "--tag",
+        "k=v",
+        "--occurred-at",
+        "2026-11-21T20:56:01Z",
+        "--output",
+        "jsonl",
+    ]);
+    let record = fine(&["get", &log, "0", "--output", "jsonl"]);
+    assert!(record.contains(details), "details are kept byte for byte: {record}");
+    let (ack, record) = (&jsonl(&ack)[0], &jsonl(&record)[0]);
+    for field in ["seq", "recorded_at", "leaf_hash"] {
+        assert_eq!(ack[field], record[field]);
+    }
+    assert_eq!(record["actor"], serde_json::json!({"type": "user", "id": "alice"}));
+    assert_eq!(record["resource"], serde_json::json!({"type": "session", "id": "s-1"}));
+    assert_eq!(record["outcome"], "denied");
+    assert_eq!(record["occurred_at"], "2026-11-21T20:56:01.000000000Z");
+    assert_eq!(record["tags"]["k"], "v");
+    assert!(fine(&["get", &log, "0"]).contains("user:alice"));
+    assert!(refused(2, &["get", &log, "1"]).contains("1 record"));
+}
+
+#[test]
+fn events_from_standard_input_are_acknowledged_line_by_line() {
+    let (_dir, log) = new_log();
+    let mut child = bulla(&["append", &log, "--stdin", "--output", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut acks = BufReader::new(child.stdout.take().unwrap()).lines();
+    for seq in 0..3 {
+        let event = r#"{"actor":{"type":"u","id":"a"},"action":"x.y","resource":{"type":"r"}}"#;
+        writeln!(stdin, "{event}").unwrap();
+        stdin.flush().unwrap();
+        let ack = acks.next().unwrap().unwrap();
+        assert_eq!(jsonl(&ack)[0]["seq"], seq);
+    }
+    writeln!(stdin, "{{\"akction\": 1}}").unwrap();
+    drop(stdin);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(stderr.contains("line 4") && stderr.contains("akction"), "{stderr}");
+}
+
+#[test]
+fn an_import_accounts_for_every_line() {
+    let (dir, log) = new_log();
+    let rejects = at(dir.path(), "rejects");
+    let events = sample("events.jsonl");
+    let ran = run(&["import", &log, &events, "--format", "jsonl", "--rejects", &rejects]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("4 lines read, 3 imported, 1 rejected"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("events.jsonl:5: "), "{}", ran.stderr);
+    let rejected = fs::read_to_string(&rejects).unwrap();
+    assert!(rejected.lines().count() == 1 && rejected.contains("akction"), "{rejected}");
+    let stdout = fine(&["import", &log, &sample("auditd.log"), "--format", "auditd"]);
+    assert!(stdout.contains("(as "), "records of one serial are one event: {stdout}");
+    let okta = sample("okta.jsonl");
+    fine(&["import", &log, &okta, "--format", "json", "--map", "okta", "--no-redact"]);
+    assert!(
+        refused(2, &["import", &log, &okta, "--format", "json", "--map", "nope"]).contains("okta")
+    );
+    assert!(
+        refused(2, &["import", &log, "no-such-file", "--format", "k8s"]).contains("no-such-file")
+    );
+}
+
+#[test]
+fn a_strict_import_imports_nothing_unless_all_can_be_mapped() {
+    let (_dir, log) = new_log();
+    let (good, bad) = (sample("cloudtrail.jsonl"), sample("events.jsonl"));
+    let stderr = refused(1, &["import", &log, &bad, "--format", "jsonl", "--strict"]);
+    assert!(stderr.contains("nothing was imported"), "{stderr}");
+    assert_eq!(fine(&["query", &log]), "");
+    fine(&["import", &log, &good, "--format", "cloudtrail", "--strict"]);
+    assert_eq!(fine(&["query", &log, "--output", "jsonl"]).lines().count(), 42);
+}
+
+#[test]
+fn an_import_makes_the_log_only_when_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = at(dir.path(), "new");
+    let file = sample("k8s.jsonl");
+    refused(2, &["import", &log, &file, "--format", "k8s"]);
+    fine(&["import", &log, &file, "--format", "k8s", "--create", "--hash", "blake3"]);
+    assert_eq!(jsonl(&fine(&["stats", &log, "--output", "jsonl"]))[0]["hash"], "blake3");
+}
+
+#[test]
+fn every_filter_narrows_the_answer() {
+    let (_dir, log) = sample_log();
+    let all = jsonl(&fine(&["query", &log, "--output", "jsonl"]));
+    assert_eq!(all.len(), 42);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let some = all.iter().find(|record| record["resource"]["id"].is_string()).unwrap();
+    let resource = format!("{}/{}", text(&some["resource"]["type"]), text(&some["resource"]["id"]));
+    let actor = text(&some["actor"]["id"]);
+    type Holds<'a> = Box<dyn Fn(&serde_json::Value) -> bool + 'a>;
+    let middle = text(&all[20]["occurred_at"]);
+    let questions: Vec<(Vec<&str>, Holds<'_>)> = vec![
+        (vec!["--actor", &actor], Box::new(|r| r["actor"]["id"] == actor.as_str())),
+        (vec!["--resource", &resource], Box::new(|r| r["resource"] == some["resource"])),
+        (vec!["--action", "signin.*"], Box::new(|r| text(&r["action"]).starts_with("signin."))),
+        (vec!["--outcome", "denied"], Box::new(|r| r["outcome"] == "denied")),
+        (vec!["--not-outcome", "success"], Box::new(|r| r["outcome"] != "success")),
+        (
+            vec!["--outcome", "denied", "--outcome", "failure"],
+            Box::new(|r| r["outcome"] == "denied" || r["outcome"] == "failure"),
+        ),
+        (vec!["--since", &middle], Box::new(|r| text(&r["occurred_at"]) >= middle)),
+        (vec!["--until", &middle], Box::new(|r| text(&r["occurred_at"]) < middle)),
+        (vec!["--recorded-since", "1h"], Box::new(|_| true)),
+        (vec!["--recorded-until", "1h"], Box::new(|_| false)),
+        (vec!["--tenant", "111122223333"], Box::new(|r| r["tenant"] == "111122223333")),
+        (vec!["--tenant", "nobody"], Box::new(|_| false)),
+    ];
+    for (options, holds) in questions {
+        let mut arguments = vec!["query", &log, "--output", "jsonl"];
+        arguments.extend(&options);
+        let expected: Vec<_> = all.iter().filter(|record| holds(record)).cloned().collect();
+        assert_eq!(jsonl(&fine(&arguments)), expected, "{options:?}");
+    }
+    let newest = fine(&["query", &log, "--output", "jsonl", "--limit", "1"]);
+    let oldest = fine(&["query", &log, "--output", "jsonl", "--limit", "1", "--oldest-first"]);
+    assert_eq!(jsonl(&newest)[0]["seq"], 41);
+    assert_eq!(jsonl(&oldest)[0]["seq"], 0);
+    assert!(refused(2, &["query", &log, "--prove", "f"]).contains("completeness proofs"));
+}
+
+#[test]
+fn an_answer_that_was_cut_goes_on_with_its_cursor() {
+    let (_dir, log) = sample_log();
+    let mut seen = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let mut arguments = vec!["query", &log, "--output", "jsonl", "--limit", "10"];
+        if let Some(cursor) = &after {
+            arguments.extend(["--after", cursor]);
+        }
+        let ran = run(&arguments);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        seen.extend(jsonl(&ran.stdout).iter().map(|record| record["seq"].as_u64().unwrap()));
+        let cursor = ran.stderr.split_once("--after ").map(|(_, rest)| rest.trim().to_owned());
+        after = cursor;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..42).rev().collect::<Vec<u64>>());
+    // A table stops at 50 by itself, and says so; here all fit.
+    assert_eq!(fine(&["query", &log]).lines().count(), 43);
+}
+
+#[test]
+fn counts_and_histograms_add_up() {
+    let (_dir, log) = sample_log();
+    for field in ["actor", "action", "outcome", "resource-type", "ip"] {
+        let groups = jsonl(&fine(&["query", &log, "--count-by", field, "--output", "jsonl"]));
+        let counts: Vec<u64> = groups.iter().map(|g| g["count"].as_u64().unwrap()).collect();
+        assert_eq!(counts.iter().sum::<u64>(), 42, "{field}");
+        assert!(counts.is_sorted_by(|a, b| a >= b), "{field}");
+    }
+    let steps = jsonl(&fine(&["query", &log, "--histogram", "1h", "--output", "jsonl"]));
+    let total: u64 = steps.iter().map(|step| step["count"].as_u64().unwrap()).sum();
+    assert_eq!(total, 42);
+    assert!(
+        refused(2, &["query", &log, "--histogram", "1s", "--since", "1970-01-01"])
+            .contains("wider")
+            || steps.len() < 3
+    );
+    assert!(fine(&["query", &log, "--histogram", "1d"]).contains('█'));
+}
+
+#[test]
+fn csv_has_a_header_and_as_many_values_in_every_row() {
+    let (_dir, log) = sample_log();
+    let csv = fine(&["query", &log, "--output", "csv", "--outcome", "denied"]);
+    assert!(csv.starts_with("seq,recorded_at,leaf_hash,id,"), "{csv}");
+    assert_eq!(csv.matches("\r\n").count(), 9);
+    assert!(fine(&["segments", &log, "--output", "csv"]).starts_with("ordinal,path,"));
+    assert!(fine(&["history", &log, "--output", "csv"]).contains("seq,recorded_at,what"));
+}
+
+#[test]
+fn a_key_is_private_and_never_overwritten() {
+    let (dir, log) = new_log();
+    let key = at(dir.path(), "audit.key");
+    let vkey = fine(&["keygen", &key, "--log", &log]);
+    assert!(vkey.starts_with("example.com/audit+"), "{vkey}");
+    assert_eq!(fs::read_to_string(format!("{key}.pub")).unwrap(), vkey);
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = fs::read(&key).unwrap();
+    refused(2, &["keygen", &key, "--log", &log]);
+    fs::remove_file(format!("{key}.pub")).unwrap();
+    refused(2, &["keygen", &key, "--log", &log]);
+    assert_eq!(fs::read(&key).unwrap(), before);
+    assert!(refused(2, &["keygen", &at(Path::new(&log), "key"), "--log", &log]).contains("inside"));
+    // A key of another origin signs nothing here.
+    let other = at(dir.path(), "other.key");
+    fine(&["keygen", &other, "--origin", "example.com/other"]);
+    assert!(refused(2, &["checkpoint", &log, "--key", &other]).contains("example.com/other"));
+}
+
+#[test]
+fn a_record_is_proved_to_a_stranger_with_its_payload_shown_or_withheld() {
+    let (dir, log) = signed_log();
+    let public = at(dir.path(), "audit.key.pub");
+    let vkey = fs::read_to_string(&public).unwrap();
+    for (withheld, key) in [(false, public.as_str()), (true, vkey.trim())] {
+        let file = at(dir.path(), "record.tlog-proof");
+        let mut arguments = vec!["prove", &log, "7", "-o", &file];
+        arguments.extend(withheld.then_some("--withhold-payload"));
+        fine(&arguments);
+        let record = jsonl(&fine(&["get", &log, "7", "--output", "jsonl"])).remove(0);
+        let told = fine(&["verify-proof", &file, "--pubkey", key]);
+        assert!(told.starts_with("PROVED"), "{told}");
+        assert!(told.contains("record 7 of the first 43 records"), "{told}");
+        assert_eq!(told.contains("sourceIPAddress"), !withheld, "{told}");
+        let proved = fine(&["verify-proof", &file, "--pubkey", key, "--output", "jsonl"]);
+        let proved = jsonl(&proved).remove(0);
+        assert_eq!(proved["record"]["leaf_hash"], record["leaf_hash"]);
+        assert_eq!(proved["record"]["actor"]["id"], record["actor"]["id"]);
+        assert_eq!(proved["record"] == record, !withheld);
+    }
+}
+
+#[test]
+fn a_proof_that_was_altered_or_is_of_another_log_proves_nothing() {
+    let (dir, log) = signed_log();
+    let (other_dir, _other) = signed_log();
+    let file = at(dir.path(), "record.tlog-proof");
+    fine(&["prove", &log, "7", "-o", &file]);
+    let public = at(dir.path(), "audit.key.pub");
+    let other = at(other_dir.path(), "audit.key.pub");
+    assert!(refused(1, &["verify-proof", &file, "--pubkey", &other]).contains("not proved"));
+    let whole = fs::read_to_string(&file).unwrap();
+    let altered = whole.replace("index 7", "index 8");
+    assert_ne!(altered, whole);
+    for bad in [altered.as_str(), &whole[..whole.len() / 2], "", "\u{0}"] {
+        fs::write(&file, bad).unwrap();
+        let stderr = refused(1, &["verify-proof", &file, "--pubkey", &public]);
+        assert!(stderr.contains("not proved"), "{stderr}");
+    }
+    refused(2, &["verify-proof", &at(dir.path(), "none"), "--pubkey", &public]);
+    refused(2, &["verify-proof", &file, "--pubkey", "nonsense"]);
+    let private = at(dir.path(), "audit.key");
+    assert!(refused(2, &["verify-proof", &file, "--pubkey", &private]).contains("private"));
+}
+
+#[test]
+fn files_in_the_present_directory_need_no_path() {
+    let (dir, log) = sample_log();
+    let here = |arguments: &[&str]| {
+        let output = bulla(arguments).current_dir(dir.path()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
+    };
+    assert!(Path::new(&log).ends_with("audit"));
+    here(&["keygen", "audit.key", "--log", "audit"]);
+    here(&["checkpoint", "audit", "--key", "audit.key", "-o", "kept"]);
+    here(&["prove", "audit", "0", "-o", "proof", "--checkpoint", "kept"]);
+    here(&["verify-proof", "proof", "--pubkey", "audit.key.pub"]);
+    here(&["verify", "audit", "--checkpoint", "kept", "--pubkey", "audit.key.pub"]);
+}
+
+#[test]
+fn a_record_without_a_checkpoint_over_it_says_what_to_do() {
+    let (dir, log) = sample_log();
+    let file = at(dir.path(), "record.tlog-proof");
+    assert!(refused(2, &["prove", &log, "7", "-o", &file]).contains("bulla checkpoint"));
+    assert!(refused(2, &["prove", &log, "99", "-o", &file]).contains("42 records"));
+    assert!(!Path::new(&file).exists());
+    let (dir, log) = signed_log();
+    fine(&["append", &log, "--actor", "u:a", "--action", "x.y", "--resource", "r"]);
+    let file = at(dir.path(), "record.tlog-proof");
+    assert!(refused(2, &["prove", &log, "43", "-o", &file]).contains("bulla checkpoint"));
+    let kept = at(dir.path(), "kept.checkpoint");
+    fine(&["prove", &log, "7", "-o", &file, "--checkpoint", &kept]);
+}
+
+#[test]
+fn an_altered_byte_is_named_with_its_file_offset_and_record() {
+    let (dir, log) = signed_log();
+    bulla::Log::open(&log).unwrap().rotate().unwrap();
+    fine(&["verify", &log]);
+    let kept = at(dir.path(), "kept.checkpoint");
+    let public = at(dir.path(), "audit.key.pub");
+    assert!(fine(&["verify", &log, "--checkpoint", &kept, "--pubkey", &public]).contains("clean"));
+    let segment = &jsonl(&fine(&["segments", &log, "--output", "jsonl"]))[0];
+    let path = segment["path"].as_str().unwrap();
+    let records = fs::read(path).unwrap();
+    let place = records.windows(8).position(|window| window == b"mallory\"").unwrap();
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(b"M", place as u64).unwrap();
+    let ran = run(&["verify", &log]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("00000001.seg") && ran.stdout.contains("NOT CLEAN"));
+    let findings = jsonl(&run(&["verify", &log, "--output", "jsonl"]).stdout);
+    let found = findings.iter().find(|finding| finding["seq"].is_number()).unwrap();
+    assert_eq!(found["segment"], 1);
+    let offset = found["offset"].as_u64().unwrap();
+    assert!(offset <= place as u64 && place as u64 - offset < 8_000, "{found}");
+    // Reading that record is refused as well; others are still there.
+    let seq = found["seq"].as_u64().unwrap();
+    refused(1, &["get", &log, &seq.to_string()]);
+    fine(&["get", &log, "0"]);
+}
+
+#[test]
+fn a_log_that_was_rewritten_is_caught_by_a_checkpoint_kept_elsewhere() {
+    let (dir, _log) = signed_log();
+    let kept = at(dir.path(), "kept.checkpoint");
+    let public = at(dir.path(), "audit.key.pub");
+    let forged = at(dir.path(), "forged");
+    fine(&["init", &forged, "--origin", "example.com/audit"]);
+    fine(&["import", &forged, &sample("k8s.jsonl"), "--format", "k8s"]);
+    fine(&["verify", &forged]);
+    let ran = run(&["verify", &forged, "--checkpoint", &kept, "--pubkey", &public]);
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let (_dir, log) = new_log();
+    for _ in 0..30 {
+        fine(&["import", &log, &sample("cloudtrail.jsonl"), "--format", "cloudtrail"]);
+    }
+    // About 3 MB: more than any pipe holds.
+    for format in ["jsonl", "csv"] {
+        let mut child = bulla(&["query", &log, "--output", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut first).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert!(!first.is_empty());
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "it ends quietly");
+    }
+}
+
+#[test]
+fn reading_works_while_another_process_writes_and_writing_says_who_does() {
+    let (dir, log) = signed_log();
+    let mut writer = bulla(&["append", &log, "--stdin", "--output", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = writer.stdin.take().unwrap();
+    let event = r#"{"actor":{"type":"u","id":"a"},"action":"x.y","resource":{"type":"r"}}"#;
+    writeln!(stdin, "{event}").unwrap();
+    let mut ack = String::new();
+    BufReader::new(writer.stdout.as_mut().unwrap()).read_line(&mut ack).unwrap();
+    for arguments in [
+        vec!["query", &log],
+        vec!["get", &log, "43"],
+        vec!["tail", &log],
+        vec!["segments", &log],
+        vec!["stats", &log],
+        vec!["history", &log],
+        vec!["verify", &log],
+        vec!["prove", &log, "3", "-o", &at(dir.path(), "p")],
+    ] {
+        fine(&arguments);
+    }
+    let stderr =
+        refused(2, &["append", &log, "--actor", "u:a", "--action", "x.y", "--resource", "r"]);
+    assert!(stderr.contains(&writer.id().to_string()), "{stderr}");
+    drop(stdin);
+    assert!(writer.wait().unwrap().success());
+}
+
+#[test]
+fn the_demo_ends_well_in_a_new_directory_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = at(dir.path(), "demo");
+    let story = fine(&["demo", &place]);
+    for word in ["created", "events/s", "segments", "queried", "signed", "verified", "caught"] {
+        assert!(story.contains(word), "{word}: {story}");
+    }
+    assert!(story.lines().count() <= 30, "{story}");
+    assert!(story.contains("00000002.seg"), "{story}");
+    assert!(refused(2, &["demo", &place]).contains("not empty"));
+}
+
+#[test]
+fn a_measurement_prints_all_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().display().to_string();
+    let ran = run(&[
+        "bench",
+        "--events",
+        "300",
+        "--batch",
+        "100",
+        "--threads",
+        "4",
+        "--seconds",
+        "1",
+        "--rounds",
+        "2",
+        "--dir",
+        &place,
+        "--output",
+        "jsonl",
+    ]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let ways = jsonl(&ran.stdout);
+    let names: Vec<_> = ways.iter().map(|way| way["mode"].as_str().unwrap()).collect();
+    assert_eq!(names, ["raw", "single", "threads", "raw-batch", "batch", "reopen"]);
+    for way in &ways {
+        assert!(way["commit_us_p50"].as_f64().unwrap() > 0.0, "{way}");
+        assert!(way["events"].as_u64().unwrap() > 0, "{way}");
+    }
+    assert!(ways[1]["times_raw"].as_f64().unwrap() > 0.0);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}
