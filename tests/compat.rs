@@ -3,6 +3,8 @@
 //! `tests/golden/v1/` holds them; `tests/golden/README.md` says what is in there and
 //! how a new version is added. What is there is never written again.
 
+#![allow(clippy::unwrap_used)] // a failure of this program is a failed test
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

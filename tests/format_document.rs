@@ -1,5 +1,7 @@
 //! The worked example of `docs/format.md` is what the code writes, and what it reads.
 
+#![allow(clippy::unwrap_used)] // a failure of this program is a failed test
+
 use bulla::format::LogId;
 use bulla::format::Stream;
 use bulla::format::body;
