@@ -135,6 +135,7 @@ fn inline(clock: Arc<ManualClock>) -> LogOptions {
     Log::options().housekeeping(Housekeeping::Inline).clock(clock)
 }
 
+#[allow(clippy::big_endian_bytes)] // UUIDs are written in network order
 fn plain_event(n: u64) -> Event {
     let actor = Actor::new("user", format!("user-{}", n % 3));
     Event::new(actor, "invoice.read", Resource::new("invoice", n.to_string()))
