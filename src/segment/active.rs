@@ -120,28 +120,45 @@ pub struct MadeAhead {
 }
 
 impl MadeAhead {
-    /// Makes the file of a segment: first space, durable name. A file that an earlier
-    /// attempt left is used if it holds only zeros, else refused.
+    /// Makes the file of a segment: first space, then its name, so that under this name
+    /// there are never bytes that a crash left of an unfinished file. An unused file that
+    /// an earlier attempt left is replaced, any other one refused.
     ///
     /// # Errors
     /// `DiskFull` (nothing is affected, try again), I/O.
     pub fn create(disk: &dyn Disk, dir: &std::path::Path, ordinal: u64) -> Result<Self> {
         let path = super::path(dir, ordinal);
+        refuse_used(disk, &path)?;
+        let temporary = path.with_extension("seg.new");
         let full = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::StorageFull => {
                 Error::DiskFull { path: path.clone(), needed: FIRST_STEP }
             }
             _ => Error::io("create", &path)(error),
         };
-        let file = if disk.exists(&path).map_err(Error::io("look for", &path))? {
-            disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?
-        } else {
-            disk.open(&path, Open::CreateNew).map_err(full)?
-        };
+        if disk.exists(&temporary).map_err(Error::io("look for", &temporary))? {
+            disk.remove_file(&temporary).map_err(Error::io("remove", &temporary))?;
+        }
+        let file = disk.open(&temporary, Open::CreateNew).map_err(full)?;
         let space = Arc::new(Space::new(path.clone(), file, 0));
         space.ensure(FIRST_STEP, 0)?;
-        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        disk.rename(&temporary, &path).map_err(full)?;
+        disk.sync_dir(dir).map_err(full)?;
         Ok(MadeAhead { ordinal, path, space })
+    }
+}
+
+/// A file with a header holds frames: it is never replaced.
+fn refuse_used(disk: &dyn Disk, path: &std::path::Path) -> Result<()> {
+    if !disk.exists(path).map_err(Error::io("look for", path))? {
+        return Ok(());
+    }
+    match SegmentFile::open(disk, path, Open::Read)? {
+        None => Ok(()),
+        Some(segment) => {
+            let found = format!("segment {} of log {}", segment.header.ordinal, segment.header.log_id);
+            Err(Error::corrupt(path, 0, "no segment yet", found))
+        }
     }
 }
 
