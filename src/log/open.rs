@@ -89,7 +89,9 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
     if exists(dir)? {
         let names = disk.list(dir).map_err(Error::io("list", dir))?;
         let foreign = names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
-        if foreign || Catalog::identify(disk, &catalog_dir(dir))?.is_some() {
+        let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
+            || segment::identify(disk, &segments_dir(dir))?.is_some();
+        if foreign || begun {
             return Err(Error::Exists { path: dir.to_owned() });
         }
     } else {
