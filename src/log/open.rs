@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Created, Quarantined};
 use crate::format::lock::{self, LockFile};
 use crate::format::{LogId, Stream};
-use crate::hash::HashAlgorithm;
+use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{
     CatalogState, Core, Upkeep, catalog_dir, checkpoints_dir, lock_path, quarantine_dir,
     segments_dir, tree_dir,
@@ -25,6 +25,7 @@ use crate::log::view::{Entry, View};
 use crate::log::{Log, upkeep};
 use crate::random;
 use crate::segment;
+use crate::seq::TreeSize;
 use crate::tree::mark::MarkFile;
 
 /// What opening a log found and did.
@@ -238,20 +239,27 @@ fn finish(
     let disk = Arc::clone(&options.disk);
     let Identity { log_id, algorithm, origin } = identity;
     let (marks, mark) = MarkFile::open_or_create(&*disk, &tree_dir(dir), log_id)?;
-    let sealed = match &catalog {
-        CatalogState::Good(catalog) => catalog.state().segments().collect(),
-        CatalogState::Damaged(_) => recover::sealed_by_footers(&options, dir)?,
+    let known = match &catalog {
+        CatalogState::Good(catalog) => (catalog.state().segments().collect(), catalog.signed()),
+        CatalogState::Damaged(_) => {
+            (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
+        }
     };
-    let Recovered { tree, entries, writer, ahead, mut recovery } =
-        recover::main_log(&options, dir, (log_id, algorithm), mark, sealed)?;
-    set_aside.append(&mut recovery.set_aside);
-    record_set_aside(&mut catalog, &set_aside)?;
-    recovery.set_aside = set_aside;
-    if let CatalogState::Damaged(reason) = &catalog {
-        recovery.catalog_damage = Some(reason.clone());
-    }
-    let view = make_view(&options, dir, (log_id, algorithm), entries);
+    let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
+        recover::main_log(&options, dir, (log_id, algorithm), mark, known)?;
+    let view = Arc::new(make_view(&options, dir, (log_id, algorithm), entries));
     view.publish(writer.size);
+    match &catalog {
+        CatalogState::Good(catalog) => {
+            recover::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
+        }
+        CatalogState::Damaged(reason) => recovery.catalog_damage = Some(reason.clone()),
+    }
+    // Everything is in order: only now is anything changed.
+    set_aside.append(&mut recover::set_aside(&*disk, dir, &leftovers)?);
+    record_set_aside(&mut catalog, &set_aside)?;
+    recover::clear_away(&*disk, dir, &leftovers)?;
+    recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
     let durable = AtomicU64::new(writer.size.get());
     let core = Arc::new(Core {
@@ -260,7 +268,7 @@ fn finish(
         algorithm,
         origin,
         lock,
-        view: Arc::new(view),
+        view,
         tree: Arc::new(tree),
         queue: Default::default(),
         upkeep: Mutex::new(Upkeep { marks, seen: (writer.size.get(), now), synced_at: now }),
@@ -274,7 +282,6 @@ fn finish(
         recovery,
         options,
     });
-    recover::check_against_catalog(&core)?;
     recover::republish(&core)?;
     core.writer.lock().set_durable(&core, core.view.size());
     core.upkeep_after_open()?;
