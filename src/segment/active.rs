@@ -34,12 +34,14 @@ pub struct Space {
     prepared: AtomicU64,
     /// Size of the next step; held while preparing, so that one does it at a time.
     step: Mutex<u64>,
+    /// Whether a sync failed; held while syncing.
+    failed: Mutex<bool>,
 }
 
 impl Space {
     /// The space of a file that is ready up to `prepared`.
     pub fn new(path: PathBuf, file: Arc<dyn DiskFile>, prepared: u64) -> Self {
-        Space { path, file, prepared: prepared.into(), step: Mutex::new(FIRST_STEP) }
+        Space { path, file, prepared: prepared.into(), step: Mutex::new(FIRST_STEP), failed: Mutex::new(false) }
     }
 
     /// Offset up to which space is ready.
@@ -86,17 +88,38 @@ impl Space {
 
     fn extend(&self, from: u64, to: u64, bulk: bool) -> Result<u64> {
         let grown = if bulk { self.file.allocate(from, to - from) } else { self.fill(from, to) };
-        let synced = grown.and_then(|()| self.file.sync_data());
-        match synced {
-            Ok(()) => {
+        // Where there are frames already, a failed sync may have lost some of them, for
+        // want of space or not.
+        let no_frames = from == 0;
+        let refused = match grown {
+            Ok(()) => self.sync().err().map(|error| (error, no_frames)),
+            Err(error) => Some((error, true)),
+        };
+        match refused {
+            None => {
                 self.prepared.store(to, Ordering::Release);
                 Ok(to)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            Some((error, true)) if error.kind() == std::io::ErrorKind::StorageFull => {
                 Err(Error::DiskFull { path: self.path.clone(), needed: to - from })
             }
-            Err(error) => Err(Error::io("prepare", &self.path)(error)),
+            Some((error, _)) => Err(Error::io("prepare", &self.path)(error)),
         }
+    }
+
+    /// Syncs the file. The system tells of a failure only once, and may then call clean
+    /// what it did not store: so syncs do not overlap, and after a failed one none succeeds.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn sync(&self) -> std::io::Result<()> {
+        let mut failed = self.failed.lock();
+        if *failed {
+            return Err(std::io::Error::other("an earlier sync of this file failed"));
+        }
+        let synced = self.file.sync_data();
+        *failed = synced.is_err();
+        synced
     }
 
     fn fill(&self, from: u64, to: u64) -> std::io::Result<()> {
@@ -260,6 +283,6 @@ impl Active {
     /// # Errors
     /// I/O: what is on disk is unknown then.
     pub fn sync(&self) -> Result<()> {
-        self.segment.file().sync_data().map_err(Error::io("sync", &self.segment.path))
+        self.space.sync().map_err(Error::io("sync", &self.segment.path))
     }
 }

@@ -91,6 +91,12 @@ pub struct Book {
 }
 
 impl Book {
+    /// Takes back what a call submitted that was refused with nothing written.
+    pub fn refused(&mut self) {
+        self.submitted = self.acked;
+        self.frames.retain(|end| *end <= self.acked);
+    }
+
     pub fn append(&mut self, log: &Log) -> Result<(), Error> {
         let n = self.submitted;
         self.submitted += 1;
@@ -196,44 +202,102 @@ fn unusable(error: std::io::Error) -> Error {
     Error::Io { op: "look for", path: key(), source: Arc::new(error) }
 }
 
-/// The usual workload: creates, appends, rotates, signs, closes and reopens.
-pub fn work(disk: &SimDisk, shape: Shape, book: &mut Book) -> Result<(), Error> {
-    let clock = clock();
-    let log = shape.options(disk, &clock).create(dir())?;
-    book.created = true;
-    for _ in 0..4 {
-        book.append(&log)?;
-        clock.advance(Duration::from_millis(3));
-    }
-    let signer = signer(disk, shape.algorithm)?;
-    book.checkpoint(&log, &signer)?;
-    book.append_batch(&log, 30)?;
-    for _ in 0..6 {
-        book.append(&log)?;
-    }
-    log.rotate()?;
-    book.all_synced();
-    for _ in 0..3 {
-        book.append(&log)?;
-    }
-    log.close()?;
-    book.all_synced();
+/// One thing that a workload does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Create,
+    Open,
+    Key,
+    Append,
+    Batch(u64),
+    Checkpoint,
+    Rotate,
+    Sync,
+    Close,
+    Wait(u64),
+}
 
-    let log = shape.options(disk, &clock).open(dir())?;
-    book.append(&log)?;
-    book.append_batch(&log, 60)?;
-    book.checkpoint(&log, &signer)?;
+/// The usual workload.
+pub fn steps() -> Vec<Step> {
+    use Step::*;
+    let mut steps = vec![Create];
+    steps.extend([Append, Wait(3), Append, Wait(3), Append, Append]);
+    steps.extend([Key, Checkpoint, Batch(30)]);
+    steps.extend([Append; 6]);
+    steps.push(Rotate);
+    steps.extend([Append; 3]);
+    steps.extend([Close, Open, Append, Batch(60), Checkpoint]);
     for _ in 0..24 {
-        clock.advance(Duration::from_millis(100));
-        book.append(&log)?;
+        steps.extend([Wait(100), Append]);
     }
-    log.sync()?;
-    book.all_synced();
-    book.append_batch(&log, 40)?;
-    book.append(&log)?;
-    log.close()?;
-    book.all_synced();
-    Ok(())
+    steps.extend([Sync, Batch(40), Append, Close]);
+    steps
+}
+
+/// A log, and the book kept of it.
+pub struct Worker {
+    pub disk: SimDisk,
+    pub shape: Shape,
+    pub clock: Arc<ManualClock>,
+    pub log: Option<Log>,
+    pub signer: Option<Signer>,
+    pub book: Book,
+}
+
+impl Worker {
+    pub fn new(disk: &SimDisk, shape: Shape) -> Self {
+        let (disk, clock, book) = (disk.clone(), clock(), Book::default());
+        Worker { disk, shape, clock, log: None, signer: None, book }
+    }
+
+    pub fn step(&mut self, step: Step) -> Result<(), Error> {
+        let options = self.shape.options(&self.disk, &self.clock);
+        match step {
+            Step::Create => {
+                self.log = Some(options.open_or_create(dir())?);
+                self.book.created = true;
+                return Ok(());
+            }
+            Step::Open => {
+                self.log = Some(options.open(dir())?);
+                return Ok(());
+            }
+            Step::Key => {
+                self.signer = Some(signer(&self.disk, self.shape.algorithm)?);
+                return Ok(());
+            }
+            Step::Wait(millis) => {
+                self.clock.advance(Duration::from_millis(millis));
+                return Ok(());
+            }
+            _ => {}
+        }
+        let log = self.log.as_ref().unwrap();
+        match step {
+            Step::Append => return self.book.append(log),
+            Step::Batch(count) => return self.book.append_batch(log, count),
+            Step::Checkpoint => {
+                return self.book.checkpoint(log, self.signer.as_ref().unwrap());
+            }
+            Step::Rotate => log.rotate()?,
+            Step::Sync => log.sync()?,
+            _ => {
+                let closed = log.close();
+                self.log = None;
+                closed?;
+            }
+        }
+        self.book.all_synced();
+        Ok(())
+    }
+}
+
+/// Does the usual workload until it fails.
+pub fn work(disk: &SimDisk, shape: Shape, book: &mut Book) -> Result<(), Error> {
+    let mut worker = Worker::new(disk, shape);
+    let done = steps().into_iter().try_for_each(|step| worker.step(step));
+    *book = worker.book;
+    done
 }
 
 /// Opens the log after a crash; makes it if its creation was never reported.
