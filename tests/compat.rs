@@ -358,7 +358,9 @@ fn derived_files_that_are_deleted_come_back_the_same() {
         copy.open().unwrap().close().unwrap();
         let after = files(&copy.log());
         for (name, bytes) in before.iter().filter(|(name, _)| hashes(name)) {
-            assert!(after.get(name) == Some(bytes), "{}", name.display());
+            // More may follow: opening and closing are history too.
+            let kept = after.get(name).is_some_and(|after| after.starts_with(bytes));
+            assert!(kept, "{}", name.display());
         }
         for ordinal in 1..4 {
             let sealed = PathBuf::from(format!("segments/{ordinal:08}.seg"));

@@ -202,7 +202,7 @@ fn the_worked_example_is_what_the_code_reads() {
         SealedSegment::open(&disk, &path, false).unwrap().unwrap();
     assert_eq!((footer.count, footer.end_root), (1, leaf), "a tree of one record is its leaf");
     let mut cursor = RecordCursor::at(segment, &waypoints, Seq::new(0), footer.end()).unwrap();
-    let (_, record) = cursor.next().unwrap().unwrap();
+    let (_, record) = cursor.next_record().unwrap().unwrap();
     assert_eq!(record.leaf(HashAlgorithm::Sha256), leaf);
     let envelope = body::decode_envelope_strict(record.envelope).unwrap();
     let payload = body::decode_payload_strict(record.payload()).unwrap();

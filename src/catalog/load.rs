@@ -59,17 +59,15 @@ impl Replayed {
     pub(super) fn apply(&mut self, path: &Path, at: u64, record: &CheckedRecord<'_>) -> Result<()> {
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
         let (root, body) = decoded.map_err(Error::format(path, at))?;
-        if let Some(body) = &body {
-            self.state.apply(body).map_err(Error::format(path, at))?;
-            if let CatalogBody::HeadSigned(head) = body {
-                self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
-                self.signed_note = Some(head.note.to_owned());
-            }
-            let computed = self.state.root();
-            if computed != root {
-                let what = format!("state root of catalog record {}", record.head.seq);
-                return Err(Error::tampered(what, computed, root));
-            }
+        self.state.apply(&body).map_err(Error::format(path, at))?;
+        if let CatalogBody::HeadSigned(head) = &body {
+            self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
+            self.signed_note = Some(head.note.to_owned());
+        }
+        let computed = self.state.root();
+        if computed != root {
+            let what = format!("state root of catalog record {}", record.head.seq);
+            return Err(Error::tampered(what, computed, root));
         }
         self.last_kind = Some(record.head.kind);
         let leaf = record.leaf(HashAlgorithm::Sha256);

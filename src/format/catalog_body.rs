@@ -14,7 +14,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 
 /// Largest snapshot body that is read, in bytes.
-const MAX_SNAPSHOT: usize = 256 << 20;
+const MAX_SNAPSHOT: usize = 64 << 20;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<MAX_SNAPSHOT>()
@@ -189,23 +189,24 @@ impl<'a> CatalogBody<'a> {
         Ok(out)
     }
 
-    /// Reads an envelope; `None` as the body of a kind that this version does not know.
+    /// Reads an envelope: state root and body.
     ///
     /// # Errors
-    /// Bytes that are not a body of that kind, or more than one.
-    pub fn decode(kind: u8, envelope: &'a [u8]) -> Result<(Hash, Option<Self>), FormatError> {
+    /// `Newer` for a kind that this version does not know: it may change what is in force,
+    /// so going on without it would be wrong. Bytes that are not a body of that kind.
+    pub fn decode(kind: u8, envelope: &'a [u8]) -> Result<(Hash, Self), FormatError> {
         let Some((root, body)) = envelope.split_at_checked(Hash::LEN) else {
             let found = format!("{} bytes", envelope.len());
             return Err(FormatError::mismatch("catalog record", "a state root", found));
         };
         let body = match kind {
-            kind::CREATED => Some(CatalogBody::Created(borrow(body)?)),
-            kind::SEGMENT_SEALED => Some(CatalogBody::Sealed(decode(body)?)),
-            kind::HEAD_SIGNED => Some(CatalogBody::HeadSigned(borrow(body)?)),
-            kind::KEY_ADDED => Some(CatalogBody::KeyAdded(borrow(body)?)),
-            kind::QUARANTINED => Some(CatalogBody::Quarantined(borrow(body)?)),
-            kind::CLOCK_STEPPED => Some(CatalogBody::ClockStepped(decode(body)?)),
-            _ => None,
+            kind::CREATED => CatalogBody::Created(borrow(body)?),
+            kind::SEGMENT_SEALED => CatalogBody::Sealed(decode(body)?),
+            kind::HEAD_SIGNED => CatalogBody::HeadSigned(borrow(body)?),
+            kind::KEY_ADDED => CatalogBody::KeyAdded(borrow(body)?),
+            kind::QUARANTINED => CatalogBody::Quarantined(borrow(body)?),
+            kind::CLOCK_STEPPED => CatalogBody::ClockStepped(decode(body)?),
+            _ => return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() }),
         };
         Ok((Hash::from_slice(root).unwrap_or(Hash::ZERO), body))
     }
@@ -244,21 +245,26 @@ fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, FormatError> {
 }
 
 /// Reads a value that owns no text and no list, so that nothing is allocated.
-fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, FormatError> {
+fn decode<T: Decode<()> + Encode>(bytes: &[u8]) -> Result<T, FormatError> {
     whole(bincode::decode_from_slice(bytes, config()), bytes)
 }
 
-fn borrow<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T, FormatError> {
+fn borrow<'a, T: BorrowDecode<'a, ()> + Encode>(bytes: &'a [u8]) -> Result<T, FormatError> {
     whole(bincode::borrow_decode_from_slice(bytes, config()), bytes)
 }
 
-fn whole<T>(
+/// A value must use all its bytes, and be spelt in the only way: what is hashed is what
+/// is stored, so two spellings would be two records of one fact.
+fn whole<T: Encode>(
     decoded: Result<(T, usize), bincode::error::DecodeError>,
     bytes: &[u8],
 ) -> Result<T, FormatError> {
     let what = "catalog body";
     match decoded {
-        Ok((value, used)) if used == bytes.len() => Ok(value),
+        Ok((value, used)) if used == bytes.len() => match encode(&value)? == bytes {
+            true => Ok(value),
+            false => Err(FormatError::mismatch(what, "the shortest integers", "longer ones")),
+        },
         Ok((_, used)) => Err(FormatError::mismatch(what, format!("{used} bytes"), bytes.len())),
         Err(error) => Err(FormatError::mismatch(what, "its fields", error)),
     }
@@ -441,13 +447,25 @@ mod tests {
         for body in bodies {
             let bytes = body.encode(&root).unwrap();
             let read = CatalogBody::decode(body.kind(), &bytes);
-            assert_eq!(read, Ok((root, Some(body.clone()))));
+            assert_eq!(read, Ok((root, body.clone())));
             for cut in 0..bytes.len() {
                 assert!(CatalogBody::decode(body.kind(), &bytes[..cut]).is_err(), "{body:?} {cut}");
             }
             let longer = [bytes.as_slice(), &[0]].concat();
             assert!(CatalogBody::decode(body.kind(), &longer).is_err(), "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_longer_spelling_and_an_unknown_kind_are_refused() {
+        let stepped = CatalogBody::ClockStepped(ClockStepped { expected: 0, found: 0, ordinal: 1 });
+        let bytes = stepped.encode(&Hash::ZERO).unwrap();
+        assert_eq!(&bytes[32..], [0, 0, 1]);
+        let longer = [&bytes[..34], &[251, 1, 0]].concat();
+        assert!(CatalogBody::decode(kind::CLOCK_STEPPED, &bytes).is_ok());
+        assert!(CatalogBody::decode(kind::CLOCK_STEPPED, &longer).is_err());
+        let newer = CatalogBody::decode(kind::HOLD_PLACED, &bytes);
+        assert!(matches!(newer, Err(FormatError::Newer { found: 32, .. })));
     }
 
     #[test]

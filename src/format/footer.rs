@@ -24,6 +24,13 @@ pub struct Waypoint {
 }
 
 impl Waypoint {
+    /// A waypoint at these offsets; segments are smaller than 4 GiB, the options see to
+    /// that.
+    pub fn at(frame: u64, record: u64) -> Self {
+        let narrow = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
+        Waypoint { frame: narrow(frame), record: narrow(record) }
+    }
+
     /// The bytes of a table.
     pub fn encode_table(table: &[Waypoint]) -> Vec<u8> {
         let mut out = vec![0; table.len() * w::LEN];

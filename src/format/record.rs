@@ -206,7 +206,7 @@ impl<'a> RawRecord<'a> {
     }
 
     /// Length of the record in its frame.
-    pub fn len(&self) -> usize {
+    pub fn stored_len(&self) -> usize {
         PREFIX_LEN + self.bodies.len()
     }
 

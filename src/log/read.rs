@@ -71,7 +71,7 @@ impl Snapshot {
             return Err(Error::NotWritten { seq, size: self.size });
         }
         let mut cursor = self.view.cursor(&self.entries, seq, self.size)?;
-        match cursor.next()? {
+        match cursor.next_record()? {
             Some((offset, record)) => Ok(read(offset, record)),
             None => Err(Error::NotWritten { seq, size: self.size }),
         }
@@ -166,7 +166,7 @@ impl Records {
                 self.cursor = Some(view.cursor(entries, self.next, *size)?);
             }
             let Some(cursor) = &mut self.cursor else { return Ok(None) };
-            if let Some((_, record)) = cursor.next()? {
+            if let Some((_, record)) = cursor.next_record()? {
                 let decoded = decode(self.snapshot.view.algorithm, &record)
                     .map_err(|reason| self.snapshot.damaged(record.head.seq, reason))?;
                 self.next = cursor.next_seq();
@@ -251,7 +251,7 @@ impl Matches {
             _ => view.cursor(entries, Seq::new(from), *size)?,
         };
         while cursor.next_seq().get() < to {
-            let Some((_, record)) = cursor.next()? else { break };
+            let Some((_, record)) = cursor.next_record()? else { break };
             if matches(&self.query, &record).map_err(|r| self.snapshot.damaged(record.head.seq, r))? {
                 let decoded = self.snapshot.decode(&record)?;
                 self.found.push_back(decoded);

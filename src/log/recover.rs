@@ -334,7 +334,7 @@ impl Walk<'_> {
             return Err(NotFitting("the mark lies before its segment".to_owned()));
         };
         let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == header.ordinal);
-        let len = segment.len()?;
+        let len = segment.file_len()?;
         if len < from.offset && !sealed {
             let expected = format!("{} bytes, which were durable", from.offset);
             return Err(Error::corrupt(&segment.path, len, expected, "the end of the file").into());
@@ -552,7 +552,7 @@ pub(super) fn sealed_by_footers(options: &LogOptions, dir: &Path) -> Result<Vec<
     for ordinal in names.iter().filter_map(|name| segment::parse_file_name(name)) {
         let path = segment::path(&dir, ordinal);
         let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
-        let bytes = segment.len()?;
+        let bytes = segment.file_len()?;
         if let Some(footer) = seal::read_footer(&segment, bytes)? {
             sealed.push(seal::catalog_entry(&segment, &footer, bytes));
         }
@@ -565,7 +565,7 @@ pub(super) fn sealed_by_footers(options: &LogOptions, dir: &Path) -> Result<Vec<
 fn sync_and_forget(segment: &SegmentFile, from: u64) -> Result<()> {
     let file = segment.file();
     file.sync_data().map_err(Error::io("sync", &segment.path))?;
-    let len = segment.len()?.saturating_sub(from);
+    let len = segment.file_len()?.saturating_sub(from);
     file.drop_cache(from, len).map_err(Error::io("drop the cache of", &segment.path))
 }
 

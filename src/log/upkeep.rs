@@ -161,7 +161,7 @@ impl Core {
         // footer may not be whole, or not be durable.
         let waypoints = active.waypoints.all(segment)?;
         let footer = seal::seal(segment, active.end, &waypoints, facts)?;
-        let sealed = seal::catalog_entry(segment, &footer, segment.len()?);
+        let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
         if let Ok(catalog) = self.catalog.lock().good() {
             catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
             self.view.sealed(sealed);

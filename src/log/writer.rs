@@ -316,7 +316,11 @@ fn seal_frame(
         let envelope = &bodies[..usize::from(encoded.envelope_len)];
         let sealed = (encoded.body_crc, encoded.payload_len, &encoded.commitment);
         group.leaves.push(record::seal(&context, &head, sealed, slot, envelope));
-        active.times.add(recorded_at, encoded.occurred_at);
+        let occurred_at = match encoded.kind {
+            RecordKind::Event => encoded.occurred_at,
+            RecordKind::Anchor => recorded_at,
+        };
+        active.times.add(recorded_at, occurred_at);
         active.waypoints.note(in_segment + n, offset, offset + encoded.at as u64);
     }
     let body_len = u32::try_from(group.body_len()).unwrap_or(u32::MAX);

@@ -21,7 +21,7 @@ use crate::seq::TreeSize;
 const BULK_FRAME: u64 = 64 << 10;
 const FIRST_STEP: u64 = 64 << 10;
 const LAST_STEP: u64 = 4 << 20;
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The space of a segment file that is ready to be written into.
 ///
@@ -230,7 +230,7 @@ impl Active {
         times: TimeRange,
         waypoints: Arc<Waypoints>,
     ) -> Result<Self> {
-        let space = Space::new(segment.path.clone(), Arc::clone(segment.file()), segment.len()?);
+        let space = Space::new(segment.path.clone(), Arc::clone(segment.file()), segment.file_len()?);
         Ok(Active { segment, end, times, waypoints, space: Arc::new(space), begun: true, last_frame_len: 0 })
     }
 

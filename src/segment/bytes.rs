@@ -63,7 +63,7 @@ impl SegmentFile {
     }
 
     /// Size in bytes.
-    pub fn len(&self) -> Result<u64> {
+    pub fn file_len(&self) -> Result<u64> {
         self.file.len().map_err(Error::io("stat", &self.path))
     }
 
@@ -79,7 +79,7 @@ impl SegmentFile {
         match read_exact_at(&*self.file, scratch, offset) {
             Ok(()) => Ok(scratch),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                let found = format!("the end of the file at {}", self.len()?);
+                let found = format!("the end of the file at {}", self.file_len()?);
                 Err(Error::corrupt(&self.path, offset, format!("{len} bytes"), found))
             }
             Err(error) => Err(Error::io("read", &self.path)(error)),

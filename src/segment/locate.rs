@@ -47,7 +47,7 @@ impl Waypoints {
     /// Notes where a record stands; called for every record in order.
     pub fn note(&self, index: u64, frame: u64, record: u64) {
         if index.is_multiple_of(STRIDE) {
-            self.upper.write().push(waypoint(frame, record));
+            self.upper.write().push(Waypoint::at(frame, record));
         }
     }
 
@@ -83,7 +83,7 @@ impl Waypoints {
         let from = Position { offset: segment.header.first_frame(), size: first };
         scan::walk(segment, from, mark.offset, |frame, offset, record| {
             if (record.head.seq.get() - first.get()).is_multiple_of(STRIDE) {
-                lower.push(waypoint(frame.offset, offset));
+                lower.push(Waypoint::at(frame.offset, offset));
             }
         })?;
         Ok(self.lower.get_or_init(|| lower))
@@ -94,12 +94,6 @@ impl Default for Waypoints {
     fn default() -> Self {
         Waypoints::new()
     }
-}
-
-fn waypoint(frame: u64, record: u64) -> Waypoint {
-    // Segments are smaller than 4 GiB: the options see to that.
-    let narrow = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
-    Waypoint { frame: narrow(frame), record: narrow(record) }
 }
 
 /// Smallest window that is read of a file that is not mapped.
@@ -186,7 +180,7 @@ impl RecordCursor {
     ///
     /// # Errors
     /// I/O; `Corrupt` at a damaged record.
-    pub fn next(&mut self) -> Result<Option<(u64, CheckedRecord<'_>)>> {
+    pub fn next_record(&mut self) -> Result<Option<(u64, CheckedRecord<'_>)>> {
         if !self.end.covers(self.next) {
             return Ok(None);
         }

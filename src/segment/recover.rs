@@ -44,7 +44,7 @@ pub fn last(
     mut each: impl FnMut(&FrameAt, u64, CheckedRecord<'_>),
 ) -> Result<Tail> {
     let (mut at, mut head, mut scratch) = (from, Scratch::new(), Scratch::new());
-    let len = segment.len()?;
+    let len = segment.file_len()?;
     let reason = loop {
         let frame = match scan::frame_at(segment, at, &mut head)? {
             Ok(frame) if frame.offset + frame.header.frame_len() <= len => frame,
@@ -58,6 +58,9 @@ pub fn last(
         let body = scan::body(segment, &frame, &mut scratch)?;
         // First a pass that only checks: a frame counts whole or not at all.
         if let Err(bad) = scan::records(segment, &frame, body, |_, _| ()) {
+            if let newer @ FormatError::Newer { .. } = bad.error {
+                return Err(Error::format(&segment.path, bad.offset)(newer));
+            }
             break bad.error;
         }
         scan::records(segment, &frame, body, |offset, record| each(&frame, offset, record))

@@ -97,7 +97,7 @@ pub fn records<'a>(
         let offset = frame.body() + at as u64;
         let rest = body.get(at..).unwrap_or_default();
         let checked = RawRecord::take(rest)
-            .and_then(|raw| raw.check(&context, seq).map(|record| (raw.len(), record)));
+            .and_then(|raw| raw.check(&context, seq).map(|record| (raw.stored_len(), record)));
         match checked {
             Ok((len, record)) => {
                 each(offset, record);

@@ -108,12 +108,12 @@ impl SealedSegment {
     /// Opens a sealed segment; `None` if the file has no footer.
     ///
     /// # Errors
-    /// I/O; damage of header, footer or table.
+    /// I/O; damage of header or footer.
     pub fn open(disk: &dyn Disk, path: &Path, map: bool) -> Result<Option<Self>> {
         let Some(mut segment) = SegmentFile::open(disk, path, Open::Read)? else {
             return Ok(None);
         };
-        let bytes = segment.len()?;
+        let bytes = segment.file_len()?;
         let Some(footer) = read_footer(&segment, bytes)? else { return Ok(None) };
         if map {
             segment.map(bytes)?;
@@ -122,12 +122,13 @@ impl SealedSegment {
         let table_len = bytes - footer::LEN as u64 - footer.table_offset;
         let table_len = usize::try_from(table_len).unwrap_or(usize::MAX);
         let table = segment.read(footer.table_offset, table_len, &mut scratch)?;
-        if crc32fast::hash(table) != footer.table_crc {
-            let expected = format!("a waypoint table with crc {:08x}", footer.table_crc);
-            let found = format!("{:08x}", crc32fast::hash(table));
-            return Err(Error::corrupt(path, footer.table_offset, expected, found));
-        }
-        let waypoints = Waypoints::from_table(Waypoint::decode_table(table));
+        let waypoints = if crc32fast::hash(table) == footer.table_crc {
+            Waypoints::from_table(Waypoint::decode_table(table))
+        } else {
+            // Derived from the frames: made again from them when it is first needed.
+            let end = Position { offset: footer.frames_end, size: footer.end() };
+            Waypoints::above(footer.count, Some(end))
+        };
         Ok(Some(SealedSegment { segment: Arc::new(segment), footer, waypoints, bytes }))
     }
 }

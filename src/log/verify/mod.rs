@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
+use crate::format::footer::Waypoint;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{catalog_dir, lock_path, segments_dir};
 use crate::log::open::{check_is_log, checkpoint_files, read_lock};
@@ -176,6 +177,8 @@ struct Verifier<'a> {
     /// Heads to be met, by size, the next one last.
     heads: Vec<(PathBuf, TreeHead)>,
     anchors: Vec<(PathBuf, Seq, Anchor)>,
+    /// Where every 32nd record of the present segment was met.
+    waypoints: Vec<Waypoint>,
     /// Records below this must be there; a writer may be busy with those beyond.
     durable: TreeSize,
     bytes_total: u64,
@@ -217,6 +220,7 @@ impl<'a> Verifier<'a> {
             tree_lost: false,
             heads: Vec::new(),
             anchors: Vec::new(),
+            waypoints: Vec::new(),
             durable,
             bytes_total: 0,
             counts: Counts::default(),

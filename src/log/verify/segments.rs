@@ -8,7 +8,9 @@ use crate::event::RecordKind;
 use crate::format::body;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
-use crate::format::{FormatError, header::SegmentHeader};
+use crate::format::footer::{STRIDE, SegmentFooter, Waypoint};
+use crate::format::header::{self, SegmentHeader};
+use crate::format::FormatError;
 use crate::log::read::decode_anchor;
 use crate::log::verify::{Progress, Verifier};
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -70,8 +72,12 @@ impl Verifier<'_> {
             let place = (Some(ordinal), Some(bytes.saturating_sub(256)), None);
             self.finding(path, place, "footer", "the footer of a sealed segment", "none");
         }
+        self.waypoints.clear();
         self.frames(&segment, end, size, last)?;
         self.check_end(&segment, footer.as_ref(), sealed.as_ref());
+        if let Some(footer) = &footer {
+            self.check_table(&segment, footer)?;
+        }
         Ok(Some(segment.header))
     }
 
@@ -123,9 +129,10 @@ impl Verifier<'_> {
         size: Option<TreeSize>,
         last: bool,
     ) -> Result<()> {
-        let header = &segment.header;
-        let mut at = Position { offset: header.first_frame(), size: header.first };
+        let align = segment.header.frame_align;
+        let mut at = Position { offset: segment.header.first_frame(), size: segment.header.first };
         let (mut head, mut scratch, mut reported) = (Scratch::new(), Scratch::new(), 0);
+        self.padding(segment, header::LEN as u64, at.offset)?;
         while at.offset < end && size.is_none_or(|size| at.size < size) {
             let frame = scan::frame_at(segment, at, &mut head)?.and_then(|frame| {
                 let fits = frame.offset + frame.header.frame_len() <= end;
@@ -136,7 +143,8 @@ impl Verifier<'_> {
                 Ok(frame) => {
                     let body = scan::body(segment, &frame, &mut scratch)?;
                     self.records(segment, &frame, body);
-                    at = frame.next(header.frame_align);
+                    at = frame.next(align);
+                    self.padding(segment, frame.offset + frame.header.frame_len(), at.offset)?;
                 }
                 Err(damage) => {
                     let next = next_frame(segment, at, end)?;
@@ -163,6 +171,38 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// What lies between frames is zeros.
+    fn padding(&mut self, segment: &SegmentFile, from: u64, to: u64) -> Result<()> {
+        let len = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        if len == 0 {
+            return Ok(());
+        }
+        let mut scratch = Scratch::new();
+        let bytes = segment.read_up_to(from, len, &mut scratch)?;
+        if let Some(at) = bytes.iter().position(|byte| *byte != 0) {
+            let place = (Some(segment.header.ordinal), Some(from + at as u64), None);
+            let found = format!("{:02x}", bytes[at]);
+            self.finding(&segment.path, place, "padding between frames", "zeros", found);
+        }
+        Ok(())
+    }
+
+    /// The waypoint table, against where the records were met.
+    fn check_table(&mut self, segment: &SegmentFile, footer: &SegmentFooter) -> Result<()> {
+        let len = footer.table_count as usize * crate::format::layout::waypoint::LEN;
+        let mut scratch = Scratch::new();
+        let table = segment.read(footer.table_offset, len, &mut scratch)?;
+        let crc = crc32fast::hash(table);
+        let same = Waypoint::decode_table(table) == self.waypoints;
+        if crc == footer.table_crc && (same || self.waypoints.len() != footer.table_count as usize) {
+            return Ok(()); // if records were not met, that was reported
+        }
+        let place = (Some(segment.header.ordinal), Some(footer.table_offset), None);
+        let expected = format!("crc {:08x}, and the places of the records", footer.table_crc);
+        self.finding(&segment.path, place, "waypoint table", expected, format!("crc {crc:08x}"));
+        Ok(())
+    }
+
     fn damaged_frame(&mut self, segment: &SegmentFile, at: Position, damage: &FormatError) {
         let seq = at.size.next_seq();
         let place = (Some(segment.header.ordinal), Some(at.offset), Some(seq));
@@ -179,6 +219,9 @@ impl Verifier<'_> {
             let rest = bytes.get(at..).unwrap_or_default();
             let checked = RawRecord::take(rest).and_then(|raw| raw.check(&context, seq));
             let place = (Some(segment.header.ordinal), Some(offset), Some(seq));
+            if (seq.get() - segment.header.first.get()).is_multiple_of(STRIDE) {
+                self.waypoints.push(Waypoint::at(frame.offset, offset));
+            }
             match checked {
                 Ok(record) => {
                     self.record(segment, place, &record);
@@ -246,7 +289,7 @@ impl Verifier<'_> {
     fn check_end(
         &mut self,
         segment: &SegmentFile,
-        footer: Option<&crate::format::footer::SegmentFooter>,
+        footer: Option<&SegmentFooter>,
         sealed: Option<&crate::format::catalog_body::Sealed>,
     ) {
         let root = self.frontier.root();
