@@ -35,6 +35,9 @@ pub(super) fn load_and_mend(
     snapshot: Option<&Snapshot>,
     quarantine: &Path,
 ) -> Result<(Loaded, Vec<Mended>)> {
+    for copy in copies {
+        sync_and_forget(disk, copy)?;
+    }
     let read = [0, 1].map(|n| load::load(disk, &copies[n], log_id, snapshot));
     let (good, loaded, other) = choose(read)?;
     let mut mended = Vec::new();
@@ -50,6 +53,17 @@ pub(super) fn load_and_mend(
         mended.extend(copy_over(disk, &copies[good], bad, quarantine, &reason)?);
     }
     Ok((loaded, mended))
+}
+
+/// What is read of a copy is what the device holds.
+fn sync_and_forget(disk: &dyn Disk, copy: &Path) -> Result<()> {
+    if !disk.exists(copy).map_err(Error::io("look for", copy))? {
+        return Ok(());
+    }
+    let Some(newest) = load::ordinals(disk, copy)?.pop() else { return Ok(()) };
+    let path = segment::path(copy, newest);
+    let file = disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
+    recover::sync_and_forget(&*file, &path, 0)
 }
 
 /// The longer of the good copies, which one it is, and the other.

@@ -62,6 +62,8 @@ pub struct SetAside {
     pub reason: String,
 }
 
+/// Directories whose content is derived, or published elsewhere too: made again if missing.
+const DERIVED: [&str; 3] = ["tree", "checkpoints", "quarantine"];
 const DIRECTORIES: [&str; 5] = ["catalog", "segments", "tree", "checkpoints", "quarantine"];
 
 pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
@@ -102,17 +104,19 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
             disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
         }
     }
-    for name in DIRECTORIES {
-        let path = dir.join(name);
-        if !exists(&path)? {
-            make(&path)?;
+    make_missing(disk, dir, &DIRECTORIES)?;
+    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+}
+
+/// Makes those of the directories that are not there.
+fn make_missing(disk: &dyn Disk, dir: &Path, names: &[&str]) -> Result<()> {
+    for path in names.iter().map(|name| dir.join(name)) {
+        if !disk.exists(&path).map_err(Error::io("look for", &path))? {
+            disk.create_dir(&path).map_err(Error::io("create", &path))?;
+            disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
         }
     }
-    let lock = lock_path(dir);
-    if !exists(&lock)? {
-        disk.open(&lock, Open::CreateNew).map_err(Error::io("create", &lock))?;
-    }
-    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+    Ok(())
 }
 
 /// `bulla.local/` and what of the directory's name may stand in a key name.
@@ -125,10 +129,17 @@ fn default_origin(dir: &Path) -> String {
 
 fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
     let path = lock_path(dir);
-    // A copy of a log may come without it.
-    let exists = disk.exists(&path).map_err(Error::io("look for", &path))?;
-    let how = if exists { Open::ReadWrite } else { Open::CreateNew };
-    let file = disk.open(&path, how).map_err(Error::io("open", &path))?;
+    let opened = match disk.exists(&path).map_err(Error::io("look for", &path))? {
+        true => disk.open(&path, Open::ReadWrite),
+        // It holds nothing that is needed: a copy of a log may come without it.
+        false => match disk.open(&path, Open::CreateNew) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                disk.open(&path, Open::ReadWrite)
+            }
+            created => created,
+        },
+    };
+    let file = opened.map_err(Error::io("open", &path))?;
     if file.try_lock().map_err(Error::io("lock", &path))? {
         return Ok(file);
     }
@@ -154,11 +165,6 @@ pub(super) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId> {
     let missing = |missing: &str| Error::NotALog { path: dir.to_owned(), missing: missing.into() };
     if !disk.exists(dir).map_err(Error::io("look for", dir))? {
         return Err(missing("no such directory"));
-    }
-    for part in ["catalog", "segments"] {
-        if !disk.exists(&dir.join(part)).map_err(Error::io("look for", dir))? {
-            return Err(missing(&format!("no directory {part} in it")));
-        }
     }
     if let Some(log_id) = Catalog::identify(disk, &catalog_dir(dir))? {
         return Ok(log_id);
@@ -243,6 +249,7 @@ fn finish(
 ) -> Result<Log> {
     let disk = Arc::clone(&options.disk);
     let Identity { log_id, algorithm, origin } = identity;
+    make_missing(&*disk, dir, &DERIVED)?;
     let (marks, mark) = MarkFile::open_or_create(&*disk, &tree_dir(dir), log_id)?;
     let known = match &catalog {
         CatalogState::Good(catalog) => (catalog.state().segments().collect(), catalog.signed()),

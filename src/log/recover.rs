@@ -232,6 +232,11 @@ impl Walk<'_> {
             let path = segment::path(&segments_dir(self.dir), ordinal);
             let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal);
             let how = if sealed.is_some() { Open::Read } else { Open::ReadWrite };
+            if sealed.is_none() {
+                // The header, too, must be what the device holds.
+                let file = self.disk().open(&path, how).map_err(Error::io("open", &path))?;
+                recover::sync_and_forget(&*file, &path, 0)?;
+            }
             let opened = match SegmentFile::open(self.disk(), &path, how) {
                 // Nothing above the mark is in it: whoever reads it is told.
                 Err(Error::Corrupt { .. }) if ends_at(sealed, mark) => continue,
@@ -361,10 +366,7 @@ impl Walk<'_> {
                 let end = recover::complete(&segment, from, size, each)?;
                 Tail { end, torn: None }
             }
-            None => {
-                sync_and_forget(&segment, from.offset)?;
-                recover::last(&segment, from, each)?
-            }
+            None => recover::last(&segment, from, each)?,
         };
         if let Some(error) = bad {
             return Err(Failed(error));
@@ -559,14 +561,6 @@ pub(super) fn sealed_by_footers(options: &LogOptions, dir: &Path) -> Result<Vec<
     }
     sealed.sort_unstable_by_key(|sealed| sealed.ordinal);
     Ok(sealed)
-}
-
-/// Recovery reads what the device holds, not what the page cache remembers.
-fn sync_and_forget(segment: &SegmentFile, from: u64) -> Result<()> {
-    let file = segment.file();
-    file.sync_data().map_err(Error::io("sync", &segment.path))?;
-    let len = segment.file_len()?.saturating_sub(from);
-    file.drop_cache(from, len).map_err(Error::io("drop the cache of", &segment.path))
 }
 
 /// What the log signed and anchored must be what is there.

@@ -164,7 +164,11 @@ impl MadeAhead {
         }
         let file = disk.open(&temporary, Open::CreateNew).map_err(full)?;
         let space = Arc::new(Space::new(path.clone(), file, 0));
-        space.ensure(FIRST_STEP, 0)?;
+        if let Err(error) = space.ensure(FIRST_STEP, 0) {
+            // What is made ahead shall not take the space that the active one needs.
+            let _ = disk.remove_file(&temporary);
+            return Err(error);
+        }
         disk.rename(&temporary, &path).map_err(full)?;
         disk.sync_dir(dir).map_err(full)?;
         Ok(MadeAhead { ordinal, path, space })

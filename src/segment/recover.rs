@@ -176,16 +176,26 @@ pub fn keep(disk: &dyn Disk, quarantine: &Path, name: &str, bytes: &[u8]) -> Res
     let mut file = name.to_owned();
     for n in 2_u64.. {
         let to = quarantine.join(&file);
-        if !disk.exists(&to).map_err(Error::io("look for", &to))? {
+        let exists = disk.exists(&to).map_err(Error::io("look for", &to))?;
+        // The same bytes may be there and not be durable: they are written again.
+        if !exists || read_file(disk, &to, bytes.len() as u64).is_ok_and(|kept| kept == bytes) {
             replace_file(disk, &to, bytes).map_err(Error::io("set aside to", &to))?;
-            break;
-        }
-        if read_file(disk, &to, bytes.len() as u64).is_ok_and(|kept| kept == bytes) {
             break;
         }
         file = format!("{name}.{n}");
     }
     Ok(file)
+}
+
+/// Syncs a file and drops the system's cache of it from an offset on: recovery reads what
+/// the device holds, not what memory pretends after a failed sync.
+///
+/// # Errors
+/// I/O.
+pub fn sync_and_forget(file: &dyn DiskFile, path: &Path, from: u64) -> Result<()> {
+    file.sync_data().map_err(Error::io("sync", path))?;
+    let len = file.len().map_err(Error::io("stat", path))?.saturating_sub(from);
+    file.drop_cache(from, len).map_err(Error::io("drop the cache of", path))
 }
 
 /// Bytes of a file up to the last one that is not zero, from an offset on.

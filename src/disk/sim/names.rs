@@ -143,23 +143,26 @@ impl Names {
     }
 
     /// Makes the entries of a directory durable, and with them what they build on
-    /// elsewhere. What builds on a change that was lost is lost with it.
+    /// elsewhere. What builds on a change that was lost is lost with it; a name that is
+    /// given anew since is stored anew, and its lost change is past.
     pub(super) fn sync(&mut self, dir: NodeId) {
         let chosen = self.needed_for(dir);
-        let mut tainted: BTreeSet<Entry> = BTreeSet::new();
         let pending = std::mem::take(&mut self.pending);
-        for (mut change, chosen) in pending.into_iter().zip(chosen) {
-            let builds_on_lost = change.entries().any(|entry| tainted.contains(entry));
-            change.lost |= builds_on_lost;
-            if change.lost {
-                tainted.extend(change.entries().cloned());
-            }
-            if chosen && !change.lost {
+        for (change, chosen) in pending.into_iter().zip(chosen) {
+            let lost = change.lost || self.builds_on_lost(&change);
+            if chosen && !lost {
+                self.pending.retain(|past| !past.lost || past.added != change.added);
                 change.apply(&mut self.durable);
             } else {
-                self.pending.push(change);
+                self.pending.push(Change { lost, ..change });
             }
         }
+    }
+
+    /// Whether a lost change put there what this one moves or removes.
+    fn builds_on_lost(&self, change: &Change) -> bool {
+        let gave = |past: &Change| past.added == change.removed && past.target == change.target;
+        change.removed.is_some() && self.pending.iter().any(|past| past.lost && gave(past))
     }
 
     /// For each pending change, whether syncing the directory must store it.
