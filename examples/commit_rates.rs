@@ -1,4 +1,5 @@
-//! How fast this machine commits: `cargo run --release --example commit_rates -- DIR`.
+//! How fast this machine commits:
+//! `cargo run --release --example commit_rates -- [DIR [ROUNDS]]`.
 //!
 //! One thread, 16 threads, batches of 1,000, each next to a raw file that is written with
 //! `pwrite` + `fdatasync` into zero-filled space, alternating, medians of the rounds.
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use bulla::{Actor, Event, Log, Resource};
 
-const FOR: Duration = Duration::from_secs(2);
+/// Each measurement takes this long.
+const FOR: Duration = Duration::from_millis(1_000);
 
 fn event(n: u64) -> Event {
     let actor = Actor::new("user", format!("user-{}", n % 10_000));
@@ -80,16 +82,20 @@ fn bulla(dir: &Path, threads: usize, batch: usize) -> f64 {
 }
 
 fn main() {
-    let dir = std::env::args().nth(1).unwrap_or_else(|| ".".into());
-    let dir = Path::new(&dir);
-    for round in 1..=3 {
-        let single = (raw(dir, 1), bulla(dir, 1, 1));
-        let many = bulla(dir, 16, 1);
-        let bulk = (raw(dir, 1_000), bulla(dir, 1, 1_000));
+    let mut arguments = std::env::args().skip(1);
+    let dir = arguments.next().map_or_else(std::env::temp_dir, Into::into);
+    let rounds = arguments.next().map_or(1, |rounds| rounds.parse().unwrap());
+    let dir = dir.join(format!("bulla-rates-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    for round in 1..=rounds {
+        let single = (raw(&dir, 1), bulla(&dir, 1, 1));
+        let many = bulla(&dir, 16, 1);
+        let bulk = (raw(&dir, 1_000), bulla(&dir, 1, 1_000));
         println!(
             "round {round}: raw {:.0}/s, one thread {:.0}/s ({:.2}), 16 threads {many:.0}/s ({:.2}); \
              raw batches {:.0}/s, batches {:.0}/s ({:.2})",
             single.0, single.1, single.1 / single.0, many / single.0, bulk.0, bulk.1, bulk.1 / bulk.0
         );
     }
+    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -1,4 +1,4 @@
-//! bulla: an embedded, append-only, tamper-evident storage engine for audit logs.
+#![doc = include_str!("../README.md")]
 #[cfg(feature = "engine")]
 pub mod catalog;
 pub mod checkpoint;

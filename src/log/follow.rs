@@ -121,7 +121,7 @@ impl LogReader {
                 }
                 break;
             };
-            if self.read_on(tail, published)? {
+            if self.read_on(tail, published)? || self.replaced(tail)? {
                 continue;
             }
             let (ordinal, size) = (tail.segment.header.ordinal + 1, tail.at.size);
@@ -174,6 +174,30 @@ impl LogReader {
         });
         state.tail = Some(Tail { segment, waypoints, at });
         Ok(true)
+    }
+
+    /// Takes up a segment that recovery began anew under the same ordinal, because no
+    /// record of the first attempt was ever acknowledged.
+    fn replaced(&self, tail: &mut Tail) -> Result<bool> {
+        let old = &tail.segment.header;
+        if tail.at.size > old.first {
+            return Ok(false);
+        }
+        let disk = &*self.options.disk;
+        match SegmentFile::open(disk, &tail.segment.path, Open::Read) {
+            Ok(Some(new)) if new.header.nonce != old.nonce && new.header.first == old.first => {
+                tail.at = Position { offset: new.header.first_frame(), size: new.header.first };
+                tail.segment = Arc::new(new);
+                let (ordinal, segment) = (tail.segment.header.ordinal, Arc::clone(&tail.segment));
+                let open = Some((segment, Arc::clone(&tail.waypoints)));
+                self.view.update(|entries| {
+                    entries.iter_mut().filter(|e| e.ordinal == ordinal).for_each(|e| e.open = open.clone());
+                });
+                Ok(true)
+            }
+            Err(error @ Error::Unsupported { .. }) => Err(error),
+            _ => Ok(false),
+        }
     }
 
     /// Reads one more frame of the tail; whether there was one that may be shown.

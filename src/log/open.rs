@@ -122,7 +122,10 @@ fn default_origin(dir: &Path) -> String {
 
 fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
     let path = lock_path(dir);
-    let file = disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
+    // A copy of a log may come without it.
+    let exists = disk.exists(&path).map_err(Error::io("look for", &path))?;
+    let how = if exists { Open::ReadWrite } else { Open::CreateNew };
+    let file = disk.open(&path, how).map_err(Error::io("open", &path))?;
     if file.try_lock().map_err(Error::io("lock", &path))? {
         return Ok(file);
     }
@@ -149,8 +152,10 @@ pub(super) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId> {
     if !disk.exists(dir).map_err(Error::io("look for", dir))? {
         return Err(missing("no such directory"));
     }
-    if !disk.exists(&lock_path(dir)).map_err(Error::io("look for", dir))? {
-        return Err(missing("no LOCK file in it"));
+    for part in ["catalog", "segments"] {
+        if !disk.exists(&dir.join(part)).map_err(Error::io("look for", dir))? {
+            return Err(missing(&format!("no directory {part} in it")));
+        }
     }
     if let Some(log_id) = Catalog::identify(disk, &catalog_dir(dir))? {
         return Ok(log_id);

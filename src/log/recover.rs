@@ -414,7 +414,6 @@ impl Walk<'_> {
             last_anchor: self.last_anchor,
             last_recorded_at: self.last_recorded_at,
             clock_offset: offset - i128::from(clock.now().as_nanos()),
-            begun_at: monotonic,
             since_mark: 0,
             unwatermarked: self.recovery.replayed > 0,
             clock_steps: Vec::new(),

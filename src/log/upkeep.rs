@@ -199,8 +199,13 @@ impl Core {
             self.write_mark(upkeep)?;
         }
         let mut writer = self.writer.lock();
-        let old = now.saturating_sub(writer.begun_at) >= self.jittered_age();
-        if old && writer.active.as_ref().is_some_and(|active| active.count() > 0) {
+        // By the wall clock, so that the age goes on counting while the log is closed.
+        let (today, age) = (self.options.clock.now(), self.jittered_age());
+        let old = writer.active.as_ref().is_some_and(|active| {
+            active.count() > 0
+                && today.saturating_since(active.segment.header.created_at) >= age
+        });
+        if old {
             writer.retire(self)?;
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
@@ -72,8 +71,6 @@ pub(crate) struct Writer {
     pub(crate) last_recorded_at: Timestamp,
     /// Monotonic minus wall clock, in nanoseconds, when they were last compared.
     pub(crate) clock_offset: i128,
-    /// When the active segment was begun, by the monotonic clock.
-    pub(crate) begun_at: Duration,
     /// Bytes of frames since the last mark.
     pub(crate) since_mark: u64,
     /// Records above the last watermark that later frames do not vouch for.
@@ -156,12 +153,12 @@ impl Writer {
         let back = now < self.last_recorded_at
             && self.last_recorded_at.saturating_since(now).as_nanos() > tolerance;
         let jumped = (offset - self.clock_offset).unsigned_abs() > tolerance;
+        // From commit to commit, so that slow drift never adds up to a jump.
+        let expected = monotonic - std::mem::replace(&mut self.clock_offset, offset);
         if !back && !jumped {
             return Ok(now.max(self.last_recorded_at));
         }
-        let expected = monotonic - self.clock_offset;
         let expected = i64::try_from(expected).map_or(self.last_recorded_at, Timestamp::from_nanos);
-        self.clock_offset = offset;
         if self.active.as_ref().is_some_and(|active| active.count() > 0) {
             self.retire(core)?;
         }
@@ -231,7 +228,6 @@ impl Writer {
         let active = Active::begin(made, header);
         ahead.next_ordinal += 1;
         drop(ahead);
-        self.begun_at = core.options.clock.monotonic();
         self.enter(core, active);
         Ok(())
     }

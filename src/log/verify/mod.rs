@@ -13,15 +13,14 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
-use crate::disk::{Disk, RealDisk};
+use crate::disk::{Disk, Open, RealDisk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{catalog_dir, segments_dir};
-use crate::log::open::{check_is_log, checkpoint_files};
-use crate::log::options::LogOptions;
+use crate::log::core::{catalog_dir, lock_path, segments_dir};
+use crate::log::open::{check_is_log, checkpoint_files, read_lock};
 use crate::log::{sign, stats};
 use crate::merkle::{Frontier, TreeHead};
 use crate::segment;
@@ -177,8 +176,8 @@ struct Verifier<'a> {
     /// Heads to be met, by size, the next one last.
     heads: Vec<(PathBuf, TreeHead)>,
     anchors: Vec<(PathBuf, Seq, Anchor)>,
-    /// Records that a writer may still be busy with lie beyond this.
-    limit: TreeSize,
+    /// Records below this must be there; a writer may be busy with those beyond.
+    durable: TreeSize,
     bytes_total: u64,
     counts: Counts,
 }
@@ -200,7 +199,7 @@ impl<'a> Verifier<'a> {
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<Self> {
         let mut findings = Vec::new();
-        let limit = durable_size(dir, options);
+        let durable = durable_size(dir, options, log_id);
         let catalog = open_catalog(dir, options, log_id, &mut findings)?;
         let sealed = catalog.as_ref().map(|catalog| catalog.state().segments().collect());
         let algorithm = algorithm(dir, options, catalog.as_ref())?;
@@ -218,7 +217,7 @@ impl<'a> Verifier<'a> {
             tree_lost: false,
             heads: Vec::new(),
             anchors: Vec::new(),
-            limit,
+            durable,
             bytes_total: 0,
             counts: Counts::default(),
         })
@@ -365,10 +364,11 @@ fn finding_of(dir: &Path, error: Error) -> Finding {
     Finding { file, segment: None, offset, seq: None, what, expected, found }
 }
 
-/// Records that the writer says are durable; all there are if nobody says.
-fn durable_size(dir: &Path, options: &VerifyOptions) -> TreeSize {
-    let reader = LogOptions::new().disk(Arc::clone(&options.disk)).open_read_only(dir);
-    reader.map_or(TreeSize::new(u64::MAX), |reader| reader.size())
+/// Records that the writer says are durable: they must be there, and whole.
+fn durable_size(dir: &Path, options: &VerifyOptions, log_id: LogId) -> TreeSize {
+    let file = options.disk.open(&lock_path(dir), Open::Read).ok();
+    let lock = file.and_then(|file| read_lock(&*file)).filter(|lock| lock.log_id == log_id);
+    lock.map_or(TreeSize::ZERO, |lock| lock.durable)
 }
 
 /// Both copies are read whole; the better one is kept.

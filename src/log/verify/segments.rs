@@ -60,16 +60,17 @@ impl Verifier<'_> {
             (Some(footer), _) => footer.frames_end,
             _ => bytes,
         };
+        // Where it must end, if that is known.
         let size = match (&sealed, &footer) {
-            (Some(sealed), _) => TreeSize::new(sealed.first.saturating_add(sealed.count)),
-            (None, Some(footer)) => footer.end(),
-            (None, None) => self.limit,
+            (Some(sealed), _) => Some(TreeSize::new(sealed.first.saturating_add(sealed.count))),
+            (None, Some(footer)) => Some(footer.end()),
+            (None, None) => None,
         };
         if sealed.is_some() && footer.is_none() {
             let place = (Some(ordinal), Some(bytes.saturating_sub(256)), None);
             self.finding(path, place, "footer", "the footer of a sealed segment", "none");
         }
-        self.frames(&segment, end, size, sealed.is_some() || footer.is_some() || !last)?;
+        self.frames(&segment, end, size, last)?;
         self.check_end(&segment, footer.as_ref(), sealed.as_ref());
         Ok(Some(segment.header))
     }
@@ -119,25 +120,37 @@ impl Verifier<'_> {
         &mut self,
         segment: &SegmentFile,
         end: u64,
-        size: TreeSize,
-        complete: bool,
+        size: Option<TreeSize>,
+        last: bool,
     ) -> Result<()> {
         let header = &segment.header;
         let mut at = Position { offset: header.first_frame(), size: header.first };
         let (mut head, mut scratch, mut reported) = (Scratch::new(), Scratch::new(), 0);
-        while at.offset < end && at.size < size {
-            match scan::frame_at(segment, at, &mut head)? {
-                Ok(frame) if frame.offset + frame.header.frame_len() <= end => {
+        while at.offset < end && size.is_none_or(|size| at.size < size) {
+            let frame = scan::frame_at(segment, at, &mut head)?.and_then(|frame| {
+                let fits = frame.offset + frame.header.frame_len() <= end;
+                let beyond = || FormatError::mismatch("frame", "its whole body", "the end");
+                if fits { Ok(frame) } else { Err(beyond()) }
+            });
+            match frame {
+                Ok(frame) => {
                     let body = scan::body(segment, &frame, &mut scratch)?;
                     self.records(segment, &frame, body);
                     at = frame.next(header.frame_align);
                 }
-                // The end of a log that is being written, or was killed.
-                _ if !complete && self.limit.get() == u64::MAX => break,
-                damaged => match self.step_over(segment, at, end, damaged)? {
-                    Some(next) => at = next,
-                    None => break,
-                },
+                Err(damage) => {
+                    let next = next_frame(segment, at, end)?;
+                    // Unsealed segments end where no whole frame follows, unless more
+                    // was durable.
+                    let open_end = size.is_none() && (at.size >= self.durable || !last);
+                    if next.is_none() && open_end {
+                        break;
+                    }
+                    self.damaged_frame(segment, at, &damage);
+                    let Some(next) = next else { break };
+                    self.substitute(next.size);
+                    at = next;
+                }
             }
             if at.offset - reported >= REPORT_EVERY {
                 reported = at.offset;
@@ -145,32 +158,16 @@ impl Verifier<'_> {
                 (self.progress)(Progress { bytes_done, bytes_total: self.bytes_total });
             }
         }
-        if size.get() != u64::MAX {
-            self.substitute(size);
-        }
+        let expected = size.unwrap_or(if last { self.durable } else { TreeSize::ZERO });
+        self.substitute(expected);
         Ok(())
     }
 
-    /// Reports a damaged frame and finds the next whole one.
-    fn step_over(
-        &mut self,
-        segment: &SegmentFile,
-        at: Position,
-        end: u64,
-        damaged: std::result::Result<FrameAt, FormatError>,
-    ) -> Result<Option<Position>> {
-        let found = match damaged {
-            Ok(_) => "a frame that reaches beyond the end".to_owned(),
-            Err(error) => error.to_string(),
-        };
+    fn damaged_frame(&mut self, segment: &SegmentFile, at: Position, damage: &FormatError) {
         let seq = at.size.next_seq();
         let place = (Some(segment.header.ordinal), Some(at.offset), Some(seq));
-        self.finding(&segment.path, place, "frame", format!("the frame of record {seq}"), found);
-        let next = next_frame(segment, at, end)?;
-        if let Some(next) = next {
-            self.substitute(next.size);
-        }
-        Ok(next)
+        let expected = format!("the frame of record {seq}");
+        self.finding(&segment.path, place, "frame", expected, damage.to_string());
     }
 
     fn records(&mut self, segment: &SegmentFile, frame: &FrameAt, bytes: &[u8]) {

@@ -1,0 +1,102 @@
+//! What single steps cost: `cargo bench -p bulla`. Commit rates next to a raw file are in
+//! `examples/commit_rates.rs` and `bulla bench`.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::hint::black_box;
+
+use bulla::format::body;
+use bulla::merkle::Frontier;
+use bulla::{
+    Actor, Disclosure, Durability, Event, HashAlgorithm, Log, Query, Resource, Seq, Signer,
+    Timestamp,
+};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+
+fn event(n: u64) -> Event {
+    let actor = Actor::new("user", format!("user-{}", n % 1_000));
+    Event::new(actor, "invoice.update", Resource::new("invoice", format!("inv-{n}")))
+        .tenant("tenant-7")
+        .ip("203.0.113.77")
+        .user_agent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0")
+        .request_id(format!("{n:032x}"))
+        .source("billing-api")
+        .details_json(r#"{"path":"/v1/invoices","method":"PUT","status":200,"latency":17}"#)
+        .unwrap()
+}
+
+fn hashing(c: &mut Criterion) {
+    for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Blake3] {
+        let mut group = c.benchmark_group(format!("{algorithm}"));
+        let record = [7u8; 223];
+        group.bench_function("leaf of 223 bytes", |b| b.iter(|| algorithm.leaf(&[black_box(&record)])));
+        let leaf = algorithm.leaf(&[&record]);
+        group.bench_function("1,000 leaves into a tree", |b| {
+            b.iter_batched(
+                || Frontier::new(algorithm),
+                |mut tree| (0..1_000).for_each(|_| tree.push(leaf, |_, _| ())),
+                BatchSize::SmallInput,
+            );
+        });
+        group.finish();
+    }
+}
+
+fn bodies(c: &mut Criterion) {
+    let given = event(41);
+    let now = Timestamp::from_nanos(1_763_758_561_123_456_789);
+    let mut out = Vec::new();
+    let lengths = body::encode_event(&given, now, [1; 16], [2; 16], &mut out).unwrap();
+    let mut group = c.benchmark_group("bodies");
+    group.bench_function("encode an event", |b| {
+        let mut buf = Vec::with_capacity(1024);
+        b.iter(|| {
+            buf.clear();
+            body::encode_event(black_box(&given), now, [1; 16], [2; 16], &mut buf).unwrap()
+        });
+    });
+    group.bench_function("decode an envelope", |b| {
+        b.iter(|| body::decode_envelope(black_box(&out[..lengths.envelope])).unwrap().occurred_at);
+    });
+    group.finish();
+}
+
+fn log(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::options()
+        .origin("example.com/bench")
+        .durability(Durability::Os)
+        .create(dir.path().join("log"))
+        .unwrap();
+    let events: Vec<Event> = (0..1_000).map(event).collect();
+    let mut group = c.benchmark_group("log, durability os");
+    group.bench_function("append one", |b| b.iter(|| log.append(black_box(&events[7])).unwrap()));
+    group.throughput(Throughput::Elements(1_000));
+    group.bench_function("append a batch of 1,000", |b| {
+        b.iter(|| log.append_batch(black_box(&events)).unwrap());
+    });
+    group.finish();
+
+    while log.size().get() < 200_000 {
+        log.append_batch(&events).unwrap();
+    }
+    let signer =
+        Signer::generate(&dir.path().join("key"), "example.com/bench", log.algorithm()).unwrap();
+    let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
+    let keys = [signer.verifying_key().clone()];
+    let proof = log.prove(Seq::new(777), &checkpoint, Disclosure::Whole).unwrap();
+    let mut group = c.benchmark_group("read");
+    group.bench_function("get", |b| b.iter(|| log.get(black_box(Seq::new(12_345))).unwrap()));
+    group.bench_function("make a proof", |b| {
+        b.iter(|| log.prove(black_box(Seq::new(777)), &checkpoint, Disclosure::Whole).unwrap());
+    });
+    group.bench_function("check a proof", |b| b.iter(|| proof.verify_record(&keys).unwrap()));
+    group.throughput(Throughput::Elements(log.size().get()));
+    group.sample_size(10);
+    group.bench_function("scan for an absent actor", |b| {
+        b.iter(|| log.query(&Query::new().actor("nobody")).unwrap().count());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, hashing, bodies, log);
+criterion_main!(benches);
