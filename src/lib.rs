@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod checkpoint;
 #[cfg(feature = "engine")]
 pub mod disk;
+#[cfg(doc)]
+pub mod docs;
 #[cfg(feature = "engine")]
 pub mod error;
 pub mod event;

@@ -39,6 +39,8 @@ const FLOORS: &[&str] = &[
     "tree",
     "catalog",
     "log",
+    // Only in rustdoc: the documents of `docs/`.
+    "docs",
 ];
 
 /// The last floor that is built without the `engine` feature.

@@ -7,7 +7,6 @@ use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::catalog_body::Snapshot;
-use crate::segment::bytes::SegmentFile;
 use crate::segment::{self, recover};
 
 /// What opening had to do to the catalog, to be recorded in it.
@@ -82,12 +81,13 @@ fn cut_torn(
     quarantine: &Path,
 ) -> Result<Mended> {
     let (ordinal, offset) = (loaded.segment.header.ordinal, loaded.end.offset);
-    let file = format!("catalog-{ordinal:08}-{offset}.torn");
-    let writable = SegmentFile::open(disk, &loaded.segment.path, Open::ReadWrite)?;
-    if let Some(writable) = &writable {
-        let from = (&**writable.file(), writable.path.as_path());
-        recover::set_aside(disk, &quarantine.join(&file), from, offset, torn.len)?;
-    }
+    let name = format!("catalog-{ordinal:08}-{offset}.torn");
+    let path = loaded.segment.path.as_path();
+    let file = disk.open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
+    let kept = recover::copy_aside(disk, quarantine, &name, (&*file, path), (offset, torn.len))?;
+    file.set_len(offset).map_err(Error::io("cut", path))?;
+    file.sync_data().map_err(Error::io("sync", path))?;
+    let file = kept;
     let reason = torn.reason.to_string();
     Ok(Mended { ordinal, offset, len: torn.len, file, reason, rotate: true })
 }
@@ -115,9 +115,7 @@ fn copy_over(
         if same || old.iter().all(|byte| *byte == 0) {
             continue;
         }
-        let file = format!("catalog-copy-{ordinal:08}.seg");
-        let aside = quarantine.join(&file);
-        crate::disk::replace_file(disk, &aside, &old).map_err(Error::io("set aside to", &aside))?;
+        let file = recover::keep(disk, quarantine, &format!("catalog-copy-{ordinal:08}.seg"), &old)?;
         let (len, reason) = (old.len() as u64, reason.to_owned());
         mended.push(Mended { ordinal, offset: 0, len, file, reason, rotate: false });
     }

@@ -100,6 +100,11 @@ impl Catalog {
             if !disk.exists(&path).map_err(Error::io("look for", &path))? {
                 disk.create_dir(&path).map_err(Error::io("create", &path))?;
             }
+            // What it left holds no record.
+            for ordinal in load::ordinals(&*disk, &path)? {
+                let left = crate::segment::path(&path, ordinal);
+                disk.remove_file(&left).map_err(Error::io("remove", &left))?;
+            }
         }
         let lock = open_or_create(&*disk, dir, &dir.join("LOCK"))?;
         disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
@@ -330,7 +335,8 @@ impl Catalog {
         self.last_kind = Some(body.kind());
         self.since_snapshot += 1;
         if self.since_snapshot >= SNAPSHOT_EVERY {
-            self.write_snapshot()?;
+            // Derived: the record is durable, and the next one tries again.
+            let _ = self.write_snapshot();
         }
         Ok(())
     }

@@ -7,8 +7,6 @@
 //! a moment, at most [`GATHER_MAX`], while callers of the last commit are still on their
 //! way back, and stops doing so when they do not come.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -116,11 +114,8 @@ impl Slot {
     }
 }
 
-/// A queued event: wait for it, or await it on any runtime.
-///
-/// Dropping it does not take the event back.
+/// A queued event. Dropping it does not take the event back.
 #[derive(Debug)]
-#[must_use]
 pub(crate) struct Pending {
     slot: Arc<Slot>,
 }
@@ -144,14 +139,6 @@ impl Pending {
             None => state.waker = Some(context.waker().clone()),
         }
         Poll::Pending
-    }
-}
-
-impl Future for Pending {
-    type Output = Result<Committed>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pending::poll(&self, context)
     }
 }
 

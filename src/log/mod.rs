@@ -1,11 +1,11 @@
 //! The engine: an open log, one verb a file.
 //!
-//! - [`options`]: create and open; [`open`], [`recover`]: how that is done;
-//! - [`commit`]: group commit, [`writer`]: what its leader does, [`encode`]: what callers do;
-//! - [`upkeep`]: what happens in the background;
-//! - [`view`], [`read`]: what readers see; [`follow`]: readers in other processes;
-//! - [`sign`], [`prove`]: checkpoints and proofs; [`verify`]: re-reads everything;
-//! - [`stats`]: what there is.
+//! - `options`: create and open; `open`, `recover`: how that is done;
+//! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
+//! - `upkeep`: what happens in the background;
+//! - `view`, `read`: what readers see; `follow`: readers in other processes;
+//! - `sign`, `prove`: checkpoints and proofs; `verify`: re-reads everything;
+//! - `stats`: what there is.
 
 mod commit;
 mod core;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Created, Quarantined};
 use crate::format::lock::{self, LockFile};
 use crate::format::{LogId, Stream};
-use crate::hash::HashAlgorithm;
+use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{
     CatalogState, Core, Upkeep, catalog_dir, checkpoints_dir, lock_path, quarantine_dir,
     segments_dir, tree_dir,
@@ -25,6 +25,7 @@ use crate::log::view::{Entry, View};
 use crate::log::{Log, upkeep};
 use crate::random;
 use crate::segment;
+use crate::seq::TreeSize;
 use crate::tree::mark::MarkFile;
 
 /// What opening a log found and did.
@@ -89,7 +90,9 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
     if exists(dir)? {
         let names = disk.list(dir).map_err(Error::io("list", dir))?;
         let foreign = names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
-        if foreign || Catalog::identify(disk, &catalog_dir(dir))?.is_some() {
+        let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
+            || segment::identify(disk, &segments_dir(dir))?.is_some();
+        if foreign || begun {
             return Err(Error::Exists { path: dir.to_owned() });
         }
     } else {
@@ -241,20 +244,27 @@ fn finish(
     let disk = Arc::clone(&options.disk);
     let Identity { log_id, algorithm, origin } = identity;
     let (marks, mark) = MarkFile::open_or_create(&*disk, &tree_dir(dir), log_id)?;
-    let sealed = match &catalog {
-        CatalogState::Good(catalog) => catalog.state().segments().collect(),
-        CatalogState::Damaged(_) => recover::sealed_by_footers(&options, dir)?,
+    let known = match &catalog {
+        CatalogState::Good(catalog) => (catalog.state().segments().collect(), catalog.signed()),
+        CatalogState::Damaged(_) => {
+            (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
+        }
     };
-    let Recovered { tree, entries, writer, ahead, mut recovery } =
-        recover::main_log(&options, dir, (log_id, algorithm), mark, sealed)?;
-    set_aside.append(&mut recovery.set_aside);
-    record_set_aside(&mut catalog, &set_aside)?;
-    recovery.set_aside = set_aside;
-    if let CatalogState::Damaged(reason) = &catalog {
-        recovery.catalog_damage = Some(reason.clone());
-    }
-    let view = make_view(&options, dir, (log_id, algorithm), entries);
+    let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
+        recover::main_log(&options, dir, (log_id, algorithm), mark, known)?;
+    let view = Arc::new(make_view(&options, dir, (log_id, algorithm), entries));
     view.publish(writer.size);
+    match &catalog {
+        CatalogState::Good(catalog) => {
+            recover::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
+        }
+        CatalogState::Damaged(reason) => recovery.catalog_damage = Some(reason.clone()),
+    }
+    // Everything is in order: only now is anything changed.
+    set_aside.append(&mut recover::set_aside(&*disk, dir, &leftovers)?);
+    record_set_aside(&mut catalog, &set_aside)?;
+    recover::clear_away(&*disk, dir, &leftovers)?;
+    recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
     let durable = AtomicU64::new(writer.size.get());
     let core = Arc::new(Core {
@@ -263,7 +273,7 @@ fn finish(
         algorithm,
         origin,
         lock,
-        view: Arc::new(view),
+        view,
         tree: Arc::new(tree),
         queue: Default::default(),
         upkeep: Mutex::new(Upkeep { marks, seen: (writer.size.get(), now), synced_at: now }),
@@ -277,7 +287,6 @@ fn finish(
         recovery,
         options,
     });
-    recover::check_against_catalog(&core)?;
     recover::republish(&core)?;
     core.writer.lock().set_durable(&core, core.view.size());
     core.upkeep_after_open()?;

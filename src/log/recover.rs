@@ -1,9 +1,10 @@
 //! Recovery of the main log: from the newest mark to its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, Open};
+use crate::catalog::Catalog;
+use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::TimeRange;
@@ -16,7 +17,7 @@ use crate::log::core::{Ahead, CatalogState, Core, quarantine_dir, segments_dir, 
 use crate::log::open::{Recovery, SetAside, checkpoint_files};
 use crate::log::options::LogOptions;
 use crate::log::read;
-use crate::log::view::Entry;
+use crate::log::view::{Entry, View};
 use crate::log::writer::{Resting, Retired, Writer};
 use crate::merkle::Frontier;
 use crate::segment::active::Active;
@@ -37,6 +38,31 @@ pub(super) struct Recovered {
     pub(super) writer: Writer,
     pub(super) ahead: Ahead,
     pub(super) recovery: Recovery,
+    /// What is to be set aside, once everything else was found to be in order.
+    pub(super) leftovers: Vec<Leftover>,
+}
+
+/// What is known of the records before they are read.
+#[derive(Clone)]
+struct Known {
+    sealed: Vec<Sealed>,
+    /// Size and root of the newest signed head; size 0: none.
+    signed: (TreeSize, Hash),
+    /// So many records were durable: a seal, a signed head or a mark says so.
+    vouched: TreeSize,
+}
+
+/// Bytes that are not part of the log.
+pub(super) struct Leftover {
+    pub(super) ordinal: u64,
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) offset: u64,
+    /// Up to the last byte that is not zero; 0: nothing to keep.
+    pub(super) len: u64,
+    pub(super) reason: String,
+    /// Whether the whole file goes.
+    pub(super) remove: bool,
 }
 
 /// Leaves are written to the hash files in portions of this many bytes.
@@ -47,6 +73,7 @@ struct Walk<'a> {
     options: &'a LogOptions,
     dir: &'a Path,
     log_id: LogId,
+    vouched: TreeSize,
     tree: TreeStore,
     sealed: Vec<Sealed>,
     entries: Vec<Entry>,
@@ -57,28 +84,37 @@ struct Walk<'a> {
     last_anchor: TreeSize,
     last_recorded_at: Timestamp,
     recovery: Recovery,
+    leftovers: Vec<Leftover>,
+    /// Where the last segment ends, and what is wrong with what follows.
+    stopped: Option<(PathBuf, u64, String)>,
 }
 
 /// Reads the main log from its newest mark on; without one that fits, from its start.
+/// Changes nothing but derived files.
 pub(super) fn main_log(
     options: &LogOptions,
     dir: &Path,
     identity: (LogId, HashAlgorithm),
     mark: Option<Mark>,
-    sealed: Vec<Sealed>,
+    known: (Vec<Sealed>, (TreeSize, Hash)),
 ) -> Result<Recovered> {
+    let (sealed, signed) = known;
+    let ends = sealed.iter().map(|sealed| sealed.first.saturating_add(sealed.count));
+    let marked = mark.as_ref().map_or(0, |mark| mark.frontier.size().get());
+    let vouched = ends.chain([marked, signed.0.get()]).max().map_or(TreeSize::ZERO, TreeSize::new);
+    let known = Known { sealed, signed, vouched };
     if let Some(mark) = mark {
-        match walk(options, dir, identity, Some(mark), sealed.clone()) {
+        match walk(options, dir, identity, Some(mark), known.clone()) {
             // A derived file is damaged or missing: make all of them anew.
             Err(NotFitting(why)) => {
-                let mut recovered = whole(walk(options, dir, identity, None, sealed))?;
+                let mut recovered = whole(walk(options, dir, identity, None, known))?;
                 recovered.recovery.rebuilt = Some(why);
                 return Ok(recovered);
             }
             fits => return whole(fits),
         }
     }
-    whole(walk(options, dir, identity, None, sealed))
+    whole(walk(options, dir, identity, None, known))
 }
 
 use Failure::{Failed, NotFitting};
@@ -109,9 +145,10 @@ fn walk(
     dir: &Path,
     identity: (LogId, HashAlgorithm),
     mark: Option<Mark>,
-    sealed: Vec<Sealed>,
+    known: Known,
 ) -> Result<Recovered, Failure> {
     let (log_id, algorithm) = identity;
+    let Known { sealed, signed, vouched } = known;
     let frontier = mark.as_ref().map_or(Frontier::new(algorithm), |mark| mark.frontier.clone());
     let tree = TreeStore::open(
         Arc::clone(&options.disk),
@@ -131,6 +168,7 @@ fn walk(
         options,
         dir,
         log_id,
+        vouched,
         tree,
         entries: sealed.iter().map(entry_of).collect(),
         sealed,
@@ -141,11 +179,22 @@ fn walk(
         last_anchor: mark.as_ref().map_or(TreeSize::ZERO, |mark| mark.last_anchor),
         last_recorded_at: mark.as_ref().map_or(Timestamp::MIN, |mark| mark.last_recorded_at),
         recovery: Recovery::default(),
+        leftovers: Vec::new(),
+        stopped: None,
     };
     let ordinals = walk.ordinals()?;
     let segments = walk.open_segments(&ordinals, mark.as_ref())?;
     walk.segments(segments, mark.as_ref())?;
-    Ok(walk.finish(&ordinals))
+    walk.check_end()?;
+    if mark.is_some() && signed.0 > TreeSize::ZERO {
+        // Below the mark the hashes are taken from their files: those may be damaged.
+        let root = walk.tree.root_at(signed.0);
+        if !root.is_ok_and(|root| root == signed.1) {
+            let why = format!("the stored hashes do not give the signed root of size {}", signed.0);
+            return Err(NotFitting(why));
+        }
+    }
+    Ok(walk.finish())
 }
 
 fn entry_of(sealed: &Sealed) -> Entry {
@@ -170,7 +219,8 @@ impl Walk<'_> {
         Ok(ordinals)
     }
 
-    /// The segments from the mark on. A file made ahead and not used is removed.
+    /// The segments from the mark on, without those at the end that were made ahead and
+    /// are not used.
     fn open_segments(
         &mut self,
         ordinals: &[u64],
@@ -180,16 +230,24 @@ impl Walk<'_> {
         let mut segments: Vec<SegmentFile> = Vec::new();
         for ordinal in ordinals.iter().copied().filter(|ordinal| *ordinal >= from) {
             let path = segment::path(&segments_dir(self.dir), ordinal);
-            let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == ordinal);
-            let how = if sealed { Open::Read } else { Open::ReadWrite };
-            let Some(segment) = SegmentFile::open(self.disk(), &path, how)? else {
-                if sealed || ordinals.last() != Some(&ordinal) {
-                    let expected = format!("the header of segment {ordinal}");
-                    return Err(Error::corrupt(&path, 0, expected, "an unused file").into());
+            let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal);
+            let how = if sealed.is_some() { Open::Read } else { Open::ReadWrite };
+            let opened = match SegmentFile::open(self.disk(), &path, how) {
+                // Nothing above the mark is in it: whoever reads it is told.
+                Err(Error::Corrupt { .. }) if ends_at(sealed, mark) => continue,
+                Ok(None) if ends_at(sealed, mark) => continue,
+                opened => opened?,
+            };
+            let Some(segment) = opened else {
+                if sealed.is_some() {
+                    return Err(no_header(ordinal, &path).into());
                 }
-                self.discard_unused(ordinal, &path)?;
+                self.note_unused(ordinal, path)?;
                 continue;
             };
+            if let Some(unused) = self.leftovers.first() {
+                return Err(no_header(unused.ordinal, &unused.path).into());
+            }
             if segment.header.log_id != self.log_id || segment.header.ordinal != ordinal {
                 let expected = format!("segment {ordinal} of log {}", self.log_id);
                 let (found, of) = (segment.header.ordinal, segment.header.log_id);
@@ -198,49 +256,32 @@ impl Walk<'_> {
             }
             segments.push(segment);
         }
-        match (mark, segments.first()) {
-            (Some(mark), first) if first.is_none_or(|first| first.header.nonce != mark.nonce) => {
-                let why = format!("the mark names segment {}, which is not there", mark.ordinal);
-                Err(NotFitting(why))
-            }
-            _ => Ok(segments),
+        let Some(mark) = mark else { return Ok(segments) };
+        if segments.first().is_some_and(|first| first.header.nonce == mark.nonce) {
+            return Ok(segments);
         }
+        let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == mark.ordinal);
+        let gone = segments.first().is_none_or(|first| first.header.ordinal > mark.ordinal);
+        if gone && ends_at(sealed, Some(mark)) {
+            return Ok(segments);
+        }
+        let why = format!("the mark names segment {}, which is not there", mark.ordinal);
+        Err(NotFitting(why))
     }
 
-    /// A file made ahead; what a torn first frame left in it is set aside.
-    fn discard_unused(&mut self, ordinal: u64, path: &Path) -> Result<()> {
-        let dir = segments_dir(self.dir);
-        let file = self.disk().open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
-        let len = recover::used_bytes(&*file, path, 0)?;
-        if len > 0 {
-            let reason = "the header of its segment was never written".to_owned();
-            self.set_aside((&*file, path), (ordinal, 0, len), reason)?;
-        }
-        self.disk().remove_file(path).map_err(Error::io("remove", path))?;
-        self.disk().sync_dir(&dir).map_err(Error::io("sync", &dir))
-    }
-
-    fn set_aside(
-        &mut self,
-        from: (&dyn crate::disk::DiskFile, &Path),
-        bytes: (u64, u64, u64),
-        reason: String,
-    ) -> Result<()> {
-        let (ordinal, offset, len) = bytes;
-        let file = format!("main-{ordinal:08}-{offset}.torn");
-        let to = quarantine_dir(self.dir).join(&file);
-        recover::set_aside(self.disk(), &to, from, offset, len)?;
-        let stream = Stream::Main;
-        self.recovery.set_aside.push(SetAside { stream, ordinal, offset, len, file, reason });
+    /// A file made ahead, with what a torn first frame may have left in it.
+    fn note_unused(&mut self, ordinal: u64, path: PathBuf) -> Result<()> {
+        let file = self.disk().open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
+        let len = recover::used_bytes(&*file, &path, 0)?;
+        let reason = "the header of its segment was never written".to_owned();
+        self.leftovers.push(Leftover { ordinal, path, file, offset: 0, len, reason, remove: true });
         Ok(())
     }
 
     fn segments(&mut self, segments: Vec<SegmentFile>, mark: Option<&Mark>) -> Result<(), Failure> {
         let mut segments = segments.into_iter().peekable();
-        let mut first = true;
         while let Some(segment) = segments.next() {
-            let mark = mark.filter(|_| first);
-            first = false;
+            let mark = mark.filter(|mark| mark.ordinal == segment.header.ordinal);
             self.check_chain(&segment, mark)?;
             let next = segments.peek().map(|next| (next.header.ordinal, next.header.first));
             self.segment(Arc::new(segment), next, mark)?;
@@ -292,13 +333,19 @@ impl Walk<'_> {
         let Some(skipped) = from.size.get().checked_sub(header.first.get()) else {
             return Err(NotFitting("the mark lies before its segment".to_owned()));
         };
+        let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == header.ordinal);
+        let len = segment.len()?;
+        if len < from.offset && !sealed {
+            let expected = format!("{} bytes, which were durable", from.offset);
+            return Err(Error::corrupt(&segment.path, len, expected, "the end of the file").into());
+        }
         let waypoints = Arc::new(Waypoints::above(skipped, mark.map(|_| from)));
         let mut times = TimeRange::EMPTY;
         if let Some(mark) = mark.filter(|_| skipped > 0) {
             times.add(mark.recorded_min, mark.occurred.0);
             times.add(mark.last_recorded_at, mark.occurred.1);
         }
-        let footer = seal::read_footer(&segment, segment.len()?)?;
+        let footer = seal::read_footer(&segment, len)?;
         let end_of_sealed = footer.as_ref().map(|footer| footer.end());
         let known_end = next.map(|(_, first)| first).or(end_of_sealed);
         let mut bad = None;
@@ -358,21 +405,25 @@ impl Walk<'_> {
         if count > 0 {
             self.resting = Some(Resting::at_end_of(&segment, end, parts.0));
         }
-        if self.sealed.iter().any(|sealed| sealed.ordinal == ordinal) {
-            return Ok(());
+        let found = torn.as_ref().map_or("zeros".to_owned(), |torn| torn.reason.to_string());
+        self.stopped = Some((segment.path.clone(), end.offset, found));
+        if let Some(sealed) = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal) {
+            return self.check_sealed(sealed, end);
         }
         if let Some(torn) = torn {
-            let bytes = (ordinal, end.offset, torn.len);
-            let from = (&**segment.file(), segment.path.as_path());
-            self.set_aside(from, bytes, torn.reason.to_string())?;
+            self.leftovers.push(Leftover {
+                ordinal,
+                path: segment.path.clone(),
+                file: Arc::clone(segment.file()),
+                offset: if count > 0 { end.offset } else { 0 },
+                len: if count > 0 { torn.len } else { end.offset + torn.len },
+                reason: torn.reason.to_string(),
+                remove: count == 0,
+            });
         }
         if was_torn && count == 0 {
             // Nothing of it was ever acknowledged: the ordinal begins anew.
             self.previous = Some(segment.header.previous);
-            let dir = segments_dir(self.dir);
-            let path = &segment.path;
-            self.disk().remove_file(path).map_err(Error::io("remove", path))?;
-            self.disk().sync_dir(&dir).map_err(Error::io("sync", &dir))?;
             return Ok(());
         }
         let (times, waypoints) = parts;
@@ -393,13 +444,38 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn finish(self, ordinals: &[u64]) -> Recovered {
+    /// A sealed segment holds what the catalog recorded of it.
+    fn check_sealed(&self, sealed: &Sealed, end: Position) -> Result<(), Failure> {
+        let size = sealed.first.saturating_add(sealed.count);
+        let root = self.tree.root_at(end.size)?;
+        // Less is damage, which is found at the end; one that ends at the mark was not read.
+        if end.size.get() < size || end.size.get() == size && root.as_bytes() == &sealed.end_root {
+            return Ok(());
+        }
+        let what = format!("segment {}", sealed.ordinal);
+        let expected = format!("{size} records, root {}", Hash::from_bytes(sealed.end_root));
+        Err(Failed(Error::tampered(what, expected, format!("{} records, root {root}", end.size))))
+    }
+
+    /// What was durable is never torn.
+    fn check_end(&self) -> Result<()> {
+        let size = self.tree.size();
+        if size >= self.vouched {
+            return Ok(());
+        }
+        let expected = format!("{} records, which were durable", self.vouched);
+        let dir = segments_dir(self.dir);
+        let nothing = (dir, 0, "no segment".to_owned());
+        let (path, offset, found) = self.stopped.clone().unwrap_or(nothing);
+        Err(Error::corrupt(&path, offset, expected, format!("{size} records, then {found}")))
+    }
+
+    fn finish(self) -> Recovered {
         let clock = &self.options.clock;
         let size = self.tree.size();
         let monotonic = clock.monotonic();
         let offset = i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX);
         let newest = self.entries.iter().map(|entry| entry.ordinal).max().unwrap_or(0);
-        debug_assert!(ordinals.iter().all(|ordinal| *ordinal <= newest + 1));
         let previous = self.previous.unwrap_or_else(|| {
             let last = self.sealed.iter().max_by_key(|sealed| sealed.ordinal);
             last.map_or(Hash::ZERO, |sealed| Hash::from_bytes(sealed.header))
@@ -420,8 +496,52 @@ impl Walk<'_> {
         };
         let ahead = Ahead { next_ordinal: newest + 1, made: None };
         let (tree, entries, recovery) = (self.tree, self.entries, self.recovery);
-        Recovered { tree, entries, writer, ahead, recovery }
+        Recovered { tree, entries, writer, ahead, recovery, leftovers: self.leftovers }
     }
+}
+
+/// Whether a segment is sealed and ends where the mark stands.
+fn ends_at(sealed: Option<&Sealed>, mark: Option<&Mark>) -> bool {
+    sealed.zip(mark).is_some_and(|(sealed, mark)| {
+        let end = sealed.first.saturating_add(sealed.count);
+        (sealed.ordinal, end) == (mark.ordinal, mark.frontier.size().get())
+    })
+}
+
+fn no_header(ordinal: u64, path: &Path) -> Error {
+    Error::corrupt(path, 0, format!("the header of segment {ordinal}"), "an unused file")
+}
+
+/// Copies what is not part of the log to `quarantine/`, durably.
+pub(super) fn set_aside(
+    disk: &dyn Disk,
+    dir: &Path,
+    leftovers: &[Leftover],
+) -> Result<Vec<SetAside>> {
+    let kept = leftovers.iter().filter(|leftover| leftover.len > 0).map(|leftover| {
+        let Leftover { ordinal, offset, len, .. } = *leftover;
+        let name = format!("main-{ordinal:08}-{offset}.torn");
+        let from = (&*leftover.file, leftover.path.as_path());
+        let file = recover::copy_aside(disk, &quarantine_dir(dir), &name, from, (offset, len))?;
+        let reason = leftover.reason.clone();
+        Ok(SetAside { stream: Stream::Main, ordinal, offset, len, file, reason })
+    });
+    kept.collect()
+}
+
+/// Takes away what was set aside.
+pub(super) fn clear_away(disk: &dyn Disk, dir: &Path, leftovers: &[Leftover]) -> Result<()> {
+    let dir = segments_dir(dir);
+    for Leftover { path, file, offset, remove, .. } in leftovers {
+        if *remove {
+            disk.remove_file(path).map_err(Error::io("remove", path))?;
+            disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+        } else {
+            file.set_len(*offset).map_err(Error::io("cut", path))?;
+            file.sync_data().map_err(Error::io("sync", path))?;
+        }
+    }
+    Ok(())
 }
 
 /// The sealed segments by their own footers, for when the catalog cannot tell.
@@ -450,36 +570,41 @@ fn sync_and_forget(segment: &SegmentFile, from: u64) -> Result<()> {
 }
 
 /// What the log signed and anchored must be what is there.
-pub(super) fn check_against_catalog(core: &Core) -> Result<()> {
-    let mut state = core.catalog.lock();
-    let CatalogState::Good(catalog) = &mut *state else { return Ok(()) };
-    let size = core.view.size();
+pub(super) fn check_against_catalog(
+    view: &Arc<View>,
+    dir: &Path,
+    tree: &TreeStore,
+    last_anchor: TreeSize,
+    catalog: &Catalog,
+) -> Result<()> {
+    let size = view.size();
     let (signed, root) = catalog.signed();
     if signed > size {
-        let path = segments_dir(&core.dir);
+        let path = segments_dir(dir);
         let expected = format!("{signed} records, which a signed head covers");
         return Err(Error::corrupt(&path, 0, expected, format!("{size} records")));
     }
     if signed > TreeSize::ZERO {
-        let found = core.tree.root_at(signed)?;
+        let found = tree.root_at(signed)?;
         if found != root {
             return Err(Error::tampered(format!("the tree of {signed} records"), root, found));
         }
     }
-    let newest = checkpoint_files(&*core.options.disk, &core.dir)?.pop();
+    let newest = checkpoint_files(&*view.disk, dir)?.pop();
     if let Some((published, path)) = newest.filter(|(published, _)| *published > signed.get()) {
         let what = format!("the catalog is older than {}", path.display());
         let found = format!("newest signed head {signed}");
         return Err(Error::tampered(what, format!("a signed head of size {published}"), found));
     }
-    let last_anchor = core.writer.lock().last_anchor;
-    let Some(anchor_seq) = last_anchor.last_seq() else { return Ok(()) };
-    check_anchor(core, anchor_seq, catalog)
+    match last_anchor.last_seq() {
+        Some(anchor) => check_anchor(view, anchor, catalog),
+        None => Ok(()),
+    }
 }
 
 /// The newest anchor binds a state of the catalog: the catalog must contain it.
-fn check_anchor(core: &Core, seq: Seq, catalog: &crate::catalog::Catalog) -> Result<()> {
-    let snapshot = core.view.snapshot(None);
+fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
+    let snapshot = view.snapshot(None);
     let anchor = snapshot.with_record(seq, |_, record| read::decode_anchor(&record))?;
     let what = format!("the catalog, against the anchor in record {seq}");
     let anchor = anchor.map_err(|reason| Error::tampered(what.clone(), "an anchor", reason))?;

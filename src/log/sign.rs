@@ -167,7 +167,12 @@ impl Log {
         signer.intend(&head)?;
         let checkpoint = Checkpoint::new(&core.origin, head).map_err(proof_error)?;
         let signed = checkpoint.sign(&signer.key).map_err(proof_error)?;
-        core.record_head(signer, &signed)?;
+        if let Err(error) = core.record_head(signer, &signed) {
+            if matches!(error, Error::Io { .. }) {
+                core.poison(&error.to_string());
+            }
+            return Err(error);
+        }
         publish(core, head.size, &signed.to_text())?;
         Ok(signed)
     }
@@ -202,8 +207,13 @@ pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
         HashAlgorithm::Blake3 => "bulla-checkpoint",
     };
     let path = core.checkpoints_dir().join(format!("{:016}.{ending}", size.get()));
-    disk::replace_file(&*core.options.disk, &path, note.as_bytes())
-        .map_err(Error::io("publish", &path))
+    let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
+    published.map_err(|error| match error.kind() {
+        std::io::ErrorKind::StorageFull => {
+            Error::DiskFull { path, needed: note.len() as u64 }
+        }
+        _ => Error::io("publish", &path)(error),
+    })
 }
 
 impl Core {

@@ -39,7 +39,7 @@ impl Core {
 
     /// What the housekeeper would do, in the thread of whoever appends.
     pub(crate) fn upkeep_inline(&self) {
-        if self.options.housekeeping == Housekeeping::Inline && self.has_upkeep() {
+        if self.options.housekeeping == Housekeeping::Inline {
             // If another thread is at it, it does this too.
             if let Some(mut upkeep) = self.upkeep.try_lock() {
                 self.keep_up_with(&mut upkeep);
@@ -55,12 +55,6 @@ impl Core {
             self.write_mark(&mut upkeep)?;
         }
         Ok(())
-    }
-
-    fn has_upkeep(&self) -> bool {
-        self.wants_upkeep.load(Ordering::Acquire)
-            || self.writer.lock().since_mark >= MARK_EVERY
-            || self.tree.pending_bytes() > 2 * tree::PENDING_MAX
     }
 
     /// Does what is due. A full disk is met again at the next append; any other failure
@@ -84,13 +78,14 @@ impl Core {
     fn keep_up_steps(&self, upkeep: &mut Upkeep) -> Result<()> {
         self.wants_upkeep.store(false, Ordering::Release);
         self.prepare_space()?;
+        self.look_at_clock(upkeep)?;
         self.seal_retired()?;
         self.make_ahead()?;
         let due = self.writer.lock().since_mark >= MARK_EVERY;
         if due || self.tree.pending_bytes() > tree::PENDING_MAX {
             self.write_mark(upkeep)?;
         }
-        self.look_at_clock(upkeep)
+        Ok(())
     }
 
     fn prepare_space(&self) -> Result<()> {
@@ -128,21 +123,14 @@ impl Core {
     /// Seals the segments that are full, oldest first.
     fn seal_retired(&self) -> Result<()> {
         loop {
-            let (retired, steps) = {
+            let retired = {
                 let mut writer = self.writer.lock();
-                let retired =
-                    if writer.retired.is_empty() { None } else { Some(writer.retired.remove(0)) };
-                (retired, std::mem::take(&mut writer.clock_steps))
+                if writer.retired.is_empty() { None } else { Some(writer.retired.remove(0)) }
             };
-            let mut catalog = self.catalog.lock();
-            for (expected, found, ordinal) in steps {
-                let (expected, found) = (expected.as_nanos(), found.as_nanos());
-                let body = CatalogBody::ClockStepped(ClockStepped { expected, found, ordinal });
-                if let Ok(catalog) = catalog.good() {
-                    catalog.append(&body, &Because::default())?;
-                }
+            if let Err(error) = self.record_clock_steps() {
+                self.writer.lock().retired.splice(0..0, retired);
+                return Err(error);
             }
-            drop(catalog);
             let Some(retired) = retired else { return Ok(()) };
             if let Err(error) = self.seal(&retired) {
                 self.writer.lock().retired.insert(0, retired);
@@ -151,17 +139,28 @@ impl Core {
         }
     }
 
+    fn record_clock_steps(&self) -> Result<()> {
+        loop {
+            let Some((expected, found, ordinal)) = self.writer.lock().clock_steps.first().copied()
+            else {
+                return Ok(());
+            };
+            let (expected, found) = (expected.as_nanos(), found.as_nanos());
+            let body = CatalogBody::ClockStepped(ClockStepped { expected, found, ordinal });
+            if let Ok(catalog) = self.catalog.lock().good() {
+                catalog.append(&body, &Because::default())?;
+            }
+            self.writer.lock().clock_steps.remove(0);
+        }
+    }
+
     fn seal(&self, retired: &Retired) -> Result<()> {
         let Retired { active, facts } = retired;
         let segment = &active.segment;
-        let footer = match seal::read_footer(segment, segment.len()?)? {
-            // A crash came between the seal and its record.
-            Some(footer) if footer.end() == active.end.size => footer,
-            _ => {
-                let waypoints = active.waypoints.all(segment)?;
-                seal::seal(segment, active.end, &waypoints, facts)?
-            }
-        };
+        // Also if a crash came between the seal and its record: what it left of table and
+        // footer may not be whole, or not be durable.
+        let waypoints = active.waypoints.all(segment)?;
+        let footer = seal::seal(segment, active.end, &waypoints, facts)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.len()?);
         if let Ok(catalog) = self.catalog.lock().good() {
             catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
@@ -213,15 +212,15 @@ impl Core {
 
     /// Syncs without keeping the leader waiting.
     fn sync_in_background(&self) -> Result<()> {
-        let (segment, size) = {
+        let (segment, space, size) = {
             let writer = self.writer.lock();
             let Some(active) = &writer.active else { return Ok(()) };
             if writer.durable >= writer.size {
                 return Ok(());
             }
-            (Arc::clone(&active.segment), writer.size)
+            (Arc::clone(&active.segment), Arc::clone(&active.space), writer.size)
         };
-        segment.file().sync_data().map_err(Error::io("sync", &segment.path))?;
+        space.sync().map_err(Error::io("sync", &segment.path))?;
         let mut writer = self.writer.lock();
         if writer.durable < size {
             writer.set_durable(self, size);

@@ -269,7 +269,8 @@ impl Writer {
     /// is durable. `None` in an empty log.
     pub(crate) fn mark(&mut self, core: &Core) -> Result<Option<Mark>> {
         self.sync(core)?;
-        let active = self.active.as_ref();
+        // The header of an empty one is not on disk yet.
+        let active = self.active.as_ref().filter(|active| active.count() > 0);
         let here = active.map(|active| Resting::at_end_of(&active.segment, active.end, active.times));
         let Some(here) = here.or(self.resting) else { return Ok(None) };
         self.since_mark = 0;

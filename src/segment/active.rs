@@ -34,12 +34,14 @@ pub struct Space {
     prepared: AtomicU64,
     /// Size of the next step; held while preparing, so that one does it at a time.
     step: Mutex<u64>,
+    /// Whether a sync failed; held while syncing.
+    failed: Mutex<bool>,
 }
 
 impl Space {
     /// The space of a file that is ready up to `prepared`.
     pub fn new(path: PathBuf, file: Arc<dyn DiskFile>, prepared: u64) -> Self {
-        Space { path, file, prepared: prepared.into(), step: Mutex::new(FIRST_STEP) }
+        Space { path, file, prepared: prepared.into(), step: Mutex::new(FIRST_STEP), failed: Mutex::new(false) }
     }
 
     /// Offset up to which space is ready.
@@ -86,17 +88,38 @@ impl Space {
 
     fn extend(&self, from: u64, to: u64, bulk: bool) -> Result<u64> {
         let grown = if bulk { self.file.allocate(from, to - from) } else { self.fill(from, to) };
-        let synced = grown.and_then(|()| self.file.sync_data());
-        match synced {
-            Ok(()) => {
+        // Where there are frames already, a failed sync may have lost some of them, for
+        // want of space or not.
+        let no_frames = from == 0;
+        let refused = match grown {
+            Ok(()) => self.sync().err().map(|error| (error, no_frames)),
+            Err(error) => Some((error, true)),
+        };
+        match refused {
+            None => {
                 self.prepared.store(to, Ordering::Release);
                 Ok(to)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            Some((error, true)) if error.kind() == std::io::ErrorKind::StorageFull => {
                 Err(Error::DiskFull { path: self.path.clone(), needed: to - from })
             }
-            Err(error) => Err(Error::io("prepare", &self.path)(error)),
+            Some((error, _)) => Err(Error::io("prepare", &self.path)(error)),
         }
+    }
+
+    /// Syncs the file. The system tells of a failure only once, and may then call clean
+    /// what it did not store: so syncs do not overlap, and after a failed one none succeeds.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn sync(&self) -> std::io::Result<()> {
+        let mut failed = self.failed.lock();
+        if *failed {
+            return Err(std::io::Error::other("an earlier sync of this file failed"));
+        }
+        let synced = self.file.sync_data();
+        *failed = synced.is_err();
+        synced
     }
 
     fn fill(&self, from: u64, to: u64) -> std::io::Result<()> {
@@ -120,28 +143,45 @@ pub struct MadeAhead {
 }
 
 impl MadeAhead {
-    /// Makes the file of a segment: first space, durable name. A file that an earlier
-    /// attempt left is used if it holds only zeros, else refused.
+    /// Makes the file of a segment: first space, then its name, so that under this name
+    /// there are never bytes that a crash left of an unfinished file. An unused file that
+    /// an earlier attempt left is replaced, any other one refused.
     ///
     /// # Errors
     /// `DiskFull` (nothing is affected, try again), I/O.
     pub fn create(disk: &dyn Disk, dir: &std::path::Path, ordinal: u64) -> Result<Self> {
         let path = super::path(dir, ordinal);
+        refuse_used(disk, &path)?;
+        let temporary = path.with_extension("seg.new");
         let full = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::StorageFull => {
                 Error::DiskFull { path: path.clone(), needed: FIRST_STEP }
             }
             _ => Error::io("create", &path)(error),
         };
-        let file = if disk.exists(&path).map_err(Error::io("look for", &path))? {
-            disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?
-        } else {
-            disk.open(&path, Open::CreateNew).map_err(full)?
-        };
+        if disk.exists(&temporary).map_err(Error::io("look for", &temporary))? {
+            disk.remove_file(&temporary).map_err(Error::io("remove", &temporary))?;
+        }
+        let file = disk.open(&temporary, Open::CreateNew).map_err(full)?;
         let space = Arc::new(Space::new(path.clone(), file, 0));
         space.ensure(FIRST_STEP, 0)?;
-        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        disk.rename(&temporary, &path).map_err(full)?;
+        disk.sync_dir(dir).map_err(full)?;
         Ok(MadeAhead { ordinal, path, space })
+    }
+}
+
+/// A file with a header holds frames: it is never replaced.
+fn refuse_used(disk: &dyn Disk, path: &std::path::Path) -> Result<()> {
+    if !disk.exists(path).map_err(Error::io("look for", path))? {
+        return Ok(());
+    }
+    match SegmentFile::open(disk, path, Open::Read)? {
+        None => Ok(()),
+        Some(segment) => {
+            let found = format!("segment {} of log {}", segment.header.ordinal, segment.header.log_id);
+            Err(Error::corrupt(path, 0, "no segment yet", found))
+        }
     }
 }
 
@@ -243,6 +283,6 @@ impl Active {
     /// # Errors
     /// I/O: what is on disk is unknown then.
     pub fn sync(&self) -> Result<()> {
-        self.segment.file().sync_data().map_err(Error::io("sync", &self.segment.path))
+        self.space.sync().map_err(Error::io("sync", &self.segment.path))
     }
 }

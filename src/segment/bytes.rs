@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, Map, Open, read_exact_at};
 use crate::error::{Error, Result};
+use crate::format::FormatError;
 use crate::format::header::{self, SegmentHeader};
 use crate::format::record::Context;
+use crate::segment::recover;
 
 /// An open segment.
 #[derive(Debug)]
@@ -23,7 +25,8 @@ pub struct SegmentFile {
 pub type Scratch = Vec<u8>;
 
 impl SegmentFile {
-    /// Opens a segment and checks its header; `None` if it was made ahead and is unused.
+    /// Opens a segment and checks its header; `None` if it was made ahead and is unused, or
+    /// if its header was never written whole and so no frame either.
     ///
     /// # Errors
     /// I/O, a damaged header, a newer version.
@@ -145,5 +148,15 @@ fn read_header(file: &dyn DiskFile, path: &Path) -> Result<Option<SegmentHeader>
     if header::is_unused(&buf) {
         return Ok(None);
     }
-    SegmentHeader::decode(&buf).map(Some).map_err(Error::format(path, 0))
+    match SegmentHeader::decode(&buf) {
+        Ok(header) => Ok(Some(header)),
+        // The first write into a segment holds its header and its first frame: a header that
+        // does not check and nothing behind it is what is left of a write that was cut short.
+        Err(FormatError::Mismatch { .. })
+            if recover::used_bytes(file, path, header::LEN as u64)? == 0 =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Error::format(path, 0)(error)),
+    }
 }

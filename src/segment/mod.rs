@@ -44,6 +44,9 @@ pub fn path(dir: &Path, ordinal: u64) -> PathBuf {
 /// # Errors
 /// I/O, a newer version.
 pub fn identify(disk: &dyn Disk, dir: &Path) -> Result<Option<SegmentHeader>> {
+    if !disk.exists(dir).map_err(Error::io("look for", dir))? {
+        return Ok(None);
+    }
     let names = disk.list(dir).map_err(Error::io("list", dir))?;
     for ordinal in names.iter().filter_map(|name| parse_file_name(name)) {
         match bytes::SegmentFile::open(disk, &path(dir, ordinal), Open::Read) {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::disk::{Disk, DiskFile, read_exact_at, replace_file};
+use crate::disk::{Disk, DiskFile, read_exact_at, read_file, replace_file};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::frame::{self, FrameHeader};
@@ -145,25 +145,44 @@ fn decode_at(segment: &SegmentFile, bytes: Option<&[u8]>, offset: u64) -> Option
     FrameHeader::decode(bytes, &segment.header.nonce, offset).ok()
 }
 
-/// Copies bytes of a segment to a quarantine file, durably, and then cuts them off.
+/// Copies bytes of a file (offset and length) to a new file in the quarantine, durably;
+/// gives its name: `name`, or one made of it if that holds other bytes.
 ///
 /// Done again after a crash in the middle, it gives the same result.
 ///
 /// # Errors
-/// I/O; the segment is cut only when the copy is durable.
-pub fn set_aside(
+/// I/O.
+pub fn copy_aside(
     disk: &dyn Disk,
-    to: &Path,
+    quarantine: &Path,
+    name: &str,
     from: (&dyn DiskFile, &Path),
-    at: u64,
-    len: u64,
-) -> Result<()> {
-    let (file, path) = from;
+    place: (u64, u64),
+) -> Result<String> {
+    let ((file, path), (at, len)) = (from, place);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     read_exact_at(file, &mut bytes, at).map_err(Error::io("read", path))?;
-    replace_file(disk, to, &bytes).map_err(Error::io("set aside to", to))?;
-    file.set_len(at).map_err(Error::io("cut", path))?;
-    file.sync_data().map_err(Error::io("sync", path))
+    keep(disk, quarantine, name, &bytes)
+}
+
+/// Puts bytes into a new file in the quarantine; as [`copy_aside`].
+///
+/// # Errors
+/// I/O.
+pub fn keep(disk: &dyn Disk, quarantine: &Path, name: &str, bytes: &[u8]) -> Result<String> {
+    let mut file = name.to_owned();
+    for n in 2_u64.. {
+        let to = quarantine.join(&file);
+        if !disk.exists(&to).map_err(Error::io("look for", &to))? {
+            replace_file(disk, &to, bytes).map_err(Error::io("set aside to", &to))?;
+            break;
+        }
+        if read_file(disk, &to, bytes.len() as u64).is_ok_and(|kept| kept == bytes) {
+            break;
+        }
+        file = format!("{name}.{n}");
+    }
+    Ok(file)
 }
 
 /// Bytes of a file up to the last one that is not zero, from an offset on.

@@ -145,7 +145,7 @@ fn the_bytes_of_an_anchor_do_not_change() {
 
 #[test]
 fn the_tables_of_the_document_name_the_fields_in_their_order() {
-    let document = include_str!("../../../docs/format-bodies.md");
+    let document = include_str!("../../../docs/format.md");
     let documented = |heading: &str| -> Vec<String> {
         let section = document.split("\n### ").find(|part| part.starts_with(heading)).unwrap();
         let rows = section.lines().filter(|line| line.starts_with("| ") && line.contains("| `"));

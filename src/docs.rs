@@ -1,0 +1,10 @@
+//! The documents of `docs/`, for reading beside the code.
+
+#[doc = include_str!("../docs/format.md")]
+pub mod format {}
+
+#[doc = include_str!("../docs/durability.md")]
+pub mod durability {}
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
