@@ -1,41 +1,16 @@
 //! The command line, run as people and programs run it.
 
-#![allow(clippy::unwrap_used)] // the functions that tests share are not counted as tests
+// Clippy lets tests panic, but does not count the functions they share as tests.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod running;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::Stdio;
 
-use running::{at, bulla, fine, jsonl, refused, run, sample};
-use tempfile::TempDir;
-
-/// A new log in a directory of its own.
-fn new_log() -> (TempDir, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let log = at(dir.path(), "audit");
-    fine(&["init", &log, "--origin", "example.com/audit"]);
-    (dir, log)
-}
-
-/// The same with the CloudTrail sample in it: 42 events.
-fn sample_log() -> (TempDir, String) {
-    let (dir, log) = new_log();
-    fine(&["import", &log, &sample("cloudtrail.jsonl"), "--format", "cloudtrail"]);
-    (dir, log)
-}
-
-/// The same with a checkpoint, signed by `audit.key` beside it.
-fn signed_log() -> (TempDir, String) {
-    let (dir, log) = sample_log();
-    let key = at(dir.path(), "audit.key");
-    fine(&["keygen", &key, "--log", &log]);
-    fine(&["checkpoint", &log, "--key", &key, "-o", &at(dir.path(), "kept.checkpoint")]);
-    (dir, log)
-}
+use running::{at, bulla, fine, jsonl, new_log, refused, run, sample, sample_log};
 
 #[test]
 fn help_names_every_command_and_a_typical_sequence() {
@@ -288,11 +263,7 @@ fn counts_and_histograms_add_up() {
     let steps = jsonl(&fine(&["query", &log, "--histogram", "1h", "--output", "jsonl"]));
     let total: u64 = steps.iter().map(|step| step["count"].as_u64().unwrap()).sum();
     assert_eq!(total, 42);
-    assert!(
-        refused(2, &["query", &log, "--histogram", "1s", "--since", "1970-01-01"])
-            .contains("wider")
-            || steps.len() < 3
-    );
+    assert!(refused(2, &["query", &log, "--histogram", "1s"]).contains("wider"));
     assert!(fine(&["query", &log, "--histogram", "1d"]).contains('█'));
 }
 
@@ -304,144 +275,6 @@ fn csv_has_a_header_and_as_many_values_in_every_row() {
     assert_eq!(csv.matches("\r\n").count(), 9);
     assert!(fine(&["segments", &log, "--output", "csv"]).starts_with("ordinal,path,"));
     assert!(fine(&["history", &log, "--output", "csv"]).contains("seq,recorded_at,what"));
-}
-
-#[test]
-fn a_key_is_private_and_never_overwritten() {
-    let (dir, log) = new_log();
-    let key = at(dir.path(), "audit.key");
-    let vkey = fine(&["keygen", &key, "--log", &log]);
-    assert!(vkey.starts_with("example.com/audit+"), "{vkey}");
-    assert_eq!(fs::read_to_string(format!("{key}.pub")).unwrap(), vkey);
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-    let before = fs::read(&key).unwrap();
-    refused(2, &["keygen", &key, "--log", &log]);
-    fs::remove_file(format!("{key}.pub")).unwrap();
-    refused(2, &["keygen", &key, "--log", &log]);
-    assert_eq!(fs::read(&key).unwrap(), before);
-    assert!(refused(2, &["keygen", &at(Path::new(&log), "key"), "--log", &log]).contains("inside"));
-    // A key of another origin signs nothing here.
-    let other = at(dir.path(), "other.key");
-    fine(&["keygen", &other, "--origin", "example.com/other"]);
-    assert!(refused(2, &["checkpoint", &log, "--key", &other]).contains("example.com/other"));
-}
-
-#[test]
-fn a_record_is_proved_to_a_stranger_with_its_payload_shown_or_withheld() {
-    let (dir, log) = signed_log();
-    let public = at(dir.path(), "audit.key.pub");
-    let vkey = fs::read_to_string(&public).unwrap();
-    for (withheld, key) in [(false, public.as_str()), (true, vkey.trim())] {
-        let file = at(dir.path(), "record.tlog-proof");
-        let mut arguments = vec!["prove", &log, "7", "-o", &file];
-        arguments.extend(withheld.then_some("--withhold-payload"));
-        fine(&arguments);
-        let record = jsonl(&fine(&["get", &log, "7", "--output", "jsonl"])).remove(0);
-        let told = fine(&["verify-proof", &file, "--pubkey", key]);
-        assert!(told.starts_with("PROVED"), "{told}");
-        assert!(told.contains("record 7 of the first 43 records"), "{told}");
-        assert_eq!(told.contains("sourceIPAddress"), !withheld, "{told}");
-        let proved = fine(&["verify-proof", &file, "--pubkey", key, "--output", "jsonl"]);
-        let proved = jsonl(&proved).remove(0);
-        assert_eq!(proved["record"]["leaf_hash"], record["leaf_hash"]);
-        assert_eq!(proved["record"]["actor"]["id"], record["actor"]["id"]);
-        assert_eq!(proved["record"] == record, !withheld);
-    }
-}
-
-#[test]
-fn a_proof_that_was_altered_or_is_of_another_log_proves_nothing() {
-    let (dir, log) = signed_log();
-    let (other_dir, _other) = signed_log();
-    let file = at(dir.path(), "record.tlog-proof");
-    fine(&["prove", &log, "7", "-o", &file]);
-    let public = at(dir.path(), "audit.key.pub");
-    let other = at(other_dir.path(), "audit.key.pub");
-    assert!(refused(1, &["verify-proof", &file, "--pubkey", &other]).contains("not proved"));
-    let whole = fs::read_to_string(&file).unwrap();
-    let altered = whole.replace("index 7", "index 8");
-    assert_ne!(altered, whole);
-    for bad in [altered.as_str(), &whole[..whole.len() / 2], "", "\u{0}"] {
-        fs::write(&file, bad).unwrap();
-        let stderr = refused(1, &["verify-proof", &file, "--pubkey", &public]);
-        assert!(stderr.contains("not proved"), "{stderr}");
-    }
-    refused(2, &["verify-proof", &at(dir.path(), "none"), "--pubkey", &public]);
-    refused(2, &["verify-proof", &file, "--pubkey", "nonsense"]);
-    let private = at(dir.path(), "audit.key");
-    assert!(refused(2, &["verify-proof", &file, "--pubkey", &private]).contains("private"));
-}
-
-#[test]
-fn files_in_the_present_directory_need_no_path() {
-    let (dir, log) = sample_log();
-    let here = |arguments: &[&str]| {
-        let output = bulla(arguments).current_dir(dir.path()).output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
-    };
-    assert!(Path::new(&log).ends_with("audit"));
-    here(&["keygen", "audit.key", "--log", "audit"]);
-    here(&["checkpoint", "audit", "--key", "audit.key", "-o", "kept"]);
-    here(&["prove", "audit", "0", "-o", "proof", "--checkpoint", "kept"]);
-    here(&["verify-proof", "proof", "--pubkey", "audit.key.pub"]);
-    here(&["verify", "audit", "--checkpoint", "kept", "--pubkey", "audit.key.pub"]);
-}
-
-#[test]
-fn a_record_without_a_checkpoint_over_it_says_what_to_do() {
-    let (dir, log) = sample_log();
-    let file = at(dir.path(), "record.tlog-proof");
-    assert!(refused(2, &["prove", &log, "7", "-o", &file]).contains("bulla checkpoint"));
-    assert!(refused(2, &["prove", &log, "99", "-o", &file]).contains("42 records"));
-    assert!(!Path::new(&file).exists());
-    let (dir, log) = signed_log();
-    fine(&["append", &log, "--actor", "u:a", "--action", "x.y", "--resource", "r"]);
-    let file = at(dir.path(), "record.tlog-proof");
-    assert!(refused(2, &["prove", &log, "43", "-o", &file]).contains("bulla checkpoint"));
-    let kept = at(dir.path(), "kept.checkpoint");
-    fine(&["prove", &log, "7", "-o", &file, "--checkpoint", &kept]);
-}
-
-#[test]
-fn an_altered_byte_is_named_with_its_file_offset_and_record() {
-    let (dir, log) = signed_log();
-    bulla::Log::open(&log).unwrap().rotate().unwrap();
-    fine(&["verify", &log]);
-    let kept = at(dir.path(), "kept.checkpoint");
-    let public = at(dir.path(), "audit.key.pub");
-    assert!(fine(&["verify", &log, "--checkpoint", &kept, "--pubkey", &public]).contains("clean"));
-    let segment = &jsonl(&fine(&["segments", &log, "--output", "jsonl"]))[0];
-    let path = segment["path"].as_str().unwrap();
-    let records = fs::read(path).unwrap();
-    let place = records.windows(8).position(|window| window == b"mallory\"").unwrap();
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(b"M", place as u64).unwrap();
-    let ran = run(&["verify", &log]);
-    assert_eq!(ran.status, 1, "{}", ran.stdout);
-    assert!(ran.stdout.contains("00000001.seg") && ran.stdout.contains("NOT CLEAN"));
-    let findings = jsonl(&run(&["verify", &log, "--output", "jsonl"]).stdout);
-    let found = findings.iter().find(|finding| finding["seq"].is_number()).unwrap();
-    assert_eq!(found["segment"], 1);
-    let offset = found["offset"].as_u64().unwrap();
-    assert!(offset <= place as u64 && place as u64 - offset < 8_000, "{found}");
-    // Reading that record is refused as well; others are still there.
-    let seq = found["seq"].as_u64().unwrap();
-    refused(1, &["get", &log, &seq.to_string()]);
-    fine(&["get", &log, "0"]);
-}
-
-#[test]
-fn a_log_that_was_rewritten_is_caught_by_a_checkpoint_kept_elsewhere() {
-    let (dir, _log) = signed_log();
-    let kept = at(dir.path(), "kept.checkpoint");
-    let public = at(dir.path(), "audit.key.pub");
-    let forged = at(dir.path(), "forged");
-    fine(&["init", &forged, "--origin", "example.com/audit"]);
-    fine(&["import", &forged, &sample("k8s.jsonl"), "--format", "k8s"]);
-    fine(&["verify", &forged]);
-    let ran = run(&["verify", &forged, "--checkpoint", &kept, "--pubkey", &public]);
-    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
@@ -469,38 +302,6 @@ fn a_reader_that_leaves_early_is_no_failure() {
 }
 
 #[test]
-fn reading_works_while_another_process_writes_and_writing_says_who_does() {
-    let (dir, log) = signed_log();
-    let mut writer = bulla(&["append", &log, "--stdin", "--output", "jsonl"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = writer.stdin.take().unwrap();
-    let event = r#"{"actor":{"type":"u","id":"a"},"action":"x.y","resource":{"type":"r"}}"#;
-    writeln!(stdin, "{event}").unwrap();
-    let mut ack = String::new();
-    BufReader::new(writer.stdout.as_mut().unwrap()).read_line(&mut ack).unwrap();
-    for arguments in [
-        vec!["query", &log],
-        vec!["get", &log, "43"],
-        vec!["tail", &log],
-        vec!["segments", &log],
-        vec!["stats", &log],
-        vec!["history", &log],
-        vec!["verify", &log],
-        vec!["prove", &log, "3", "-o", &at(dir.path(), "p")],
-    ] {
-        fine(&arguments);
-    }
-    let stderr =
-        refused(2, &["append", &log, "--actor", "u:a", "--action", "x.y", "--resource", "r"]);
-    assert!(stderr.contains(&writer.id().to_string()), "{stderr}");
-    drop(stdin);
-    assert!(writer.wait().unwrap().success());
-}
-
-#[test]
 fn the_demo_ends_well_in_a_new_directory_only() {
     let dir = tempfile::tempdir().unwrap();
     let place = at(dir.path(), "demo");
@@ -509,7 +310,8 @@ fn the_demo_ends_well_in_a_new_directory_only() {
         assert!(story.contains(word), "{word}: {story}");
     }
     assert!(story.lines().count() <= 30, "{story}");
-    assert!(story.contains("00000002.seg"), "{story}");
+    assert!(story.contains("mallorx"), "{story}");
+    assert!(story.contains("00000001.seg: segment 1, offset "), "{story}");
     assert!(refused(2, &["demo", &place]).contains("not empty"));
 }
 

@@ -4,7 +4,8 @@
 //! With `BULLA_REAL_DATA` set the events are those in that directory, and missing ones fail
 //! the test; else the samples of this package.
 
-#![allow(clippy::unwrap_used)] // the functions that tests share are not counted as tests
+// Clippy lets tests panic, but does not count the functions they share as tests.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod running;
 
@@ -140,24 +141,24 @@ fn real_events_are_all_accounted_for_come_back_and_are_proved() {
     let rejects = at(dir.path(), "rejects");
     fine(&["init", &log, "--origin", "example.com/audit"]);
     let (source, trails) = trails();
-    let mut parts: BTreeMap<&str, (u64, u64, Imported)> = BTreeMap::new();
+    let mut parts: BTreeMap<&str, (usize, usize, Imported)> = BTreeMap::new();
     let mut size = 0;
     for (name, options) in trails {
         let done = import(&log, &source.join(name), options, &rejects);
-        let now = Log::open_read_only(&log).unwrap().size().get();
+        let now = usize::try_from(Log::open_read_only(&log).unwrap().size().get()).unwrap();
         parts.insert(name, (size, now, done));
         size = now;
     }
     // Reopened: everything is where it was, and the originals come back.
     let reader = Log::open_read_only(&log).unwrap();
-    assert_eq!(reader.size().get(), size);
+    assert_eq!(reader.size().get(), size as u64);
     let records: Vec<Record> =
         reader.snapshot().records_from(Seq::new(0)).map(Result::unwrap).collect();
-    assert_eq!(records.len() as u64, size);
+    assert_eq!(records.len(), size);
     for (name, options) in trails {
         let (from, to, done) = &parts[name];
         let kept = originals(&source.join(name), done);
-        check_details(&records[*from as usize..*to as usize], kept, options, name);
+        check_details(&records[*from..*to], kept, options, name);
     }
     let report = run(&["verify", &log]);
     assert_eq!(report.status, 0, "{}", report.stdout);
@@ -173,7 +174,8 @@ fn prove_a_sample(dir: &Path, log: &str, records: &[Record]) {
     let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
     let mut seed = 2_026;
     for number in 0..100 {
-        let expected = &records[(running::random(&mut seed) % records.len() as u64) as usize];
+        let drawn = running::random(&mut seed) % records.len() as u64;
+        let expected = &records[usize::try_from(drawn).unwrap()];
         let disclosure = match number % 2 {
             0 => Disclosure::Whole,
             _ => Disclosure::WithholdPayload,

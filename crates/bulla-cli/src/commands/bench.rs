@@ -30,7 +30,7 @@ raw: one thread writes length, CRC and encoded event into a zero-filled file wit
 fdatasync: what the disk allows. raw-batch: the same, a batch a write. single: one thread,
 one event a commit. threads: many threads, each waiting for its own commit. batch: batches
 in one commit each. reopen: open the log of `batch` after a clean close.
-× RAW compares single and threads with raw, batch with raw-batch.")]
+× RAW compares single and threads with raw, batch with raw-batch, round by round.")]
 pub(crate) struct Bench {
     /// Events to append in each way; those with single commits stop after --seconds
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
@@ -201,7 +201,7 @@ impl Bench {
         let mut listing = Listing::new(&mut out, self.shown.output);
         for (mode, measured) in runs {
             let base = mode.baseline().and_then(|base| {
-                runs.iter().find(|(mode, _)| *mode == base).map(|(_, runs)| rate(runs)[1])
+                runs.iter().find(|(mode, _)| *mode == base).map(|(_, runs)| runs.as_slice())
             });
             listing.row(&Line::new(*mode, measured, base))?;
         }
@@ -212,10 +212,10 @@ impl Bench {
     }
 }
 
-/// Lowest, median and highest of the rounds, events a second.
-fn rate(runs: &[Measured]) -> [f64; 3] {
-    let rates = runs.iter().map(|run| run.events as f64 / run.seconds.max(1e-9)).collect();
-    spread(rates)
+impl Measured {
+    fn events_per_second(&self) -> f64 {
+        self.events as f64 / self.seconds.max(1e-9)
+    }
 }
 
 fn spread(mut values: Vec<f64>) -> [f64; 3] {
@@ -248,9 +248,17 @@ struct Line {
 }
 
 impl Line {
-    fn new(mode: Mode, runs: &[Measured], base: Option<f64>) -> Self {
+    fn new(mode: Mode, runs: &[Measured], base: Option<&[Measured]>) -> Self {
         let commit = |at: usize| spread(runs.iter().map(|run| run.commit_us[at]).collect())[1];
-        let rate = rate(runs);
+        let rate = spread(runs.iter().map(Measured::events_per_second).collect());
+        // Round by round, because a disk may be ten times faster a minute later.
+        let times = |base: &[Measured]| {
+            let pairs = runs.iter().zip(base);
+            let ratio = |(run, base): (&Measured, &Measured)| {
+                run.events_per_second() / base.events_per_second().max(1e-9)
+            };
+            spread(pairs.map(ratio).collect())[1]
+        };
         Line {
             mode,
             events: runs.iter().map(|run| run.events).min().unwrap_or(0),
@@ -258,7 +266,7 @@ impl Line {
             commit_us_p50: commit(0),
             commit_us_p99: commit(1),
             commit_us_max: commit(2),
-            times_raw: base.filter(|base| *base > 0.0).map(|base| rate[1] / base),
+            times_raw: base.map(times),
             peak_memory_kib: runs.iter().map(|run| run.peak_kib).max().unwrap_or(0),
         }
     }
@@ -341,8 +349,9 @@ mod tests {
     #[test]
     fn a_way_is_compared_with_what_the_disk_allows() {
         let run = Measured { events: 10, seconds: 2.0, commit_us: [1.0, 2.0, 3.0], peak_kib: 4 };
-        let line = Line::new(Mode::Single, &[run], Some(10.0));
-        assert_eq!(line.times_raw, Some(0.5));
+        let half = Measured { seconds: 4.0, ..run };
+        let line = Line::new(Mode::Single, &[half, run], Some(&[run, half]));
+        assert_eq!(line.times_raw, Some(1.25), "0.5 and 2, round by round");
         assert_eq!(Line::new(Mode::Reopen, &[run], None).events_per_second, None);
     }
 }

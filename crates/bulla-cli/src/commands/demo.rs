@@ -1,40 +1,35 @@
 //! `bulla demo`: the whole story on sample data; ends by catching a tampering.
 
+mod appending;
 mod tamper;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use bulla::event::Event;
+use bulla::event::Record;
 use bulla::proof::{Disclosure, TlogProof};
 use bulla::query::Query;
 use bulla::seq::Seq;
-use bulla::time::Timestamp;
 use bulla::{Log, Report, Signer, VerifyOptions};
-use bulla_cli::generate::Generator;
 use bulla_cli::import::Format;
 use clap::Args;
 
 use super::import::{Rejects, import_file};
 use super::keygen::public_file;
+use super::verify::verify_with_bar;
 use crate::failure::{NotProved, Verdict};
-use crate::output::{self, Listing, Out};
-use crate::{cells, places, progress, records, when};
+use crate::output::{self, Out, Row};
+use crate::{cells, keys, places, records, when};
 
 /// Hand-written events in the format of AWS CloudTrail.
 const SAMPLE: &str = include_str!("../../samples/cloudtrail.jsonl");
-/// Events appended by one thread, each durable before the next.
-const ONE_BY_ONE: usize = 1_000;
-/// It stops after this time on a slow disk.
-const ONE_BY_ONE_MAX: Duration = Duration::from_secs(2);
-/// Events appended by all threads together.
-const TOGETHER: usize = 4_000;
-const THREADS: usize = 16;
-const SEED: u64 = 2_026;
+/// The actor whose doings are looked into.
+const SUSPECT: &str = "arn:aws:iam::111122223333:user/mallory";
+/// Where results that belong to the line above begin.
+const INDENT: &str = "            ";
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -74,7 +69,7 @@ impl Demo {
         let proof = prove(&log, &stage, chosen, &mut out)?;
         verify_offline(&stage, &proof, &mut out)?;
         log.close()?;
-        let verdict = tampering(&stage, &mut out)?;
+        let verdict = tampering(&stage, chosen, &mut out)?;
         out.flush()?;
         Ok(verdict)
     }
@@ -119,73 +114,9 @@ fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
         ),
     )?;
     log.rotate()?;
-    let (count, took) = one_by_one(log)?;
-    tell(out, "appended", &rate(count, took, "one thread, each durable before the next"))?;
+    tell(out, "appended", &appending::one_by_one(log)?.told())?;
     log.rotate()?;
-    let (count, took) = together(log)?;
-    tell(
-        out,
-        "appended",
-        &rate(count, took, &format!("{THREADS} threads, each waiting for its own")),
-    )
-}
-
-fn rate(count: u64, took: Duration, how: &str) -> String {
-    format!(
-        "{} durably, {} events/s ({how})",
-        cells::counted(count, "event"),
-        cells::count(cells::per_second(count, took))
-    )
-}
-
-fn one_by_one(log: &Log) -> Result<(u64, Duration)> {
-    let events: Vec<Event> = generated(SEED).take(ONE_BY_ONE).collect();
-    let bar = progress::over_count("appending", ONE_BY_ONE as u64);
-    let start = Instant::now();
-    let mut count = 0;
-    for event in &events {
-        log.append(event)?;
-        count += 1;
-        bar.inc(1);
-        if start.elapsed() > ONE_BY_ONE_MAX {
-            break;
-        }
-    }
-    let took = start.elapsed();
-    bar.finish_and_clear();
-    Ok((count, took))
-}
-
-fn together(log: &Log) -> Result<(u64, Duration)> {
-    let each = TOGETHER / THREADS;
-    let mut events = generated(SEED + 1);
-    let parts: Vec<Vec<Event>> =
-        (0..THREADS).map(|_| events.by_ref().take(each).collect()).collect();
-    let bar = progress::over_count("appending", TOGETHER as u64);
-    let count = AtomicU64::new(0);
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        let append = |events: &Vec<Event>| -> Result<()> {
-            for event in events {
-                log.append(event)?;
-                bar.set_position(count.fetch_add(1, Ordering::Relaxed) + 1);
-            }
-            Ok(())
-        };
-        let threads: Vec<_> =
-            parts.iter().map(|events| scope.spawn(move || append(events))).collect();
-        threads.into_iter().try_for_each(|thread| match thread.join() {
-            Ok(result) => result,
-            Err(_) => bail!("an appending thread ended early"),
-        })
-    })?;
-    let took = start.elapsed();
-    bar.finish_and_clear();
-    Ok((count.into_inner(), took))
-}
-
-fn generated(seed: u64) -> Generator {
-    Generator::new(seed, Timestamp::from_nanos(1_795_219_200_000_000_000)) // 2026-11-21
+    tell(out, "appended", &appending::together(log)?.told())
 }
 
 fn segments(log: &Log, out: &mut Out) -> Result<()> {
@@ -204,30 +135,29 @@ fn segments(log: &Log, out: &mut Out) -> Result<()> {
     )
 }
 
-/// Asks what one actor was denied; returns the record to be proved.
+/// Asks what one actor did; returns the newest of it, to be proved.
 fn ask(log: &Log, out: &mut Out) -> Result<Seq> {
-    let newest = log.query(&Query::new().outcome(bulla::event::Outcome::Denied).limit(1))?.next();
-    let Some(newest) = newest.transpose()? else { bail!("the sample data hold no denied event") };
-    let actor = newest.event.actor.id.clone();
-    let by_actor = Query::new().actor(&actor);
+    let by_suspect = Query::new().actor(SUSPECT);
     let start = Instant::now();
-    let total = log.query(&by_actor)?.count();
+    let found = log.query(&by_suspect)?.collect::<Result<Vec<Record>, _>>()?;
     let took = start.elapsed();
+    let Some(newest) = found.first() else { bail!("the sample holds nothing by {SUSPECT}") };
+    let all = cells::counted(log.size().get(), "record");
     tell(
         out,
         "queried",
         &format!(
-            "actor {actor}: {total} of {} ({:.1} ms); the newest three:",
-            cells::counted(log.size().get(), "record"),
+            "what did {SUSPECT} do? {} of {all}, in {:.1} ms; the newest three:",
+            found.len(),
             took.as_secs_f64() * 1e3
         ),
     )?;
-    let mut indented = Indented { out, at_start: true };
-    let mut listing = Listing::new(&mut indented, output::Format::Table);
-    for record in log.query(&by_actor.limit(3))? {
-        listing.row(&record?)?;
+    for record in found.iter().take(3) {
+        let cells = Row::cells(record);
+        let [seq, occurred, _, action, resource, outcome, ..] = &cells[..] else { continue };
+        let text = format!("{seq:>4}  {occurred}  {action}  {resource}  {outcome}");
+        writeln!(out, "{INDENT}{}", cells::plain(&text))?;
     }
-    listing.finish()?;
     Ok(newest.seq)
 }
 
@@ -241,10 +171,10 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
         out,
         "signed",
         &format!(
-            "a checkpoint of {}, root {}…, with {} (outside the log)",
+            "a checkpoint of {}, root {}…, with {}, which is outside the log",
             cells::counted(signed.head().size.get(), "record"),
             &signed.head().root.to_string()[..16],
-            stage.key.display()
+            name(&stage.key)
         ),
     )?;
     let proof = log.prove(seq, &signed.into_unverified(), Disclosure::Whole)?;
@@ -252,13 +182,13 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
         stage.dir.join(format!("record-{seq}.{}", TlogProof::file_extension(log.algorithm())));
     let text = proof.to_text();
     places::write_file(&file, &text)?;
-    tell(out, "proved", &format!("record {seq} in {} ({} bytes)", file.display(), text.len()))?;
+    tell(out, "proved", &format!("record {seq} in {} ({} bytes)", name(&file), text.len()))?;
     Ok(file)
 }
 
 /// Checks the proof as a stranger would: from the two files alone.
 fn verify_offline(stage: &Stage, proof: &Path, out: &mut Out) -> Result<()> {
-    let key = crate::keys::verifying_keys(&[public_file(&stage.key).display().to_string()])?;
+    let key = keys::verifying_keys(&[public_file(&stage.key).display().to_string()])?;
     let bytes = fs::read(proof).with_context(|| proof.display().to_string())?;
     let proof = TlogProof::parse(&bytes).map_err(|error| NotProved(error.to_string()))?;
     let proved = proof.verify_record(&key).map_err(|error| NotProved(error.to_string()))?;
@@ -277,17 +207,27 @@ fn verify_offline(stage: &Stage, proof: &Path, out: &mut Out) -> Result<()> {
 }
 
 /// Flips a byte in a copy and shows that verify finds it, and nothing in the original.
-fn tampering(stage: &Stage, out: &mut Out) -> Result<Verdict> {
-    let clean = verify(&stage.log)?;
+fn tampering(stage: &Stage, seq: Seq, out: &mut Out) -> Result<Verdict> {
+    let clean = verify_with_bar(&stage.log, &VerifyOptions::new())?;
     tell(out, "verify", &format!("the log: {}", told(&clean)))?;
-    let flipped = tamper::copy_and_flip(&stage.log, &stage.copy)?;
-    tell(out, "tampered", &flipped.told())?;
-    let report = verify(&stage.copy)?;
-    tell(out, "verify", &format!("the copy: {}", told(&report)))?;
+    let flipped = tamper::copy_and_flip(&stage.log, &stage.copy, "mallory", "\",\"accountId")?;
+    let copy = name(&stage.copy);
+    tell(
+        out,
+        "tampered",
+        &format!("{copy}: in record {seq}, mallory is now mallorx: {}", flipped.place()),
+    )?;
+    let report = verify_with_bar(&stage.copy, &VerifyOptions::new())?;
+    tell(out, "verify", &format!("{copy}: {}", told(&report)))?;
+    let place = format!("{}/", stage.copy.display());
     for finding in &report.findings {
-        writeln!(out, "              {}", cells::plain(&finding.to_string()))?;
+        let text = finding.to_string().replace(&place, "");
+        writeln!(out, "{INDENT}{}", cells::plain(&text))?;
     }
-    let caught = report.findings.iter().any(|finding| finding.segment == Some(flipped.ordinal));
+    let caught = report
+        .findings
+        .iter()
+        .any(|finding| (finding.segment, finding.seq) == (Some(flipped.ordinal), Some(seq)));
     if !clean.is_clean() || !caught {
         tell(out, "FAILED", "the log should be clean, and the alteration should be found")?;
         return Ok(Verdict::Failed);
@@ -296,14 +236,9 @@ fn tampering(stage: &Stage, out: &mut Out) -> Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
-fn verify(dir: &Path) -> Result<Report> {
-    let bar = progress::over_bytes("verifying", 0);
-    let report = bulla::verify(dir, &VerifyOptions::new(), &mut |at| {
-        bar.set_length(at.bytes_total);
-        bar.set_position(at.bytes_done);
-    });
-    bar.finish_and_clear();
-    Ok(report?)
+/// A file's name without the directory that all of the demo is in.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn told(report: &Report) -> String {
@@ -315,28 +250,5 @@ fn told(report: &Report) -> String {
     match report.findings.len() {
         0 => format!("clean, {read}"),
         found => format!("NOT CLEAN, {}, {read}", cells::counted(found as u64, "finding")),
-    }
-}
-
-/// Moves every line to the right.
-struct Indented<'o> {
-    out: &'o mut Out,
-    at_start: bool,
-}
-
-impl Write for Indented<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.at_start {
-                self.out.write_all(b"              ")?;
-            }
-            self.out.write_all(line)?;
-            self.at_start = line.ends_with(b"\n");
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
     }
 }

@@ -1,7 +1,7 @@
 //! `bulla verify`: re-read and re-hash the whole log.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::{Finding, Report, VerifyOptions};
@@ -94,13 +94,7 @@ impl Verify {
         if !self.dir.is_dir() {
             bail!("there is no log at {}: not a directory; check the path", self.dir.display());
         }
-        let bar = progress::over_bytes("verifying", 0);
-        let report = bulla::verify(&self.dir, &options, &mut |at| {
-            bar.set_length(at.bytes_total);
-            bar.set_position(at.bytes_done);
-        });
-        bar.finish_and_clear();
-        let report = report?;
+        let report = verify_with_bar(&self.dir, &options)?;
         self.show(&report)?;
         Ok(if report.is_clean() { Verdict::Fine } else { Verdict::Failed })
     }
@@ -158,4 +152,15 @@ fn checkpoints(report: &Report) -> String {
         (_, checked) => format!(" ({} signed by the given key)", cells::count(checked)),
     };
     format!("{}{signed}", cells::counted(report.checkpoints, "checkpoint"))
+}
+
+/// Verifies a log, with a progress bar.
+pub(super) fn verify_with_bar(dir: &Path, options: &VerifyOptions) -> Result<Report> {
+    let bar = progress::over_bytes("verifying", 0);
+    let report = bulla::verify(dir, options, &mut |at| {
+        bar.set_length(at.bytes_total);
+        bar.set_position(at.bytes_done);
+    });
+    bar.finish_and_clear();
+    Ok(report?)
 }

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use tempfile::TempDir;
+
 /// A command of the real binary, with nothing on its standard input.
 pub(crate) fn bulla(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bulla"));
@@ -69,4 +71,28 @@ pub(crate) fn random(seed: &mut u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+/// A new log in a directory of its own.
+pub(crate) fn new_log() -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = at(dir.path(), "audit");
+    fine(&["init", &log, "--origin", "example.com/audit"]);
+    (dir, log)
+}
+
+/// The same with the CloudTrail sample in it: 42 events.
+pub(crate) fn sample_log() -> (TempDir, String) {
+    let (dir, log) = new_log();
+    fine(&["import", &log, &sample("cloudtrail.jsonl"), "--format", "cloudtrail"]);
+    (dir, log)
+}
+
+/// The same with a checkpoint, signed by `audit.key` beside it.
+pub(crate) fn signed_log() -> (TempDir, String) {
+    let (dir, log) = sample_log();
+    let key = at(dir.path(), "audit.key");
+    fine(&["keygen", &key, "--log", &log]);
+    fine(&["checkpoint", &log, "--key", &key, "-o", &at(dir.path(), "kept.checkpoint")]);
+    (dir, log)
 }

@@ -1,7 +1,6 @@
 //! The villain: copies a log and alters one byte of a record in it.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -10,39 +9,34 @@ use bulla::Log;
 /// What was altered.
 pub(super) struct Flipped {
     file: PathBuf,
-    offset: u64,
-    before: u8,
+    offset: usize,
     /// The segment it is in.
     pub(super) ordinal: u64,
 }
 
 impl Flipped {
-    /// In words.
-    pub(super) fn told(&self) -> String {
-        format!(
-            "with a copy: byte {} of {}, 0x{:02x} → 0x{:02x}",
-            self.offset,
-            self.file.display(),
-            self.before,
-            self.before ^ 1
-        )
+    /// Where, in words.
+    pub(super) fn place(&self) -> String {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        format!("byte {} of {name}", self.offset)
     }
 }
 
-/// Copies the log and flips the lowest bit of a byte in the middle of its second
-/// segment.
-pub(super) fn copy_and_flip(log: &Path, copy: &Path) -> Result<Flipped> {
+/// Copies the log and flips the lowest bit of the last letter of a word, where it stands
+/// last before that text in the first segment.
+pub(super) fn copy_and_flip(log: &Path, copy: &Path, word: &str, before: &str) -> Result<Flipped> {
     copy_tree(log, copy)?;
     let segments = Log::open_read_only(copy)?.segments()?;
-    let Some(segment) = segments.get(1) else { bail!("expected more than one segment") };
-    let offset = segment.bytes / 2;
+    let Some(segment) = segments.first() else { bail!("expected a segment to alter") };
     let file = segment.path.clone();
-    let opened = OpenOptions::new().read(true).write(true).open(&file);
-    let opened = opened.with_context(|| file.display().to_string())?;
-    let mut byte = [0];
-    opened.read_exact_at(&mut byte, offset).with_context(|| file.display().to_string())?;
-    opened.write_all_at(&[byte[0] ^ 1], offset).with_context(|| file.display().to_string())?;
-    Ok(Flipped { file, offset, before: byte[0], ordinal: segment.ordinal })
+    let mut bytes = fs::read(&file).with_context(|| file.display().to_string())?;
+    let text = format!("{word}{before}");
+    let found = bytes.windows(text.len()).rposition(|window| window == text.as_bytes());
+    let Some(found) = found else { bail!("expected {text:?} in {}", file.display()) };
+    let offset = found + word.len() - 1;
+    bytes[offset] ^= 1;
+    fs::write(&file, bytes).with_context(|| file.display().to_string())?;
+    Ok(Flipped { file, offset, ordinal: segment.ordinal })
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {

@@ -103,8 +103,8 @@ pub(super) fn count_by(
     if left > 0 {
         writeln!(
             io::stderr(),
-            "bulla: … and {}; --limit shows more",
-            cells::counted(left, "value")
+            "bulla: … and {} more; --limit N shows more of them",
+            cells::count(left)
         )?;
     }
     Ok(())
