@@ -119,7 +119,15 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()
     file.write_at(bytes, 0)?;
     file.sync_data()?;
     disk.rename(temporary, path)?;
-    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+    disk.sync_dir(parent(path))
+}
+
+/// The directory a file is in; of a bare name the current one.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Reads a whole file of at most `max` bytes.

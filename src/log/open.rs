@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
 use crate::checkpoint::KeyName;
-use crate::disk::{Disk, DiskFile, Open, read_exact_at};
+use crate::disk::{self, Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Created, Quarantined};
 use crate::format::lock::{self, LockFile};
@@ -94,15 +94,17 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
         let foreign = names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
         let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
             || segment::identify(disk, &segments_dir(dir))?.is_some();
-        if foreign || begun {
+        if begun {
             return Err(Error::Exists { path: dir.to_owned() });
+        }
+        if foreign {
+            let reason = format!("{} is not empty, and what is in it is no log", dir.display());
+            return Err(Error::InvalidOption { name: "path", reason });
         }
     } else {
         make(dir)?;
-        if let Some(parent) = dir.parent() {
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
-        }
+        let parent = disk::parent(dir);
+        disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
     }
     make_missing(disk, dir, &DIRECTORIES)?;
     disk.sync_dir(dir).map_err(Error::io("sync", dir))

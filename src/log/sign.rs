@@ -66,11 +66,9 @@ impl Signer {
         let key = SigningKey::generate(origin, kind).map_err(proof_error)?;
         let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
         let text = format!("{}\n", *key.to_secret_text());
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
         file.write_at(text.as_bytes(), 0)
             .and_then(|()| file.sync_data())
-            .and_then(|()| disk.sync_dir(parent))
+            .and_then(|()| disk.sync_dir(disk::parent(path)))
             .map_err(Error::io("write", path))?;
         Ok(Signer { key, path: path.to_owned(), disk })
     }

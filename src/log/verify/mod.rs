@@ -161,6 +161,9 @@ pub fn verify(
     Ok(verifier.report())
 }
 
+/// Segment, offset and record of a finding, as far as they are known.
+type Place = (Option<u64>, Option<u64>, Option<Seq>);
+
 /// The state of one verification.
 struct Verifier<'a> {
     dir: &'a Path,
@@ -327,7 +330,7 @@ impl<'a> Verifier<'a> {
     fn finding(
         &mut self,
         file: &Path,
-        place: (Option<u64>, Option<u64>, Option<Seq>),
+        place: Place,
         what: &str,
         expected: impl Into<String>,
         found: impl Into<String>,

@@ -10,7 +10,7 @@ use crate::format::frame::{self, FrameHeader};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::footer::{STRIDE, SegmentFooter, Waypoint};
 use crate::format::header::{self, SegmentHeader};
-use crate::format::FormatError;
+use crate::format::{FORMAT_VERSION, FormatError};
 use crate::log::read::decode_anchor;
 use crate::log::verify::{Progress, Verifier};
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -206,8 +206,18 @@ impl Verifier<'_> {
     fn damaged_frame(&mut self, segment: &SegmentFile, at: Position, damage: &FormatError) {
         let seq = at.size.next_seq();
         let place = (Some(segment.header.ordinal), Some(at.offset), Some(seq));
-        let expected = format!("the frame of record {seq}");
-        self.finding(&segment.path, place, "frame", expected, damage.to_string());
+        self.damage(&segment.path, place, damage.clone());
+    }
+
+    /// Bytes that are not what the format says.
+    fn damage(&mut self, path: &Path, place: super::Place, error: FormatError) {
+        let (what, expected, found) = match error {
+            FormatError::Mismatch { what, expected, found } => (what, expected, found),
+            FormatError::Newer { what, found } => {
+                (what, format!("format version {FORMAT_VERSION}"), found.to_string())
+            }
+        };
+        self.finding(path, place, what, expected, found);
     }
 
     fn records(&mut self, segment: &SegmentFile, frame: &FrameAt, bytes: &[u8]) {
@@ -229,8 +239,7 @@ impl Verifier<'_> {
                     self.counts.records += 1;
                 }
                 Err(error) => {
-                    let found = error.to_string();
-                    self.finding(&segment.path, place, "record", "the bytes written", found);
+                    self.damage(&segment.path, place, error);
                     self.substitute(TreeSize::new(seq.get() + 1));
                 }
             }
@@ -251,7 +260,7 @@ impl Verifier<'_> {
     fn record(
         &mut self,
         segment: &SegmentFile,
-        place: (Option<u64>, Option<u64>, Option<Seq>),
+        place: super::Place,
         record: &CheckedRecord<'_>,
     ) {
         let decoded = match RecordKind::from_code(record.head.kind) {
