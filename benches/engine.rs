@@ -28,7 +28,9 @@ fn hashing(c: &mut Criterion) {
     for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Blake3] {
         let mut group = c.benchmark_group(format!("{algorithm}"));
         let record = [7u8; 223];
-        group.bench_function("leaf of 223 bytes", |b| b.iter(|| algorithm.leaf(&[black_box(&record)])));
+        group.bench_function("leaf of 223 bytes", |b| {
+            b.iter(|| algorithm.leaf(&[black_box(&record)]))
+        });
         let leaf = algorithm.leaf(&[&record]);
         group.bench_function("1,000 leaves into a tree", |b| {
             b.iter_batched(

@@ -94,7 +94,13 @@ fn main() {
         println!(
             "round {round}: raw {:.0}/s, one thread {:.0}/s ({:.2}), 16 threads {many:.0}/s ({:.2}); \
              raw batches {:.0}/s, batches {:.0}/s ({:.2})",
-            single.0, single.1, single.1 / single.0, many / single.0, bulk.0, bulk.1, bulk.1 / bulk.0
+            single.0,
+            single.1,
+            single.1 / single.0,
+            many / single.0,
+            bulk.0,
+            bulk.1,
+            bulk.1 / bulk.0
         );
     }
     std::fs::remove_dir_all(&dir).unwrap();

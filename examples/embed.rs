@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     })?;
 
     // Without waiting: the ticket is a future, and can be waited on as well.
-    let login = Event::new(Actor::new("user", "alice"), "user.login", Resource::kind_only("session"));
+    let login =
+        Event::new(Actor::new("user", "alice"), "user.login", Resource::kind_only("session"));
     let receipt = log.enqueue(&login)?.wait()?;
 
     // The key lives outside the log's directory.

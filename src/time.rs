@@ -86,7 +86,8 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, ParseTimestampError> {
         let refuse = |reason: String| ParseTimestampError { reason };
-        let time: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| refuse(error.to_string()))?;
+        let time: jiff::Timestamp =
+            text.parse().map_err(|error: jiff::Error| refuse(error.to_string()))?;
         i64::try_from(time.as_nanosecond())
             .map(Timestamp)
             .map_err(|_| refuse("the year is outside 1677 to 2262".to_owned()))

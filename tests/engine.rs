@@ -116,7 +116,8 @@ fn a_record_is_proved_to_a_stranger() {
         let later = log.checkpoint(&signer).unwrap();
         assert_eq!(later.head().size.get(), 780);
         log.close().unwrap();
-        let options = VerifyOptions::new().checkpoint(checkpoint).key(signer.verifying_key().clone());
+        let options =
+            VerifyOptions::new().checkpoint(checkpoint).key(signer.verifying_key().clone());
         let report = verify(&path, &options, &mut |_| ()).unwrap();
         assert!(report.is_clean(), "{:?}", report.findings);
         assert_eq!((report.records, report.checkpoints, report.anchors), (780, 3, 2));

@@ -40,7 +40,9 @@ impl Catalog {
         let dir = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
         for ordinal in load::ordinals(&*self.disk, &dir)? {
             let path = crate::segment::path(&dir, ordinal);
-            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else { continue };
+            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else {
+                continue;
+            };
             let start =
                 Position { offset: segment.header.first_frame(), size: segment.header.first };
             crate::segment::recover::last(&segment, start, |_, _, record| {
@@ -88,7 +90,8 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
         Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
         Some(CatalogBody::Quarantined(b)) => {
             let (len, at) = (b.len, b.offset);
-            let detail = format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
+            let detail =
+                format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
             ("bytes set aside", detail)
         }
         Some(CatalogBody::ClockStepped(b)) => {

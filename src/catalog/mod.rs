@@ -126,7 +126,9 @@ impl Catalog {
             }
             let Some(&first) = load::ordinals(disk, &copy)?.first() else { continue };
             match SegmentFile::open(disk, &crate::segment::path(&copy, first), Open::Read) {
-                Ok(Some(segment)) if has_record(&segment)? => return Ok(Some(segment.header.log_id)),
+                Ok(Some(segment)) if has_record(&segment)? => {
+                    return Ok(Some(segment.header.log_id));
+                }
                 Err(error @ Error::Unsupported { .. }) => return Err(error),
                 _ => {}
             }
@@ -212,9 +214,7 @@ impl Catalog {
         let copies = copies(dir);
         let (loaded, copy) = match load::load(&*disk, &copies[0], log_id, snapshot.as_ref()) {
             Ok(loaded) => (loaded, &copies[0]),
-            Err(_) => {
-                (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1])
-            }
+            Err(_) => (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1]),
         };
         let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, copy), true)?;
         Ok(Catalog::assemble(disk, dir, log_id, clock, loaded, tree, None))
@@ -414,7 +414,8 @@ impl Catalog {
             let Some(segment) = SegmentFile::open(&*self.disk, &next, Open::Read)? else {
                 return Ok(moved);
             };
-            self.end = Position { offset: segment.header.first_frame(), size: segment.header.first };
+            self.end =
+                Position { offset: segment.header.first_frame(), size: segment.header.first };
             self.segment = Arc::new(segment);
             moved = true;
         }
@@ -448,8 +449,7 @@ impl Catalog {
         };
         let path = self.dir.join("snapshot");
         let bytes = snapshot.encode(self.log_id).map_err(Error::format(&path, 0))?;
-        crate::disk::replace_file(&*self.disk, &path, &bytes)
-            .map_err(Error::io("write", &path))?;
+        crate::disk::replace_file(&*self.disk, &path, &bytes).map_err(Error::io("write", &path))?;
         self.since_snapshot = 0;
         Ok(())
     }

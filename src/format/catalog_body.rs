@@ -206,7 +206,9 @@ impl<'a> CatalogBody<'a> {
             kind::KEY_ADDED => CatalogBody::KeyAdded(borrow(body)?),
             kind::QUARANTINED => CatalogBody::Quarantined(borrow(body)?),
             kind::CLOCK_STEPPED => CatalogBody::ClockStepped(decode(body)?),
-            _ => return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() }),
+            _ => {
+                return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() });
+            }
         };
         Ok((Hash::from_slice(root).unwrap_or(Hash::ZERO), body))
     }

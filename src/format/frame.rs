@@ -68,7 +68,11 @@ impl FrameHeader {
         let (computed, stored) = (crc(buf, nonce, offset), f::CRC.uint(buf));
         if u64::from(computed) != stored {
             let expected = format!("{computed:08x}");
-            return Err(FormatError::mismatch("frame header: crc", expected, format!("{stored:08x}")));
+            return Err(FormatError::mismatch(
+                "frame header: crc",
+                expected,
+                format!("{stored:08x}"),
+            ));
         }
         let header = FrameHeader {
             first: TreeSize::new(f::FIRST_SEQ.uint(buf)),
@@ -83,11 +87,19 @@ impl FrameHeader {
     fn check_ranges(&self) -> Result<(), FormatError> {
         if self.durable > self.first {
             let expected = format!("at most first_seq {}", self.first);
-            return Err(FormatError::mismatch("frame header: durable_size", expected, self.durable));
+            return Err(FormatError::mismatch(
+                "frame header: durable_size",
+                expected,
+                self.durable,
+            ));
         }
         if self.body_len > MAX_BODY_LEN {
             let what = "frame header: body_len";
-            return Err(FormatError::mismatch(what, format!("at most {MAX_BODY_LEN}"), self.body_len));
+            return Err(FormatError::mismatch(
+                what,
+                format!("at most {MAX_BODY_LEN}"),
+                self.body_len,
+            ));
         }
         let smallest = u64::from(self.count) * super::layout::record_prefix::LEN as u64;
         if (self.count == 0) != (self.body_len == 0) || smallest > u64::from(self.body_len) {
@@ -119,12 +131,7 @@ mod tests {
     const NONCE: [u8; 16] = [3; 16];
 
     fn sample() -> FrameHeader {
-        FrameHeader {
-            first: TreeSize::new(10),
-            durable: TreeSize::new(9),
-            body_len: 400,
-            count: 2,
-        }
+        FrameHeader { first: TreeSize::new(10), durable: TreeSize::new(9), body_len: 400, count: 2 }
     }
 
     #[test]
@@ -156,7 +163,10 @@ mod tests {
             FrameHeader { first: TreeSize::new(u64::MAX), ..sample() },
         ];
         for header in bad {
-            assert!(FrameHeader::decode(&header.encode(&NONCE, 0), &NONCE, 0).is_err(), "{header:?}");
+            assert!(
+                FrameHeader::decode(&header.encode(&NONCE, 0), &NONCE, 0).is_err(),
+                "{header:?}"
+            );
         }
     }
 }

@@ -172,9 +172,6 @@ pub(crate) mod tests {
         assert!(matches!(SegmentHeader::decode(&buf), Err(FormatError::Mismatch { .. })));
         let crc = trailing_crc(&buf, f::CRC);
         f::CRC.set_uint(&mut buf, crc.into());
-        assert_eq!(
-            SegmentHeader::decode(&buf),
-            Err(FormatError::Newer { what: WHAT, found: 2 })
-        );
+        assert_eq!(SegmentHeader::decode(&buf), Err(FormatError::Newer { what: WHAT, found: 2 }));
     }
 }

@@ -84,8 +84,9 @@ impl Mark {
         let count = usize::from(buf[f::PEAK_COUNT.offset]);
         let peaks = f::PEAKS.bytes(buf).chunks_exact(Hash::LEN).take(count);
         let peaks: Vec<Hash> = peaks.filter_map(Hash::from_slice).collect();
-        let frontier = Frontier::from_parts(algorithm, size, &peaks)
-            .map_err(|_| FormatError::mismatch("mark: peaks", format!("those of size {size}"), count))?;
+        let frontier = Frontier::from_parts(algorithm, size, &peaks).map_err(|_| {
+            FormatError::mismatch("mark: peaks", format!("those of size {size}"), count)
+        })?;
         let time = |field: super::layout::Field| Timestamp::from_nanos(field.int(buf));
         Ok(Mark {
             log_id: LogId(f::LOG_ID.array_16(buf)),

@@ -151,8 +151,7 @@ impl QueueState {
     }
 
     fn fits(&self, encoded: &Encoded, limit: usize) -> bool {
-        self.open.encoded.is_empty()
-            || self.open.encoded.body_len() + encoded.body_len() <= limit
+        self.open.encoded.is_empty() || self.open.encoded.body_len() + encoded.body_len() <= limit
     }
 
     fn push(&mut self, encoded: &Encoded, ticket: bool) -> Arc<Slot> {
@@ -382,7 +381,6 @@ impl Core {
     pub(crate) fn poisoned(&self) -> Option<String> {
         self.queue.state.lock().poisoned.clone()
     }
-
 }
 
 impl QueueState {

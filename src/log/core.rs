@@ -84,9 +84,7 @@ impl CatalogState {
     pub(crate) fn good(&mut self) -> Result<&mut Catalog> {
         match self {
             CatalogState::Good(catalog) => Ok(catalog),
-            CatalogState::Damaged(reason) => {
-                Err(Error::CatalogDamaged { reason: reason.clone() })
-            }
+            CatalogState::Damaged(reason) => Err(Error::CatalogDamaged { reason: reason.clone() }),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use crate::error::{Error, Result};
 use crate::event::{Anchor, Event, RecordKind};
+use crate::format::body;
 use crate::format::frame;
 use crate::format::record::{self, PREFIX_LEN, SALT_LEN};
-use crate::format::body;
 use crate::hash::Hash;
 use crate::random;
 use crate::time::Timestamp;
@@ -62,7 +62,8 @@ impl Encoded {
     pub(crate) fn append(&mut self, other: &Encoded) {
         let shift = self.bytes.len() - frame::LEN;
         self.bytes.extend_from_slice(&other.bytes[frame::LEN..]);
-        let moved = other.records.iter().map(|record| EncodedRecord { at: record.at + shift, ..*record });
+        let moved =
+            other.records.iter().map(|record| EncodedRecord { at: record.at + shift, ..*record });
         self.records.extend(moved);
     }
 

@@ -191,7 +191,10 @@ impl LogReader {
                 let (ordinal, segment) = (tail.segment.header.ordinal, Arc::clone(&tail.segment));
                 let open = Some((segment, Arc::clone(&tail.waypoints)));
                 self.view.update(|entries| {
-                    entries.iter_mut().filter(|e| e.ordinal == ordinal).for_each(|e| e.open = open.clone());
+                    entries
+                        .iter_mut()
+                        .filter(|e| e.ordinal == ordinal)
+                        .for_each(|e| e.open = open.clone());
                 });
                 Ok(true)
             }
@@ -264,7 +267,8 @@ impl LogReader {
         let mut next = tree.size().get();
         let mut leaves = Vec::new();
         while next < snapshot.size().get() {
-            let leaf = snapshot.with_record(Seq::new(next), |_, record| record.leaf(self.algorithm))?;
+            let leaf =
+                snapshot.with_record(Seq::new(next), |_, record| record.leaf(self.algorithm))?;
             leaves.push(leaf);
             next += 1;
         }
@@ -277,9 +281,7 @@ impl LogReader {
         let dir = tree_dir(&self.dir);
         let mark = MarkFile::read(&*disk, &dir, self.log_id);
         let frontier = mark.map(|mark| mark.frontier).filter(|frontier| frontier.size() <= size);
-        let open = |frontier| {
-            TreeStore::open(Arc::clone(&disk), &dir, self.log_id, frontier, true)
-        };
+        let open = |frontier| TreeStore::open(Arc::clone(&disk), &dir, self.log_id, frontier, true);
         match frontier.map(open) {
             Some(Ok(tree)) => Ok(tree),
             // Derived files: compute all hashes anew, in memory.

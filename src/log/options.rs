@@ -217,7 +217,10 @@ impl LogOptions {
             return refuse("frame_align", format!("expected 1, 512 or 4096, found {found}"));
         }
         if self.segment_age < Duration::from_secs(1) {
-            return refuse("segment_age", format!("expected 1 s or more, found {:?}", self.segment_age));
+            return refuse(
+                "segment_age",
+                format!("expected 1 s or more, found {:?}", self.segment_age),
+            );
         }
         Ok(())
     }

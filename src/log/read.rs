@@ -87,10 +87,9 @@ impl Snapshot {
     /// # Errors
     /// A cursor that belongs to another query.
     pub fn query(&self, query: &Query) -> Result<Matches> {
-        let start = query.start().map_err(|error| Error::InvalidOption {
-            name: "cursor",
-            reason: error.to_string(),
-        })?;
+        let start = query
+            .start()
+            .map_err(|error| Error::InvalidOption { name: "cursor", reason: error.to_string() })?;
         let newest_first = query.order == Order::NewestFirst;
         let next = match (start, newest_first) {
             // Exclusive upper bound of what is still to be looked at.
@@ -252,7 +251,9 @@ impl Matches {
         };
         while cursor.next_seq().get() < to {
             let Some((_, record)) = cursor.next_record()? else { break };
-            if matches(&self.query, &record).map_err(|r| self.snapshot.damaged(record.head.seq, r))? {
+            if matches(&self.query, &record)
+                .map_err(|r| self.snapshot.damaged(record.head.seq, r))?
+            {
                 let decoded = self.snapshot.decode(&record)?;
                 self.found.push_back(decoded);
             }

@@ -119,7 +119,8 @@ impl Signer {
         if !self.disk.exists(&path).map_err(Error::io("look for", &path))? {
             return Ok(None);
         }
-        let bytes = disk::read_file(&*self.disk, &path, MAX_FILE).map_err(Error::io("read", &path))?;
+        let bytes =
+            disk::read_file(&*self.disk, &path, MAX_FILE).map_err(Error::io("read", &path))?;
         let text = String::from_utf8_lossy(&bytes);
         let mut words = text.split_whitespace();
         let head = (|| {
@@ -207,9 +208,7 @@ pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
     let path = core.checkpoints_dir().join(format!("{:016}.{ending}", size.get()));
     let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
     published.map_err(|error| match error.kind() {
-        std::io::ErrorKind::StorageFull => {
-            Error::DiskFull { path, needed: note.len() as u64 }
-        }
+        std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },
         _ => Error::io("publish", &path)(error),
     })
 }

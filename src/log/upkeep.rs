@@ -91,9 +91,10 @@ impl Core {
     fn prepare_space(&self) -> Result<()> {
         let space = {
             let writer = self.writer.lock();
-            writer.active.as_ref().map(|active| {
-                (Arc::clone(&active.space), active.end.offset, active.last_frame_len)
-            })
+            writer
+                .active
+                .as_ref()
+                .map(|active| (Arc::clone(&active.space), active.end.offset, active.last_frame_len))
         };
         match space {
             // At the end of a segment no more is needed.
@@ -201,8 +202,7 @@ impl Core {
         // By the wall clock, so that the age goes on counting while the log is closed.
         let (today, age) = (self.options.clock.now(), self.jittered_age());
         let old = writer.active.as_ref().is_some_and(|active| {
-            active.count() > 0
-                && today.saturating_since(active.segment.header.created_at) >= age
+            active.count() > 0 && today.saturating_since(active.segment.header.created_at) >= age
         });
         if old {
             writer.retire(self)?;
@@ -334,7 +334,8 @@ pub(crate) fn unregister(core: &Core) {
     HOUSEKEEPER.changed.notify_all();
     let thread = state.thread.take();
     drop(state);
-    if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
+    if let Some(thread) =
+        thread.filter(|thread| thread.thread().id() != std::thread::current().id())
     {
         let _ = thread.join();
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
+use crate::format::footer::TimeRange;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
@@ -16,7 +17,6 @@ use crate::log::encode::{Encoded, random_error};
 use crate::log::options::Durability;
 use crate::log::view::Entry;
 use crate::random;
-use crate::format::footer::TimeRange;
 use crate::segment::active::{Active, MadeAhead};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
@@ -129,7 +129,8 @@ impl Writer {
         core.durable.store(size.get(), Ordering::Release);
         let ordinal = self.active.as_ref().map_or(0, |active| active.segment.header.ordinal);
         // Only for the eyes of readers; recovery never trusts it, so a failure is harmless.
-        let lock = LockFile { pid: std::process::id(), log_id: core.log_id, durable: size, ordinal };
+        let lock =
+            LockFile { pid: std::process::id(), log_id: core.log_id, durable: size, ordinal };
         let _ = core.lock.write_at(&lock.encode(), 0);
     }
 
@@ -271,7 +272,8 @@ impl Writer {
         self.sync(core)?;
         // The header of an empty one is not on disk yet.
         let active = self.active.as_ref().filter(|active| active.count() > 0);
-        let here = active.map(|active| Resting::at_end_of(&active.segment, active.end, active.times));
+        let here =
+            active.map(|active| Resting::at_end_of(&active.segment, active.end, active.times));
         let Some(here) = here.or(self.resting) else { return Ok(None) };
         self.since_mark = 0;
         Ok(Some(Mark {

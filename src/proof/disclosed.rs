@@ -157,8 +157,7 @@ impl<'a> Parts<'a> {
         let rest = extra.strip_prefix(MAGIC).ok_or_else(|| refuse("expected bulla-record/v1"))?;
         let (form, rest) = rest.split_first().ok_or_else(short)?;
         let (hashed, rest) = rest.split_first_chunk::<HEAD_LEN>().ok_or_else(short)?;
-        let (head, log_id) =
-            Head::decode(hashed).map_err(|error| refuse(&error.to_string()))?;
+        let (head, log_id) = Head::decode(hashed).map_err(|error| refuse(&error.to_string()))?;
         let envelope_len = usize::from(head.envelope_len);
         let (envelope, rest) = rest.split_at_checked(envelope_len).ok_or_else(short)?;
         let payload = match *form {

@@ -196,7 +196,8 @@ impl State {
         let first = node.index << above;
         let mut hashes = level.range(first, 1 << above)?;
         while hashes.len() > 1 {
-            hashes = hashes.chunks_exact(2).map(|pair| algorithm.node(&pair[0], &pair[1])).collect();
+            hashes =
+                hashes.chunks_exact(2).map(|pair| algorithm.node(&pair[0], &pair[1])).collect();
         }
         hashes.pop().ok_or_else(|| Error::Proof { reason: "an empty subtree".to_owned() })
     }

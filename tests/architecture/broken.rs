@@ -79,7 +79,10 @@ fn what_is_named_outside_its_home_is_found() {
         ("use ::blake3::Hasher;", "`blake3` is named in src/hash.rs only"),
         ("use ed25519_dalek::{Signer, SigningKey as K};", "`ed25519_dalek`"),
         ("use getrandom::fill;", "src/random.rs only"),
-        ("use bincode::Encode;", "src/format/body.rs or format/body/ or format/catalog_body.rs only"),
+        (
+            "use bincode::Encode;",
+            "src/format/body.rs or format/body/ or format/catalog_body.rs only",
+        ),
         ("use std::{io, fs::File};", "`std::fs` is named in src/disk/ only"),
         ("fn f() { std::fs::read(p); }", "`std::fs`"),
         ("use std::os::unix::fs::FileExt;", "`std::os`"),

@@ -366,7 +366,9 @@ fn finding_of(dir: &Path, error: Error) -> Finding {
             (path, Some(offset), "damage".to_owned(), expected, found)
         }
         Error::Tampered { what, expected, found } => (dir.to_owned(), None, what, expected, found),
-        other => (dir.to_owned(), None, "log".to_owned(), "to be readable".into(), other.to_string()),
+        other => {
+            (dir.to_owned(), None, "log".to_owned(), "to be readable".into(), other.to_string())
+        }
     };
     Finding { file, segment: None, offset, seq: None, what, expected, found }
 }

@@ -6,10 +6,10 @@ use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
-use crate::format::frame::{self, FrameHeader};
-use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::footer::{STRIDE, SegmentFooter, Waypoint};
+use crate::format::frame::{self, FrameHeader};
 use crate::format::header::{self, SegmentHeader};
+use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::{FORMAT_VERSION, FormatError};
 use crate::log::read::decode_anchor;
 use crate::log::verify::{Progress, Verifier};
@@ -194,7 +194,8 @@ impl Verifier<'_> {
         let table = segment.read(footer.table_offset, len, &mut scratch)?;
         let crc = crc32fast::hash(table);
         let same = Waypoint::decode_table(table) == self.waypoints;
-        if crc == footer.table_crc && (same || self.waypoints.len() != footer.table_count as usize) {
+        if crc == footer.table_crc && (same || self.waypoints.len() != footer.table_count as usize)
+        {
             return Ok(()); // if records were not met, that was reported
         }
         let place = (Some(segment.header.ordinal), Some(footer.table_offset), None);
@@ -257,12 +258,7 @@ impl Verifier<'_> {
     }
 
     /// The bodies of a record, and what an anchor binds.
-    fn record(
-        &mut self,
-        segment: &SegmentFile,
-        place: super::Place,
-        record: &CheckedRecord<'_>,
-    ) {
+    fn record(&mut self, segment: &SegmentFile, place: super::Place, record: &CheckedRecord<'_>) {
         let decoded = match RecordKind::from_code(record.head.kind) {
             Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
                 .and_then(|_| body::decode_payload_strict(record.payload()).map(|_| ()))
@@ -322,7 +318,13 @@ impl Verifier<'_> {
         if *digest.as_bytes() != sealed.header {
             let expected = crate::hash::Hash::from_bytes(sealed.header).to_string();
             let what = "header, as the catalog recorded it";
-            self.finding(&segment.path, (ordinal, Some(0), None), what, expected, digest.to_string());
+            self.finding(
+                &segment.path,
+                (ordinal, Some(0), None),
+                what,
+                expected,
+                digest.to_string(),
+            );
         }
     }
 }
