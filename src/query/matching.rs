@@ -13,6 +13,7 @@ impl Query {
 
     /// Whether records may match whose times, in nanoseconds, lie in these ranges:
     /// smallest and largest `recorded_at`, then `occurred_at`.
+    #[cfg(feature = "engine")]
     pub(crate) fn may_match_times(&self, times: [i64; 4]) -> bool {
         let [recorded_min, recorded_max, occurred_min, occurred_max] =
             times.map(Timestamp::from_nanos);
@@ -44,6 +45,7 @@ impl Filters {
 }
 
 impl TimeRange {
+    #[cfg(feature = "engine")]
     fn meets(&self, min: Timestamp, max: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= max) && self.until.is_none_or(|until| min < until)
     }
