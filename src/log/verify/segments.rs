@@ -13,11 +13,9 @@ use crate::log::read::decode_anchor;
 use crate::log::verify::{Progress, Verifier};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, FrameAt, Position};
-use crate::segment::seal;
+use crate::segment::seal::{self, SealedSegment};
 use crate::seq::{Seq, TreeSize};
 
-/// How far a damaged frame is searched for the next whole one, at a time.
-const SEARCH: usize = 1 << 20;
 /// Progress is reported at least every so many bytes.
 const REPORT_EVERY: u64 = 4 << 20;
 
@@ -65,6 +63,11 @@ impl Verifier<'_> {
             (None, Some(footer)) => footer.end(),
             (None, None) => self.limit,
         };
+        if footer.is_some()
+            && let Err(error) = SealedSegment::open(&*self.options.disk, path, false)
+        {
+            self.finding_of(error);
+        }
         if sealed.is_some() && footer.is_none() {
             let place = (Some(ordinal), Some(bytes.saturating_sub(256)), None);
             self.finding(path, place, "footer", "the footer of a sealed segment", "none");
@@ -166,7 +169,7 @@ impl Verifier<'_> {
         let seq = at.size.next_seq();
         let place = (Some(segment.header.ordinal), Some(at.offset), Some(seq));
         self.finding(&segment.path, place, "frame", format!("the frame of record {seq}"), found);
-        let next = next_frame(segment, at, end)?;
+        let next = scan::next_frame(segment, at, end)?;
         if let Some(next) = next {
             self.substitute(next.size);
         }
@@ -276,28 +279,4 @@ impl Verifier<'_> {
             self.finding(&segment.path, (ordinal, Some(0), None), what, expected, digest.to_string());
         }
     }
-}
-
-/// The next whole frame header of this segment behind a damaged one.
-fn next_frame(segment: &SegmentFile, at: Position, end: u64) -> Result<Option<Position>> {
-    let mut scratch = Scratch::new();
-    let mut from = at.offset + 1;
-    while from < end {
-        let bytes = segment.read_up_to(from, SEARCH + frame::LEN, &mut scratch)?;
-        for start in 0..bytes.len().min(SEARCH) {
-            let Some(candidate) = bytes[start..].first_chunk::<{ frame::LEN }>() else { break };
-            if !candidate.starts_with(&frame::MAGIC) {
-                continue;
-            }
-            let offset = from + start as u64;
-            let header = FrameHeader::decode(candidate, &segment.header.nonce, offset);
-            if let Ok(header) = header.as_ref()
-                && header.first >= at.size
-            {
-                return Ok(Some(Position { offset, size: header.first }));
-            }
-        }
-        from += SEARCH as u64;
-    }
-    Ok(None)
 }
