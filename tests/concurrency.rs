@@ -140,10 +140,12 @@ fn every_record_of_many_threads_is_there_once_and_in_order() {
         let done = AtomicBool::new(false);
         let given = thread::scope(|scope| {
             let givers: Vec<_> = (0..THREADS)
-                .map(|thread| scope.spawn({
-                    let log = log.clone();
-                    move || (thread, give(&log, thread, rounds))
-                }))
+                .map(|thread| {
+                    scope.spawn({
+                        let log = log.clone();
+                        move || (thread, give(&log, thread, rounds))
+                    })
+                })
                 .collect();
             let looks = scope.spawn(|| {
                 let mut seen = 0;
@@ -320,10 +322,15 @@ fn inline_housekeeping_serves_many_threads_too() {
     let log = options.create(&path).unwrap();
     let given: BTreeMap<u64, u64> = thread::scope(|scope| {
         let threads: Vec<_> = (0..6)
-            .map(|thread| (thread, scope.spawn({
-                let log = &log;
-                move || give(log, thread, 80)
-            })))
+            .map(|thread| {
+                (
+                    thread,
+                    scope.spawn({
+                        let log = &log;
+                        move || give(log, thread, 80)
+                    }),
+                )
+            })
             .collect();
         threads.into_iter().map(|(thread, joined)| (thread, joined.join().unwrap())).collect()
     });

@@ -1,6 +1,8 @@
 //! Every file of a log damaged, cut, deleted, exchanged and put back: derived files are
 //! rebuilt, damage is named, a rolled-back catalog is refused, and nothing panics.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -8,9 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
-use bulla::{
-    Error, Log, LogOptions, Record, Report, Seq, TreeHead, VerifyOptions, verify,
-};
+use bulla::{Error, Log, LogOptions, Record, Report, Seq, TreeHead, VerifyOptions, verify};
 use support::{Book, Shape, Step, Worker, clock, dir, event, files_below};
 
 struct Built {
@@ -81,7 +81,8 @@ fn files(like: &[&str]) -> Vec<PathBuf> {
 fn offsets(len: usize) -> Vec<u64> {
     let len = len as u64;
     let ends = (0..len.min(160)).step_by(3).chain((len.saturating_sub(260)..len).step_by(7));
-    let mut all: Vec<u64> = ends.chain((0..len).step_by(usize::try_from(len / 40 + 1).unwrap())).collect();
+    let mut all: Vec<u64> =
+        ends.chain((0..len).step_by(usize::try_from(len / 40 + 1).unwrap())).collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -186,7 +187,10 @@ fn a_damaged_sealed_segment_is_named_and_the_rest_stays_readable() {
         for (what, disk) in damages(&path) {
             let report = check(&disk);
             assert!(!report.is_clean(), "{what}: not found");
-            assert!(report.findings.iter().any(|finding| finding.file == path), "{what}: {report:#?}");
+            assert!(
+                report.findings.iter().any(|finding| finding.file == path),
+                "{what}: {report:#?}"
+            );
             let log = open(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
             let damaged = damaged_records(&log, &what);
             if what.contains("deleted") {
@@ -256,7 +260,8 @@ fn damage_that_recovery_meets_is_corrupt_and_changes_nothing() {
             other => panic!("flipped at {at} of {used}: {other:?}"),
         }
         let known = |files: Vec<(PathBuf, Vec<u8>)>| -> Vec<(PathBuf, Vec<u8>)> {
-            let derived = |path: &Path| path.ends_with("LOCK") || path.starts_with(self::path("tree"));
+            let derived =
+                |path: &Path| path.ends_with("LOCK") || path.starts_with(self::path("tree"));
             files.into_iter().filter(|(path, _)| !derived(path)).collect()
         };
         assert_eq!(known(before), known(files_below(&disk, &dir())), "flipped at {at}");
@@ -310,7 +315,8 @@ fn one_damaged_catalog_copy_is_mended_from_the_other_and_recorded() {
             let whole = bytes(&built().disk, &path);
             let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
             for (what, disk) in damages(&path) {
-                if bytes_or_none(&disk, &path).is_some_and(|b| b.get(..=used) == whole.get(..=used)) {
+                if bytes_or_none(&disk, &path).is_some_and(|b| b.get(..=used) == whole.get(..=used))
+                {
                     check_whole(&disk, &what); // only unused space was cut
                     continue;
                 }
@@ -372,7 +378,9 @@ fn without_a_catalog_appending_and_reading_go_on_and_signing_refuses() {
 #[test]
 fn a_catalog_put_back_to_an_earlier_state_is_refused() {
     let roll_back = |disk: &SimDisk, which: &str| {
-        for (path, old) in built().earlier.iter().filter(|(p, _)| p.to_string_lossy().contains(which)) {
+        for (path, old) in
+            built().earlier.iter().filter(|(p, _)| p.to_string_lossy().contains(which))
+        {
             disk.write_file(path, old).unwrap();
         }
     };
@@ -478,7 +486,8 @@ fn hostile_bytes_give_errors() {
             match next(4) {
                 0 => bytes.truncate(next(bytes.len() + 1)),
                 1 => {
-                    let garbage: Vec<u8> = (0..next(5_000)).map(|_| next(256).to_le_bytes()[0]).collect();
+                    let garbage: Vec<u8> =
+                        (0..next(5_000)).map(|_| next(256).to_le_bytes()[0]).collect();
                     let at = next(bytes.len() + 1);
                     bytes.splice(at..(at + garbage.len()).min(bytes.len()), garbage);
                 }

@@ -139,12 +139,13 @@ fn copy_over(
     for ordinal in load::ordinals(disk, bad)? {
         let path = segment::path(bad, ordinal);
         let old = read(disk, &path)?;
-        let same = good_ordinals.contains(&ordinal)
-            && read(disk, &segment::path(good, ordinal))? == old;
+        let same =
+            good_ordinals.contains(&ordinal) && read(disk, &segment::path(good, ordinal))? == old;
         if same || old.iter().all(|byte| *byte == 0) {
             continue;
         }
-        let file = recover::keep(disk, quarantine, &format!("catalog-copy-{ordinal:08}.seg"), &old)?;
+        let file =
+            recover::keep(disk, quarantine, &format!("catalog-copy-{ordinal:08}.seg"), &old)?;
         let (len, reason) = (old.len() as u64, reason.to_owned());
         mended.push(Mended { ordinal, offset: 0, len, file, reason, rotate: false });
     }

@@ -6,6 +6,8 @@
 
 mod load;
 mod mirror;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,7 +146,9 @@ impl Catalog {
             }
             let Some(&first) = load::ordinals(disk, &copy)?.first() else { continue };
             match SegmentFile::open(disk, &crate::segment::path(&copy, first), Open::Read) {
-                Ok(Some(segment)) if has_record(&segment)? => return Ok(Some(segment.header.log_id)),
+                Ok(Some(segment)) if has_record(&segment)? => {
+                    return Ok(Some(segment.header.log_id));
+                }
                 Err(error @ Error::Unsupported { .. }) => return Err(error),
                 _ => {}
             }
@@ -230,9 +234,7 @@ impl Catalog {
         let copies = copies(dir);
         let (loaded, copy) = match load::load(&*disk, &copies[0], log_id, snapshot.as_ref()) {
             Ok(loaded) => (loaded, &copies[0]),
-            Err(_) => {
-                (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1])
-            }
+            Err(_) => (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1]),
         };
         let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, copy), true)?;
         Ok(Catalog::assemble(disk, dir, log_id, clock, loaded, tree, None))
@@ -432,7 +434,8 @@ impl Catalog {
             let Some(segment) = SegmentFile::open(&*self.disk, &next, Open::Read)? else {
                 return Ok(moved);
             };
-            self.end = Position { offset: segment.header.first_frame(), size: segment.header.first };
+            self.end =
+                Position { offset: segment.header.first_frame(), size: segment.header.first };
             self.segment = Arc::new(segment);
             moved = true;
         }
@@ -466,8 +469,7 @@ impl Catalog {
         };
         let path = self.dir.join("snapshot");
         let bytes = snapshot.encode(self.log_id).map_err(Error::format(&path, 0))?;
-        crate::disk::replace_file(&*self.disk, &path, &bytes)
-            .map_err(Error::io("write", &path))?;
+        crate::disk::replace_file(&*self.disk, &path, &bytes).map_err(Error::io("write", &path))?;
         self.since_snapshot = 0;
         Ok(())
     }
@@ -481,7 +483,9 @@ impl Catalog {
         let dir = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
         for ordinal in load::ordinals(&*self.disk, &dir)? {
             let path = crate::segment::path(&dir, ordinal);
-            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else { continue };
+            let Some(segment) = SegmentFile::open(&*self.disk, &path, Open::Read)? else {
+                continue;
+            };
             let start =
                 Position { offset: segment.header.first_frame(), size: segment.header.first };
             crate::segment::recover::last(&segment, start, |_, _, record| {
@@ -526,7 +530,8 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
         Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
         Some(CatalogBody::Quarantined(b)) => {
             let (len, at) = (b.len, b.offset);
-            let detail = format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
+            let detail =
+                format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
             ("bytes set aside", detail)
         }
         Some(CatalogBody::ClockStepped(b)) => {

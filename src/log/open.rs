@@ -76,11 +76,9 @@ pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
     let log_id = LogId(random::random_16().map_err(random_error)?);
     let created_at = options.clock.now().as_nanos();
     let hash_algorithm = options.algorithm.code();
-    let created =
-        CatalogBody::Created(Created { origin: &origin, hash_algorithm, created_at });
+    let created = CatalogBody::Created(Created { origin: &origin, hash_algorithm, created_at });
     let clock = Arc::clone(&options.clock);
-    let catalog =
-        Catalog::create(Arc::clone(&disk), &catalog_dir(dir), log_id, clock, &created)?;
+    let catalog = Catalog::create(Arc::clone(&disk), &catalog_dir(dir), log_id, clock, &created)?;
     let identity = Identity { log_id, algorithm: options.algorithm, origin };
     finish(options, dir, lock, identity, CatalogState::Good(Box::new(catalog)), Vec::new())
 }
@@ -91,7 +89,8 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
     let make = |path: &Path| disk.create_dir(path).map_err(Error::io("create", path));
     if exists(dir)? {
         let names = disk.list(dir).map_err(Error::io("list", dir))?;
-        let foreign = names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
+        let foreign =
+            names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
         let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
             || segment::identify(disk, &segments_dir(dir))?.is_some();
         if foreign || begun {

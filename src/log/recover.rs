@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
+use crate::event::RecordKind;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::TimeRange;
 use crate::format::mark::Mark;
 use crate::format::record::CheckedRecord;
 use crate::format::{LogId, Stream, body};
-use crate::event::RecordKind;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState, Core, quarantine_dir, segments_dir, tree_dir};
 use crate::log::open::{Recovery, SetAside, checkpoint_files};
@@ -150,13 +150,7 @@ fn walk(
     let (log_id, algorithm) = identity;
     let Known { sealed, signed, vouched } = known;
     let frontier = mark.as_ref().map_or(Frontier::new(algorithm), |mark| mark.frontier.clone());
-    let tree = TreeStore::open(
-        Arc::clone(&options.disk),
-        &tree_dir(dir),
-        log_id,
-        frontier,
-        false,
-    );
+    let tree = TreeStore::open(Arc::clone(&options.disk), &tree_dir(dir), log_id, frontier, false);
     let tree = match tree {
         Err(Error::Corrupt { .. }) if mark.is_some() => {
             let why = tree.err().map_or(String::new(), |error| error.to_string());
@@ -358,7 +352,11 @@ impl Walk<'_> {
             let index = record.head.seq.get() - segment.header.first.get();
             waypoints.note(index, frame.offset, offset);
             if let Err(reason) = self.add(&record, &mut times) {
-                bad.get_or_insert(Error::tampered(format!("record {}", record.head.seq), "its schema", reason));
+                bad.get_or_insert(Error::tampered(
+                    format!("record {}", record.head.seq),
+                    "its schema",
+                    reason,
+                ));
             }
         };
         let tail = match known_end {

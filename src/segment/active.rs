@@ -41,7 +41,13 @@ pub struct Space {
 impl Space {
     /// The space of a file that is ready up to `prepared`.
     pub fn new(path: PathBuf, file: Arc<dyn DiskFile>, prepared: u64) -> Self {
-        Space { path, file, prepared: prepared.into(), step: Mutex::new(FIRST_STEP), failed: Mutex::new(false) }
+        Space {
+            path,
+            file,
+            prepared: prepared.into(),
+            step: Mutex::new(FIRST_STEP),
+            failed: Mutex::new(false),
+        }
     }
 
     /// Offset up to which space is ready.
@@ -183,7 +189,8 @@ fn refuse_used(disk: &dyn Disk, path: &std::path::Path) -> Result<()> {
     match SegmentFile::open(disk, path, Open::Read)? {
         None => Ok(()),
         Some(segment) => {
-            let found = format!("segment {} of log {}", segment.header.ordinal, segment.header.log_id);
+            let found =
+                format!("segment {} of log {}", segment.header.ordinal, segment.header.log_id);
             Err(Error::corrupt(path, 0, "no segment yet", found))
         }
     }
@@ -235,7 +242,15 @@ impl Active {
         waypoints: Arc<Waypoints>,
     ) -> Result<Self> {
         let space = Space::new(segment.path.clone(), Arc::clone(segment.file()), segment.len()?);
-        Ok(Active { segment, end, times, waypoints, space: Arc::new(space), begun: true, last_frame_len: 0 })
+        Ok(Active {
+            segment,
+            end,
+            times,
+            waypoints,
+            space: Arc::new(space),
+            begun: true,
+            last_frame_len: 0,
+        })
     }
 
     /// Records in it.
@@ -275,10 +290,8 @@ impl Active {
         self.begun = true;
         self.last_frame_len = frame.len() as u64;
         let end = self.end.offset + frame.len() as u64;
-        self.end = Position {
-            offset: align_up(end, self.segment.header.frame_align),
-            size: header.end(),
-        };
+        self.end =
+            Position { offset: align_up(end, self.segment.header.frame_align), size: header.end() };
         Ok(())
     }
 

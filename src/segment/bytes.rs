@@ -71,7 +71,12 @@ impl SegmentFile {
     ///
     /// # Errors
     /// I/O; `Corrupt` if the file ends before.
-    pub fn read<'a>(&'a self, offset: u64, len: usize, scratch: &'a mut Scratch) -> Result<&'a [u8]> {
+    pub fn read<'a>(
+        &'a self,
+        offset: u64,
+        len: usize,
+        scratch: &'a mut Scratch,
+    ) -> Result<&'a [u8]> {
         if let Some(bytes) = self.mapped(offset, len) {
             return Ok(bytes);
         }

@@ -233,7 +233,8 @@ impl RecordCursor {
         self.advance(len);
         let place = Error::format(&self.segment.path, offset);
         let bytes = slice(&self.segment, &self.window, self.window_at, offset, len);
-        let checked = RawRecord::take(bytes).and_then(|raw| raw.check(&self.segment.context(), seq));
+        let checked =
+            RawRecord::take(bytes).and_then(|raw| raw.check(&self.segment.context(), seq));
         checked.map(|record| Some((offset, record))).map_err(place)
     }
 

@@ -143,8 +143,8 @@ pub fn walk(
 ) -> Result<Position> {
     let (mut at, mut head, mut scratch) = (from, Scratch::new(), Scratch::new());
     while at.offset < to {
-        let frame = frame_at(segment, at, &mut head)?
-            .map_err(Error::format(&segment.path, at.offset))?;
+        let frame =
+            frame_at(segment, at, &mut head)?.map_err(Error::format(&segment.path, at.offset))?;
         let body = body(segment, &frame, &mut scratch)?;
         records(segment, &frame, body, |offset, record| each(&frame, offset, record))
             .map_err(|bad| Error::format(&segment.path, bad.offset)(bad.error))?;

@@ -6,7 +6,6 @@ use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
-use crate::format::frame::{self, FrameHeader};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::{FormatError, header::SegmentHeader};
 use crate::log::read::decode_anchor;
