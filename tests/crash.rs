@@ -1,6 +1,8 @@
 //! Power loss at every operation: what was acknowledged is there, in order, and the log
 //! goes on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
 mod support;
 
 use bulla::disk::sim::SimDisk;

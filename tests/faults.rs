@@ -1,6 +1,8 @@
 //! Every kind of failure at every operation: an error and a latched log, a full disk that
 //! can be retried, or nothing at all; never an acknowledged record that is not there.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

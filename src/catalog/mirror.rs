@@ -38,6 +38,8 @@ pub(super) fn load_and_mend(
     for copy in copies {
         sync_and_forget(disk, copy)?;
     }
+    // Damage below the snapshot is not met when the replay begins there; comparing is cheap.
+    let snapshot = if newest_are_equal(disk, copies)? { snapshot } else { None };
     let read = [0, 1].map(|n| load::load(disk, &copies[n], log_id, snapshot));
     let (good, loaded, other) = choose(read)?;
     let mut mended = Vec::new();
@@ -53,6 +55,19 @@ pub(super) fn load_and_mend(
         mended.extend(copy_over(disk, &copies[good], bad, quarantine, &reason)?);
     }
     Ok((loaded, mended))
+}
+
+/// Whether the newest segments of both copies hold the same bytes.
+fn newest_are_equal(disk: &dyn Disk, copies: &[PathBuf; 2]) -> Result<bool> {
+    let mut newest = Vec::new();
+    for copy in copies {
+        if !disk.exists(copy).map_err(Error::io("look for", copy))? {
+            return Ok(false);
+        }
+        let Some(ordinal) = load::ordinals(disk, copy)?.pop() else { return Ok(false) };
+        newest.push((ordinal, read(disk, &segment::path(copy, ordinal)).ok()));
+    }
+    Ok(newest[0].1.is_some() && newest[0] == newest[1])
 }
 
 /// What is read of a copy is what the device holds.

@@ -7,6 +7,8 @@
 mod history;
 mod load;
 mod mirror;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

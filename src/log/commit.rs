@@ -212,7 +212,8 @@ impl Core {
         }
         let slot = state.push(encoded, true);
         self.wake_gatherer(&state);
-        if !state.leading {
+        // Whoever leads now hands tickets on to the committer: it must be there.
+        if !state.leading || !state.committer {
             self.call_committer(&mut state);
         }
         Ok(Pending { slot })
@@ -247,11 +248,16 @@ impl Core {
                 state = self.queue.state.lock();
                 continue;
             }
-            let timed_out = self.queue.tickets.wait_for(&mut state, idle).timed_out();
+            // Not only after waiting: the call to end may have come while it led.
+            let over = state.closed || state.poisoned.is_some();
+            let timed_out = !over && self.queue.tickets.wait_for(&mut state, idle).timed_out();
             let nothing = state.open.waiters.is_empty();
-            if nothing && (timed_out || state.closed || state.poisoned.is_some()) {
+            if nothing && (over || timed_out) {
                 state.committer = false;
                 return;
+            }
+            if over {
+                self.queue.tickets.wait_for(&mut state, idle);
             }
         }
     }

@@ -78,16 +78,53 @@ impl Waypoints {
         if let Some(lower) = self.lower.get() {
             return Ok(lower);
         }
-        let mut lower = Vec::new();
-        let first = segment.header.first;
-        let from = Position { offset: segment.header.first_frame(), size: first };
-        scan::walk(segment, from, mark.offset, |frame, offset, record| {
-            if (record.head.seq.get() - first.get()).is_multiple_of(STRIDE) {
-                lower.push(Waypoint::at(frame.offset, offset));
-            }
-        })?;
+        let lower = structure(segment, mark)?;
         Ok(self.lower.get_or_init(|| lower))
     }
+}
+
+/// The waypoints of the frames up to a mark, by the lengths of frames and records alone:
+/// a damaged record must not hide the others, nor keep its segment from being sealed. Where
+/// the lengths are damaged too, the waypoint leads to the damage.
+fn structure(segment: &SegmentFile, mark: Position) -> Result<Vec<Waypoint>> {
+    let first = segment.header.first;
+    let mut at = Position { offset: segment.header.first_frame(), size: first };
+    let (mut head, mut waypoints) = (Scratch::new(), Vec::new());
+    let mut note = |seq: u64, frame, record| {
+        if (seq - first.get()).is_multiple_of(STRIDE) {
+            waypoints.push(Waypoint::at(frame, record));
+        }
+    };
+    while at.offset < mark.offset {
+        if let Ok(frame) = scan::frame_at(segment, at, &mut head)? {
+            records_of(segment, &frame, &mut note)?;
+            at = frame.next(segment.header.frame_align);
+            continue;
+        }
+        let next = scan::next_frame(segment, at, mark.offset)?.unwrap_or(mark);
+        let lost = at.size.get()..next.size.get().min(mark.size.get());
+        lost.for_each(|seq| note(seq, at.offset, at.offset));
+        at = next;
+    }
+    Ok(waypoints)
+}
+
+/// Gives the places of the records of a frame.
+fn records_of(
+    segment: &SegmentFile,
+    frame: &FrameAt,
+    note: &mut impl FnMut(u64, u64, u64),
+) -> Result<()> {
+    let mut scratch = Scratch::new();
+    let bytes = scan::body(segment, frame, &mut scratch)?;
+    let mut at = 0;
+    for n in 0..u64::from(frame.header.count) {
+        note(frame.header.first.get() + n, frame.offset, frame.body() + at as u64);
+        let rest = bytes.get(at..).unwrap_or_default();
+        // Behind a damaged length all waypoints of the frame lead to it.
+        at += record::stored_len(rest).ok().filter(|len| *len <= rest.len()).unwrap_or(0);
+    }
+    Ok(())
 }
 
 impl Default for Waypoints {

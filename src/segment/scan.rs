@@ -152,3 +152,34 @@ pub fn walk(
     }
     Ok(at)
 }
+
+/// How far a damaged frame is searched for the next whole one, at a time.
+const SEARCH: usize = 1 << 20;
+
+/// The next whole frame header of this segment behind a damaged one, below `end`.
+///
+/// # Errors
+/// I/O.
+pub fn next_frame(segment: &SegmentFile, at: Position, end: u64) -> Result<Option<Position>> {
+    let mut scratch = Scratch::new();
+    let mut from = at.offset + 1;
+    while from < end {
+        let bytes = segment.read_up_to(from, SEARCH + frame::LEN, &mut scratch)?;
+        for start in 0..bytes.len().min(SEARCH) {
+            let Some(candidate) = bytes[start..].first_chunk::<{ frame::LEN }>() else { break };
+            if !candidate.starts_with(&frame::MAGIC) {
+                continue;
+            }
+            let offset = from + start as u64;
+            let header = FrameHeader::decode(candidate, &segment.header.nonce, offset);
+            if let Ok(header) = header.as_ref()
+                && header.first >= at.size
+                && offset < end
+            {
+                return Ok(Some(Position { offset, size: header.first }));
+            }
+        }
+        from += SEARCH as u64;
+    }
+    Ok(None)
+}

@@ -56,6 +56,11 @@ impl StoredHashes {
         Ok(StoredHashes { dir, size, levels })
     }
 
+    /// Records below the newest mark, which were durable when it was written.
+    pub(super) fn size(&self) -> TreeSize {
+        self.size
+    }
+
     /// Where a hash is stored.
     pub(super) fn place(&self, node: NodeId) -> (PathBuf, u64) {
         let offset = LEVEL_HEADER_LEN as u64 + node.index.saturating_mul(Hash::LEN as u64);

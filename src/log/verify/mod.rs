@@ -302,6 +302,12 @@ impl<'a> Verifier<'a> {
     }
 
     fn compare_catalog(&mut self) {
+        let (size, marked) = (self.frontier.size(), self.stored.size());
+        if size < marked && !self.tree_lost {
+            let dir = segments_dir(self.dir);
+            let expected = format!("{marked} records, which the mark says were durable");
+            self.finding(&dir, (None, None, None), "records", expected, format!("{size} records"));
+        }
         for (path, head) in std::mem::take(&mut self.heads) {
             if self.tree_lost {
                 break; // reported where it was lost

@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
 use crate::format::footer::{STRIDE, SegmentFooter, Waypoint};
-use crate::format::frame::{self, FrameHeader};
 use crate::format::header::{self, SegmentHeader};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::{FORMAT_VERSION, FormatError};
@@ -18,8 +17,6 @@ use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::seal;
 use crate::seq::{Seq, TreeSize};
 
-/// How far a damaged frame is searched for the next whole one, at a time.
-const SEARCH: usize = 1 << 20;
 /// Progress is reported at least every so many bytes.
 const REPORT_EVERY: u64 = 4 << 20;
 
@@ -147,7 +144,7 @@ impl Verifier<'_> {
                     self.padding(segment, frame.offset + frame.header.frame_len(), at.offset)?;
                 }
                 Err(damage) => {
-                    let next = next_frame(segment, at, end)?;
+                    let next = scan::next_frame(segment, at, end)?;
                     // Unsealed segments end where no whole frame follows, unless more
                     // was durable.
                     let open_end = size.is_none() && (at.size >= self.durable || !last);
@@ -327,28 +324,4 @@ impl Verifier<'_> {
             );
         }
     }
-}
-
-/// The next whole frame header of this segment behind a damaged one.
-fn next_frame(segment: &SegmentFile, at: Position, end: u64) -> Result<Option<Position>> {
-    let mut scratch = Scratch::new();
-    let mut from = at.offset + 1;
-    while from < end {
-        let bytes = segment.read_up_to(from, SEARCH + frame::LEN, &mut scratch)?;
-        for start in 0..bytes.len().min(SEARCH) {
-            let Some(candidate) = bytes[start..].first_chunk::<{ frame::LEN }>() else { break };
-            if !candidate.starts_with(&frame::MAGIC) {
-                continue;
-            }
-            let offset = from + start as u64;
-            let header = FrameHeader::decode(candidate, &segment.header.nonce, offset);
-            if let Ok(header) = header.as_ref()
-                && header.first >= at.size
-            {
-                return Ok(Some(Position { offset, size: header.first }));
-            }
-        }
-        from += SEARCH as u64;
-    }
-    Ok(None)
 }

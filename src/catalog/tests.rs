@@ -1,0 +1,216 @@
+//! The catalog by itself: mirrored copies, chained segments, snapshots, two writers.
+
+use super::*;
+use crate::disk::sim::SimDisk;
+use crate::format::catalog_body::{Created, KeyAdded, Sealed};
+use crate::time::ManualClock;
+
+const DIR: &str = "/catalog";
+const ID: LogId = LogId([7; 16]);
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at(Timestamp::from_nanos(1)))
+}
+
+fn create(disk: &SimDisk) -> Catalog {
+    for dir in [DIR, "/quarantine"] {
+        disk.create_dir(Path::new(dir)).unwrap();
+    }
+    disk.sync_dir(Path::new("/")).unwrap();
+    let created = CatalogBody::Created(Created { origin: "o", hash_algorithm: 1, created_at: 0 });
+    Catalog::create(Arc::new(disk.clone()), Path::new(DIR), ID, clock(), &created).unwrap()
+}
+
+fn open(disk: &SimDisk) -> (Catalog, Vec<Mended>) {
+    let shared = Arc::new(disk.clone());
+    Catalog::open(shared, Path::new(DIR), ID, clock(), Path::new("/quarantine")).unwrap()
+}
+
+fn key(catalog: &mut Catalog, n: u64) {
+    // Long, so that a segment is full soon; few keys, so that the state stays small.
+    let vkey = format!("key-{}-{}", n % 9, "k".repeat(9_000));
+    let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
+    catalog.append(&body, &Because { who: Some("somebody"), why: None }).unwrap();
+}
+
+fn seal(catalog: &mut Catalog, ordinal: u64) {
+    let body = CatalogBody::Sealed(Sealed {
+        ordinal,
+        first: ordinal * 10,
+        count: 10,
+        bytes: 1,
+        times: [0; 4],
+        end_root: [1; 32],
+        header: [2; 32],
+        index_root: [3; 32],
+        keep_until: 0,
+        status: 0,
+    });
+    catalog.append(&body, &Because::default()).unwrap();
+}
+
+/// Size, root of the tree, root of the state.
+fn summary(catalog: &Catalog) -> (u64, Hash, Hash) {
+    let size = catalog.size();
+    (size.get(), catalog.root_at(size).unwrap(), catalog.state().root())
+}
+
+fn copy_path(copy: &str, ordinal: u64) -> PathBuf {
+    crate::segment::path(&Path::new(DIR).join(copy), ordinal)
+}
+
+fn both(disk: &SimDisk, ordinal: u64) -> [Vec<u8>; 2] {
+    ["a", "b"].map(|copy| disk.read_file(&copy_path(copy, ordinal)).unwrap())
+}
+
+#[test]
+fn full_segments_are_followed_by_new_ones_that_chain_to_them() {
+    let disk = SimDisk::new(1);
+    let mut catalog = create(&disk);
+    for n in 0..260 {
+        key(&mut catalog, n);
+    }
+    assert!(catalog.segment.header.ordinal >= 3);
+    let wrote = summary(&catalog);
+    assert_eq!(wrote.0, 261);
+    drop(catalog);
+    let (catalog, mended) = open(&disk);
+    assert!(mended.is_empty());
+    assert_eq!(summary(&catalog), wrote);
+    let history = catalog.history().unwrap();
+    assert_eq!(history.len(), 261);
+    assert!(history.iter().enumerate().all(|(at, entry)| entry.seq.get() == at as u64));
+    for ordinal in 1..=catalog.segment.header.ordinal {
+        let [a, b] = both(&disk, ordinal);
+        assert_eq!(a, b);
+    }
+}
+
+#[test]
+fn a_snapshot_gives_what_a_full_replay_gives() {
+    let disk = SimDisk::new(2);
+    let mut catalog = create(&disk);
+    for n in 0..150 {
+        seal(&mut catalog, n);
+        if n % 40 == 0 {
+            key(&mut catalog, n);
+        }
+    }
+    let wrote = summary(&catalog);
+    let roots: Vec<Hash> =
+        (0..=wrote.0).map(|size| catalog.root_at(TreeSize::new(size)).unwrap()).collect();
+    drop(catalog);
+    assert!(disk.exists(Path::new("/catalog/snapshot")).unwrap());
+    let (with, _) = open(&disk);
+    assert!(with.since_snapshot < SNAPSHOT_EVERY, "the replay was short");
+    disk.remove_file(Path::new("/catalog/snapshot")).unwrap();
+    let (without, _) = open(&disk);
+    assert_eq!(without.since_snapshot, wrote.0);
+    for catalog in [&with, &without] {
+        assert_eq!(summary(catalog), wrote);
+        for (size, root) in roots.iter().enumerate() {
+            assert_eq!(catalog.root_at(TreeSize::new(size as u64)).unwrap(), *root);
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_is_missing_shorter_longer_or_damaged_is_mended() {
+    let shorter = |disk: &SimDisk, path: &Path| {
+        let mut bytes = disk.read_file(path).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        bytes[used - 600..].fill(0);
+        disk.write_file(path, &bytes).unwrap();
+    };
+    let longer = |disk: &SimDisk, path: &Path| {
+        let mut bytes = disk.read_file(path).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        bytes[used + 50..used + 90].fill(9);
+        disk.write_file(path, &bytes).unwrap();
+    };
+    let damaged = |disk: &SimDisk, path: &Path| disk.flip_byte(path, 700, 1).unwrap();
+    let missing = |disk: &SimDisk, path: &Path| disk.remove_file(path).unwrap();
+    type Spoil<'a> = &'a dyn Fn(&SimDisk, &Path);
+    let ways: [(&str, Spoil<'_>); 4] =
+        [("shorter", &shorter), ("longer", &longer), ("damaged", &damaged), ("missing", &missing)];
+    for (way, spoil) in ways {
+        for copy in ["a", "b"] {
+            let disk = SimDisk::new(3);
+            let mut catalog = create(&disk);
+            (0..20).for_each(|n| seal(&mut catalog, n));
+            let wrote = summary(&catalog);
+            drop(catalog);
+            spoil(&disk, &copy_path(copy, 1));
+            let (mut catalog, mended) = open(&disk);
+            assert_eq!(summary(&catalog), wrote, "{way} {copy}");
+            assert_eq!(mended.is_empty(), way == "missing", "{way} {copy}");
+            for entry in &mended {
+                assert!(disk.exists(&Path::new("/quarantine").join(&entry.file)).unwrap());
+            }
+            // The unused rest of a cut file may be gone.
+            let used = |bytes: Vec<u8>| bytes.iter().rposition(|byte| *byte != 0);
+            let [a, b] = both(&disk, 1);
+            assert!(a.iter().zip(&b).all(|(a, b)| a == b), "{way} {copy}");
+            assert_eq!(used(a), used(b), "{way} {copy}");
+            seal(&mut catalog, 20);
+            let wrote = summary(&catalog);
+            drop(catalog);
+            let (catalog, mended) = open(&disk);
+            assert_eq!((summary(&catalog), mended.len()), (wrote, 0), "{way} {copy}");
+        }
+    }
+}
+
+#[test]
+fn two_processes_append_in_turn_and_see_each_other() {
+    let disk = SimDisk::new(4);
+    let mut one = create(&disk);
+    let (mut two, _) = open(&disk);
+    for n in 0..300 {
+        // Turns of different lengths, so that either meets the end of a segment.
+        let writer = if n % 5 < 2 { &mut one } else { &mut two };
+        key(writer, n);
+        if n % 50 == 0 {
+            one.refresh().unwrap();
+            two.refresh().unwrap();
+            assert_eq!(summary(&one), summary(&two));
+        }
+    }
+    one.refresh().unwrap();
+    two.refresh().unwrap();
+    assert_eq!(summary(&one), summary(&two));
+    assert_eq!(one.size().get(), 301);
+    assert!(one.segment.header.ordinal >= 3);
+    let wrote = summary(&one);
+    drop((one, two));
+    let (catalog, mended) = open(&disk);
+    assert_eq!((summary(&catalog), mended.len()), (wrote, 0));
+}
+
+#[test]
+fn a_full_disk_refuses_a_record_and_takes_it_later() {
+    let disk = SimDisk::new(5);
+    let mut catalog = create(&disk);
+    let mut n = 0;
+    for _ in 0..6 {
+        disk.set_capacity(disk.used_bytes() + 20_000);
+        let vkey = "k".repeat(9_000);
+        let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
+        let refused = loop {
+            match catalog.append(&body, &Because::default()) {
+                Ok(()) => n += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, Error::DiskFull { .. }), "{refused}");
+        disk.set_capacity(u64::MAX);
+        for _ in 0..40 {
+            catalog.append(&body, &Because::default()).unwrap();
+            n += 1;
+        }
+        assert_eq!(catalog.size().get(), n + 1);
+    }
+    drop(catalog);
+    let (catalog, mended) = open(&disk);
+    assert_eq!((catalog.size().get(), mended.len()), (n + 1, 0));
+}
