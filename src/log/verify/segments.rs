@@ -152,7 +152,7 @@ impl Verifier<'_> {
                         break;
                     }
                     self.damaged_frame(segment, at, &damage);
-                    let Some(next) = next else { break };
+                    let Some(next) = next else { return self.substitute_to(size, last) };
                     self.substitute(next.size);
                     at = next;
                 }
@@ -163,8 +163,23 @@ impl Verifier<'_> {
                 (self.progress)(Progress { bytes_done, bytes_total: self.bytes_total });
             }
         }
-        let expected = size.unwrap_or(if last { self.durable } else { TreeSize::ZERO });
-        self.substitute(expected);
+        let expected = self.least(size, last);
+        if at.size < expected {
+            let place = (Some(segment.header.ordinal), Some(at.offset), Some(at.size.next_seq()));
+            let found = format!("the end after {}", at.size);
+            let expected = format!("{expected} records by its end");
+            self.finding(&segment.path, place, "segment", expected, found);
+        }
+        self.substitute_to(size, last)
+    }
+
+    /// Records that must be there by the end of a segment.
+    fn least(&self, size: Option<TreeSize>, last: bool) -> TreeSize {
+        size.unwrap_or(if last { self.durable } else { TreeSize::ZERO })
+    }
+
+    fn substitute_to(&mut self, size: Option<TreeSize>, last: bool) -> Result<()> {
+        self.substitute(self.least(size, last));
         Ok(())
     }
 
