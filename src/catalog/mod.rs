@@ -4,6 +4,7 @@
 //! the root of the state it leads to. Writers of any process take the catalog's short
 //! lock and read to its end before they append.
 
+mod history;
 mod load;
 mod mirror;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use crate::time::{Clock, Timestamp};
 use crate::tree::TreeStore;
 use load::Replayed;
 
+pub use history::HistoryEntry;
 pub use mirror::Mended;
 
 /// A catalog segment is rotated at this size, in bytes.
@@ -58,26 +60,6 @@ pub struct Catalog {
     since_snapshot: u64,
     /// After a failed write: what is on disk is unknown.
     broken: Option<String>,
-}
-
-/// A record of the catalog, for people.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct HistoryEntry {
-    /// Its position in the catalog.
-    pub seq: crate::seq::Seq,
-    /// When it was recorded.
-    pub recorded_at: Timestamp,
-    /// What happened, e.g. `segment sealed`.
-    pub what: String,
-    /// The particulars.
-    pub detail: String,
-    /// Who asked, if that was given.
-    pub who: Option<String>,
-    /// Why, if that was given.
-    pub why: Option<String>,
-    /// Root of the state after it.
-    pub state_root: Hash,
 }
 
 fn copies(dir: &Path) -> [PathBuf; 2] {
@@ -493,52 +475,6 @@ impl Catalog {
             })?;
         }
         Ok(entries)
-    }
-}
-
-impl HistoryEntry {
-    fn of(record: &record::CheckedRecord<'_>) -> Self {
-        let decoded = CatalogBody::decode(record.head.kind, record.envelope);
-        let because = Because::decode(record.payload()).unwrap_or_default();
-        let (state_root, body) = decoded.unwrap_or((Hash::ZERO, None));
-        let (what, detail) = describe(record.head.kind, body.as_ref());
-        HistoryEntry {
-            seq: record.head.seq,
-            recorded_at: record.head.recorded_at,
-            what: what.to_owned(),
-            detail,
-            who: because.who.map(str::to_owned),
-            why: because.why.map(str::to_owned),
-            state_root,
-        }
-    }
-}
-
-fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) {
-    match body {
-        Some(CatalogBody::Created(b)) => {
-            let hash = HashAlgorithm::from_code(b.hash_algorithm).map_or("?", |hash| hash.name());
-            ("log created", format!("origin {}, hash {hash}", b.origin))
-        }
-        Some(CatalogBody::Sealed(b)) => {
-            let last = b.first.saturating_add(b.count).saturating_sub(1);
-            ("segment sealed", format!("segment {}, records {} to {last}", b.ordinal, b.first))
-        }
-        Some(CatalogBody::HeadSigned(b)) => {
-            ("head signed", format!("size {}, root {}", b.size, Hash::from_bytes(b.root)))
-        }
-        Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
-        Some(CatalogBody::Quarantined(b)) => {
-            let (len, at) = (b.len, b.offset);
-            let detail =
-                format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
-            ("bytes set aside", detail)
-        }
-        Some(CatalogBody::ClockStepped(b)) => {
-            let time = Timestamp::from_nanos;
-            ("clock stepped", format!("from {} to {}", time(b.expected), time(b.found)))
-        }
-        None => ("unknown", format!("record kind {kind}, written by a newer version")),
     }
 }
 
