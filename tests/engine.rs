@@ -1,5 +1,7 @@
 //! The whole line on a real file system: append, read, rotate, reopen, sign, prove, verify.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use bulla::{
     Actor, Disclosure, Error, Event, HashAlgorithm, Log, Outcome, Query, Resource, Seq, Signer,
     VerifyOptions, verify,

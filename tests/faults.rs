@@ -44,7 +44,7 @@ fn run(fault: Fault, shape: Shape, seed: u64) -> bool {
     disk.plan(fault);
     let mut worker = Worker::new(&disk, shape);
     let mut steps = steps().into_iter();
-    while let Some(step) = steps.next() {
+    for step in steps {
         let (size, struck) = (worker.log.as_ref().map(Log::size), disk.faults_outstanding() == 0);
         match worker.step(step) {
             Ok(()) => {}

@@ -1,5 +1,7 @@
 //! A reader in another process sees what the writer has made durable, once and in order.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use bulla::{Actor, Error, Event, Log, Resource, Seq, Signer};
 
 fn event(n: u64) -> Event {

@@ -47,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn event(n: u8) -> Event {
-    let outcome = if n % 3 == 0 { Outcome::Denied } else { Outcome::Success };
+    let outcome = if n.is_multiple_of(3) { Outcome::Denied } else { Outcome::Success };
     let filling = "y".repeat(usize::from(n) * 9);
     Event::new(Actor::new("user", format!("u{}", n % 5)), "a.b", Resource::new("r", n.to_string()))
         .outcome(outcome)
@@ -151,8 +151,9 @@ fn run(steps: Vec<Step>) {
                 if denied {
                     query = query.outcome(Outcome::Denied);
                 }
-                let wanted =
-                    |n: u8| actor.is_none_or(|actor| n % 5 == actor) && (!denied || n % 3 == 0);
+                let wanted = |n: u8| {
+                    actor.is_none_or(|actor| n % 5 == actor) && (!denied || n.is_multiple_of(3))
+                };
                 ask(&log, &model, query, limit.into(), wanted, newest_first);
                 continue;
             }

@@ -1,5 +1,7 @@
 //! When segments end: by size, by age, by call, by a jump of the clock.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use std::sync::Arc;
 use std::time::Duration;
 

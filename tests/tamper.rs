@@ -449,6 +449,54 @@ fn damaged_checkpoints_are_found_and_do_not_stop_the_log() {
     }
 }
 
+#[test]
+fn a_missing_newest_segment_is_reported_and_its_records_are_not_given_away() {
+    use Step::*;
+    let disk = SimDisk::new(6);
+    let mut worker = Worker::new(&disk, Shape::PLAIN);
+    let steps = [Create, Batch(5), Rotate, Batch(5), Rotate, Close];
+    steps.iter().for_each(|step| worker.step(*step).unwrap());
+    disk.remove_file(&path("segments/00000002.seg")).unwrap();
+    // Without a mark nothing tells what its records were.
+    let unmarked = disk.fork(7);
+    unmarked.write_file(&path("tree/mark"), b"").unwrap();
+    assert!(matches!(open(&unmarked), Err(Error::Corrupt { .. })), "{:?}", open(&unmarked));
+    let log = open(&disk).unwrap();
+    assert_eq!(log.recovery().missing_segments, [2]);
+    assert_eq!(log.append(&event(9)).unwrap().seq.get(), 10);
+    assert!(log.get(Seq::new(4)).is_ok());
+    assert!(log.get(Seq::new(5)).is_err());
+    log.close().unwrap();
+    let report = check(&disk);
+    assert!(report.findings.iter().any(|finding| finding.segment == Some(2)));
+}
+
+#[test]
+fn a_signed_record_at_the_very_end_is_never_taken_for_a_torn_one() {
+    use Step::*;
+    let disk = SimDisk::new(8);
+    let mut worker = Worker::new(&disk, Shape::PLAIN);
+    let steps = [Create, Key, Batch(5), Append, Checkpoint];
+    steps.iter().for_each(|step| worker.step(*step).unwrap());
+    let path = path("segments/00000001.seg");
+    let used = bytes(&disk, &path).iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    for at in (used - 150..=used).step_by(5) {
+        // The process was killed; then the bytes rotted.
+        let disk = disk.fork(at);
+        disk.flip_byte(&path, at, 2).unwrap();
+        let before = bytes(&disk, &path);
+        match open(&disk) {
+            Err(Error::Corrupt { path: found, offset, .. }) => {
+                assert_eq!(found, path);
+                assert!(offset <= at);
+            }
+            other => panic!("{at}: {other:?}"),
+        }
+        assert!(bytes(&disk, &path) == before);
+        assert!(files_below(&disk, &dir().join("quarantine")).is_empty());
+    }
+}
+
 /// Reads all there is of whatever opens; nothing may panic or run away.
 fn read_everything(disk: &SimDisk) {
     let options = LogOptions::new().disk(Arc::new(disk.clone()));

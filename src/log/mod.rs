@@ -1,6 +1,6 @@
 //! The engine: an open log, one verb a file.
 //!
-//! - `options`: create and open; `open`, `recover`: how that is done;
+//! - `options`: create and open; `open`, `recover`, `settle`: how that is done;
 //! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
 //! - `upkeep`: what happens in the background;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
@@ -16,6 +16,7 @@ mod options;
 mod prove;
 mod read;
 mod recover;
+mod settle;
 mod sign;
 mod stats;
 mod upkeep;

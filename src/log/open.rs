@@ -22,7 +22,7 @@ use crate::log::encode::random_error;
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::recover::{self, Recovered};
 use crate::log::view::{Entry, View};
-use crate::log::{Log, upkeep};
+use crate::log::{Log, settle, upkeep};
 use crate::random;
 use crate::segment;
 use crate::seq::TreeSize;
@@ -264,14 +264,14 @@ fn finish(
     view.publish(writer.size);
     match &catalog {
         CatalogState::Good(catalog) => {
-            recover::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
+            settle::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
         }
         CatalogState::Damaged(reason) => recovery.catalog_damage = Some(reason.clone()),
     }
     // Everything is in order: only now is anything changed.
-    set_aside.append(&mut recover::set_aside(&*disk, dir, &leftovers)?);
+    set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
     record_set_aside(&mut catalog, &set_aside)?;
-    recover::clear_away(&*disk, dir, &leftovers)?;
+    settle::clear_away(&*disk, dir, &leftovers)?;
     recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
     let durable = AtomicU64::new(writer.size.get());
@@ -295,7 +295,7 @@ fn finish(
         recovery,
         options,
     });
-    recover::republish(&core)?;
+    settle::republish(&core)?;
     core.writer.lock().set_durable(&core, core.view.size());
     core.upkeep_after_open()?;
     if core.options.housekeeping == Housekeeping::Background {

@@ -1,0 +1,115 @@
+//! The last steps of opening: what was recovered is compared with what the log signed,
+//! and only then is anything that is not part of it set aside.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::format::Stream;
+use crate::log::core::{CatalogState, Core, quarantine_dir, segments_dir};
+use crate::log::open::{SetAside, checkpoint_files};
+use crate::log::read;
+use crate::log::recover::Leftover;
+use crate::log::view::View;
+use crate::segment::recover;
+use crate::seq::{Seq, TreeSize};
+use crate::tree::TreeStore;
+
+/// Copies what is not part of the log to `quarantine/`, durably.
+pub(super) fn set_aside(
+    disk: &dyn Disk,
+    dir: &Path,
+    leftovers: &[Leftover],
+) -> Result<Vec<SetAside>> {
+    let kept = leftovers.iter().filter(|leftover| leftover.len > 0).map(|leftover| {
+        let Leftover { ordinal, offset, len, .. } = *leftover;
+        let name = format!("main-{ordinal:08}-{offset}.torn");
+        let from = (&*leftover.file, leftover.path.as_path());
+        let file = recover::copy_aside(disk, &quarantine_dir(dir), &name, from, (offset, len))?;
+        let reason = leftover.reason.clone();
+        Ok(SetAside { stream: Stream::Main, ordinal, offset, len, file, reason })
+    });
+    kept.collect()
+}
+
+/// Takes away what was set aside.
+pub(super) fn clear_away(disk: &dyn Disk, dir: &Path, leftovers: &[Leftover]) -> Result<()> {
+    let dir = segments_dir(dir);
+    for Leftover { path, file, offset, remove, .. } in leftovers {
+        if *remove {
+            disk.remove_file(path).map_err(Error::io("remove", path))?;
+            disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+        } else {
+            file.set_len(*offset).map_err(Error::io("cut", path))?;
+            file.sync_data().map_err(Error::io("sync", path))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the log signed and anchored must be what is there.
+pub(super) fn check_against_catalog(
+    view: &Arc<View>,
+    dir: &Path,
+    tree: &TreeStore,
+    last_anchor: TreeSize,
+    catalog: &Catalog,
+) -> Result<()> {
+    let size = view.size();
+    let (signed, root) = catalog.signed();
+    if signed > size {
+        let path = segments_dir(dir);
+        let expected = format!("{signed} records, which a signed head covers");
+        return Err(Error::corrupt(&path, 0, expected, format!("{size} records")));
+    }
+    if signed > TreeSize::ZERO {
+        let found = tree.root_at(signed)?;
+        if found != root {
+            return Err(Error::tampered(format!("the tree of {signed} records"), root, found));
+        }
+    }
+    let newest = checkpoint_files(&*view.disk, dir)?.pop();
+    if let Some((published, path)) = newest.filter(|(published, _)| *published > signed.get()) {
+        let what = format!("the catalog is older than {}", path.display());
+        let found = format!("newest signed head {signed}");
+        return Err(Error::tampered(what, format!("a signed head of size {published}"), found));
+    }
+    match last_anchor.last_seq() {
+        Some(anchor) => check_anchor(view, anchor, catalog),
+        None => Ok(()),
+    }
+}
+
+/// The newest anchor binds a state of the catalog: the catalog must contain it.
+fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
+    let snapshot = view.snapshot(None);
+    let anchor = snapshot.with_record(seq, |_, record| read::decode_anchor(&record))?;
+    let what = format!("the catalog, against the anchor in record {seq}");
+    let anchor = anchor.map_err(|reason| Error::tampered(what.clone(), "an anchor", reason))?;
+    if anchor.catalog_size > catalog.size() {
+        let expected = format!("{} records or more", anchor.catalog_size);
+        let found = format!("{} (was an older copy put back?)", catalog.size());
+        return Err(Error::tampered(what, expected, found));
+    }
+    let root = catalog.root_at(anchor.catalog_size)?;
+    if root != anchor.catalog_root {
+        let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
+        return Err(Error::tampered(what, expected, root));
+    }
+    Ok(())
+}
+
+/// A crash may have come after a head was signed and before its file was there.
+pub(super) fn republish(core: &Core) -> Result<()> {
+    let state = core.catalog.lock();
+    let CatalogState::Good(catalog) = &*state else { return Ok(()) };
+    let Some(note) = catalog.signed_note() else { return Ok(()) };
+    let (signed, _) = catalog.signed();
+    let newest = checkpoint_files(&*core.options.disk, &core.dir)?.pop();
+    if newest.is_some_and(|(published, _)| published >= signed.get()) {
+        return Ok(());
+    }
+    crate::log::sign::publish(core, signed, note)
+}
