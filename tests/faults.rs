@@ -43,7 +43,7 @@ fn run(fault: Fault, shape: Shape, seed: u64) -> bool {
     let disk = SimDisk::new(seed);
     disk.plan(fault);
     let mut worker = Worker::new(&disk, shape);
-    let mut steps = steps().into_iter();
+    let steps = steps().into_iter();
     for step in steps {
         let (size, struck) = (worker.log.as_ref().map(Log::size), disk.faults_outstanding() == 0);
         match worker.step(step) {

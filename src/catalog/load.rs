@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::LogId;
-use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap};
+use crate::format::catalog_body::{CatalogBody, Sealed, Snapshot, StateMap};
+use crate::format::header::ORDINAL_MAX;
 use crate::format::record::CheckedRecord;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::recover::{self, Torn};
-use crate::segment::scan::{FrameAt, Position};
+use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::{self};
 use crate::seq::TreeSize;
 
@@ -59,6 +60,9 @@ impl Replayed {
     pub(super) fn apply(&mut self, path: &Path, at: u64, record: &CheckedRecord<'_>) -> Result<()> {
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
         let (root, body) = decoded.map_err(Error::format(path, at))?;
+        if let CatalogBody::Sealed(sealed) = &body {
+            check_tiles(self.state.last_segment().as_ref(), sealed)?;
+        }
         self.state.apply(&body).map_err(Error::format(path, at))?;
         if let CatalogBody::HeadSigned(head) = &body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
@@ -75,6 +79,24 @@ impl Replayed {
         self.leaves.push(leaf);
         Ok(())
     }
+}
+
+/// A sealed segment must begin where the one before it ended.
+fn check_tiles(last: Option<&Sealed>, next: &Sealed) -> Result<()> {
+    let end = |sealed: &Sealed| sealed.first.checked_add(sealed.count);
+    let expected = match last {
+        Some(last) => (last.ordinal.saturating_add(1), end(last).unwrap_or(u64::MAX)),
+        None => (1, 0),
+    };
+    let fits = (next.ordinal, next.first) == expected && next.count > 0 && end(next).is_some();
+    if fits && next.ordinal <= ORDINAL_MAX {
+        return Ok(());
+    }
+    let what = "the sealed segments of the catalog";
+    let expected = format!("segment {} from record {}", expected.0, expected.1);
+    let found =
+        format!("segment {} from record {}, {} records", next.ordinal, next.first, next.count);
+    Err(Error::tampered(what, expected, found))
 }
 
 /// One copy of a catalog, read to its end.
@@ -131,6 +153,9 @@ fn load_from(
             }
             _ => Position { offset: header.first_frame(), size: header.first },
         };
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.ordinal == header.ordinal) {
+            check_snapshot(&segment, snapshot, start, &replayed)?;
+        }
         let mut failed = Ok(());
         let each = |_: &FrameAt, at: u64, record: CheckedRecord<'_>| {
             if failed.is_ok() {
@@ -151,6 +176,31 @@ fn load_from(
         previous = Some(segment);
     }
     Err(Error::NotALog { path: dir.to_owned(), missing: "no catalog segment".to_owned() })
+}
+
+/// A snapshot must say what the records below it in its segment lead to. One at the very
+/// start of a segment has none to compare with, and is not used.
+fn check_snapshot(
+    segment: &SegmentFile,
+    snapshot: &Snapshot,
+    at: Position,
+    replayed: &Replayed,
+) -> Result<()> {
+    let from = Position { offset: segment.header.first_frame(), size: segment.header.first };
+    let (mut root, mut signed) = (None, None);
+    let end = scan::walk(segment, from, at.offset, |_, _, record| {
+        if let Ok((state_root, body)) = CatalogBody::decode(record.head.kind, record.envelope) {
+            root = Some(state_root);
+            if let CatalogBody::HeadSigned(head) = body {
+                signed = Some((head.size, head.root));
+            }
+        }
+    })?;
+    let state = Some(replayed.state.root());
+    if end == at && root == state && signed.is_none_or(|signed| signed == snapshot.signed) {
+        return Ok(());
+    }
+    Err(Error::corrupt(&segment.path, at.offset, "what the snapshot says", "something else"))
 }
 
 /// Opens the segments from an ordinal on; files made ahead and unused are left out.

@@ -35,7 +35,7 @@ fn key(catalog: &mut Catalog, n: u64) {
 
 fn seal(catalog: &mut Catalog, ordinal: u64) {
     let body = CatalogBody::Sealed(Sealed {
-        ordinal,
+        ordinal: ordinal + 1,
         first: ordinal * 10,
         count: 10,
         bytes: 1,

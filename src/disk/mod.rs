@@ -7,7 +7,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -45,6 +45,8 @@ pub trait Disk: Send + Sync + Debug {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Whether a file or directory is there.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// The path of a file without symbolic links.
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf>;
     /// Whether only its owner can read a file.
     fn is_private(&self, path: &Path) -> io::Result<bool>;
     /// Renames a file, replacing what is at the new name. Atomic.

@@ -6,7 +6,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Disk, DiskFile, Map, Open};
@@ -30,7 +30,13 @@ impl Disk for RealDisk {
             Open::CreateNew => system::shared_file(options.create_new(true)),
             Open::CreateNewPrivate => system::private_file(options.create_new(true)),
         }
-        Ok(Arc::new(RealFile { file: options.open(path).map_err(full)? }))
+        // A pipe put in a file's place must not keep us waiting for its other end.
+        system::never_wait(&mut options);
+        let file = options.open(path).map_err(full)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file"));
+        }
+        Ok(Arc::new(RealFile { file }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -44,6 +50,10 @@ impl Disk for RealDisk {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         std::fs::exists(path)
+    }
+
+    fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(path)
     }
 
     fn is_private(&self, path: &Path) -> io::Result<bool> {
@@ -186,6 +196,10 @@ mod system {
 
     pub(super) fn private_file(options: &mut OpenOptions) {
         options.mode(0o600);
+    }
+
+    pub(super) fn never_wait(options: &mut OpenOptions) {
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
 
     pub(super) fn is_private(metadata: &std::fs::Metadata) -> io::Result<bool> {

@@ -320,6 +320,12 @@ impl StateMap {
         values.filter_map(|(_, value)| decode(value).ok())
     }
 
+    /// The newest sealed segment in force.
+    pub fn last_segment(&self) -> Option<Sealed> {
+        let keys = "segment/".to_owned().."segment0".to_owned(); // '0' follows '/'
+        self.entries.range(keys).next_back().and_then(|(_, value)| decode(value).ok())
+    }
+
     /// Verifier keys that have signed heads of this log, as text.
     pub fn keys(&self) -> impl Iterator<Item = &str> + '_ {
         self.entries.keys().filter_map(|key| key.strip_prefix("key/"))

@@ -12,6 +12,9 @@ const WHAT: &str = "segment header";
 /// Length in bytes: one sector, so that it is written whole or not at all.
 pub const LEN: usize = f::LEN;
 
+/// Largest ordinal; no log comes near it, and counting on from it does not overflow.
+pub const ORDINAL_MAX: u64 = 1 << 62;
+
 /// What a segment says of itself before its first record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
@@ -86,8 +89,9 @@ impl SegmentHeader {
             previous: f::PREVIOUS.hash(buf),
             last_anchor: TreeSize::new(f::LAST_ANCHOR.uint(buf)),
         };
-        if header.ordinal == 0 {
-            return Err(FormatError::mismatch("segment header: ordinal", "1 or more", 0));
+        if header.ordinal == 0 || header.ordinal > ORDINAL_MAX {
+            let expected = format!("1 to {ORDINAL_MAX}");
+            return Err(FormatError::mismatch("segment header: ordinal", expected, header.ordinal));
         }
         if header.last_anchor > header.first {
             let expected = format!("at most first_seq {}", header.first);

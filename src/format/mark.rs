@@ -79,6 +79,14 @@ impl Mark {
         }
         let crc = trailing_crc(buf, f::CRC);
         check_envelope(buf, "mark", (f::MAGIC, MAGIC), f::FORMAT_VERSION, (f::CRC, crc))?;
+        let generation = f::GENERATION.uint(buf);
+        if generation > u64::MAX / 2 {
+            return Err(FormatError::mismatch(
+                "mark: generation",
+                "one that was reached",
+                generation,
+            ));
+        }
         let algorithm = decode_algorithm("mark", buf[f::HASH_ALGORITHM.offset])?;
         let size = TreeSize::new(f::SIZE.uint(buf));
         let count = usize::from(buf[f::PEAK_COUNT.offset]);
@@ -90,7 +98,7 @@ impl Mark {
         let time = |field: super::layout::Field| Timestamp::from_nanos(field.int(buf));
         Ok(Mark {
             log_id: LogId(f::LOG_ID.array_16(buf)),
-            generation: f::GENERATION.uint(buf),
+            generation,
             frontier,
             ordinal: f::ORDINAL.uint(buf),
             nonce: f::NONCE.array_16(buf),

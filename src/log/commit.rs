@@ -7,6 +7,7 @@
 //! a moment, at most [`GATHER_MAX`], while callers of the last commit are still on their
 //! way back, and stops doing so when they do not come.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -109,7 +110,8 @@ impl Slot {
         drop(state);
         self.changed.notify_all();
         if let Some(waker) = waker {
-            waker.wake();
+            // A waker is the caller's code: its panic must not take the commit along.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 }

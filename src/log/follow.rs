@@ -280,7 +280,9 @@ impl LogReader {
         let disk = Arc::clone(&self.options.disk);
         let dir = tree_dir(&self.dir);
         let mark = MarkFile::read(&*disk, &dir, self.log_id);
-        let frontier = mark.map(|mark| mark.frontier).filter(|frontier| frontier.size() <= size);
+        let fits =
+            |frontier: &Frontier| frontier.size() <= size && frontier.algorithm() == self.algorithm;
+        let frontier = mark.map(|mark| mark.frontier).filter(fits);
         let open = |frontier| TreeStore::open(Arc::clone(&disk), &dir, self.log_id, frontier, true);
         match frontier.map(open) {
             Some(Ok(tree)) => Ok(tree),

@@ -327,7 +327,13 @@ impl Core {
         act: impl FnOnce(&Core, &mut writer::Writer) -> Result<T>,
     ) -> Result<T> {
         self.check_poisoned()?;
-        let done = act(self, &mut self.writer.lock());
+        let mut writer = self.writer.lock();
+        // Another process, or another handle of this one, may be writing by now.
+        if writer.closed {
+            return Err(Error::Closed);
+        }
+        let done = act(self, &mut writer);
+        drop(writer);
         match done {
             Err(error) if !matches!(error, Error::DiskFull { .. }) => {
                 self.poison(&error.to_string());
@@ -343,13 +349,19 @@ impl Core {
         }
         self.wait_until_idle();
         let committer = self.committer.lock().take();
-        if let Some(committer) = committer {
+        // Closed in a waker, the committer is this thread: it ends by itself.
+        let this = std::thread::current().id();
+        if let Some(committer) = committer.filter(|committer| committer.thread().id() != this) {
             let _ = committer.join();
         }
         if self.options.housekeeping == Housekeeping::Background {
             upkeep::unregister(self);
         }
+        let _signed = self.signing.lock();
         let left = self.leave_clean();
+        // Nobody is busy with the files, and nobody will be.
+        let _kept_up = self.upkeep.lock();
+        self.writer.lock().closed = true;
         let unlocked = self.lock.unlock().map_err(Error::io("unlock", &self.dir));
         left.and(unlocked)
     }

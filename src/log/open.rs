@@ -73,6 +73,8 @@ pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
         .map_err(|error| Error::InvalidOption { name: "origin", reason: error.to_string() })?;
     make_directories(&*disk, dir)?;
     let lock = take_lock(&*disk, dir)?;
+    // Somebody else may have been quicker.
+    refuse_existing(&*disk, dir)?;
     let log_id = LogId(random::random_16().map_err(random_error)?);
     let created_at = options.clock.now().as_nanos();
     let hash_algorithm = options.algorithm.code();
@@ -88,18 +90,7 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
     let exists = |path: &Path| disk.exists(path).map_err(Error::io("look for", path));
     let make = |path: &Path| disk.create_dir(path).map_err(Error::io("create", path));
     if exists(dir)? {
-        let names = disk.list(dir).map_err(Error::io("list", dir))?;
-        let foreign =
-            names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str()));
-        let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
-            || segment::identify(disk, &segments_dir(dir))?.is_some();
-        if begun {
-            return Err(Error::Exists { path: dir.to_owned() });
-        }
-        if foreign {
-            let reason = format!("{} is not empty, and what is in it is no log", dir.display());
-            return Err(Error::InvalidOption { name: "path", reason });
-        }
+        refuse_existing(disk, dir)?;
     } else {
         make(dir)?;
         let parent = disk::parent(dir);
@@ -107,6 +98,21 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
     }
     make_missing(disk, dir, &DIRECTORIES)?;
     disk.sync_dir(dir).map_err(Error::io("sync", dir))
+}
+
+/// Nothing may be there but what an interrupted creation left.
+fn refuse_existing(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let names = disk.list(dir).map_err(Error::io("list", dir))?;
+    let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
+        || segment::identify(disk, &segments_dir(dir))?.is_some();
+    if begun {
+        return Err(Error::Exists { path: dir.to_owned() });
+    }
+    if names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str())) {
+        let reason = format!("{} is not empty, and what is in it is no log", dir.display());
+        return Err(Error::InvalidOption { name: "path", reason });
+    }
+    Ok(())
 }
 
 /// Makes those of the directories that are not there.
@@ -252,6 +258,8 @@ fn finish(
     let Identity { log_id, algorithm, origin } = identity;
     make_missing(&*disk, dir, &DERIVED)?;
     let (marks, mark) = MarkFile::open_or_create(&*disk, &tree_dir(dir), log_id)?;
+    // A mark of another tree is none.
+    let mark = mark.filter(|mark| mark.frontier.algorithm() == algorithm);
     let known = match &catalog {
         CatalogState::Good(catalog) => (catalog.state().segments().collect(), catalog.signed()),
         CatalogState::Damaged(_) => {
@@ -266,7 +274,10 @@ fn finish(
         CatalogState::Good(catalog) => {
             settle::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
         }
-        CatalogState::Damaged(reason) => recovery.catalog_damage = Some(reason.clone()),
+        CatalogState::Damaged(reason) => {
+            settle::check_published(&*disk, dir, writer.size)?;
+            recovery.catalog_damage = Some(reason.clone());
+        }
     }
     // Everything is in order: only now is anything changed.
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
@@ -340,8 +351,10 @@ pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, 
         .iter()
         .filter_map(|name| {
             let (digits, ending) = name.split_once('.')?;
-            let known = ["checkpoint", "bulla-checkpoint"].contains(&ending);
-            Some((digits.parse().ok().filter(|_| known)?, dir.join(name)))
+            let size: u64 = digits.parse().ok()?;
+            let own = ["checkpoint", "bulla-checkpoint"].contains(&ending)
+                && digits == format!("{size:016}");
+            own.then(|| (size, dir.join(name)))
         })
         .collect();
     files.sort_unstable();

@@ -192,7 +192,11 @@ impl LogOptions {
     /// As [`LogOptions::open`] and [`LogOptions::create`].
     pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Log> {
         match self.clone().open(path.as_ref()) {
-            Err(Error::NotALog { .. }) => self.create(path),
+            Err(Error::NotALog { .. }) => match self.clone().create(path.as_ref()) {
+                // Somebody else was quicker.
+                Err(Error::Exists { .. }) => self.open(path),
+                created => created,
+            },
             opened => opened,
         }
     }

@@ -102,17 +102,43 @@ pub(super) fn main_log(
     let vouched = ends.chain([marked, signed.0.get()]).max().map_or(TreeSize::ZERO, TreeSize::new);
     let known = Known { sealed, signed, vouched };
     if let Some(mark) = mark {
-        match walk(options, dir, identity, Some(mark), known.clone()) {
-            // A derived file is damaged or missing: make all of them anew.
-            Err(NotFitting(why)) => {
-                let mut recovered = whole(walk(options, dir, identity, None, known))?;
-                recovered.recovery.rebuilt = Some(why);
-                return Ok(recovered);
+        let place = (mark.ordinal, mark.offset);
+        return match walk(options, dir, identity, Some(mark), known.clone()) {
+            // Nothing but zeros, or frames, stands behind a true mark; what does not may be
+            // whole when it is looked at from the start.
+            Ok(recovered) if recovered.leftovers.iter().any(|left| left.is_at(&place)) => {
+                rebuilt(options, dir, identity, known, "no frame stands at the mark".to_owned())
             }
-            fits => return whole(fits),
-        }
+            // A derived file is damaged or missing: make all of them anew.
+            Err(NotFitting(why)) => rebuilt(options, dir, identity, known, why),
+            // It may be the mark that is wrong.
+            Err(Failed(first @ (Error::Corrupt { .. } | Error::Tampered { .. }))) => {
+                let why = first.to_string();
+                rebuilt(options, dir, identity, known, why).map_err(|_| first)
+            }
+            fits => whole(fits),
+        };
     }
     whole(walk(options, dir, identity, None, known))
+}
+
+/// Reads everything from the start, because of what was wrong with the mark.
+fn rebuilt(
+    options: &LogOptions,
+    dir: &Path,
+    identity: (LogId, HashAlgorithm),
+    known: Known,
+    why: String,
+) -> Result<Recovered> {
+    let mut recovered = whole(walk(options, dir, identity, None, known))?;
+    recovered.recovery.rebuilt = Some(why);
+    Ok(recovered)
+}
+
+impl Leftover {
+    fn is_at(&self, place: &(u64, u64)) -> bool {
+        self.len > 0 && !self.remove && (self.ordinal, self.offset) == *place
+    }
 }
 
 use Failure::{Failed, NotFitting};
@@ -490,6 +516,7 @@ impl Walk<'_> {
             clock_offset: offset - i128::from(clock.now().as_nanos()),
             since_mark: 0,
             unwatermarked: self.recovery.replayed > 0,
+            closed: false,
             clock_steps: Vec::new(),
         };
         let ahead = Ahead { next_ordinal: newest + 1, made: None };

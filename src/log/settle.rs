@@ -12,6 +12,7 @@ use crate::log::core::{CatalogState, Core, quarantine_dir, segments_dir};
 use crate::log::open::{SetAside, checkpoint_files};
 use crate::log::read;
 use crate::log::recover::Leftover;
+use crate::log::sign;
 use crate::log::view::View;
 use crate::segment::recover;
 use crate::seq::{Seq, TreeSize};
@@ -45,6 +46,22 @@ pub(super) fn clear_away(disk: &dyn Disk, dir: &Path, leftovers: &[Leftover]) ->
             file.set_len(*offset).map_err(Error::io("cut", path))?;
             file.sync_data().map_err(Error::io("sync", path))?;
         }
+    }
+    Ok(())
+}
+
+/// When the catalog cannot tell what was signed, the published heads do: what one covers is
+/// never torn. A file that is no checkpoint of its size is left to `verify`.
+pub(super) fn check_published(disk: &dyn Disk, dir: &Path, size: TreeSize) -> Result<()> {
+    for (published, path) in checkpoint_files(disk, dir)?.iter().rev() {
+        let Ok(checkpoint) = sign::read(disk, path) else { continue };
+        let head = checkpoint.dangerously_unverified().head();
+        if head.size.get() != *published || head.size <= size {
+            continue;
+        }
+        let expected = format!("{} records, which {} covers", head.size, path.display());
+        let found = format!("{size} records");
+        return Err(Error::corrupt(&segments_dir(dir), 0, expected, found));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::checkpoint::{
     Checkpoint, SignatureKind, SignedCheckpoint, SigningKey, UnverifiedCheckpoint, VerifyingKey,
 };
-use crate::disk::{self, Disk, Open, RealDisk};
+use crate::disk::{self, Disk, DiskFile, Open, RealDisk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
@@ -70,7 +70,8 @@ impl Signer {
             .and_then(|()| file.sync_data())
             .and_then(|()| disk.sync_dir(disk::parent(path)))
             .map_err(Error::io("write", path))?;
-        Ok(Signer { key, path: path.to_owned(), disk })
+        let path = disk.real_path(path).map_err(Error::io("look for", path))?;
+        Ok(Signer { key, path, disk })
     }
 
     /// Reads a key file.
@@ -99,12 +100,21 @@ impl Signer {
         let bytes = disk::read_file(&*disk, path, MAX_FILE).map_err(Error::io("read", path))?;
         let text = String::from_utf8_lossy(&bytes);
         let key = SigningKey::from_secret_text(text.trim()).map_err(proof_error)?;
-        Ok(Signer { key, path: path.to_owned(), disk })
+        // By whatever name the key is reached, its heads stand beside the file itself.
+        let path = disk.real_path(path).map_err(Error::io("look for", path))?;
+        Ok(Signer { key, path, disk })
     }
 
     /// The public half.
     pub fn verifying_key(&self) -> &VerifyingKey {
         self.key.verifying_key()
+    }
+
+    /// Keeps others from signing with this key, until it is dropped.
+    fn lock(&self) -> Result<KeyLock> {
+        let file = self.disk.open(&self.path, Open::Read).map_err(Error::io("open", &self.path))?;
+        file.lock().map_err(Error::io("lock", &self.path))?;
+        Ok(KeyLock { file })
     }
 
     fn heads_path(&self) -> PathBuf {
@@ -140,6 +150,18 @@ impl Signer {
     }
 }
 
+/// The lock of a key file.
+struct KeyLock {
+    file: Arc<dyn DiskFile>,
+}
+
+impl Drop for KeyLock {
+    fn drop(&mut self) {
+        // It goes with the file handle in any case.
+        let _ = self.file.unlock();
+    }
+}
+
 fn proof_error(error: impl fmt::Display) -> Error {
     Error::Proof { reason: error.to_string() }
 }
@@ -157,6 +179,9 @@ impl Log {
         let core = self.core();
         core.check_key(signer)?;
         let _one_at_a_time = core.signing.lock();
+        core.with_writer(|_, _| Ok(()))?;
+        // Other processes may sign with this key, for another copy of this log.
+        let _key = signer.lock()?;
         core.check_extends(signer)?;
         let head = match core.unchanged_head()? {
             Some(head) => head,
@@ -231,7 +256,7 @@ impl Core {
 
     /// The log must contain what this key set out to sign before.
     fn check_extends(&self, signer: &Signer) -> Result<()> {
-        let Some(before) = signer.intended()? else { return Ok(()) };
+        let Some(before) = signer.intended()? else { return self.check_new_key(signer) };
         let size = self.view.size();
         let found = match size < before.size {
             true => format!("{size} records"),
@@ -246,6 +271,22 @@ impl Core {
                  If an old backup was restored, bring back the newer state; if that is lost, \
                  create a log of a new origin that names this head",
                 before.size, before.root
+            ),
+        })
+    }
+
+    /// A key that has signed this log knows what it signed, or somebody lost it.
+    fn check_new_key(&self, signer: &Signer) -> Result<()> {
+        let vkey = signer.verifying_key().to_string();
+        let mut catalog = self.catalog.lock();
+        if !catalog.good()?.state().keys().any(|known| known == vkey) {
+            return Ok(());
+        }
+        Err(Error::WouldFork {
+            reason: format!(
+                "this key has signed heads of this log, and {}, which says which, is missing: \
+                 bring it back, it belongs beside the key",
+                signer.heads_path().display()
             ),
         })
     }

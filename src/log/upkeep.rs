@@ -64,7 +64,7 @@ impl Core {
     }
 
     fn keep_up_with(&self, upkeep: &mut Upkeep) {
-        if self.poisoned().is_some() {
+        if self.poisoned().is_some() || self.writer.lock().closed {
             return;
         }
         let done = catch_unwind(AssertUnwindSafe(|| self.keep_up_steps(upkeep)));

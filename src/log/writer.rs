@@ -75,6 +75,8 @@ pub(crate) struct Writer {
     pub(crate) since_mark: u64,
     /// Records above the last watermark that later frames do not vouch for.
     pub(crate) unwatermarked: bool,
+    /// Set when the log was closed: nothing may be written after that.
+    pub(crate) closed: bool,
     /// Clock steps that are not in the catalog yet: expected, found, ordinal.
     pub(crate) clock_steps: Vec<(Timestamp, Timestamp, u64)>,
 }

@@ -33,6 +33,8 @@ pub struct Torn {
 }
 
 const CHUNK: usize = 1 << 18;
+/// Bytes of one quarantine file.
+const PART: u64 = 32 << 20;
 
 /// Walks the last segment from a position to its end, giving each record.
 ///
@@ -163,9 +165,21 @@ pub fn copy_aside(
     place: (u64, u64),
 ) -> Result<String> {
     let ((file, path), (at, len)) = (from, place);
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    let part_len = len.min(PART);
+    let mut bytes = vec![0; usize::try_from(part_len).unwrap_or(0)];
     read_exact_at(file, &mut bytes, at).map_err(Error::io("read", path))?;
-    keep(disk, quarantine, name, &bytes)
+    let first = keep(disk, quarantine, name, &bytes)?;
+    // A file that somebody made huge is kept in parts, without its holes.
+    let mut done = part_len;
+    while done < len {
+        bytes.truncate(usize::try_from(len - done).unwrap_or(bytes.len()));
+        read_exact_at(file, &mut bytes, at + done).map_err(Error::io("read", path))?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            keep(disk, quarantine, &format!("{name}+{done}"), &bytes)?;
+        }
+        done += bytes.len() as u64;
+    }
+    Ok(first)
 }
 
 /// Puts bytes into a new file in the quarantine; as [`copy_aside`].

@@ -15,7 +15,7 @@ pub fn path(dir: &Path, level: u8) -> PathBuf {
 }
 
 fn offset(index: u64) -> u64 {
-    LEVEL_HEADER_LEN as u64 + index * Hash::LEN as u64
+    (LEVEL_HEADER_LEN as u64).saturating_add(index.saturating_mul(Hash::LEN as u64))
 }
 
 /// The hashes of one level: those below `in_file` are in the file, the others pending.

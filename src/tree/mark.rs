@@ -53,7 +53,7 @@ impl MarkFile {
     /// # Errors
     /// I/O: the other slot still holds.
     pub fn write(&mut self, mut mark: Mark) -> Result<()> {
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         mark.generation = self.generation;
         let at = (self.generation % 2) * SLOT_LEN as u64;
         self.file.write_at(&mark.encode(), at).map_err(Error::io("write", &self.path))?;
