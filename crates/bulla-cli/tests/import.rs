@@ -319,7 +319,7 @@ fn spoil(value: &mut serde_json::Value) {
         ["time", "timestamp", "published", "created", "version", "kind", "outcome", "verb"];
     match value {
         serde_json::Value::String(text) => text.push('\u{9b}'),
-        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| spoil(item)),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(spoil),
         serde_json::Value::Object(members) => {
             for (name, member) in members {
                 if !KEPT.iter().any(|kept| name.to_lowercase().contains(kept)) {
