@@ -39,8 +39,8 @@ A typical sequence:
 
 Or see all of it at once: bulla demo
 
-Exit status: 0 fine; 1 the check failed (tampered, damaged, not proved, lines rejected
-under --strict); 2 wrong usage, or the system refused.";
+Exit status: 0 fine; 1 the check failed (tampered, damaged, not proved, every line of an
+import rejected, or any under --strict); 2 wrong usage, or the system refused.";
 
 fn main() -> ExitCode {
     // Wrong usage ends here with status 2, --help and --version with 0.

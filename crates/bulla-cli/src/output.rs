@@ -45,6 +45,7 @@ enum Kind {
     Number,
     Fixed,
     Elastic,
+    Spare,
 }
 
 impl Column {
@@ -61,6 +62,11 @@ impl Column {
     /// Text that loses its middle when the terminal is too narrow.
     pub(crate) const fn elastic(name: &'static str) -> Self {
         Column { name, kind: Kind::Elastic }
+    }
+
+    /// Text that is left out first, from the right, when the terminal is too narrow.
+    pub(crate) const fn spare(name: &'static str) -> Self {
+        Column { name, kind: Kind::Spare }
     }
 }
 
@@ -186,11 +192,20 @@ fn measure(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
     widths
 }
 
-/// Takes from the widest elastic column until the row fits, as long as it can.
+/// Leaves out spare columns (width 0), then takes from the widest elastic column, until the
+/// row fits, as long as it can.
 fn fit(mut widths: Vec<usize>, columns: &[Column], room: Option<usize>) -> Vec<usize> {
     let Some(room) = room else { return widths };
-    let room = room.saturating_sub(GAP.len() * columns.len().saturating_sub(1));
-    while widths.iter().sum::<usize>() > room {
+    let too_wide = |widths: &[usize]| {
+        let shown = widths.iter().filter(|width| **width > 0).count();
+        widths.iter().sum::<usize>() + GAP.len() * shown.saturating_sub(1) > room
+    };
+    for (at, column) in columns.iter().enumerate().rev() {
+        if column.kind == Kind::Spare && too_wide(&widths) {
+            widths[at] = 0;
+        }
+    }
+    while too_wide(&widths) {
         let elastic = widths.iter_mut().zip(columns).filter(|(_, c)| c.kind == Kind::Elastic);
         match elastic.map(|(width, _)| width).max() {
             Some(width) if *width > WIDTH_MIN => *width -= 1,
@@ -208,6 +223,9 @@ fn write_row(
 ) -> io::Result<()> {
     let mut line = String::new();
     for ((column, &width), cell) in columns.iter().zip(widths).zip(cells) {
+        if width == 0 {
+            continue; // left out
+        }
         let cell = match column.kind {
             Kind::Elastic => cells::elided(cell, width),
             _ => cell.clone(),
@@ -303,6 +321,20 @@ mod tests {
         assert_eq!(widths(80), [4, 30]);
         assert_eq!(widths(20), [4, 14]);
         assert_eq!(widths(3), [4, WIDTH_MIN]);
+    }
+
+    #[test]
+    fn spare_columns_go_before_others_are_shortened() {
+        const COLUMNS: &[Column] =
+            &[Column::elastic("WHO"), Column::fixed("DID"), Column::spare("X"), Column::spare("Y")];
+        let widths = |room| fit(vec![20, 10, 5, 5], COLUMNS, Some(room));
+        assert_eq!(widths(46), [20, 10, 5, 5]);
+        assert_eq!(widths(45), [20, 10, 5, 0]);
+        assert_eq!(widths(30), [18, 10, 0, 0]);
+        let mut out = Vec::new();
+        let cells = ["a", "b", "c", "d"].map(str::to_owned);
+        write_row(&mut out, COLUMNS, &[3, 3, 0, 0], &cells).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "a    b\n");
     }
 
     #[test]

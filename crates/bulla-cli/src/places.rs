@@ -4,16 +4,36 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bulla::{Log, LogReader};
+
+/// Refuses what is plainly no log, in words for somebody who mistyped a path; one that is
+/// not there at all is told by the engine.
+pub(crate) fn check(dir: &Path) -> Result<()> {
+    let no_log = |found: &str| {
+        format!(
+            "{} is not a log directory: {found}; give the directory that `bulla init` made",
+            dir.display()
+        )
+    };
+    match fs::metadata(dir) {
+        Ok(found) if !found.is_dir() => bail!(no_log("it is a file")),
+        Ok(_) if !dir.join("catalog").exists() && !dir.join("segments").exists() => {
+            bail!(no_log("it holds neither catalog/ nor segments/"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Opens a log for reading; works while a service writes to it.
 pub(crate) fn reader(dir: &Path) -> Result<LogReader> {
+    check(dir)?;
     Ok(Log::open_read_only(dir)?)
 }
 
 /// Opens a log for writing, and says what opening found to be out of order.
 pub(crate) fn writer(dir: &Path) -> Result<Log> {
+    check(dir)?;
     let log = Log::open(dir)?;
     let found = log.recovery();
     let mut err = io::stderr();

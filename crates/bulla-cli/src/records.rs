@@ -12,11 +12,11 @@ impl Row for Record {
         Column::number("SEQ"),
         Column::fixed("OCCURRED"),
         Column::elastic("ACTOR"),
-        Column::elastic("ACTION"),
+        Column::fixed("ACTION"),
         Column::elastic("RESOURCE"),
         Column::fixed("OUTCOME"),
-        Column::elastic("TENANT"),
-        Column::elastic("IP"),
+        Column::spare("TENANT"),
+        Column::spare("IP"),
     ];
 
     const FIELDS: &'static [&'static str] = &[

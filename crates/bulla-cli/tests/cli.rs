@@ -62,6 +62,60 @@ fn a_log_that_is_not_there_is_told_with_what_to_do() {
 }
 
 #[test]
+fn a_path_that_is_no_log_is_told_in_plain_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, file) = (dir.path().display().to_string(), at(dir.path(), "head.txt"));
+    fs::write(&file, "x").unwrap();
+    for path in [&here, &file] {
+        let stderr = refused(2, &["get", path, "1"]);
+        assert!(stderr.contains(&format!("{path} is not a log directory")), "{stderr}");
+        let stderr = refused(2, &["import", path, &file, "--format", "k8s"]);
+        assert!(stderr.contains(&format!("{path} is not a log directory")), "{stderr}");
+    }
+    for command in ["init", "demo"] {
+        assert!(refused(2, &[command, &file]).contains("is a file"), "{command}");
+    }
+    assert!(refused(2, &["bench", "--dir", &at(dir.path(), "missing")]).contains("missing"));
+    assert!(refused(2, &["bench", "--events", "0"]).contains("--events"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was made");
+}
+
+#[test]
+fn an_actor_is_found_by_id_and_by_type_and_id() {
+    let (_dir, log) = new_log();
+    for actor in ["user:alice", "role:user:alice", "role:alice"] {
+        fine(&["append", &log, "--actor", actor, "--action", "a.b", "--resource", "r"]);
+    }
+    let found = |options: &[&str]| {
+        let arguments = [&["query", &log, "--output", "jsonl", "--actor"], options].concat();
+        let found = jsonl(&fine(&arguments));
+        found.iter().map(|record| record["seq"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["user:alice"]), [1, 0]);
+    assert_eq!(found(&["alice"]), [2, 0]);
+    assert_eq!(found(&["alice", "--actor-type", "role"]), [2]);
+    let stderr = refused(2, &["query", &log, "--actor-type", "role"]);
+    assert!(stderr.contains("--count-by actor"), "{stderr}");
+}
+
+#[test]
+fn nothing_is_signed_for_a_file_that_cannot_be_written() {
+    let (dir, log) = sample_log();
+    let key = at(dir.path(), "audit.key");
+    fine(&["keygen", &key, "--log", &log]);
+    let nowhere = at(dir.path(), "missing/head");
+    let stderr = refused(2, &["checkpoint", &log, "--key", &key, "-o", &nowhere]);
+    assert!(stderr.contains("nothing was signed") && stderr.contains("missing"), "{stderr}");
+    let stats = jsonl(&fine(&["stats", &log, "--output", "jsonl"]));
+    assert_eq!((&stats[0]["records"], stats[0]["signed_records"].is_null()), (&42.into(), true));
+    let head = at(dir.path(), "head");
+    fs::write(&head, "x".repeat(4096)).unwrap();
+    fine(&["checkpoint", &log, "--key", &key, "-o", &head]);
+    assert!(fs::read_to_string(&head).unwrap().starts_with("example.com/audit\n43\n"));
+    assert!(!fs::read_to_string(&head).unwrap().contains("xx"), "nothing is left of the old file");
+}
+
+#[test]
 fn a_log_is_made_once() {
     let (_dir, log) = new_log();
     assert!(refused(2, &["init", &log]).contains("already"));
@@ -156,6 +210,9 @@ fn an_import_accounts_for_every_line() {
     let stdout = fine(&["import", &log, &sample("auditd.log"), "--format", "auditd"]);
     assert!(stdout.contains("(as "), "records of one serial are one event: {stdout}");
     let okta = sample("okta.jsonl");
+    let nothing = run(&["import", &log, &okta, "--format", "cloudtrail"]);
+    assert_eq!(nothing.status, 1, "{}", nothing.stdout);
+    assert!(nothing.stderr.contains("every line was rejected"), "{}", nothing.stderr);
     fine(&["import", &log, &okta, "--format", "json", "--map", "okta", "--no-redact"]);
     assert!(
         refused(2, &["import", &log, &okta, "--format", "json", "--map", "nope"]).contains("okta")

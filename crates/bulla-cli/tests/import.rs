@@ -267,7 +267,7 @@ fn hostile_lines_are_rejected_and_the_good_ones_among_them_imported() {
 }
 
 #[test]
-fn control_characters_keep_an_identifier_out_but_not_a_user_agent() {
+fn control_characters_keep_no_event_out_of_the_log() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control");
     let good = lines(&samples().join("k8s.jsonl")).into_values().next().unwrap();
@@ -275,11 +275,60 @@ fn control_characters_keep_an_identifier_out_but_not_a_user_agent() {
     let in_agent = good.replace("kubectl/", "kubectl\\u0007/");
     fs::write(&path, format!("{in_name}\n{in_agent}\n")).unwrap();
     let (items, _) = read(&path, &Format::K8s);
-    let Item::Rejected { line: 1, reason, .. } = &items[0] else { panic!("{items:?}") };
-    assert!(reason.starts_with("actor.id holds the control character U+001B"), "{reason}");
+    let Item::Event { event, .. } = &items[0] else { panic!("{items:?}") };
+    assert_eq!(event.actor.id, "alice\\u{1b}[2J");
+    assert_eq!(event.details.as_ref().unwrap().as_str(), in_name);
     let Item::Event { event, .. } = &items[1] else { panic!("{items:?}") };
     assert!(event.user_agent.as_ref().unwrap().starts_with("kubectl\\u{7}/"));
     assert_eq!(event.details.as_ref().unwrap().as_str(), in_agent);
+}
+
+#[test]
+fn only_our_own_json_lines_are_strict_about_control_characters() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control");
+    for (sample, name, _) in
+        SAMPLES.iter().filter(|(_, name, _)| !["auditd", "jsonl"].contains(name))
+    {
+        let original = lines(&samples().join(sample)).into_values().next().unwrap();
+        let mut hostile: serde_json::Value = serde_json::from_str(&original).unwrap();
+        spoil(&mut hostile);
+        fs::write(&path, format!("{hostile}\n")).unwrap();
+        let (items, _) = read(&path, &format(name));
+        let Item::Event { event, .. } = &items[0] else { panic!("{name}: {items:?}") };
+        assert!(event.actor.id.ends_with("\\u{9b}"), "{name}: {}", event.actor.id);
+        assert_eq!(event.details.as_ref().unwrap().as_str(), hostile.to_string());
+    }
+    let record = "type=USER_LOGIN msg=audit(1.000:1): auid=a\u{9b} acct=\"b\u{1b}\" res=success";
+    fs::write(&path, record).unwrap();
+    let (items, _) = read(&path, &Format::Auditd);
+    let found = events(&items)[0].1;
+    assert_eq!(found.actor.id, "a\\u{9b}");
+    assert_eq!(found.resource.id.as_deref(), Some("b\\u{1b}"));
+    let ours = r#"{"actor":{"type":"u","id":"a\u001b"},"action":"x.y","resource":{"type":"r"}}"#;
+    fs::write(&path, ours).unwrap();
+    let (items, _) = read(&path, &Format::Jsonl);
+    let Item::Rejected { reason, .. } = &items[0] else { panic!("{items:?}") };
+    assert!(reason.starts_with("actor.id holds the control character U+001B"), "{reason}");
+}
+
+/// Puts a control character at the end of every text, but for those that must have a
+/// form of their own.
+fn spoil(value: &mut serde_json::Value) {
+    const KEPT: [&str; 8] =
+        ["time", "timestamp", "published", "created", "version", "kind", "outcome", "verb"];
+    match value {
+        serde_json::Value::String(text) => text.push('\u{9b}'),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(spoil),
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                if !KEPT.iter().any(|kept| name.to_lowercase().contains(kept)) {
+                    spoil(member);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 #[test]

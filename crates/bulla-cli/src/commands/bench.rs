@@ -33,7 +33,8 @@ in one commit each. reopen: open the log of `batch` after a clean close.
 × RAW compares single and threads with raw, batch with raw-batch, round by round.")]
 pub(crate) struct Bench {
     /// Events to append in each way; those with single commits stop after --seconds
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
     /// Threads of `threads`
     #[arg(long, value_name = "N", default_value_t = 16,
@@ -126,9 +127,13 @@ impl Bench {
             return Ok(Verdict::Fine);
         }
         let place = self.dir.clone().unwrap_or_else(std::env::temp_dir);
+        if !place.is_dir() {
+            bail!("--dir {}: expected a directory that is there", place.display());
+        }
         let name = format!("bulla-bench-{}-{}", std::process::id(), when::now().as_millis());
         let place = place.join(name);
-        std::fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
+        std::fs::create_dir(&place)
+            .with_context(|| format!("making the directory {}", place.display()))?;
         let runs = self.all_rounds(&place);
         std::fs::remove_dir_all(&place).with_context(|| place.display().to_string())?;
         self.show(&runs?)?;
@@ -199,15 +204,25 @@ impl Bench {
     fn show(&self, runs: &[(Mode, Vec<Measured>)]) -> Result<()> {
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut wandered = false;
         for (mode, measured) in runs {
             let base = mode.baseline().and_then(|base| {
                 runs.iter().find(|(mode, _)| *mode == base).map(|(_, runs)| runs.as_slice())
             });
-            listing.row(&Line::new(*mode, measured, base))?;
+            let line = Line::new(*mode, measured, base);
+            wandered |= line.beats_the_disk();
+            listing.row(&line)?;
         }
         listing.finish()?;
         let rounds = cells::counted(self.rounds, "round");
         writeln!(io::stderr(), "bulla: medians of {rounds}; from, to: lowest and highest")?;
+        if wandered {
+            writeln!(
+                io::stderr(),
+                "bulla: × RAW above 1: the disk wandered between the ways, for none of them is \
+                 faster than what it allows; measure again, with more --rounds"
+            )?;
+        }
         Ok(())
     }
 }
@@ -269,6 +284,13 @@ impl Line {
             times_raw: base.map(times),
             peak_memory_kib: runs.iter().map(|run| run.peak_kib).max().unwrap_or(0),
         }
+    }
+}
+
+impl Line {
+    /// Threads may: they share commits, and the raw file has one event in each.
+    fn beats_the_disk(&self) -> bool {
+        self.mode != Mode::Threads && self.times_raw.is_some_and(|times| times > 1.0)
     }
 }
 
@@ -352,6 +374,8 @@ mod tests {
         let half = Measured { seconds: 4.0, ..run };
         let line = Line::new(Mode::Single, &[half, run], Some(&[run, half]));
         assert_eq!(line.times_raw, Some(1.25), "0.5 and 2, round by round");
+        assert!(line.beats_the_disk(), "so the disk wandered");
+        assert!(!Line::new(Mode::Threads, &[half, run], Some(&[run, half])).beats_the_disk());
         assert_eq!(Line::new(Mode::Reopen, &[run], None).events_per_second, None);
     }
 }

@@ -1,9 +1,10 @@
 //! `bulla checkpoint`: sign what the log holds now, and publish it.
 
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bulla::Signer;
 use clap::Args;
 
@@ -42,7 +43,17 @@ impl Checkpoint {
                 self.dir.display()
             );
         }
-        let signed = log.checkpoint(&signer)?;
+        // Opened before signing: what is signed cannot be taken back.
+        let output = self.output.as_deref().map(Output::open).transpose()?;
+        let signed = match log.checkpoint(&signer) {
+            Ok(signed) => signed,
+            Err(error) => {
+                if let Some(output) = output {
+                    output.give_up();
+                }
+                return Err(error.into());
+            }
+        };
         log.close()?;
         writeln!(
             io::stderr(),
@@ -50,8 +61,12 @@ impl Checkpoint {
             cells::counted(signed.head().size.get(), "record"),
             signer.verifying_key().name()
         )?;
-        match &self.output {
-            Some(file) => places::write_file(file, &signed.to_text())?,
+        match output {
+            Some(output) => output.write(&signed.to_text()).with_context(|| {
+                let kept = self.dir.join("checkpoints");
+                let size = signed.head().size.get();
+                format!("the checkpoint was signed, and is in {} as {size:016}.*", kept.display())
+            })?,
             None => {
                 let mut out = output::stdout();
                 out.write_all(signed.to_text().as_bytes())?;
@@ -59,5 +74,38 @@ impl Checkpoint {
             }
         }
         Ok(Verdict::Fine)
+    }
+}
+
+/// The file that a checkpoint goes to, opened but not yet changed.
+struct Output {
+    file: File,
+    path: PathBuf,
+    made: bool,
+}
+
+impl Output {
+    fn open(path: &Path) -> Result<Self> {
+        let made = !path.exists();
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.with_context(|| format!("{}: nothing was signed", path.display()))?;
+        Ok(Output { file, path: path.to_owned(), made })
+    }
+
+    fn write(mut self, text: &str) -> Result<()> {
+        let mut write = || {
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
+            self.file.write_all(text.as_bytes())
+        };
+        write().with_context(|| self.path.display().to_string())
+    }
+
+    /// Nothing was signed: leaves no empty file behind.
+    fn give_up(self) {
+        if self.made {
+            let _ = fs::remove_file(&self.path); // an empty file is no harm
+        }
     }
 }

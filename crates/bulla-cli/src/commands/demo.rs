@@ -81,7 +81,11 @@ impl Stage {
             let name = format!("bulla-demo-{}-{}", std::process::id(), when::now().as_millis());
             std::env::temp_dir().join(name)
         });
-        fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        if dir.exists() && !dir.is_dir() {
+            bail!("{} is a file: the demo wants a new directory", dir.display());
+        }
+        let making = || format!("making the directory {} for the demo", dir.display());
+        fs::create_dir_all(&dir).with_context(making)?;
         if fs::read_dir(&dir).with_context(|| dir.display().to_string())?.next().is_some() {
             bail!("{} is not empty: the demo wants a new directory", dir.display());
         }

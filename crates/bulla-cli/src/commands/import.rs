@@ -32,6 +32,8 @@ Examples:
 
 Every line is imported or rejected with its reason: imported + rejected = read. The
 original event is kept whole in the details of its record. Files may be packed with gzip.
+Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
+What is imported again is there twice; docs/importers.md tells how to resume.
 Mappings that come with the tool: gcp, github, gworkspace, okta.")]
 pub(crate) struct Import {
     /// The log
@@ -89,14 +91,22 @@ impl Import {
             false => places::writer(&self.dir)?,
         };
         let mut out = output::stdout();
-        let mut rejected = 0;
+        let (mut imported, mut rejected) = (0, 0);
         for file in &self.files {
             let done = import_file(&log, file, &format, &mut rejects)?;
             writeln!(out, "{}: {}", file.display(), done.told())?;
             out.flush()?;
+            imported += done.imported;
             rejected += done.rejected;
         }
         log.close()?;
+        if imported == 0 && rejected > 0 {
+            writeln!(
+                io::stderr(),
+                "bulla: nothing was imported: every line was rejected; is --format right?"
+            )?;
+            return Ok(Verdict::Failed);
+        }
         Ok(if self.strict && rejected > 0 { Verdict::Failed } else { Verdict::Fine })
     }
 
@@ -266,8 +276,9 @@ impl Batch {
                 }
             }
             Err(error) => {
+                let next = places.first().map_or(1, |(line, _)| *line);
                 return Err(anyhow::Error::from(error).context(format!(
-                    "the log refused; imported before: {}",
+                    "the log refused; imported before: {}; go on at line {next}",
                     cells::counted(done.imported, "line")
                 )));
             }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bulla::Log;
 use bulla::checkpoint::KeyName;
 use bulla::hash::HashAlgorithm;
@@ -60,6 +60,9 @@ pub(crate) fn origin(name: &str) -> Result<String, String> {
 impl Shape {
     /// Makes the log.
     pub(crate) fn create(&self, dir: &Path) -> Result<Log> {
+        if dir.exists() && !dir.is_dir() {
+            bail!("{} is a file: choose another path for the log", dir.display());
+        }
         let options = Log::options().hash(self.hash.into());
         let options = match &self.origin {
             Some(origin) => options.origin(origin),

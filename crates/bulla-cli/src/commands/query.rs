@@ -62,11 +62,11 @@ pub(crate) struct Query {
 
 #[derive(Args)]
 struct Filters {
-    /// By this actor
-    #[arg(long, value_name = "ID")]
+    /// By this actor: its id, or its type and id as tables show them
+    #[arg(long, value_name = "[T:]ID")]
     actor: Vec<String>,
     /// By an actor of this type; with --actor
-    #[arg(long, value_name = "T", requires = "actor")]
+    #[arg(long, value_name = "T")]
     actor_type: Option<String>,
     /// On this type of resource, or on this one
     #[arg(long, value_name = "T[/ID]")]
@@ -112,12 +112,16 @@ struct Filters {
 impl Filters {
     fn query(&self) -> Result<query::Query> {
         let mut query = query::Query::new().system(self.system);
-        for id in &self.actor {
-            query = match &self.actor_type {
-                Some(kind) => query.actor_type_id(kind, id),
-                None => query.actor(id),
-            };
+        if self.actor_type.is_some() && self.actor.is_empty() {
+            bail!(
+                "--actor-type goes with --actor ID; to see which actors there are, use \
+                 --count-by actor"
+            );
         }
+        query = self.actor.iter().fold(query, |query, actor| match &self.actor_type {
+            Some(kind) => query.actor_type_id(kind, actor),
+            None => by_actor(query, actor),
+        });
         for resource in &self.resource {
             query = match resource.split_once('/') {
                 Some((kind, id)) => query.resource(kind, id),
@@ -164,6 +168,16 @@ impl Filters {
             when.filter(|when| when.relative).map(|when| format!(" {name} {}", when.time))
         });
         relative.collect()
+    }
+}
+
+/// `user:alice` may be a type and an id, as `append` takes them, or an id with a colon in
+/// it, as in an ARN: both are looked for.
+fn by_actor(query: query::Query, actor: &str) -> query::Query {
+    let query = query.actor(actor);
+    match actor.split_once(':') {
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => query.actor_type_id(kind, id),
+        _ => query,
     }
 }
 

@@ -5,7 +5,7 @@ mod resource;
 use bulla::event::{Actor, Event, Outcome};
 
 use super::document::{Document, shown};
-use super::{original, prose};
+use super::original;
 
 /// Maps one CloudTrail record.
 pub(crate) fn map(text: &str) -> Result<Event, String> {
@@ -23,7 +23,7 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
     event.reason = reason(&doc);
     event.source = Some(service);
     event.ip = doc.owned("/sourceIPAddress");
-    event.user_agent = doc.owned("/userAgent").map(prose);
+    event.user_agent = doc.owned("/userAgent");
     event.request_id = doc.owned("/requestID");
     event.correlation_id = doc.owned("/sharedEventID");
     // An id of another shape stays in `details`, and the log makes one.
@@ -91,12 +91,11 @@ fn outcome(doc: &Document<'_>, name: &str) -> Outcome {
 }
 
 fn reason(doc: &Document<'_>) -> Option<String> {
-    let reason = match (doc.text("/errorCode"), doc.text("/errorMessage")) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(only), None) | (None, Some(only)) => only.into_owned(),
-        (None, None) => return None,
-    };
-    Some(prose(reason))
+    match (doc.text("/errorCode"), doc.text("/errorMessage")) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (Some(only), None) | (None, Some(only)) => Some(only.into_owned()),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]

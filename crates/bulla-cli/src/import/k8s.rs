@@ -5,7 +5,7 @@ use bulla::event::{Actor, Event, Outcome, Resource};
 use bulla::time::Timestamp;
 
 use super::document::{Document, shown};
-use super::{original, prose};
+use super::original;
 
 /// Maps one audit event (one stage of one request).
 pub(crate) fn map(text: &str) -> Result<Event, String> {
@@ -18,11 +18,11 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
     event.occurred_at = Some(time(&doc)?);
     event.duration_ms = duration_ms(&doc);
     event.outcome = outcome(&doc);
-    event.reason = doc.first(&["/responseStatus/message", "/responseStatus/reason"]).map(prose);
+    event.reason = doc.first(&["/responseStatus/message", "/responseStatus/reason"]);
     event.source = Some("kubernetes".to_owned());
     event.tenant = object.namespace;
     event.ip = doc.owned("/sourceIPs/0");
-    event.user_agent = doc.owned("/userAgent").map(prose);
+    event.user_agent = doc.owned("/userAgent");
     event.request_id = doc.owned("/auditID");
     for (key, path) in [("stage", "/stage"), ("code", "/responseStatus/code")] {
         if let Some(value) = doc.owned(path) {

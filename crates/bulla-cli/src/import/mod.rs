@@ -255,9 +255,9 @@ impl Format {
     /// Maps one JSON event.
     fn map(&self, text: &str) -> Result<Event, String> {
         match self {
-            Format::CloudTrail => cloudtrail::map(text),
-            Format::K8s => k8s::map(text),
-            Format::Json(mapping) => mapping.apply(text),
+            Format::CloudTrail => cloudtrail::map(text).map(escaped),
+            Format::K8s => k8s::map(text).map(escaped),
+            Format::Json(mapping) => mapping.apply(text).map(escaped),
             Format::Jsonl => {
                 Event::from_json(text).map_err(|error| document::shown(&error.to_string()))
             }
@@ -271,12 +271,45 @@ fn original(text: &str) -> Result<Json, String> {
     Json::parse(text).map_err(|error| document::shown(&error.to_string()))
 }
 
-/// Prose from a stranger (a reason, a user agent): control characters are written as
-/// escapes, so that one does not keep the event out of the log.
-fn prose(text: String) -> String {
-    let bad = |found: char| found.is_control() && found != '\t' && found != '\n';
+/// Writes the control characters in all fields copied from a stranger's event as
+/// escapes. Whoever is being audited chooses some of them (his user agent, a name), and
+/// must not keep an event out of the log that way; `details` has the original whole.
+fn escaped(mut event: Event) -> Event {
+    const ONE_LINE: &[char] = &[];
+    const PROSE: &[char] = &['\t', '\n'];
+    let resource = &mut event.resource;
+    for text in [&mut event.actor.kind, &mut event.actor.id, &mut event.action, &mut resource.kind]
+    {
+        escape(text, ONE_LINE);
+    }
+    let optional = [
+        (&mut event.tenant, ONE_LINE),
+        (&mut event.actor.email, ONE_LINE),
+        (&mut event.actor.role, ONE_LINE),
+        (&mut resource.id, ONE_LINE),
+        (&mut event.reason, PROSE),
+        (&mut event.source, ONE_LINE),
+        (&mut event.ip, ONE_LINE),
+        (&mut event.user_agent, PROSE),
+        (&mut event.session_id, ONE_LINE),
+        (&mut event.request_id, ONE_LINE),
+        (&mut event.correlation_id, ONE_LINE),
+    ];
+    for (text, allowed) in optional {
+        if let Some(text) = text {
+            escape(text, allowed);
+        }
+    }
+    event.changed_fields.iter_mut().for_each(|name| escape(name, ONE_LINE));
+    event.tags.values_mut().for_each(|value| escape(value, ONE_LINE));
+    event
+}
+
+/// Writes control characters as `\u{1b}`, but for those allowed.
+fn escape(text: &mut String, allowed: &[char]) {
+    let bad = |found: char| found.is_control() && !allowed.contains(&found);
     if !text.contains(bad) {
-        return text;
+        return;
     }
     let mut out = String::with_capacity(text.len() + 16);
     for found in text.chars() {
@@ -285,5 +318,5 @@ fn prose(text: String) -> String {
             false => out.push(found),
         }
     }
-    out
+    *text = out;
 }

@@ -9,8 +9,8 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-use super::super::Item;
 use super::super::input::{Lines, UNIT_BYTES_MAX};
+use super::super::{Item, escaped};
 use super::event;
 use super::record::Record;
 
@@ -82,7 +82,7 @@ impl<R: BufRead> Grouped<R> {
         let Some(group) = self.open.pop_front() else { return };
         self.held -= group.lines.iter().map(String::len).sum::<usize>();
         let lines = group.lines.len() as u64;
-        self.ready.push_back(Item::new(group.line, lines, event(&group)));
+        self.ready.push_back(Item::new(group.line, lines, event(&group).map(escaped)));
     }
 }
 

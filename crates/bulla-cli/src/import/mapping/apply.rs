@@ -7,7 +7,7 @@ use bulla::time::Timestamp;
 use serde_json::Value;
 
 use super::super::document::{Document, shown};
-use super::super::{original, prose};
+use super::super::original;
 use super::Mapping;
 use super::source::{Origin, Source};
 
@@ -29,10 +29,10 @@ impl Mapping {
         event.occurred_at = self.time(&doc)?;
         event.tenant = get("tenant");
         event.outcome = self.outcome(&doc)?;
-        event.reason = get("reason").map(prose);
+        event.reason = get("reason");
         event.source = get("source");
         event.ip = get("ip");
-        event.user_agent = get("user_agent").map(prose);
+        event.user_agent = get("user_agent");
         event.session_id = get("session_id");
         event.request_id = get("request_id");
         event.correlation_id = get("correlation_id");
