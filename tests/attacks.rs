@@ -1,5 +1,5 @@
 //! What reviewers broke once: each test is the attack, and what must happen instead.
-#![allow(clippy::unwrap_used)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
 
 use std::future::Future;
 use std::path::Path;
