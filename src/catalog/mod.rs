@@ -9,6 +9,7 @@ mod load;
 mod mirror;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use load::Replayed;
 
 pub use history::HistoryEntry;
 pub use mirror::Mended;
+pub use whole::WholeCatalog;
 
 /// A catalog segment is rotated at this size, in bytes.
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -193,13 +195,6 @@ impl Catalog {
             catalog.active = resume(&*catalog.disk, dir, &catalog.segment, catalog.end)?;
         }
         Ok((catalog, mended))
-    }
-
-    /// Reads both copies from their first record on, for a deep verification.
-    pub fn check_copies(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Vec<Result<TreeSize>> {
-        let copies = copies(dir);
-        let read = copies.iter().map(|copy| load::load(disk, copy, log_id, None));
-        read.map(|loaded| loaded.map(|loaded| loaded.end.size)).collect()
     }
 
     /// Opens the catalog for reading: the first copy that is good.

@@ -75,10 +75,15 @@ impl StoredHashes {
         self.levels.first_mut()?.get(seq.get())
     }
 
+    /// Whether this hash should be stored.
+    pub(super) fn holds(&self, node: NodeId) -> bool {
+        let covered = (node.index + 1).checked_shl(node.level.into()).unwrap_or(u64::MAX);
+        node.level.is_multiple_of(STORED_EVERY) && covered <= self.size.get()
+    }
+
     /// What is stored instead of this hash, if it should be stored and is not.
     pub(super) fn differs(&mut self, node: NodeId, hash: &Hash) -> Option<String> {
-        let covered = (node.index + 1).checked_shl(node.level.into()).unwrap_or(u64::MAX);
-        if !node.level.is_multiple_of(STORED_EVERY) || covered > self.size.get() {
+        if !self.holds(node) {
             return None;
         }
         let level = self.levels.get_mut(usize::from(node.level / STORED_EVERY))?;

@@ -4,29 +4,31 @@
 //! It needs no open log: it works on a log that will not open, on a copy, and on a log
 //! that another process is writing.
 
+mod doubts;
 mod hashes;
+mod heads;
+mod reading;
 mod segments;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::Catalog;
+use crate::catalog::WholeCatalog;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
 use crate::disk::{Disk, Open, RealDisk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
-use crate::format::footer::Waypoint;
-use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{catalog_dir, lock_path, segments_dir};
-use crate::log::open::{check_is_log, checkpoint_files, read_lock};
-use crate::log::{sign, stats};
-use crate::merkle::{Frontier, TreeHead};
+use crate::format::footer::{TimeRange, Waypoint};
+use crate::hash::HashAlgorithm;
+use crate::log::core::{lock_path, segments_dir};
+use crate::log::open::{check_is_log, read_lock};
+use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
-use crate::time::{Clock, SystemClock};
+use doubts::Doubt;
 use hashes::StoredHashes;
 
 /// What to compare the log with.
@@ -129,9 +131,11 @@ pub struct Report {
     pub bytes: u64,
     /// The tree head that the records lead to; of damaged ones the stored hash counts.
     pub head: TreeHead,
-    /// Checkpoints that were compared with it.
+    /// Checkpoints that were compared with it, published and given ones.
     pub checkpoints: u64,
-    /// Those of them whose signature was checked.
+    /// Those of them that were given in the options.
+    pub given: u64,
+    /// Those of them whose signature by a given key was checked and is right.
     pub signatures: u64,
     /// Anchors that were compared with the catalog.
     pub anchors: u64,
@@ -155,14 +159,18 @@ pub fn verify(
 ) -> Result<Report> {
     let log_id = check_is_log(&*options.disk, dir)?;
     let mut verifier = Verifier::new(dir, options, log_id, progress)?;
-    verifier.collect_checkpoints()?;
+    verifier.collect_heads()?;
     verifier.segments()?;
+    verifier.settle_doubts(false);
     verifier.compare_catalog();
     Ok(verifier.report())
 }
 
 /// Segment, offset and record of a finding, as far as they are known.
 type Place = (Option<u64>, Option<u64>, Option<Seq>);
+
+/// Of a finding that is about a whole file.
+const NOWHERE: Place = (None, None, None);
 
 /// The state of one verification.
 struct Verifier<'a> {
@@ -171,7 +179,7 @@ struct Verifier<'a> {
     log_id: LogId,
     progress: &'a mut dyn FnMut(Progress),
     findings: Vec<Finding>,
-    catalog: Option<Catalog>,
+    catalog: Option<WholeCatalog>,
     sealed: Vec<Sealed>,
     stored: StoredHashes,
     frontier: Frontier,
@@ -182,18 +190,27 @@ struct Verifier<'a> {
     anchors: Vec<(PathBuf, Seq, Anchor)>,
     /// Where every 32nd record of the present segment was met.
     waypoints: Vec<Waypoint>,
+    /// Times of the records of the present segment, how many were met, and the newest
+    /// anchor so far.
+    times: TimeRange,
+    met: u64,
+    last_anchor: TreeSize,
+    doubts: Vec<Doubt>,
+    /// Leaves of altered records.
+    altered: Vec<NodeId>,
     /// Records below this must be there; a writer may be busy with those beyond.
     durable: TreeSize,
     bytes_total: u64,
     counts: Counts,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Counts {
     segments: u64,
     records: u64,
     bytes: u64,
     checkpoints: u64,
+    given: u64,
     signatures: u64,
 }
 
@@ -205,11 +222,14 @@ impl<'a> Verifier<'a> {
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<Self> {
         let mut findings = Vec::new();
+        // First what says how far the log goes, then what must go that far.
         let durable = durable_size(dir, options, log_id);
-        let catalog = open_catalog(dir, options, log_id, &mut findings)?;
-        let sealed = catalog.as_ref().map(|catalog| catalog.state().segments().collect());
+        let (catalog, damage) = reading::catalog(dir, options, log_id);
+        findings.extend(damage);
+        let sealed = catalog.as_ref().map(|catalog| catalog.state.segments().collect());
         let algorithm = algorithm(dir, options, catalog.as_ref())?;
         let stored = StoredHashes::open(&*options.disk, dir, log_id, algorithm)?;
+        let durable = durable.max(stored.size());
         Ok(Verifier {
             dir,
             options,
@@ -224,81 +244,15 @@ impl<'a> Verifier<'a> {
             heads: Vec::new(),
             anchors: Vec::new(),
             waypoints: Vec::new(),
+            times: TimeRange::EMPTY,
+            met: 0,
+            last_anchor: TreeSize::ZERO,
+            doubts: Vec::new(),
+            altered: Vec::new(),
             durable,
             bytes_total: 0,
             counts: Counts::default(),
         })
-    }
-
-    /// The checkpoints to be compared: published ones and those the caller gave.
-    fn collect_checkpoints(&mut self) -> Result<()> {
-        let mut found = Vec::new();
-        for (_, path) in checkpoint_files(&*self.options.disk, self.dir)? {
-            match sign::read(&*self.options.disk, &path) {
-                Ok(checkpoint) => found.push((path, checkpoint)),
-                Err(error) => self.finding_of(error),
-            }
-        }
-        let given = self.options.checkpoints.iter().cloned();
-        found.extend(given.map(|checkpoint| (PathBuf::from("(given checkpoint)"), checkpoint)));
-        for (path, checkpoint) in found {
-            self.check_signature(&path, &checkpoint);
-            self.heads.push((path, checkpoint.dangerously_unverified().head()));
-            self.counts.checkpoints += 1;
-        }
-        if let Some(catalog) = &self.catalog {
-            let (size, root) = catalog.signed();
-            if size > TreeSize::ZERO {
-                self.heads.push((catalog_dir(self.dir), TreeHead { size, root }));
-            }
-        }
-        self.heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.size));
-        Ok(())
-    }
-
-    fn check_signature(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
-        if self.options.keys.is_empty() {
-            return;
-        }
-        match checkpoint.verify(&self.options.keys) {
-            Ok(_) => self.counts.signatures += 1,
-            Err(error) => {
-                let expected = "a signature by the given key".to_owned();
-                self.finding(path, (None, None, None), "checkpoint", expected, error.to_string());
-            }
-        }
-    }
-
-    /// Adds a leaf to the tree that is computed anew, and compares what is stored of it.
-    fn push(&mut self, leaf: Hash) {
-        if self.tree_lost {
-            return;
-        }
-        let (frontier, stored) = (&mut self.frontier, &mut self.stored);
-        let mut wrong = Vec::new();
-        frontier.push(leaf, |node, hash| {
-            if let Some(found) = stored.differs(node, &hash) {
-                wrong.push((node, hash, found));
-            }
-        });
-        for (node, hash, found) in wrong {
-            let (path, offset) = self.stored.place(node);
-            let what = format!("hash {}/{}", node.level, node.index);
-            let place = (None, Some(offset), (node.level == 0).then(|| Seq::new(node.index)));
-            self.finding(&path, place, &what, hash.to_string(), found);
-        }
-        self.meet_heads();
-    }
-
-    fn meet_heads(&mut self) {
-        let head = self.frontier.head();
-        while let Some((path, expected)) = self.heads.pop_if(|(_, next)| next.size <= head.size) {
-            if expected.size == head.size && expected.root != head.root {
-                let what = format!("root over {} records", head.size);
-                let (root, found) = (expected.root.to_string(), head.root.to_string());
-                self.finding(&path, (None, None, None), &what, root, found);
-            }
-        }
     }
 
     fn compare_catalog(&mut self) {
@@ -306,7 +260,7 @@ impl<'a> Verifier<'a> {
         if size < marked && !self.tree_lost {
             let dir = segments_dir(self.dir);
             let expected = format!("{marked} records, which the mark says were durable");
-            self.finding(&dir, (None, None, None), "records", expected, format!("{size} records"));
+            self.finding(&dir, NOWHERE, "records", expected, format!("{size} records"));
         }
         for (path, head) in std::mem::take(&mut self.heads) {
             if self.tree_lost {
@@ -314,18 +268,21 @@ impl<'a> Verifier<'a> {
             }
             let expected = format!("{} records, root {}", head.size, head.root);
             let found = format!("only {} records", self.frontier.size());
-            self.finding(&path, (None, None, None), "signed head", expected, found);
+            self.finding(&path, NOWHERE, "signed head", expected, found);
         }
         let anchors = std::mem::take(&mut self.anchors);
+        if let Some(newest) = anchors.iter().map(|(_, _, anchor)| anchor.catalog_size).max() {
+            self.refresh_catalog(newest);
+        }
         for (path, seq, anchor) in &anchors {
             let Some(catalog) = &self.catalog else { break };
             let root = catalog.root_at(anchor.catalog_size);
-            if root.as_ref().is_ok_and(|root| *root == anchor.catalog_root) {
+            if root == Some(anchor.catalog_root) {
                 continue;
             }
             let found = match root {
-                Ok(root) => root.to_string(),
-                Err(_) => format!("a catalog of {} records", catalog.size()),
+                Some(root) => root.to_string(),
+                None => format!("a catalog of {} records", catalog.size()),
             };
             let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
             self.finding(path, (None, None, Some(*seq)), "anchored catalog", expected, found);
@@ -359,6 +316,7 @@ impl<'a> Verifier<'a> {
             bytes: self.counts.bytes,
             head: self.frontier.head(),
             checkpoints: self.counts.checkpoints,
+            given: self.counts.given,
             signatures: self.counts.signatures,
             anchors: self.anchors.len() as u64,
         }
@@ -386,60 +344,16 @@ fn durable_size(dir: &Path, options: &VerifyOptions, log_id: LogId) -> TreeSize 
     lock.map_or(TreeSize::ZERO, |lock| lock.durable)
 }
 
-/// Both copies are read whole; the better one is kept.
-fn open_catalog(
-    dir: &Path,
-    options: &VerifyOptions,
-    log_id: LogId,
-    findings: &mut Vec<Finding>,
-) -> Result<Option<Catalog>> {
-    let (disk, clock) = (Arc::clone(&options.disk), Arc::new(SystemClock::new()));
-    let checked = Catalog::check_copies(&*disk, &catalog_dir(dir), log_id);
-    let damaged = checked.into_iter().filter_map(Result::err);
-    findings.extend(damaged.map(|error| finding_of(&catalog_dir(dir), error)));
-    let clock: Arc<dyn Clock> = clock;
-    Ok(Catalog::open_read_only(disk, &catalog_dir(dir), log_id, clock).ok())
-}
-
 fn algorithm(
     dir: &Path,
     options: &VerifyOptions,
-    catalog: Option<&Catalog>,
+    catalog: Option<&WholeCatalog>,
 ) -> Result<HashAlgorithm> {
-    let created = catalog.and_then(|catalog| catalog.state().created());
+    let created = catalog.and_then(|catalog| catalog.state.created());
     let known = created.and_then(|created| HashAlgorithm::from_code(created.hash_algorithm));
     if let Some(known) = known {
         return Ok(known);
     }
     let header = segment::identify(&*options.disk, &segments_dir(dir))?;
     Ok(header.map_or(HashAlgorithm::Sha256, |header| header.algorithm))
-}
-
-impl Verifier<'_> {
-    fn segments(&mut self) -> Result<()> {
-        let files = stats::segment_files(&*self.options.disk, self.dir)?;
-        self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
-        let missing: Vec<u64> = self
-            .sealed
-            .iter()
-            .map(|sealed| sealed.ordinal)
-            .filter(|ordinal| !files.iter().any(|(there, _, _)| there == ordinal))
-            .collect();
-        for ordinal in missing {
-            let path = segment::path(&segments_dir(self.dir), ordinal);
-            let expected = "the segment, which the catalog says is live";
-            self.finding(&path, (Some(ordinal), None, None), "segment", expected, "no file");
-        }
-        let mut previous = None;
-        for (at, (ordinal, path, bytes)) in files.iter().enumerate() {
-            let last = at + 1 == files.len();
-            previous = self.segment((*ordinal, path, *bytes), last, previous)?;
-            self.counts.bytes += bytes;
-            (self.progress)(Progress {
-                bytes_done: self.counts.bytes,
-                bytes_total: self.bytes_total,
-            });
-        }
-        Ok(())
-    }
 }

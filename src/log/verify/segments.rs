@@ -6,7 +6,8 @@ use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
-use crate::format::footer::{STRIDE, SegmentFooter, Waypoint};
+use crate::format::catalog_body::Sealed;
+use crate::format::footer::{STRIDE, SegmentFooter, TimeRange, Waypoint};
 use crate::format::header::{self, SegmentHeader};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::{FORMAT_VERSION, FormatError};
@@ -16,19 +17,39 @@ use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::seal;
 use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
 
 /// Progress is reported at least every so many bytes.
 const REPORT_EVERY: u64 = 4 << 20;
+
+/// The frame at a position, if all of it lies below `end`.
+fn frame_below(
+    segment: &SegmentFile,
+    at: Position,
+    end: u64,
+) -> Result<std::result::Result<FrameAt, FormatError>> {
+    let frame = scan::frame_at(segment, at, &mut Scratch::new())?;
+    Ok(frame.and_then(|frame| {
+        let fits = frame.offset.checked_add(frame.header.frame_len()).is_some_and(|to| to <= end);
+        let beyond = || FormatError::mismatch("frame", "its whole body", "the end");
+        if fits { Ok(frame) } else { Err(beyond()) }
+    }))
+}
+
+fn time_text(times: [i64; 4]) -> String {
+    let [recorded, last_recorded, occurred, last_occurred] = times.map(Timestamp::from_nanos);
+    format!("recorded {recorded} to {last_recorded}, occurred {occurred} to {last_occurred}")
+}
 
 impl Verifier<'_> {
     /// Reads one segment; gives its header for the next one's chain.
     pub(super) fn segment(
         &mut self,
-        file: (u64, &Path, u64),
+        file: (u64, &Path),
         last: bool,
-        previous: Option<SegmentHeader>,
+        previous: Option<&SegmentHeader>,
     ) -> Result<Option<SegmentHeader>> {
-        let (ordinal, path, bytes) = file;
+        let (ordinal, path) = file;
         let segment = match SegmentFile::open(&*self.options.disk, path, Open::Read) {
             Ok(Some(segment)) => segment,
             Ok(None) if last => return Ok(None), // made ahead
@@ -46,7 +67,9 @@ impl Verifier<'_> {
             }
         };
         self.counts.segments += 1;
-        self.check_header(&segment, ordinal, previous.as_ref());
+        self.check_header(&segment, ordinal, previous);
+        // Only now: a seal cuts off what was made ready and not used.
+        let bytes = segment.file_len()?;
         let footer = match seal::read_footer(&segment, bytes) {
             Ok(footer) => footer,
             Err(error) => {
@@ -70,8 +93,10 @@ impl Verifier<'_> {
             self.finding(path, place, "footer", "the footer of a sealed segment", "none");
         }
         self.waypoints.clear();
+        (self.times, self.met) = (TimeRange::EMPTY, 0);
         self.frames(&segment, end, size, last)?;
         self.check_end(&segment, footer.as_ref(), sealed.as_ref());
+        self.check_facts(&segment, bytes, footer.as_ref(), sealed.as_ref());
         if let Some(footer) = &footer {
             self.check_table(&segment, footer)?;
         }
@@ -127,28 +152,45 @@ impl Verifier<'_> {
         last: bool,
     ) -> Result<()> {
         let align = segment.header.frame_align;
+        let (open, mut end) = (size.is_none(), end);
         let mut at = Position { offset: segment.header.first_frame(), size: segment.header.first };
-        let (mut head, mut scratch, mut reported) = (Scratch::new(), Scratch::new(), 0);
+        let (mut scratch, mut reported) = (Scratch::new(), 0);
         self.padding(segment, header::LEN as u64, at.offset)?;
         while at.offset < end && size.is_none_or(|size| at.size < size) {
-            let frame = scan::frame_at(segment, at, &mut head)?.and_then(|frame| {
-                let fits = frame.offset + frame.header.frame_len() <= end;
-                let beyond = || FormatError::mismatch("frame", "its whole body", "the end");
-                if fits { Ok(frame) } else { Err(beyond()) }
-            });
+            let mut frame = frame_below(segment, at, end)?;
+            let mut next = None;
+            if frame.is_err() {
+                next = scan::next_frame(segment, at, end)?;
+                if open {
+                    // A writer may have been at it: its frames are whole by now.
+                    end = end.max(segment.file_len()?);
+                    frame = frame_below(segment, at, end)?;
+                }
+            }
+            // Beyond what is durable a writer, or a crash, may have left half a frame.
+            let judged = !open || at.size < self.durable && last;
             match frame {
                 Ok(frame) => {
-                    let body = scan::body(segment, &frame, &mut scratch)?;
+                    let body = match scan::body(segment, &frame, &mut scratch) {
+                        Err(error @ Error::Corrupt { .. }) => {
+                            self.finding_of(error);
+                            return self.substitute_to(size, last);
+                        }
+                        body => body?,
+                    };
+                    let after = frame.next(align);
+                    let whole = judged || scan::records(segment, &frame, body, |_, _| ()).is_ok();
+                    if !whole && scan::next_frame(segment, after, end)?.is_none() {
+                        break;
+                    }
                     self.records(segment, &frame, body);
-                    at = frame.next(align);
+                    at = after;
                     self.padding(segment, frame.offset + frame.header.frame_len(), at.offset)?;
                 }
                 Err(damage) => {
-                    let next = scan::next_frame(segment, at, end)?;
                     // Unsealed segments end where no whole frame follows, unless more
                     // was durable.
-                    let open_end = size.is_none() && (at.size >= self.durable || !last);
-                    if next.is_none() && open_end {
+                    if next.is_none() && !judged {
                         break;
                     }
                     self.damaged_frame(segment, at, &damage);
@@ -171,6 +213,58 @@ impl Verifier<'_> {
             self.finding(&segment.path, place, "segment", expected, found);
         }
         self.substitute_to(size, last)
+    }
+
+    /// What footer and catalog say of a sealed segment, against its records.
+    fn check_facts(
+        &mut self,
+        segment: &SegmentFile,
+        bytes: u64,
+        footer: Option<&SegmentFooter>,
+        sealed: Option<&Sealed>,
+    ) {
+        let nanos = |times: &TimeRange| {
+            let (recorded, occurred) = (times.recorded, times.occurred);
+            [recorded.0, recorded.1, occurred.0, occurred.1].map(Timestamp::as_nanos)
+        };
+        let (first, met) = (segment.header.first.get(), self.met);
+        // What is not known of damaged records is not compared.
+        let whole = |count: u64| met == count;
+        let mut pairs: Vec<(&str, [i64; 4], [i64; 4])> = Vec::new();
+        let mut numbers: Vec<(&str, u64, u64)> = Vec::new();
+        if let Some(footer) = footer {
+            if whole(footer.count) {
+                pairs.push(("times in the footer", nanos(&self.times), nanos(&footer.times)));
+                let (found, expected) = (footer.last_anchor.get(), self.last_anchor.get());
+                // Anchors in damaged segments before it were not met.
+                if self.findings.is_empty() {
+                    numbers.push(("newest anchor in the footer", expected, found));
+                }
+            } else {
+                numbers.push(("records in the footer", met, footer.count));
+            }
+        }
+        if let Some(sealed) = sealed {
+            numbers.push(("first record in the catalog", first, sealed.first));
+            numbers.push(("bytes in the catalog", bytes, sealed.bytes));
+            if whole(sealed.count) {
+                pairs.push(("times in the catalog", nanos(&self.times), sealed.times));
+            } else {
+                numbers.push(("records in the catalog", met, sealed.count));
+            }
+        }
+        let place = (Some(segment.header.ordinal), None, None);
+        for (what, expected, found) in numbers {
+            if expected != found {
+                self.finding(&segment.path, place, what, expected.to_string(), found.to_string());
+            }
+        }
+        for (what, expected, found) in pairs {
+            if expected != found {
+                let (expected, found) = (time_text(expected), time_text(found));
+                self.finding(&segment.path, place, what, expected, found);
+            }
+        }
     }
 
     /// Records that must be there by the end of a segment.
@@ -248,8 +342,10 @@ impl Verifier<'_> {
             match checked {
                 Ok(record) => {
                     self.record(segment, place, &record);
-                    self.push(record.leaf(segment.header.algorithm));
+                    let leaf = record.leaf(segment.header.algorithm);
+                    self.push(leaf, Some((&segment.path, place)));
                     self.counts.records += 1;
+                    self.met += 1;
                 }
                 Err(error) => {
                     self.damage(&segment.path, place, error);
@@ -273,9 +369,14 @@ impl Verifier<'_> {
     fn record(&mut self, segment: &SegmentFile, place: super::Place, record: &CheckedRecord<'_>) {
         let decoded = match RecordKind::from_code(record.head.kind) {
             Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
-                .and_then(|_| body::decode_payload_strict(record.payload()).map(|_| ()))
+                .and_then(|envelope| {
+                    self.times.add(record.head.recorded_at, envelope.occurred_at);
+                    body::decode_payload_strict(record.payload()).map(|_| ())
+                })
                 .map_err(|error| error.to_string()),
             Some(RecordKind::Anchor) => decode_anchor(record).map(|anchor| {
+                self.times.add(record.head.recorded_at, record.head.recorded_at);
+                self.last_anchor = TreeSize::new(record.head.seq.get().saturating_add(1));
                 self.anchors.push((segment.path.clone(), record.head.seq, anchor));
             }),
             None => Err(format!("record kind {}", record.head.kind)),
@@ -299,7 +400,7 @@ impl Verifier<'_> {
                 self.finding(&dir, (None, None, Some(seq)), what, expected, found);
                 return;
             };
-            self.push(leaf);
+            self.push(leaf, None);
         }
     }
 
@@ -307,12 +408,19 @@ impl Verifier<'_> {
         &mut self,
         segment: &SegmentFile,
         footer: Option<&SegmentFooter>,
-        sealed: Option<&crate::format::catalog_body::Sealed>,
+        sealed: Option<&Sealed>,
     ) {
         let root = self.frontier.root();
         let ordinal = Some(segment.header.ordinal);
         if self.tree_lost {
             return;
+        }
+        let roots = [
+            footer.map(|footer| footer.end_root),
+            sealed.map(|sealed| crate::hash::Hash::from_bytes(sealed.end_root)),
+        ];
+        if roots.iter().any(Option::is_some) {
+            self.settle_doubts(roots.contains(&Some(root)));
         }
         if let Some(footer) = footer.filter(|footer| footer.end_root != root) {
             let expected = footer.end_root.to_string();

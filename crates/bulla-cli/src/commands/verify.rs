@@ -107,6 +107,10 @@ impl Verify {
                 listing.row(finding)?;
             }
             listing.finish()?;
+            if self.shown.output == Format::Jsonl {
+                writeln!(out, "{}", json_summary(report))?;
+            }
+            out.flush()?;
             return Ok(());
         }
         for finding in &report.findings {
@@ -119,11 +123,12 @@ impl Verify {
 
     fn summary(&self, report: &Report) -> String {
         let read = format!(
-            "{} in {} ({}), {}, root {}",
+            "{} in {} ({}), {}{}, root {}",
             cells::counted(report.records, "record"),
             cells::counted(report.segments, "segment"),
             cells::bytes(report.bytes),
-            checkpoints(report),
+            if report.given > 0 { "the given checkpoint and " } else { "" },
+            self.checkpoints(report),
             report.head.root,
         );
         if report.is_clean() {
@@ -143,15 +148,43 @@ impl Verify {
             cells::counted(found, "finding")
         )
     }
+
+    fn checkpoints(&self, report: &Report) -> String {
+        let counted = cells::counted(published(report), "published checkpoint");
+        let signed = match (report.checkpoints, report.signatures) {
+            (0, _) => String::new(),
+            (_, 0) if self.pubkey.is_empty() => {
+                " (signatures not checked; --pubkey does)".to_owned()
+            }
+            (_, 0) => " (none signed by the given key)".to_owned(),
+            (_, checked) => {
+                let checked = cells::count(checked);
+                format!(" ({checked} of {} signed by the given key)", report.checkpoints)
+            }
+        };
+        format!("{counted}{signed}")
+    }
 }
 
-fn checkpoints(report: &Report) -> String {
-    let signed = match (report.checkpoints, report.signatures) {
-        (0, _) => String::new(),
-        (_, 0) => " (signatures not checked; --pubkey does)".to_owned(),
-        (_, checked) => format!(" ({} signed by the given key)", cells::count(checked)),
-    };
-    format!("{}{signed}", cells::counted(report.checkpoints, "checkpoint"))
+/// The last line for programs: how it ended, whatever was found.
+fn json_summary(report: &Report) -> String {
+    serde_json::json!({
+        "clean": report.is_clean(),
+        "segments": report.segments,
+        "records": report.records,
+        "bytes": report.bytes,
+        "root": report.head.root.to_string(),
+        "size": report.head.size.get(),
+        "checkpoints": published(report),
+        "given_checkpoints": report.given,
+        "signatures": report.signatures,
+        "findings": report.findings.len(),
+    })
+    .to_string()
+}
+
+fn published(report: &Report) -> u64 {
+    report.checkpoints.saturating_sub(report.given)
 }
 
 /// Verifies a log, with a progress bar.

@@ -1,0 +1,86 @@
+//! Stored hashes that are not those of the records: which of the two was changed?
+//!
+//! A root or a node above it that fits shows that the record is as it was and its hash file
+//! is damaged; a root that does not fit, that the record was altered.
+
+use std::path::{Path, PathBuf};
+
+use super::{Place, Verifier};
+use crate::hash::Hash;
+use crate::merkle::NodeId;
+use crate::seq::Seq;
+
+/// A stored hash that is another one than was computed.
+#[derive(Clone, Debug)]
+pub(super) struct Doubt {
+    node: NodeId,
+    computed: Hash,
+    stored: String,
+    /// Where the record stands, for a leaf.
+    record: Option<(PathBuf, Place)>,
+}
+
+fn covers(above: NodeId, below: NodeId) -> bool {
+    above.level > below.level
+        && below.index.checked_shr((above.level - below.level).into()).unwrap_or(0) == above.index
+}
+
+impl Verifier<'_> {
+    /// Adds a leaf to the tree that is computed anew, and compares what is stored of it.
+    pub(super) fn push(&mut self, leaf: Hash, record: Option<(&Path, Place)>) {
+        if self.tree_lost {
+            return;
+        }
+        let (frontier, stored) = (&mut self.frontier, &mut self.stored);
+        let (mut wrong, mut right) = (Vec::new(), Vec::new());
+        frontier.push(leaf, |node, hash| match stored.differs(node, &hash) {
+            Some(found) => wrong.push((node, hash, found)),
+            None if node.level > 0 && stored.holds(node) => right.push(node),
+            None => {}
+        });
+        for (node, computed, stored) in wrong {
+            let record = record.filter(|_| node.level == 0);
+            let record = record.map(|(path, place)| (path.to_owned(), place));
+            self.doubts.push(Doubt { node, computed, stored, record });
+        }
+        for node in right {
+            if self.doubts.is_empty() {
+                break;
+            }
+            let doubts = std::mem::take(&mut self.doubts);
+            let (cleared, kept) = doubts.into_iter().partition(|doubt| covers(node, doubt.node));
+            self.doubts = kept;
+            self.wrong_hashes(cleared);
+        }
+        self.meet_heads();
+    }
+
+    /// A root up to here is known, and fits or does not.
+    pub(super) fn settle_doubts(&mut self, fits: bool) {
+        let doubts = std::mem::take(&mut self.doubts);
+        if fits {
+            return self.wrong_hashes(doubts);
+        }
+        let (records, nodes): (Vec<_>, Vec<_>) =
+            doubts.into_iter().partition(|doubt| doubt.record.is_some());
+        for Doubt { node, computed, stored, record } in records {
+            let Some((path, place)) = record else { continue };
+            let what = "record altered since it was hashed";
+            self.finding(&path, place, what, stored, computed.to_string());
+            self.altered.push(node);
+        }
+        let altered = &self.altered;
+        let follows = |doubt: &Doubt| altered.iter().any(|leaf| covers(doubt.node, *leaf));
+        let others = nodes.into_iter().filter(|doubt| !follows(doubt)).collect();
+        self.wrong_hashes(others);
+    }
+
+    fn wrong_hashes(&mut self, doubts: Vec<Doubt>) {
+        for Doubt { node, computed, stored, .. } in doubts {
+            let (path, offset) = self.stored.place(node);
+            let what = format!("hash {}/{}", node.level, node.index);
+            let place = (None, Some(offset), (node.level == 0).then(|| Seq::new(node.index)));
+            self.finding(&path, place, &what, computed.to_string(), stored);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Checkpoints and signed heads, compared with the tree that is computed anew.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::{NOWHERE, Verifier};
+use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey};
+use crate::error::Result;
+use crate::log::core::{catalog_dir, checkpoints_dir};
+use crate::log::open::checkpoint_files;
+use crate::log::sign;
+use crate::merkle::TreeHead;
+
+/// A writer publishes a head right after it recorded it: so often it is looked for again.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+impl Verifier<'_> {
+    /// The heads to be met: of checkpoints, published and given, and of the catalog.
+    pub(super) fn collect_heads(&mut self) -> Result<()> {
+        // In this order: what the catalog records is published afterwards.
+        let recorded = self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.signed.clone());
+        let files = self.published(&recorded)?;
+        for (size, path) in files {
+            match sign::read(&*self.options.disk, &path) {
+                Ok(checkpoint) => self.published_checkpoint(size, path, &checkpoint),
+                Err(error) => self.finding_of(error),
+            }
+        }
+        for checkpoint in self.options.checkpoints.iter().cloned() {
+            let path = PathBuf::from("(given checkpoint)");
+            self.check_origin(&path, &checkpoint);
+            self.check_signature(&path, &checkpoint, false);
+            self.heads.push((path, checkpoint.dangerously_unverified().head()));
+            self.counts.checkpoints += 1;
+            self.counts.given += 1;
+        }
+        for head in recorded {
+            if !self.heads.iter().any(|(_, known)| *known == head) {
+                self.heads.push((catalog_dir(self.dir), head));
+            }
+        }
+        self.heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.size));
+        // Those of the empty log are met before the first record.
+        self.meet_heads();
+        Ok(())
+    }
+
+    /// The published files; heads that the catalog records and that are not published are
+    /// reported.
+    fn published(&mut self, recorded: &[TreeHead]) -> Result<Vec<(u64, PathBuf)>> {
+        let missing_in = |files: &[(u64, PathBuf)]| -> Vec<TreeHead> {
+            let there = |head: &TreeHead| files.iter().any(|(size, _)| *size == head.size.get());
+            recorded.iter().filter(|head| !there(head)).copied().collect()
+        };
+        let mut files = checkpoint_files(&*self.options.disk, self.dir)?;
+        let mut missing = missing_in(&files);
+        for _ in 0..LOOKS {
+            // Only the newest head can be about to be published.
+            if missing.len() != 1 || missing.first() != recorded.last() {
+                break;
+            }
+            thread::sleep(BETWEEN_LOOKS);
+            files = checkpoint_files(&*self.options.disk, self.dir)?;
+            missing = missing_in(&files);
+        }
+        for head in missing {
+            let path = checkpoints_dir(self.dir);
+            let expected = format!("the checkpoint of size {}, which was signed", head.size);
+            self.finding(&path, NOWHERE, "published checkpoint", expected, "no file");
+        }
+        Ok(files)
+    }
+
+    fn published_checkpoint(
+        &mut self,
+        size: u64,
+        path: PathBuf,
+        checkpoint: &UnverifiedCheckpoint,
+    ) {
+        let head = checkpoint.dangerously_unverified().head();
+        if head.size.get() != size {
+            let expected = format!("size {size}, as its name says");
+            self.finding(&path, NOWHERE, "checkpoint", expected, format!("size {}", head.size));
+        }
+        self.check_origin(&path, checkpoint);
+        self.check_signature(&path, checkpoint, true);
+        self.heads.push((path, head));
+        self.counts.checkpoints += 1;
+    }
+
+    fn check_origin(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
+        let created = self.catalog.as_ref().and_then(|catalog| catalog.state.created());
+        let Some(expected) = created.map(|created| created.origin.to_owned()) else { return };
+        let found = checkpoint.dangerously_unverified().origin();
+        if found != expected {
+            self.finding(path, NOWHERE, "origin of the checkpoint", expected, found);
+        }
+    }
+
+    /// A published one may be signed by another key of this log, after a change of keys: it
+    /// is then not checked by a given key.
+    fn check_signature(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint, published: bool) {
+        if self.options.keys.is_empty() {
+            return;
+        }
+        let error = match checkpoint.verify(&self.options.keys) {
+            Ok(_) => {
+                self.counts.signatures += 1;
+                return;
+            }
+            Err(error) => error,
+        };
+        let stranger =
+            matches!(error, CheckpointError::Signature(VerifyNoteError::NoKnownSigner { .. }));
+        if stranger && published && checkpoint.verify(&self.recorded_keys()).is_ok() {
+            return;
+        }
+        let found = match error {
+            CheckpointError::Signature(VerifyNoteError::NoKnownSigner { found }) => {
+                let found: Vec<String> =
+                    found.iter().map(|(name, id)| format!("{name} (key id {id})")).collect();
+                format!("only those by {}", found.join(", "))
+            }
+            error => error.to_string(),
+        };
+        self.finding(path, NOWHERE, "checkpoint", "a signature by a given key", found);
+    }
+
+    fn recorded_keys(&self) -> Vec<VerifyingKey> {
+        let Some(catalog) = &self.catalog else { return Vec::new() };
+        catalog.state.keys().filter_map(|key| key.parse().ok()).collect()
+    }
+
+    pub(super) fn meet_heads(&mut self) {
+        let head = self.frontier.head();
+        while let Some((path, expected)) = self.heads.pop_if(|(_, next)| next.size <= head.size) {
+            if expected.size != head.size {
+                continue;
+            }
+            self.settle_doubts(expected.root == head.root);
+            if expected.root != head.root {
+                let what = format!("root over {} records", head.size);
+                let (root, found) = (expected.root.to_string(), head.root.to_string());
+                self.finding(&path, NOWHERE, &what, root, found);
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading what another process may be writing: whatever looks wrong is read again before
+//! it is believed.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::{Counts, Doubt, Finding, Progress, Verifier, VerifyOptions, finding_of};
+use crate::catalog::WholeCatalog;
+use crate::disk::Open;
+use crate::error::Result;
+use crate::format::LogId;
+use crate::format::header::SegmentHeader;
+use crate::log::core::{catalog_dir, segments_dir};
+use crate::log::stats;
+use crate::merkle::{Frontier, NodeId, TreeHead};
+use crate::segment;
+use crate::segment::bytes::SegmentFile;
+use crate::seq::TreeSize;
+
+/// What changes under the reader is read so often at most.
+const READINGS: u32 = 8;
+/// Time for a writer to finish a write.
+const A_WRITE: Duration = Duration::from_millis(3);
+
+/// The better copy of the catalog, and what is wrong with the copies.
+pub(super) fn catalog(
+    dir: &Path,
+    options: &VerifyOptions,
+    log_id: LogId,
+) -> (Option<WholeCatalog>, Vec<Finding>) {
+    let mut earlier = Vec::new();
+    for reading in 1.. {
+        let (catalog, findings) = catalog_once(dir, options, log_id);
+        if findings.is_empty() || findings == earlier || reading >= READINGS {
+            return (catalog, findings);
+        }
+        earlier = findings;
+        thread::sleep(A_WRITE);
+    }
+    (None, earlier)
+}
+
+fn catalog_once(
+    dir: &Path,
+    options: &VerifyOptions,
+    log_id: LogId,
+) -> (Option<WholeCatalog>, Vec<Finding>) {
+    let dir = catalog_dir(dir);
+    let mut findings = Vec::new();
+    let read = WholeCatalog::read_copies(&*options.disk, &dir, log_id);
+    let [a, b] = read.map(|copy| match copy {
+        Ok(copy) => Some(copy),
+        Err(error) => {
+            findings.push(finding_of(&dir, error));
+            None
+        }
+    });
+    if let (Some(a), Some(b)) = (&a, &b) {
+        let size = a.size().min(b.size());
+        let roots = (a.root_at(size), b.root_at(size));
+        if roots.0 != roots.1 {
+            let root = |root: Option<crate::hash::Hash>| root.unwrap_or(crate::hash::Hash::ZERO);
+            findings.push(Finding {
+                file: dir.join("b"),
+                segment: None,
+                offset: None,
+                seq: None,
+                what: format!("root of the copy over {size} records"),
+                expected: root(roots.0).to_string(),
+                found: root(roots.1).to_string(),
+            });
+        }
+    }
+    (a.or(b), findings)
+}
+
+/// What a segment changes while it is read, to be put back before it is read again.
+struct Before {
+    findings: usize,
+    anchors: usize,
+    altered: Vec<NodeId>,
+    doubts: Vec<Doubt>,
+    heads: Vec<(PathBuf, TreeHead)>,
+    frontier: Frontier,
+    tree_lost: bool,
+    last_anchor: TreeSize,
+    counts: Counts,
+}
+
+impl Verifier<'_> {
+    /// Reads the catalog again if it had fewer records, or was not asked how many.
+    pub(super) fn refresh_catalog(&mut self, size: TreeSize) {
+        if self.catalog.as_ref().is_none_or(|catalog| catalog.size() >= size) {
+            return;
+        }
+        if let (Some(catalog), _) = catalog(self.dir, self.options, self.log_id) {
+            self.sealed = catalog.state.segments().collect();
+            self.catalog = Some(catalog);
+        }
+    }
+
+    pub(super) fn segments(&mut self) -> Result<()> {
+        let files = self.settled_listing()?;
+        self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
+        self.check_ordinals(&files);
+        let mut previous = None;
+        for (at, (ordinal, path, bytes)) in files.iter().enumerate() {
+            let last = at + 1 == files.len();
+            previous = self.settled_segment((*ordinal, path), last, previous.as_ref())?;
+            self.counts.bytes += bytes;
+            (self.progress)(Progress {
+                bytes_done: self.counts.bytes,
+                bytes_total: self.bytes_total,
+            });
+        }
+        Ok(())
+    }
+
+    /// A segment with findings is read until two readings agree.
+    fn settled_segment(
+        &mut self,
+        file: (u64, &Path),
+        last: bool,
+        previous: Option<&SegmentHeader>,
+    ) -> Result<Option<SegmentHeader>> {
+        let before = self.save();
+        let mut earlier = Vec::new();
+        for reading in 1.. {
+            let header = self.segment(file, last, previous)?;
+            let found = self.findings.get(before.findings..).unwrap_or_default();
+            if found.is_empty() || found == earlier || reading >= READINGS {
+                return Ok(header);
+            }
+            earlier = found.to_vec();
+            thread::sleep(A_WRITE);
+            self.put_back(&before);
+            self.refresh_catalog(TreeSize::new(u64::MAX));
+        }
+        Ok(None)
+    }
+
+    fn save(&self) -> Before {
+        Before {
+            findings: self.findings.len(),
+            anchors: self.anchors.len(),
+            altered: self.altered.clone(),
+            doubts: self.doubts.clone(),
+            heads: self.heads.clone(),
+            frontier: self.frontier.clone(),
+            tree_lost: self.tree_lost,
+            last_anchor: self.last_anchor,
+            counts: self.counts,
+        }
+    }
+
+    fn put_back(&mut self, before: &Before) {
+        self.findings.truncate(before.findings);
+        self.anchors.truncate(before.anchors);
+        self.altered.clone_from(&before.altered);
+        self.doubts.clone_from(&before.doubts);
+        self.heads.clone_from(&before.heads);
+        self.frontier.clone_from(&before.frontier);
+        self.tree_lost = before.tree_lost;
+        self.last_anchor = before.last_anchor;
+        self.counts = before.counts;
+    }
+
+    /// The segments, without those at the end that were made ahead. A file may be missed in
+    /// a directory that changes: a gap is looked at again.
+    fn settled_listing(&self) -> Result<Vec<(u64, PathBuf, u64)>> {
+        let mut files = stats::segment_files(&*self.options.disk, self.dir)?;
+        for _ in 0..2 {
+            let ordinals = files.iter().map(|(ordinal, _, _)| *ordinal);
+            if ordinals.eq(1..=files.len() as u64) {
+                break;
+            }
+            thread::sleep(A_WRITE);
+            files = stats::segment_files(&*self.options.disk, self.dir)?;
+        }
+        while let Some((ordinal, path, _)) = files.last() {
+            let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == *ordinal);
+            let opened = SegmentFile::open(&*self.options.disk, path, Open::Read);
+            if sealed || !matches!(opened, Ok(None)) {
+                break;
+            }
+            files.pop();
+        }
+        Ok(files)
+    }
+
+    /// Segments are numbered from 1 on, and none is left out.
+    fn check_ordinals(&mut self, files: &[(u64, PathBuf, u64)]) {
+        let there = |ordinal: u64| files.iter().any(|(there, _, _)| *there == ordinal);
+        let known = self.sealed.iter().map(|sealed| sealed.ordinal);
+        let missing: Vec<u64> = known.filter(|ordinal| !there(*ordinal)).collect();
+        for ordinal in &missing {
+            let path = segment::path(&segments_dir(self.dir), *ordinal);
+            let expected = "the segment, which the catalog says is live";
+            self.finding(&path, (Some(*ordinal), None, None), "segment", expected, "no file");
+        }
+        let mut next = 1;
+        for (ordinal, _, _) in files {
+            let gap = *ordinal > next && !(next..*ordinal).all(|gone| missing.contains(&gone));
+            if gap {
+                let path = segment::path(&segments_dir(self.dir), next);
+                let found = format!("segment {ordinal} as the next one");
+                let place = (Some(next), None, None);
+                self.finding(&path, place, "segment", format!("segment {next}"), found);
+            }
+            next = ordinal.saturating_add(1);
+        }
+    }
+}
