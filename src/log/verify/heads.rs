@@ -28,10 +28,11 @@ impl Verifier<'_> {
                 Err(error) => self.finding_of(error),
             }
         }
-        for checkpoint in self.options.checkpoints.iter().cloned() {
+        let options = self.options;
+        for checkpoint in &options.checkpoints {
             let path = PathBuf::from("(given checkpoint)");
-            self.check_origin(&path, &checkpoint);
-            self.check_signature(&path, &checkpoint, false);
+            self.check_origin(&path, checkpoint);
+            self.check_signature(&path, checkpoint, false);
             self.heads.push((path, checkpoint.dangerously_unverified().head()));
             self.counts.checkpoints += 1;
             self.counts.given += 1;
