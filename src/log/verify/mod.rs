@@ -194,6 +194,8 @@ struct Verifier<'a> {
     /// anchor so far.
     times: TimeRange,
     met: u64,
+    /// Whether records of the present segment could not be met.
+    lost: bool,
     last_anchor: TreeSize,
     doubts: Vec<Doubt>,
     /// Leaves of altered records.
@@ -246,6 +248,7 @@ impl<'a> Verifier<'a> {
             waypoints: Vec::new(),
             times: TimeRange::EMPTY,
             met: 0,
+            lost: false,
             last_anchor: TreeSize::ZERO,
             doubts: Vec::new(),
             altered: Vec::new(),

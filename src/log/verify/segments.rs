@@ -93,7 +93,7 @@ impl Verifier<'_> {
             self.finding(path, place, "footer", "the footer of a sealed segment", "none");
         }
         self.waypoints.clear();
-        (self.times, self.met) = (TimeRange::EMPTY, 0);
+        (self.times, self.met, self.lost) = (TimeRange::EMPTY, 0, false);
         self.frames(&segment, end, size, last)?;
         self.check_end(&segment, footer.as_ref(), sealed.as_ref());
         self.check_facts(&segment, bytes, footer.as_ref(), sealed.as_ref());
@@ -240,7 +240,7 @@ impl Verifier<'_> {
                 if self.findings.is_empty() {
                     numbers.push(("newest anchor in the footer", expected, found));
                 }
-            } else {
+            } else if !self.lost {
                 numbers.push(("records in the footer", met, footer.count));
             }
         }
@@ -249,7 +249,7 @@ impl Verifier<'_> {
             numbers.push(("bytes in the catalog", bytes, sealed.bytes));
             if whole(sealed.count) {
                 pairs.push(("times in the catalog", nanos(&self.times), sealed.times));
-            } else {
+            } else if !self.lost {
                 numbers.push(("records in the catalog", met, sealed.count));
             }
         }
@@ -389,6 +389,7 @@ impl Verifier<'_> {
     /// Uses the stored leaves of records that are damaged, so that what follows can still
     /// be checked.
     fn substitute(&mut self, up_to: TreeSize) {
+        self.lost |= self.tree_lost || self.frontier.size() < up_to;
         while !self.tree_lost && self.frontier.size() < up_to {
             let seq = self.frontier.size().next_seq();
             let Some(leaf) = self.stored.leaf(seq) else {

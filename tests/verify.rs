@@ -1,0 +1,290 @@
+//! Deep verification: beside a writer it finds nothing, and what was forged it names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bulla::checkpoint::{Checkpoint, SigningKey};
+use bulla::disk::{Open, RealDisk};
+use bulla::format::footer::{self, SegmentFooter};
+use bulla::format::record::{HEAD_LEN, Head, PREFIX_LEN};
+use bulla::merkle::TreeHead;
+use bulla::segment::bytes::SegmentFile;
+use bulla::segment::scan::{self, Position};
+use bulla::{
+    Actor, Event, HashAlgorithm, Log, Report, Resource, Signer, Timestamp, UnverifiedCheckpoint,
+    VerifyOptions, verify,
+};
+
+const ORIGIN: &str = "example.com/audit";
+
+fn event(n: u64) -> Event {
+    Event::new(Actor::new("user", "u"), "number.count", Resource::new("number", n.to_string()))
+}
+
+struct Place {
+    _dir: tempfile::TempDir,
+    log: PathBuf,
+    key: PathBuf,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, key) = (dir.path().join("audit"), dir.path().join("key"));
+    Place { _dir: dir, log, key }
+}
+
+/// Three segments of which two are sealed, and two signed heads.
+fn closed_log() -> (Place, Signer) {
+    let place = place();
+    let log = Log::options().origin(ORIGIN).create(&place.log).unwrap();
+    let signer = Signer::generate(&place.key, ORIGIN, HashAlgorithm::Sha256).unwrap();
+    for n in 0..40 {
+        log.append(&event(n)).unwrap();
+    }
+    log.checkpoint(&signer).unwrap();
+    log.rotate().unwrap();
+    log.append_batch(&(40..70).map(event).collect::<Vec<_>>()).unwrap();
+    log.rotate().unwrap();
+    log.append(&event(70)).unwrap();
+    log.checkpoint(&signer).unwrap();
+    log.close().unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    (place, signer)
+}
+
+fn check(log: &Path, options: &VerifyOptions) -> Report {
+    verify(log, options, &mut |_| ()).unwrap()
+}
+
+fn found(report: &Report, what: &str) -> bool {
+    report.findings.iter().any(|finding| finding.what.contains(what))
+}
+
+fn segment(place: &Place, ordinal: u64) -> PathBuf {
+    bulla::segment::path(&place.log.join("segments"), ordinal)
+}
+
+fn published(place: &Place) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place.log.join("checkpoints")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn nothing_is_found_beside_a_writer_that_seals_and_signs() {
+    let place = place();
+    let log = Log::options().segment_bytes(64 << 10).origin(ORIGIN).create(&place.log).unwrap();
+    let signer = Signer::generate(&place.key, ORIGIN, HashAlgorithm::Sha256).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let batch: Vec<Event> = (n..n + 20).map(event).collect();
+                log.append_batch(&batch).unwrap();
+                n += 20;
+                if n % 200 == 0 {
+                    log.checkpoint(&signer).unwrap();
+                }
+                if n > 5_000 {
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
+        });
+        let reports: Vec<Report> =
+            (0..40).map(|_| check(&place.log, &VerifyOptions::new())).collect();
+        stop.store(true, Ordering::SeqCst);
+        for report in reports {
+            assert!(report.is_clean(), "{:#?}", report.findings);
+        }
+    });
+    log.close().unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(report.is_clean() && report.checkpoints > 0, "{:#?}", report.findings);
+}
+
+#[test]
+fn a_record_altered_with_its_crc_is_named_and_not_every_hash_above_it() {
+    let (place, _) = closed_log();
+    let path = segment(&place, 1);
+    let segment = SegmentFile::open(&RealDisk, &path, Open::Read).unwrap().unwrap();
+    let start = Position { offset: segment.header.first_frame(), size: segment.header.first };
+    let mut third = None;
+    let len = segment.file_len().unwrap();
+    let footer = footer_of(&path);
+    assert!(footer.frames_end < len);
+    scan::walk(&segment, start, footer.frames_end, |_, offset, record| {
+        if record.head.seq.get() == 3 {
+            third = Some((offset, record.head));
+        }
+    })
+    .unwrap();
+    let (offset, head) = third.unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = usize::try_from(offset).unwrap();
+    reseal(&mut bytes[at..], &segment, head);
+    std::fs::write(&path, bytes).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    let first = &report.findings[0];
+    assert_eq!(first.what, "record altered since it was hashed");
+    assert_eq!((&first.file, first.segment, first.offset), (&path, Some(1), Some(offset)));
+    assert_eq!(first.seq.map(|seq| seq.get()), Some(3));
+    assert!(!found(&report, "hash "), "{:#?}", report.findings);
+    assert!(found(&report, "root over 41 records"), "{:#?}", report.findings);
+}
+
+/// Changes a byte of the resource and computes the record's CRC again.
+fn reseal(bytes: &mut [u8], segment: &SegmentFile, head: Head) {
+    let len = bulla::format::record::stored_len(bytes).unwrap();
+    let envelope = PREFIX_LEN..PREFIX_LEN + usize::from(head.envelope_len);
+    let at = bytes[envelope.clone()].windows(12).position(|w| w == b"number.count").unwrap();
+    bytes[envelope.start + at] = b'N';
+    let salted = &bytes[envelope.end..len];
+    let crc = bulla::format::record::body_crc(&bytes[PREFIX_LEN..len]);
+    let commitment = bulla::format::record::payload_commitment(salted);
+    let salted_len = u32::try_from(salted.len()).unwrap();
+    let (slot, bodies) = bytes.split_at_mut(PREFIX_LEN);
+    let envelope = &bodies[..usize::from(head.envelope_len)];
+    let sealed = (crc, salted_len, &commitment);
+    bulla::format::record::seal(&segment.context(), &head, sealed, slot, envelope);
+    assert_eq!(HEAD_LEN, head.encode(&segment.header.log_id).len());
+}
+
+fn footer_of(path: &Path) -> SegmentFooter {
+    let bytes = std::fs::read(path).unwrap();
+    let footer = bytes.last_chunk::<{ footer::LEN }>().unwrap();
+    SegmentFooter::decode(footer, bytes.len() as u64).unwrap()
+}
+
+#[test]
+fn a_damaged_hash_file_is_not_blamed_on_the_records() {
+    let (place, _) = closed_log();
+    let path = place.log.join("tree/level-00.hashes");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - 32 * 60;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
+    assert_eq!(report.findings[0].file, path);
+}
+
+#[test]
+fn forged_times_in_a_footer_are_found() {
+    let (place, _) = closed_log();
+    let path = segment(&place, 2);
+    let mut footer = footer_of(&path);
+    footer.times.occurred.1 = Timestamp::from_nanos(5);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - footer::LEN;
+    bytes[at..].copy_from_slice(&footer.encode());
+    std::fs::write(&path, bytes).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(found(&report, "times in the footer"), "{:#?}", report.findings);
+}
+
+#[test]
+fn a_snapshot_is_not_believed() {
+    let (place, _) = closed_log();
+    let first = check(&place.log, &VerifyOptions::new());
+    let path = place.log.join("catalog/snapshot");
+    let identity = SegmentFile::open(&RealDisk, &segment(&place, 1), Open::Read).unwrap().unwrap();
+    let catalog = place.log.join("catalog/a/00000001.seg");
+    let catalog = SegmentFile::open(&RealDisk, &catalog, Open::Read).unwrap().unwrap();
+    // With a right CRC, and a state without any segment: forged segments would pass.
+    let hostile = bulla::format::catalog_body::Snapshot {
+        size: 0,
+        peaks: Vec::new(),
+        ordinal: 1,
+        nonce: catalog.header.nonce,
+        offset: catalog.file_len().unwrap() / 2,
+        state: Vec::new(),
+        signed: (7, [9; 32]),
+    };
+    std::fs::write(&path, hostile.encode(identity.header.log_id).unwrap()).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    assert_eq!(report.anchors, first.anchors);
+}
+
+#[test]
+fn a_checkpoint_of_another_log_a_wrong_name_and_a_missing_file_are_found() {
+    let (place, signer) = closed_log();
+    let files = published(&place);
+    let text = std::fs::read(&files[0]).unwrap();
+    let head = UnverifiedCheckpoint::parse(&text).unwrap().dangerously_unverified().head();
+    let key = SigningKey::generate("example.com/other", signer.verifying_key().kind()).unwrap();
+    let other = Checkpoint::new("example.com/other", head).unwrap().sign(&key).unwrap();
+    let options = VerifyOptions::new().checkpoint(other.into_unverified());
+    let report = check(&place.log, &options);
+    assert!(found(&report, "origin of the checkpoint"), "{:#?}", report.findings);
+    assert_eq!((report.given, report.checkpoints), (1, 3));
+
+    let renamed = place.log.join("checkpoints/0000000000000039.checkpoint");
+    std::fs::rename(&files[0], renamed).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(found(&report, "published checkpoint"), "{:#?}", report.findings);
+    assert!(report.findings.iter().any(|finding| finding.expected.contains("as its name says")));
+}
+
+#[test]
+fn an_empty_log_meets_the_checkpoint_of_size_0() {
+    let place = place();
+    let log = Log::options().origin(ORIGIN).create(&place.log).unwrap();
+    let signer = Signer::generate(&place.key, ORIGIN, HashAlgorithm::Sha256).unwrap();
+    log.close().unwrap();
+    let key = SigningKey::generate(ORIGIN, signer.verifying_key().kind()).unwrap();
+    let empty = TreeHead::empty(HashAlgorithm::Sha256);
+    let signed = Checkpoint::new(ORIGIN, empty).unwrap().sign(&key).unwrap();
+    let options = VerifyOptions::new().checkpoint(signed.into_unverified());
+    let report = check(&place.log, &options);
+    assert!(report.is_clean(), "{:#?}", report.findings);
+}
+
+#[test]
+fn a_log_that_does_not_begin_with_segment_1_is_not_clean() {
+    let (place, _) = closed_log();
+    std::fs::remove_file(segment(&place, 1)).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(found(&report, "segment"), "{:#?}", report.findings);
+    // Nor one whose newest segment was given another number.
+    let (place, _) = closed_log();
+    std::fs::rename(segment(&place, 3), segment(&place, 4)).unwrap();
+    let report = check(&place.log, &VerifyOptions::new());
+    let named = |finding: &&bulla::Finding| finding.found == "segment 4 as the next one";
+    assert!(report.findings.iter().find(named).is_some(), "{:#?}", report.findings);
+}
+
+#[test]
+fn after_a_change_of_keys_the_older_signatures_are_not_checked_rather_than_wrong() {
+    let (place, signer) = closed_log();
+    let newer = Signer::generate(&place.key.with_extension("2"), ORIGIN, HashAlgorithm::Sha256);
+    let newer = newer.unwrap();
+    let log = Log::open(&place.log).unwrap();
+    log.append(&event(99)).unwrap();
+    log.checkpoint(&newer).unwrap();
+    log.close().unwrap();
+    let options = VerifyOptions::new().key(newer.verifying_key().clone());
+    let report = check(&place.log, &options);
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    assert_eq!((report.checkpoints, report.signatures), (3, 1));
+
+    let both = options.key(signer.verifying_key().clone());
+    assert_eq!(check(&place.log, &both).signatures, 3);
+    // A wrong signature by a given key, and one by a key that the log does not know.
+    let file = &published(&place)[0];
+    let head = UnverifiedCheckpoint::parse(&std::fs::read(file).unwrap()).unwrap();
+    let head = head.dangerously_unverified().head();
+    let stranger = SigningKey::generate(ORIGIN, signer.verifying_key().kind()).unwrap();
+    let forged = Checkpoint::new(ORIGIN, head).unwrap().sign(&stranger).unwrap();
+    std::fs::write(file, forged.to_text()).unwrap();
+    let report = check(&place.log, &both);
+    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
+    assert!(report.findings[0].found.starts_with("only those by"));
+}
