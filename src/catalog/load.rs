@@ -154,7 +154,7 @@ fn load_from(
             _ => Position { offset: header.first_frame(), size: header.first },
         };
         if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.ordinal == header.ordinal) {
-            check_snapshot(&segment, snapshot, start, &replayed)?;
+            check_snapshot(&segment, snapshot, start, &mut replayed)?;
         }
         let mut failed = Ok(());
         let each = |_: &FrameAt, at: u64, record: CheckedRecord<'_>| {
@@ -184,15 +184,17 @@ fn check_snapshot(
     segment: &SegmentFile,
     snapshot: &Snapshot,
     at: Position,
-    replayed: &Replayed,
+    replayed: &mut Replayed,
 ) -> Result<()> {
     let from = Position { offset: segment.header.first_frame(), size: segment.header.first };
     let (mut root, mut signed) = (None, None);
     let end = scan::walk(segment, from, at.offset, |_, _, record| {
         if let Ok((state_root, body)) = CatalogBody::decode(record.head.kind, record.envelope) {
             root = Some(state_root);
+            replayed.last_kind = Some(record.head.kind);
             if let CatalogBody::HeadSigned(head) = body {
                 signed = Some((head.size, head.root));
+                replayed.signed_note = Some(head.note.to_owned());
             }
         }
     })?;

@@ -1,28 +1,20 @@
 //! Checkpoints and signed heads, compared with the tree that is computed anew.
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use super::{NOWHERE, Verifier};
 use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey};
 use crate::error::Result;
-use crate::log::core::{catalog_dir, checkpoints_dir};
+use crate::log::core::catalog_dir;
 use crate::log::open::checkpoint_files;
 use crate::log::sign;
-use crate::merkle::TreeHead;
-
-/// A writer publishes a head right after it recorded it: so often it is looked for again.
-const LOOKS: u32 = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 impl Verifier<'_> {
     /// The heads to be met: of checkpoints, published and given, and of the catalog.
     pub(super) fn collect_heads(&mut self) -> Result<()> {
-        // In this order: what the catalog records is published afterwards.
         let recorded = self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.signed.clone());
-        let files = self.published(&recorded)?;
-        for (size, path) in files {
+        // A crash may have come before a head was published: those of the catalog count too.
+        for (size, path) in checkpoint_files(&*self.options.disk, self.dir)? {
             match sign::read(&*self.options.disk, &path) {
                 Ok(checkpoint) => self.published_checkpoint(size, path, &checkpoint),
                 Err(error) => self.finding_of(error),
@@ -46,32 +38,6 @@ impl Verifier<'_> {
         // Those of the empty log are met before the first record.
         self.meet_heads();
         Ok(())
-    }
-
-    /// The published files; heads that the catalog records and that are not published are
-    /// reported.
-    fn published(&mut self, recorded: &[TreeHead]) -> Result<Vec<(u64, PathBuf)>> {
-        let missing_in = |files: &[(u64, PathBuf)]| -> Vec<TreeHead> {
-            let there = |head: &TreeHead| files.iter().any(|(size, _)| *size == head.size.get());
-            recorded.iter().filter(|head| !there(head)).copied().collect()
-        };
-        let mut files = checkpoint_files(&*self.options.disk, self.dir)?;
-        let mut missing = missing_in(&files);
-        for _ in 0..LOOKS {
-            // Only the newest head can be about to be published.
-            if missing.len() != 1 || missing.first() != recorded.last() {
-                break;
-            }
-            thread::sleep(BETWEEN_LOOKS);
-            files = checkpoint_files(&*self.options.disk, self.dir)?;
-            missing = missing_in(&files);
-        }
-        for head in missing {
-            let path = checkpoints_dir(self.dir);
-            let expected = format!("the checkpoint of size {}, which was signed", head.size);
-            self.finding(&path, NOWHERE, "published checkpoint", expected, "no file");
-        }
-        Ok(files)
     }
 
     fn published_checkpoint(
