@@ -224,3 +224,23 @@ fn a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for() {
         });
     }
 }
+
+#[test]
+fn a_file_that_somebody_made_huge_is_set_aside_in_parts_and_not_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let log = Log::create(&path).unwrap();
+    log.append(&event(0)).unwrap();
+    log.close().unwrap();
+    let file = std::fs::File::options().write(true).open(path.join("segments/00000001.seg"));
+    let (file, end) = (file.unwrap(), 300 << 20);
+    std::os::unix::fs::FileExt::write_all_at(&file, b"x", end).unwrap();
+    let log = Log::open(&path).unwrap();
+    assert_eq!(log.size().get(), 1);
+    let kept: Vec<u64> = std::fs::read_dir(path.join("quarantine"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .collect();
+    assert_eq!(kept.len(), 2, "the first part, and the one with the byte: {kept:?}");
+    assert!(kept.iter().all(|len| *len <= 32 << 20), "{kept:?}");
+}
