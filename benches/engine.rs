@@ -84,14 +84,14 @@ fn log(c: &mut Criterion) {
     let signer =
         Signer::generate(&dir.path().join("key"), "example.com/bench", log.algorithm()).unwrap();
     let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
-    let keys = [signer.verifying_key().clone()];
+    let trust = bulla::Trust::in_keys([signer.verifying_key().clone()]);
     let proof = log.prove(Seq::new(777), &checkpoint, Disclosure::Whole).unwrap();
     let mut group = c.benchmark_group("read");
     group.bench_function("get", |b| b.iter(|| log.get(black_box(Seq::new(12_345))).unwrap()));
     group.bench_function("make a proof", |b| {
         b.iter(|| log.prove(black_box(Seq::new(777)), &checkpoint, Disclosure::Whole).unwrap());
     });
-    group.bench_function("check a proof", |b| b.iter(|| proof.verify_record(&keys).unwrap()));
+    group.bench_function("check a proof", |b| b.iter(|| proof.verify_record(&trust).unwrap()));
     group.throughput(Throughput::Elements(log.size().get()));
     group.sample_size(10);
     group.bench_function("scan for an absent actor", |b| {

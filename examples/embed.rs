@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bulla::{Actor, Disclosure, Event, Log, Outcome, Query, Resource, Signer, TlogProof};
+use bulla::{Actor, Disclosure, Event, Log, Outcome, Query, Resource, Signer, TlogProof, Trust};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
@@ -41,8 +41,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let proof = log.prove(receipt.seq, &checkpoint, Disclosure::Whole)?.to_text();
 
     // Elsewhere, by somebody who has the proof and the public key.
-    let keys = [signer.verifying_key().to_string().parse()?];
-    let verified = TlogProof::parse(proof.as_bytes())?.verify_record(&keys)?;
+    let trust = Trust::in_keys([signer.verifying_key().to_string().parse()?]);
+    let verified = TlogProof::parse(proof.as_bytes())?.verify_record(&trust)?;
     println!("proved: {}", verified.record().to_json());
 
     let denied = log.query(&Query::new().outcome(Outcome::Denied))?.count();

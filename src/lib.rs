@@ -16,6 +16,7 @@ pub mod log;
 pub mod merkle;
 pub mod proof;
 pub mod query;
+#[cfg(feature = "engine")]
 pub mod random;
 #[cfg(feature = "engine")]
 pub mod segment;
@@ -23,6 +24,7 @@ pub mod seq;
 pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
+pub mod trust;
 
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
@@ -39,3 +41,4 @@ pub use proof::{Disclosure, TlogProof, VerifiedRecord};
 pub use query::{Cursor, Query};
 pub use seq::{Seq, TreeSize};
 pub use time::Timestamp;
+pub use trust::Trust;

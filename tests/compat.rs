@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla::Trust;
 use bulla::checkpoint::{SignatureKind, SigningKey, VerifyingKey};
 use bulla::event::limits;
 use bulla::format::layout::{segment_footer, segment_header, trailing_crc};
@@ -68,6 +69,10 @@ impl Copy {
 
     fn vkey(&self) -> VerifyingKey {
         self.text("vkey").trim().parse().unwrap()
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::in_keys([self.vkey()])
     }
 
     fn signer(&self) -> Signer {
@@ -301,16 +306,16 @@ fn its_proofs_verify_with_nothing_but_the_key() {
         let copy = Copy::of(algorithm);
         let expected = copy.expected();
         let expected = &expected[usize::try_from(PROVED.get()).unwrap()];
-        let whole = copy.proof("whole").verify_record(&[copy.vkey()]).unwrap();
+        let whole = copy.proof("whole").verify_record(&copy.trust()).unwrap();
         assert_eq!(whole.record().to_json(), *expected);
-        let withheld = copy.proof("withheld").verify_record(&[copy.vkey()]).unwrap();
+        let withheld = copy.proof("withheld").verify_record(&copy.trust()).unwrap();
         assert_eq!(withheld.disclosure(), Disclosure::WithholdPayload);
         assert_eq!(withheld.record().leaf_hash, whole.record().leaf_hash);
         assert_eq!(withheld.record().event.actor.id, whole.record().event.actor.id);
         assert_eq!(withheld.record().event.details, None);
         let other = golden(ALGORITHMS[usize::from(algorithm == ALGORITHMS[0])]).join("vkey");
         let other = std::fs::read_to_string(other).unwrap().trim().parse().unwrap();
-        assert!(copy.proof("whole").verify_record(&[other]).is_err());
+        assert!(copy.proof("whole").verify_record(&Trust::in_keys([other])).is_err());
     }
 }
 
@@ -328,13 +333,13 @@ fn writing_goes_on_and_old_checkpoints_still_prove() {
         for checkpoint in copy.checkpoints() {
             for seq in [0, PROVED.get(), 42] {
                 let proof = log.prove(Seq::new(seq), &checkpoint, Disclosure::Whole).unwrap();
-                let verified = proof.verify_record(&[copy.vkey()]).unwrap();
+                let verified = proof.verify_record(&copy.trust()).unwrap();
                 assert_eq!(verified.record().to_json(), expected[usize::try_from(seq).unwrap()]);
             }
         }
         let checkpoint = log.checkpoint(&copy.signer()).unwrap().into_unverified();
         let proof = log.prove(new.seq, &checkpoint, Disclosure::Whole).unwrap();
-        proof.verify_record(&[copy.vkey()]).unwrap();
+        proof.verify_record(&copy.trust()).unwrap();
         log.rotate().unwrap();
         log.close().unwrap();
         let report =

@@ -103,8 +103,8 @@ fn a_record_is_proved_to_a_stranger() {
                 let proof = log.prove(Seq::new(n), &checkpoint, disclosure).unwrap();
                 let text = proof.to_text();
                 let received = bulla::TlogProof::parse(text.as_bytes()).unwrap();
-                let keys = [signer.verifying_key().clone()];
-                let verified = received.verify_record(&keys).unwrap();
+                let trust = bulla::Trust::in_keys([signer.verifying_key().clone()]);
+                let verified = received.verify_record(&trust).unwrap();
                 assert_eq!(verified.record().seq, Seq::new(n));
                 if n < 777 {
                     let resource = verified.record().event.resource.id.clone().unwrap();

@@ -57,8 +57,8 @@ fn a_reader_proves_what_the_writer_signed() {
     let reader = Log::open_read_only(&path).unwrap();
     let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
     let proof = reader.prove(Seq::new(41), &checkpoint, bulla::Disclosure::Whole).unwrap();
-    let keys = [signer.verifying_key().clone()];
-    assert_eq!(proof.verify_record(&keys).unwrap().record().seq, Seq::new(41));
+    let trust = bulla::Trust::in_keys([signer.verifying_key().clone()]);
+    assert_eq!(proof.verify_record(&trust).unwrap().record().seq, Seq::new(41));
     let head = log.snapshot().head().unwrap();
     assert_eq!(reader.snapshot_with_tree().unwrap().head().unwrap(), head);
 }

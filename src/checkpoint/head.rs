@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use super::key::{KeyError, KeyId, KeyName, SigningKey, VerifyingKey};
+use super::key::{KeyError, KeyId, KeyName, NoteSigner, VerifyingKey};
 use super::line;
 use super::note::{Note, NoteError, VerifiedNote, VerifyNoteError};
 use crate::hash::{Hash, HashAlgorithm};
@@ -81,7 +81,7 @@ impl Checkpoint {
     /// # Errors
     /// The key is named otherwise than the origin, or the head is of the empty
     /// tree with a root that is not the one of this kind's hash.
-    pub fn sign(&self, key: &SigningKey) -> Result<SignedCheckpoint, CheckpointError> {
+    pub fn sign(&self, key: &dyn NoteSigner) -> Result<SignedCheckpoint, CheckpointError> {
         let public = key.verifying_key();
         if public.name().as_str() != self.origin {
             let (origin, found) = (self.origin.clone(), public.name().clone());

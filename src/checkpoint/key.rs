@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::line;
 use crate::hash::{HashAlgorithm, sha256};
+#[cfg(feature = "engine")]
 use crate::random;
 
 const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
@@ -196,6 +197,20 @@ impl VerifyingKey {
         self.kind
     }
 
+    /// The signature of the text by the signer, whose key this must be.
+    pub(super) fn signed_by(
+        &self,
+        signer: &dyn NoteSigner,
+        text: &str,
+    ) -> Result<Vec<u8>, SignError> {
+        let signature = signer.sign(&self.kind.message(text))?.to_vec();
+        if !self.signed(text, &signature) {
+            let reason = format!("what the signer gave is not a signature by {}", self.name);
+            return Err(SignError(reason));
+        }
+        Ok(signature)
+    }
+
     /// Whether this key signed the text. Strict: a signature has one valid form, and
     /// keys and points of small order are refused (RFC 8032 with the cofactorless
     /// equation).
@@ -247,6 +262,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// The name is not a key name, or there were no random bytes.
+    #[cfg(feature = "engine")]
     pub fn generate(name: &str, kind: SignatureKind) -> Result<Self, KeyError> {
         let mut seed = Zeroizing::new([0; 32]);
         random::fill(&mut *seed).map_err(KeyError::Random)?;
@@ -285,11 +301,43 @@ impl SigningKey {
     pub fn verifying_key(&self) -> &VerifyingKey {
         &self.public
     }
+}
 
-    pub(super) fn sign(&self, text: &str) -> [u8; 64] {
-        self.secret.sign(&self.public.kind.message(text)).to_bytes()
+/// Something that signs with an Ed25519 key it does not show: a [`SigningKey`], or a
+/// caller's own, such as one in a hardware security module.
+pub trait NoteSigner: Send + Sync {
+    /// The public half.
+    fn verifying_key(&self) -> &VerifyingKey;
+
+    /// The Ed25519 signature (RFC 8032, pure) of these bytes, in 64 bytes. The caller
+    /// checks it against the public half before it uses it.
+    ///
+    /// # Errors
+    /// Why it could not sign.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
+}
+
+impl NoteSigner for SigningKey {
+    fn verifying_key(&self) -> &VerifyingKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok(self.secret.sign(message).to_bytes())
     }
 }
+
+/// A signer could not sign, or what it gave is no signature of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignError(pub String);
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not signed: {}", self.0)
+    }
+}
+
+impl std::error::Error for SignError {}
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -351,6 +399,7 @@ pub enum KeyError {
         found: KeyId,
     },
     /// No random bytes for a new key.
+    #[cfg(feature = "engine")]
     Random(random::RandomError),
 }
 
@@ -382,6 +431,7 @@ impl fmt::Display for KeyError {
                 "expected key id {expected} for this name and key, found {found}; \
                  the key's text was altered or mistyped"
             ),
+            #[cfg(feature = "engine")]
             KeyError::Random(error) => error.fmt(f),
         }
     }

@@ -37,7 +37,9 @@ mod tests;
 pub use head::{
     Checkpoint, CheckpointError, SignedCheckpoint, UnverifiedCheckpoint, VerifiedCheckpoint,
 };
-pub use key::{KeyError, KeyId, KeyName, SignatureKind, SigningKey, VerifyingKey};
+pub use key::{
+    KeyError, KeyId, KeyName, NoteSigner, SignError, SignatureKind, SigningKey, VerifyingKey,
+};
 pub use note::{
     NOTE_LEN_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature, VerifiedNote,
     VerifyNoteError,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::key::{KeyId, KeyName, SigningKey, VerifyingKey};
+use super::key::{KeyId, KeyName, NoteSigner, SignError, VerifyingKey};
 use super::line;
 
 /// The longest note that is read, in bytes: 64 signatures of the largest
@@ -47,15 +47,16 @@ impl Note {
     ///
     /// # Errors
     /// The text is empty, does not end in a newline, or contains a control
-    /// character; or there are no keys, or too many.
-    pub fn sign(text: &str, keys: &[&SigningKey]) -> Result<Self, NoteError> {
+    /// character; there are no keys, or too many; or a signer could not sign.
+    pub fn sign(text: &str, signers: &[&dyn NoteSigner]) -> Result<Self, NoteError> {
         check_text(text)?;
-        let signatures = keys.iter().map(|key| NoteSignature {
-            name: key.verifying_key().name().clone(),
-            id: key.verifying_key().id(),
-            signature: key.sign(text).to_vec(),
+        let signatures = signers.iter().map(|signer| {
+            let key = signer.verifying_key();
+            let signature = key.signed_by(*signer, text).map_err(NoteError::NotSigned)?;
+            Ok(NoteSignature { name: key.name().clone(), id: key.id(), signature })
         });
-        let note = Note { text: text.to_owned(), signatures: signatures.collect() };
+        let signatures = signatures.collect::<Result<_, NoteError>>()?;
+        let note = Note { text: text.to_owned(), signatures };
         check_signature_count(note.signatures.len())?;
         check_len(note.to_string().len())?;
         Ok(note)
@@ -232,6 +233,8 @@ pub enum NoteError {
     },
     /// The text to sign does not end in a newline.
     NoFinalNewline,
+    /// A signer did not sign.
+    NotSigned(SignError),
 }
 
 impl fmt::Display for NoteError {
@@ -256,6 +259,7 @@ impl fmt::Display for NoteError {
                 "expected signature line {number} to be an em dash, a key name and base64"
             ),
             NoteError::NoFinalNewline => f.write_str("expected a text that ends in a newline"),
+            NoteError::NotSigned(error) => error.fmt(f),
         }
     }
 }

@@ -12,12 +12,12 @@
 use std::fmt;
 
 use super::{TlogProof, VerifiedInclusion, VerifyProofError};
-use crate::checkpoint::VerifyingKey;
 use crate::event::{Record, RecordKind};
 use crate::format::LogId;
 use crate::format::body;
 use crate::format::record::{self, CheckedRecord, HEAD_LEN, Head, SALT_LEN};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::trust::Trust;
 
 const MAGIC: &[u8; 16] = b"bulla-record/v1\0";
 const WHOLE: u8 = 1;
@@ -118,10 +118,7 @@ impl TlogProof {
     ///
     /// # Errors
     /// Says what does not hold.
-    pub fn verify_record(
-        &self,
-        keys: &[VerifyingKey],
-    ) -> Result<VerifiedRecord, VerifyRecordError> {
+    pub fn verify_record(&self, trust: &Trust) -> Result<VerifiedRecord, VerifyRecordError> {
         let extra = self.extra.as_deref().ok_or(VerifyRecordError::NoRecord)?;
         let parts = Parts::split(extra)?;
         let expected = self.inclusion.seq.get();
@@ -130,7 +127,7 @@ impl TlogProof {
             return Err(VerifyRecordError::OtherPosition { expected, found });
         }
         let leaf = parts.leaf(self.algorithm);
-        let inclusion = self.verify(leaf, keys).map_err(VerifyRecordError::Proof)?;
+        let inclusion = self.verify(leaf, trust).map_err(VerifyRecordError::Proof)?;
         // Decoded last: only what the log committed to is worth a look.
         let record = parts.decode(leaf)?;
         let disclosure = match parts.payload {

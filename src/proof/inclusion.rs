@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
+use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{ProofError, TreeHead, verify_inclusion};
 use crate::seq::Seq;
+use crate::trust::Trust;
 
 /// The claim that a record is in a tree, with the hashes that show it.
 ///
@@ -58,13 +59,13 @@ impl TlogProof {
     pub fn verify_entry(
         &self,
         entry: &[u8],
-        keys: &[VerifyingKey],
+        trust: &Trust,
     ) -> Result<VerifiedInclusion, VerifyProofError> {
-        self.verify(self.algorithm.leaf(&[entry]), keys)
+        self.verify(self.algorithm.leaf(&[entry]), trust)
     }
 
     /// Checks that the log signed a tree with this leaf hash at this position: first
-    /// the signatures of the checkpoint, by these keys, then the hashes.
+    /// the signatures of the checkpoint, by whom the verifier trusts, then the hashes.
     ///
     /// # Errors
     /// The checkpoint is not signed by the log, its tree has another hash than the
@@ -72,9 +73,9 @@ impl TlogProof {
     pub fn verify(
         &self,
         leaf_hash: Hash,
-        keys: &[VerifyingKey],
+        trust: &Trust,
     ) -> Result<VerifiedInclusion, VerifyProofError> {
-        let checkpoint = self.checkpoint.verify(keys).map_err(VerifyProofError::Checkpoint)?;
+        let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
         if checkpoint.algorithm() != self.algorithm {
             return Err(VerifyProofError::Algorithm {
                 expected: checkpoint.algorithm(),

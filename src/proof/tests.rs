@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::checkpoint::{
-    Checkpoint, CheckpointError, SignatureKind, SigningKey, VerifyNoteError, VerifyingKey,
-};
+use crate::checkpoint::{Checkpoint, CheckpointError, SignatureKind, SigningKey, VerifyNoteError};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, ProofError, ProofPlan, TreeHead};
 use crate::seq::{Seq, TreeSize};
+use crate::trust::Trust;
 
 const ORIGIN: &str = "example.com/audit";
 const ALGORITHMS: [HashAlgorithm; 2] = [HashAlgorithm::Sha256, HashAlgorithm::Blake3];
@@ -15,8 +14,8 @@ fn key(algorithm: HashAlgorithm) -> SigningKey {
     SigningKey::new(ORIGIN, SignatureKind::for_heads_of(algorithm), &[9; 32]).unwrap()
 }
 
-fn trusted(algorithm: HashAlgorithm) -> [VerifyingKey; 1] {
-    [key(algorithm).verifying_key().clone()]
+fn trusted(algorithm: HashAlgorithm) -> Trust {
+    Trust::in_keys([key(algorithm).verifying_key().clone()])
 }
 
 fn entry(seq: u64) -> Vec<u8> {
@@ -79,7 +78,7 @@ fn a_proof_of_another_entry_or_by_another_key_is_refused() {
     let good = proof(algorithm, 2, 5, None);
     let refused = good.verify_entry(&entry(3), &trusted(algorithm));
     assert!(matches!(refused, Err(VerifyProofError::Inclusion(ProofError::Root { .. }))));
-    let refused = good.verify_entry(&entry(2), &[]);
+    let refused = good.verify_entry(&entry(2), &Trust::default());
     assert!(matches!(
         refused,
         Err(VerifyProofError::Checkpoint(CheckpointError::Signature(

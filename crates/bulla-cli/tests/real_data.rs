@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bulla::Log;
+use bulla::Trust;
 use bulla::checkpoint::VerifyingKey;
 use bulla::event::{Event, Record};
 use bulla::proof::{Disclosure, TlogProof};
@@ -169,6 +170,7 @@ fn real_events_are_all_accounted_for_come_back_and_are_proved() {
 fn prove_a_sample(dir: &Path, log: &str, records: &[Record]) {
     let key = at(dir, "audit.key");
     let trusted: VerifyingKey = fine(&["keygen", &key, "--log", log]).trim().parse().unwrap();
+    let trusted = Trust::in_keys([trusted]);
     fine(&["checkpoint", log, "--key", &key]);
     let reader = Log::open_read_only(log).unwrap();
     let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
@@ -182,7 +184,7 @@ fn prove_a_sample(dir: &Path, log: &str, records: &[Record]) {
         };
         let text = reader.prove(expected.seq, &checkpoint, disclosure).unwrap().to_text();
         let proof = TlogProof::parse(text.as_bytes()).unwrap();
-        let proved = proof.verify_record(std::slice::from_ref(&trusted)).unwrap();
+        let proved = proof.verify_record(&trusted).unwrap();
         assert_eq!(proved.record().leaf_hash, expected.leaf_hash);
         assert_eq!(proved.record().seq, expected.seq);
         match disclosure {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use bulla::Trust;
 use bulla::event::Record;
 use bulla::proof::{Disclosure, TlogProof};
 use bulla::query::Query;
@@ -195,7 +196,8 @@ fn verify_offline(stage: &Stage, proof: &Path, out: &mut Out) -> Result<()> {
     let key = keys::verifying_keys(&[public_file(&stage.key).display().to_string()])?;
     let bytes = fs::read(proof).with_context(|| proof.display().to_string())?;
     let proof = TlogProof::parse(&bytes).map_err(|error| NotProved(error.to_string()))?;
-    let proved = proof.verify_record(&key).map_err(|error| NotProved(error.to_string()))?;
+    let proved =
+        proof.verify_record(&Trust::in_keys(key)).map_err(|error| NotProved(error.to_string()))?;
     let event = &proved.record().event;
     tell(
         out,

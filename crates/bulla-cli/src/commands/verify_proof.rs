@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bulla::Trust;
 use bulla::checkpoint::VerifiedCheckpoint;
 use bulla::proof::{Disclosure, PROOF_LEN_MAX, TlogProof, VerifiedRecord};
 use clap::Args;
@@ -31,13 +32,13 @@ pub(crate) struct VerifyProof {
 
 impl VerifyProof {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let keys = keys::verifying_keys(&self.pubkey)?;
+        let trust = Trust::in_keys(keys::verifying_keys(&self.pubkey)?);
         let bytes = places::read_small(&self.file, PROOF_LEN_MAX as u64)?;
         let not_proved = |reason: &dyn std::fmt::Display| {
             NotProved(format!("{}: {reason}", self.file.display()))
         };
         let proof = TlogProof::parse(&bytes).map_err(|error| not_proved(&error))?;
-        let proved = proof.verify_record(&keys).map_err(|error| not_proved(&error))?;
+        let proved = proof.verify_record(&trust).map_err(|error| not_proved(&error))?;
         let mut out = output::stdout();
         match self.shown.output {
             Format::Table => explain(&mut out, &proved)?,
