@@ -35,7 +35,8 @@ pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
     BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, Progress,
-    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, VerifyOptions, verify,
+    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, VerifyOptions,
+    generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

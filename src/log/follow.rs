@@ -333,14 +333,27 @@ impl LogReader {
     /// # Errors
     /// `CatalogDamaged`, I/O.
     pub fn history(&self) -> Result<Vec<HistoryEntry>> {
+        self.with_catalog(|catalog| catalog.history())
+    }
+
+    /// The catalog as it is now.
+    pub(super) fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
         let mut state = self.state.lock();
         match &mut state.catalog {
             Some(catalog) => {
                 catalog.refresh()?;
-                catalog.history()
+                read(catalog)
             }
             None => Err(Error::CatalogDamaged { reason: "see bulla verify".to_owned() }),
         }
+    }
+
+    /// The newest published checkpoint of the catalog, which only a BLAKE3 log has.
+    ///
+    /// # Errors
+    /// As [`LogReader::latest_checkpoint`].
+    pub fn latest_catalog_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
+        sign::latest_of_catalog(&*self.options.disk, &self.dir)
     }
 
     /// Records in the catalog; `None` if it is damaged.
