@@ -246,7 +246,10 @@ impl Core {
             let reason = format!("expected a key of {}, found one of {}", self.origin, key.name());
             return Err(Error::Proof { reason });
         }
-        let of = key.kind().head_algorithm();
+        let Some(of) = key.kind().head_algorithm() else {
+            let reason = format!("{} is the key of a witness, not of a log", key.name());
+            return Err(Error::Proof { reason });
+        };
         if of != self.algorithm {
             let reason = format!("expected a key for {} heads, found one for {of}", self.algorithm);
             return Err(Error::Proof { reason });
