@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::hash::{Hash, HashAlgorithm};
+use crate::hash::Hash;
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 
