@@ -31,6 +31,7 @@ const FLOORS: &[&str] = &[
     "merkle",
     "format",
     "checkpoint",
+    "keys",
     "witness",
     "trust",
     "proof",

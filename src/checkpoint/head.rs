@@ -306,13 +306,6 @@ fn check_empty_root(head: &TreeHead, algorithm: HashAlgorithm) -> Result<(), Che
     Ok(())
 }
 
-fn listed(names: &[KeyName]) -> String {
-    match names {
-        [] => "nobody".to_owned(),
-        names => names.iter().map(KeyName::as_str).collect::<Vec<_>>().join(", "),
-    }
-}
-
 /// The first characters of a hostile line, for an error.
 fn shortened(line: &str) -> String {
     line.chars().take(80).collect()
@@ -370,13 +363,6 @@ pub enum CheckpointError {
         /// The hash of the tree.
         found: HashAlgorithm,
     },
-    /// The log signed, but too few of the trusted witnesses cosigned.
-    TooFewWitnesses {
-        /// The trusted witnesses that did.
-        found: Vec<KeyName>,
-        /// Those that count and did not; not all of them need to.
-        missing: Vec<KeyName>,
-    },
     /// Only keys of others signed.
     LogDidNotSign {
         /// The origin.
@@ -425,13 +411,6 @@ impl fmt::Display for CheckpointError {
                 f,
                 "expected the head of a SHA-256 tree, found one of a {found} tree, which \
                  witnesses do not know; have the checkpoint of the log's catalog cosigned"
-            ),
-            CheckpointError::TooFewWitnesses { found, missing } => write!(
-                f,
-                "expected cosignatures by the quorum of the policy, found those by {}; it can \
-                 be reached with {}",
-                listed(found),
-                listed(missing)
             ),
             CheckpointError::LogDidNotSign { origin, found } => {
                 write!(f, "expected a signature by {origin} itself, found only those by ")?;

@@ -9,6 +9,7 @@ use crate::checkpoint::{
 use crate::hash::Hash;
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
+use crate::trust::TrustError;
 
 fn cosigner(seed: u8) -> VerifyingKey {
     witness_key(&format!("w.example/{seed}"), seed).verifying_key().clone()
@@ -231,18 +232,21 @@ fn who_trusts_witnesses_does_not_believe_the_log_alone() {
     let head = TreeHead { size: TreeSize::new(3), root: Hash::from_bytes([1; 32]) };
     let signed = Checkpoint::new(ORIGIN, head).unwrap().sign(&log).unwrap().into_unverified();
     let alone = trust.verify(&signed);
-    assert!(matches!(&alone, Err(CheckpointError::TooFewWitnesses { found, missing })
+    assert!(matches!(&alone, Err(TrustError::TooFewWitnesses { found, missing })
         if found.is_empty() && missing.len() == 2));
     let verified = signed.verify(&[log.verifying_key().clone()]).unwrap();
     let [first, second] = [&w1, &w2].map(|key| verified.cosign(key, 7).unwrap());
     let one = trust.verify(&signed.with_signatures(std::slice::from_ref(&first)).unwrap());
-    assert!(matches!(&one, Err(CheckpointError::TooFewWitnesses { found, missing })
+    assert!(matches!(&one, Err(TrustError::TooFewWitnesses { found, missing })
         if found[0] == *w1.verifying_key().name() && missing[0] == *w2.verifying_key().name()));
     let both = signed.with_signatures(&[first, second]).unwrap();
     assert_eq!(trust.verify(&both).unwrap().cosignatures().len(), 2);
     // Witnesses do not replace the log.
     let other_log = Trust::in_keys([]).with_witnesses(parse(&text).unwrap());
-    assert!(matches!(other_log.verify(&both), Err(CheckpointError::LogDidNotSign { .. })));
+    assert!(matches!(
+        other_log.verify(&both),
+        Err(TrustError::Checkpoint(CheckpointError::LogDidNotSign { .. }))
+    ));
 }
 
 /// The definition, without regard to cost: a member has witnessed if it is a cosigner,
