@@ -435,6 +435,9 @@ fn subtrees_of_the_well_known_tree_verify_and_others_do_not() {
     assert!(!check(4..6, node(1, 3), &seven, &path));
     assert!(!check(5..7, node(1, 2), &seven, &path));
     assert!(!check(4..4, node(1, 2), &seven, &path) && !check(8..9, node(1, 2), &seven, &path));
+    let empty = HashAlgorithm::Sha256.empty_root();
+    assert!(check(7..7, empty, &seven, &[]) && !check(8..8, empty, &seven, &[]));
+    assert!(!check(7..7, node(0, 6), &seven, &[]) && !check(7..7, empty, &seven, &path));
     // [4,7) does not: in the tree of eight leaf 6 has a sibling.
     let border = HashAlgorithm::Sha256.node(&node(1, 2), &node(0, 6));
     assert!(check(4..7, border, &eight, &[node(0, 6), node(0, 7), node(1, 2), node(2, 0)]));

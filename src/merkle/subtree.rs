@@ -11,7 +11,7 @@ use crate::seq::{Seq, TreeSize};
 fn length(leaves: &std::ops::Range<u64>) -> Result<u64, ProofError> {
     let (start, end) = (leaves.start, leaves.end);
     let no = ProofError::NotASubtree { start, end };
-    let Some(len) = end.checked_sub(start).filter(|len| *len > 0) else { return Err(no) };
+    let Some(len) = end.checked_sub(start) else { return Err(no) };
     // Above 2^63 leaves only a start of 0 will do: the power of two does not fit.
     match len.checked_next_power_of_two() {
         Some(unit) if start.is_multiple_of(unit) => Ok(len),
@@ -44,7 +44,7 @@ pub fn verify_subtree_inclusion(
 ///
 /// # Errors
 /// The range is no subtree or ends behind the tree, or the proof does not lead from its root
-/// to the tree's.
+/// to the tree's. An empty range is in every tree that reaches it, by an empty proof.
 pub fn verify_subtree_consistency(
     algorithm: HashAlgorithm,
     leaves: std::ops::Range<u64>,
@@ -52,9 +52,13 @@ pub fn verify_subtree_consistency(
     head: &TreeHead,
     proof: &[Hash],
 ) -> Result<(), ProofError> {
-    length(&leaves)?;
+    let len = length(&leaves)?;
     if leaves.end > head.size.get() {
         return Err(ProofError::Shrunk { old: TreeSize::new(leaves.end), new: head.size });
+    }
+    if len == 0 {
+        check_length(0, proof.len())?;
+        return check_root(TreeSide::Old, *root, algorithm.empty_root());
     }
     let mut at = Walk { first: leaves.start, last: leaves.end - 1, end: head.size.get() - 1 };
     let whole_border = at.last == at.end;
