@@ -40,11 +40,12 @@ pub fn verify_subtree_inclusion(
     verify_inclusion(algorithm, leaf, Seq::new(inside), &TreeHead { size, root }, proof)
 }
 
-/// Checks that the root over the leaves in the range is that of a subtree of the tree.
+/// Checks that the root over the leaves in the range is that of a subtree of the tree. An
+/// empty range is in every tree that reaches it, by an empty proof.
 ///
 /// # Errors
 /// The range is no subtree or ends behind the tree, or the proof does not lead from its root
-/// to the tree's. An empty range is in every tree that reaches it, by an empty proof.
+/// to the tree's.
 pub fn verify_subtree_consistency(
     algorithm: HashAlgorithm,
     leaves: std::ops::Range<u64>,
