@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod format;
 pub mod hash;
+pub mod keys;
 #[cfg(feature = "engine")]
 pub mod log;
 pub mod merkle;

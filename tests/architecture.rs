@@ -31,6 +31,7 @@ const FLOORS: &[&str] = &[
     "merkle",
     "format",
     "checkpoint",
+    "keys",
     "trust",
     "proof",
     // The outside world, one kind of file each, the engine.

@@ -192,6 +192,18 @@ impl VerifyingKey {
         self.id
     }
 
+    /// Whether both are the public half of one secret, whatever their names and kinds.
+    pub fn has_same_secret(&self, other: &VerifyingKey) -> bool {
+        self.key == other.key
+    }
+
+    /// The key by which the same secret signs heads of the log's catalog: named
+    /// `ORIGIN/catalog`, and always for SHA-256 heads.
+    pub fn of_catalog(&self) -> VerifyingKey {
+        let (name, kind) = (KeyName(format!("{}/catalog", self.name)), SignatureKind::Ed25519);
+        VerifyingKey { id: KeyId::of(&name, kind, self.key.as_bytes()), name, kind, key: self.key }
+    }
+
     /// What the key signs.
     pub fn kind(&self) -> SignatureKind {
         self.kind

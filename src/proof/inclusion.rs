@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint};
+use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{ProofError, TreeHead, verify_inclusion};
 use crate::seq::{Seq, TreeSize};
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustError};
 
 /// The claim that a record is in a tree, with the hashes that show it.
 ///
@@ -120,7 +120,7 @@ impl VerifiedInclusion {
 #[non_exhaustive]
 pub enum VerifyProofError {
     /// The checkpoint is not one that the log signed.
-    Checkpoint(CheckpointError),
+    Checkpoint(TrustError),
     /// Checkpoint and proof are of trees with different hashes.
     Algorithm {
         /// The hash of the checkpoint's tree.
