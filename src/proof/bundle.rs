@@ -128,6 +128,7 @@ impl Bundle {
     /// # Errors
     /// Says what does not hold.
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedBundle, VerifyBundleError> {
+        let trust = &*self.extra.extend(trust).map_err(VerifyBundleError::Proof)?;
         let checkpoint = trust
             .verify(&self.checkpoint)
             .map_err(|error| VerifyBundleError::Proof(VerifyProofError::Checkpoint(error)))?;

@@ -12,6 +12,7 @@
 //! entry     = key behind its length ‖ value behind its length
 //! neighbours: the entry at index - 1 unless index is 0, then the entry at index unless
 //!             index is entries
+//! hashes of 2 and 3: a batch proof in the tree of the state
 //! ```
 //!
 //! # Why claims about the state are sound, though its root does not hold the number of entries
@@ -78,7 +79,7 @@ pub enum CatalogClaim {
         place: StatePlace,
         /// The entry.
         entry: StateEntry,
-        /// From the entry up to the state root.
+        /// From the entry up to the state root (a batch proof).
         hashes: Vec<Hash>,
     },
     /// No entry with this key is in the state.
@@ -211,22 +212,23 @@ impl CatalogStatement {
         Ok(CatalogStatement { anchor, anchor_hashes, claim })
     }
 
-    /// Checks the anchor against the signed head, and the claim against the anchor.
-    pub(super) fn verify(
+    /// Checks the anchor against a head, and the claim against the anchor. The verdict is as
+    /// good as the head.
+    pub(crate) fn check(
         &self,
-        checkpoint: &VerifiedCheckpoint,
+        algorithm: HashAlgorithm,
+        head: &TreeHead,
         log_id: Option<LogId>,
     ) -> Result<VerifiedStatement, VerifyProofError> {
         let parts = Parts::split(&self.anchor).map_err(VerifyProofError::NotARecord)?;
         parts.check_log(log_id)?;
-        let (head, algorithm) = (checkpoint.head(), checkpoint.algorithm());
         let (seq, recorded_at) = (parts.head.seq, parts.head.recorded_at);
         if seq.covering_size() != Some(head.size) {
             let expected = format!("the last of {} records", head.size);
             let found = format!("record {seq}");
             return Err(VerifyProofError::Other { what: "anchor", expected, found });
         }
-        verify_inclusion(algorithm, &parts.leaf(algorithm), seq, &head, &self.anchor_hashes)
+        verify_inclusion(algorithm, &parts.leaf(algorithm), seq, head, &self.anchor_hashes)
             .map_err(VerifyProofError::Inclusion)?;
         let anchor = decode_anchor(&parts)?;
         let shown = self.claim.verify(&anchor, parts.log_id)?;
@@ -256,8 +258,8 @@ impl CatalogClaim {
                 Ok(ShownOfCatalog::Record(record))
             }
             CatalogClaim::InForce { place, entry, hashes } => {
-                let (seq, leaf) = (Seq::new(place.index), entry.leaf());
-                verify_inclusion(HashAlgorithm::Sha256, &leaf, seq, &state(place), hashes)
+                let leaves = [(Seq::new(place.index), entry.leaf())];
+                verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, &state(place), hashes)
                     .map_err(VerifyProofError::Inclusion)?;
                 Ok(ShownOfCatalog::InForce(entry.clone()))
             }
@@ -468,7 +470,8 @@ impl CatalogProof {
     /// Says what does not hold.
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedCatalogProof, VerifyProofError> {
         let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
-        let statement = self.statement.verify(&checkpoint, None)?;
+        let (algorithm, head) = (checkpoint.algorithm(), checkpoint.head());
+        let statement = self.statement.check(algorithm, &head, None)?;
         Ok(VerifiedCatalogProof { statement, checkpoint })
     }
 }

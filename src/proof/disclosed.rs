@@ -164,6 +164,7 @@ impl TlogProof {
         let parts = Parts::split(bytes).map_err(VerifyRecordError::NotARecord)?;
         parts.check_position(self.inclusion.seq)?;
         let leaf = parts.leaf(self.algorithm);
+        let trust = &*extra.extend(trust).map_err(VerifyRecordError::Proof)?;
         let inclusion = self.verify(leaf, trust).map_err(VerifyRecordError::Proof)?;
         // Decoded last: only what the log committed to is worth a look.
         let record = parts.decode(leaf).map_err(VerifyRecordError::NotARecord)?;

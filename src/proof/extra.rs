@@ -18,6 +18,8 @@
 //!
 //! Nothing of it is authenticated until it is checked. Other tools ignore it.
 
+use std::borrow::Cow;
+
 use super::MalformedProof;
 use super::catalog::{CatalogStatement, VerifiedStatement};
 use super::consistency::extended_by;
@@ -28,15 +30,16 @@ use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::format::LogId;
 use crate::format::catalog_body::CatalogBody;
 use crate::hash::{Hash, HashAlgorithm};
+use crate::keys::KeyChain;
 use crate::merkle::verify_inclusion;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use crate::trust::Trust;
 
 const MAGIC: &[u8; 15] = b"bulla-extra/v1\0";
-/// The longest key chain that is read, in bytes: 1 MiB.
-pub const KEY_CHAIN_LEN_MAX: usize = 1 << 20;
-/// What the origin of a log's catalog is called behind the origin of the log.
+/// The longest key chain that a proof carries, in bytes: 4 MiB.
+pub const CARRIED_KEY_CHAIN_LEN_MAX: usize = 4 << 20;
+/// What the origin of a log's catalog has behind the origin of the log.
 pub const CATALOG_ORIGIN_SUFFIX: &str = "/catalog";
 
 mod tag {
@@ -52,7 +55,7 @@ mod tag {
 pub struct Extra {
     /// The record, as [`super::disclose`] writes it.
     pub record: Option<Vec<u8>>,
-    /// The text of a key chain, at most [`KEY_CHAIN_LEN_MAX`] bytes.
+    /// The text of a key chain, at most [`CARRIED_KEY_CHAIN_LEN_MAX`] bytes.
     pub key_chain: Option<Vec<u8>>,
     /// An earlier checkpoint, which does not cover the record.
     pub appended_after: Option<AppendedAfter>,
@@ -126,11 +129,11 @@ impl Extra {
             tag::RECORD => {
                 return Err(MalformedProof::bytes("extra", "bulla-record/v1", "something else"));
             }
-            tag::KEY_CHAIN if bytes.len() <= KEY_CHAIN_LEN_MAX => {
+            tag::KEY_CHAIN if bytes.len() <= CARRIED_KEY_CHAIN_LEN_MAX => {
                 self.key_chain = Some(bytes.to_vec());
             }
             tag::KEY_CHAIN => {
-                let (what, max) = ("a key chain", KEY_CHAIN_LEN_MAX);
+                let (what, max) = ("a key chain", CARRIED_KEY_CHAIN_LEN_MAX);
                 return Err(MalformedProof::TooLong { what, max, found: bytes.len() });
             }
             tag::APPENDED_AFTER => self.appended_after = Some(AppendedAfter::parse(bytes)?),
@@ -139,6 +142,16 @@ impl Extra {
             tag => return Err(MalformedProof::Newer { tag }),
         }
         Ok(())
+    }
+
+    /// What a verifier trusts who learns the key chain, if there is one.
+    pub(super) fn extend<'t>(&self, trust: &'t Trust) -> Result<Cow<'t, Trust>, VerifyProofError> {
+        let Some(bytes) = &self.key_chain else { return Ok(Cow::Borrowed(trust)) };
+        let learned = KeyChain::parse(bytes).and_then(|chain| trust.clone().with_key_chain(&chain));
+        match learned {
+            Ok(trust) => Ok(Cow::Owned(trust)),
+            Err(error) => Err(VerifyProofError::KeyChain(Box::new(error))),
+        }
     }
 
     /// Checks everything but record and key chain against the proof's checkpoint, for
@@ -154,7 +167,8 @@ impl Extra {
         let appended_after =
             self.appended_after.as_ref().map(|s| s.verify(checkpoint, first, trust));
         let via_catalog = self.via_catalog.as_ref().map(|s| s.verify(checkpoint, log_id, trust));
-        let statement = self.statement.as_ref().map(|s| s.verify(checkpoint, log_id));
+        let (algorithm, head) = (checkpoint.algorithm(), checkpoint.head());
+        let statement = self.statement.as_ref().map(|s| s.check(algorithm, &head, log_id));
         Ok(VerifiedExtra {
             appended_after: appended_after.transpose().map_err(place("the earlier checkpoint"))?,
             via_catalog: via_catalog.transpose().map_err(place("the head in the catalog"))?,

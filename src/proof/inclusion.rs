@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::Extra;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::keys::KeyChainError;
 use crate::merkle::{ProofError, TreeHead, verify_inclusion};
 use crate::seq::{Seq, TreeSize};
 use crate::trust::{Trust, TrustError};
@@ -87,6 +89,11 @@ impl TlogProof {
             .map_err(VerifyProofError::Inclusion)?;
         Ok(VerifiedInclusion { seq: self.inclusion.seq, leaf_hash, checkpoint })
     }
+
+    /// Replaces what the proof carries.
+    pub fn set_extra(&mut self, extra: &Extra) {
+        self.extra = Some(extra.to_bytes()).filter(|bytes| !bytes.is_empty());
+    }
 }
 
 /// The log that signed the checkpoint has the record with this leaf hash at this
@@ -147,6 +154,8 @@ pub enum VerifyProofError {
         /// Size of the earlier tree.
         size: TreeSize,
     },
+    /// The key chain that the proof carries does not hold.
+    KeyChain(Box<KeyChainError>),
     /// What should be a record is none.
     NotARecord(String),
     /// Something is another thing than it must be.
@@ -183,6 +192,7 @@ impl fmt::Display for VerifyProofError {
                 f,
                 "expected an earlier checkpoint without record {seq}, found one of {size} records"
             ),
+            VerifyProofError::KeyChain(error) => write!(f, "key chain: {error}"),
             VerifyProofError::NotARecord(why) => write!(f, "expected a record: {why}"),
             VerifyProofError::Other { what, expected, found } => {
                 write!(f, "{what}: expected {expected}, found {found}")

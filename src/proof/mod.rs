@@ -46,7 +46,8 @@ pub use consistency::{
 };
 pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose};
 pub use extra::{
-    AppendedAfter, CATALOG_ORIGIN_SUFFIX, Extra, KEY_CHAIN_LEN_MAX, VerifiedViaCatalog, ViaCatalog,
+    AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, CATALOG_ORIGIN_SUFFIX, Extra, VerifiedViaCatalog,
+    ViaCatalog,
 };
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
 pub use malformed::MalformedProof;
