@@ -26,6 +26,7 @@ pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
 pub mod trust;
+pub mod witness;
 
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]

@@ -25,7 +25,7 @@ struct Place {
 impl Place {
     fn new(algorithm: HashAlgorithm) -> Self {
         let place = Place { dir: tempfile::tempdir().unwrap(), algorithm };
-        LogOptions::new().origin(ORIGIN).hash(algorithm).create(&place.log()).unwrap();
+        LogOptions::new().origin(ORIGIN).hash(algorithm).create(place.log()).unwrap();
         place
     }
 

@@ -6,6 +6,7 @@
 
 mod history;
 mod load;
+mod lookup;
 mod mirror;
 #[cfg(test)]
 mod tests;

@@ -376,11 +376,20 @@ impl StateMap {
     pub fn root(&self) -> Hash {
         let mut frontier = Frontier::new(HashAlgorithm::Sha256);
         for (key, value) in &self.entries {
-            let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
-            let parts = [STATE_TAG, &key_len, key.as_bytes(), value];
-            frontier.push(HashAlgorithm::Sha256.leaf(&parts), |_, _| ());
+            frontier.push(StateMap::leaf(key, value), |_, _| ());
         }
         frontier.root()
+    }
+
+    /// The leaf of an entry in the tree of the state.
+    pub fn leaf(key: &str, value: &[u8]) -> Hash {
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
+        HashAlgorithm::Sha256.leaf(&[STATE_TAG, &key_len, key.as_bytes(), value])
+    }
+
+    /// All entries, ascending by key.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
     }
 
     /// The sealed segments in force, by ordinal.

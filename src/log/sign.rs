@@ -196,7 +196,10 @@ impl Core {
                 key.name()
             )));
         }
-        let of = key.kind().head_algorithm();
+        let Some(of) = key.kind().head_algorithm() else {
+            let reason = format!("{} is the key of a witness, not of a log", key.name());
+            return Err(Error::Proof { reason });
+        };
         if of != self.algorithm {
             return Err(key_error(format!(
                 "expected a key for {} heads, found one for {of}",
