@@ -189,6 +189,8 @@ impl Core {
     /// Whether the signer's key is the one that signs the heads of this log.
     pub(super) fn check_key(&self, signer: &Signer) -> Result<()> {
         let key = signer.verifying_key();
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
         if key.name().as_str() != self.origin {
             return Err(key_error(format!(
                 "expected a key of {}, found one of {}",
@@ -206,8 +208,6 @@ impl Core {
                 self.algorithm
             )));
         }
-        let mut catalog = self.catalog.lock();
-        let catalog = catalog.good()?;
         catalog.refresh()?;
         let vkey = key.to_string();
         let expected = match catalog.state().keys_in_force() {
