@@ -21,6 +21,7 @@ pub mod random;
 #[cfg(feature = "engine")]
 pub mod segment;
 pub mod seq;
+pub mod tiles;
 pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
@@ -34,7 +35,8 @@ pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
     BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, Progress,
-    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, VerifyOptions, verify,
+    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, TileReader,
+    VerifyOptions, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

@@ -32,6 +32,7 @@ const FLOORS: &[&str] = &[
     "format",
     "checkpoint",
     "trust",
+    "tiles",
     "proof",
     // The outside world, one kind of file each, the engine.
     "error",

@@ -4,6 +4,7 @@
 //! the root of the state it leads to. Writers of any process take the catalog's short
 //! lock and read to its end before they append.
 
+mod entries;
 mod history;
 mod load;
 mod mirror;

@@ -224,13 +224,18 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint>
         .map_err(|error| Error::corrupt(path, 0, "a signed checkpoint", error.to_string()))
 }
 
-/// Puts a checkpoint into `checkpoints/`, durably.
-pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let ending = match core.algorithm {
+/// The file of a published checkpoint, in `checkpoints/`.
+pub(super) fn checkpoint_path(dir: &Path, algorithm: HashAlgorithm, size: TreeSize) -> PathBuf {
+    let ending = match algorithm {
         HashAlgorithm::Sha256 => "checkpoint",
         HashAlgorithm::Blake3 => "bulla-checkpoint",
     };
-    let path = core.checkpoints_dir().join(format!("{:016}.{ending}", size.get()));
+    dir.join(format!("{:016}.{ending}", size.get()))
+}
+
+/// Puts a checkpoint into `checkpoints/`, durably.
+pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
+    let path = checkpoint_path(&core.checkpoints_dir(), core.algorithm, size);
     let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
     published.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },
