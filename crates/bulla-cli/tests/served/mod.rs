@@ -23,7 +23,7 @@ pub(crate) const ORIGIN: &str = "example.com/audit";
 impl Fixture {
     pub(crate) fn new(algorithm: HashAlgorithm) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = Log::options().algorithm(algorithm).origin(ORIGIN);
+        let options = Log::options().hash(algorithm).origin(ORIGIN);
         let log = options.create(dir.path().join("audit")).unwrap();
         let signer = Signer::generate(&dir.path().join("audit.key"), ORIGIN, algorithm).unwrap();
         Fixture { dir, log, signer }
