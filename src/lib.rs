@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod format;
 pub mod hash;
+pub mod keys;
 #[cfg(feature = "engine")]
 pub mod log;
 pub mod merkle;
@@ -26,6 +27,7 @@ pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
 pub mod trust;
+pub mod witness;
 
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
@@ -36,7 +38,7 @@ pub use hash::{Hash, HashAlgorithm};
 pub use log::{
     BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, Progress,
     Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, TileReader,
-    VerifyOptions, verify,
+    VerifyOptions, generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

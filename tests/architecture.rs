@@ -31,6 +31,8 @@ const FLOORS: &[&str] = &[
     "merkle",
     "format",
     "checkpoint",
+    "keys",
+    "witness",
     "trust",
     "tiles",
     "proof",

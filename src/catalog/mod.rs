@@ -4,9 +4,9 @@
 //! the root of the state it leads to. Writers of any process take the catalog's short
 //! lock and read to its end before they append.
 
-mod entries;
 mod history;
 mod load;
+mod lookup;
 mod mirror;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! A tile is one read of a hash file, because the levels that tiles begin at are stored.
 //! What is handed out was compared with the hashes above it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
@@ -13,7 +14,7 @@ use crate::format::record::CheckedRecord;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{catalog_dir, checkpoints_dir};
 use crate::log::follow::LogReader;
-use crate::log::open::checkpoint_files;
+use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
 use crate::log::read::Snapshot;
 use crate::log::sign;
 use crate::merkle::{ProofPlan, TreeHead};
@@ -95,8 +96,7 @@ impl LogReader {
     /// # Errors
     /// I/O.
     pub fn checkpoint_sizes(&self) -> Result<Vec<TreeSize>> {
-        let files = checkpoint_files(&*self.options.disk, &self.dir)?;
-        Ok(files.into_iter().map(|(size, _)| TreeSize::new(size)).collect())
+        checkpoint_files(&*self.options.disk, &self.dir).map(sizes)
     }
 
     /// The published checkpoint of this size, with its cosignatures, as it stands in
@@ -105,13 +105,37 @@ impl LogReader {
     /// # Errors
     /// I/O; a file that is not a checkpoint.
     pub fn checkpoint_of(&self, size: TreeSize) -> Result<Option<UnverifiedCheckpoint>> {
-        let disk = &*self.options.disk;
-        let path = sign::checkpoint_path(&checkpoints_dir(&self.dir), self.algorithm(), size);
+        self.read_checkpoint(&sign::checkpoint_name(self.algorithm(), size))
+    }
+
+    /// The sizes of the published checkpoints of the catalog, smallest first. Only BLAKE3
+    /// logs publish any.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn catalog_checkpoint_sizes(&self) -> Result<Vec<TreeSize>> {
+        catalog_checkpoint_files(&*self.options.disk, &self.dir).map(sizes)
+    }
+
+    /// The published checkpoint of the catalog of this size; `None` if none was published.
+    ///
+    /// # Errors
+    /// I/O; a file that is not a checkpoint.
+    pub fn catalog_checkpoint_of(&self, size: TreeSize) -> Result<Option<UnverifiedCheckpoint>> {
+        self.read_checkpoint(&sign::catalog_checkpoint_name(size))
+    }
+
+    fn read_checkpoint(&self, name: &str) -> Result<Option<UnverifiedCheckpoint>> {
+        let (disk, path) = (&*self.options.disk, checkpoints_dir(&self.dir).join(name));
         match disk.exists(&path).map_err(Error::io("look for", &path))? {
             true => sign::read(disk, &path).map(Some),
             false => Ok(None),
         }
     }
+}
+
+fn sizes(files: Vec<(u64, PathBuf)>) -> Vec<TreeSize> {
+    files.into_iter().map(|(size, _)| TreeSize::new(size)).collect()
 }
 
 impl TileReader {

@@ -58,10 +58,10 @@ impl Verifier<'_> {
     }
 
     fn check_origin(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
-        let created = self.catalog.as_ref().and_then(|catalog| catalog.state.created());
-        let Some(expected) = created.map(|created| created.origin.to_owned()) else { return };
+        let Some(catalog) = &self.catalog else { return };
         let found = checkpoint.dangerously_unverified().origin();
-        if found != expected {
+        if !catalog.state.had_origin(found) {
+            let expected = catalog.state.origin().unwrap_or_default().to_owned();
             self.finding(path, NOWHERE, "origin of the checkpoint", expected, found);
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::Trust;
-use bulla_cli::export::{self, MainLog, Options, Summary};
+use bulla_cli::export::{self, CatalogLog, MainLog, Options, Source, Summary};
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -31,6 +31,9 @@ pub(crate) struct ExportTiles {
     /// Publish no checkpoint that this verifying key (NAME+ID+BASE64, or a file) did not sign
     #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
+    /// Export the catalog, the SHA-256 log in which a BLAKE3 log records its own heads
+    #[arg(long)]
+    catalog: bool,
     /// Compare all that was exported before with the log again
     #[arg(long)]
     recheck: bool,
@@ -42,9 +45,12 @@ impl ExportTiles {
         let trust = (!keys.is_empty()).then(|| Trust::in_keys(keys));
         let options = Options { trust, recheck: self.recheck };
         places::check(&self.dir)?;
-        let source = MainLog::open(&self.dir)?;
+        let source: Box<dyn Source> = match self.catalog {
+            true => Box::new(CatalogLog::open(&self.dir)?),
+            false => Box::new(MainLog::open(&self.dir)?),
+        };
         let bar = progress::over_count("exporting", 0);
-        let summary = export::export(&source, &self.out, &options, &mut |at| {
+        let summary = export::export(&*source, &self.out, &options, &mut |at| {
             bar.set_length(at.total);
             bar.set_position(at.done);
             ControlFlow::Continue(())

@@ -85,7 +85,8 @@ impl fmt::Display for ExportError {
             ),
             ExportError::NoCheckpoint => f.write_str(
                 "no checkpoint was published yet, and only what is signed is exported; run \
-                 `bulla checkpoint DIR --key FILE` first",
+                 `bulla checkpoint DIR --key FILE` first (the catalog is signed only in BLAKE3 \
+                 logs)",
             ),
             ExportError::NotSha256 { found } => write!(
                 f,

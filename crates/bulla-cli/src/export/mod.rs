@@ -29,7 +29,7 @@ use bulla::{Error, HashAlgorithm, TileReader, TreeSize, Trust};
 
 pub use error::ExportError;
 use place::Place;
-pub use source::{MainLog, Source};
+pub use source::{CatalogLog, MainLog, Source};
 
 /// How an export is made.
 #[derive(Clone, Debug, Default)]
