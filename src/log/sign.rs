@@ -106,8 +106,7 @@ impl Core {
         let name = catalog_key.public.name().as_str().to_owned();
         let checkpoint = Checkpoint::new(&name, head).map_err(key_error)?;
         let signed = checkpoint.sign(&catalog_key).map_err(key_error)?;
-        let name = format!("catalog-{:016}.checkpoint", head.size.get());
-        publish_as(self, &name, &signed.to_text())
+        publish_as(self, &catalog_checkpoint_name(head.size), &signed.to_text())
     }
 
     /// The head of the catalog as it is.
@@ -167,13 +166,23 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint>
         .map_err(|error| Error::corrupt(path, 0, "a signed checkpoint", error.to_string()))
 }
 
-/// Puts a checkpoint into `checkpoints/`, durably.
-pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let ending = match core.algorithm {
+/// The name of a published checkpoint, in `checkpoints/`.
+pub(super) fn checkpoint_name(algorithm: HashAlgorithm, size: TreeSize) -> String {
+    let ending = match algorithm {
         HashAlgorithm::Sha256 => "checkpoint",
         HashAlgorithm::Blake3 => "bulla-checkpoint",
     };
-    publish_as(core, &format!("{:016}.{ending}", size.get()), note)
+    format!("{:016}.{ending}", size.get())
+}
+
+/// The same, of one of the catalog.
+pub(super) fn catalog_checkpoint_name(size: TreeSize) -> String {
+    format!("catalog-{:016}.checkpoint", size.get())
+}
+
+/// Puts a checkpoint into `checkpoints/`, durably.
+pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
+    publish_as(core, &checkpoint_name(core.algorithm, size), note)
 }
 
 fn publish_as(core: &Core, name: &str, note: &str) -> Result<()> {
