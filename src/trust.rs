@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
+use crate::checkpoint::{
+    CheckpointError, Cosignature, KeyName, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey,
+};
 use crate::keys::{Epochs, KeyChain, KeyChainError, OutsideEpoch};
+use crate::witness::{Policy, PolicyLog, Witness};
 
-/// Whom a verifier believes: keys of logs that were pinned beforehand, and what the log's
-/// own key chain makes of them.
+/// Whom a verifier believes: keys of logs that were pinned beforehand, what the log's
+/// own key chain makes of them, and the witnesses without whom it does not believe the
+/// log alone.
 ///
 /// ```
 /// # use bulla::Trust;
@@ -20,6 +24,7 @@ pub struct Trust {
     keys: Vec<VerifyingKey>,
     recovery: Option<VerifyingKey>,
     known: Option<(KeyChain, Epochs)>,
+    witnesses: Option<Policy>,
 }
 
 impl Trust {
@@ -61,13 +66,30 @@ impl Trust {
         Ok(self)
     }
 
+    /// Trust in the logs of a policy, as far as its quorum of witnesses cosigned.
+    pub fn in_policy(policy: Policy) -> Self {
+        Trust::in_keys(policy.logs().iter().map(PolicyLog::key).cloned()).with_witnesses(policy)
+    }
+
+    /// The same, but a checkpoint counts only if besides the log the policy's quorum of
+    /// witnesses signed it. The policy's logs do not matter here: the keys are pinned.
+    ///
+    /// Witnesses know SHA-256 heads only: what a BLAKE3 log says of itself is then believed
+    /// through the checkpoint of its catalog alone.
+    #[must_use]
+    pub fn with_witnesses(mut self, policy: Policy) -> Self {
+        self.witnesses = Some(policy);
+        self
+    }
+
     /// Which key counts for which sizes, if a key chain is known.
     pub fn epochs(&self) -> Option<&Epochs> {
         self.known.as_ref().map(|(_, epochs)| epochs)
     }
 
     /// Checks that a trusted key of the log, or of its catalog, signed the checkpoint,
-    /// and that it counts for that size.
+    /// that it counts for that size, and that the quorum of witnesses cosigned it, if
+    /// there is one.
     ///
     /// # Errors
     /// Says which of this does not hold.
@@ -75,11 +97,28 @@ impl Trust {
         &self,
         checkpoint: &UnverifiedCheckpoint,
     ) -> Result<VerifiedCheckpoint, TrustError> {
-        let verified = checkpoint.verify(&self.believed()).map_err(TrustError::Checkpoint)?;
+        let witnesses = self.witnesses.iter().flat_map(Policy::witnesses).map(Witness::key);
+        let keys: Vec<_> = self.believed().into_iter().chain(witnesses.cloned()).collect();
+        let verified = checkpoint.verify(&keys).map_err(TrustError::Checkpoint)?;
         if let Some(epochs) = self.epochs() {
             epochs.check(&verified).map_err(TrustError::OutsideEpoch)?;
         }
+        self.check_witnesses(&verified)?;
         Ok(verified)
+    }
+
+    fn check_witnesses(&self, verified: &VerifiedCheckpoint) -> Result<(), TrustError> {
+        let Some(policy) = &self.witnesses else { return Ok(()) };
+        let cosigners = verified.cosignatures().iter().map(Cosignature::key);
+        let quorum = policy.quorum(&cosigners.cloned().collect::<Vec<_>>());
+        if quorum.is_reached() {
+            return Ok(());
+        }
+        let names = |witnesses: &[&Witness]| {
+            witnesses.iter().map(|witness| witness.key().name().clone()).collect()
+        };
+        let (found, missing) = (names(quorum.cosigned()), names(quorum.missing()));
+        Err(TrustError::TooFewWitnesses { found, missing })
     }
 
     /// Whether the chain says for which sizes a key counts: for none, if its epoch was made
@@ -114,6 +153,20 @@ pub enum TrustError {
     Checkpoint(CheckpointError),
     /// A key signed it that does not count for this size.
     OutsideEpoch(OutsideEpoch),
+    /// The log signed, but too few of the trusted witnesses cosigned.
+    TooFewWitnesses {
+        /// The trusted witnesses that did.
+        found: Vec<KeyName>,
+        /// Those that count and did not; not all of them need to.
+        missing: Vec<KeyName>,
+    },
+}
+
+fn listed(names: &[KeyName]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        names => names.iter().map(KeyName::as_str).collect::<Vec<_>>().join(", "),
+    }
 }
 
 impl fmt::Display for TrustError {
@@ -121,6 +174,13 @@ impl fmt::Display for TrustError {
         match self {
             TrustError::Checkpoint(error) => error.fmt(f),
             TrustError::OutsideEpoch(error) => error.fmt(f),
+            TrustError::TooFewWitnesses { found, missing } => write!(
+                f,
+                "expected cosignatures by the quorum of the policy, found those by {}; the \
+                 quorum can be reached with {}",
+                listed(found),
+                listed(missing)
+            ),
         }
     }
 }
@@ -130,7 +190,7 @@ impl std::error::Error for TrustError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Checkpoint, NoteSigner as _, SignatureKind, SigningKey};
+    use crate::checkpoint::{Checkpoint, SignatureKind, SigningKey};
     use crate::hash::Hash;
     use crate::keys::{Change, Statement, recovery_name};
     use crate::merkle::TreeHead;

@@ -32,7 +32,9 @@ const FLOORS: &[&str] = &[
     "format",
     "checkpoint",
     "keys",
+    "witness",
     "trust",
+    "tiles",
     "proof",
     // The outside world, one kind of file each, the engine.
     "error",
