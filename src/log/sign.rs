@@ -18,6 +18,7 @@ use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::Log;
 use crate::log::core::Core;
+use crate::log::cosign;
 use crate::log::encode::with_scratch;
 use crate::log::open::checkpoint_files;
 use crate::merkle::TreeHead;
@@ -231,7 +232,7 @@ pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
         HashAlgorithm::Blake3 => "bulla-checkpoint",
     };
     let path = core.checkpoints_dir().join(format!("{:016}.{ending}", size.get()));
-    let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
+    let published = cosign::publish(&*core.options.disk, &path, note);
     published.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },
         _ => Error::io("publish", &path)(error),
