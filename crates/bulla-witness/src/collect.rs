@@ -3,7 +3,7 @@
 use bulla::checkpoint::{NoteSignature, UnverifiedCheckpoint};
 use bulla::hash::Hash;
 use bulla::seq::TreeSize;
-use bulla::witness::{Policy, PolicyName, Witness};
+use bulla::witness::{Policy, Witness};
 
 use crate::client::{Client, SubmitError};
 
@@ -52,12 +52,4 @@ pub fn collect<'p>(
         });
     }
     asked
-}
-
-/// The URL that the policy itself has for a witness.
-impl Asked<'_> {
-    /// Where the policy says that a witness is.
-    pub fn url_in_policy(witness: &Witness) -> Option<String> {
-        witness.url().and_then(PolicyName::to_str).map(str::to_owned)
-    }
 }
