@@ -22,6 +22,7 @@ pub mod random;
 #[cfg(feature = "engine")]
 pub mod segment;
 pub mod seq;
+pub mod tiles;
 pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
@@ -36,7 +37,8 @@ pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
     BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, Progress,
-    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, VerifyOptions, verify,
+    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, TileReader,
+    VerifyOptions, generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

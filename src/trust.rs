@@ -190,7 +190,7 @@ impl std::error::Error for TrustError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Checkpoint, NoteSigner as _, SignatureKind, SigningKey};
+    use crate::checkpoint::{Checkpoint, SignatureKind, SigningKey};
     use crate::hash::Hash;
     use crate::keys::{Change, Statement, recovery_name};
     use crate::merkle::TreeHead;

@@ -34,6 +34,7 @@ const FLOORS: &[&str] = &[
     "keys",
     "witness",
     "trust",
+    "tiles",
     "proof",
     // The outside world, one kind of file each, the engine.
     "error",

@@ -10,6 +10,7 @@ use crate::merkle::{NodeId, TreeHead};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::seq::{Seq, TreeSize};
+use crate::tree::TreeStore;
 
 impl Catalog {
     /// Its tree head: size and root.
@@ -18,6 +19,11 @@ impl Catalog {
     /// I/O.
     pub fn head(&self) -> Result<TreeHead> {
         Ok(TreeHead { size: self.size(), root: self.root_at(self.size())? })
+    }
+
+    /// Its tree, always SHA-256.
+    pub(crate) fn tree(&self) -> &TreeStore {
+        &self.tree
     }
 
     /// The hash of a complete subtree.
@@ -51,6 +57,39 @@ impl Catalog {
         })?;
         let missing = || Error::corrupt(&segment.path, 0, format!("catalog record {seq}"), "none");
         given.ok_or_else(missing)
+    }
+
+    /// Gives the checked bytes of `count` records from `first` on, at the cost of
+    /// [`Catalog::with_record`] and of every further segment that they reach into.
+    ///
+    /// # Errors
+    /// As [`Catalog::with_record`].
+    pub(crate) fn with_records(
+        &self,
+        first: Seq,
+        count: u16,
+        mut read: impl FnMut(CheckedRecord<'_>),
+    ) -> Result<()> {
+        let past = first.get().saturating_add(count.into());
+        let mut next = first;
+        while next.get() < past {
+            if !self.size().covers(next) {
+                return Err(Error::NotWritten { seq: next, size: self.size() });
+            }
+            let (segment, wanted) = (self.segment_of(next)?, next.get());
+            self.walk(&segment, |record| {
+                if (wanted..past).contains(&record.head.seq.get()) {
+                    next = Seq::new(record.head.seq.get() + 1);
+                    read(record);
+                }
+                next.get() < past
+            })?;
+            if next.get() == wanted {
+                let expected = format!("catalog record {next}");
+                return Err(Error::corrupt(&segment.path, 0, expected, "none"));
+            }
+        }
+        Ok(())
     }
 
     /// What was in force after the first `size` records. Replays them, unless none came

@@ -99,11 +99,10 @@ impl Published<'_> {
     }
 
     fn path_of(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        let size = checkpoint.head().size.get();
-        let name = match (checkpoint.origin().strip_prefix(self.origin), self.algorithm) {
-            (Some(""), HashAlgorithm::Sha256) => format!("{size:016}.checkpoint"),
-            (Some(""), HashAlgorithm::Blake3) => format!("{size:016}.bulla-checkpoint"),
-            (Some("/catalog"), _) => format!("catalog-{size:016}.checkpoint"),
+        let size = checkpoint.head().size;
+        let name = match checkpoint.origin().strip_prefix(self.origin) {
+            Some("") => sign::checkpoint_name(self.algorithm, size),
+            Some("/catalog") => sign::catalog_checkpoint_name(size),
             _ => {
                 let (origin, found) = (self.origin, checkpoint.origin());
                 let reason = format!("expected a checkpoint of {origin}, found one of {found:?}");

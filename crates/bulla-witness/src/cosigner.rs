@@ -60,6 +60,11 @@ impl Cosigner {
         }
         Ok(Cosigner { key })
     }
+
+    /// The public half.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        self.key.verifying_key()
+    }
 }
 
 impl NoteSigner for Cosigner {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use bulla::Signer;
 use bulla::hash::HashAlgorithm;
+use bulla_witness::Cosigner;
 use clap::Args;
 
 use super::init::{Hash, origin};

@@ -4,6 +4,7 @@ mod append;
 mod bench;
 mod checkpoint;
 mod demo;
+mod export_tiles;
 mod get;
 mod history;
 mod import;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     VerifyProof(verify_proof::VerifyProof),
     /// Re-read and re-hash the whole log, and name everything that does not hold
     Verify(verify::Verify),
+    /// Write a directory that a static file server serves as a C2SP log
+    ExportTiles(export_tiles::ExportTiles),
     /// List the files that hold the records
     Segments(segments::Segments),
     /// Show sizes and counts of a log
@@ -79,6 +82,7 @@ impl Command {
             Command::Prove(args) => args.run(),
             Command::VerifyProof(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::ExportTiles(args) => args.run(),
             Command::Segments(args) => args.run(),
             Command::Stats(args) => args.run(),
             Command::History(args) => args.run(),
