@@ -18,6 +18,7 @@ mod stats;
 mod tail;
 mod verify;
 mod verify_proof;
+mod witness;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Key(key::Key),
     /// Sign what the log holds now, and publish it
     Checkpoint(checkpoint::Checkpoint),
+    /// Cosign the checkpoints of other machines' logs, as a service
+    Witness(witness::Witness),
     /// Write a file that proves one record to a stranger
     Prove(prove::Prove),
     /// Check a proof file: offline, with nothing but the log's public key
@@ -79,6 +82,7 @@ impl Command {
             Command::Keygen(args) => args.run(),
             Command::Key(args) => args.run(),
             Command::Checkpoint(args) => args.run(),
+            Command::Witness(args) => args.run(),
             Command::Prove(args) => args.run(),
             Command::VerifyProof(args) => args.run(),
             Command::Verify(args) => args.run(),
