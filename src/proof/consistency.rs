@@ -133,12 +133,12 @@ pub struct VerifiedConsistency {
 
 impl VerifiedConsistency {
     /// The older checkpoint.
-    pub fn old(&self) -> &VerifiedCheckpoint {
+    pub fn older(&self) -> &VerifiedCheckpoint {
         &self.old
     }
 
     /// The newer checkpoint, of which the older one is the beginning.
-    pub fn new(&self) -> &VerifiedCheckpoint {
+    pub fn newer(&self) -> &VerifiedCheckpoint {
         &self.new
     }
 }

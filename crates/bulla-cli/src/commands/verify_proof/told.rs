@@ -105,7 +105,7 @@ fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> 
 }
 
 fn consistency(out: &mut impl Write, proved: &VerifiedConsistency) -> io::Result<()> {
-    let (old, new) = (proved.old(), proved.new());
+    let (old, new) = (proved.older(), proved.newer());
     let first = cells::counted(old.head().size.get(), "record");
     writeln!(
         out,

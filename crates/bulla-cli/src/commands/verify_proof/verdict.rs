@@ -52,9 +52,9 @@ pub(super) fn write(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
             let verdict = json!({
                 "proved": true,
                 "kind": "consistency",
-                "origin": proved.new().origin(),
-                "old": of(proved.old(), None),
-                "new": of(proved.new(), None),
+                "origin": proved.newer().origin(),
+                "old": of(proved.older(), None),
+                "new": of(proved.newer(), None),
             });
             writeln!(out, "{verdict}")
         }
