@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
+use bulla::keys::{KEY_CHAIN_LEN_MAX, KeyChain};
 use bulla::witness::{POLICY_LEN_MAX, Policy};
 
 use crate::places;
@@ -68,4 +69,23 @@ pub(crate) fn policy(path: &Path) -> Result<Policy> {
 /// it, and a bare file name has no directory to write in.
 pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| path.display().to_string())
+}
+
+/// Refuses a key inside the log's directory.
+pub(crate) fn outside(dir: &Path, key: &Path) -> Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if absolute(key).starts_with(absolute(dir)) {
+        bail!(
+            "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
+             not get it, and restoring the log does not forget what was signed",
+            key.display()
+        );
+    }
+    Ok(())
+}
+
+/// Reads a key chain; its signatures are not checked here.
+pub(crate) fn key_chain(path: &Path) -> Result<KeyChain> {
+    let bytes = places::read_small(path, KEY_CHAIN_LEN_MAX as u64)?;
+    KeyChain::parse(&bytes).with_context(|| path.display().to_string())
 }

@@ -90,14 +90,7 @@ pub(crate) fn public_file(key: &Path) -> PathBuf {
 }
 
 fn of_log(dir: &Path, key: &Path) -> Result<(String, HashAlgorithm)> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if absolute(key).starts_with(absolute(dir)) {
-        bail!(
-            "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
-             not get it, and restoring the log does not forget what was signed",
-            key.display()
-        );
-    }
+    keys::outside(dir, key)?;
     let reader = places::reader(dir)?;
     Ok((reader.origin().to_owned(), reader.algorithm()))
 }

@@ -9,6 +9,7 @@ mod get;
 mod history;
 mod import;
 mod init;
+mod key;
 mod keygen;
 mod prove;
 mod query;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     /// Make a key that signs checkpoints
     Keygen(keygen::Keygen),
+    /// Hand over, recover, revoke and retire keys; print the key chain
+    Key(key::Key),
     /// Sign what the log holds now, and publish it
     Checkpoint(checkpoint::Checkpoint),
     /// Cosign the checkpoints of other machines' logs, as a service
@@ -77,6 +80,7 @@ impl Command {
             Command::Query(args) => args.run(),
             Command::Tail(args) => args.run(),
             Command::Keygen(args) => args.run(),
+            Command::Key(args) => args.run(),
             Command::Checkpoint(args) => args.run(),
             Command::Witness(args) => args.run(),
             Command::Prove(args) => args.run(),
