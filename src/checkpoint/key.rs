@@ -246,11 +246,6 @@ impl VerifyingKey {
         ed25519_dalek::Signature::from_slice(signature)
             .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
     }
-
-    /// Whether both are one Ed25519 key, whatever their names and kinds.
-    pub fn wraps_same_key(&self, other: &VerifyingKey) -> bool {
-        self.key == other.key
-    }
 }
 
 impl fmt::Display for VerifyingKey {

@@ -4,12 +4,13 @@
 //! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
 //! - `upkeep`: what happens in the background;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
-//! - `sign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
+//! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
 mod commit;
 mod core;
+mod cosign;
 mod encode;
 mod follow;
 mod keys;

@@ -16,6 +16,7 @@ use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::Log;
 use crate::log::core::Core;
+use crate::log::cosign;
 use crate::log::encode::with_scratch;
 use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
 use crate::log::signer::{Intended, Signer, key_error};
@@ -187,7 +188,7 @@ pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
 
 fn publish_as(core: &Core, name: &str, note: &str) -> Result<()> {
     let path = core.checkpoints_dir().join(name);
-    let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
+    let published = cosign::publish(&*core.options.disk, &path, note);
     published.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },
         _ => Error::io("publish", &path)(error),
@@ -198,6 +199,8 @@ impl Core {
     /// Whether the signer's key is the one that signs the heads of this log.
     pub(super) fn check_key(&self, signer: &Signer) -> Result<()> {
         let key = signer.verifying_key();
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
         if key.name().as_str() != self.origin {
             return Err(key_error(format!(
                 "expected a key of {}, found one of {}",
@@ -215,8 +218,6 @@ impl Core {
                 self.algorithm
             )));
         }
-        let mut catalog = self.catalog.lock();
-        let catalog = catalog.good()?;
         catalog.refresh()?;
         let vkey = key.to_string();
         let expected = match catalog.state().keys_in_force() {

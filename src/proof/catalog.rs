@@ -247,7 +247,11 @@ fn decode_anchor(parts: &Parts<'_>) -> Result<Anchor, VerifyProofError> {
 }
 
 impl CatalogClaim {
-    fn verify(&self, anchor: &Anchor, log_id: LogId) -> Result<ShownOfCatalog, VerifyProofError> {
+    pub(super) fn verify(
+        &self,
+        anchor: &Anchor,
+        log_id: LogId,
+    ) -> Result<ShownOfCatalog, VerifyProofError> {
         let state = |place: &StatePlace| TreeHead {
             size: TreeSize::new(place.entries),
             root: anchor.state_root,

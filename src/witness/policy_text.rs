@@ -87,7 +87,7 @@ impl Reader {
         if key.kind().head_algorithm().is_none() {
             return Err(PolicyProblem::WitnessKeyOfLog { name: key.name().to_string() });
         }
-        if self.logs.iter().any(|log| log.key.wraps_same_key(&key)) {
+        if self.logs.iter().any(|log| log.key.has_same_secret(&key)) {
             return Err(PolicyProblem::KeyTwice { name: key.name().to_string() });
         }
         self.logs.push(PolicyLog { key, url: url.map(policy_name) });
@@ -106,7 +106,7 @@ impl Reader {
         if key.kind().head_algorithm().is_some() {
             return Err(PolicyProblem::LogKeyOfWitness { name: key.name().to_string() });
         }
-        if self.witnesses.iter().any(|witness| witness.key.wraps_same_key(&key)) {
+        if self.witnesses.iter().any(|witness| witness.key.has_same_secret(&key)) {
             return Err(PolicyProblem::KeyTwice { name: key.name().to_string() });
         }
         self.witnesses.push(Witness { name: policy_name(name), key, url: url.map(policy_name) });

@@ -10,7 +10,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{ProofError, TreeHead, verify_consistency};
 use crate::seq::TreeSize;
 
-/// A checkpoint that a witness may cosign, as soon as it has noted its head durably.
+/// A checkpoint that a witness cosigns, and whose head it notes durably before it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     checkpoint: VerifiedCheckpoint,
@@ -32,8 +32,8 @@ impl Accepted {
         &self.checkpoint
     }
 
-    /// Cosigns. **Only after the head was noted durably**: a witness that forgets what
-    /// it cosigned cosigns two histories.
+    /// Cosigns. **Give the line to nobody before the head was noted durably**: a witness
+    /// that forgets what it cosigned cosigns two histories.
     ///
     /// # Errors
     /// As [`VerifiedCheckpoint::cosign`].

@@ -153,7 +153,7 @@ fn the_go_libraries_refuse_every_altered_file() {
         let good = fs::read(&path).unwrap();
         let fixed = [good.len() / 2, good.len() - 2];
         for n in 0..10 {
-            let anywhere = random(&mut seed) as usize % good.len();
+            let anywhere = usize::try_from(random(&mut seed) % good.len() as u64).unwrap();
             let at = fixed.get(n).copied().unwrap_or(anywhere);
             let mut bad = good.clone();
             bad[at] ^= 1 << (random(&mut seed) % 8);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{NOWHERE, Verifier};
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey};
+use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::Result;
 use crate::log::core::catalog_dir;
 use crate::log::open::checkpoint_files;
@@ -12,6 +12,7 @@ use crate::log::sign;
 impl Verifier<'_> {
     /// The heads to be met: of checkpoints, published and given, and of the catalog.
     pub(super) fn collect_heads(&mut self) -> Result<()> {
+        self.collect_keys();
         let recorded = self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
         for (size, path) in checkpoint_files(&*self.options.disk, self.dir)? {
@@ -20,6 +21,7 @@ impl Verifier<'_> {
                 Err(error) => self.finding_of(error),
             }
         }
+        self.check_catalog_checkpoints()?;
         let options = self.options;
         for checkpoint in &options.checkpoints {
             let path = PathBuf::from("(given checkpoint)");
@@ -64,40 +66,6 @@ impl Verifier<'_> {
             let expected = catalog.state.origin().unwrap_or_default().to_owned();
             self.finding(path, NOWHERE, "origin of the checkpoint", expected, found);
         }
-    }
-
-    /// A published one may be signed by another key of this log, after a change of keys: it
-    /// is then not checked by a given key.
-    fn check_signature(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint, published: bool) {
-        if self.options.keys.is_empty() {
-            return;
-        }
-        let error = match checkpoint.verify(&self.options.keys) {
-            Ok(_) => {
-                self.counts.signatures += 1;
-                return;
-            }
-            Err(error) => error,
-        };
-        let stranger =
-            matches!(error, CheckpointError::Signature(VerifyNoteError::NoKnownSigner { .. }));
-        if stranger && published && checkpoint.verify(&self.recorded_keys()).is_ok() {
-            return;
-        }
-        let found = match error {
-            CheckpointError::Signature(VerifyNoteError::NoKnownSigner { found }) => {
-                let found: Vec<String> =
-                    found.iter().map(|(name, id)| format!("{name} (key id {id})")).collect();
-                format!("only those by {}", found.join(", "))
-            }
-            error => error.to_string(),
-        };
-        self.finding(path, NOWHERE, "checkpoint", "a signature by a given key", found);
-    }
-
-    fn recorded_keys(&self) -> Vec<VerifyingKey> {
-        let Some(catalog) = &self.catalog else { return Vec::new() };
-        catalog.state.keys().filter_map(|key| key.parse().ok()).collect()
     }
 
     pub(super) fn meet_heads(&mut self) {

@@ -7,6 +7,7 @@
 mod doubts;
 mod hashes;
 mod heads;
+mod keys;
 mod reading;
 mod segments;
 
@@ -187,6 +188,7 @@ struct Verifier<'a> {
     tree_lost: bool,
     /// Heads to be met, by size, the next one last.
     heads: Vec<(PathBuf, TreeHead)>,
+    signers: keys::Signers,
     anchors: Vec<(PathBuf, Seq, Anchor)>,
     /// Where every 32nd record of the present segment was met.
     waypoints: Vec<Waypoint>,
@@ -244,6 +246,7 @@ impl<'a> Verifier<'a> {
             frontier: Frontier::new(algorithm),
             tree_lost: false,
             heads: Vec::new(),
+            signers: keys::Signers::default(),
             anchors: Vec::new(),
             waypoints: Vec::new(),
             times: TimeRange::EMPTY,

@@ -9,6 +9,7 @@ mod get;
 mod history;
 mod import;
 mod init;
+mod key;
 mod keygen;
 mod prove;
 mod query;
@@ -17,6 +18,7 @@ mod stats;
 mod tail;
 mod verify;
 mod verify_proof;
+mod witness;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -42,8 +44,12 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     /// Make a key that signs checkpoints
     Keygen(keygen::Keygen),
+    /// Hand over, recover, revoke and retire keys; print the key chain
+    Key(key::Key),
     /// Sign what the log holds now, and publish it
     Checkpoint(checkpoint::Checkpoint),
+    /// Cosign the checkpoints of other machines' logs, as a service
+    Witness(witness::Witness),
     /// Write a file that proves one record to a stranger
     Prove(prove::Prove),
     /// Check a proof file: offline, with nothing but the log's public key
@@ -74,7 +80,9 @@ impl Command {
             Command::Query(args) => args.run(),
             Command::Tail(args) => args.run(),
             Command::Keygen(args) => args.run(),
+            Command::Key(args) => args.run(),
             Command::Checkpoint(args) => args.run(),
+            Command::Witness(args) => args.run(),
             Command::Prove(args) => args.run(),
             Command::VerifyProof(args) => args.run(),
             Command::Verify(args) => args.run(),

@@ -1,3 +1,6 @@
+mod carried;
+mod state;
+
 use proptest::prelude::*;
 
 use super::*;
