@@ -12,6 +12,9 @@ use bulla::checkpoint::{Checkpoint, Note, SigningKey, UnverifiedCheckpoint, Veri
 use bulla::hash::HashAlgorithm;
 use bulla::merkle::{Frontier, TreeHead};
 use bulla::seq::TreeSize;
+use bulla::tiles::{
+    BundleId, EntryBundle, TileHashes, TileId, WIDTH, border_tiles, new_tiles, root_of_border,
+};
 use serde_json::{Value, json};
 
 /// A file of published vectors; `None` only if nobody said where they are.
@@ -140,4 +143,89 @@ fn a_checkpoint_with_a_witness_cosignature_is_read() {
     assert_eq!(Some(time), vector["timestamp"].as_u64());
     assert_eq!(signature.signature.len(), 72);
     assert!(read.verify(&[]).is_err());
+}
+
+/// From c2sp.org/tlog-tiles.
+fn inline_tile_paths() -> Value {
+    json!({ "tile_paths": {
+        "index_1234067": "x001/x234/067",
+        "tree_70000": {
+            "level0_full": 273, "level0_partial_width": 112,
+            "level1_full": 1, "level1_partial_width": 17,
+            "level2_partial_width": 1,
+        },
+        "tree_256": { "level0_full": 1, "level1_partial_width": 1 },
+    } })
+}
+
+#[test]
+fn tiles_are_named_and_counted_as_published() {
+    let file = vectors("c2sp_vectors.json").unwrap_or_else(inline_tile_paths);
+    let paths = &file["tile_paths"];
+    let tile = TileId::new(0, 1_234_067, WIDTH).unwrap();
+    assert_eq!(tile.to_string(), format!("tile/0/{}", text(paths, "index_1234067")));
+    for size in [70_000, 256] {
+        let expected = &paths[format!("tree_{size}")];
+        for level in 0..4 {
+            let tiles: Vec<TileId> = new_tiles(TreeSize::ZERO, TreeSize::new(size))
+                .filter(|tile| tile.level() == level)
+                .collect();
+            let full = tiles.iter().filter(|tile| tile.is_full()).count() as u64;
+            let width = tiles.iter().find(|tile| !tile.is_full()).map_or(0, |tile| tile.width());
+            let of = |what: &str| expected[format!("level{level}_{what}")].as_u64().unwrap_or(0);
+            assert_eq!(full, of("full"), "size {size}, level {level}");
+            assert_eq!(u64::from(width), of("partial_width"), "size {size}, level {level}");
+        }
+    }
+}
+
+/// The tiles and bundles of a log made with other software are the ones we make of its
+/// entries, and the tiles lead to its signed roots.
+#[test]
+fn tiles_and_bundles_of_a_published_log_are_made_alike() {
+    let Some(file) = vectors("c2sp_vectors.json") else { return inline_tiles() };
+    let log = &file["golden_static_log"];
+    let entries: Vec<&[u8]> = log["entries_utf8"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e.as_str().unwrap().as_bytes())
+        .collect();
+    let files = log["files_base64"].as_object().unwrap();
+    let (mut tiles, mut bundles) = (0, 0);
+    for (name, content) in files {
+        let published = STANDARD.decode(content.as_str().unwrap()).unwrap();
+        if let Ok(tile) = name.parse::<TileId>() {
+            assert_eq!(tile.to_string(), *name);
+            let width = usize::from(tile.width());
+            let leaves = entries[..width].iter().map(|entry| HashAlgorithm::Sha256.leaf(&[entry]));
+            let ours = TileHashes::new(tile, leaves.collect()).unwrap();
+            assert_eq!(ours.to_bytes(), published, "{name}");
+            assert_eq!(TileHashes::parse(tile, &published), Ok(ours.clone()));
+            let size = TreeSize::new(width as u64);
+            assert_eq!(border_tiles(size).collect::<Vec<_>>(), [tile]);
+            let root = root_of_border(HashAlgorithm::Sha256, size, &[ours]).unwrap();
+            let signed = text(&log["files_base64"], &format!("checkpoint.{width}"));
+            let signed = UnverifiedCheckpoint::parse(&STANDARD.decode(signed).unwrap()).unwrap();
+            assert_eq!(signed.dangerously_unverified().head(), TreeHead { size, root });
+            tiles += 1;
+        } else if let Ok(bundle) = name.parse::<BundleId>() {
+            let ours = EntryBundle::new(entries[..usize::from(bundle.width())].to_vec()).unwrap();
+            assert_eq!(ours.to_bytes(), published, "{name}");
+            assert_eq!(EntryBundle::parse(bundle, &published), Ok(ours));
+            bundles += 1;
+        } else {
+            assert!(name.starts_with("checkpoint"), "{name}");
+        }
+    }
+    assert_eq!((tiles, bundles), (15, 15));
+}
+
+/// The first tile of the same log, and its checkpoint's root.
+fn inline_tiles() {
+    let tile: TileId = "tile/0/000.p/1".parse().unwrap();
+    let published = STANDARD.decode("0Nc2CrefWKseHj/mStd+LqC8B+NrX0btIiPt2SmN+ek=").unwrap();
+    let hashes = TileHashes::parse(tile, &published).unwrap();
+    let root = root_of_border(HashAlgorithm::Sha256, TreeSize::new(1), &[hashes]).unwrap();
+    assert_eq!(root.as_bytes().as_slice(), published);
 }

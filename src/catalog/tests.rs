@@ -3,6 +3,8 @@
 use super::*;
 use crate::disk::sim::SimDisk;
 use crate::format::catalog_body::{Created, KeyAdded, Sealed};
+use crate::merkle::NodeId;
+use crate::seq::Seq;
 use crate::time::ManualClock;
 
 const DIR: &str = "/catalog";
@@ -213,4 +215,32 @@ fn a_full_disk_refuses_a_record_and_takes_it_later() {
     drop(catalog);
     let (catalog, mended) = open(&disk);
     assert_eq!((catalog.size().get(), mended.len()), (n + 1, 0));
+}
+
+#[test]
+fn records_are_read_by_position_across_segments() {
+    let disk = SimDisk::new(3);
+    let mut catalog = create(&disk);
+    for n in 0..260 {
+        key(&mut catalog, n);
+    }
+    assert!(catalog.segment.header.ordinal >= 3);
+    let read_only =
+        Catalog::open_read_only(Arc::new(disk.clone()), Path::new(DIR), ID, clock()).unwrap();
+    for catalog in [&catalog, &read_only] {
+        for (first, count) in [(0, 1), (0, 256), (100, 161), (259, 2), (260, 1), (7, 0)] {
+            let mut seqs = Vec::new();
+            let mut leaves = Vec::new();
+            let read = catalog.with_records(Seq::new(first), count, |record| {
+                seqs.push(record.head.seq.get());
+                leaves.push(record.leaf(HashAlgorithm::Sha256));
+            });
+            read.unwrap();
+            assert_eq!(seqs, (first..first + u64::from(count)).collect::<Vec<_>>());
+            let stored = catalog.tree().run(NodeId::leaf(first), count).unwrap();
+            assert_eq!(leaves, stored);
+        }
+        assert!(catalog.with_records(Seq::new(260), 2, |_| ()).is_err());
+        assert!(catalog.with_records(Seq::new(261), 1, |_| ()).is_err());
+    }
 }

@@ -2,7 +2,7 @@
 //! shows no payload.
 
 // Clippy lets tests panic, but does not count the functions they share as tests.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 mod running;
 mod served;
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use bulla::{HashAlgorithm, Trust};
-use bulla_cli::export::{ExportError, MainLog, Options, Progress, Summary, export};
+use bulla_cli::export::{CatalogLog, ExportError, MainLog, Options, Progress, Summary, export};
 use running::{at, fine, refused, signed_log};
 use served::{Fixture, check, check_kept, files};
 
@@ -343,6 +343,33 @@ fn nothing_unsigned_and_nothing_that_is_not_sha256_is_exported() {
 }
 
 #[test]
+fn the_catalog_of_a_blake3_log_is_a_log_of_its_own() {
+    let fixture = Fixture::new(HashAlgorithm::Blake3);
+    let key = fixture.key().of_catalog();
+    let mut go_on = |_: Progress| ControlFlow::Continue(());
+    let mut published = Vec::new();
+    for size in [5, 10, 200] {
+        fixture.grow_to(size);
+        fixture.log.rotate().unwrap();
+        let source = CatalogLog::open(&fixture.log_dir()).unwrap();
+        let summary = export(&source, &fixture.out(), &Options::default(), &mut go_on).unwrap();
+        let head = check(&fixture.out(), &key).unwrap();
+        assert_eq!((head.0, head.1), (summary.head.size, summary.head.root));
+        published.push(head.0.get());
+        assert_eq!(check_kept(&fixture.out(), &key).unwrap(), published);
+    }
+    // The log itself does not go to the same directory.
+    let sha256 = Fixture::of(20);
+    let main = MainLog::open(&sha256.log_dir()).unwrap();
+    let error = export(&main, &fixture.out(), &Options::default(), &mut go_on).unwrap_err();
+    assert!(error.to_string().contains("example.com/audit/catalog"), "{error}");
+    // A SHA-256 log signs its own heads, not its catalog's.
+    let catalog = CatalogLog::open(&sha256.log_dir()).unwrap();
+    let error = export(&catalog, &sha256.out(), &Options::default(), &mut go_on).unwrap_err();
+    assert!(matches!(error, ExportError::NoCheckpoint));
+}
+
+#[test]
 fn with_a_key_only_what_it_signed_is_published() {
     let fixture = Fixture::of(20);
     let stranger = Fixture::of(20);
@@ -404,4 +431,61 @@ fn the_command_exports_and_says_what_it_did() {
     refused(2, &["export-tiles", &log, &log]);
     refused(2, &["export-tiles", &at(dir.path(), "none"), &out]);
     refused(2, &["export-tiles", &log, "/dev/full"]);
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_keep_the_log_from_being_exported() {
+    let fixture = Fixture::of(20);
+    let (log, out) = (fixture.log_dir().display().to_string(), fixture.out().display().to_string());
+    let mut child = running::bulla(&["export-tiles", &log, &out])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    check(&fixture.out(), &fixture.key()).unwrap();
+    // A full disk behind standard output is said.
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = running::bulla(&["export-tiles", &log, &out]).stdout(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+/// Needs a mount of its own, which some machines refuse: then it says so.
+#[test]
+fn a_full_disk_is_said_and_leaves_the_log_of_before() {
+    let fixture = Fixture::of(200);
+    let place = fixture.dir.path().join("small");
+    fs::create_dir(&place).unwrap();
+    let kept = fixture.dir.path().join("kept");
+    let script = r#"
+        mount -t tmpfs -o size=256k none "$3" || exit 77
+        "$1" export-tiles "$2" "$3/public" || exit 78
+        "$1" append "$2" --stdin < "$5" > /dev/null && "$1" checkpoint "$2" --key "$6" > /dev/null || exit 79
+        "$1" export-tiles "$2" "$3/public"
+        status=$?
+        cp -r "$3/public" "$4"
+        exit $status"#;
+    let event = r#"{"actor":{"type":"u","id":"a"},"action":"x.y","resource":{"type":"r"}}"#;
+    let events = fixture.dir.path().join("events.jsonl");
+    fs::write(&events, format!("{event}\n").repeat(3000)).unwrap();
+    let log = fixture.log_dir();
+    let (key, vkey) = (fixture.dir.path().join("audit.key"), fixture.key());
+    fixture.log.close().unwrap();
+    let ran = std::process::Command::new("unshare")
+        .args(["-rm", "sh", "-c", script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_bulla"))
+        .args([&log, &place, &kept, &events, &key])
+        .output();
+    let ran = match ran {
+        Ok(ran) if ran.status.code() != Some(77) && ran.status.code() != Some(1) => ran,
+        other => return eprintln!("NOT RUN: no mount of one's own here: {other:?}"),
+    };
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("No space left") && stderr.contains("free some space"), "{stderr}");
+    assert_eq!(check(&kept, &vkey).unwrap().0.get(), 200);
+    // With space again it is taken up where it stopped.
+    let source = MainLog::open(&log).unwrap();
+    export(&source, &kept, &Options::default(), &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(check(&kept, &vkey).unwrap().0.get(), 3201);
 }
