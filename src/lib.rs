@@ -33,8 +33,9 @@ pub use event::{Actor, Event, EventId, InvalidEvent, Json, Outcome, Record, Reso
 pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
-    BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, Progress,
-    Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, VerifyOptions, verify,
+    BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, NotRead,
+    Progress, Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket,
+    VerifyOptions, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

@@ -48,7 +48,7 @@ pub use prove::Disclosure;
 pub use read::{Matches, Records, Snapshot};
 pub use sign::{Signer, SignerError};
 pub use stats::{SegmentInfo, Stats};
-pub use verify::{Finding, Progress, Report, VerifyOptions, verify};
+pub use verify::{Finding, NotRead, Progress, Report, VerifyOptions, verify};
 
 /// An open log. Cheap to clone; all clones are the same log, from any thread.
 ///

@@ -34,7 +34,7 @@ impl Verifier<'_> {
                 self.heads.push((catalog_dir(self.dir), head));
             }
         }
-        self.heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.size));
+        self.heads.sort_by_key(|(_, head)| head.size);
         // Those of the empty log are met before the first record.
         self.meet_heads();
         Ok(())
@@ -101,11 +101,16 @@ impl Verifier<'_> {
     }
 
     pub(super) fn meet_heads(&mut self) {
-        let head = self.frontier.head();
-        while let Some((path, expected)) = self.heads.pop_if(|(_, next)| next.size <= head.size) {
-            if expected.size != head.size {
+        while let Some((path, expected)) = self.heads.get(self.heads_met).cloned() {
+            let size = self.frontier.size();
+            if expected.size > size {
+                return;
+            }
+            self.heads_met += 1;
+            if expected.size != size {
                 continue;
             }
+            let head = self.frontier.head();
             self.settle_doubts(expected.root == head.root);
             if expected.root != head.root {
                 let what = format!("root over {} records", head.size);

@@ -4,149 +4,39 @@
 //! It needs no open log: it works on a log that will not open, on a copy, and on a log
 //! that another process is writing.
 
+mod batches;
 mod doubts;
+mod frames;
 mod hashes;
 mod heads;
+mod marks;
+mod options;
 mod reading;
+mod report;
 mod segments;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::catalog::WholeCatalog;
-use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
-use crate::disk::{Disk, Open, RealDisk};
+use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::{TimeRange, Waypoint};
 use crate::hash::HashAlgorithm;
-use crate::log::core::{lock_path, segments_dir};
+use crate::log::core::{lock_path, segments_dir, tree_dir};
 use crate::log::open::{check_is_log, read_lock};
 use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
 use doubts::Doubt;
-use hashes::StoredHashes;
+use hashes::{HashFiles, StoredHashes};
+use marks::{Marks, MetMark};
+use report::{NOWHERE, Place, finding_of};
 
-/// What to compare the log with.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct VerifyOptions {
-    checkpoints: Vec<UnverifiedCheckpoint>,
-    keys: Vec<VerifyingKey>,
-    disk: Arc<dyn Disk>,
-}
-
-impl VerifyOptions {
-    /// The log against itself: its own hashes, catalog and published checkpoints.
-    pub fn new() -> Self {
-        VerifyOptions { checkpoints: Vec::new(), keys: Vec::new(), disk: Arc::new(RealDisk) }
-    }
-
-    /// Also against a checkpoint that was kept elsewhere: this is what shows that history
-    /// was not rewritten by somebody who has the key.
-    pub fn checkpoint(mut self, checkpoint: UnverifiedCheckpoint) -> Self {
-        self.checkpoints.push(checkpoint);
-        self
-    }
-
-    /// Checks the signatures of all checkpoints by this key, too.
-    pub fn key(mut self, key: VerifyingKey) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// On another disk than the file system.
-    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
-        self.disk = disk;
-        self
-    }
-}
-
-impl Default for VerifyOptions {
-    fn default() -> Self {
-        VerifyOptions::new()
-    }
-}
-
-/// How far a verification has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Bytes of segments read.
-    pub bytes_done: u64,
-    /// Bytes of segments there are.
-    pub bytes_total: u64,
-}
-
-/// One thing that is not as it was written or committed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The file.
-    pub file: PathBuf,
-    /// The segment, if it is in one.
-    pub segment: Option<u64>,
-    /// Where in the file.
-    pub offset: Option<u64>,
-    /// The record, if it is about one.
-    pub seq: Option<Seq>,
-    /// What was looked at.
-    pub what: String,
-    /// What should be there.
-    pub expected: String,
-    /// What is there.
-    pub found: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file.display())?;
-        if let Some(segment) = self.segment {
-            write!(f, "segment {segment}, ")?;
-        }
-        if let Some(offset) = self.offset {
-            write!(f, "offset {offset}, ")?;
-        }
-        if let Some(seq) = self.seq {
-            write!(f, "record {seq}, ")?;
-        }
-        write!(f, "{}: expected {}, found {}", self.what, self.expected, self.found)
-    }
-}
-
-/// What a verification found.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Report {
-    /// Everything that is not as it should be; empty: the log is as it was written.
-    pub findings: Vec<Finding>,
-    /// Segments read.
-    pub segments: u64,
-    /// Records that were hashed again.
-    pub records: u64,
-    /// Bytes of segments read.
-    pub bytes: u64,
-    /// The tree head that the records lead to; of damaged ones the stored hash counts.
-    pub head: TreeHead,
-    /// Checkpoints that were compared with it, published and given ones.
-    pub checkpoints: u64,
-    /// Those of them that were given in the options.
-    pub given: u64,
-    /// Those of them whose signature by a given key was checked and is right.
-    pub signatures: u64,
-    /// Anchors that were compared with the catalog.
-    pub anchors: u64,
-}
-
-impl Report {
-    /// Whether nothing was found.
-    pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
-    }
-}
+pub use options::VerifyOptions;
+pub use report::{Finding, NotRead, Progress, Report};
 
 /// Verifies the log in a directory.
 ///
@@ -162,15 +52,10 @@ pub fn verify(
     verifier.collect_heads()?;
     verifier.segments()?;
     verifier.settle_doubts(false);
+    verifier.check_marks_met();
     verifier.compare_catalog();
     Ok(verifier.report())
 }
-
-/// Segment, offset and record of a finding, as far as they are known.
-type Place = (Option<u64>, Option<u64>, Option<Seq>);
-
-/// Of a finding that is about a whole file.
-const NOWHERE: Place = (None, None, None);
 
 /// The state of one verification.
 struct Verifier<'a> {
@@ -179,15 +64,21 @@ struct Verifier<'a> {
     log_id: LogId,
     progress: &'a mut dyn FnMut(Progress),
     findings: Vec<Finding>,
+    warnings: Vec<Finding>,
     catalog: Option<WholeCatalog>,
     sealed: Vec<Sealed>,
     stored: StoredHashes,
     frontier: Frontier,
     /// Set when neither records nor stored hashes tell how the tree goes on.
     tree_lost: bool,
-    /// Heads to be met, by size, the next one last.
+    /// Heads to be met, by size, and how many were.
     heads: Vec<(PathBuf, TreeHead)>,
-    anchors: Vec<(PathBuf, Seq, Anchor)>,
+    heads_met: usize,
+    anchors: Vec<MetAnchor>,
+    marks: Vec<MetMark>,
+    /// Records below this are not read.
+    since: TreeSize,
+    not_read: Option<NotRead>,
     /// Where every 32nd record of the present segment was met.
     waypoints: Vec<Waypoint>,
     /// Times of the records of the present segment, how many were met, and the newest
@@ -197,6 +88,8 @@ struct Verifier<'a> {
     /// Whether records of the present segment could not be met.
     lost: bool,
     last_anchor: TreeSize,
+    /// Segments with such records.
+    lossy: Vec<u64>,
     doubts: Vec<Doubt>,
     /// Leaves of altered records.
     altered: Vec<NodeId>,
@@ -204,6 +97,14 @@ struct Verifier<'a> {
     durable: TreeSize,
     bytes_total: u64,
     counts: Counts,
+}
+
+/// An anchor, and where it stands.
+#[derive(Clone, Copy, Debug)]
+struct MetAnchor {
+    ordinal: u64,
+    seq: Seq,
+    anchor: Anchor,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -230,26 +131,35 @@ impl<'a> Verifier<'a> {
         findings.extend(damage);
         let sealed = catalog.as_ref().map(|catalog| catalog.state.segments().collect());
         let algorithm = algorithm(dir, options, catalog.as_ref())?;
-        let stored = StoredHashes::open(&*options.disk, dir, log_id, algorithm)?;
-        let durable = durable.max(stored.size());
+        let marks = reading::marks(dir, options, log_id)?;
+        let newest = marks.newest().filter(|mark| mark.frontier.algorithm() == algorithm);
+        let marked = newest.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
+        let files = HashFiles::open(&*options.disk, &tree_dir(dir), algorithm, marked)?;
+        let durable = durable.max(marked);
         Ok(Verifier {
             dir,
             options,
             log_id,
             progress,
             findings,
+            warnings: Vec::new(),
             catalog,
             sealed: sealed.unwrap_or_default(),
-            stored,
+            stored: StoredHashes::new(files),
             frontier: Frontier::new(algorithm),
             tree_lost: false,
             heads: Vec::new(),
+            heads_met: 0,
             anchors: Vec::new(),
+            marks: marks.marks,
+            since: TreeSize::ZERO,
+            not_read: None,
             waypoints: Vec::new(),
             times: TimeRange::EMPTY,
             met: 0,
             lost: false,
             last_anchor: TreeSize::ZERO,
+            lossy: Vec::new(),
             doubts: Vec::new(),
             altered: Vec::new(),
             durable,
@@ -259,13 +169,13 @@ impl<'a> Verifier<'a> {
     }
 
     fn compare_catalog(&mut self) {
-        let (size, marked) = (self.frontier.size(), self.stored.size());
+        let (size, marked) = (self.frontier.size(), self.stored.files.size());
         if size < marked && !self.tree_lost {
             let dir = segments_dir(self.dir);
             let expected = format!("{marked} records, which the mark says were durable");
             self.finding(&dir, NOWHERE, "records", expected, format!("{size} records"));
         }
-        for (path, head) in std::mem::take(&mut self.heads) {
+        for (path, head) in self.heads.split_off(self.heads_met) {
             if self.tree_lost {
                 break; // reported where it was lost
             }
@@ -274,10 +184,10 @@ impl<'a> Verifier<'a> {
             self.finding(&path, NOWHERE, "signed head", expected, found);
         }
         let anchors = std::mem::take(&mut self.anchors);
-        if let Some(newest) = anchors.iter().map(|(_, _, anchor)| anchor.catalog_size).max() {
+        if let Some(newest) = anchors.iter().map(|met| met.anchor.catalog_size).max() {
             self.refresh_catalog(newest);
         }
-        for (path, seq, anchor) in &anchors {
+        for MetAnchor { ordinal, seq, anchor } in &anchors {
             let Some(catalog) = &self.catalog else { break };
             let root = catalog.root_at(anchor.catalog_size);
             if root == Some(anchor.catalog_root) {
@@ -288,7 +198,9 @@ impl<'a> Verifier<'a> {
                 None => format!("a catalog of {} records", catalog.size()),
             };
             let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
-            self.finding(path, (None, None, Some(*seq)), "anchored catalog", expected, found);
+            let path = segment::path(&segments_dir(self.dir), *ordinal);
+            let place = (Some(*ordinal), None, Some(*seq));
+            self.finding(&path, place, "anchored catalog", expected, found);
         }
         self.anchors = anchors;
     }
@@ -301,10 +213,18 @@ impl<'a> Verifier<'a> {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        let (segment, offset, seq) = place;
-        let (file, what) = (file.to_owned(), what.to_owned());
-        let (expected, found) = (expected.into(), found.into());
-        self.findings.push(Finding { file, segment, offset, seq, what, expected, found });
+        self.findings.push(Finding::at(file, place, what, expected.into(), found.into()));
+    }
+
+    fn warning(
+        &mut self,
+        file: &Path,
+        place: Place,
+        what: &str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        self.warnings.push(Finding::at(file, place, what, expected.into(), found.into()));
     }
 
     fn finding_of(&mut self, error: Error) {
@@ -314,6 +234,7 @@ impl<'a> Verifier<'a> {
     fn report(self) -> Report {
         Report {
             findings: self.findings,
+            warnings: self.warnings,
             segments: self.counts.segments,
             records: self.counts.records,
             bytes: self.counts.bytes,
@@ -322,22 +243,9 @@ impl<'a> Verifier<'a> {
             given: self.counts.given,
             signatures: self.counts.signatures,
             anchors: self.anchors.len() as u64,
+            not_read: self.not_read,
         }
     }
-}
-
-/// An error as a finding.
-fn finding_of(dir: &Path, error: Error) -> Finding {
-    let (file, offset, what, expected, found) = match error {
-        Error::Corrupt { path, offset, expected, found } => {
-            (path, Some(offset), "damage".to_owned(), expected, found)
-        }
-        Error::Tampered { what, expected, found } => (dir.to_owned(), None, what, expected, found),
-        other => {
-            (dir.to_owned(), None, "log".to_owned(), "to be readable".into(), other.to_string())
-        }
-    };
-    Finding { file, segment: None, offset, seq: None, what, expected, found }
 }
 
 /// Records that the writer says are durable: they must be there, and whole.

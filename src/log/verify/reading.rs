@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::{Counts, Doubt, Finding, Progress, Verifier, VerifyOptions, finding_of};
+use super::{
+    Counts, Doubt, Finding, Marks, MetMark, Progress, Verifier, VerifyOptions, finding_of,
+};
 use crate::catalog::WholeCatalog;
 use crate::disk::Open;
 use crate::error::Result;
@@ -13,15 +15,27 @@ use crate::format::LogId;
 use crate::format::header::SegmentHeader;
 use crate::log::core::{catalog_dir, segments_dir};
 use crate::log::stats;
-use crate::merkle::{Frontier, NodeId, TreeHead};
+use crate::merkle::{Frontier, NodeId};
 use crate::segment;
 use crate::segment::bytes::SegmentFile;
 use crate::seq::TreeSize;
 
 /// What changes under the reader is read so often at most.
-const READINGS: u32 = 8;
+pub(super) const READINGS: u32 = 8;
 /// Time for a writer to finish a write.
-const A_WRITE: Duration = Duration::from_millis(3);
+pub(super) const A_WRITE: Duration = Duration::from_millis(3);
+
+/// The marks, read again if a slot looks half written.
+pub(super) fn marks(dir: &Path, options: &VerifyOptions, log_id: LogId) -> Result<Marks> {
+    for _ in 1..READINGS {
+        let marks = Marks::read(dir, options, log_id)?;
+        if marks.bad.is_empty() {
+            return Ok(marks);
+        }
+        thread::sleep(A_WRITE);
+    }
+    Marks::read(dir, options, log_id)
+}
 
 /// The better copy of the catalog, and what is wrong with the copies.
 pub(super) fn catalog(
@@ -81,7 +95,10 @@ struct Before {
     anchors: usize,
     altered: Vec<NodeId>,
     doubts: Vec<Doubt>,
-    heads: Vec<(PathBuf, TreeHead)>,
+    heads_met: usize,
+    marks: Vec<MetMark>,
+    lossy: usize,
+    warnings: usize,
     frontier: Frontier,
     tree_lost: bool,
     last_anchor: TreeSize,
@@ -129,10 +146,12 @@ impl Verifier<'_> {
         for reading in 1.. {
             let header = self.segment(file, last, previous)?;
             let found = self.findings.get(before.findings..).unwrap_or_default();
+            let warned = self.warnings.get(before.warnings..).unwrap_or_default();
+            let found = [found, warned].concat();
             if found.is_empty() || found == earlier || reading >= READINGS {
                 return Ok(header);
             }
-            earlier = found.to_vec();
+            earlier = found;
             thread::sleep(A_WRITE);
             self.put_back(&before);
             self.refresh_catalog(TreeSize::new(u64::MAX));
@@ -146,7 +165,10 @@ impl Verifier<'_> {
             anchors: self.anchors.len(),
             altered: self.altered.clone(),
             doubts: self.doubts.clone(),
-            heads: self.heads.clone(),
+            heads_met: self.heads_met,
+            marks: self.marks.clone(),
+            lossy: self.lossy.len(),
+            warnings: self.warnings.len(),
             frontier: self.frontier.clone(),
             tree_lost: self.tree_lost,
             last_anchor: self.last_anchor,
@@ -159,7 +181,10 @@ impl Verifier<'_> {
         self.anchors.truncate(before.anchors);
         self.altered.clone_from(&before.altered);
         self.doubts.clone_from(&before.doubts);
-        self.heads.clone_from(&before.heads);
+        self.heads_met = before.heads_met;
+        self.marks.clone_from(&before.marks);
+        self.lossy.truncate(before.lossy);
+        self.warnings.truncate(before.warnings);
         self.frontier.clone_from(&before.frontier);
         self.tree_lost = before.tree_lost;
         self.last_anchor = before.last_anchor;

@@ -1,0 +1,139 @@
+//! The mark file: where recovery would start must be a place that the records lead to.
+
+use std::path::PathBuf;
+
+use super::Verifier;
+use crate::disk::{Open, read_exact_at};
+use crate::error::{Error, Result};
+use crate::format::mark::{Mark, SLOT_LEN};
+use crate::log::core::tree_dir;
+use crate::merkle::TreeHead;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::scan::Position;
+use crate::seq::TreeSize;
+
+/// A mark that was read, to be met while the segments are walked.
+#[derive(Clone, Debug)]
+pub(super) struct MetMark {
+    pub(super) mark: Mark,
+    /// Offset of its slot.
+    pub(super) slot: u64,
+    met: bool,
+}
+
+/// A slot that holds neither a mark of this log nor nothing.
+pub(super) struct BadSlot {
+    pub(super) offset: u64,
+    pub(super) found: String,
+}
+
+/// The marks, and what is wrong with the file.
+pub(super) struct Marks {
+    pub(super) path: PathBuf,
+    pub(super) marks: Vec<MetMark>,
+    pub(super) bad: Vec<BadSlot>,
+}
+
+impl Marks {
+    pub(super) fn newest(&self) -> Option<&Mark> {
+        self.marks.iter().map(|met| &met.mark).max_by_key(|mark| mark.generation)
+    }
+
+    pub(super) fn read(
+        dir: &std::path::Path,
+        options: &super::VerifyOptions,
+        log_id: crate::format::LogId,
+    ) -> Result<Self> {
+        let path = tree_dir(dir).join("mark");
+        let mut marks = Marks { path, marks: Vec::new(), bad: Vec::new() };
+        let (disk, path) = (&options.disk, &marks.path);
+        if !disk.exists(path).map_err(Error::io("look for", path))? {
+            marks.bad.push(BadSlot { offset: 0, found: "no file".to_owned() });
+            return Ok(marks);
+        }
+        let file = disk.open(path, Open::Read).map_err(Error::io("open", path))?;
+        let len = file.len().map_err(Error::io("stat", path))?;
+        let whole = 2 * SLOT_LEN as u64;
+        if len != 0 && len != whole {
+            let found = format!("{len} bytes");
+            marks.bad.push(BadSlot { offset: len.min(whole), found });
+        }
+        for slot in [0, SLOT_LEN as u64] {
+            let mut bytes = vec![0; SLOT_LEN];
+            if read_exact_at(&*file, &mut bytes, slot).is_err() {
+                continue; // the length tells
+            }
+            match Mark::decode(&bytes) {
+                Ok(mark) if mark.log_id == log_id => {
+                    marks.marks.push(MetMark { mark, slot, met: false });
+                }
+                Ok(mark) => {
+                    let found = format!("a mark of log {}", mark.log_id);
+                    marks.bad.push(BadSlot { offset: slot, found });
+                }
+                // The slot of generation 0 is never written.
+                Err(_) if bytes.iter().all(|byte| *byte == 0) => {}
+                Err(error) => marks.bad.push(BadSlot { offset: slot, found: error.to_string() }),
+            }
+        }
+        Ok(marks)
+    }
+}
+
+impl Verifier<'_> {
+    /// Compares a mark with what stands at its place, when the walk comes there.
+    pub(super) fn meet_marks(&mut self, segment: &SegmentFile, at: Position) {
+        let here = (segment.header.ordinal, at.offset);
+        let mut wrong = Vec::new();
+        for met in &mut self.marks {
+            let mark = &met.mark;
+            if (mark.ordinal, mark.offset) != here || met.met {
+                continue;
+            }
+            met.met = true;
+            if self.lost || self.tree_lost || self.frontier.size() != at.size {
+                continue; // reported already
+            }
+            let (times, mut found) = (&self.times, Vec::new());
+            let mut check = |what: &str, same: bool| {
+                if !same {
+                    found.push(what.to_owned());
+                }
+            };
+            check("nonce", mark.nonce == segment.header.nonce);
+            let head = TreeHead { size: mark.frontier.size(), root: mark.frontier.root() };
+            check("size and peaks", head == self.frontier.head());
+            if head.size > segment.header.first {
+                check("newest time", mark.last_recorded_at == times.recorded.1);
+                check("first time", mark.recorded_min == times.recorded.0);
+                check("times of events", mark.occurred == times.occurred);
+            }
+            check("newest anchor", mark.last_anchor == self.last_anchor);
+            wrong.extend(found.into_iter().map(|what| (met.slot, what)));
+        }
+        for (slot, what) in wrong {
+            let path = tree_dir(self.dir).join("mark");
+            let expected = "what the records before it lead to";
+            let place = (None, Some(slot), None);
+            self.finding(&path, place, &format!("mark: {what}"), expected, "something else");
+        }
+    }
+
+    /// A mark that no walk came by.
+    pub(super) fn check_marks_met(&mut self) {
+        let size: TreeSize = self.frontier.size();
+        let reached = |met: &&MetMark| !met.met && met.mark.frontier.size() <= size;
+        let missed: Vec<MetMark> = self.marks.iter().filter(reached).cloned().collect();
+        for MetMark { mark, slot, .. } in missed {
+            // It was met unless records that it stands behind are gone, or were not read.
+            let lossy = self.lossy.contains(&mark.ordinal);
+            if self.tree_lost || lossy || mark.frontier.size() < self.since {
+                continue;
+            }
+            let path = tree_dir(self.dir).join("mark");
+            let expected = format!("the end of a frame of segment {}", mark.ordinal);
+            let found = format!("offset {}, where none ends", mark.offset);
+            self.finding(&path, (None, Some(slot), None), "mark", expected, found);
+        }
+    }
+}
