@@ -17,7 +17,7 @@ use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::Log;
-use crate::log::core::Core;
+use crate::log::core::{Core, checkpoints_dir};
 use crate::log::encode::with_scratch;
 use crate::log::open::checkpoint_files;
 use crate::merkle::TreeHead;
@@ -218,6 +218,21 @@ pub(super) fn latest(disk: &dyn Disk, dir: &Path) -> Result<Option<UnverifiedChe
     }
 }
 
+/// The text of a published checkpoint.
+pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
+    let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Where the checkpoint of this size is published.
+pub(super) fn published_path(dir: &Path, algorithm: HashAlgorithm, size: u64) -> PathBuf {
+    let ending = match algorithm {
+        HashAlgorithm::Sha256 => "checkpoint",
+        HashAlgorithm::Blake3 => "bulla-checkpoint",
+    };
+    checkpoints_dir(dir).join(format!("{size:016}.{ending}"))
+}
+
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {
     let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
     UnverifiedCheckpoint::parse(&bytes)
@@ -226,11 +241,7 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint>
 
 /// Puts a checkpoint into `checkpoints/`, durably.
 pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let ending = match core.algorithm {
-        HashAlgorithm::Sha256 => "checkpoint",
-        HashAlgorithm::Blake3 => "bulla-checkpoint",
-    };
-    let path = core.checkpoints_dir().join(format!("{:016}.{ending}", size.get()));
+    let path = published_path(&core.dir, core.algorithm, size.get());
     let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
     published.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },

@@ -129,7 +129,9 @@ impl Verifier<'_> {
         for (seq, anchor) in &checked.anchors {
             self.met_anchor(MetAnchor { ordinal, seq: *seq, anchor: *anchor });
         }
-        self.times.join(&checked.times);
+        if !checked.leaves.is_empty() {
+            self.times.join(&checked.times);
+        }
         self.waypoints.extend_from_slice(&checked.waypoints);
         self.counts.records += checked.leaves.len() as u64;
         self.met += checked.leaves.len() as u64;

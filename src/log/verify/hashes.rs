@@ -145,6 +145,13 @@ impl HashFiles {
         hashes.pop()
     }
 
+    /// Leaves in the file of level 0, whether they must be there or not.
+    pub(super) fn stored_leaves(&self) -> Result<u64> {
+        let Some(Some(file)) = self.files.first() else { return Ok(0) };
+        let len = file.len().map_err(Error::io("stat", &level_path(&self.dir, 0)))?;
+        Ok(len.saturating_sub(LEVEL_HEADER_LEN as u64) / Hash::LEN as u64)
+    }
+
     /// What stands behind the last hash that a tree of this size can have: the file, and
     /// where.
     pub(super) fn surplus(&self, size: TreeSize) -> Result<Vec<(PathBuf, u64, u64)>> {

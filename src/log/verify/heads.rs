@@ -8,20 +8,26 @@ use crate::error::Result;
 use crate::log::core::catalog_dir;
 use crate::log::open::checkpoint_files;
 use crate::log::sign;
+use crate::seq::TreeSize;
 
 impl Verifier<'_> {
     /// The heads to be met: of checkpoints, published and given, and of the catalog.
     pub(super) fn collect_heads(&mut self) -> Result<()> {
-        let recorded = self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.signed.clone());
+        let recorded =
+            self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.whole.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
         for (size, path) in checkpoint_files(&*self.options.disk, self.dir)? {
             match sign::read(&*self.options.disk, &path) {
-                Ok(checkpoint) => self.published_checkpoint(size, path, &checkpoint),
+                Ok(checkpoint) => {
+                    self.compare_note(size, &path)?;
+                    self.published_checkpoint(size, path, &checkpoint);
+                }
                 Err(error) => self.finding_of(error),
             }
         }
         let options = self.options;
-        for checkpoint in &options.checkpoints {
+        self.unpublished()?;
+        for checkpoint in options.checkpoints.iter().chain(&options.since) {
             let path = PathBuf::from("(given checkpoint)");
             self.check_origin(&path, checkpoint);
             self.check_signature(&path, checkpoint, false);
@@ -57,8 +63,63 @@ impl Verifier<'_> {
         self.counts.checkpoints += 1;
     }
 
+    /// A published note is the one that was recorded; others may have added signatures.
+    fn compare_note(&mut self, size: u64, path: &Path) -> Result<()> {
+        let bytes = sign::read_text(&*self.options.disk, path)?;
+        let lines = |text: &str| -> (String, Vec<String>) {
+            let (body, signatures) = text.split_once("\n\n").unwrap_or((text, ""));
+            (body.to_owned(), signatures.lines().map(str::to_owned).collect())
+        };
+        let (body, signatures) = lines(&bytes);
+        let is_recorded = |note: &String| {
+            let (recorded, by) = lines(note);
+            recorded == body && by.iter().all(|line| signatures.contains(line))
+        };
+        for reading in 0..2 {
+            let Some(catalog) = &self.catalog else { return Ok(()) };
+            match catalog.facts.notes.get(&size) {
+                Some(notes) if notes.iter().any(is_recorded) => return Ok(()),
+                Some(_) => {
+                    let expected = "the note that the catalog recorded";
+                    self.finding(path, NOWHERE, "checkpoint", expected, "another one");
+                    return Ok(());
+                }
+                // It was recorded before it was published: perhaps since the catalog was read.
+                None if reading == 0 => self.refresh_catalog(TreeSize::new(u64::MAX)),
+                None => {}
+            }
+        }
+        self.finding(path, NOWHERE, "checkpoint", "a record of it in the catalog", "none");
+        Ok(())
+    }
+
+    /// Recorded heads without a file. The newest may lack it: a crash came in between.
+    fn unpublished(&mut self) -> Result<()> {
+        let Some(catalog) = &self.catalog else { return Ok(()) };
+        let mut sizes: Vec<u64> = catalog.facts.notes.keys().copied().collect();
+        for _ in 0..super::reading::READINGS {
+            let files = checkpoint_files(&*self.options.disk, self.dir)?;
+            sizes.retain(|size| !files.iter().any(|(published, _)| published == size));
+            if sizes.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(super::reading::A_WRITE);
+        }
+        let newest = self.catalog.as_ref().and_then(|c| c.facts.notes.keys().next_back().copied());
+        for size in sizes {
+            let path = sign::published_path(self.dir, self.frontier.algorithm(), size);
+            let expected = "the checkpoint that the catalog recorded";
+            if Some(size) == newest {
+                self.warning(&path, NOWHERE, "checkpoint", expected, "no file");
+            } else {
+                self.finding(&path, NOWHERE, "checkpoint", expected, "no file");
+            }
+        }
+        Ok(())
+    }
+
     fn check_origin(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
-        let created = self.catalog.as_ref().and_then(|catalog| catalog.state.created());
+        let created = self.catalog.as_ref().and_then(|catalog| catalog.whole.state.created());
         let Some(expected) = created.map(|created| created.origin.to_owned()) else { return };
         let found = checkpoint.dangerously_unverified().origin();
         if found != expected {
@@ -97,7 +158,25 @@ impl Verifier<'_> {
 
     fn recorded_keys(&self) -> Vec<VerifyingKey> {
         let Some(catalog) = &self.catalog else { return Vec::new() };
-        catalog.state.keys().filter_map(|key| key.parse().ok()).collect()
+        catalog.whole.state.keys().filter_map(|key| key.parse().ok()).collect()
+    }
+
+    /// The last record under every signed head is an anchor: it binds the catalog.
+    pub(super) fn check_heads_anchored(&mut self) {
+        if self.tree_lost || !self.lossy.is_empty() {
+            return; // it may be among the records that were not met
+        }
+        let met = self.heads.iter().filter(|(_, head)| head.size > self.since);
+        let mut bare = Vec::new();
+        for (path, seq) in met.filter_map(|(path, head)| Some((path, head.size.last_seq()?))) {
+            if self.anchors.binary_search_by_key(&seq, |met| met.seq).is_err() {
+                bare.push((path.clone(), seq));
+            }
+        }
+        for (path, seq) in bare {
+            let place = (None, None, Some(seq));
+            self.finding(&path, place, "last record under the head", "an anchor", "another one");
+        }
     }
 
     pub(super) fn meet_heads(&mut self) {

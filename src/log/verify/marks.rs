@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Verifier;
+use super::report::Finding;
 use crate::disk::{Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::mark::{Mark, SLOT_LEN};
@@ -25,6 +26,7 @@ pub(super) struct MetMark {
 pub(super) struct BadSlot {
     pub(super) offset: u64,
     pub(super) found: String,
+    zeros: bool,
 }
 
 /// The marks, and what is wrong with the file.
@@ -35,6 +37,17 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// What is wrong with the file: a crash may have torn one slot, and a file that is
+    /// missing is made anew.
+    pub(super) fn oddities(&self) -> Vec<Finding> {
+        let finding = |bad: &BadSlot| {
+            let place = (None, Some(bad.offset), None);
+            let expected = "two slots, each with a mark of this log or not used".to_owned();
+            Finding::at(&self.path, place, "mark", expected, bad.found.clone())
+        };
+        self.bad.iter().map(finding).collect()
+    }
+
     pub(super) fn newest(&self) -> Option<&Mark> {
         self.marks.iter().map(|met| &met.mark).max_by_key(|mark| mark.generation)
     }
@@ -48,7 +61,7 @@ impl Marks {
         let mut marks = Marks { path, marks: Vec::new(), bad: Vec::new() };
         let (disk, path) = (&options.disk, &marks.path);
         if !disk.exists(path).map_err(Error::io("look for", path))? {
-            marks.bad.push(BadSlot { offset: 0, found: "no file".to_owned() });
+            marks.bad.push(BadSlot { offset: 0, found: "no file".to_owned(), zeros: false });
             return Ok(marks);
         }
         let file = disk.open(path, Open::Read).map_err(Error::io("open", path))?;
@@ -56,7 +69,7 @@ impl Marks {
         let whole = 2 * SLOT_LEN as u64;
         if len != 0 && len != whole {
             let found = format!("{len} bytes");
-            marks.bad.push(BadSlot { offset: len.min(whole), found });
+            marks.bad.push(BadSlot { offset: len.min(whole), found, zeros: false });
         }
         for slot in [0, SLOT_LEN as u64] {
             let mut bytes = vec![0; SLOT_LEN];
@@ -69,14 +82,30 @@ impl Marks {
                 }
                 Ok(mark) => {
                     let found = format!("a mark of log {}", mark.log_id);
-                    marks.bad.push(BadSlot { offset: slot, found });
+                    marks.bad.push(BadSlot { offset: slot, found, zeros: false });
                 }
-                // The slot of generation 0 is never written.
-                Err(_) if bytes.iter().all(|byte| *byte == 0) => {}
-                Err(error) => marks.bad.push(BadSlot { offset: slot, found: error.to_string() }),
+                Err(error) => {
+                    let zeros = bytes.iter().all(|byte| *byte == 0);
+                    marks.bad.push(BadSlot { offset: slot, found: error.to_string(), zeros });
+                }
             }
         }
+        marks.first_mark_stands_alone();
+        let leaves = crate::tree::level_path(&tree_dir(dir), 0);
+        let hashed = disk.exists(&leaves).map_err(Error::io("look for", &leaves))?;
+        if len == 0 && hashed {
+            let found = "an empty file, beside hash files".to_owned();
+            marks.bad.push(BadSlot { offset: 0, found, zeros: false });
+        }
         Ok(marks)
+    }
+
+    /// The first mark of a log is written to the second slot: the first one is zeros then.
+    fn first_mark_stands_alone(&mut self) {
+        let first = self.marks.first().is_some_and(|met| met.mark.generation == 1);
+        if first {
+            self.bad.retain(|bad| !(bad.offset == 0 && bad.zeros));
+        }
     }
 }
 

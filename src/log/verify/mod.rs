@@ -5,7 +5,9 @@
 //! that another process is writing.
 
 mod batches;
+mod catalog;
 mod doubts;
+mod files;
 mod frames;
 mod hashes;
 mod heads;
@@ -14,10 +16,10 @@ mod options;
 mod reading;
 mod report;
 mod segments;
+mod since;
 
 use std::path::{Path, PathBuf};
 
-use crate::catalog::WholeCatalog;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
@@ -30,11 +32,14 @@ use crate::log::open::{check_is_log, read_lock};
 use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
+use catalog::ReadCatalog;
 use doubts::Doubt;
 use hashes::{HashFiles, StoredHashes};
 use marks::{Marks, MetMark};
 use report::{NOWHERE, Place, finding_of};
 
+pub(super) use catalog::DIGEST_MARK;
+pub(super) use files::digest_of;
 pub use options::VerifyOptions;
 pub use report::{Finding, NotRead, Progress, Report};
 
@@ -49,11 +54,15 @@ pub fn verify(
 ) -> Result<Report> {
     let log_id = check_is_log(&*options.disk, dir)?;
     let mut verifier = Verifier::new(dir, options, log_id, progress)?;
+    if let Some(checkpoint) = &options.since {
+        verifier.begin_since(checkpoint);
+    }
     verifier.collect_heads()?;
     verifier.segments()?;
     verifier.settle_doubts(false);
     verifier.check_marks_met();
     verifier.compare_catalog();
+    verifier.other_files()?;
     Ok(verifier.report())
 }
 
@@ -65,7 +74,7 @@ struct Verifier<'a> {
     progress: &'a mut dyn FnMut(Progress),
     findings: Vec<Finding>,
     warnings: Vec<Finding>,
-    catalog: Option<WholeCatalog>,
+    catalog: Option<ReadCatalog>,
     sealed: Vec<Sealed>,
     stored: StoredHashes,
     frontier: Frontier,
@@ -124,14 +133,14 @@ impl<'a> Verifier<'a> {
         log_id: LogId,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<Self> {
-        let mut findings = Vec::new();
         // First what says how far the log goes, then what must go that far.
         let durable = durable_size(dir, options, log_id);
-        let (catalog, damage) = reading::catalog(dir, options, log_id);
-        findings.extend(damage);
-        let sealed = catalog.as_ref().map(|catalog| catalog.state.segments().collect());
+        let (catalog, doubtful) = reading::catalog(dir, options, log_id);
+        let (findings, mut warnings) = (doubtful.findings, doubtful.warnings);
+        let sealed = catalog.as_ref().map(|catalog| catalog.whole.state.segments().collect());
         let algorithm = algorithm(dir, options, catalog.as_ref())?;
         let marks = reading::marks(dir, options, log_id)?;
+        warnings.extend(marks.oddities());
         let newest = marks.newest().filter(|mark| mark.frontier.algorithm() == algorithm);
         let marked = newest.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
         let files = HashFiles::open(&*options.disk, &tree_dir(dir), algorithm, marked)?;
@@ -142,7 +151,7 @@ impl<'a> Verifier<'a> {
             log_id,
             progress,
             findings,
-            warnings: Vec::new(),
+            warnings,
             catalog,
             sealed: sealed.unwrap_or_default(),
             stored: StoredHashes::new(files),
@@ -183,23 +192,31 @@ impl<'a> Verifier<'a> {
             let found = format!("only {} records", self.frontier.size());
             self.finding(&path, NOWHERE, "signed head", expected, found);
         }
+        self.check_heads_anchored();
         let anchors = std::mem::take(&mut self.anchors);
         if let Some(newest) = anchors.iter().map(|met| met.anchor.catalog_size).max() {
             self.refresh_catalog(newest);
         }
         for MetAnchor { ordinal, seq, anchor } in &anchors {
             let Some(catalog) = &self.catalog else { break };
-            let root = catalog.root_at(anchor.catalog_size);
+            let root = catalog.whole.root_at(anchor.catalog_size);
+            let path = segment::path(&segments_dir(self.dir), *ordinal);
+            let place = (Some(*ordinal), None, Some(*seq));
             if root == Some(anchor.catalog_root) {
+                let before = anchor.catalog_size.last_seq().map(Seq::get).and_then(to_index);
+                let state = before.and_then(|at| catalog.facts.state_roots.get(at)).copied();
+                if state != Some(anchor.state_root) {
+                    let expected = state.map_or("none".to_owned(), |root| root.to_string());
+                    let found = anchor.state_root.to_string();
+                    self.finding(&path, place, "anchored state", expected, found);
+                }
                 continue;
             }
             let found = match root {
                 Some(root) => root.to_string(),
-                None => format!("a catalog of {} records", catalog.size()),
+                None => format!("a catalog of {} records", catalog.whole.size()),
             };
             let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
-            let path = segment::path(&segments_dir(self.dir), *ordinal);
-            let place = (Some(*ordinal), None, Some(*seq));
             self.finding(&path, place, "anchored catalog", expected, found);
         }
         self.anchors = anchors;
@@ -248,6 +265,10 @@ impl<'a> Verifier<'a> {
     }
 }
 
+fn to_index(number: u64) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
 /// Records that the writer says are durable: they must be there, and whole.
 fn durable_size(dir: &Path, options: &VerifyOptions, log_id: LogId) -> TreeSize {
     let file = options.disk.open(&lock_path(dir), Open::Read).ok();
@@ -258,9 +279,9 @@ fn durable_size(dir: &Path, options: &VerifyOptions, log_id: LogId) -> TreeSize 
 fn algorithm(
     dir: &Path,
     options: &VerifyOptions,
-    catalog: Option<&WholeCatalog>,
+    catalog: Option<&ReadCatalog>,
 ) -> Result<HashAlgorithm> {
-    let created = catalog.and_then(|catalog| catalog.state.created());
+    let created = catalog.and_then(|catalog| catalog.whole.state.created());
     let known = created.and_then(|created| HashAlgorithm::from_code(created.hash_algorithm));
     if let Some(known) = known {
         return Ok(known);

@@ -134,6 +134,9 @@ impl Verifier<'_> {
         } else if ordinal == 1 {
             pairs.push(("predecessor", text(&Hash::ZERO), text(&header.previous)));
         }
+        if self.not_read.is_some_and(|not_read| not_read.segments + 1 == ordinal) {
+            self.last_anchor = header.last_anchor;
+        }
         // Anchors in damaged segments before it were not met.
         if self.lossy.is_empty() && !self.tree_lost {
             pairs.push(("newest anchor", text(&self.last_anchor), text(&header.last_anchor)));
@@ -183,11 +186,12 @@ impl Verifier<'_> {
                     let place = (Some(segment.header.ordinal), Some(footer.table_offset), None);
                     self.finding(&segment.path, place, "index root", expected, found);
                 }
-                pairs.push((
-                    "time to keep it",
-                    [sealed.keep_until, 0, 0, 0],
-                    [footer.keep_until.as_nanos(), 0, 0, 0],
-                ));
+                if footer.keep_until.as_nanos() != sealed.keep_until {
+                    let expected = Timestamp::from_nanos(sealed.keep_until).to_string();
+                    let place = (Some(segment.header.ordinal), Some(footer.table_offset), None);
+                    let found = footer.keep_until.to_string();
+                    self.finding(&segment.path, place, "time to keep it", expected, found);
+                }
             }
             numbers.push(("first record in the catalog", first, sealed.first));
             numbers.push(("bytes in the catalog", bytes, sealed.bytes));
