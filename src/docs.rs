@@ -8,3 +8,6 @@ pub mod durability {}
 
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
+
+#[doc = include_str!("../docs/verify.md")]
+pub mod verify {}

@@ -20,6 +20,7 @@ use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::segment::{self, recover};
 use crate::seq::TreeSize;
+use crate::tree;
 
 /// A snapshot file is at most this large, in bytes.
 const SNAPSHOT_MAX: u64 = 256 << 20;
@@ -39,9 +40,11 @@ pub(super) struct Facts {
     pub(super) notes: BTreeMap<u64, Vec<String>>,
     pub(super) set_aside: Vec<KeptAside>,
     leaves: Vec<Hash>,
-    /// Segment, nonce and offset behind each record; what was signed before.
-    ends: Vec<(u64, [u8; 16], u64, (u64, [u8; 32]))>,
+    ends: Vec<End>,
 }
+
+/// Segment, nonce and offset behind a record, and the newest signed head there.
+type End = (u64, [u8; 16], u64, (u64, [u8; 32]));
 
 /// Bytes that recovery put into `quarantine/`.
 #[derive(Clone, Debug)]
@@ -97,6 +100,11 @@ pub(super) fn read(
             Ok(whole) => read.push((path, ReadCatalog { whole, facts })),
             // What is damaged byte by byte was told already.
             Err(_) if doubtful.findings.len() > before => {}
+            Err(Error::NotALog { missing, .. }) => {
+                let place = (Some(1), Some(0), None);
+                let (path, expected) = (segment::path(&path, 1), "a segment".to_owned());
+                doubtful.finding(&path, place, "copy of the catalog", expected, missing);
+            }
             Err(error) => doubtful.findings.push(finding_of(&path, error)),
         }
     }
@@ -127,9 +135,12 @@ fn compare_copies(
         return Some(a);
     }
     // A crash, or a writer that is at it, comes between the two.
-    let (behind, longer) = if size_a < size_b { (path_a, b) } else { (path_b, a) };
+    let (path, behind, longer) = if size_a < size_b { (path_a, a, b) } else { (path_b, b, a) };
     let expected = format!("{} records, as in the other copy", longer.whole.size());
-    doubtful.warning(&behind, NOWHERE, "copy of the catalog", expected, format!("{size} records"));
+    let (ordinal, offset) = behind.facts.ends.last().map_or((1, 0), |end| (end.0, end.2));
+    let place = (Some(ordinal), Some(offset), Some(size.next_seq()));
+    let (path, found) = (segment::path(&path, ordinal), format!("{size} records"));
+    doubtful.warning(&path, place, "copy of the catalog", expected, found);
     Some(longer)
 }
 
@@ -300,6 +311,13 @@ fn check_derived(
             None
         }
     };
+    // Nothing but a snapshot writes them.
+    let hashed = disk.exists(&tree::level_path(&dir.join("tree"), 0)).unwrap_or(false);
+    let path = dir.join("snapshot");
+    if hashed && !disk.exists(&path).unwrap_or(true) {
+        let (expected, found) = ("a snapshot, beside its hash files", "no file");
+        doubtful.warning(&path, NOWHERE, "snapshot", expected.to_owned(), found.to_owned());
+    }
     let wrong = snapshot.as_ref().and_then(|snapshot| contradiction(snapshot, catalog));
     if let Some(what) = wrong {
         let (expected, found) = ("what the records lead to", "something else");

@@ -86,6 +86,19 @@ impl Verifier<'_> {
         true
     }
 
+    /// No root tells which of the two was changed: both are named.
+    pub(super) fn leave_doubts(&mut self) {
+        for doubt in self.doubts.clone() {
+            if let Some((path, place)) = &doubt.record {
+                let (stored, computed) = (doubt.stored.clone(), doubt.computed.to_string());
+                let what = "record, or its stored hash: one was altered";
+                self.finding(path, *place, what, stored, computed);
+            }
+        }
+        let doubts = std::mem::take(&mut self.doubts);
+        self.wrong_hashes(doubts);
+    }
+
     /// A root up to here is known, and fits or does not.
     pub(super) fn settle_doubts(&mut self, fits: bool) {
         let doubts = std::mem::take(&mut self.doubts);

@@ -32,7 +32,7 @@ impl Verifier<'_> {
             self.finding(&bad.path, place, "hash file header", bad.expected, bad.found);
         }
         let mut surplus = Vec::new();
-        for _ in 0..reading::READINGS {
+        for _ in 0..self.options.readings() {
             // A writer may have gone on since.
             let durable = super::durable_size(self.dir, self.options, self.log_id);
             let marks = reading::marks(self.dir, self.options, self.log_id)?;
@@ -42,7 +42,7 @@ impl Verifier<'_> {
             if surplus.is_empty() {
                 break;
             }
-            std::thread::sleep(reading::A_WRITE);
+            self.options.wait_for_writer();
         }
         for (path, offset, len) in surplus {
             let found = format!("{} bytes", len.saturating_sub(offset));
@@ -55,12 +55,12 @@ impl Verifier<'_> {
     fn lock_files(&mut self) -> Result<()> {
         let path = lock_path(self.dir);
         let mut odd = None;
-        for _ in 0..reading::READINGS {
+        for _ in 0..self.options.readings() {
             odd = self.odd_lock(&path)?;
             if odd.is_none() {
                 break;
             }
-            std::thread::sleep(reading::A_WRITE);
+            self.options.wait_for_writer();
         }
         if let Some(found) = odd {
             self.warning(&path, NOWHERE, "lock file", "what the last writer told", found);
@@ -150,11 +150,11 @@ impl Verifier<'_> {
     /// for a while is none of them.
     fn unknown_files(&mut self) -> Result<()> {
         let mut unknown = self.unknown_now()?;
-        for _ in 1..reading::READINGS {
+        for _ in 1..self.options.readings() {
             if unknown.is_empty() {
                 return Ok(());
             }
-            std::thread::sleep(reading::A_WRITE);
+            self.options.wait_for_writer();
             let now = self.unknown_now()?;
             unknown.retain(|path| now.contains(path));
         }
@@ -179,7 +179,8 @@ impl Verifier<'_> {
         let in_log = one_of(&["LOCK", "catalog", "segments", "tree", "checkpoints", "quarantine"]);
         let in_catalog = one_of(&["LOCK", "a", "b", "tree", "snapshot"]);
         let in_tree = |name: &str| name == "mark" || is_level(name);
-        let places: [(PathBuf, &dyn Fn(&str) -> bool); 8] = [
+        type IsKnown<'a> = &'a dyn Fn(&str) -> bool;
+        let places: [(PathBuf, IsKnown<'_>); 8] = [
             (dir.clone(), &in_log),
             (dir.join("segments"), &is_segment),
             (tree, &in_tree),

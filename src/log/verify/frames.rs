@@ -87,7 +87,13 @@ impl Verifier<'_> {
             self.meet_marks(segment, at);
             self.report_progress(at.offset);
         }
-        let expected = self.least(size, last);
+        let (expected, marked) = (self.least(size, last), self.marked_end(segment));
+        if at.offset < marked && !self.lost && at.size >= expected {
+            let place = (Some(segment.header.ordinal), Some(at.offset), None);
+            let expected = format!("frames up to {marked}, which a mark says were durable");
+            self.finding(&segment.path, place, "segment", expected, "the end");
+            self.lost = true;
+        }
         if at.size < expected {
             let place = (Some(segment.header.ordinal), Some(at.offset), Some(at.size.next_seq()));
             let found = format!("the end after {}", at.size);
@@ -195,10 +201,11 @@ impl Verifier<'_> {
             body => body?,
         };
         let after = frame.next(segment.header.frame_align);
-        if !judged && let Err(bad) = scan::records(segment, &frame, body, |_, _| ()) {
-            if scan::next_frame(segment, after, *end)?.is_none() {
-                return Ok(Step::End(at, bad.error));
-            }
+        if !judged
+            && let Err(bad) = scan::records(segment, &frame, body, |_, _| ())
+            && scan::next_frame(segment, after, *end)?.is_none()
+        {
+            return Ok(Step::End(at, bad.error));
         }
         self.records(segment, &frame, body);
         let padding_end = if exact { after.offset.min(*end) } else { after.offset };
@@ -213,12 +220,12 @@ impl Verifier<'_> {
         at: Position,
         why: Option<&FormatError>,
     ) -> Result<()> {
-        for _ in 0..super::reading::READINGS {
+        for _ in 0..self.options.readings() {
             let used = recover::used_bytes(&**segment.file(), &segment.path, at.offset)?;
             if used == 0 || is_whole(segment, at)? {
                 return Ok(());
             }
-            std::thread::sleep(super::reading::A_WRITE);
+            self.options.wait_for_writer();
         }
         let used = recover::used_bytes(&**segment.file(), &segment.path, at.offset)?;
         if used == 0 || seal::read_footer(segment, segment.file_len()?)?.is_some() {

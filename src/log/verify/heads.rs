@@ -97,13 +97,13 @@ impl Verifier<'_> {
     fn unpublished(&mut self) -> Result<()> {
         let Some(catalog) = &self.catalog else { return Ok(()) };
         let mut sizes: Vec<u64> = catalog.facts.notes.keys().copied().collect();
-        for _ in 0..super::reading::READINGS {
+        for _ in 0..self.options.readings() {
             let files = checkpoint_files(&*self.options.disk, self.dir)?;
             sizes.retain(|size| !files.iter().any(|(published, _)| published == size));
             if sizes.is_empty() {
                 return Ok(());
             }
-            std::thread::sleep(super::reading::A_WRITE);
+            self.options.wait_for_writer();
         }
         let newest = self.catalog.as_ref().and_then(|c| c.facts.notes.keys().next_back().copied());
         for size in sizes {

@@ -113,7 +113,7 @@ impl Verifier<'_> {
     /// Compares a mark with what stands at its place, when the walk comes there.
     pub(super) fn meet_marks(&mut self, segment: &SegmentFile, at: Position) {
         let here = (segment.header.ordinal, at.offset);
-        let mut wrong = Vec::new();
+        let (mut wrong, mut fits) = (Vec::new(), false);
         for met in &mut self.marks {
             let mark = &met.mark;
             if (mark.ordinal, mark.offset) != here || met.met {
@@ -132,6 +132,7 @@ impl Verifier<'_> {
             check("nonce", mark.nonce == segment.header.nonce);
             let head = TreeHead { size: mark.frontier.size(), root: mark.frontier.root() };
             check("size and peaks", head == self.frontier.head());
+            fits |= head == self.frontier.head();
             if head.size > segment.header.first {
                 check("newest time", mark.last_recorded_at == times.recorded.1);
                 check("first time", mark.recorded_min == times.recorded.0);
@@ -139,6 +140,9 @@ impl Verifier<'_> {
             }
             check("newest anchor", mark.last_anchor == self.last_anchor);
             wrong.extend(found.into_iter().map(|what| (met.slot, what)));
+        }
+        if fits {
+            self.settle_doubts(true);
         }
         for (slot, what) in wrong {
             let path = tree_dir(self.dir).join("mark");
@@ -156,7 +160,8 @@ impl Verifier<'_> {
         for MetMark { mark, slot, .. } in missed {
             // It was met unless records that it stands behind are gone, or were not read.
             let lossy = self.lossy.contains(&mark.ordinal);
-            if self.tree_lost || lossy || mark.frontier.size() < self.since {
+            let skipped = self.not_read.is_some_and(|not_read| mark.ordinal <= not_read.segments);
+            if self.tree_lost || lossy || skipped {
                 continue;
             }
             let path = tree_dir(self.dir).join("mark");

@@ -59,7 +59,7 @@ pub fn verify(
     }
     verifier.collect_heads()?;
     verifier.segments()?;
-    verifier.settle_doubts(false);
+    verifier.leave_doubts();
     verifier.check_marks_met();
     verifier.compare_catalog();
     verifier.other_files()?;
@@ -180,9 +180,12 @@ impl<'a> Verifier<'a> {
     fn compare_catalog(&mut self) {
         let (size, marked) = (self.frontier.size(), self.stored.files.size());
         if size < marked && !self.tree_lost {
-            let dir = segments_dir(self.dir);
+            let newest = self.marks.iter().max_by_key(|met| met.mark.generation);
+            let ordinal = newest.map_or(1, |met| met.mark.ordinal);
+            let path = segment::path(&segments_dir(self.dir), ordinal);
             let expected = format!("{marked} records, which the mark says were durable");
-            self.finding(&dir, NOWHERE, "records", expected, format!("{size} records"));
+            let place = (Some(ordinal), None, None);
+            self.finding(&path, place, "records", expected, format!("{size} records"));
         }
         for (path, head) in self.heads.split_off(self.heads_met) {
             if self.tree_lost {

@@ -2,9 +2,15 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
 use crate::disk::{Disk, RealDisk};
+
+/// What changes under the reader is read so often at most.
+const READINGS: u32 = 8;
+/// Time for a writer to finish a write.
+const A_WRITE: Duration = Duration::from_millis(3);
 
 /// What to compare the log with, and how.
 #[derive(Clone, Debug)]
@@ -14,6 +20,7 @@ pub struct VerifyOptions {
     pub(super) since: Option<UnverifiedCheckpoint>,
     pub(super) keys: Vec<VerifyingKey>,
     pub(super) threads: Option<NonZeroUsize>,
+    pub(super) at_rest: bool,
     pub(super) disk: Arc<dyn Disk>,
 }
 
@@ -25,6 +32,7 @@ impl VerifyOptions {
             since: None,
             keys: Vec::new(),
             threads: None,
+            at_rest: false,
             disk: Arc::new(RealDisk),
         }
     }
@@ -60,10 +68,30 @@ impl VerifyOptions {
         self
     }
 
+    /// Nobody is writing this log: it is a copy, or its service is stopped. What looks
+    /// wrong is then believed at once; otherwise it is read again, for a writer may have been
+    /// in the middle of a write.
+    pub fn at_rest(mut self) -> Self {
+        self.at_rest = true;
+        self
+    }
+
     /// On another disk than the file system.
     pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = disk;
         self
+    }
+
+    /// How often what looks wrong is read before it is believed.
+    pub(super) fn readings(&self) -> u32 {
+        if self.at_rest { 1 } else { READINGS }
+    }
+
+    /// Gives a writer the time to finish a write.
+    pub(super) fn wait_for_writer(&self) {
+        if !self.at_rest {
+            std::thread::sleep(A_WRITE);
+        }
     }
 
     pub(super) fn thread_count(&self) -> usize {

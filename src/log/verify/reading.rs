@@ -2,8 +2,6 @@
 //! it is believed.
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use super::catalog::{self, Doubtful, ReadCatalog};
 use super::{Counts, Doubt, Marks, MetMark, Progress, Verifier, VerifyOptions};
@@ -18,19 +16,14 @@ use crate::segment::bytes::SegmentFile;
 use crate::segment::{self, recover};
 use crate::seq::TreeSize;
 
-/// What changes under the reader is read so often at most.
-pub(super) const READINGS: u32 = 8;
-/// Time for a writer to finish a write.
-pub(super) const A_WRITE: Duration = Duration::from_millis(3);
-
 /// The marks, read again if a slot looks half written.
 pub(super) fn marks(dir: &Path, options: &VerifyOptions, log_id: LogId) -> Result<Marks> {
-    for _ in 1..READINGS {
+    for _ in 1..options.readings() {
         let marks = Marks::read(dir, options, log_id)?;
         if marks.bad.is_empty() {
             return Ok(marks);
         }
-        thread::sleep(A_WRITE);
+        options.wait_for_writer();
     }
     Marks::read(dir, options, log_id)
 }
@@ -44,11 +37,11 @@ pub(super) fn catalog(
     let mut earlier = Doubtful::default();
     for reading in 1.. {
         let (catalog, doubtful) = catalog::read(dir, options, log_id);
-        if doubtful.is_empty() || doubtful == earlier || reading >= READINGS {
+        if doubtful.is_empty() || doubtful == earlier || reading >= options.readings() {
             return (catalog, doubtful);
         }
         earlier = doubtful;
-        thread::sleep(A_WRITE);
+        options.wait_for_writer();
     }
     (None, earlier)
 }
@@ -112,11 +105,11 @@ impl Verifier<'_> {
             let found = self.findings.get(before.findings..).unwrap_or_default();
             let warned = self.warnings.get(before.warnings..).unwrap_or_default();
             let found = [found, warned].concat();
-            if found.is_empty() || found == earlier || reading >= READINGS {
+            if found.is_empty() || found == earlier || reading >= self.options.readings() {
                 return Ok(header);
             }
             earlier = found;
-            thread::sleep(A_WRITE);
+            self.options.wait_for_writer();
             self.put_back(&before);
             self.refresh_catalog(TreeSize::new(u64::MAX));
         }
@@ -164,7 +157,7 @@ impl Verifier<'_> {
             if ordinals.eq(1..=files.len() as u64) {
                 break;
             }
-            thread::sleep(A_WRITE);
+            self.options.wait_for_writer();
             files = stats::segment_files(&*self.options.disk, self.dir)?;
         }
         while let Some((ordinal, path, _)) = files.last().cloned() {
