@@ -11,3 +11,6 @@ pub mod glossary {}
 
 #[doc = include_str!("../docs/verify.md")]
 pub mod verify {}
+
+#[doc = include_str!("../docs/witnessing.md")]
+pub mod witnessing {}

@@ -119,6 +119,11 @@ pub enum Error {
         /// What was expected and found.
         reason: String,
     },
+    /// A key that cannot sign for this log, or a change of keys that does not hold.
+    Key {
+        /// What was expected and found.
+        reason: String,
+    },
     /// The log will not sign this head: it is not consistent with the last signed one.
     WouldFork {
         /// What was signed, what is there, and the way forward.
@@ -178,6 +183,7 @@ impl fmt::Display for Error {
                 write!(f, "no record {seq} yet: the log holds {size} records, from 0")
             }
             Error::Proof { reason } => write!(f, "not proved: {reason}"),
+            Error::Key { reason } => write!(f, "key: {reason}"),
             Error::WouldFork { reason } => write!(f, "refused to sign: {reason}"),
             Error::CatalogDamaged { reason } => write!(
                 f,

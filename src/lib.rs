@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod format;
 pub mod hash;
+pub mod keys;
 #[cfg(feature = "engine")]
 pub mod log;
 pub mod merkle;
@@ -21,10 +22,12 @@ pub mod random;
 #[cfg(feature = "engine")]
 pub mod segment;
 pub mod seq;
+pub mod tiles;
 pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
 pub mod trust;
+pub mod witness;
 
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
@@ -34,8 +37,8 @@ pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
     BatchReceipt, Durability, Finding, Housekeeping, Log, LogOptions, LogReader, Matches, NotRead,
-    Progress, Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket,
-    VerifyOptions, verify,
+    Progress, Receipt, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Ticket, TileReader,
+    VerifyOptions, generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

@@ -1,8 +1,16 @@
 //! What a verifier trusts, given from outside and never by the log it checks.
 
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
+use std::fmt;
 
-/// Whom a verifier believes: the keys of the log, pinned beforehand.
+use crate::checkpoint::{
+    CheckpointError, Cosignature, KeyName, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey,
+};
+use crate::keys::{Epochs, KeyChain, KeyChainError, OutsideEpoch};
+use crate::witness::{Policy, PolicyLog, Witness};
+
+/// Whom a verifier believes: keys of logs that were pinned beforehand, what the log's
+/// own key chain makes of them, and the witnesses without whom it does not believe the
+/// log alone.
 ///
 /// ```
 /// # use bulla::Trust;
@@ -14,22 +22,270 @@ use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoin
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     keys: Vec<VerifyingKey>,
+    recovery: Option<VerifyingKey>,
+    known: Option<(KeyChain, Epochs)>,
+    witnesses: Option<Policy>,
 }
 
 impl Trust {
-    /// Trust in these keys of logs.
+    /// Trust in these keys of logs. Without a key chain each counts for every size.
     pub fn in_keys(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
-        Trust { keys: keys.into_iter().collect() }
+        Trust { keys: keys.into_iter().collect(), ..Trust::default() }
     }
 
-    /// Checks that a trusted key of the log signed the checkpoint.
+    /// Pins the recovery key, which can revoke others. Without it, the one counts that the
+    /// key chain names.
+    #[must_use]
+    pub fn with_recovery(mut self, key: VerifyingKey) -> Self {
+        self.recovery = Some(key);
+        self
+    }
+
+    /// Learns a log's key chain: which keys came after the pinned ones, and for which
+    /// sizes each of them counts. A chain that goes on from one that is known replaces
+    /// it, and one that ends earlier adds nothing.
     ///
     /// # Errors
-    /// As [`UnverifiedCheckpoint::verify`].
+    /// The chain does not hold, is about no pinned key, or is another one than is known:
+    /// then the error shows the evidence, if one key signed both.
+    pub fn with_key_chain(mut self, chain: &KeyChain) -> Result<Self, KeyChainError> {
+        if let Some((known, _)) = &self.known {
+            if chain.is_prefix_of(known) {
+                return Ok(self);
+            }
+            if !known.is_prefix_of(chain) {
+                let evidence = known.conflict_with(chain).map(KeyChainError::TwoSuccessors);
+                return Err(evidence.unwrap_or(KeyChainError::OtherChain));
+            }
+        }
+        if chain.is_empty() {
+            return Ok(self);
+        }
+        let epochs = chain.verify(&self.keys, self.recovery.as_ref())?;
+        self.known = Some((chain.clone(), epochs));
+        Ok(self)
+    }
+
+    /// Trust in the logs of a policy, as far as its quorum of witnesses cosigned.
+    pub fn in_policy(policy: Policy) -> Self {
+        Trust::in_keys(policy.logs().iter().map(PolicyLog::key).cloned()).with_witnesses(policy)
+    }
+
+    /// The same, but a checkpoint counts only if besides the log the policy's quorum of
+    /// witnesses signed it. The policy's logs do not matter here: the keys are pinned.
+    ///
+    /// Witnesses know SHA-256 heads only: what a BLAKE3 log says of itself is then believed
+    /// through the checkpoint of its catalog alone.
+    #[must_use]
+    pub fn with_witnesses(mut self, policy: Policy) -> Self {
+        self.witnesses = Some(policy);
+        self
+    }
+
+    /// Which key counts for which sizes, if a key chain is known.
+    pub fn epochs(&self) -> Option<&Epochs> {
+        self.known.as_ref().map(|(_, epochs)| epochs)
+    }
+
+    /// Checks that a trusted key of the log, or of its catalog, signed the checkpoint,
+    /// that it counts for that size, and that the quorum of witnesses cosigned it, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// Says which of this does not hold.
     pub fn verify(
         &self,
         checkpoint: &UnverifiedCheckpoint,
-    ) -> Result<VerifiedCheckpoint, CheckpointError> {
-        checkpoint.verify(&self.keys)
+    ) -> Result<VerifiedCheckpoint, TrustError> {
+        let witnesses = self.witnesses.iter().flat_map(Policy::witnesses).map(Witness::key);
+        let keys: Vec<_> = self.believed().into_iter().chain(witnesses.cloned()).collect();
+        let verified = checkpoint.verify(&keys).map_err(TrustError::Checkpoint)?;
+        if let Some(epochs) = self.epochs() {
+            epochs.check(&verified).map_err(TrustError::OutsideEpoch)?;
+        }
+        self.check_witnesses(&verified)?;
+        Ok(verified)
+    }
+
+    fn check_witnesses(&self, verified: &VerifiedCheckpoint) -> Result<(), TrustError> {
+        let Some(policy) = &self.witnesses else { return Ok(()) };
+        let cosigners = verified.cosignatures().iter().map(Cosignature::key);
+        let quorum = policy.quorum(&cosigners.cloned().collect::<Vec<_>>());
+        if quorum.is_reached() {
+            return Ok(());
+        }
+        let names = |witnesses: &[&Witness]| {
+            witnesses.iter().map(|witness| witness.key().name().clone()).collect()
+        };
+        let (found, missing) = (names(quorum.cosigned()), names(quorum.missing()));
+        Err(TrustError::TooFewWitnesses { found, missing })
+    }
+
+    /// Whether the chain says for which sizes a key counts: for none, if its epoch was made
+    /// void by a revocation.
+    fn is_in_chain(&self, key: &VerifyingKey) -> bool {
+        self.known.as_ref().is_some_and(|(chain, _)| {
+            let mut statements = chain.dangerously_unverified();
+            statements
+                .any(|statement| statement.key == *key || statement.change.next() == Some(key))
+        })
+    }
+
+    /// The pinned keys and those that the chain adds, for heads of logs and of catalogs.
+    fn believed(&self) -> Vec<VerifyingKey> {
+        let pinned = self.keys.iter().filter(|key| !self.is_in_chain(key));
+        let pinned = pinned.flat_map(|key| [key.clone(), key.of_catalog()]);
+        let mut believed: Vec<VerifyingKey> = Vec::new();
+        for key in pinned.chain(self.epochs().into_iter().flat_map(Epochs::keys)) {
+            if !believed.contains(&key) {
+                believed.push(key);
+            }
+        }
+        believed
+    }
+}
+
+/// A checkpoint is not one that the verifier trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// No trusted key signed it, or one that did not.
+    Checkpoint(CheckpointError),
+    /// A key signed it that does not count for this size.
+    OutsideEpoch(OutsideEpoch),
+    /// The log signed, but too few of the trusted witnesses cosigned.
+    TooFewWitnesses {
+        /// The trusted witnesses that did.
+        found: Vec<KeyName>,
+        /// Those that count and did not; not all of them need to.
+        missing: Vec<KeyName>,
+    },
+}
+
+fn listed(names: &[KeyName]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        names => names.iter().map(KeyName::as_str).collect::<Vec<_>>().join(", "),
+    }
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TrustError::Checkpoint(error) => error.fmt(f),
+            TrustError::OutsideEpoch(error) => error.fmt(f),
+            TrustError::TooFewWitnesses { found, missing } => write!(
+                f,
+                "expected cosignatures by the quorum of the policy, found those by {}; the \
+                 quorum can be reached with {}",
+                listed(found),
+                listed(missing)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TrustError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Checkpoint, SignatureKind, SigningKey};
+    use crate::hash::Hash;
+    use crate::keys::{Change, Statement, recovery_name};
+    use crate::merkle::TreeHead;
+    use crate::seq::TreeSize;
+
+    const ORIGIN: &str = "example.com/audit";
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::new(ORIGIN, SignatureKind::Ed25519, &[seed; 32]).unwrap()
+    }
+
+    fn head(size: u64) -> TreeHead {
+        TreeHead { size: TreeSize::new(size), root: Hash::from_bytes([7; 32]) }
+    }
+
+    /// `seed` hands over to `seed` + 1 at each of these sizes.
+    fn chain(mut seed: u8, sizes: &[u64]) -> KeyChain {
+        let mut chain = KeyChain::default();
+        for &size in sizes {
+            let (old, next) = (key(seed), key(seed + 1));
+            let statement = Statement {
+                origin: ORIGIN.to_owned(),
+                number: chain.last().map_or(1, |last| last.number + 1),
+                previous: chain.last().map_or(Hash::ZERO, Statement::digest),
+                key: old.verifying_key().clone(),
+                main: head(size),
+                catalog: head(1),
+                change: Change::Rotate { next: next.verifying_key().clone() },
+            };
+            let note = statement.sign(&[&old, &next]).unwrap();
+            chain.push_note(note.to_string().as_bytes()).unwrap();
+            seed += 1;
+        }
+        chain
+    }
+
+    fn signed(seed: u8, size: u64) -> UnverifiedCheckpoint {
+        Checkpoint::new(ORIGIN, head(size)).unwrap().sign(&key(seed)).unwrap().into_unverified()
+    }
+
+    #[test]
+    fn a_chain_adds_keys_and_bounds_the_pinned_one() {
+        let trust = Trust::in_keys([key(1).verifying_key().clone()]);
+        assert!(trust.verify(&signed(1, 11)).is_ok());
+        assert!(trust.verify(&signed(2, 11)).is_err());
+        let learned = trust.with_key_chain(&chain(1, &[10])).unwrap();
+        assert!(learned.verify(&signed(2, 11)).is_ok());
+        let refused = learned.verify(&signed(1, 11));
+        assert!(matches!(refused, Err(TrustError::OutsideEpoch(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn what_is_known_is_not_forgotten_for_a_shorter_or_another_chain() {
+        let trust = Trust::in_keys([key(1).verifying_key().clone()]);
+        let learned = trust.with_key_chain(&chain(1, &[10, 20])).unwrap();
+        let same = learned.clone().with_key_chain(&chain(1, &[10])).unwrap();
+        assert!(same.verify(&signed(3, 21)).is_ok());
+        let longer = learned.clone().with_key_chain(&chain(1, &[10, 20, 30])).unwrap();
+        assert!(longer.verify(&signed(4, 31)).is_ok());
+        let fork = learned.clone().with_key_chain(&chain(1, &[15]));
+        assert!(matches!(fork, Err(KeyChainError::TwoSuccessors(_))), "{fork:?}");
+        let stranger = learned.with_key_chain(&chain(5, &[10]));
+        assert_eq!(stranger.unwrap_err(), KeyChainError::OtherChain);
+    }
+
+    #[test]
+    fn a_pinned_key_that_was_revoked_from_its_beginning_counts_for_nothing() {
+        let recovery_key =
+            SigningKey::new(&recovery_name(ORIGIN), SignatureKind::Ed25519, &[9; 32]).unwrap();
+        let mut stolen = chain(1, &[10, 20]);
+        let statement = Statement {
+            origin: ORIGIN.to_owned(),
+            number: 3,
+            previous: stolen.last().unwrap().digest(),
+            key: key(2).verifying_key().clone(),
+            main: head(15),
+            catalog: head(1),
+            change: Change::Revoke { next: key(4).verifying_key().clone() },
+        };
+        let note = statement.sign(&[&recovery_key, &key(4)]).unwrap();
+        stolen.push_note(note.to_string().as_bytes()).unwrap();
+        let pinned = [1, 3].map(|seed| key(seed).verifying_key().clone());
+        let trust = Trust::in_keys(pinned).with_recovery(recovery_key.verifying_key().clone());
+        assert!(trust.verify(&signed(3, 25)).is_ok(), "before the revocation is known");
+        let learned = trust.with_key_chain(&stolen).unwrap();
+        assert!(learned.verify(&signed(4, 25)).is_ok());
+        assert!(learned.verify(&signed(3, 25)).is_err());
+    }
+
+    #[test]
+    fn a_catalogs_head_is_trusted_by_the_logs_key() {
+        let name = format!("{ORIGIN}/catalog");
+        let catalog = SigningKey::new(&name, SignatureKind::Ed25519, &[1; 32]).unwrap();
+        let signed = Checkpoint::new(&name, head(4)).unwrap().sign(&catalog).unwrap();
+        let trust = Trust::in_keys([key(1).verifying_key().clone()]);
+        assert!(trust.verify(&signed.into_unverified()).is_ok());
     }
 }

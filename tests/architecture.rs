@@ -31,7 +31,10 @@ const FLOORS: &[&str] = &[
     "merkle",
     "format",
     "checkpoint",
+    "keys",
+    "witness",
     "trust",
+    "tiles",
     "proof",
     // The outside world, one kind of file each, the engine.
     "error",

@@ -116,13 +116,16 @@ fn inline_checkpoint() {
     assert_eq!(verified.head(), TreeHead::empty(HashAlgorithm::Sha256));
 }
 
-/// A checkpoint with a cosignature of a type we do not verify is still read whole.
+/// The example of the specification, whose witness's public key is not published: it is
+/// read whole, and time and key id stand where they should. (A cosignature that verifies
+/// is among the tests of `checkpoint`.)
 #[test]
 fn a_checkpoint_with_a_witness_cosignature_is_read() {
     let file = vectors("c2sp_vectors.json").unwrap_or_else(|| {
         json!({ "cosignature_v1_example_public_key_not_published": {
             "checkpoint_text": "example.com/behind-the-sofa\n20852163\n\
                 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n",
+            "timestamp": 1_679_315_147, "key_id": "8d66cf3f",
             "sig_line": "\u{2014} witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHe\
                 olMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n",
         } })
@@ -132,7 +135,9 @@ fn a_checkpoint_with_a_witness_cosignature_is_read() {
     let read = UnverifiedCheckpoint::parse(published.as_bytes()).unwrap();
     assert_eq!(read.dangerously_unverified().head().size, TreeSize::new(20_852_163));
     let [signature] = read.note().signatures() else { panic!("one signature") };
-    assert_eq!(signature.id.to_string(), "8d66cf3f");
+    assert_eq!(signature.id.to_string(), text(vector, "key_id"));
+    let time = signature.signature[..8].iter().fold(0, |time, byte| time << 8 | u64::from(*byte));
+    assert_eq!(Some(time), vector["timestamp"].as_u64());
     assert_eq!(signature.signature.len(), 72);
     assert!(read.verify(&[]).is_err());
 }

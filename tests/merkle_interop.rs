@@ -11,8 +11,9 @@ use std::collections::HashMap;
 
 use bulla::hash::{Hash, HashAlgorithm};
 use bulla::merkle::{
-    Frontier, NodeId, ProofPlan, TreeHead, root_from, root_nodes, verify_consistency,
-    verify_inclusion,
+    BatchPlan, Frontier, NodeId, ProofPlan, TreeHead, root_from, root_nodes,
+    verify_batch_inclusion, verify_consistency, verify_inclusion, verify_subtree_consistency,
+    verify_subtree_inclusion,
 };
 use bulla::seq::{Seq, TreeSize};
 use ct_merkle::digest::array::Array;
@@ -390,4 +391,78 @@ fn a_proof_from_a_public_log_of_a_billion_entries_verifies() {
     let proof: Vec<Hash> =
         list(response("get-sth-consistency"), "consistency").iter().map(base64_hash).collect();
     verify_consistency(HashAlgorithm::Sha256, &old, &new, &proof).unwrap();
+}
+
+#[test]
+fn published_subtree_probes_are_judged_as_published() {
+    let Some(file) = vectors("rfc6962_vectors.json") else { return };
+    let range = |probe: &Value| probe["start"].as_u64().unwrap()..probe["end"].as_u64().unwrap();
+    for probe in list(&file, "subtree_inclusion_probes_copied") {
+        let verdict = (|| {
+            let (leaf, root) = (hash(&probe["leafHash"])?, hash(&probe["root"])?);
+            let seq = Seq::new(probe["leafIdx"].as_u64().unwrap());
+            let proof = hashes(&probe["proof"])?;
+            let algorithm = HashAlgorithm::Sha256;
+            verify_subtree_inclusion(algorithm, &leaf, seq, range(probe), root, &proof).ok()
+        })();
+        assert_eq!(verdict.is_none(), probe["wantErr"].as_bool().unwrap(), "{probe}");
+    }
+    for probe in list(&file, "subtree_consistency_probes_copied") {
+        let verdict = (|| {
+            let root = head(&probe["size"], &probe["root1"]).root;
+            let head = head(&probe["size"], &probe["root2"]);
+            let proof = hashes(&probe["proof"])?;
+            let algorithm = HashAlgorithm::Sha256;
+            verify_subtree_consistency(algorithm, range(probe), &root, &head, &proof).ok()
+        })();
+        assert_eq!(verdict.is_none(), probe["wantErr"].as_bool().unwrap(), "{probe}");
+    }
+}
+
+#[test]
+fn subtrees_of_the_well_known_tree_verify_and_others_do_not() {
+    let tree = published_tree();
+    let (eight, seven) = (tree.head(8), tree.head(7));
+    let node = |level, index| tree.nodes[&NodeId { level, index }];
+    let check = |range: std::ops::Range<u64>, root: Hash, head: &TreeHead, proof: &[Hash]| {
+        verify_subtree_consistency(HashAlgorithm::Sha256, range, &root, head, proof).is_ok()
+    };
+    // [4,6) stands whole in the tree of seven: its path is leaf 6, then [0,4).
+    let path = [node(0, 6), node(2, 0)];
+    assert!(check(4..6, node(1, 2), &seven, &path));
+    assert!(!check(4..6, node(1, 2), &eight, &path));
+    assert!(!check(4..6, node(1, 2), &seven, &path[..1]));
+    assert!(!check(4..6, node(1, 3), &seven, &path));
+    assert!(!check(5..7, node(1, 2), &seven, &path));
+    assert!(!check(4..4, node(1, 2), &seven, &path) && !check(8..9, node(1, 2), &seven, &path));
+    let empty = HashAlgorithm::Sha256.empty_root();
+    assert!(check(7..7, empty, &seven, &[]) && !check(8..8, empty, &seven, &[]));
+    assert!(!check(7..7, node(0, 6), &seven, &[]) && !check(7..7, empty, &seven, &path));
+    // [4,7) does not: in the tree of eight leaf 6 has a sibling.
+    let border = HashAlgorithm::Sha256.node(&node(1, 2), &node(0, 6));
+    assert!(check(4..7, border, &eight, &[node(0, 6), node(0, 7), node(1, 2), node(2, 0)]));
+    assert!(check(4..7, border, &seven, &[node(2, 0)]));
+    let include = |seq, range: std::ops::Range<u64>, proof: &[Hash]| {
+        let algorithm = HashAlgorithm::Sha256;
+        let leaf = node(0, seq);
+        verify_subtree_inclusion(algorithm, &leaf, Seq::new(seq), range, border, proof).is_ok()
+    };
+    assert!(include(5, 4..7, &[node(0, 4), node(0, 6)]) && include(6, 4..7, &[node(1, 2)]));
+    assert!(!include(3, 4..7, &[node(0, 4), node(0, 6)]) && !include(6, 5..8, &[node(1, 2)]));
+}
+
+#[test]
+fn a_batch_proof_of_the_well_known_tree_is_made_of_its_published_nodes() {
+    let tree = published_tree();
+    let node = |level, index| tree.nodes[&NodeId { level, index }];
+    let seqs = [1, 2, 6].map(Seq::new);
+    let plan = BatchPlan::inclusion(&seqs, TreeSize::new(7)).unwrap();
+    let proof = plan.assemble(HashAlgorithm::Sha256, &tree.read(plan.nodes())).unwrap();
+    assert_eq!(proof, [node(0, 0), node(0, 3), node(1, 2)]);
+    let leaves = seqs.map(|seq| (seq, node(0, seq.get())));
+    let check = |head: &TreeHead, proof: &[Hash]| {
+        verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, head, proof).is_ok()
+    };
+    assert!(check(&tree.head(7), &proof));
+    assert!(!check(&tree.head(8), &proof) && !check(&tree.head(7), &proof[..2]));
 }

@@ -410,7 +410,7 @@ fn since_a_kept_checkpoint_only_what_came_later_is_read() {
     };
     let full = check(&disk);
     assert!(full.is_clean() && full.not_read.is_none());
-    for n in 0..kept.len() {
+    for (n, checkpoint) in kept.iter().enumerate() {
         let report = since(&disk, n);
         assert!(named(&report).is_empty(), "{n}: {:#?}", named(&report));
         assert_eq!(report.head, full.head);
@@ -418,7 +418,7 @@ fn since_a_kept_checkpoint_only_what_came_later_is_read() {
             report.not_read.map_or((0, 0), |not_read| (not_read.segments, not_read.records));
         assert_eq!(not_read.0 + report.segments, full.segments, "{n}");
         assert_eq!(not_read.1 + report.records, full.records, "{n}");
-        let covered = kept[n].dangerously_unverified().head().size.get();
+        let covered = checkpoint.dangerously_unverified().head().size.get();
         assert!(not_read.1 <= covered && covered - not_read.1 <= 42, "{n}: {not_read:?}");
     }
     // Rot below is not looked at, above it is.

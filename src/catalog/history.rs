@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, load};
 use crate::disk::Open;
 use crate::error::Result;
-use crate::format::catalog_body::{Because, CatalogBody};
+use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
 use crate::format::record;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::segment::bytes::SegmentFile;
@@ -37,6 +37,26 @@ impl Catalog {
     /// I/O, damage.
     pub fn history(&self) -> Result<Vec<HistoryEntry>> {
         let mut entries = Vec::new();
+        self.each_record(|record| entries.push(HistoryEntry::of(record)))?;
+        Ok(entries)
+    }
+
+    /// The statements about the log's keys, as signed notes, oldest first.
+    ///
+    /// # Errors
+    /// I/O, damage.
+    pub fn key_statements(&self) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        self.each_record(|record| {
+            let decoded = CatalogBody::decode(record.head.kind, record.envelope);
+            if let Ok((_, CatalogBody::KeysChanged(changed))) = decoded {
+                notes.push(changed.note.to_owned());
+            }
+        })?;
+        Ok(notes)
+    }
+
+    fn each_record(&self, mut each: impl FnMut(&record::CheckedRecord<'_>)) -> Result<()> {
         let dir = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
         for ordinal in load::ordinals(&*self.disk, &dir)? {
             let path = crate::segment::path(&dir, ordinal);
@@ -45,11 +65,9 @@ impl Catalog {
             };
             let start =
                 Position { offset: segment.header.first_frame(), size: segment.header.first };
-            crate::segment::recover::last(&segment, start, |_, _, record| {
-                entries.push(HistoryEntry::of(&record));
-            })?;
+            crate::segment::recover::last(&segment, start, |_, _, record| each(&record))?;
         }
-        Ok(entries)
+        Ok(())
     }
 }
 
@@ -88,6 +106,7 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
             ("head signed", format!("size {}, root {}", b.size, Hash::from_bytes(b.root)))
         }
         Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
+        Some(CatalogBody::KeysChanged(b)) => keys_changed(b),
         Some(CatalogBody::Quarantined(b)) => {
             let (len, at) = (b.len, b.offset);
             let detail =
@@ -99,5 +118,17 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
             ("clock stepped", format!("from {} to {}", time(b.expected), time(b.found)))
         }
         None => ("unknown", format!("record kind {kind}, written by a newer version")),
+    }
+}
+
+fn keys_changed(body: &KeysChanged<'_>) -> (&'static str, String) {
+    let KeysChanged { key, introduced, number, .. } = body;
+    let detail = |verb: &str| format!("statement {number}: {key} {verb} {introduced}");
+    match body.change {
+        1 => ("key rotated", detail("hands over to")),
+        KeysChanged::RECOVERY => ("recovery key named", detail("names")),
+        3 => ("key revoked", detail("is replaced by")),
+        4 => ("origin retired", detail("is succeeded by")),
+        _ => ("keys changed", detail("introduces")),
     }
 }

@@ -6,6 +6,7 @@
 
 mod history;
 mod load;
+mod lookup;
 mod mirror;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ use load::Replayed;
 
 pub use history::HistoryEntry;
 pub use mirror::Mended;
-pub use whole::WholeCatalog;
+pub use whole::{RecordedStatement, WholeCatalog};
 
 /// A catalog segment is rotated at this size, in bytes.
 const SEGMENT_BYTES: u64 = 1 << 20;

@@ -8,12 +8,13 @@ use crate::disk::{Disk, Open};
 use crate::error::Result;
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, StateMap};
+use crate::format::record::CheckedRecord;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, TreeHead};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::recover;
 use crate::segment::scan::Position;
-use crate::seq::TreeSize;
+use crate::seq::{Seq, TreeSize};
 
 /// One copy of the catalog, replayed from its first record.
 #[derive(Debug)]
@@ -22,8 +23,27 @@ pub struct WholeCatalog {
     pub state: StateMap,
     /// All signed heads of the main log, oldest first.
     pub signed: Vec<TreeHead>,
+    /// The statements about the log's keys, oldest first.
+    pub statements: Vec<RecordedStatement>,
     /// Roots by size, from size 0 on.
     roots: Vec<Hash>,
+}
+
+/// A statement about keys, and what the catalog's record around it says.
+#[derive(Clone, Debug)]
+pub struct RecordedStatement {
+    /// The record's position in the catalog.
+    pub seq: Seq,
+    /// The statement's number.
+    pub number: u64,
+    /// SHA-256 of its text.
+    pub digest: Hash,
+    /// The key that it closes.
+    pub key: String,
+    /// The key that it introduces.
+    pub introduced: String,
+    /// The signed note.
+    pub note: String,
 }
 
 impl WholeCatalog {
@@ -44,8 +64,10 @@ impl WholeCatalog {
             frontier.push(*leaf, |_, _| ());
             roots.push(frontier.root());
         }
-        let signed = signed_heads(disk, copy, loaded.end.size)?;
-        Ok(WholeCatalog { state: loaded.replayed.state, signed, roots })
+        let state = loaded.replayed.state;
+        let mut whole = WholeCatalog { state, signed: Vec::new(), statements: Vec::new(), roots };
+        whole.collect(disk, copy)?;
+        Ok(whole)
     }
 
     /// Records in it.
@@ -57,24 +79,40 @@ impl WholeCatalog {
     pub fn root_at(&self, size: TreeSize) -> Option<Hash> {
         self.roots.get(usize::try_from(size.get()).ok()?).copied()
     }
-}
 
-/// The signed heads among the first `size` records of a copy that was found to be whole.
-fn signed_heads(disk: &dyn Disk, copy: &Path, size: TreeSize) -> Result<Vec<TreeHead>> {
-    let mut heads = Vec::new();
-    for ordinal in load::ordinals(disk, copy)? {
-        let path = crate::segment::path(copy, ordinal);
-        let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
-        let start = Position { offset: segment.header.first_frame(), size: segment.header.first };
-        recover::last(&segment, start, |_, _, record| {
-            let decoded = CatalogBody::decode(record.head.kind, record.envelope);
-            if let Ok((_, CatalogBody::HeadSigned(head))) = decoded
-                && size.covers(record.head.seq)
-            {
-                let root = Hash::from_bytes(head.root);
-                heads.push(TreeHead { size: TreeSize::new(head.size), root });
-            }
-        })?;
+    /// Collects signed heads and statements from a copy that was found to be whole, up to
+    /// the size that it had then.
+    fn collect(&mut self, disk: &dyn Disk, copy: &Path) -> Result<()> {
+        let size = self.size();
+        for ordinal in load::ordinals(disk, copy)? {
+            let path = crate::segment::path(copy, ordinal);
+            let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
+            let start =
+                Position { offset: segment.header.first_frame(), size: segment.header.first };
+            recover::last(&segment, start, |_, _, record| {
+                if size.covers(record.head.seq) {
+                    self.collect_record(&record);
+                }
+            })?;
+        }
+        Ok(())
     }
-    Ok(heads)
+
+    fn collect_record(&mut self, record: &CheckedRecord<'_>) {
+        match CatalogBody::decode(record.head.kind, record.envelope) {
+            Ok((_, CatalogBody::HeadSigned(head))) => {
+                let root = Hash::from_bytes(head.root);
+                self.signed.push(TreeHead { size: TreeSize::new(head.size), root });
+            }
+            Ok((_, CatalogBody::KeysChanged(changed))) => self.statements.push(RecordedStatement {
+                seq: record.head.seq,
+                number: changed.number,
+                digest: Hash::from_bytes(changed.statement),
+                key: changed.key.to_owned(),
+                introduced: changed.introduced.to_owned(),
+                note: changed.note.to_owned(),
+            }),
+            _ => {}
+        }
+    }
 }

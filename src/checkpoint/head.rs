@@ -10,9 +10,10 @@
 
 use std::fmt;
 
+use super::cosignature::{self, Cosignature};
 use super::key::{KeyError, KeyId, KeyName, NoteSigner, VerifyingKey};
 use super::line;
-use super::note::{Note, NoteError, VerifiedNote, VerifyNoteError};
+use super::note::{Note, NoteError, NoteSignature, VerifiedNote, VerifyNoteError};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
@@ -87,7 +88,10 @@ impl Checkpoint {
             let (origin, found) = (self.origin.clone(), public.name().clone());
             return Err(CheckpointError::NotTheLogsKey { origin, found });
         }
-        let algorithm = public.kind().head_algorithm();
+        let Some(algorithm) = public.kind().head_algorithm() else {
+            let found = public.name().clone();
+            return Err(CheckpointError::WitnessKey { found });
+        };
         check_empty_root(&self.head, algorithm)?;
         let note = Note::sign(&self.to_text(), &[key])?;
         Ok(SignedCheckpoint { checkpoint: self.clone(), algorithm, note })
@@ -182,6 +186,16 @@ impl UnverifiedCheckpoint {
         self.note.to_string()
     }
 
+    /// The same checkpoint with further signature lines, such as witnesses answer. Its
+    /// text and the signatures it has stay as they are; **nobody checks the new ones**.
+    ///
+    /// # Errors
+    /// As [`Note::with_signatures`].
+    pub fn with_signatures(&self, more: &[NoteSignature]) -> Result<Self, CheckpointError> {
+        let note = self.note.with_signatures(more)?;
+        Ok(UnverifiedCheckpoint { checkpoint: self.checkpoint.clone(), note })
+    }
+
     /// Checks the signatures. The log itself must have signed: one of the keys
     /// given is named as the origin and its signature is right. Signatures by
     /// other given keys (witnesses) must be right as well; those by unknown keys
@@ -193,16 +207,17 @@ impl UnverifiedCheckpoint {
     pub fn verify(&self, keys: &[VerifyingKey]) -> Result<VerifiedCheckpoint, CheckpointError> {
         let note = self.note.verify(keys)?;
         let origin = &self.checkpoint.origin;
-        let mut own = note.signers().iter().filter(|key| key.name().as_str() == origin);
-        let Some(key) = own.next() else {
-            let found = note.signers().iter().map(|key| (key.name().clone(), key.id())).collect();
+        // Witnesses are not among the signers: no witness speaks for a log, whatever its name.
+        let own = note.signers().iter().filter(|key| key.name().as_str() == origin);
+        let mut algorithms = own.filter_map(|key| key.kind().head_algorithm());
+        let Some(algorithm) = algorithms.next() else {
+            let found = known_signers(&note).map(|key| (key.name().clone(), key.id())).collect();
             return Err(CheckpointError::LogDidNotSign { origin: origin.clone(), found });
         };
         // One root cannot be that of a SHA-256 tree and of a BLAKE3 tree.
-        if own.any(|other| other.kind() != key.kind()) {
+        if algorithms.any(|other| other != algorithm) {
             return Err(CheckpointError::TwoHashes { origin: origin.clone() });
         }
-        let algorithm = key.kind().head_algorithm();
         check_empty_root(&self.checkpoint.head, algorithm)?;
         Ok(VerifiedCheckpoint { checkpoint: self.checkpoint.clone(), algorithm, note })
     }
@@ -237,15 +252,51 @@ impl VerifiedCheckpoint {
         &self.checkpoint
     }
 
-    /// Who signed: the log, and those of the other given keys that did.
+    /// Who signed: the log, and those of the other given keys that did. Witnesses
+    /// are not among them.
     pub fn signers(&self) -> &[VerifyingKey] {
         self.note.signers()
+    }
+
+    /// Which of the given witnesses cosigned, and when: each once, with the earliest
+    /// of its cosignatures.
+    pub fn cosignatures(&self) -> &[Cosignature] {
+        self.note.cosignatures()
+    }
+
+    /// Cosigns as a witness: says that at this time (seconds since 1970) this was the
+    /// largest consistent head that the witness had seen of this log. Whether it is
+    /// consistent the caller has checked: see the witness rule.
+    ///
+    /// # Errors
+    /// Not the key of a witness; a BLAKE3 head, which witnesses do not know; a time
+    /// of 2⁶³ or later; or the signer could not sign.
+    pub fn cosign(
+        &self,
+        cosigner: &dyn NoteSigner,
+        unix_seconds: u64,
+    ) -> Result<NoteSignature, CheckpointError> {
+        if self.algorithm != HashAlgorithm::Sha256 {
+            return Err(CheckpointError::NotForWitnesses { found: self.algorithm });
+        }
+        let signature = cosignature::sign(cosigner, self.note.text(), unix_seconds);
+        Ok(signature.map_err(NoteError::NotSigned)?)
+    }
+
+    /// As somebody else receives it.
+    pub fn into_unverified(self) -> UnverifiedCheckpoint {
+        UnverifiedCheckpoint { checkpoint: self.checkpoint, note: self.note.into_note() }
     }
 
     /// The signed note, with all signature lines.
     pub fn to_text(&self) -> String {
         self.note.note().to_string()
     }
+}
+
+/// Everybody whose signature was checked: signers and witnesses.
+fn known_signers(note: &VerifiedNote) -> impl Iterator<Item = &VerifyingKey> {
+    note.signers().iter().chain(note.cosignatures().iter().map(Cosignature::key))
 }
 
 fn check_empty_root(head: &TreeHead, algorithm: HashAlgorithm) -> Result<(), CheckpointError> {
@@ -302,6 +353,16 @@ pub enum CheckpointError {
         /// The key's name.
         found: KeyName,
     },
+    /// A log does not sign with the key of a witness.
+    WitnessKey {
+        /// The key's name.
+        found: KeyName,
+    },
+    /// Witnesses cosign heads of SHA-256 trees only: the C2SP protocols know no others.
+    NotForWitnesses {
+        /// The hash of the tree.
+        found: HashAlgorithm,
+    },
     /// Only keys of others signed.
     LogDidNotSign {
         /// The origin.
@@ -343,6 +404,14 @@ impl fmt::Display for CheckpointError {
             CheckpointError::NotTheLogsKey { origin, found } => {
                 write!(f, "expected a signing key named {origin}, as the log, found {found}")
             }
+            CheckpointError::WitnessKey { found } => {
+                write!(f, "expected a key that signs heads, found {found}, the key of a witness")
+            }
+            CheckpointError::NotForWitnesses { found } => write!(
+                f,
+                "expected the head of a SHA-256 tree, found one of a {found} tree, which \
+                 witnesses do not know; have the checkpoint of the log's catalog cosigned"
+            ),
             CheckpointError::LogDidNotSign { origin, found } => {
                 write!(f, "expected a signature by {origin} itself, found only those by ")?;
                 for (i, (name, id)) in found.iter().enumerate() {

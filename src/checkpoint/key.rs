@@ -23,6 +23,8 @@ use crate::random;
 const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
 /// Type byte of Ed25519 note signatures (signed-note, "Signature types").
 const TYPE_ED25519: &[u8] = &[0x01];
+/// Type byte of Ed25519 cosignatures (tlog-cosignature, "Format").
+const TYPE_COSIGNATURE: &[u8] = &[0x04];
 /// 0xff, "reserved for signature types without an identifier byte assigned",
 /// followed, as recommended there, by an identifier that cannot collide.
 const TYPE_BLAKE3_HEAD: &[u8] = b"\xffbulla.dev/ed25519-blake3-head/v1";
@@ -41,9 +43,18 @@ pub enum SignatureKind {
     /// Ed25519 over a context and the note text: heads of BLAKE3 trees. A type of
     /// its own, so that no tool takes such a head for a SHA-256 one.
     Ed25519Blake3Head,
+    /// Ed25519 over a time and the note text (cosignature/v1, C2SP signature type 0x04):
+    /// what a witness says of a log's heads. Never a log's own signature.
+    Ed25519Cosignature,
 }
 
 impl SignatureKind {
+    const ALL: [SignatureKind; 3] = [
+        SignatureKind::Ed25519,
+        SignatureKind::Ed25519Blake3Head,
+        SignatureKind::Ed25519Cosignature,
+    ];
+
     /// The kind that signs heads of trees built with this hash.
     pub fn for_heads_of(algorithm: HashAlgorithm) -> Self {
         match algorithm {
@@ -52,11 +63,13 @@ impl SignatureKind {
         }
     }
 
-    /// The hash of the trees whose heads this kind signs.
-    pub fn head_algorithm(self) -> HashAlgorithm {
+    /// The hash of the trees whose heads this kind signs as the log; `None` for the
+    /// kind of witnesses, which no log signs with.
+    pub fn head_algorithm(self) -> Option<HashAlgorithm> {
         match self {
-            SignatureKind::Ed25519 => HashAlgorithm::Sha256,
-            SignatureKind::Ed25519Blake3Head => HashAlgorithm::Blake3,
+            SignatureKind::Ed25519 => Some(HashAlgorithm::Sha256),
+            SignatureKind::Ed25519Blake3Head => Some(HashAlgorithm::Blake3),
+            SignatureKind::Ed25519Cosignature => None,
         }
     }
 
@@ -64,24 +77,27 @@ impl SignatureKind {
         match self {
             SignatureKind::Ed25519 => TYPE_ED25519,
             SignatureKind::Ed25519Blake3Head => TYPE_BLAKE3_HEAD,
+            SignatureKind::Ed25519Cosignature => TYPE_COSIGNATURE,
         }
     }
 
     /// Takes the type off the front of an encoded key.
     fn split_type(encoded: &[u8]) -> Result<(Self, &[u8]), KeyError> {
-        [SignatureKind::Ed25519, SignatureKind::Ed25519Blake3Head]
+        Self::ALL
             .into_iter()
             .find_map(|kind| Some((kind, encoded.strip_prefix(kind.type_bytes())?)))
             .ok_or(KeyError::UnknownType { found: encoded.first().copied() })
     }
 
-    /// The bytes that the Ed25519 signature covers.
-    fn message(self, text: &str) -> Vec<u8> {
+    /// The bytes that a signature of this kind without a time covers; `None` for the
+    /// kind that has one.
+    pub(super) fn message(self, text: &str) -> Option<Vec<u8>> {
         let context = match self {
             SignatureKind::Ed25519 => &[],
             SignatureKind::Ed25519Blake3Head => BLAKE3_HEAD_CONTEXT,
+            SignatureKind::Ed25519Cosignature => return None,
         };
-        [context, text.as_bytes()].concat()
+        Some([context, text.as_bytes()].concat())
     }
 }
 
@@ -192,32 +208,43 @@ impl VerifyingKey {
         self.id
     }
 
+    /// Whether both are the public half of one secret, whatever their names and kinds.
+    pub fn has_same_secret(&self, other: &VerifyingKey) -> bool {
+        self.key == other.key
+    }
+
+    /// The key by which the same secret signs heads of the log's catalog: named
+    /// `ORIGIN/catalog`, and always for SHA-256 heads.
+    pub fn of_catalog(&self) -> VerifyingKey {
+        let (name, kind) = (KeyName(format!("{}/catalog", self.name)), SignatureKind::Ed25519);
+        VerifyingKey { id: KeyId::of(&name, kind, self.key.as_bytes()), name, kind, key: self.key }
+    }
+
     /// What the key signs.
     pub fn kind(&self) -> SignatureKind {
         self.kind
     }
 
-    /// The signature of the text by the signer, whose key this must be.
+    /// The Ed25519 signature of the bytes by the signer, whose key this must be.
     pub(super) fn signed_by(
         &self,
         signer: &dyn NoteSigner,
-        text: &str,
-    ) -> Result<Vec<u8>, SignError> {
-        let signature = signer.sign(&self.kind.message(text))?.to_vec();
-        if !self.signed(text, &signature) {
+        message: &[u8],
+    ) -> Result<[u8; 64], SignError> {
+        let signature = signer.sign(message)?;
+        if !self.signed(message, &signature) {
             let reason = format!("what the signer gave is not a signature by {}", self.name);
             return Err(SignError(reason));
         }
         Ok(signature)
     }
 
-    /// Whether this key signed the text. Strict: a signature has one valid form, and
+    /// Whether this key signed the bytes. Strict: a signature has one valid form, and
     /// keys and points of small order are refused (RFC 8032 with the cofactorless
     /// equation).
-    pub(super) fn signed(&self, text: &str, signature: &[u8]) -> bool {
-        ed25519_dalek::Signature::from_slice(signature).is_ok_and(|signature| {
-            self.key.verify_strict(&self.kind.message(text), &signature).is_ok()
-        })
+    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        ed25519_dalek::Signature::from_slice(signature)
+            .is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
     }
 }
 

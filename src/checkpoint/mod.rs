@@ -1,5 +1,5 @@
-//! Signed tree heads: keys, signed notes (c2sp.org/signed-note) and checkpoints
-//! (c2sp.org/tlog-checkpoint).
+//! Signed tree heads: keys, signed notes (c2sp.org/signed-note), checkpoints
+//! (c2sp.org/tlog-checkpoint) and cosignatures of them (c2sp.org/tlog-cosignature).
 //!
 //! What was parsed and what was verified are different types. A [`Note`] becomes
 //! a [`VerifiedNote`] only in [`Note::verify`], and an [`UnverifiedCheckpoint`] a
@@ -27,6 +27,9 @@
 //!
 //! This is the only module that names `ed25519_dalek`.
 
+mod cosignature;
+#[cfg(test)]
+mod cosignature_tests;
 mod head;
 mod key;
 pub(crate) mod line;
@@ -34,6 +37,7 @@ mod note;
 #[cfg(test)]
 mod tests;
 
+pub use cosignature::Cosignature;
 pub use head::{
     Checkpoint, CheckpointError, SignedCheckpoint, UnverifiedCheckpoint, VerifiedCheckpoint,
 };

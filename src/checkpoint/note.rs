@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::cosignature::{self, Cosignature};
 use super::key::{KeyId, KeyName, NoteSigner, SignError, VerifyingKey};
 use super::line;
 
@@ -40,6 +41,7 @@ pub struct NoteSignature {
 pub struct VerifiedNote {
     note: Note,
     signers: Vec<VerifyingKey>,
+    cosignatures: Vec<Cosignature>,
 }
 
 impl Note {
@@ -47,13 +49,20 @@ impl Note {
     ///
     /// # Errors
     /// The text is empty, does not end in a newline, or contains a control
-    /// character; there are no keys, or too many; or a signer could not sign.
+    /// character; there are no keys, or too many; or a signer could not sign. Keys of
+    /// witnesses do not sign here: see [`VerifiedCheckpoint::cosign`].
+    ///
+    /// [`VerifiedCheckpoint::cosign`]: super::VerifiedCheckpoint::cosign
     pub fn sign(text: &str, signers: &[&dyn NoteSigner]) -> Result<Self, NoteError> {
         check_text(text)?;
         let signatures = signers.iter().map(|signer| {
             let key = signer.verifying_key();
-            let signature = key.signed_by(*signer, text).map_err(NoteError::NotSigned)?;
-            Ok(NoteSignature { name: key.name().clone(), id: key.id(), signature })
+            let message = key.kind().message(text).ok_or_else(|| {
+                let reason = format!("{} is the key of a witness, which cosigns", key.name());
+                NoteError::NotSigned(SignError(reason))
+            })?;
+            let signature = key.signed_by(*signer, &message).map_err(NoteError::NotSigned)?;
+            Ok(NoteSignature::by(key, signature.to_vec()))
         });
         let signatures = signatures.collect::<Result<_, NoteError>>()?;
         let note = Note { text: text.to_owned(), signatures };
@@ -76,12 +85,7 @@ impl Note {
         // "The text is separated from the signatures by the last empty line."
         let split = note.rfind("\n\n").ok_or(NoteError::NoSignatures)?;
         let (text, block) = (&note[..=split], &note[split + 2..]);
-        let lines = block.strip_suffix('\n').ok_or(NoteError::NoSignatures)?.split('\n');
-        check_signature_count(lines.clone().count())?;
-        let signatures = lines.enumerate().map(|(index, line)| {
-            NoteSignature::parse(line).ok_or(NoteError::SignatureLine { number: index + 1 })
-        });
-        Ok(Note { signatures: signatures.collect::<Result<_, _>>()?, text: text.to_owned() })
+        Ok(Note { signatures: parse_block(block)?, text: text.to_owned() })
     }
 
     /// The text, **which nobody has checked**.
@@ -94,27 +98,46 @@ impl Note {
         &self.signatures
     }
 
+    /// The same note with further signature lines under it, those that it has already
+    /// left out. Text and signatures stay as they are; **nobody checks the new ones**.
+    ///
+    /// # Errors
+    /// Too many or too long signatures, or an empty one.
+    pub fn with_signatures(&self, more: &[NoteSignature]) -> Result<Self, NoteError> {
+        let mut note = self.clone();
+        for signature in more {
+            if signature.signature.is_empty() {
+                return Err(NoteError::SignatureLine { number: note.signatures.len() + 1 });
+            }
+            if !note.signatures.contains(signature) {
+                note.signatures.push(signature.clone());
+            }
+            check_signature_count(note.signatures.len())?;
+        }
+        check_len(note.to_string().len())?;
+        Ok(note)
+    }
+
     /// Checks the signatures by the keys given; those by other keys are ignored.
     ///
     /// # Errors
     /// A signature by one of the keys is wrong, or none of them signed.
     pub fn verify(&self, keys: &[VerifyingKey]) -> Result<VerifiedNote, VerifyNoteError> {
         let mut signers: Vec<VerifyingKey> = Vec::new();
+        let mut cosignatures: Vec<Cosignature> = Vec::new();
         for signature in &self.signatures {
             let Some(key) = find_key(keys, signature)? else { continue };
-            if !key.signed(&self.text, &signature.signature) {
-                let (name, id) = (signature.name.clone(), signature.id);
-                return Err(VerifyNoteError::BadSignature { name, id });
-            }
-            if !signers.contains(key) {
-                signers.push(key.clone());
+            match signature.check(key, &self.text)? {
+                Some(cosignature) => cosignature.join(&mut cosignatures),
+                None if signers.contains(key) => {}
+                None => signers.push(key.clone()),
             }
         }
-        if signers.is_empty() {
+        if signers.is_empty() && cosignatures.is_empty() {
             let found = self.signatures.iter().map(|s| (s.name.clone(), s.id)).collect();
             return Err(VerifyNoteError::NoKnownSigner { found });
         }
-        Ok(VerifiedNote { note: self.clone(), signers })
+        Ok(VerifiedNote { note: self.clone(), signers, cosignatures })
     }
 }
 
@@ -124,14 +147,26 @@ impl VerifiedNote {
         &self.note.text
     }
 
-    /// Who signed, at least one, in the order of the signature lines.
+    /// Who signed, in the order of the signature lines; witnesses are not among them.
+    /// Either this or [`VerifiedNote::cosignatures`] is not empty.
     pub fn signers(&self) -> &[VerifyingKey] {
         &self.signers
+    }
+
+    /// Which witnesses cosigned, in the order of the signature lines, each once. Of
+    /// several cosignatures by one witness this gives the earliest, which says most
+    /// about how long the text has existed; all are in [`VerifiedNote::note`].
+    pub fn cosignatures(&self) -> &[Cosignature] {
+        &self.cosignatures
     }
 
     /// The note with all its signature lines, also those that were ignored.
     pub fn note(&self) -> &Note {
         &self.note
+    }
+
+    pub(super) fn into_note(self) -> Note {
+        self.note
     }
 }
 
@@ -143,6 +178,38 @@ impl fmt::Display for Note {
 }
 
 impl NoteSignature {
+    /// Reads signature lines without a text, as a witness answers: one or more, each
+    /// ending in a newline.
+    ///
+    /// # Errors
+    /// Says what is not as the specification has it, and where.
+    pub fn parse_lines(bytes: &[u8]) -> Result<Vec<Self>, NoteError> {
+        check_len(bytes.len())?;
+        let block = std::str::from_utf8(bytes)
+            .map_err(|error| NoteError::NotUtf8 { offset: error.valid_up_to() })?;
+        parse_block(block)
+    }
+
+    /// The bytes, in the form of the key's kind, as a signature by that key.
+    pub(super) fn by(key: &VerifyingKey, signature: Vec<u8>) -> Self {
+        NoteSignature { name: key.name().clone(), id: key.id(), signature }
+    }
+
+    /// Checks that the key signed the text; gives the cosignature if the key is that
+    /// of a witness.
+    fn check(
+        &self,
+        key: &VerifyingKey,
+        text: &str,
+    ) -> Result<Option<Cosignature>, VerifyNoteError> {
+        let bad = || VerifyNoteError::BadSignature { name: self.name.clone(), id: self.id };
+        match key.kind().message(text) {
+            None => cosignature::check(key, text, &self.signature).map(Some).ok_or_else(bad),
+            Some(message) if key.signed(&message, &self.signature) => Ok(None),
+            Some(_) => Err(bad()),
+        }
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
         let decoded = line::base64(encoded)?;
@@ -161,6 +228,16 @@ impl fmt::Display for NoteSignature {
         let encoded = line::to_base64([self.id.as_bytes(), self.signature.as_slice()].concat());
         write!(f, "{SIGNATURE_PREFIX}{} {encoded}", self.name)
     }
+}
+
+/// Signature lines, each ending in a newline, at least one.
+fn parse_block(block: &str) -> Result<Vec<NoteSignature>, NoteError> {
+    let lines = block.strip_suffix('\n').ok_or(NoteError::NoSignatures)?.split('\n');
+    check_signature_count(lines.clone().count())?;
+    let parse = |(index, line)| {
+        NoteSignature::parse(line).ok_or(NoteError::SignatureLine { number: index + 1 })
+    };
+    lines.enumerate().map(parse).collect()
 }
 
 /// The key with the name and identifier of the signature, if it is among the known ones.

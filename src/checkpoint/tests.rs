@@ -26,7 +26,8 @@ fn trusted(keys: &[&SigningKey]) -> Vec<VerifyingKey> {
 
 #[test]
 fn keys_of_both_kinds_round_trip_through_their_texts() {
-    for kind in [SignatureKind::Ed25519, SignatureKind::Ed25519Blake3Head] {
+    use SignatureKind::{Ed25519, Ed25519Blake3Head, Ed25519Cosignature};
+    for kind in [Ed25519, Ed25519Blake3Head, Ed25519Cosignature] {
         let key = SigningKey::generate(ORIGIN, kind).unwrap();
         let public = key.verifying_key();
         assert_eq!(public.to_string().parse::<VerifyingKey>().as_ref(), Ok(public));
@@ -34,7 +35,8 @@ fn keys_of_both_kinds_round_trip_through_their_texts() {
         assert_eq!(read.verifying_key(), public);
         assert_eq!(read.to_secret_text(), key.to_secret_text());
         assert_eq!(public.kind(), kind);
-        assert_eq!(SignatureKind::for_heads_of(kind.head_algorithm()), kind);
+        let of_heads = kind.head_algorithm().map(SignatureKind::for_heads_of);
+        assert_eq!(of_heads, (kind != Ed25519Cosignature).then_some(kind));
     }
 }
 
@@ -50,7 +52,7 @@ fn key_texts_that_were_altered_are_refused() {
     assert!(matches!(refused(&another_id), KeyError::IdMismatch { .. }));
     assert_eq!(refused("example.com/audit+01020304"), KeyError::Shape);
     assert_eq!(refused("a+01020304+AA"), KeyError::Base64);
-    assert_eq!(refused("a+01020304+BA=="), KeyError::UnknownType { found: Some(4) });
+    assert_eq!(refused("a+01020304+Bg=="), KeyError::UnknownType { found: Some(6) });
     assert_eq!(refused("a+01020304+"), KeyError::UnknownType { found: None });
     assert_eq!(refused("a+01020304+AQE="), KeyError::KeyLength { expected: 32, found: 1 });
     assert!(matches!(refused("a b+01020304+AQE="), KeyError::Name { .. }));
@@ -130,7 +132,8 @@ fn an_empty_tree_with_a_made_up_root_is_neither_signed_nor_believed() {
     let refused = read.verify(&trusted(&[&log_key()]));
     assert!(matches!(refused, Err(CheckpointError::EmptyTreeRoot { .. })));
     for kind in [SignatureKind::Ed25519, SignatureKind::Ed25519Blake3Head] {
-        let empty = Checkpoint::new(ORIGIN, TreeHead::empty(kind.head_algorithm())).unwrap();
+        let empty =
+            Checkpoint::new(ORIGIN, TreeHead::empty(kind.head_algorithm().unwrap())).unwrap();
         assert!(empty.sign(&key(ORIGIN, kind, 1)).is_ok());
     }
 }

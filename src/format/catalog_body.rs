@@ -35,6 +35,8 @@ pub mod kind {
     pub const QUARANTINED: u8 = 20;
     /// The wall clock jumped.
     pub const CLOCK_STEPPED: u8 = 21;
+    /// The keys of the log changed.
+    pub const KEYS_CHANGED: u8 = 23;
     /// Reserved: a damaged frame was stepped over.
     pub const MENDED: u8 = 22;
     /// Reserved: a legal hold was placed.
@@ -109,6 +111,45 @@ pub struct KeyAdded<'a> {
     pub vkey: &'a str,
 }
 
+/// The keys of the log changed: the particulars of a signed statement, and itself.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct KeysChanged<'a> {
+    /// 1 rotated, 2 a recovery key named, 3 revoked, 4 the origin retired.
+    pub change: u8,
+    /// The statement's number in the log's key chain, from 1.
+    pub number: u64,
+    /// SHA-256 of the statement's text.
+    pub statement: [u8; 32],
+    /// The key that signed heads until here.
+    pub key: &'a str,
+    /// The key that the statement introduces.
+    pub introduced: &'a str,
+    /// The log's public name from here on.
+    pub origin: &'a str,
+    /// The statement, as a signed note.
+    pub note: &'a str,
+}
+
+impl KeysChanged<'_> {
+    /// The code of a change that only names a recovery key.
+    pub const RECOVERY: u8 = 2;
+}
+
+/// What the statements about keys add up to: the entry `keys` of the state.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct KeysInForce<'a> {
+    /// Statements so far.
+    pub number: u64,
+    /// SHA-256 of the last one's text.
+    pub statement: [u8; 32],
+    /// The log's public name.
+    pub origin: &'a str,
+    /// The verifier key that counts.
+    pub signer: &'a str,
+    /// The verifier key that can revoke; empty: none.
+    pub recovery: &'a str,
+}
+
 /// Recovery set bytes aside.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Quarantined<'a> {
@@ -148,6 +189,8 @@ pub enum CatalogBody<'a> {
     HeadSigned(HeadSigned<'a>),
     /// See [`KeyAdded`].
     KeyAdded(KeyAdded<'a>),
+    /// See [`KeysChanged`].
+    KeysChanged(KeysChanged<'a>),
     /// See [`Quarantined`].
     Quarantined(Quarantined<'a>),
     /// See [`ClockStepped`].
@@ -162,6 +205,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::Sealed(_) => kind::SEGMENT_SEALED,
             CatalogBody::HeadSigned(_) => kind::HEAD_SIGNED,
             CatalogBody::KeyAdded(_) => kind::KEY_ADDED,
+            CatalogBody::KeysChanged(_) => kind::KEYS_CHANGED,
             CatalogBody::Quarantined(_) => kind::QUARANTINED,
             CatalogBody::ClockStepped(_) => kind::CLOCK_STEPPED,
         }
@@ -178,6 +222,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::Sealed(body) => encode(body),
             CatalogBody::HeadSigned(body) => encode(body),
             CatalogBody::KeyAdded(body) => encode(body),
+            CatalogBody::KeysChanged(body) => encode(body),
             CatalogBody::Quarantined(body) => encode(body),
             CatalogBody::ClockStepped(body) => encode(body),
         }?;
@@ -204,6 +249,7 @@ impl<'a> CatalogBody<'a> {
             kind::SEGMENT_SEALED => CatalogBody::Sealed(decode(body)?),
             kind::HEAD_SIGNED => CatalogBody::HeadSigned(borrow(body)?),
             kind::KEY_ADDED => CatalogBody::KeyAdded(borrow(body)?),
+            kind::KEYS_CHANGED => CatalogBody::KeysChanged(borrow(body)?),
             kind::QUARANTINED => CatalogBody::Quarantined(borrow(body)?),
             kind::CLOCK_STEPPED => CatalogBody::ClockStepped(decode(body)?),
             _ => {
@@ -274,7 +320,7 @@ fn whole<T: Encode>(
 
 /// What is in force: a sorted map whose Merkle root each catalog record carries.
 ///
-/// Keys are text: `log`, `segment/` ‖ ordinal as 16 hexadecimal digits, `key/` ‖
+/// Keys are text: `log`, `keys`, `segment/` ‖ ordinal as 16 hexadecimal digits, `key/` ‖
 /// vkey; values are the bodies of the records that made them so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateMap {
@@ -292,7 +338,8 @@ impl StateMap {
         let (key, value) = match body {
             CatalogBody::Created(created) => ("log".to_owned(), encode(created)?),
             CatalogBody::Sealed(sealed) => (segment_key(sealed.ordinal), encode(sealed)?),
-            CatalogBody::KeyAdded(key) => (format!("key/{}", key.vkey), encode(key)?),
+            CatalogBody::KeyAdded(key) => (key_entry(key.vkey), encode(key)?),
+            CatalogBody::KeysChanged(changed) => return self.change_keys(changed),
             CatalogBody::HeadSigned(_)
             | CatalogBody::Quarantined(_)
             | CatalogBody::ClockStepped(_) => return Ok(()),
@@ -301,16 +348,48 @@ impl StateMap {
         Ok(())
     }
 
+    fn change_keys(&mut self, changed: &KeysChanged<'_>) -> Result<(), FormatError> {
+        let names_recovery = changed.change == KeysChanged::RECOVERY;
+        let recovery = match self.keys_in_force() {
+            _ if names_recovery => changed.introduced.to_owned(),
+            Some(before) => before.recovery.to_owned(),
+            None => String::new(),
+        };
+        let in_force = KeysInForce {
+            number: changed.number,
+            statement: changed.statement,
+            origin: changed.origin,
+            signer: if names_recovery { changed.key } else { changed.introduced },
+            recovery: &recovery,
+        };
+        let in_force = encode(&in_force)?;
+        if !names_recovery {
+            let added = encode(&KeyAdded { vkey: changed.introduced })?;
+            self.entries.insert(key_entry(changed.introduced), added);
+        }
+        self.entries.insert(KEYS.to_owned(), in_force);
+        Ok(())
+    }
+
     /// Root of the RFC 6962 SHA-256 tree over the entries in key order; a leaf is
     /// tag ‖ length of key (u32) ‖ key ‖ value.
     pub fn root(&self) -> Hash {
         let mut frontier = Frontier::new(HashAlgorithm::Sha256);
         for (key, value) in &self.entries {
-            let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
-            let parts = [STATE_TAG, &key_len, key.as_bytes(), value];
-            frontier.push(HashAlgorithm::Sha256.leaf(&parts), |_, _| ());
+            frontier.push(StateMap::leaf(key, value), |_, _| ());
         }
         frontier.root()
+    }
+
+    /// The leaf of an entry in the tree of the state.
+    pub fn leaf(key: &str, value: &[u8]) -> Hash {
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
+        HashAlgorithm::Sha256.leaf(&[STATE_TAG, &key_len, key.as_bytes(), value])
+    }
+
+    /// All entries, ascending by key.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
     }
 
     /// The sealed segments in force, by ordinal.
@@ -331,10 +410,34 @@ impl StateMap {
         self.entries.keys().filter_map(|key| key.strip_prefix("key/"))
     }
 
+    /// What the statements about keys add up to; `None` if there was none.
+    pub fn keys_in_force(&self) -> Option<KeysInForce<'_>> {
+        self.entries.get(KEYS).and_then(|value| borrow(value).ok())
+    }
+
+    /// The log's public name: that of its creation, or of a successor.
+    pub fn origin(&self) -> Option<&str> {
+        let in_force = self.keys_in_force().map(|keys| keys.origin);
+        in_force.or_else(|| self.created().map(|created| created.origin))
+    }
+
+    /// Whether the log has, or had, this public name.
+    pub fn had_origin(&self, name: &str) -> bool {
+        let named = |vkey: &str| vkey.split('+').next() == Some(name);
+        self.created().is_some_and(|created| created.origin == name) || self.keys().any(named)
+    }
+
     /// The record of the log's creation.
     pub fn created(&self) -> Option<Created<'_>> {
         self.entries.get("log").and_then(|value| borrow(value).ok())
     }
+}
+
+/// The entry of what the statements about keys add up to.
+const KEYS: &str = "keys";
+
+fn key_entry(vkey: &str) -> String {
+    format!("key/{vkey}")
 }
 
 fn segment_key(ordinal: u64) -> String {
@@ -416,103 +519,4 @@ impl Snapshot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sealed(ordinal: u64) -> Sealed {
-        Sealed {
-            ordinal,
-            first: 10 * ordinal,
-            count: 10,
-            bytes: 4_096,
-            times: [1, 2, 3, 4],
-            end_root: [1; 32],
-            header: [2; 32],
-            index_root: [0; 32],
-            keep_until: 0,
-            status: 0,
-        }
-    }
-
-    #[test]
-    fn every_body_round_trips_and_refuses_other_lengths() {
-        let bodies = [
-            CatalogBody::Created(Created { origin: "a", hash_algorithm: 1, created_at: -5 }),
-            CatalogBody::Sealed(sealed(3)),
-            CatalogBody::HeadSigned(HeadSigned { size: 7, root: [4; 32], note: "n\n" }),
-            CatalogBody::KeyAdded(KeyAdded { vkey: "x+1+y" }),
-            CatalogBody::Quarantined(Quarantined {
-                stream: 1,
-                ordinal: 2,
-                offset: 3,
-                len: 4,
-                file: "f",
-                reason: "r",
-            }),
-            CatalogBody::ClockStepped(ClockStepped { expected: 1, found: 2, ordinal: 3 }),
-        ];
-        let root = Hash::from_bytes([8; 32]);
-        for body in bodies {
-            let bytes = body.encode(&root).unwrap();
-            let read = CatalogBody::decode(body.kind(), &bytes);
-            assert_eq!(read, Ok((root, body.clone())));
-            for cut in 0..bytes.len() {
-                assert!(CatalogBody::decode(body.kind(), &bytes[..cut]).is_err(), "{body:?} {cut}");
-            }
-            let longer = [bytes.as_slice(), &[0]].concat();
-            assert!(CatalogBody::decode(body.kind(), &longer).is_err(), "{body:?}");
-        }
-    }
-
-    #[test]
-    fn a_longer_spelling_and_an_unknown_kind_are_refused() {
-        let stepped = CatalogBody::ClockStepped(ClockStepped { expected: 0, found: 0, ordinal: 1 });
-        let bytes = stepped.encode(&Hash::ZERO).unwrap();
-        assert_eq!(&bytes[32..], [0, 0, 1]);
-        let longer = [&bytes[..34], &[251, 1, 0]].concat();
-        assert!(CatalogBody::decode(kind::CLOCK_STEPPED, &bytes).is_ok());
-        assert!(CatalogBody::decode(kind::CLOCK_STEPPED, &longer).is_err());
-        let newer = CatalogBody::decode(kind::HOLD_PLACED, &bytes);
-        assert!(matches!(newer, Err(FormatError::Newer { found: 32, .. })));
-    }
-
-    #[test]
-    fn the_state_root_depends_on_every_entry_and_not_on_their_order() {
-        let (mut one, mut other) = (StateMap::default(), StateMap::default());
-        for n in [1, 2, 3] {
-            one.apply(&CatalogBody::Sealed(sealed(n))).unwrap();
-        }
-        for n in [3, 1] {
-            other.apply(&CatalogBody::Sealed(sealed(n))).unwrap();
-        }
-        assert_ne!(one.root(), other.root());
-        other.apply(&CatalogBody::Sealed(sealed(2))).unwrap();
-        assert_eq!(one.root(), other.root());
-        assert_eq!(one.segments().map(|s| s.ordinal).collect::<Vec<_>>(), [1, 2, 3]);
-    }
-
-    #[test]
-    fn a_snapshot_round_trips_and_damage_is_refused() {
-        let mut state = StateMap::default();
-        state.apply(&CatalogBody::Sealed(sealed(1))).unwrap();
-        let snapshot = Snapshot {
-            size: 1,
-            peaks: vec![[3; 32]],
-            ordinal: 1,
-            nonce: [4; 16],
-            offset: 600,
-            state: Snapshot::entries_of(&state),
-            signed: (0, [0; 32]),
-        };
-        let log_id = LogId([6; 16]);
-        let good = snapshot.encode(log_id).unwrap();
-        let read = Snapshot::decode(&good, log_id).unwrap();
-        assert_eq!((&read, read.state_map()), (&snapshot, state));
-        assert!(Snapshot::decode(&good, LogId([7; 16])).is_err());
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            assert!(Snapshot::decode(&bad, log_id).is_err(), "byte {at}");
-        }
-    }
-}
+mod tests;

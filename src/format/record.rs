@@ -255,6 +255,12 @@ impl<'a> CheckedRecord<'a> {
         self.salted_payload.get(SALT_LEN..).unwrap_or_default()
     }
 
+    /// The bytes that its leaf hash is of: head ‖ envelope ‖ C, at most 65,535.
+    pub fn entry(&self) -> Vec<u8> {
+        let commitment = payload_commitment(self.salted_payload);
+        [self.hashed.as_slice(), self.envelope, commitment.as_bytes()].concat()
+    }
+
     /// Its leaf hash, computed from the stored bytes.
     pub fn leaf(&self, algorithm: HashAlgorithm) -> Hash {
         let commitment = payload_commitment(self.salted_payload);
@@ -297,6 +303,8 @@ mod tests {
         let record = RawRecord::take(&bytes).unwrap().check(&context(), Seq::new(4)).unwrap();
         assert_eq!(record.leaf(HashAlgorithm::Sha256), leaf);
         assert_eq!(record.payload(), b"payload");
+        assert_eq!(HashAlgorithm::Sha256.leaf(&[&record.entry()]), leaf);
+        assert_eq!(record.entry().len(), HEAD_LEN + b"envelope".len() + Hash::LEN);
         let (head, log_id) = Head::decode(&record.hashed).unwrap();
         assert_eq!((head, log_id), (record.head, LogId([1; 16])));
     }

@@ -93,6 +93,10 @@ impl Core {
     pub(crate) fn segments_dir(&self) -> PathBuf {
         segments_dir(&self.dir)
     }
+
+    pub(crate) fn checkpoints_dir(&self) -> PathBuf {
+        checkpoints_dir(&self.dir)
+    }
 }
 
 pub(crate) fn segments_dir(dir: &Path) -> PathBuf {

@@ -25,7 +25,6 @@ use crate::log::recover::sealed_by_footers;
 use crate::log::sign;
 use crate::log::view::{Entry, View};
 use crate::merkle::Frontier;
-use crate::proof::{Disclosure, TlogProof};
 use crate::query::Query;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::Waypoints;
@@ -307,19 +306,6 @@ impl LogReader {
         self.snapshot().query(query)
     }
 
-    /// As [`crate::log::Log::prove`].
-    ///
-    /// # Errors
-    /// As [`crate::log::Log::prove`].
-    pub fn prove(
-        &self,
-        seq: Seq,
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<TlogProof> {
-        self.snapshot_with_tree()?.prove(seq, checkpoint, disclosure)
-    }
-
     /// The newest published checkpoint.
     ///
     /// # Errors
@@ -333,14 +319,27 @@ impl LogReader {
     /// # Errors
     /// `CatalogDamaged`, I/O.
     pub fn history(&self) -> Result<Vec<HistoryEntry>> {
+        self.with_catalog(Catalog::history)
+    }
+
+    /// Gives the catalog, as it is by now.
+    pub(super) fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
         let mut state = self.state.lock();
         match &mut state.catalog {
             Some(catalog) => {
                 catalog.refresh()?;
-                catalog.history()
+                read(catalog)
             }
             None => Err(Error::CatalogDamaged { reason: "see bulla verify".to_owned() }),
         }
+    }
+
+    /// The newest published checkpoint of the catalog, which only a BLAKE3 log has.
+    ///
+    /// # Errors
+    /// As [`LogReader::latest_checkpoint`].
+    pub fn latest_catalog_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
+        sign::latest_of_catalog(&*self.options.disk, &self.dir)
     }
 
     /// Records in the catalog; `None` if it is damaged.

@@ -4,13 +4,16 @@
 //! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
 //! - `upkeep`: what happens in the background;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
-//! - `sign`, `prove`: checkpoints and proofs; `verify`: re-reads everything;
+//! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
+//! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
 mod commit;
 mod core;
+mod cosign;
 mod encode;
 mod follow;
+mod keys;
 mod open;
 mod options;
 mod prove;
@@ -18,7 +21,9 @@ mod read;
 mod recover;
 mod settle;
 mod sign;
+mod signer;
 mod stats;
+mod tiles;
 mod upkeep;
 mod verify;
 mod view;
@@ -46,8 +51,9 @@ pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use prove::Disclosure;
 pub use read::{Matches, Records, Snapshot};
-pub use sign::{Signer, SignerError};
+pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
+pub use tiles::TileReader;
 pub use verify::{Finding, NotRead, Progress, Report, VerifyOptions, verify};
 
 /// An open log. Cheap to clone; all clones are the same log, from any thread.

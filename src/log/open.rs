@@ -238,7 +238,8 @@ pub(super) fn catalog_identity(dir: &Path, log_id: LogId, catalog: &Catalog) -> 
     let created = catalog.state().created();
     let known = created.and_then(|created| {
         let algorithm = HashAlgorithm::from_code(created.hash_algorithm)?;
-        Some(Identity { log_id, algorithm, origin: created.origin.to_owned() })
+        let origin = catalog.state().origin()?.to_owned();
+        Some(Identity { log_id, algorithm, origin })
     });
     known.ok_or_else(|| {
         let path = catalog_dir(dir);
@@ -351,6 +352,20 @@ fn record_set_aside(
 
 /// The paths of the published checkpoints, by size, ascending.
 pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    published_files(disk, dir, "", &["checkpoint", "bulla-checkpoint"])
+}
+
+/// The paths of the published checkpoints of the catalog, by its size, ascending.
+pub(super) fn catalog_checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    published_files(disk, dir, "catalog-", &["checkpoint"])
+}
+
+fn published_files(
+    disk: &dyn Disk,
+    dir: &Path,
+    prefix: &str,
+    endings: &[&str],
+) -> Result<Vec<(u64, PathBuf)>> {
     let dir = checkpoints_dir(dir);
     if !disk.exists(&dir).map_err(Error::io("look for", &dir))? {
         return Ok(Vec::new());
@@ -359,10 +374,9 @@ pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, 
     let mut files: Vec<(u64, PathBuf)> = names
         .iter()
         .filter_map(|name| {
-            let (digits, ending) = name.split_once('.')?;
+            let (digits, ending) = name.strip_prefix(prefix)?.split_once('.')?;
             let size: u64 = digits.parse().ok()?;
-            let own = ["checkpoint", "bulla-checkpoint"].contains(&ending)
-                && digits == format!("{size:016}");
+            let own = endings.contains(&ending) && digits == format!("{size:016}");
             own.then(|| (size, dir.join(name)))
         })
         .collect();

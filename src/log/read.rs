@@ -77,6 +77,31 @@ impl Snapshot {
         }
     }
 
+    /// Gives the checked bytes of `count` records from `first` on.
+    pub(crate) fn with_records(
+        &self,
+        first: Seq,
+        count: u16,
+        mut read: impl FnMut(CheckedRecord<'_>),
+    ) -> Result<()> {
+        let (mut left, mut next) = (count, first);
+        while left > 0 {
+            if !self.size.covers(next) {
+                return Err(Error::NotWritten { seq: next, size: self.size });
+            }
+            // To the end of its segment, then on in the following one.
+            let mut cursor = self.view.cursor(&self.entries, next, self.size)?;
+            while left > 0
+                && let Some((_, record)) = cursor.next_record()?
+            {
+                read(record);
+                left -= 1;
+            }
+            next = cursor.next_seq();
+        }
+        Ok(())
+    }
+
     /// All records from this one on, oldest first.
     pub fn records_from(&self, seq: Seq) -> Records {
         Records { snapshot: self.clone(), next: seq, cursor: None, failed: false }

@@ -4,173 +4,35 @@
 //! directory, so that a restored directory does not forget it), sign, record in the
 //! catalog, publish.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::checkpoint::{
-    Checkpoint, SignatureKind, SignedCheckpoint, SigningKey, UnverifiedCheckpoint, VerifyingKey,
+    Checkpoint, NoteSigner, SignError, SignedCheckpoint, UnverifiedCheckpoint, VerifyingKey,
 };
-use crate::disk::{self, Disk, DiskFile, Open, RealDisk};
+use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::Log;
 use crate::log::core::{Core, checkpoints_dir};
+use crate::log::cosign;
 use crate::log::encode::with_scratch;
-use crate::log::open::checkpoint_files;
+use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
+use crate::log::signer::{Intended, Signer, key_error};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 
-/// Key files and notes of heads are small.
+/// Checkpoints are small.
 const MAX_FILE: u64 = 1 << 20;
-
-/// A signing key in a file, and the heads it set out to sign in a file beside it.
-pub struct Signer {
-    key: SigningKey,
-    path: PathBuf,
-    disk: Arc<dyn Disk>,
-}
-
-impl fmt::Debug for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({}, {})", self.key.verifying_key(), self.path.display())
-    }
-}
-
-/// A key file that cannot be used.
-pub type SignerError = Error;
-
-impl Signer {
-    /// Draws a new key for the log of this origin and writes it to a new file, readable by
-    /// its owner alone. Keep it outside the log's directory.
-    ///
-    /// # Errors
-    /// The file exists; the origin may not be a key name; I/O.
-    pub fn generate(path: &Path, origin: &str, algorithm: HashAlgorithm) -> Result<Self> {
-        Signer::generate_on(Arc::new(RealDisk), path, origin, algorithm)
-    }
-
-    /// The same, on another disk.
-    ///
-    /// # Errors
-    /// As [`Signer::generate`].
-    pub fn generate_on(
-        disk: Arc<dyn Disk>,
-        path: &Path,
-        origin: &str,
-        algorithm: HashAlgorithm,
-    ) -> Result<Self> {
-        let kind = SignatureKind::for_heads_of(algorithm);
-        let key = SigningKey::generate(origin, kind).map_err(proof_error)?;
-        let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
-        let text = format!("{}\n", *key.to_secret_text());
-        file.write_at(text.as_bytes(), 0)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| disk.sync_dir(disk::parent(path)))
-            .map_err(Error::io("write", path))?;
-        let path = disk.real_path(path).map_err(Error::io("look for", path))?;
-        Ok(Signer { key, path, disk })
-    }
-
-    /// Reads a key file.
-    ///
-    /// # Errors
-    /// Others than its owner can read it; it holds no signing key; I/O.
-    pub fn load(path: &Path) -> Result<Self> {
-        Signer::load_on(Arc::new(RealDisk), path)
-    }
-
-    /// The same, from another disk.
-    ///
-    /// # Errors
-    /// As [`Signer::load`].
-    pub fn load_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self> {
-        if !disk.is_private(path).map_err(Error::io("look at", path))? {
-            return Err(Error::InvalidOption {
-                name: "key file",
-                reason: format!(
-                    "{} can be read by others than its owner: chmod 600 it, and think about \
-                     whether somebody did",
-                    path.display()
-                ),
-            });
-        }
-        let bytes = disk::read_file(&*disk, path, MAX_FILE).map_err(Error::io("read", path))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let key = SigningKey::from_secret_text(text.trim()).map_err(proof_error)?;
-        // By whatever name the key is reached, its heads stand beside the file itself.
-        let path = disk.real_path(path).map_err(Error::io("look for", path))?;
-        Ok(Signer { key, path, disk })
-    }
-
-    /// The public half.
-    pub fn verifying_key(&self) -> &VerifyingKey {
-        self.key.verifying_key()
-    }
-
-    /// Keeps others from signing with this key, until it is dropped.
-    fn lock(&self) -> Result<KeyLock> {
-        let file = self.disk.open(&self.path, Open::Read).map_err(Error::io("open", &self.path))?;
-        file.lock().map_err(Error::io("lock", &self.path))?;
-        Ok(KeyLock { file })
-    }
-
-    fn heads_path(&self) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push(".heads");
-        path.into()
-    }
-
-    /// The newest head that this key set out to sign.
-    fn intended(&self) -> Result<Option<TreeHead>> {
-        let path = self.heads_path();
-        if !self.disk.exists(&path).map_err(Error::io("look for", &path))? {
-            return Ok(None);
-        }
-        let bytes =
-            disk::read_file(&*self.disk, &path, MAX_FILE).map_err(Error::io("read", &path))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut words = text.split_whitespace();
-        let head = (|| {
-            let (size, root) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-            Some(TreeHead { size, root })
-        })();
-        match head {
-            Some(head) => Ok(Some(head)),
-            None => Err(Error::corrupt(&path, 0, "a tree size and a root", format!("{text:?}"))),
-        }
-    }
-
-    fn intend(&self, head: &TreeHead) -> Result<()> {
-        let path = self.heads_path();
-        let text = format!("{} {}\n", head.size, head.root);
-        disk::replace_file(&*self.disk, &path, text.as_bytes()).map_err(Error::io("write", &path))
-    }
-}
-
-/// The lock of a key file.
-struct KeyLock {
-    file: Arc<dyn DiskFile>,
-}
-
-impl Drop for KeyLock {
-    fn drop(&mut self) {
-        // It goes with the file handle in any case.
-        let _ = self.file.unlock();
-    }
-}
-
-fn proof_error(error: impl fmt::Display) -> Error {
-    Error::Proof { reason: error.to_string() }
-}
 
 impl Log {
     /// Signs the log as it is: appends an anchor that binds the catalog, makes everything
     /// durable, signs the head, records and publishes it in `checkpoints/`.
     ///
-    /// If nothing happened since the last one, that one is signed again.
+    /// If nothing happened since the last one, that one is signed again. The heads of a
+    /// BLAKE3 log are no heads that witnesses read: with each, the head of its catalog,
+    /// which records it and has a SHA-256 tree, is signed for the origin `ORIGIN/catalog`.
     ///
     /// # Errors
     /// `WouldFork` if the log does not extend what this key signed before (an old backup
@@ -182,23 +44,13 @@ impl Log {
         core.with_writer(|_, _| Ok(()))?;
         // Other processes may sign with this key, for another copy of this log.
         let _key = signer.lock()?;
-        core.check_extends(signer)?;
-        let head = match core.unchanged_head()? {
-            Some(head) => head,
-            None => core.append_anchor()?,
-        };
-        core.with_writer(|core, writer| writer.sync(core))?;
-        signer.intend(&head)?;
-        let checkpoint = Checkpoint::new(&core.origin, head).map_err(proof_error)?;
-        let signed = checkpoint.sign(&signer.key).map_err(proof_error)?;
-        if let Err(error) = core.record_head(signer, &signed) {
-            if matches!(error, Error::Io { .. }) {
-                core.poison(&error.to_string());
-            }
-            return Err(error);
+        if signer.handover()?.is_some() {
+            return Err(key_error(
+                "this key has named its successor and signs nothing more: if the log does not \
+                 know of it, finish the change of keys",
+            ));
         }
-        publish(core, head.size, &signed.to_text())?;
-        Ok(signed)
+        core.sign_now(signer)
     }
 
     /// The newest published checkpoint.
@@ -207,6 +59,97 @@ impl Log {
     /// I/O; a file that is not a checkpoint.
     pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
         latest(&*self.core().options.disk, &self.core().dir)
+    }
+
+    /// The newest published checkpoint of the catalog, which only a BLAKE3 log has.
+    ///
+    /// # Errors
+    /// As [`Log::latest_checkpoint`].
+    pub fn latest_catalog_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
+        latest_of_catalog(&*self.core().options.disk, &self.core().dir)
+    }
+}
+
+impl Core {
+    /// Signs the log as it is. The caller holds the locks and has checked the key.
+    pub(super) fn sign_now(&self, signer: &Signer) -> Result<SignedCheckpoint> {
+        let core = self;
+        let before = core.check_extends(signer)?;
+        let head = match core.unchanged_head()? {
+            Some(head) => head,
+            None => core.append_anchor()?,
+        };
+        core.with_writer(|core, writer| writer.sync(core))?;
+        let mut intended =
+            Intended { main: head, catalog: before.and_then(|before| before.catalog) };
+        signer.intend(&intended)?;
+        let checkpoint = Checkpoint::new(&core.origin, head).map_err(key_error)?;
+        let signed = checkpoint.sign(signer.key()).map_err(key_error)?;
+        if let Err(error) = core.record_head(signer, &signed) {
+            if matches!(error, Error::Io { .. }) {
+                core.poison(&error.to_string());
+            }
+            return Err(error);
+        }
+        publish(core, head.size, &signed.to_text())?;
+        if core.algorithm == HashAlgorithm::Blake3 {
+            core.sign_catalog(signer, &mut intended)?;
+        }
+        Ok(signed)
+    }
+
+    /// Signs and publishes the catalog as it is, in the same order as the log itself.
+    fn sign_catalog(&self, signer: &Signer, intended: &mut Intended) -> Result<()> {
+        let head = self.catalog_head()?;
+        intended.catalog = Some(head);
+        signer.intend(intended)?;
+        let catalog_key = CatalogSigner::of(signer.key());
+        let name = catalog_key.public.name().as_str().to_owned();
+        let checkpoint = Checkpoint::new(&name, head).map_err(key_error)?;
+        let signed = checkpoint.sign(&catalog_key).map_err(key_error)?;
+        publish_as(self, &catalog_checkpoint_name(head.size), &signed.to_text())
+    }
+
+    /// The head of the catalog as it is.
+    pub(super) fn catalog_head(&self) -> Result<TreeHead> {
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        let size = catalog.size();
+        Ok(TreeHead { size, root: catalog.root_at(size)? })
+    }
+}
+
+/// The same secret, as the key of the catalog's heads.
+struct CatalogSigner<'a> {
+    public: VerifyingKey,
+    inner: &'a dyn NoteSigner,
+}
+
+impl<'a> CatalogSigner<'a> {
+    fn of(inner: &'a dyn NoteSigner) -> Self {
+        CatalogSigner { public: inner.verifying_key().of_catalog(), inner }
+    }
+}
+
+impl NoteSigner for CatalogSigner<'_> {
+    fn verifying_key(&self) -> &VerifyingKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        self.inner.sign(message)
+    }
+}
+
+/// The newest published checkpoint of the catalog of the log in a directory.
+pub(super) fn latest_of_catalog(
+    disk: &dyn Disk,
+    dir: &Path,
+) -> Result<Option<UnverifiedCheckpoint>> {
+    match catalog_checkpoint_files(disk, dir)?.pop() {
+        Some((_, path)) => read(disk, &path).map(Some),
+        None => Ok(None),
     }
 }
 
@@ -225,12 +168,8 @@ pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
 }
 
 /// Where the checkpoint of this size is published.
-pub(super) fn published_path(dir: &Path, algorithm: HashAlgorithm, size: u64) -> PathBuf {
-    let ending = match algorithm {
-        HashAlgorithm::Sha256 => "checkpoint",
-        HashAlgorithm::Blake3 => "bulla-checkpoint",
-    };
-    checkpoints_dir(dir).join(format!("{size:016}.{ending}"))
+pub(super) fn published_path(dir: &Path, algorithm: HashAlgorithm, size: TreeSize) -> PathBuf {
+    checkpoints_dir(dir).join(checkpoint_name(algorithm, size))
 }
 
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {
@@ -239,10 +178,28 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint>
         .map_err(|error| Error::corrupt(path, 0, "a signed checkpoint", error.to_string()))
 }
 
+/// The name of a published checkpoint, in `checkpoints/`.
+pub(super) fn checkpoint_name(algorithm: HashAlgorithm, size: TreeSize) -> String {
+    let ending = match algorithm {
+        HashAlgorithm::Sha256 => "checkpoint",
+        HashAlgorithm::Blake3 => "bulla-checkpoint",
+    };
+    format!("{:016}.{ending}", size.get())
+}
+
+/// The same, of one of the catalog.
+pub(super) fn catalog_checkpoint_name(size: TreeSize) -> String {
+    format!("catalog-{:016}.checkpoint", size.get())
+}
+
 /// Puts a checkpoint into `checkpoints/`, durably.
 pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let path = published_path(&core.dir, core.algorithm, size.get());
-    let published = disk::replace_file(&*core.options.disk, &path, note.as_bytes());
+    publish_as(core, &checkpoint_name(core.algorithm, size), note)
+}
+
+fn publish_as(core: &Core, name: &str, note: &str) -> Result<()> {
+    let path = core.checkpoints_dir().join(name);
+    let published = cosign::publish(&*core.options.disk, &path, note);
     published.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },
         _ => Error::io("publish", &path)(error),
@@ -250,40 +207,75 @@ pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
 }
 
 impl Core {
-    fn check_key(&self, signer: &Signer) -> Result<()> {
+    /// Whether the signer's key is the one that signs the heads of this log.
+    pub(super) fn check_key(&self, signer: &Signer) -> Result<()> {
         let key = signer.verifying_key();
-        self.catalog.lock().good()?;
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
         if key.name().as_str() != self.origin {
-            let reason = format!("expected a key of {}, found one of {}", self.origin, key.name());
-            return Err(Error::Proof { reason });
+            return Err(key_error(format!(
+                "expected a key of {}, found one of {}",
+                self.origin,
+                key.name()
+            )));
         }
-        let of = key.kind().head_algorithm();
+        let Some(of) = key.kind().head_algorithm() else {
+            let reason = format!("{} is the key of a witness, not of a log", key.name());
+            return Err(Error::Proof { reason });
+        };
         if of != self.algorithm {
-            let reason = format!("expected a key for {} heads, found one for {of}", self.algorithm);
-            return Err(Error::Proof { reason });
+            return Err(key_error(format!(
+                "expected a key for {} heads, found one for {of}",
+                self.algorithm
+            )));
         }
-        Ok(())
+        catalog.refresh()?;
+        let vkey = key.to_string();
+        let expected = match catalog.state().keys_in_force() {
+            Some(keys) if keys.signer != vkey => keys.signer.to_owned(),
+            None if catalog.state().keys().all(|known| known != vkey) => {
+                match catalog.state().keys().next() {
+                    Some(known) => known.to_owned(),
+                    None => return Ok(()), // the first key of this log
+                }
+            }
+            _ => return Ok(()),
+        };
+        Err(key_error(format!(
+            "the heads of this log are signed by {expected}, not by {vkey}: hand over from the \
+             one to the other (`bulla key rotate`); if the former is lost, a recovery key can \
+             revoke it (`bulla key revoke`)"
+        )))
     }
 
-    /// The log must contain what this key set out to sign before.
-    fn check_extends(&self, signer: &Signer) -> Result<()> {
-        let Some(before) = signer.intended()? else { return self.check_new_key(signer) };
-        let size = self.view.size();
-        let found = match size < before.size {
-            true => format!("{size} records"),
-            false => match self.tree.root_at(before.size)? {
-                root if root == before.root => return Ok(()),
-                root => format!("root {root} at that size"),
-            },
+    /// The log must contain what this key set out to sign before, which is given back.
+    fn check_extends(&self, signer: &Signer) -> Result<Option<Intended>> {
+        let Some(before) = signer.intended()? else {
+            return self.check_new_key(signer).map(|()| None);
         };
-        Err(Error::WouldFork {
-            reason: format!(
-                "this key signed, or was about to sign, size {} with root {}; the log has {found}. \
-                 If an old backup was restored, bring back the newer state; if that is lost, \
-                 create a log of a new origin that names this head",
-                before.size, before.root
-            ),
-        })
+        if let Some(found) = self.lacks(&before.main)? {
+            return Err(would_fork("log", &before.main, &found));
+        }
+        if let Some(signed) = &before.catalog {
+            let mut catalog = self.catalog.lock();
+            let catalog = catalog.good()?;
+            let found = match catalog.size() < signed.size {
+                true => Some(format!("{} records", catalog.size())),
+                false => other_root(catalog.root_at(signed.size)?, signed),
+            };
+            if let Some(found) = found {
+                return Err(would_fork("catalog", signed, &found));
+            }
+        }
+        Ok(Some(before))
+    }
+
+    /// What the log has in place of this head, if it does not contain it.
+    pub(super) fn lacks(&self, head: &TreeHead) -> Result<Option<String>> {
+        match self.view.size() {
+            size if size < head.size => Ok(Some(format!("{size} records"))),
+            _ => Ok(other_root(self.tree.root_at(head.size)?, head)),
+        }
     }
 
     /// A key that has signed this log knows what it signed, or somebody lost it.
@@ -350,5 +342,21 @@ impl Core {
         let (size, root) = (head.size.get(), *Hash::as_bytes(&head.root));
         let body = CatalogBody::HeadSigned(HeadSigned { size, root, note: &note });
         catalog.append(&body, &Because::default())
+    }
+}
+
+fn other_root(root: Hash, expected: &TreeHead) -> Option<String> {
+    (root != expected.root).then(|| format!("root {root} at that size"))
+}
+
+fn would_fork(of: &str, before: &TreeHead, found: &str) -> Error {
+    Error::WouldFork {
+        reason: format!(
+            "this key signed, or was about to sign, size {} with root {}; the {of} has {found}. If \
+             an old backup was restored, bring back the newer state; if that is lost, retire the \
+             origin (`bulla key retire`): the log goes on under a new one, whose first statement \
+             names the abandoned head",
+            before.size, before.root
+        ),
     }
 }

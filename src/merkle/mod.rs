@@ -19,21 +19,25 @@
 //! them when it is asked for.
 //!
 //! Each algorithm comes in two steps. The planner says which nodes are needed
-//! ([`root_nodes`], [`ProofPlan`]), storage reads them in one batch, and the
+//! ([`root_nodes`], [`ProofPlan`], [`BatchPlan`]), storage reads them in one batch, and the
 //! executor folds them ([`root_from`], [`ProofPlan::assemble`]).
 
+mod batch;
 mod frontier;
 mod node;
 mod plan;
 #[cfg(test)]
 pub(crate) mod reference;
+mod subtree;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use batch::{BatchPlan, verify_batch_inclusion};
 pub use frontier::{Frontier, FrontierError};
 pub use node::NodeId;
 pub use plan::{ProofPlan, WrongHashCount, root_from, root_nodes};
+pub use subtree::{verify_subtree_consistency, verify_subtree_inclusion};
 pub use verify::{ProofError, TreeSide, verify_consistency, verify_inclusion};
 
 use crate::hash::{Hash, HashAlgorithm};

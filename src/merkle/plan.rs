@@ -158,7 +158,7 @@ pub struct WrongHashCount {
 }
 
 impl WrongHashCount {
-    fn check(expected: usize, found: usize) -> Result<(), Self> {
+    pub(super) fn check(expected: usize, found: usize) -> Result<(), Self> {
         if expected == found { Ok(()) } else { Err(WrongHashCount { expected, found }) }
     }
 }

@@ -56,3 +56,27 @@ fn subproof(algorithm: HashAlgorithm, m: usize, leaves: &[Hash], b: bool) -> Vec
 fn split(n: usize) -> usize {
     n.next_power_of_two() / 2
 }
+
+/// The roots of the largest subtrees without any of the records, which ascend; `start` is
+/// the position of the first leaf. Not in the RFC: its recursion, for many records.
+pub(crate) fn batch(
+    algorithm: HashAlgorithm,
+    seqs: &[u64],
+    leaves: &[Hash],
+    start: u64,
+) -> Vec<Hash> {
+    if seqs.is_empty() {
+        return vec![root(algorithm, leaves)];
+    }
+    if leaves.len() == 1 {
+        return Vec::new();
+    }
+    let k = split(leaves.len());
+    let middle = start + k as u64;
+    let below: Vec<u64> = seqs.iter().copied().filter(|seq| *seq < middle).collect();
+    let above: Vec<u64> = seqs.iter().copied().filter(|seq| *seq >= middle).collect();
+    let (left, right) = leaves.split_at(k);
+    let mut proof = batch(algorithm, &below, left, start);
+    proof.extend(batch(algorithm, &above, right, middle));
+    proof
+}

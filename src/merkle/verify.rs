@@ -120,11 +120,11 @@ fn shift(value: u64, bits: u32) -> u64 {
     value.checked_shr(bits).unwrap_or(0)
 }
 
-fn check_length(expected: usize, found: usize) -> Result<(), ProofError> {
+pub(super) fn check_length(expected: usize, found: usize) -> Result<(), ProofError> {
     if expected == found { Ok(()) } else { Err(ProofError::Length { expected, found }) }
 }
 
-fn check_root(side: TreeSide, expected: Hash, found: Hash) -> Result<(), ProofError> {
+pub(super) fn check_root(side: TreeSide, expected: Hash, found: Hash) -> Result<(), ProofError> {
     if expected == found { Ok(()) } else { Err(ProofError::Root { side, expected, found }) }
 }
 
@@ -148,6 +148,18 @@ pub enum ProofError {
         seq: Seq,
         /// The size of the tree; it covers records below that.
         size: TreeSize,
+    },
+    /// The records of a batch are not named in ascending order, or one is named twice.
+    NotAscending {
+        /// The first record that does not come after the one before it.
+        seq: Seq,
+    },
+    /// Not a range of leaves that a tree of its own could stand over.
+    NotASubtree {
+        /// The first leaf.
+        start: u64,
+        /// One past the last.
+        end: u64,
     },
     /// The tree that should be the newer one is the smaller one.
     Shrunk {
@@ -181,6 +193,17 @@ impl fmt::Display for ProofError {
                 f,
                 "record {seq} is not covered by the tree of size {size}; \
                  take a checkpoint made after the record"
+            ),
+            ProofError::NotAscending { seq } => {
+                write!(
+                    f,
+                    "expected records in ascending order, each once, found {seq} out of order"
+                )
+            }
+            ProofError::NotASubtree { start, end } => write!(
+                f,
+                "expected leaves from a multiple of a power of two that is at least their number, \
+                 found {start} to {end}"
             ),
             ProofError::Shrunk { old, new } => {
                 write!(

@@ -1,7 +1,7 @@
 //! A record inside a proof: whole, or with its payload withheld.
 //!
-//! It travels in the proof's `extra` line, which nothing authenticates by itself: its
-//! bytes are hashed into the leaf, and the leaf is what the proof is about.
+//! It travels in a proof's `extra` line or in a bundle, where nothing authenticates it by
+//! itself: its bytes are hashed into the leaf, and the leaf is what the proof is about.
 //!
 //! ```text
 //! "bulla-record/v1\0" ‖ form (1 byte) ‖ head (40 bytes) ‖ envelope ‖ rest
@@ -11,12 +11,17 @@
 
 use std::fmt;
 
-use super::{TlogProof, VerifiedInclusion, VerifyProofError};
+use super::VerifyProofError;
+use super::catalog::VerifiedStatement;
+use super::extra::VerifiedExtra;
+use super::{Extra, MalformedProof, TlogProof, VerifiedInclusion, VerifiedViaCatalog};
+use crate::checkpoint::VerifiedCheckpoint;
 use crate::event::{Record, RecordKind};
 use crate::format::LogId;
 use crate::format::body;
 use crate::format::record::{self, CheckedRecord, HEAD_LEN, Head, SALT_LEN};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::seq::Seq;
 use crate::trust::Trust;
 
 const MAGIC: &[u8; 16] = b"bulla-record/v1\0";
@@ -48,6 +53,11 @@ pub fn disclose(record: &CheckedRecord<'_>, disclosure: Disclosure) -> Vec<u8> {
     out
 }
 
+/// Whether these bytes set out to be a record.
+pub(super) fn is_record(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
 /// A record that was proved to be in a log.
 #[derive(Clone, Debug)]
 pub struct VerifiedRecord {
@@ -55,6 +65,7 @@ pub struct VerifiedRecord {
     log_id: LogId,
     disclosure: Disclosure,
     inclusion: VerifiedInclusion,
+    extra: VerifiedExtra,
 }
 
 impl VerifiedRecord {
@@ -77,15 +88,34 @@ impl VerifiedRecord {
     pub fn inclusion(&self) -> &VerifiedInclusion {
         &self.inclusion
     }
+
+    /// An earlier checkpoint that the proof's extends and that does not cover the record:
+    /// the record was appended after it was signed.
+    pub fn appended_after(&self) -> Option<&VerifiedCheckpoint> {
+        self.extra.appended_after.as_ref()
+    }
+
+    /// Where the catalog, under a checkpoint of its own, has the head of the proof's.
+    pub fn via_catalog(&self) -> Option<&VerifiedViaCatalog> {
+        self.extra.via_catalog.as_ref()
+    }
+
+    /// What was shown of the catalog under the proof's checkpoint.
+    pub fn statement(&self) -> Option<&VerifiedStatement> {
+        self.extra.statement.as_ref()
+    }
 }
 
 /// Why a proof does not prove its record.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum VerifyRecordError {
     /// The proof carries no record: only its position is shown.
     NoRecord,
     /// What it carries is not a record.
     NotARecord(String),
+    /// What it carries besides is not as it must be.
+    Extra(MalformedProof),
     /// The record is of another position than the proof.
     OtherPosition {
         /// The position in the proof.
@@ -102,6 +132,7 @@ impl fmt::Display for VerifyRecordError {
         match self {
             VerifyRecordError::NoRecord => write!(f, "expected a record in the proof, found none"),
             VerifyRecordError::NotARecord(why) => write!(f, "the record in the proof: {why}"),
+            VerifyRecordError::Extra(error) => write!(f, "what the proof carries: {error}"),
             VerifyRecordError::OtherPosition { expected, found } => {
                 write!(f, "expected the record at {expected}, found the one of {found}")
             }
@@ -113,45 +144,54 @@ impl fmt::Display for VerifyRecordError {
 impl std::error::Error for VerifyRecordError {}
 
 impl TlogProof {
+    /// What the proof carries: **nothing of it is checked**.
+    ///
+    /// # Errors
+    /// It is not something that bulla wrote.
+    pub fn read_extra(&self) -> Result<Extra, MalformedProof> {
+        self.extra.as_deref().map_or(Ok(Extra::default()), Extra::parse)
+    }
+
     /// Checks the record that the proof carries: its bytes lead to the leaf, the leaf to
-    /// the root, and the root is signed by the log. Needs nothing but the keys.
+    /// the root, and the root is signed by the log. Needs nothing but the keys. What else
+    /// the proof carries must hold as well.
     ///
     /// # Errors
     /// Says what does not hold.
     pub fn verify_record(&self, trust: &Trust) -> Result<VerifiedRecord, VerifyRecordError> {
-        let extra = self.extra.as_deref().ok_or(VerifyRecordError::NoRecord)?;
-        let parts = Parts::split(extra)?;
-        let expected = self.inclusion.seq.get();
-        let found = parts.head.seq.get();
-        if found != expected {
-            return Err(VerifyRecordError::OtherPosition { expected, found });
-        }
+        let extra = self.read_extra().map_err(VerifyRecordError::Extra)?;
+        let bytes = extra.record.as_deref().ok_or(VerifyRecordError::NoRecord)?;
+        let parts = Parts::split(bytes).map_err(VerifyRecordError::NotARecord)?;
+        parts.check_position(self.inclusion.seq)?;
         let leaf = parts.leaf(self.algorithm);
+        let trust = &*extra.extend(trust).map_err(VerifyRecordError::Proof)?;
         let inclusion = self.verify(leaf, trust).map_err(VerifyRecordError::Proof)?;
         // Decoded last: only what the log committed to is worth a look.
-        let record = parts.decode(leaf)?;
-        let disclosure = match parts.payload {
-            Ok(_) => Disclosure::Whole,
-            Err(_) => Disclosure::WithholdPayload,
-        };
-        Ok(VerifiedRecord { record, log_id: parts.log_id, disclosure, inclusion })
+        let record = parts.decode(leaf).map_err(VerifyRecordError::NotARecord)?;
+        let (seq, log_id) = (Some(inclusion.seq()), Some(parts.log_id));
+        let extra = extra
+            .check(inclusion.checkpoint(), seq, log_id, trust)
+            .map_err(VerifyRecordError::Proof)?;
+        let (log_id, disclosure) = (parts.log_id, parts.disclosure());
+        Ok(VerifiedRecord { record, log_id, disclosure, inclusion, extra })
     }
 }
 
-struct Parts<'a> {
+/// The parts of a record's bytes, **not checked**.
+pub(super) struct Parts<'a> {
     hashed: [u8; HEAD_LEN],
-    head: Head,
-    log_id: LogId,
-    envelope: &'a [u8],
+    pub(super) head: Head,
+    pub(super) log_id: LogId,
+    pub(super) envelope: &'a [u8],
     /// Salt and payload, or the commitment to them.
-    payload: Result<&'a [u8], Hash>,
+    pub(super) payload: Result<&'a [u8], Hash>,
 }
 
 impl<'a> Parts<'a> {
-    fn split(extra: &'a [u8]) -> Result<Self, VerifyRecordError> {
-        let refuse = |why: &str| VerifyRecordError::NotARecord(why.to_owned());
+    pub(super) fn split(bytes: &'a [u8]) -> Result<Self, String> {
+        let refuse = str::to_owned;
         let short = || refuse("expected more bytes");
-        let rest = extra.strip_prefix(MAGIC).ok_or_else(|| refuse("expected bulla-record/v1"))?;
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| refuse("expected bulla-record/v1"))?;
         let (form, rest) = rest.split_first().ok_or_else(short)?;
         let (hashed, rest) = rest.split_first_chunk::<HEAD_LEN>().ok_or_else(short)?;
         let (head, log_id) = Head::decode(hashed).map_err(|error| refuse(&error.to_string()))?;
@@ -169,7 +209,7 @@ impl<'a> Parts<'a> {
         Ok(Parts { hashed: *hashed, head, log_id, envelope, payload })
     }
 
-    fn leaf(&self, algorithm: HashAlgorithm) -> Hash {
+    pub(super) fn leaf(&self, algorithm: HashAlgorithm) -> Hash {
         let commitment = match self.payload {
             Ok(salted) => record::payload_commitment(salted),
             Err(commitment) => commitment,
@@ -177,8 +217,36 @@ impl<'a> Parts<'a> {
         record::leaf(algorithm, &self.hashed, self.envelope, &commitment)
     }
 
-    fn decode(&self, leaf: Hash) -> Result<Record, VerifyRecordError> {
-        let refuse = |error: body::BodyError| VerifyRecordError::NotARecord(error.to_string());
+    pub(super) fn disclosure(&self) -> Disclosure {
+        match self.payload {
+            Ok(_) => Disclosure::Whole,
+            Err(_) => Disclosure::WithholdPayload,
+        }
+    }
+
+    /// The record must name the position that it was proved at.
+    pub(super) fn check_position(&self, expected: Seq) -> Result<(), VerifyRecordError> {
+        let (expected, found) = (expected.get(), self.head.seq.get());
+        match expected == found {
+            true => Ok(()),
+            false => Err(VerifyRecordError::OtherPosition { expected, found }),
+        }
+    }
+
+    /// All records of one proof are of one log.
+    pub(super) fn check_log(&self, expected: Option<LogId>) -> Result<(), VerifyProofError> {
+        match expected {
+            Some(expected) if expected != self.log_id => Err(VerifyProofError::Other {
+                what: "log id",
+                expected: expected.to_string(),
+                found: self.log_id.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn decode(&self, leaf: Hash) -> Result<Record, String> {
+        let refuse = |error: body::BodyError| error.to_string();
         let (seq, recorded_at) = (self.head.seq, self.head.recorded_at);
         match RecordKind::from_code(self.head.kind) {
             Some(RecordKind::Event) => {
@@ -197,10 +265,7 @@ impl<'a> Parts<'a> {
                 let anchor = body::decode_anchor_strict(self.envelope).map_err(refuse)?;
                 Ok(Record::of_anchor(seq, recorded_at, leaf, anchor))
             }
-            None => {
-                let why = format!("a record of kind {}", self.head.kind);
-                Err(VerifyRecordError::NotARecord(why))
-            }
+            None => Err(format!("a record of kind {}", self.head.kind)),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint};
+use super::Extra;
+use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::keys::KeyChainError;
 use crate::merkle::{ProofError, TreeHead, verify_inclusion};
-use crate::seq::Seq;
-use crate::trust::Trust;
+use crate::seq::{Seq, TreeSize};
+use crate::trust::{Trust, TrustError};
 
 /// The claim that a record is in a tree, with the hashes that show it.
 ///
@@ -87,6 +89,11 @@ impl TlogProof {
             .map_err(VerifyProofError::Inclusion)?;
         Ok(VerifiedInclusion { seq: self.inclusion.seq, leaf_hash, checkpoint })
     }
+
+    /// Replaces what the proof carries.
+    pub fn set_extra(&mut self, extra: &Extra) {
+        self.extra = Some(extra.to_bytes()).filter(|bytes| !bytes.is_empty());
+    }
 }
 
 /// The log that signed the checkpoint has the record with this leaf hash at this
@@ -120,7 +127,7 @@ impl VerifiedInclusion {
 #[non_exhaustive]
 pub enum VerifyProofError {
     /// The checkpoint is not one that the log signed.
-    Checkpoint(CheckpointError),
+    Checkpoint(TrustError),
     /// Checkpoint and proof are of trees with different hashes.
     Algorithm {
         /// The hash of the checkpoint's tree.
@@ -130,6 +137,43 @@ pub enum VerifyProofError {
     },
     /// The hashes do not lead from the record to the checkpoint.
     Inclusion(ProofError),
+    /// The hashes do not lead from the older checkpoint to the newer one.
+    Consistency(ProofError),
+    /// A checkpoint is of another log.
+    Origin {
+        /// The origin it must have.
+        expected: String,
+        /// The origin it has.
+        found: String,
+    },
+    /// The earlier checkpoint covers the record, so it does not show that the record came
+    /// after it.
+    Covered {
+        /// The record.
+        seq: Seq,
+        /// Size of the earlier tree.
+        size: TreeSize,
+    },
+    /// The key chain that the proof carries does not hold.
+    KeyChain(Box<KeyChainError>),
+    /// What should be a record is none.
+    NotARecord(String),
+    /// Something is another thing than it must be.
+    Other {
+        /// What.
+        what: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// Something that the proof carries besides does not hold.
+    In {
+        /// What.
+        section: &'static str,
+        /// Why not.
+        error: Box<VerifyProofError>,
+    },
 }
 
 impl fmt::Display for VerifyProofError {
@@ -140,6 +184,20 @@ impl fmt::Display for VerifyProofError {
                 write!(f, "expected a {expected} proof, as the checkpoint is, found {found}")
             }
             VerifyProofError::Inclusion(error) => write!(f, "inclusion not proved: {error}"),
+            VerifyProofError::Consistency(error) => write!(f, "consistency not proved: {error}"),
+            VerifyProofError::Origin { expected, found } => {
+                write!(f, "expected a checkpoint of {expected}, found one of {found}")
+            }
+            VerifyProofError::Covered { seq, size } => write!(
+                f,
+                "expected an earlier checkpoint without record {seq}, found one of {size} records"
+            ),
+            VerifyProofError::KeyChain(error) => write!(f, "key chain: {error}"),
+            VerifyProofError::NotARecord(why) => write!(f, "expected a record: {why}"),
+            VerifyProofError::Other { what, expected, found } => {
+                write!(f, "{what}: expected {expected}, found {found}")
+            }
+            VerifyProofError::In { section, error } => write!(f, "{section}: {error}"),
         }
     }
 }
@@ -148,8 +206,11 @@ impl std::error::Error for VerifyProofError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             VerifyProofError::Checkpoint(error) => Some(error),
-            VerifyProofError::Inclusion(error) => Some(error),
-            VerifyProofError::Algorithm { .. } => None,
+            VerifyProofError::Inclusion(error) | VerifyProofError::Consistency(error) => {
+                Some(error)
+            }
+            VerifyProofError::In { error, .. } => Some(error),
+            _ => None,
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Proofs in the form in which they leave the log: one self-contained text that
 //! shows, offline and to a stranger, that a record is in the log.
 //!
-//! # The text
+//! - [`TlogProof`]: one record under a checkpoint; [`Bundle`]: many;
+//! - [`ConsistencyProof`]: one checkpoint extends another;
+//! - [`CatalogProof`]: what the catalog says, or has in force, under a checkpoint.
+//!
+//! # The text of a [`TlogProof`]
 //!
 //! For a SHA-256 log it is c2sp.org/tlog-proof@v1, in a file `*.tlog-proof`, which
 //! other tools read. For a BLAKE3 log the same lines stand under a first line of
@@ -17,12 +21,34 @@
 //! …
 //! ```
 
+mod bundle;
+mod catalog;
+mod consistency;
 mod disclosed;
+mod extra;
+mod fields;
 mod inclusion;
+mod malformed;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use bundle::{
+    BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, NOTE_TEXT_LEN_MAX, ProvedRecord,
+    VerifiedBundle, VerifyBundleError,
+};
+pub use catalog::{
+    CATALOG_PROOF_LEN_MAX, CatalogClaim, CatalogProof, CatalogRecord, CatalogStatement,
+    ShownOfCatalog, StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
+};
+pub use consistency::{
+    CONSISTENCY_HASHES_MAX, CONSISTENCY_PROOF_LEN_MAX, ConsistencyProof, VerifiedConsistency,
+};
 pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose};
+pub use extra::{
+    AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, CATALOG_ORIGIN_SUFFIX, Extra, VerifiedViaCatalog,
+    ViaCatalog,
+};
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
+pub use malformed::MalformedProof;
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};

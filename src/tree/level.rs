@@ -75,13 +75,23 @@ impl Level {
 
     /// `count` (at most eight) hashes from `first` on.
     pub(super) fn range(&self, first: u64, count: usize) -> Result<Vec<Hash>> {
+        self.read(first, count.min(8), &mut [0; 8 * Hash::LEN])
+    }
+
+    /// `count` hashes from `first` on, in one read.
+    pub(super) fn run(&self, first: u64, count: u16) -> Result<Vec<Hash>> {
+        let count = usize::from(count);
+        self.read(first, count, &mut vec![0; count * Hash::LEN])
+    }
+
+    /// Reads through a buffer that has room for all of them.
+    fn read(&self, first: u64, count: usize, bytes: &mut [u8]) -> Result<Vec<Hash>> {
         let mut hashes = Vec::with_capacity(count);
         let end = first.saturating_add(count as u64);
         let from_file = end.min(self.in_file).saturating_sub(first);
         if from_file > 0 {
             let Some(file) = &self.file else { return Err(self.missing(first)) };
-            let mut bytes = [0; 8 * Hash::LEN];
-            let len = usize::try_from(from_file).unwrap_or(count).min(8) * Hash::LEN;
+            let len = usize::try_from(from_file).unwrap_or(count).min(count) * Hash::LEN;
             read_exact_at(&**file, &mut bytes[..len], offset(first))
                 .map_err(Error::io("read", &self.path))?;
             hashes.extend(bytes[..len].chunks_exact(Hash::LEN).filter_map(Hash::from_slice));

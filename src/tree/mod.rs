@@ -132,6 +132,20 @@ impl TreeStore {
         self.state.read().node(node, self.algorithm)
     }
 
+    /// The hashes of `count` complete subtrees, of a level that is stored, side by side.
+    ///
+    /// # Errors
+    /// As [`TreeStore::node`]; a level between the stored ones.
+    pub fn run(&self, first: NodeId, count: u16) -> Result<Vec<Hash>> {
+        let state = self.state.read();
+        match state.levels.get(usize::from(first.level / STORED_EVERY)) {
+            Some(level) if first.level.is_multiple_of(STORED_EVERY) => {
+                level.run(first.index, count)
+            }
+            _ => Err(Error::Proof { reason: format!("level {} is not stored", first.level) }),
+        }
+    }
+
     /// The root over the first `size` records.
     ///
     /// # Errors
@@ -149,6 +163,13 @@ impl TreeStore {
         let hashes: Result<Vec<Hash>> =
             nodes.iter().map(|node| state.node(*node, self.algorithm)).collect();
         crate::merkle::root_from(self.algorithm, size, &hashes?).map_err(proof_error)
+    }
+
+    /// That a stored node is not what the nodes below it fold to.
+    pub(crate) fn contradiction(&self, node: NodeId, stored: Hash, folded: Hash) -> Error {
+        let path = level::path(&self.dir, node.level - node.level % STORED_EVERY);
+        let found = format!("{folded}, folded from the level below");
+        Error::corrupt(&path, 0, format!("{node} to be {stored}"), found)
     }
 
     /// Hashes in memory that no file holds yet, in bytes.

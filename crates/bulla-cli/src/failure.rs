@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bulla::Error;
+use bulla_cli::export::ExportError;
 
 /// The exit status when the check failed: tampered, damaged, not proved.
 pub(crate) const CHECK_FAILED: u8 = 1;
@@ -54,6 +55,7 @@ fn reader_left(error: &anyhow::Error) -> bool {
 fn status(error: &anyhow::Error) -> u8 {
     let failed = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<NotProved>()
+            || matches!(cause.downcast_ref(), Some(ExportError::Conflict { .. }))
             || matches!(
                 cause.downcast_ref::<Error>(),
                 Some(

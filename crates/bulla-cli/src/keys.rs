@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
+use bulla::keys::{KEY_CHAIN_LEN_MAX, KeyChain};
+use bulla::witness::{POLICY_LEN_MAX, Policy};
 
 use crate::places;
 
@@ -11,6 +13,11 @@ const KEY_FILE_LEN_MAX: u64 = 64 * 1024;
 
 /// Reads `--pubkey`: a verifying key (`NAME+ID+BASE64`), or a file with one a line.
 pub(crate) fn verifying_keys(given: &[String]) -> Result<Vec<VerifyingKey>> {
+    verifying_keys_of("--pubkey", given)
+}
+
+/// The same for an option of another name.
+pub(crate) fn verifying_keys_of(option: &str, given: &[String]) -> Result<Vec<VerifyingKey>> {
     let mut keys = Vec::new();
     for text in given {
         match text.parse::<VerifyingKey>() {
@@ -19,7 +26,7 @@ pub(crate) fn verifying_keys(given: &[String]) -> Result<Vec<VerifyingKey>> {
                 let _ = error; // it is a file's name, not a key
                 keys.extend(keys_of_file(Path::new(text))?);
             }
-            Err(error) => bail!("--pubkey {text}: neither a file nor a verifying key: {error}"),
+            Err(error) => bail!("{option} {text}: neither a file nor a verifying key: {error}"),
         }
     }
     Ok(keys)
@@ -52,8 +59,33 @@ pub(crate) fn checkpoint(path: &Path) -> Result<UnverifiedCheckpoint> {
     UnverifiedCheckpoint::parse(&bytes).with_context(|| path.display().to_string())
 }
 
+/// Reads a policy of witnesses.
+pub(crate) fn policy(path: &Path) -> Result<Policy> {
+    let bytes = places::read_small(path, POLICY_LEN_MAX as u64)?;
+    Policy::parse(&bytes).with_context(|| path.display().to_string())
+}
+
 /// The path of a private key, from the root: the note of what it signs is written beside
 /// it, and a bare file name has no directory to write in.
 pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| path.display().to_string())
+}
+
+/// Refuses a key inside the log's directory.
+pub(crate) fn outside(dir: &Path, key: &Path) -> Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if absolute(key).starts_with(absolute(dir)) {
+        bail!(
+            "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
+             not get it, and restoring the log does not forget what was signed",
+            key.display()
+        );
+    }
+    Ok(())
+}
+
+/// Reads a key chain; its signatures are not checked here.
+pub(crate) fn key_chain(path: &Path) -> Result<KeyChain> {
+    let bytes = places::read_small(path, KEY_CHAIN_LEN_MAX as u64)?;
+    KeyChain::parse(&bytes).with_context(|| path.display().to_string())
 }

@@ -10,5 +10,6 @@
 //! assert_ne!(ids(7), ids(8));
 //! ```
 
+pub mod export;
 pub mod generate;
 pub mod import;

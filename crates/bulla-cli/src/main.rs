@@ -2,6 +2,7 @@
 
 mod cells;
 mod commands;
+mod cosigning;
 mod failure;
 mod keys;
 mod output;

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::{NOWHERE, Verifier};
-use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey};
+use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::Result;
 use crate::log::core::catalog_dir;
 use crate::log::open::checkpoint_files;
 use crate::log::sign;
-use crate::seq::TreeSize;
+use crate::seq::{Seq, TreeSize};
 
 impl Verifier<'_> {
     /// The heads to be met: of checkpoints, published and given, and of the catalog.
     pub(super) fn collect_heads(&mut self) -> Result<()> {
+        self.collect_keys();
         let recorded =
             self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.whole.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
@@ -25,6 +26,7 @@ impl Verifier<'_> {
                 Err(error) => self.finding_of(error),
             }
         }
+        self.check_catalog_checkpoints()?;
         let options = self.options;
         self.unpublished()?;
         for checkpoint in options.checkpoints.iter().chain(&options.since) {
@@ -107,7 +109,8 @@ impl Verifier<'_> {
         }
         let newest = self.catalog.as_ref().and_then(|c| c.facts.notes.keys().next_back().copied());
         for size in sizes {
-            let path = sign::published_path(self.dir, self.frontier.algorithm(), size);
+            let path =
+                sign::published_path(self.dir, self.frontier.algorithm(), TreeSize::new(size));
             let expected = "the checkpoint that the catalog recorded";
             if Some(size) == newest {
                 self.warning(&path, NOWHERE, "checkpoint", expected, "no file");
@@ -119,46 +122,12 @@ impl Verifier<'_> {
     }
 
     fn check_origin(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
-        let created = self.catalog.as_ref().and_then(|catalog| catalog.whole.state.created());
-        let Some(expected) = created.map(|created| created.origin.to_owned()) else { return };
+        let Some(catalog) = &self.catalog else { return };
         let found = checkpoint.dangerously_unverified().origin();
-        if found != expected {
+        if !catalog.whole.state.had_origin(found) {
+            let expected = catalog.whole.state.origin().unwrap_or_default().to_owned();
             self.finding(path, NOWHERE, "origin of the checkpoint", expected, found);
         }
-    }
-
-    /// A published one may be signed by another key of this log, after a change of keys: it
-    /// is then not checked by a given key.
-    fn check_signature(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint, published: bool) {
-        if self.options.keys.is_empty() {
-            return;
-        }
-        let error = match checkpoint.verify(&self.options.keys) {
-            Ok(_) => {
-                self.counts.signatures += 1;
-                return;
-            }
-            Err(error) => error,
-        };
-        let stranger =
-            matches!(error, CheckpointError::Signature(VerifyNoteError::NoKnownSigner { .. }));
-        if stranger && published && checkpoint.verify(&self.recorded_keys()).is_ok() {
-            return;
-        }
-        let found = match error {
-            CheckpointError::Signature(VerifyNoteError::NoKnownSigner { found }) => {
-                let found: Vec<String> =
-                    found.iter().map(|(name, id)| format!("{name} (key id {id})")).collect();
-                format!("only those by {}", found.join(", "))
-            }
-            error => error.to_string(),
-        };
-        self.finding(path, NOWHERE, "checkpoint", "a signature by a given key", found);
-    }
-
-    fn recorded_keys(&self) -> Vec<VerifyingKey> {
-        let Some(catalog) = &self.catalog else { return Vec::new() };
-        catalog.whole.state.keys().filter_map(|key| key.parse().ok()).collect()
     }
 
     /// The last record under every signed head is an anchor: it binds the catalog.
@@ -166,14 +135,16 @@ impl Verifier<'_> {
         if self.tree_lost || !self.lossy.is_empty() {
             return; // it may be among the records that were not met
         }
-        let met = self.heads.iter().filter(|(_, head)| head.size > self.since);
-        let mut bare = Vec::new();
-        for (path, seq) in met.filter_map(|(path, head)| Some((path, head.size.last_seq()?))) {
-            if self.anchors.binary_search_by_key(&seq, |met| met.seq).is_err() {
-                bare.push((path.clone(), seq));
+        let signed = self.catalog.as_ref().map_or([].as_slice(), |catalog| &catalog.whole.signed);
+        let read = self.since..=self.frontier.size();
+        let signed =
+            signed.iter().filter(|head| head.size > self.since && read.contains(&head.size));
+        let last: Vec<Seq> = signed.filter_map(|head| head.size.last_seq()).collect();
+        for seq in last {
+            if self.anchors.binary_search_by_key(&seq, |met| met.seq).is_ok() {
+                continue;
             }
-        }
-        for (path, seq) in bare {
+            let path = catalog_dir(self.dir);
             let place = (None, None, Some(seq));
             self.finding(&path, place, "last record under the head", "an anchor", "another one");
         }

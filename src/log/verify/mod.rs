@@ -11,6 +11,7 @@ mod files;
 mod frames;
 mod hashes;
 mod heads;
+mod keys;
 mod marks;
 mod options;
 mod reading;
@@ -82,6 +83,7 @@ struct Verifier<'a> {
     tree_lost: bool,
     /// Heads to be met, by size, and how many were.
     heads: Vec<(PathBuf, TreeHead)>,
+    signers: keys::Signers,
     heads_met: usize,
     anchors: Vec<MetAnchor>,
     marks: Vec<MetMark>,
@@ -158,6 +160,7 @@ impl<'a> Verifier<'a> {
             frontier: Frontier::new(algorithm),
             tree_lost: false,
             heads: Vec::new(),
+            signers: keys::Signers::default(),
             heads_met: 0,
             anchors: Vec::new(),
             marks: marks.marks,

@@ -5,75 +5,115 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use bulla::Signer;
+use bulla::{Signer, UnverifiedCheckpoint};
 use clap::Args;
 
+use crate::cosigning::{self, Cosigning};
 use crate::failure::Verdict;
 use crate::{cells, keys, output, places};
 
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   bulla checkpoint ./audit --key ./audit.key -o audit.checkpoint
+  bulla checkpoint ./audit --key ./audit.key --policy witnesses.policy
+  bulla checkpoint ./audit --policy witnesses.policy
 
 The checkpoint is kept in the log and printed (or written to FILE). Keep copies where
-whoever can alter the log cannot reach them: they are what an alteration is measured by.")]
+whoever can alter the log cannot reach them: they are what an alteration is measured by.
+
+With --policy, its witnesses are asked to cosign, and their cosignatures are kept with the
+checkpoint; the exit status is 1 if the policy's quorum is not reached. Without --key this
+is done for the newest published checkpoint, also while a service writes to the log.")]
 pub(crate) struct Checkpoint {
-    /// The log; no other process may be writing to it
+    /// The log; to sign, no other process may be writing to it
     dir: PathBuf,
     /// The private key, as made by `bulla keygen`
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    key: Option<PathBuf>,
     /// Write the checkpoint here instead of printing it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Ask the witnesses of this policy to cosign (the form of C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Where a witness of the policy is, if not where the policy says; may be repeated
+    #[arg(long, value_name = "NAME=URL", requires = "policy", value_parser = cosigning::place)]
+    witness: Vec<(String, String)>,
 }
 
 impl Checkpoint {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let signer = Signer::load(&keys::private_key(&self.key)?)?;
+        let policy = match &self.policy {
+            Some(path) => Some(Cosigning::read(path, &self.witness)?),
+            None => None,
+        };
+        let Some(key) = &self.key else {
+            let Some(policy) = policy else { bail!("expected --key FILE or --policy FILE") };
+            let output = self.output.as_deref().map(Output::open).transpose()?;
+            let cosigned = match policy.ask(&self.dir, None) {
+                Ok(cosigned) => cosigned,
+                Err(error) => {
+                    output.into_iter().for_each(Output::give_up);
+                    return Err(error);
+                }
+            };
+            self.show(output, &cosigned.text)?;
+            return Ok(cosigned.verdict);
+        };
+        let signer = Signer::load(&keys::private_key(key)?)?;
+        // Opened before signing: what is signed cannot be taken back.
+        let output = self.output.as_deref().map(Output::open).transpose()?;
+        let signed = match self.sign(key, &signer) {
+            Ok(signed) => signed,
+            Err(error) => {
+                output.into_iter().for_each(Output::give_up);
+                return Err(error);
+            }
+        };
+        let text = signed.to_text();
+        let Some(policy) = policy else {
+            self.show(output, &text)?;
+            return Ok(Verdict::Fine);
+        };
+        let cosigned = policy.ask(&self.dir, Some((signed, signer.verifying_key())));
+        // Signed it is, whatever the witnesses do.
+        let shown = cosigned.as_ref().map_or(&text, |cosigned| &cosigned.text);
+        self.show(output, shown)?;
+        Ok(cosigned?.verdict)
+    }
+
+    fn sign(&self, key: &Path, signer: &Signer) -> Result<UnverifiedCheckpoint> {
         let log = places::writer(&self.dir)?;
         let name = signer.verifying_key().name().as_str();
         if name != log.origin() {
             bail!(
                 "{}: expected a key of {}, the origin of this log, found one of {name}; make one \
                  with `bulla keygen FILE --log {}`",
-                self.key.display(),
+                key.display(),
                 log.origin(),
                 self.dir.display()
             );
         }
-        // Opened before signing: what is signed cannot be taken back.
-        let output = self.output.as_deref().map(Output::open).transpose()?;
-        let signed = match log.checkpoint(&signer) {
-            Ok(signed) => signed,
-            Err(error) => {
-                if let Some(output) = output {
-                    output.give_up();
-                }
-                return Err(error.into());
-            }
-        };
+        let signed = log.checkpoint(signer)?;
         log.close()?;
-        writeln!(
-            io::stderr(),
-            "bulla: signed {} as {}",
-            cells::counted(signed.head().size.get(), "record"),
-            signer.verifying_key().name()
-        )?;
+        let records = cells::counted(signed.head().size.get(), "record");
+        writeln!(io::stderr(), "bulla: signed {records} as {name}")?;
+        Ok(signed.into_unverified())
+    }
+
+    fn show(&self, output: Option<Output>, text: &str) -> Result<()> {
         match output {
-            Some(output) => output.write(&signed.to_text()).with_context(|| {
+            Some(output) => output.write(text).with_context(|| {
                 let kept = self.dir.join("checkpoints");
-                let size = signed.head().size.get();
-                format!("the checkpoint was signed, and is in {} as {size:016}.*", kept.display())
-            })?,
+                format!("the checkpoint was signed, and is in {}", kept.display())
+            }),
             None => {
                 let mut out = output::stdout();
-                out.write_all(signed.to_text().as_bytes())?;
-                out.flush()?;
+                out.write_all(text.as_bytes())?;
+                Ok(out.flush()?)
             }
         }
-        Ok(Verdict::Fine)
     }
 }
 

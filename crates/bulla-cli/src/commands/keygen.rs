@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use bulla::Signer;
 use bulla::hash::HashAlgorithm;
+use bulla_witness::Cosigner;
 use clap::Args;
 
 use super::init::{Hash, origin};
@@ -17,9 +18,11 @@ use crate::{keys, output, places};
 Example:
   bulla keygen ./audit.key --log ./audit
 
+  bulla keygen w1.key --witness --name witness.example/w1
+
 FILE is the private key, readable by its owner only: keep it outside the log's directory.
 FILE.pub holds the verifying key, which is also printed: give it to whoever shall check
-proofs. What the key signs is noted in FILE.heads, so that it never signs two histories.")]
+proofs. What a log's key signs is noted in FILE.heads, so that it never signs two histories.")]
 pub(crate) struct Keygen {
     /// Where to write the private key; must not exist
     file: PathBuf,
@@ -27,32 +30,56 @@ pub(crate) struct Keygen {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["origin", "hash"])]
     log: Option<PathBuf>,
     /// The origin of the log it is for
-    #[arg(long, value_name = "NAME", value_parser = origin, required_unless_present = "log")]
+    #[arg(long, value_name = "NAME", value_parser = origin, required_unless_present_any = ["log", "witness"])]
     origin: Option<String>,
     /// The hash of the tree of the log it is for
     #[arg(long, value_enum, default_value_t = Hash::Sha256)]
     hash: Hash,
+    /// Make a key for a witness, which cosigns logs (see `bulla witness`)
+    #[arg(long, requires = "name", conflicts_with_all = ["log", "origin", "hash"])]
+    witness: bool,
+    /// The name of the witness: a URL without its scheme, such as witness.example/w1
+    #[arg(long, value_name = "NAME", value_parser = origin, requires = "witness")]
+    name: Option<String>,
 }
 
 impl Keygen {
     pub(crate) fn run(self) -> Result<Verdict> {
+        if let (true, Some(name)) = (self.witness, &self.name) {
+            return self.of_witness(name);
+        }
         let (origin, algorithm) = match (&self.log, self.origin) {
             (Some(dir), _) => of_log(dir, &self.file)?,
             (None, Some(origin)) => (origin, self.hash.into()),
             (None, None) => bail!("expected --origin NAME or --log DIR"),
         };
-        let public = public_file(&self.file);
-        if public.exists() {
-            bail!("{} exists already: choose another name for the key", public.display());
-        }
+        let public = free_public_file(&self.file)?;
         let signer = Signer::generate(&keys::private_key(&self.file)?, &origin, algorithm)?;
-        let vkey = signer.verifying_key().to_string();
-        places::write_file(&public, &format!("{vkey}\n"))?;
-        let mut out = output::stdout();
-        writeln!(out, "{vkey}")?;
-        out.flush()?;
-        Ok(Verdict::Fine)
+        show(&public, &signer.verifying_key().to_string())
     }
+
+    fn of_witness(&self, name: &str) -> Result<Verdict> {
+        let public = free_public_file(&self.file)?;
+        let cosigner = Cosigner::generate(&keys::private_key(&self.file)?, name)?;
+        show(&public, &cosigner.verifying_key().to_string())
+    }
+}
+
+fn free_public_file(key: &Path) -> Result<PathBuf> {
+    let public = public_file(key);
+    if public.exists() {
+        bail!("{} exists already: choose another name for the key", public.display());
+    }
+    Ok(public)
+}
+
+/// Writes the verifying key to its file, and prints it.
+fn show(public: &Path, vkey: &str) -> Result<Verdict> {
+    places::write_file(public, &format!("{vkey}\n"))?;
+    let mut out = output::stdout();
+    writeln!(out, "{vkey}")?;
+    out.flush()?;
+    Ok(Verdict::Fine)
 }
 
 /// `FILE.pub`.
@@ -63,14 +90,7 @@ pub(crate) fn public_file(key: &Path) -> PathBuf {
 }
 
 fn of_log(dir: &Path, key: &Path) -> Result<(String, HashAlgorithm)> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if absolute(key).starts_with(absolute(dir)) {
-        bail!(
-            "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
-             not get it, and restoring the log does not forget what was signed",
-            key.display()
-        );
-    }
+    keys::outside(dir, key)?;
     let reader = places::reader(dir)?;
     Ok((reader.origin().to_owned(), reader.algorithm()))
 }

@@ -4,10 +4,12 @@ mod append;
 mod bench;
 mod checkpoint;
 mod demo;
+mod export_tiles;
 mod get;
 mod history;
 mod import;
 mod init;
+mod key;
 mod keygen;
 mod prove;
 mod query;
@@ -16,6 +18,7 @@ mod stats;
 mod tail;
 mod verify;
 mod verify_proof;
+mod witness;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -41,14 +44,20 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     /// Make a key that signs checkpoints
     Keygen(keygen::Keygen),
+    /// Hand over, recover, revoke and retire keys; print the key chain
+    Key(key::Key),
     /// Sign what the log holds now, and publish it
     Checkpoint(checkpoint::Checkpoint),
+    /// Cosign the checkpoints of other machines' logs, as a service
+    Witness(witness::Witness),
     /// Write a file that proves one record to a stranger
     Prove(prove::Prove),
     /// Check a proof file: offline, with nothing but the log's public key
     VerifyProof(verify_proof::VerifyProof),
     /// Re-read and re-hash the whole log, and name everything that does not hold
     Verify(verify::Verify),
+    /// Write a directory that a static file server serves as a C2SP log
+    ExportTiles(export_tiles::ExportTiles),
     /// List the files that hold the records
     Segments(segments::Segments),
     /// Show sizes and counts of a log
@@ -71,10 +80,13 @@ impl Command {
             Command::Query(args) => args.run(),
             Command::Tail(args) => args.run(),
             Command::Keygen(args) => args.run(),
+            Command::Key(args) => args.run(),
             Command::Checkpoint(args) => args.run(),
+            Command::Witness(args) => args.run(),
             Command::Prove(args) => args.run(),
             Command::VerifyProof(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::ExportTiles(args) => args.run(),
             Command::Segments(args) => args.run(),
             Command::Stats(args) => args.run(),
             Command::History(args) => args.run(),

@@ -1,15 +1,14 @@
-//! Proofs: a record, the path to a root, and the checkpoint that signs the root.
+//! Proofs of single records.
 
+use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
-use crate::error::{Error, Result};
-use crate::log::Log;
+use crate::error::Result;
 use crate::log::read::Snapshot;
-use crate::merkle::{ProofPlan, TreeHead};
+use crate::log::{Disclosure, Log, LogReader};
+use crate::merkle::ProofPlan;
 use crate::proof::{InclusionProof, TlogProof, disclose};
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;
-
-pub use crate::proof::Disclosure;
 
 impl Log {
     /// Proves that a record is under a checkpoint of this log, for somebody who has only
@@ -24,6 +23,21 @@ impl Log {
         disclosure: Disclosure,
     ) -> Result<TlogProof> {
         self.snapshot().prove(seq, checkpoint, disclosure)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::prove`].
+    ///
+    /// # Errors
+    /// As [`Log::prove`].
+    pub fn prove(
+        &self,
+        seq: Seq,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<TlogProof> {
+        self.snapshot_with_tree()?.prove(seq, checkpoint, disclosure)
     }
 }
 
@@ -45,26 +59,14 @@ impl Snapshot {
         let (leaf, extra) = self.with_record(seq, |_, record| {
             (record.leaf(algorithm), disclose(&record, disclosure))
         })?;
-        // A damaged hash file must not make a proof that fails elsewhere.
-        inclusion.verify(algorithm, &leaf, &head).map_err(|error| Error::Tampered {
-            what: format!("record {seq} against the tree of {} records", head.size),
-            expected: format!("a path to root {}", head.root),
-            found: error.to_string(),
+        inclusion.verify(algorithm, &leaf, &head).map_err(|error| {
+            does_not_hold(
+                format!("record {seq} against the tree of {} records", head.size),
+                &head,
+                error,
+            )
         })?;
         Ok(TlogProof { algorithm, extra: Some(extra), inclusion, checkpoint: checkpoint.clone() })
-    }
-
-    fn check_own(&self, head: &TreeHead) -> Result<()> {
-        if head.size > self.size() {
-            let size = head.size.last_seq().unwrap_or_default();
-            return Err(Error::NotWritten { seq: size, size: self.size() });
-        }
-        let root = self.tree()?.root_at(head.size)?;
-        if root == head.root {
-            return Ok(());
-        }
-        let what = format!("the checkpoint of size {}", head.size);
-        Err(Error::tampered(what, head.root, format!("root {root} in this log")))
     }
 
     /// The path from a record to the root over the first `size` records.
@@ -72,10 +74,9 @@ impl Snapshot {
     /// # Errors
     /// The tree does not cover the record; I/O.
     pub fn inclusion(&self, seq: Seq, size: TreeSize) -> Result<InclusionProof> {
-        let tree = self.tree()?;
         let plan = ProofPlan::inclusion(seq, size).map_err(proof_error)?;
-        let hashes: Result<Vec<_>> = plan.nodes().iter().map(|node| tree.node(*node)).collect();
-        let hashes = plan.assemble(tree.algorithm(), &hashes?).map_err(proof_error)?;
+        let hashes = self.nodes(plan.nodes())?;
+        let hashes = plan.assemble(self.tree()?.algorithm(), &hashes).map_err(proof_error)?;
         Ok(InclusionProof { seq, hashes })
     }
 }

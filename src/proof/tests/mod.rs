@@ -1,3 +1,6 @@
+mod carried;
+mod state;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,7 +8,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError, SignatureKind, SigningKey, 
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, ProofError, ProofPlan, TreeHead};
 use crate::seq::{Seq, TreeSize};
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustError};
 
 const ORIGIN: &str = "example.com/audit";
 const ALGORITHMS: [HashAlgorithm; 2] = [HashAlgorithm::Sha256, HashAlgorithm::Blake3];
@@ -81,9 +84,9 @@ fn a_proof_of_another_entry_or_by_another_key_is_refused() {
     let refused = good.verify_entry(&entry(2), &Trust::default());
     assert!(matches!(
         refused,
-        Err(VerifyProofError::Checkpoint(CheckpointError::Signature(
+        Err(VerifyProofError::Checkpoint(TrustError::Checkpoint(CheckpointError::Signature(
             VerifyNoteError::NoKnownSigner { .. }
-        )))
+        ))))
     ));
     let uncovered = InclusionProof { seq: Seq::new(5), ..good.inclusion.clone() };
     let refused =

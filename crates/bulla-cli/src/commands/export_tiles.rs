@@ -1,0 +1,85 @@
+//! `bulla export-tiles`: a directory that a static file server serves as a C2SP log.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bulla::Trust;
+use bulla_cli::export::{self, CatalogLog, MainLog, Options, Source, Summary};
+use clap::Args;
+
+use crate::failure::Verdict;
+use crate::{cells, keys, output, places, progress};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  bulla export-tiles ./audit ./public
+  bulla export-tiles ./audit ./public --pubkey audit.key.pub
+
+Writes what the newest checkpoint covers in the form of c2sp.org/tlog-tiles: hashes,
+entries and checkpoints, for any static file server. Entries show who did what to what and
+when, and only the digest of each payload. Run it again to add what is new: what was
+exported never changes, and the checkpoint is replaced last, so that the directory is a
+valid log at any moment. It is refused when the directory contradicts the log.")]
+pub(crate) struct ExportTiles {
+    /// The log; a service may be writing to it
+    dir: PathBuf,
+    /// The directory to serve: empty, or an earlier export of this log
+    out: PathBuf,
+    /// Publish no checkpoint that this verifying key (NAME+ID+BASE64, or a file) did not sign
+    #[arg(long, value_name = "VKEY|FILE")]
+    pubkey: Vec<String>,
+    /// Export the catalog, the SHA-256 log in which a BLAKE3 log records its own heads
+    #[arg(long)]
+    catalog: bool,
+    /// Compare all that was exported before with the log again
+    #[arg(long)]
+    recheck: bool,
+}
+
+impl ExportTiles {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        let keys = keys::verifying_keys(&self.pubkey)?;
+        let trust = (!keys.is_empty()).then(|| Trust::in_keys(keys));
+        let options = Options { trust, recheck: self.recheck };
+        places::check(&self.dir)?;
+        let source: Box<dyn Source> = match self.catalog {
+            true => Box::new(CatalogLog::open(&self.dir)?),
+            false => Box::new(MainLog::open(&self.dir)?),
+        };
+        let bar = progress::over_count("exporting", 0);
+        let summary = export::export(&*source, &self.out, &options, &mut |at| {
+            bar.set_length(at.total);
+            bar.set_position(at.done);
+            ControlFlow::Continue(())
+        });
+        bar.finish_and_clear();
+        let mut out = output::stdout();
+        writeln!(out, "{}", self.told(&summary?))?;
+        out.flush()?;
+        Ok(Verdict::Fine)
+    }
+
+    fn told(&self, summary: &Summary) -> String {
+        let Summary { head, before, tiles, bundles, checkpoints, bytes, .. } = *summary;
+        let place = self.out.display();
+        let records = cells::counted(head.size.get(), "record");
+        let written = format!(
+            "wrote {}, {} and {} ({})",
+            cells::counted(tiles, "tile"),
+            cells::counted(bundles, "entry bundle"),
+            cells::counted(checkpoints, "checkpoint"),
+            cells::bytes(bytes)
+        );
+        match before.get() {
+            0 => format!("{place} serves {records}, root {}: {written}", head.root),
+            before => format!(
+                "{place} serves {records} (before: {}), root {}: {written}",
+                cells::count(before),
+                head.root
+            ),
+        }
+    }
+}

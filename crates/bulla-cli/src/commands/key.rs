@@ -1,0 +1,328 @@
+//! `bulla key`: hand over, recover, revoke, retire; and the chain of it for verifiers.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use bulla::checkpoint::{NoteSigner, SigningKey};
+use bulla::hash::HashAlgorithm;
+use bulla::keys::{ChangeKind, Epoch, KeyChain};
+use bulla::{Signer, generate_recovery_key, load_recovery_key};
+use clap::{Args, Subcommand};
+
+use super::init::origin;
+use super::keygen::public_file;
+use crate::failure::{NotProved, Verdict};
+use crate::{keys, output, places};
+
+#[derive(Args)]
+pub(crate) struct Key {
+    #[command(subcommand)]
+    change: Change,
+}
+
+#[derive(Subcommand)]
+enum Change {
+    /// Hand over to the next key, and erase the old one
+    Rotate(Rotate),
+    /// Name the key that can revoke others; keep it offline
+    Recovery(Recovery),
+    /// End a stolen or lost key, with the recovery key
+    Revoke(Revoke),
+    /// Go on under a new origin, after an old backup was restored
+    Retire(Retire),
+    /// Print the log's key chain, for verifiers
+    Chain(Chain),
+    /// Check key chains offline, and show which key counts for which sizes
+    Show(Show),
+}
+
+impl Key {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        match self.change {
+            Change::Rotate(args) => args.run(),
+            Change::Recovery(args) => args.run(),
+            Change::Revoke(args) => args.run(),
+            Change::Retire(args) => args.run(),
+            Change::Chain(args) => args.run(),
+            Change::Show(args) => args.run(),
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla key rotate ./audit --key ./audit-1.key --next ./audit-2.key
+
+The old key signs a last head and a statement that names the next key, which signs it too;
+then its file is overwritten and removed, so that whoever takes this machine from now on
+cannot sign older heads. Verifiers who pinned the old key learn the next one from the key
+chain. After a crash, run the same command again.")]
+struct Rotate {
+    /// The log; no other process may be writing to it
+    dir: PathBuf,
+    /// The key that has signed so far
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The key to hand over to; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    next: PathBuf,
+    /// Leave the old key's file where it is: whoever gets it can sign as of before
+    #[arg(long)]
+    keep_old: bool,
+}
+
+impl Rotate {
+    fn run(self) -> Result<Verdict> {
+        let old = Signer::load(&keys::private_key(&self.key)?)?;
+        let log = places::writer(&self.dir)?;
+        let next = next_key(&self.dir, &self.next, log.origin(), log.algorithm())?;
+        let chain = log.rotate_key(&old, &next)?;
+        log.close()?;
+        if !self.keep_old {
+            old.erase()?;
+            say(&format!("{} was overwritten and removed", self.key.display()))?;
+        }
+        tell_next(&self.dir, &chain, &next)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla key recovery ./audit --key ./audit.key --recovery /media/usb/audit.recovery
+
+The recovery key signs nothing but revocations. Keep it offline, apart from the log and its
+key; whoever has it can replace the log's key. To change it, give the one before, too.")]
+struct Recovery {
+    /// The log; no other process may be writing to it
+    dir: PathBuf,
+    /// The key that signs the log's heads
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The recovery key; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    recovery: PathBuf,
+    /// The recovery key so far, if there is one
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
+}
+
+impl Recovery {
+    fn run(self) -> Result<Verdict> {
+        let signer = Signer::load(&keys::private_key(&self.key)?)?;
+        let before = self.before.as_deref().map(load_recovery_key).transpose()?;
+        let log = places::writer(&self.dir)?;
+        let recovery = recovery_key(&self.dir, &self.recovery, log.origin())?;
+        let before = before.as_ref().map(|key| key as &dyn NoteSigner);
+        log.set_recovery_key(&signer, &recovery, before)?;
+        log.close()?;
+        say(&format!("{} can revoke keys from now on: keep it offline", self.recovery.display()))?;
+        print(&format!("{}\n", recovery.verifying_key()))
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla key revoke ./audit --revoked audit.pub --recovery /media/usb/audit.recovery \\
+                   --next ./audit-3.key
+
+The revoked key counts up to the newest head of this log that it signed, or up to its
+handing over; what was signed or handed over with it after that is void.")]
+struct Revoke {
+    /// The log; no other process may be writing to it
+    dir: PathBuf,
+    /// The verifying key that was stolen or lost, or a file with it
+    #[arg(long, value_name = "VKEY|FILE")]
+    revoked: String,
+    /// The recovery key
+    #[arg(long, value_name = "FILE")]
+    recovery: PathBuf,
+    /// The key that counts from now on; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    next: PathBuf,
+}
+
+impl Revoke {
+    fn run(self) -> Result<Verdict> {
+        let recovery = load_recovery_key(&self.recovery)?;
+        let revoked = keys::verifying_keys(std::slice::from_ref(&self.revoked))?;
+        let [revoked] = revoked.as_slice() else {
+            bail!("--revoked {}: expected one key, found {}", self.revoked, revoked.len());
+        };
+        let log = places::writer(&self.dir)?;
+        let next = next_key(&self.dir, &self.next, log.origin(), log.algorithm())?;
+        let chain = log.revoke_key(revoked, &recovery, &next)?;
+        log.close()?;
+        say("revoked: give verifiers the new key chain, an old one does not tell them")?;
+        tell_next(&self.dir, &chain, &next)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla key retire ./audit --key ./audit.key --origin example.com/audit-2 --next ./audit-2.key
+
+A log that was restored from an old backup no longer holds what its key signed, and is
+refused a signature. This signs, with the old key, a statement that names the abandoned
+head and the new origin, under which the log goes on.")]
+struct Retire {
+    /// The log; no other process may be writing to it
+    dir: PathBuf,
+    /// The key of the origin that ends
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The new origin
+    #[arg(long, value_name = "NAME", value_parser = origin)]
+    origin: String,
+    /// The key of the new origin; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    next: PathBuf,
+}
+
+impl Retire {
+    fn run(self) -> Result<Verdict> {
+        let old = Signer::load(&keys::private_key(&self.key)?)?;
+        let log = places::writer(&self.dir)?;
+        let next = next_key(&self.dir, &self.next, &self.origin, log.algorithm())?;
+        let chain = log.retire_origin(&old, &next)?;
+        tell_next(&self.dir, &chain, &next)
+    }
+}
+
+#[derive(Args)]
+struct Chain {
+    /// The log; it may be in use
+    dir: PathBuf,
+    /// Write the chain here instead of printing it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Chain {
+    fn run(self) -> Result<Verdict> {
+        let chain = places::reader(&self.dir)?.key_chain()?.to_text();
+        match self.output {
+            Some(file) => places::write_file(&file, &chain)?,
+            None => return print(&chain),
+        }
+        Ok(Verdict::Fine)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla key show audit.keys --pubkey audit.pub
+
+With several chains it also looks for a key that signed two different successors: that is
+evidence that somebody else had it (exit status 1).")]
+struct Show {
+    /// Key chains, as `bulla key chain` writes them
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// A verifying key of the log that is trusted, or a file with it
+    #[arg(long, value_name = "VKEY|FILE", required = true)]
+    pubkey: Vec<String>,
+}
+
+impl Show {
+    fn run(self) -> Result<Verdict> {
+        let pinned = keys::verifying_keys(&self.pubkey)?;
+        let mut read: Vec<(&Path, KeyChain)> = Vec::new();
+        for file in &self.files {
+            let chain = keys::key_chain(file)?;
+            for (other, before) in &read {
+                if let Some(two) = before.conflict_with(&chain) {
+                    let (a, b) = (other.display(), file.display());
+                    let (name, id) = (two.key.name(), two.key.id());
+                    return Err(NotProved(format!(
+                        "{a} and {b}: the key {name} (key id {id}) signed two different \
+                         successors, so somebody else had it:\n\n{}\n{}",
+                        two.first, two.second
+                    ))
+                    .into());
+                }
+            }
+            let epochs = chain
+                .verify(&pinned, None)
+                .map_err(|error| NotProved(format!("{}: {error}", file.display())))?;
+            let mut out = output::stdout();
+            writeln!(out, "{}", file.display())?;
+            epochs.epochs().iter().try_for_each(|epoch| writeln!(out, "  {}", line(epoch)))?;
+            if let Some(recovery) = epochs.recovery() {
+                writeln!(out, "  recovery key {recovery}")?;
+            }
+            out.flush()?;
+            read.push((file, chain));
+        }
+        Ok(Verdict::Fine)
+    }
+}
+
+fn line(epoch: &Epoch) -> String {
+    let sizes = match (epoch.from(), epoch.until()) {
+        (None, None) => "of any size".to_owned(),
+        (None, Some(until)) => format!("up to size {}", until.size),
+        (Some(from), None) => format!("from size {} on", from.size),
+        (Some(from), Some(until)) => format!("of size {} to {}", from.size, until.size),
+    };
+    let how = match epoch.ended().map(|ended| ended.how) {
+        Some(ChangeKind::Revoke) => ", revoked",
+        Some(ChangeKind::Retire) => ", its origin was retired",
+        _ => "",
+    };
+    format!("heads {sizes}{how}: {}", epoch.key())
+}
+
+/// The next key: read, or made if there is none.
+fn next_key(dir: &Path, file: &Path, origin: &str, algorithm: HashAlgorithm) -> Result<Signer> {
+    keys::outside(dir, file)?;
+    let path = keys::private_key(file)?;
+    if path.exists() {
+        return Ok(Signer::load(&path)?);
+    }
+    let signer = Signer::generate(&path, origin, algorithm)?;
+    write_public(file, signer.verifying_key())?;
+    Ok(signer)
+}
+
+fn recovery_key(dir: &Path, file: &Path, origin: &str) -> Result<SigningKey> {
+    keys::outside(dir, file)?;
+    let path = keys::private_key(file)?;
+    if path.exists() {
+        return Ok(load_recovery_key(&path)?);
+    }
+    let key = generate_recovery_key(&path, origin)?;
+    write_public(file, key.verifying_key())?;
+    Ok(key)
+}
+
+fn write_public(file: &Path, key: &bulla::VerifyingKey) -> Result<()> {
+    let public = public_file(file);
+    fs::write(&public, format!("{key}\n")).with_context(|| public.display().to_string())
+}
+
+fn tell_next(dir: &Path, chain: &KeyChain, next: &Signer) -> Result<Verdict> {
+    let number = chain.last().map_or(0, |last| last.number);
+    say(&format!(
+        "statement {number} is in the catalog; verifiers follow it with `bulla key chain {}`",
+        dir.display()
+    ))?;
+    print(&format!("{}\n", next.verifying_key()))
+}
+
+fn say(text: &str) -> Result<()> {
+    Ok(writeln!(std::io::stderr(), "bulla: {text}")?)
+}
+
+fn print(text: &str) -> Result<Verdict> {
+    let mut out = output::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(Verdict::Fine)
+}

@@ -1,0 +1,117 @@
+//! Why an export was not made.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bulla::{Error, HashAlgorithm};
+
+/// Why an export was not made. What was exported before is untouched and valid.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The log could not be read, or contradicts itself.
+    Log(Error),
+    /// The file system refused.
+    Io {
+        /// What was tried, e.g. `write`.
+        op: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something says otherwise than the log: somebody altered one of the two, or the log
+    /// forked, or a disk rots.
+    Conflict {
+        /// What does not fit: a file of the export, or of the log.
+        what: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// The directory is not one to export this log to.
+    Place {
+        /// The directory.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Another export to the directory is running.
+    Busy {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No checkpoint was published: there is nothing that others could verify.
+    NoCheckpoint,
+    /// A tree that C2SP tools cannot read.
+    NotSha256 {
+        /// Its hash.
+        found: HashAlgorithm,
+    },
+    /// Broken off by whoever watched.
+    Stopped,
+}
+
+impl ExportError {
+    pub(super) fn io(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+        move |source| ExportError::Io { op, path: path.to_owned(), source }
+    }
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExportError::Log(error) => error.fmt(f),
+            ExportError::Io { op, path, source } => {
+                write!(f, "{op} {}: {source}", path.display())?;
+                if source.kind() == io::ErrorKind::StorageFull {
+                    f.write_str("; what is served is unchanged, free some space and export again")?;
+                }
+                Ok(())
+            }
+            ExportError::Conflict { what, expected, found } => write!(
+                f,
+                "{what}: expected {expected}, found {found}; nothing was published: a fork, a \
+                 tampering or a damaged disk. Keep both directories as they are, and run \
+                 `bulla verify`"
+            ),
+            ExportError::Place { path, reason } => write!(f, "{}: {reason}", path.display()),
+            ExportError::Busy { path } => write!(
+                f,
+                "{}: another export to this directory is running; wait for its end",
+                path.display()
+            ),
+            ExportError::NoCheckpoint => f.write_str(
+                "no checkpoint was published yet, and only what is signed is exported; run \
+                 `bulla checkpoint DIR --key FILE` first (the catalog is signed only in BLAKE3 \
+                 logs)",
+            ),
+            ExportError::NotSha256 { found } => write!(
+                f,
+                "this is a {found} log, and C2SP tools read SHA-256 trees only; its catalog has \
+                 one: export that with --catalog"
+            ),
+            ExportError::Stopped => {
+                f.write_str("broken off; what is served is unchanged, export again to go on")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ExportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ExportError::Log(error) => Some(error),
+            ExportError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for ExportError {
+    fn from(error: Error) -> Self {
+        ExportError::Log(error)
+    }
+}

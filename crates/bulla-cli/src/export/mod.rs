@@ -1,0 +1,305 @@
+//! A log as a directory that any static file server can serve as a C2SP log
+//! (c2sp.org/tlog-tiles): hashes, entries without payloads, signed checkpoints.
+//!
+//! ```text
+//! OUT/bulla-export            whose export this is; locked while it is written
+//! OUT/tile/0/x001/x234/067    hashes, OUT/tile/0/273.p/112 the partial ones
+//! OUT/tile/entries/…          entries: head ‖ envelope ‖ payload digest
+//! OUT/checkpoints/SIZE        every published checkpoint, with its cosignatures
+//! OUT/checkpoint              the newest one; replaced last, in one step
+//! ```
+//!
+//! What a checkpoint covers is on disk before the checkpoint is. So whatever happens in
+//! between, the directory is a valid log: the one of before, or the new one.
+
+mod error;
+mod place;
+mod source;
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use bulla::checkpoint::UnverifiedCheckpoint;
+use bulla::merkle::{TreeHead, verify_consistency};
+use bulla::tiles::{
+    BundleId, TileHashes, TileId, border_tiles, new_bundles, new_tiles, root_of_border,
+};
+use bulla::{Error, HashAlgorithm, TileReader, TreeSize, Trust};
+
+pub use error::ExportError;
+use place::Place;
+pub use source::{CatalogLog, MainLog, Source};
+
+/// How an export is made.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Publish no checkpoint that these keys do not verify. Without it signatures are not
+    /// looked at: whoever fetches the log checks them.
+    pub trust: Option<Trust>,
+    /// Compare everything that was exported before with the log, not only add to it.
+    pub recheck: bool,
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Tiles, bundles and checkpoints that were looked at.
+    pub done: u64,
+    /// How many there are to look at, checkpoints not counted.
+    pub total: u64,
+}
+
+/// What an export did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The head that is served now.
+    pub head: TreeHead,
+    /// The head that was served before; size 0: none.
+    pub before: TreeSize,
+    /// Tiles of hashes that were written.
+    pub tiles: u64,
+    /// Entry bundles that were written.
+    pub bundles: u64,
+    /// Checkpoints that were added to `checkpoints/`, or got more signatures there.
+    pub checkpoints: u64,
+    /// Bytes written in all of them.
+    pub bytes: u64,
+    /// Partial tiles and bundles that were removed, because the full ones are there.
+    pub removed: u64,
+}
+
+/// Exports what is published of a log, or adds to an earlier export what is new.
+///
+/// `watch` is called before every change of the directory; it may break the work off, which
+/// leaves a valid log and can be taken up again.
+///
+/// # Errors
+/// The log has no checkpoint, or is BLAKE3; the directory is no export of this log, or
+/// contradicts it; the log contradicts its checkpoint; I/O, a full disk.
+pub fn export(
+    source: &dyn Source,
+    out: &Path,
+    options: &Options,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Summary, ExportError> {
+    let sizes = source.checkpoint_sizes()?;
+    let Some(&newest) = sizes.last() else { return Err(ExportError::NoCheckpoint) };
+    let tiles = source.tiles(newest)?;
+    if tiles.algorithm() != HashAlgorithm::Sha256 {
+        return Err(ExportError::NotSha256 { found: tiles.algorithm() });
+    }
+    let mut run = Run { source, tiles, options, watch, progress: Progress::default() };
+    let checkpoint = run.checkpoint(newest)?;
+    run.check_border(&checkpoint)?;
+    let mut place = Place::claim(out, source)?;
+    let before = run.check_before(&mut place, &checkpoint)?;
+    let from = if options.recheck { TreeSize::ZERO } else { before };
+    let since = || sizes.iter().copied().filter(move |size| *size >= from);
+    let written = run.write(&mut place, from, since())?;
+    // Of all: cosignatures may have come to any of them.
+    let checkpoints = run.keep(&mut place, &sizes)?;
+    run.step()?;
+    place.replace("checkpoint", checkpoint.to_text().as_bytes())?;
+    let removed = run.prune(&mut place, since())?;
+    Ok(Summary {
+        head: checkpoint.dangerously_unverified().head(),
+        before,
+        tiles: written.tiles,
+        bundles: written.bundles,
+        checkpoints,
+        bytes: place.bytes(),
+        removed,
+    })
+}
+
+/// One export on its way.
+struct Run<'a> {
+    source: &'a dyn Source,
+    tiles: TileReader,
+    options: &'a Options,
+    watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    progress: Progress,
+}
+
+#[derive(Default)]
+struct Written {
+    tiles: u64,
+    bundles: u64,
+}
+
+impl Run<'_> {
+    /// To be called before the directory is changed.
+    fn step(&mut self) -> Result<(), ExportError> {
+        self.progress.done += 1;
+        match (self.watch)(self.progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(ExportError::Stopped),
+        }
+    }
+
+    /// A published checkpoint, which must be one of this log.
+    fn checkpoint(&self, size: TreeSize) -> Result<UnverifiedCheckpoint, ExportError> {
+        let checkpoint = self.source.checkpoint(size)?;
+        let claim = checkpoint.dangerously_unverified();
+        let conflict = |expected: String, found: String| ExportError::Conflict {
+            what: format!("the log's checkpoint of size {size}"),
+            expected,
+            found,
+        };
+        if claim.origin() != self.source.origin() {
+            let expected = format!("the origin {}", self.source.origin());
+            return Err(conflict(expected, claim.origin().to_owned()));
+        }
+        let head = self.tiles.head_at(size)?;
+        if claim.head() != head {
+            let found = claim.head();
+            let expected = format!("size {size} with root {}, as in the log", head.root);
+            return Err(conflict(
+                expected,
+                format!("size {} with root {}", found.size, found.root),
+            ));
+        }
+        if let Some(trust) = &self.options.trust {
+            trust.verify(&checkpoint).map_err(|error| {
+                conflict("a signature by a given key".into(), error.to_string())
+            })?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// The partial tiles must lead to the signed root. Every full tile was compared with
+    /// its hash in the tile above when it was read, so with this one all of them do.
+    fn check_border(&self, checkpoint: &UnverifiedCheckpoint) -> Result<(), ExportError> {
+        let head = checkpoint.dangerously_unverified().head();
+        let broken = |error: String| Error::Proof { reason: error };
+        let mut border = Vec::new();
+        for tile in border_tiles(head.size) {
+            let hashes = TileHashes::parse(tile, &self.tiles.tile(tile)?);
+            border.push(hashes.map_err(|error| broken(error.to_string()))?);
+        }
+        let root = root_of_border(self.tiles.algorithm(), head.size, &border)
+            .map_err(|error| broken(error.to_string()))?;
+        if root == head.root {
+            return Ok(());
+        }
+        Err(ExportError::Conflict {
+            what: format!("the hash files of the log under its head of size {}", head.size),
+            expected: format!("root {}", head.root),
+            found: format!("root {root}"),
+        })
+    }
+
+    /// The size that is served now; the log must extend it.
+    fn check_before(
+        &self,
+        place: &mut Place,
+        checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<TreeSize, ExportError> {
+        let Some((path, before)) = place.published()? else { return Ok(TreeSize::ZERO) };
+        let before = before.dangerously_unverified();
+        let (old, new) = (before.head(), checkpoint.dangerously_unverified().head());
+        let conflict = |expected: String, found: String| ExportError::Conflict {
+            what: path.display().to_string(),
+            expected,
+            found,
+        };
+        if before.origin() != self.source.origin() {
+            let expected = format!("the origin {}", self.source.origin());
+            return Err(conflict(expected, before.origin().to_owned()));
+        }
+        if old.size > new.size {
+            let newest = format!(
+                "at most size {}, the newest checkpoint of the log (was an old copy of it \
+                 restored?)",
+                new.size
+            );
+            return Err(conflict(newest, format!("size {}", old.size)));
+        }
+        let proof = self.tiles.consistency_from(old.size)?;
+        verify_consistency(self.tiles.algorithm(), &old, &new, &proof).map_err(|error| {
+            let expected = format!("a tree that the log of size {} extends", new.size);
+            conflict(expected, format!("size {}, root {}: {error}", old.size, old.root))
+        })?;
+        Ok(old.size)
+    }
+
+    /// Writes the tiles and bundles of the newest head, and the partial ones of the other
+    /// heads that are to be served. When it returns they are on disk.
+    fn write(
+        &mut self,
+        place: &mut Place,
+        from: TreeSize,
+        sizes: impl Iterator<Item = TreeSize>,
+    ) -> Result<Written, ExportError> {
+        let newest = self.tiles.size();
+        let partial = borders(sizes, newest, false);
+        let full = |tile: &TileId| tile.is_full();
+        let count = new_tiles(from, newest).filter(full).count()
+            + new_bundles(from, newest).filter(|bundle| bundle.is_full()).count()
+            + partial.len()
+            + partial.iter().filter(|tile| tile.level() == 0).count();
+        self.progress.total = count as u64;
+        let mut written = Written::default();
+        for tile in new_tiles(from, newest).filter(full).chain(partial) {
+            self.step()?;
+            let bytes = self.tiles.tile(tile)?;
+            written.tiles += u64::from(place.put(&tile.to_string(), &bytes)?);
+            if tile.level() > 0 {
+                continue;
+            }
+            self.step()?;
+            let bundle = bundle_of(tile)?;
+            let bytes = self.tiles.entry_bundle(bundle)?;
+            written.bundles += u64::from(place.put(&bundle.to_string(), &bytes)?);
+        }
+        place.sync()?;
+        Ok(written)
+    }
+
+    /// Keeps the published checkpoints, each under its size.
+    fn keep(&mut self, place: &mut Place, sizes: &[TreeSize]) -> Result<u64, ExportError> {
+        let mut kept = 0;
+        for &size in sizes {
+            self.step()?;
+            let checkpoint = self.checkpoint(size)?;
+            kept += u64::from(place.keep_checkpoint(size, &checkpoint)?);
+        }
+        place.sync()?;
+        Ok(kept)
+    }
+
+    /// Removes the partial tiles of earlier heads whose full ones are served now.
+    fn prune(
+        &mut self,
+        place: &mut Place,
+        sizes: impl Iterator<Item = TreeSize>,
+    ) -> Result<u64, ExportError> {
+        let mut removed = 0;
+        for tile in borders(sizes, self.tiles.size(), true) {
+            self.step()?;
+            removed += place.remove_partial(&tile.to_string())?;
+            if tile.level() == 0 {
+                removed += place.remove_partial(&bundle_of(tile)?.to_string())?;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn bundle_of(tile: TileId) -> Result<BundleId, ExportError> {
+    BundleId::new(tile.index(), tile.width())
+        .map_err(|error| Error::Proof { reason: error.to_string() }.into())
+}
+
+/// The partial tiles of these sizes for which the newest tree has, or has not, the full one.
+fn borders(
+    sizes: impl Iterator<Item = TreeSize>,
+    newest: TreeSize,
+    superseded: bool,
+) -> BTreeSet<TileId> {
+    let full_is_there =
+        |tile: &TileId| tile.full().is_some_and(|full| full.covering_size() <= newest);
+    sizes.flat_map(border_tiles).filter(|tile| full_is_there(tile) == superseded).collect()
+}

@@ -1,0 +1,309 @@
+//! The statements of a log, one after the other, as a text.
+//!
+//! ```text
+//! bulla.dev/key-chain/v1
+//!
+//! bulla.dev/key-statement/v1              the first statement, a signed note
+//! …
+//!
+//! — example.com/audit Az3grlgtzPICa5OS8…
+//! — example.com/audit 4pXnu0mc8rN…
+//!
+//! bulla.dev/key-statement/v1              the next one, after an empty line
+//! …
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::epochs::Epochs;
+use super::statement::{ChangeKind, Statement, StatementError};
+use crate::checkpoint::{Note, VerifyingKey};
+use crate::hash::Hash;
+
+/// The longest chain text that is read, in bytes: 16 MiB.
+pub const KEY_CHAIN_LEN_MAX: usize = 16 << 20;
+/// The most statements a chain has: weekly rotations for almost two centuries.
+pub const KEY_STATEMENTS_MAX: usize = 10_000;
+
+const FIRST_LINE: &str = "bulla.dev/key-chain/v1";
+
+/// The statements of a log's keys as they were read: **nobody has checked their
+/// signatures** until [`KeyChain::verify`] does. Each names the one before it by its
+/// hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyChain {
+    links: Vec<Link>,
+}
+
+/// A statement and the note it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) note: Note,
+    pub(super) statement: Statement,
+}
+
+impl KeyChain {
+    /// Reads a chain, strictly: what is read is written again byte for byte. It may
+    /// begin at any statement.
+    ///
+    /// # Errors
+    /// Says which statement is not one, or does not follow the one before it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeyChainError> {
+        if bytes.len() > KEY_CHAIN_LEN_MAX {
+            return Err(KeyChainError::TooLong { found: bytes.len() });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| KeyChainError::Shape)?;
+        let rest = text.strip_prefix(FIRST_LINE).ok_or(KeyChainError::Shape)?;
+        let mut chain = KeyChain::default();
+        if rest == "\n" {
+            return Ok(chain);
+        }
+        let rest = rest.strip_prefix("\n\n").ok_or(KeyChainError::Shape)?;
+        // Neither the text of a statement nor its signatures have an empty line.
+        let mut blocks = rest.split("\n\n");
+        while let Some(body) = blocks.next() {
+            let signatures = blocks.next().ok_or(KeyChainError::Shape)?;
+            let note = format!("{body}\n\n{}\n", signatures.trim_end_matches('\n'));
+            chain.push_note(note.as_bytes())?;
+        }
+        if chain.to_text() != text {
+            return Err(KeyChainError::Shape);
+        }
+        Ok(chain)
+    }
+
+    /// Adds a statement, as its signed note.
+    ///
+    /// # Errors
+    /// It is none, does not follow the last one, or the chain is full.
+    pub fn push_note(&mut self, note: &[u8]) -> Result<(), KeyChainError> {
+        let number = self.last().map_or(1, |last| last.number.saturating_add(1));
+        let wrong = |error| KeyChainError::Statement { number, error };
+        let note = Note::parse(note).map_err(|error| wrong(StatementError::Note(error)))?;
+        let statement = Statement::parse(&note).map_err(wrong)?;
+        let follows = match self.last() {
+            Some(last) => statement.number == number && statement.previous == last.digest(),
+            None => (statement.number == 1) == (statement.previous == Hash::ZERO),
+        };
+        if !follows {
+            return Err(KeyChainError::DoesNotFollow { number: statement.number });
+        }
+        if self.links.len() == KEY_STATEMENTS_MAX {
+            return Err(KeyChainError::Full);
+        }
+        self.links.push(Link { note, statement });
+        Ok(())
+    }
+
+    /// The text, to be kept in a file.
+    pub fn to_text(&self) -> String {
+        let notes = self.links.iter().map(|link| format!("\n{}", link.note));
+        std::iter::once(format!("{FIRST_LINE}\n")).chain(notes).collect()
+    }
+
+    /// The last statement.
+    pub fn last(&self) -> Option<&Statement> {
+        self.links.last().map(|link| &link.statement)
+    }
+
+    /// The statements, oldest first; nobody has checked who signed them.
+    pub fn dangerously_unverified(&self) -> impl ExactSizeIterator<Item = &Statement> {
+        self.links.iter().map(|link| &link.statement)
+    }
+
+    /// Whether there is no statement: the log has had one key.
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Whether one of the two chains goes on where the other ends.
+    pub fn is_prefix_of(&self, other: &KeyChain) -> bool {
+        let Some(first) = self.links.first() else { return true };
+        let start = other.links.iter().position(|link| link.statement == first.statement);
+        let Some(rest) = start.and_then(|start| other.links.get(start..)) else { return false };
+        self.links.len() <= rest.len()
+            && self.links.iter().zip(rest).all(|(mine, theirs)| mine.statement == theirs.statement)
+    }
+
+    /// Checks who signed, from the first statement about a pinned key on, and gives the
+    /// sizes for which each key counts. A recovery key that is pinned must be the one in
+    /// force before the first change of it that the chain shows.
+    ///
+    /// # Errors
+    /// Says which statement does not hold.
+    pub fn verify(
+        &self,
+        pinned: &[VerifyingKey],
+        recovery: Option<&VerifyingKey>,
+    ) -> Result<Epochs, KeyChainError> {
+        Epochs::of(&self.links, pinned, recovery)
+    }
+
+    /// Two statements by which one key names different successors: somebody else had
+    /// that key. Both are checked to be signed by it.
+    pub fn conflict_with(&self, other: &KeyChain) -> Option<Box<TwoSuccessors>> {
+        let handing_over = |link: &&Link| {
+            let own =
+                matches!(link.statement.change.kind(), ChangeKind::Rotate | ChangeKind::Retire);
+            own && link.signed_by(&[&link.statement.key])
+        };
+        let mine: BTreeMap<String, &Link> = self
+            .links
+            .iter()
+            .filter(handing_over)
+            .map(|link| (link.statement.key.to_string(), link))
+            .collect();
+        other.links.iter().filter(handing_over).find_map(|link| {
+            let first = mine.get(&link.statement.key.to_string())?;
+            (first.statement != link.statement).then(|| {
+                Box::new(TwoSuccessors {
+                    key: link.statement.key.clone(),
+                    first: first.note.clone(),
+                    second: link.note.clone(),
+                })
+            })
+        })
+    }
+}
+
+impl Link {
+    /// Whether all of these keys signed, and none of them wrongly.
+    pub(super) fn signed_by(&self, keys: &[&VerifyingKey]) -> bool {
+        let wanted: Vec<VerifyingKey> = keys.iter().map(|key| (*key).clone()).collect();
+        let verified = self.note.verify(&wanted);
+        verified.is_ok_and(|note| keys.iter().all(|key| note.signers().contains(key)))
+    }
+}
+
+/// Evidence that two parties had one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TwoSuccessors {
+    /// The key.
+    pub key: VerifyingKey,
+    /// One statement that it signed.
+    pub first: Note,
+    /// Another one.
+    pub second: Note,
+}
+
+/// A chain of keys does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyChainError {
+    /// Longer than [`KEY_CHAIN_LEN_MAX`].
+    TooLong {
+        /// Length in bytes.
+        found: usize,
+    },
+    /// More than [`KEY_STATEMENTS_MAX`] statements.
+    Full,
+    /// No first line of a chain, or not statements with empty lines between them.
+    Shape,
+    /// A statement is none.
+    Statement {
+        /// Its number.
+        number: u64,
+        /// What is wrong with it.
+        error: StatementError,
+    },
+    /// A statement does not follow the one before it.
+    DoesNotFollow {
+        /// Its number.
+        number: u64,
+    },
+    /// No statement is about a pinned key.
+    NotPinned,
+    /// A statement is not signed by all whom it calls for.
+    NotSigned {
+        /// Its number.
+        number: u64,
+        /// Who must sign.
+        expected: String,
+    },
+    /// A statement closes a key that was not the current one.
+    NotCurrent {
+        /// Its number.
+        number: u64,
+        /// The key it closes.
+        key: Box<VerifyingKey>,
+    },
+    /// A statement introduces a key that the log has had before.
+    KeyReused {
+        /// Its number.
+        number: u64,
+    },
+    /// A head in a statement is not consistent with those in the ones before.
+    Head {
+        /// Its number.
+        number: u64,
+    },
+    /// A statement calls for a recovery key, and there is none.
+    NoRecoveryKey {
+        /// Its number.
+        number: u64,
+    },
+    /// The chain is another one than the verifier knows: one key has two successors.
+    TwoSuccessors(Box<TwoSuccessors>),
+    /// The chain is another one than the verifier knows.
+    OtherChain,
+}
+
+impl fmt::Display for KeyChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyChainError::TooLong { found } => {
+                write!(
+                    f,
+                    "expected a key chain of at most {KEY_CHAIN_LEN_MAX} bytes, found {found}"
+                )
+            }
+            KeyChainError::Full => {
+                write!(f, "a key chain has at most {KEY_STATEMENTS_MAX} statements")
+            }
+            KeyChainError::Shape => write!(
+                f,
+                "expected a key chain: {FIRST_LINE}, then signed statements with an empty line \
+                 before each"
+            ),
+            KeyChainError::Statement { number, error } => write!(f, "statement {number}: {error}"),
+            KeyChainError::DoesNotFollow { number } => {
+                write!(f, "key statement {number} does not follow the one before it")
+            }
+            KeyChainError::NotPinned => f.write_str(
+                "no statement of the key chain is about a key that you trust: give the log's \
+                 first key, or a later one, with --pubkey",
+            ),
+            KeyChainError::NotSigned { number, expected } => {
+                write!(f, "expected key statement {number} to be signed by {expected}")
+            }
+            KeyChainError::NotCurrent { number, key } => write!(
+                f,
+                "key statement {number} closes the key {} (key id {}), which is not the current one",
+                key.name(),
+                key.id()
+            ),
+            KeyChainError::KeyReused { number } => {
+                write!(f, "key statement {number} introduces a key that was in use before")
+            }
+            KeyChainError::Head { number } => {
+                write!(f, "the heads in key statement {number} do not go on from those before it")
+            }
+            KeyChainError::NoRecoveryKey { number } => write!(
+                f,
+                "key statement {number} is by a recovery key, and none was named before it"
+            ),
+            KeyChainError::TwoSuccessors(two) => write!(
+                f,
+                "the key {} (key id {}) signed two different successors: somebody else had it",
+                two.key.name(),
+                two.key.id()
+            ),
+            KeyChainError::OtherChain => {
+                f.write_str("the key chain is not the one that is known, nor does it go on from it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for KeyChainError {}

@@ -1,0 +1,300 @@
+//! What a verified chain says: which key counts for which sizes.
+
+use std::fmt;
+
+use super::chain::{KeyChainError, Link};
+use super::statement::{Change, ChangeKind, Statement};
+use crate::checkpoint::{VerifiedCheckpoint, VerifyingKey};
+use crate::merkle::TreeHead;
+
+/// The keys of a log that a verifier believes, oldest first. Only
+/// [`KeyChain::verify`](super::KeyChain::verify) makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Epochs {
+    epochs: Vec<Epoch>,
+    recovery: Option<VerifyingKey>,
+}
+
+/// One key, and the heads between which it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    key: VerifyingKey,
+    from: Option<Border>,
+    until: Option<Border>,
+    ended: Option<Ended>,
+}
+
+/// How an epoch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// By what kind of statement.
+    pub how: ChangeKind,
+    /// Its number.
+    pub number: u64,
+}
+
+/// The heads of the log and of its catalog at the change of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Border {
+    main: TreeHead,
+    /// Unknown where an old copy was restored: what was signed beyond it is lost.
+    catalog: Option<TreeHead>,
+}
+
+impl Epoch {
+    /// The key.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// The log's head from which on the key counts; `None`: from the beginning, as far as
+    /// the chain shows.
+    pub fn from(&self) -> Option<TreeHead> {
+        self.from.map(|border| border.main)
+    }
+
+    /// The last head of the log that counts under the key; `None`: it is in use.
+    pub fn until(&self) -> Option<TreeHead> {
+        self.until.map(|border| border.main)
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// Whether a head of the log, or of its catalog, is one that the key counts for.
+    fn covers(&self, head: &TreeHead, of_catalog: bool) -> bool {
+        let side = |border: &Border| if of_catalog { border.catalog } else { Some(border.main) };
+        let from = self.from.as_ref().and_then(side);
+        let until = self.until.as_ref().and_then(side);
+        from.is_none_or(|from| reaches(&from, head))
+            && until.is_none_or(|until| reaches(head, &until))
+    }
+}
+
+/// Whether the second head can be one that goes on from the first.
+fn reaches(first: &TreeHead, second: &TreeHead) -> bool {
+    first.size < second.size || first == second
+}
+
+impl Epochs {
+    pub(super) fn of(
+        links: &[Link],
+        pinned: &[VerifyingKey],
+        recovery: Option<&VerifyingKey>,
+    ) -> Result<Self, KeyChainError> {
+        let about = |link: &Link| pinned.contains(&link.statement.key);
+        let introduces =
+            |link: &Link| link.statement.change.next().is_some_and(|next| pinned.contains(next));
+        let start = links.iter().position(|link| about(link) || introduces(link));
+        let start = start.ok_or(KeyChainError::NotPinned)?;
+        let (before, links) = links.split_at(start);
+        let Some(first) = links.first() else { return Err(KeyChainError::NotPinned) };
+        // A pinned key's own signature covers, by their hashes, the statements before.
+        let named = before.iter().rev().find_map(|link| match &link.statement.change {
+            Change::Recovery { recovery } => Some(recovery.clone()),
+            _ => None,
+        });
+        let mut walk = Walk {
+            used: before.iter().map(|link| link.statement.key.clone()).collect(),
+            recovery: recovery.cloned().or(named),
+            epochs: Vec::new(),
+        };
+        if about(first) {
+            walk.begin(&first.statement.key, None);
+            walk.step(first)?;
+        } else {
+            walk.enter(first)?;
+        }
+        links.iter().skip(1).try_for_each(|link| walk.step(link))?;
+        Ok(Epochs { epochs: walk.epochs, recovery: walk.recovery })
+    }
+
+    /// The epochs, oldest first. What a revocation made void is not among them.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
+    }
+
+    /// The key that counts now.
+    pub fn current(&self) -> Option<&VerifyingKey> {
+        self.epochs.last().map(Epoch::key)
+    }
+
+    /// The key that can revoke.
+    pub fn recovery(&self) -> Option<&VerifyingKey> {
+        self.recovery.as_ref()
+    }
+
+    /// All keys of heads, of the log and of its catalog.
+    pub fn keys(&self) -> impl Iterator<Item = VerifyingKey> + '_ {
+        self.epochs.iter().flat_map(|epoch| [epoch.key.clone(), epoch.key.of_catalog()])
+    }
+
+    /// Checks that those of these keys that signed the checkpoint count for its size.
+    ///
+    /// # Errors
+    /// The key that does not, and for which sizes it does.
+    pub fn check(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), OutsideEpoch> {
+        for epoch in &self.epochs {
+            for (key, of_catalog) in [(epoch.key.clone(), false), (epoch.key.of_catalog(), true)] {
+                let head = checkpoint.head();
+                if checkpoint.signers().contains(&key) && !epoch.covers(&head, of_catalog) {
+                    return Err(OutsideEpoch { epoch: Box::new(epoch.clone()), of_catalog, head });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The state of a walk along a chain.
+struct Walk {
+    epochs: Vec<Epoch>,
+    recovery: Option<VerifyingKey>,
+    /// Keys that were in use before: none may come again.
+    used: Vec<VerifyingKey>,
+}
+
+impl Walk {
+    fn begin(&mut self, key: &VerifyingKey, from: Option<Border>) {
+        self.used.push(key.clone());
+        self.epochs.push(Epoch { key: key.clone(), from, until: None, ended: None });
+    }
+
+    /// The statement that introduces a pinned key, which vouches for where it begins.
+    fn enter(&mut self, link: &Link) -> Result<(), KeyChainError> {
+        let statement = &link.statement;
+        let Some(next) = statement.change.next() else { return Err(KeyChainError::NotPinned) };
+        must_be_signed(link, &[next])?;
+        self.used.push(statement.key.clone());
+        self.begin(next, Some(beginning(statement)));
+        Ok(())
+    }
+
+    fn step(&mut self, link: &Link) -> Result<(), KeyChainError> {
+        let statement = &link.statement;
+        let number = statement.number;
+        let introduced = statement.change.introduced();
+        // A verifier may have pinned the recovery key that the log then names.
+        let known = self.recovery.as_ref().filter(|known| *known != introduced);
+        if self.used.iter().chain(known).any(|used| used.has_same_secret(introduced)) {
+            return Err(KeyChainError::KeyReused { number });
+        }
+        self.check_signed(link)?;
+        let at = self.epochs.iter().rposition(|epoch| epoch.key == statement.key);
+        let current = self.epochs.len().checked_sub(1);
+        let revokes = statement.change.kind() == ChangeKind::Revoke;
+        let Some(at) = at.filter(|_| revokes || at == current) else {
+            return Err(KeyChainError::NotCurrent { number, key: Box::new(statement.key.clone()) });
+        };
+        if !self.epochs.get(at).is_some_and(|epoch| fits(epoch, statement)) {
+            return Err(KeyChainError::Head { number });
+        }
+        match &statement.change {
+            Change::Recovery { recovery } => self.recovery = Some(recovery.clone()),
+            Change::Rotate { next } | Change::Revoke { next } | Change::Retire { next, .. } => {
+                self.epochs.truncate(at + 1);
+                if let Some(epoch) = self.epochs.last_mut() {
+                    epoch.until = Some(end(statement));
+                    epoch.ended = Some(Ended { how: statement.change.kind(), number });
+                }
+                self.begin(next, Some(beginning(statement)));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_signed(&self, link: &Link) -> Result<(), KeyChainError> {
+        let number = link.statement.number;
+        let key = &link.statement.key;
+        let recovery = self.recovery.as_ref();
+        let by_recovery = || recovery.ok_or(KeyChainError::NoRecoveryKey { number });
+        match &link.statement.change {
+            Change::Rotate { next } => must_be_signed(link, &[key, next]),
+            Change::Recovery { recovery: new } => {
+                let mut wanted = vec![key, new];
+                wanted.extend(recovery);
+                must_be_signed(link, &wanted)
+            }
+            Change::Revoke { next } => must_be_signed(link, &[by_recovery()?, next]),
+            Change::Retire { next, .. } => match must_be_signed(link, &[key, next]) {
+                Err(error) if recovery.is_none() => Err(error),
+                Err(_) => must_be_signed(link, &[by_recovery()?, next]),
+                Ok(()) => Ok(()),
+            },
+        }
+    }
+}
+
+fn must_be_signed(link: &Link, keys: &[&VerifyingKey]) -> Result<(), KeyChainError> {
+    if link.signed_by(keys) {
+        return Ok(());
+    }
+    let names: Vec<String> =
+        keys.iter().map(|key| format!("{} (key id {})", key.name(), key.id())).collect();
+    let (number, expected) = (link.statement.number, names.join(" and by "));
+    Err(KeyChainError::NotSigned { number, expected })
+}
+
+/// Whether the heads of a statement can be those at the end of an epoch.
+fn fits(epoch: &Epoch, statement: &Statement) -> bool {
+    let main_fits = epoch.from.is_none_or(|from| reaches(&from.main, &statement.main));
+    // A stolen key may have closed its epoch where it liked: a revocation closes it earlier.
+    let cut_fits = epoch.until.is_none_or(|until| reaches(&statement.main, &until.main));
+    let catalog = epoch.from.and_then(|from| from.catalog);
+    let restored = matches!(statement.change, Change::Retire { .. });
+    let catalog_fits = restored || catalog.is_none_or(|from| reaches(&from, &statement.catalog));
+    main_fits && cut_fits && catalog_fits
+}
+
+fn end(statement: &Statement) -> Border {
+    let restored = matches!(statement.change, Change::Retire { .. });
+    Border { main: statement.main, catalog: (!restored).then_some(statement.catalog) }
+}
+
+fn beginning(statement: &Statement) -> Border {
+    let main = match statement.change {
+        Change::Retire { kept, .. } => kept,
+        _ => statement.main,
+    };
+    Border { main, catalog: Some(statement.catalog) }
+}
+
+/// A key signed a head for which it does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutsideEpoch {
+    /// The key, and for which heads it counts.
+    pub epoch: Box<Epoch>,
+    /// Whether it is a head of the catalog.
+    pub of_catalog: bool,
+    /// The head.
+    pub head: TreeHead,
+}
+
+impl fmt::Display for OutsideEpoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OutsideEpoch { epoch, of_catalog, head } = self;
+        let side = |border: &Option<Border>| match (border, of_catalog) {
+            (Some(border), false) => Some(border.main.size),
+            (Some(border), true) => border.catalog.map(|catalog| catalog.size),
+            (None, _) => None,
+        };
+        write!(f, "the key {} (key id {}) counts for heads ", epoch.key.name(), epoch.key.id())?;
+        match (side(&epoch.from), side(&epoch.until)) {
+            (Some(from), Some(until)) => write!(f, "of size {from} to {until}")?,
+            (None, Some(until)) => write!(f, "up to size {until}")?,
+            (Some(from), None) => write!(f, "from size {from} on")?,
+            (None, None) => write!(f, "of any size")?,
+        }
+        write!(f, ", with the roots named at these borders; found size {}", head.size)?;
+        match epoch.ended {
+            Some(Ended { how: ChangeKind::Revoke, number }) => {
+                write!(f, " (revoked by key statement {number})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for OutsideEpoch {}

@@ -1,0 +1,179 @@
+//! Cosignatures on published checkpoints.
+//!
+//! Witnesses answer after a checkpoint was published, and some process other than the
+//! log's writer may be the one that asked them: a service holds the log's lock for years.
+//! So the files in `checkpoints/` have a lock of their own. Whoever replaces one takes it,
+//! reads what is there, adds to it, and puts the whole in its place: no signature that was
+//! published is lost, whoever writes at the same time and wherever a crash strikes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::checkpoint::{Checkpoint, NOTE_LEN_MAX, NoteSignature, UnverifiedCheckpoint};
+use crate::disk::{self, Disk, DiskFile, Open};
+use crate::error::{Error, Result};
+use crate::hash::HashAlgorithm;
+use crate::log::core::checkpoints_dir;
+use crate::log::{Log, LogReader, sign};
+
+impl Log {
+    /// Adds signature lines, such as witnesses answer, to a published checkpoint of this
+    /// log or of its catalog, and gives what is published then. Lines that it has already
+    /// stay once. **Nobody checks the lines here**: check them before.
+    ///
+    /// # Errors
+    /// No checkpoint with this very text is published; too many signatures; I/O. What was
+    /// published stands then.
+    pub fn add_cosignatures(
+        &self,
+        checkpoint: &UnverifiedCheckpoint,
+        lines: &[NoteSignature],
+    ) -> Result<UnverifiedCheckpoint> {
+        let core = self.core();
+        let log = Published { dir: &core.dir, origin: &core.origin, algorithm: core.algorithm };
+        log.add(&*core.options.disk, checkpoint, lines)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::add_cosignatures`], while another process writes to the log. This alone of
+    /// what a reader does writes to the log's directory.
+    ///
+    /// # Errors
+    /// As [`Log::add_cosignatures`].
+    pub fn add_cosignatures(
+        &self,
+        checkpoint: &UnverifiedCheckpoint,
+        lines: &[NoteSignature],
+    ) -> Result<UnverifiedCheckpoint> {
+        let log = Published { dir: &self.dir, origin: self.origin(), algorithm: self.algorithm() };
+        log.add(&*self.options.disk, checkpoint, lines)
+    }
+}
+
+/// Which log's checkpoints.
+struct Published<'a> {
+    dir: &'a Path,
+    origin: &'a str,
+    algorithm: HashAlgorithm,
+}
+
+impl Published<'_> {
+    fn add(
+        &self,
+        disk: &dyn Disk,
+        checkpoint: &UnverifiedCheckpoint,
+        lines: &[NoteSignature],
+    ) -> Result<UnverifiedCheckpoint> {
+        let path = self.path_of(checkpoint.dangerously_unverified())?;
+        let _lock = CheckpointsLock::take(disk, &path).map_err(Error::io("lock", &path))?;
+        if !disk.exists(&path).map_err(Error::io("look for", &path))? {
+            let reason = format!("expected a published checkpoint in {}", path.display());
+            return Err(Error::Proof { reason });
+        }
+        let published = sign::read(disk, &path)?;
+        let text = |of: &UnverifiedCheckpoint| of.note().dangerously_unverified_text().to_owned();
+        if text(&published) != text(checkpoint) {
+            let reason = format!(
+                "expected cosignatures of the text in {}, found some of {:?}",
+                path.display(),
+                text(checkpoint)
+            );
+            return Err(Error::Proof { reason });
+        }
+        let refused = |error: crate::checkpoint::CheckpointError| Error::Proof {
+            reason: format!("{}: {error}", path.display()),
+        };
+        let merged = published.with_signatures(lines).map_err(refused)?;
+        if merged != published {
+            let text = merged.to_text();
+            replace(disk, &path, &text).map_err(|error| match error.kind() {
+                io::ErrorKind::StorageFull => {
+                    Error::DiskFull { path: path.clone(), needed: text.len() as u64 }
+                }
+                _ => Error::io("publish", &path)(error),
+            })?;
+        }
+        Ok(merged)
+    }
+
+    fn path_of(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
+        let size = checkpoint.head().size;
+        let name = match checkpoint.origin().strip_prefix(self.origin) {
+            Some("") => sign::checkpoint_name(self.algorithm, size),
+            Some("/catalog") => sign::catalog_checkpoint_name(size),
+            _ => {
+                let (origin, found) = (self.origin, checkpoint.origin());
+                let reason = format!("expected a checkpoint of {origin}, found one of {found:?}");
+                return Err(Error::Proof { reason });
+            }
+        };
+        Ok(checkpoints_dir(self.dir).join(name))
+    }
+}
+
+/// Puts a checkpoint into `checkpoints/`, durably. If one with the same text is there,
+/// its signatures are kept: signing a head again loses no cosignature.
+pub(super) fn publish(disk: &dyn Disk, path: &Path, note: &str) -> io::Result<()> {
+    let _lock = CheckpointsLock::take(disk, path)?;
+    match disk.exists(path)? {
+        true => replace(disk, path, &merged_with_published(disk, path, note)?),
+        false => replace(disk, path, note),
+    }
+}
+
+/// What is there is damaged, or says something else: then it is replaced, as the catalog
+/// knows better. Where it cannot be read, or has no room for more, nothing is lost either.
+fn merged_with_published(disk: &dyn Disk, path: &Path, note: &str) -> io::Result<String> {
+    let found = disk::read_file(disk, path, NOTE_LEN_MAX as u64);
+    let published = match found.map(|bytes| UnverifiedCheckpoint::parse(&bytes)) {
+        Ok(Ok(published)) => published,
+        Ok(Err(_)) => return Ok(note.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(note.to_owned()),
+        Err(error) => return Err(error),
+    };
+    let new = UnverifiedCheckpoint::parse(note.as_bytes()).map_err(io::Error::other)?;
+    if published.dangerously_unverified() != new.dangerously_unverified() {
+        return Ok(note.to_owned());
+    }
+    let merged = new.with_signatures(published.note().signatures()).map_err(io::Error::other)?;
+    Ok(merged.to_text())
+}
+
+fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
+    disk::replace_file(disk, path, text.as_bytes())
+}
+
+/// Keeps everybody else from replacing files of a directory, until it is dropped.
+struct CheckpointsLock {
+    file: Arc<dyn DiskFile>,
+}
+
+impl CheckpointsLock {
+    /// Of the directory in which this file is.
+    fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let path = disk::parent(path).join("LOCK");
+        let file = match disk.open(&path, Open::ReadWrite) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match disk.open(&path, Open::CreateNew) {
+                    // Somebody else made it meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        disk.open(&path, Open::ReadWrite)?
+                    }
+                    made => made?,
+                }
+            }
+            found => found?,
+        };
+        file.lock()?;
+        Ok(CheckpointsLock { file })
+    }
+}
+
+impl Drop for CheckpointsLock {
+    fn drop(&mut self) {
+        // It goes with the file handle in any case.
+        let _ = self.file.unlock();
+    }
+}

@@ -1,0 +1,306 @@
+//! Changes of keys: rotation, recovery, revocation, and the retirement of an origin.
+//!
+//! Order of a change: sign the final head, note the statement beside the old key (from
+//! then on it signs nothing else), note the head beside the next one, record the
+//! statement in the catalog, publish the chain. A crash in between is finished by doing
+//! the same again: the statement beside the key is used as it is, so that one key never
+//! names two successors.
+
+use crate::catalog::Catalog;
+use crate::checkpoint::{Note, NoteSigner, VerifyingKey};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
+use crate::hash::Hash;
+use crate::keys::{Change, ChangeKind, KeyChain, Statement};
+use crate::log::core::Core;
+use crate::log::signer::{Intended, Signer, key_error};
+use crate::log::{Log, LogReader};
+use crate::merkle::TreeHead;
+use crate::seq::TreeSize;
+
+impl Log {
+    /// The statements about this log's keys, for verifiers: empty as long as it has had one
+    /// key.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`; I/O.
+    pub fn key_chain(&self) -> Result<KeyChain> {
+        key_chain(self.core().catalog.lock().good()?)
+    }
+
+    /// Hands the signing of heads over from one key to the next: signs a last head with
+    /// the old key, and a statement about both heads and both keys with both. Gives the
+    /// chain that ends in it.
+    ///
+    /// Afterwards the old key signs nothing more; erase it ([`Signer::erase`]) so that
+    /// nobody can take it. After a crash, call it again with the same keys.
+    ///
+    /// # Errors
+    /// The old key is not the one in force, or named another successor before; the next one
+    /// is of another origin or kind, or was in use; `WouldFork`; `CatalogDamaged`; I/O.
+    pub fn rotate_key(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
+        let core = self.core();
+        let _one_at_a_time = core.signing.lock();
+        let (_old, _new) = (signer.lock()?, next.lock()?);
+        if let Some(chain) = core.already_handed_over(signer, next)? {
+            return Ok(chain);
+        }
+        core.check_key(signer)?;
+        let note = match signer.handover()? {
+            Some(note) => core.same_handover(note, next)?,
+            None => {
+                core.with_writer(|_, _| Ok(()))?;
+                let main = core.sign_now(signer)?.head();
+                let change = Change::Rotate { next: next.verifying_key().clone() };
+                let note = core.state(signer.verifying_key(), main, change)?;
+                let note = note.sign(&[signer.key(), next.key()]).map_err(key_error)?;
+                core.try_statement(&note)?;
+                signer.hand_over(&note)?;
+                note
+            }
+        };
+        core.take_over(&note, next)
+    }
+
+    /// Names the key that can revoke others; it stays offline from then on. If there is one
+    /// already, it must agree: `before`.
+    ///
+    /// # Errors
+    /// The signer's key is not the one in force; `recovery` is not named `ORIGIN/recovery`;
+    /// the one before did not sign; `CatalogDamaged`; I/O.
+    pub fn set_recovery_key(
+        &self,
+        signer: &Signer,
+        recovery: &dyn NoteSigner,
+        before: Option<&dyn NoteSigner>,
+    ) -> Result<KeyChain> {
+        let core = self.core();
+        let _one_at_a_time = core.signing.lock();
+        let _key = signer.lock()?;
+        core.check_key(signer)?;
+        core.with_writer(|_, _| Ok(()))?;
+        let main = core.newest_signed()?;
+        let change = Change::Recovery { recovery: recovery.verifying_key().clone() };
+        let statement = core.state(signer.verifying_key(), main, change)?;
+        let mut signers: Vec<&dyn NoteSigner> = vec![signer.key(), recovery];
+        signers.extend(before);
+        let note = statement.sign(&signers).map_err(key_error)?;
+        core.record_statement(&note)
+    }
+
+    /// Ends a key that was stolen or lost, with the recovery key, and begins the next one.
+    /// The revoked key counts up to the newest head of this log that it signed, or that was
+    /// signed before it handed over; what a thief made of it is void.
+    ///
+    /// # Errors
+    /// The log never had that key; no recovery key was named, or it is another one;
+    /// `CatalogDamaged`; I/O.
+    pub fn revoke_key(
+        &self,
+        revoked: &VerifyingKey,
+        recovery: &dyn NoteSigner,
+        next: &Signer,
+    ) -> Result<KeyChain> {
+        let core = self.core();
+        let _one_at_a_time = core.signing.lock();
+        let _key = next.lock()?;
+        core.with_writer(|_, _| Ok(()))?;
+        let chain = self.key_chain()?;
+        let mut closed = chain
+            .dangerously_unverified()
+            .filter(|statement| statement.key == *revoked && statement.change.next().is_some());
+        let main = match closed.next() {
+            Some(statement) => statement.main,
+            None => core.newest_signed()?,
+        };
+        let change = Change::Revoke { next: next.verifying_key().clone() };
+        let statement = core.state(revoked, main, change)?;
+        let note = statement.sign(&[recovery, next.key()]).map_err(key_error)?;
+        core.take_over(&note, next)
+    }
+
+    /// Goes on under another origin, because an old copy was restored and what the key
+    /// signed last is no longer in it: the first statement of the new origin names that
+    /// head. `next` is a key of the new origin. The log is closed; open it again.
+    ///
+    /// # Errors
+    /// As [`Log::rotate_key`]; the key signed nothing yet.
+    pub fn retire_origin(self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
+        let chain = self.core().retire(signer, next)?;
+        self.close()?;
+        Ok(chain)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::key_chain`].
+    ///
+    /// # Errors
+    /// As [`Log::key_chain`].
+    pub fn key_chain(&self) -> Result<KeyChain> {
+        self.with_catalog(key_chain)
+    }
+}
+
+fn key_chain(catalog: &Catalog) -> Result<KeyChain> {
+    let mut chain = KeyChain::default();
+    if catalog.state().keys_in_force().is_none() {
+        return Ok(chain);
+    }
+    for note in catalog.key_statements()? {
+        chain.push_note(note.as_bytes()).map_err(key_error)?;
+    }
+    Ok(chain)
+}
+
+impl Core {
+    fn retire(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
+        let _one_at_a_time = self.signing.lock();
+        let (_old, _new) = (signer.lock()?, next.lock()?);
+        if let Some(chain) = self.already_handed_over(signer, next)? {
+            return Ok(chain);
+        }
+        self.check_key(signer)?;
+        self.with_writer(|_, _| Ok(()))?;
+        let note = match signer.handover()? {
+            Some(note) => self.same_handover(note, next)?,
+            None => {
+                let abandoned = signer.intended()?.map(|intended| intended.main);
+                let abandoned = abandoned.ok_or_else(|| {
+                    key_error("this key signed nothing yet, so there is nothing to retire")
+                })?;
+                let kept = match self.lacks(&abandoned)? {
+                    Some(_) => self.newest_signed()?,
+                    None => abandoned,
+                };
+                let change = Change::Retire { kept, next: next.verifying_key().clone() };
+                let statement = self.state(signer.verifying_key(), abandoned, change)?;
+                let note = statement.sign(&[signer.key(), next.key()]).map_err(key_error)?;
+                self.try_statement(&note)?;
+                signer.hand_over(&note)?;
+                note
+            }
+        };
+        self.take_over(&note, next)
+    }
+
+    /// The chain, if this very change was recorded before.
+    fn already_handed_over(&self, signer: &Signer, next: &Signer) -> Result<Option<KeyChain>> {
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        let chain = key_chain(catalog)?;
+        let done = chain.last().is_some_and(|last| {
+            last.key == *signer.verifying_key() && last.change.next() == Some(next.verifying_key())
+        });
+        Ok(done.then_some(chain))
+    }
+
+    /// A key that has signed its successor never signs another one.
+    fn same_handover(&self, note: Note, next: &Signer) -> Result<Note> {
+        let statement = Statement::parse(&note).map_err(key_error)?;
+        let named = statement.change.next();
+        if named != Some(next.verifying_key()) {
+            let named = named.map_or_else(String::new, ToString::to_string);
+            return Err(key_error(format!(
+                "this key has named its successor before, {named}: hand over to that one"
+            )));
+        }
+        let kept = match statement.change {
+            Change::Retire { kept, .. } => kept,
+            _ => statement.main,
+        };
+        match self.lacks(&kept)? {
+            None => Ok(note),
+            Some(found) => Err(Error::WouldFork {
+                reason: format!(
+                    "this key handed over at size {} with root {}; the log has {found}",
+                    kept.size, kept.root
+                ),
+            }),
+        }
+    }
+
+    /// The newest head in the catalog; that of the empty tree if none was signed.
+    fn newest_signed(&self) -> Result<TreeHead> {
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        match catalog.signed() {
+            (TreeSize::ZERO, _) => Ok(TreeHead::empty(self.algorithm)),
+            (size, root) => Ok(TreeHead { size, root }),
+        }
+    }
+
+    /// The next statement of the chain.
+    fn state(&self, key: &VerifyingKey, main: TreeHead, change: Change) -> Result<Statement> {
+        let catalog = self.catalog_head()?;
+        let mut locked = self.catalog.lock();
+        let in_force = locked.good()?.state().keys_in_force();
+        let (number, previous) = match &in_force {
+            Some(keys) => (keys.number, Hash::from_bytes(keys.statement)),
+            None => (0, Hash::ZERO),
+        };
+        let origin = key.name().to_string();
+        let (number, key) = (number.saturating_add(1), key.clone());
+        Ok(Statement { origin, number, previous, key, main, catalog, change })
+    }
+
+    /// What every verifier will ask of the chain is asked before anything is recorded.
+    fn try_statement(&self, note: &Note) -> Result<KeyChain> {
+        let mut catalog = self.catalog.lock();
+        let mut chain = key_chain(catalog.good()?)?;
+        chain.push_note(note.to_string().as_bytes()).map_err(key_error)?;
+        let first = chain.dangerously_unverified().next().map(|first| first.key.clone());
+        chain.verify(first.as_slice(), None).map_err(key_error)?;
+        Ok(chain)
+    }
+
+    fn take_over(&self, note: &Note, next: &Signer) -> Result<KeyChain> {
+        let statement = Statement::parse(note).map_err(key_error)?;
+        self.try_statement(note)?;
+        let (main, catalog) = match statement.change {
+            Change::Retire { kept, .. } => (kept, statement.catalog),
+            _ => (statement.main, statement.catalog),
+        };
+        next.intend(&Intended { main, catalog: Some(catalog) })?;
+        self.record_statement(note)
+    }
+
+    fn record_statement(&self, note: &Note) -> Result<KeyChain> {
+        let chain = self.try_statement(note)?;
+        let statement = Statement::parse(note).map_err(key_error)?;
+        let (key, introduced) =
+            (statement.key.to_string(), statement.change.introduced().to_string());
+        let origin = match &statement.change {
+            Change::Retire { next, .. } => next.name().as_str(),
+            _ => &statement.origin,
+        };
+        let body = CatalogBody::KeysChanged(KeysChanged {
+            change: code(statement.change.kind()),
+            number: statement.number,
+            statement: *statement.digest().as_bytes(),
+            key: &key,
+            introduced: &introduced,
+            origin,
+            note: &note.to_string(),
+        });
+        let mut catalog = self.catalog.lock();
+        if let Err(error) = catalog.good()?.append(&body, &Because::default()) {
+            if matches!(error, Error::Io { .. }) {
+                self.poison(&error.to_string());
+            }
+            return Err(error);
+        }
+        Ok(chain)
+    }
+}
+
+fn code(kind: ChangeKind) -> u8 {
+    match kind {
+        ChangeKind::Rotate => 1,
+        ChangeKind::Recovery => KeysChanged::RECOVERY,
+        ChangeKind::Revoke => 3,
+        ChangeKind::Retire => 4,
+    }
+}

@@ -1,0 +1,100 @@
+//! Proofs of many records in one file.
+
+use super::does_not_hold;
+use crate::checkpoint::UnverifiedCheckpoint;
+use crate::error::{Error, Result};
+use crate::log::read::Snapshot;
+use crate::log::{Disclosure, Log, LogReader};
+use crate::merkle::{BatchPlan, verify_batch_inclusion};
+use crate::proof::{BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, Extra, disclose};
+use crate::seq::Seq;
+use crate::tree::proof_error;
+
+impl Log {
+    /// Proves that these records are under a checkpoint of this log, in one file. They may be
+    /// named in any order; one that is named twice is in it once. The result verifies with
+    /// [`Bundle::verify`].
+    ///
+    /// # Errors
+    /// The checkpoint does not cover one of them, or is not of this log; more than a bundle
+    /// holds; damage; I/O.
+    pub fn prove_many(
+        &self,
+        seqs: &[Seq],
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<Bundle> {
+        self.snapshot().prove_many(seqs, checkpoint, disclosure)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::prove_many`].
+    ///
+    /// # Errors
+    /// As [`Log::prove_many`].
+    pub fn prove_many(
+        &self,
+        seqs: &[Seq],
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<Bundle> {
+        self.snapshot_with_tree()?.prove_many(seqs, checkpoint, disclosure)
+    }
+}
+
+impl Snapshot {
+    /// As [`Log::prove_many`].
+    ///
+    /// # Errors
+    /// As [`Log::prove_many`].
+    pub fn prove_many(
+        &self,
+        seqs: &[Seq],
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<Bundle> {
+        let head = checkpoint.dangerously_unverified().head();
+        self.check_own(&head)?;
+        let mut seqs = seqs.to_vec();
+        seqs.sort_unstable();
+        seqs.dedup();
+        check_count(seqs.len())?;
+        let plan = BatchPlan::inclusion(&seqs, head.size).map_err(proof_error)?;
+        let (algorithm, hashes) = (self.tree()?.algorithm(), self.nodes(plan.nodes())?);
+        let hashes = plan.assemble(algorithm, &hashes).map_err(proof_error)?;
+        let (mut records, mut leaves, mut room) = (Vec::new(), Vec::new(), BUNDLE_LEN_MAX);
+        for seq in seqs {
+            let (leaf, bytes) = self.with_record(seq, |_, record| {
+                (record.leaf(algorithm), disclose(&record, disclosure))
+            })?;
+            room = room.checked_sub(bytes.len()).ok_or_else(|| too_long(records.len()))?;
+            leaves.push((seq, leaf));
+            records.push(BundledRecord { seq, bytes });
+        }
+        verify_batch_inclusion(algorithm, &leaves, &head, &hashes).map_err(|error| {
+            let what = format!("{} records against the tree of {}", leaves.len(), head.size);
+            does_not_hold(what, &head, error)
+        })?;
+        let checkpoint = checkpoint.clone();
+        Ok(Bundle { note: None, extra: Extra::default(), records, hashes, checkpoint })
+    }
+}
+
+fn check_count(found: usize) -> Result<()> {
+    if found <= BUNDLE_RECORDS_MAX {
+        return Ok(());
+    }
+    let reason = format!(
+        "expected at most {BUNDLE_RECORDS_MAX} records in a bundle, found {found}: make several"
+    );
+    Err(Error::Proof { reason })
+}
+
+fn too_long(records: usize) -> Error {
+    let reason = format!(
+        "expected a bundle of at most {BUNDLE_LEN_MAX} bytes, reached that after {records} \
+         records: make several, or withhold the payloads"
+    );
+    Error::Proof { reason }
+}

@@ -1,0 +1,291 @@
+//! Proofs about the catalog and the state, through the anchor that every signed head ends
+//! in.
+
+use std::collections::HashMap;
+
+use super::does_not_hold;
+use crate::catalog::Catalog;
+use crate::checkpoint::UnverifiedCheckpoint;
+use crate::error::{Error, Result};
+use crate::event::Anchor;
+use crate::format::catalog_body::{CatalogBody, StateMap};
+use crate::hash::{Hash, HashAlgorithm};
+use crate::log::read::{Snapshot, decode_anchor};
+use crate::log::{Disclosure, Log, LogReader};
+use crate::merkle::{BatchPlan, Frontier, ProofPlan, TreeHead, verify_inclusion};
+use crate::proof::{
+    CatalogClaim, CatalogProof, CatalogStatement, StateEntry, StatePlace, ViaCatalog, disclose,
+};
+use crate::seq::{Seq, TreeSize};
+use crate::tree::proof_error;
+
+impl Log {
+    /// The tree head of the catalog as it is now.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn catalog_head(&self) -> Result<TreeHead> {
+        self.with_catalog(|catalog| catalog.head())
+    }
+
+    /// Proves that a record is in the catalog that a checkpoint of the main log covers. The
+    /// result verifies with [`CatalogProof::verify`].
+    ///
+    /// # Errors
+    /// The catalog under the checkpoint does not have the record, or the checkpoint is not
+    /// of this log; `CatalogDamaged`; damage; I/O.
+    pub fn prove_catalog_record(
+        &self,
+        seq: Seq,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<CatalogProof> {
+        let snapshot = self.snapshot();
+        self.with_catalog(|catalog| {
+            Prover::at(&snapshot, catalog, checkpoint)?.record(seq, disclosure)
+        })
+    }
+
+    /// Proves what was in force under a key of the state, or that nothing was, when a
+    /// checkpoint of the main log was signed. Replays the catalog up to there, unless it
+    /// ends there. To show that nothing is there shows the neighbours of the key.
+    ///
+    /// # Errors
+    /// As [`Log::prove_catalog_record`].
+    pub fn prove_state_entry(
+        &self,
+        key: &str,
+        checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<CatalogProof> {
+        let snapshot = self.snapshot();
+        self.with_catalog(|catalog| Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key))
+    }
+
+    /// What a proof under `checkpoint` carries to show its head in the catalog, under a
+    /// checkpoint of that.
+    ///
+    /// # Errors
+    /// The catalog does not have that head under its checkpoint, or one of them is not of
+    /// this log; `CatalogDamaged`; damage; I/O.
+    pub fn via_catalog(
+        &self,
+        checkpoint: &UnverifiedCheckpoint,
+        catalog_checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<ViaCatalog> {
+        let snapshot = self.snapshot();
+        self.with_catalog(|catalog| {
+            Prover::at(&snapshot, catalog, checkpoint)?.via_catalog(catalog_checkpoint)
+        })
+    }
+
+    fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
+        let mut catalog = self.core().catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        read(catalog)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::catalog_head`].
+    ///
+    /// # Errors
+    /// As [`Log::catalog_head`].
+    pub fn catalog_head(&self) -> Result<TreeHead> {
+        self.with_catalog(|catalog| catalog.head())
+    }
+
+    /// As [`Log::prove_catalog_record`].
+    ///
+    /// # Errors
+    /// As [`Log::prove_catalog_record`].
+    pub fn prove_catalog_record(
+        &self,
+        seq: Seq,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<CatalogProof> {
+        let snapshot = self.snapshot_with_tree()?;
+        self.with_catalog(|catalog| {
+            Prover::at(&snapshot, catalog, checkpoint)?.record(seq, disclosure)
+        })
+    }
+
+    /// As [`Log::prove_state_entry`].
+    ///
+    /// # Errors
+    /// As [`Log::prove_state_entry`].
+    pub fn prove_state_entry(
+        &self,
+        key: &str,
+        checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<CatalogProof> {
+        let snapshot = self.snapshot_with_tree()?;
+        self.with_catalog(|catalog| Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key))
+    }
+
+    /// As [`Log::via_catalog`].
+    ///
+    /// # Errors
+    /// As [`Log::via_catalog`].
+    pub fn via_catalog(
+        &self,
+        checkpoint: &UnverifiedCheckpoint,
+        catalog_checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<ViaCatalog> {
+        let snapshot = self.snapshot_with_tree()?;
+        self.with_catalog(|catalog| {
+            Prover::at(&snapshot, catalog, checkpoint)?.via_catalog(catalog_checkpoint)
+        })
+    }
+}
+
+/// Makes proofs about the catalog under one checkpoint of the main log.
+struct Prover<'a> {
+    catalog: &'a Catalog,
+    checkpoint: &'a UnverifiedCheckpoint,
+    algorithm: HashAlgorithm,
+    anchor: Anchor,
+    anchor_bytes: Vec<u8>,
+    anchor_hashes: Vec<Hash>,
+}
+
+impl<'a> Prover<'a> {
+    fn at(
+        snapshot: &Snapshot,
+        catalog: &'a Catalog,
+        checkpoint: &'a UnverifiedCheckpoint,
+    ) -> Result<Self> {
+        let head = checkpoint.dangerously_unverified().head();
+        snapshot.check_own(&head)?;
+        let no_anchor = |found: String| Error::Proof {
+            reason: format!("expected a checkpoint that ends in an anchor, found {found}"),
+        };
+        let last = head.size.last_seq().ok_or_else(|| no_anchor("an empty log".to_owned()))?;
+        let (anchor, anchor_bytes) = snapshot.with_record(last, |_, record| {
+            (decode_anchor(&record), disclose(&record, Disclosure::WithholdPayload))
+        })?;
+        let anchor = anchor.map_err(no_anchor)?;
+        let own = catalog.root_at(anchor.catalog_size)?;
+        if own != anchor.catalog_root {
+            let what = format!("the catalog of {} records", anchor.catalog_size);
+            return Err(Error::tampered(what, anchor.catalog_root, own));
+        }
+        let anchor_hashes = snapshot.inclusion(last, head.size)?.hashes;
+        let algorithm = snapshot.tree()?.algorithm();
+        Ok(Prover { catalog, checkpoint, algorithm, anchor, anchor_bytes, anchor_hashes })
+    }
+
+    /// The proof of a claim, checked as a stranger would.
+    fn proof(self, claim: CatalogClaim) -> Result<CatalogProof> {
+        let Prover { checkpoint, algorithm, .. } = self;
+        let (anchor, anchor_hashes) = (self.anchor_bytes, self.anchor_hashes);
+        let statement = CatalogStatement { anchor, anchor_hashes, claim };
+        let head = checkpoint.dangerously_unverified().head();
+        statement
+            .check(algorithm, &head, None)
+            .map_err(|error| does_not_hold("the catalog".to_owned(), &head, error))?;
+        Ok(CatalogProof { statement, checkpoint: checkpoint.clone() })
+    }
+
+    fn record(self, seq: Seq, disclosure: Disclosure) -> Result<CatalogProof> {
+        let hashes = self.inclusion(seq, self.anchor.catalog_size)?;
+        let record = self.catalog.with_record(seq, |record| disclose(&record, disclosure))?;
+        self.proof(CatalogClaim::Record { record, hashes })
+    }
+
+    /// The path of a record of the catalog.
+    fn inclusion(&self, seq: Seq, size: TreeSize) -> Result<Vec<Hash>> {
+        let plan = ProofPlan::inclusion(seq, size).map_err(proof_error)?;
+        let nodes: Result<Vec<_>> =
+            plan.nodes().iter().map(|node| self.catalog.node(*node)).collect();
+        plan.assemble(HashAlgorithm::Sha256, &nodes?).map_err(proof_error)
+    }
+
+    fn state_entry(self, key: &str) -> Result<CatalogProof> {
+        let state = self.catalog.state_at(self.anchor.catalog_size)?;
+        let entries: Vec<(&str, &[u8])> = state.entries().collect();
+        let found = entries.binary_search_by(|(other, _)| (*other).cmp(key));
+        let (shown, index) = match found {
+            Ok(at) => (at..at + 1, at),
+            Err(at) => (at.saturating_sub(1)..entries.len().min(at + 1), at),
+        };
+        let seqs: Vec<Seq> = shown.clone().map(|at| Seq::new(at as u64)).collect();
+        let mut shown = entries
+            .get(shown)
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| StateEntry { key: (*key).to_owned(), value: value.to_vec() });
+        let place = StatePlace { entries: entries.len() as u64, index: index as u64 };
+        let hashes = batch_of_state(&entries, &seqs)?;
+        let claim = match (found, shown.next()) {
+            (Ok(_), Some(entry)) => CatalogClaim::InForce { place, entry, hashes },
+            (_, first) => CatalogClaim::NotInForce {
+                place,
+                key: key.to_owned(),
+                neighbours: first.into_iter().chain(shown).collect(),
+                hashes,
+            },
+        };
+        self.proof(claim)
+    }
+
+    /// The record of the main head: soon behind what its anchor covers, because signing
+    /// records it before anything else is signed.
+    fn via_catalog(self, catalog_checkpoint: &UnverifiedCheckpoint) -> Result<ViaCatalog> {
+        let main = self.checkpoint.dangerously_unverified().head();
+        let covering = catalog_checkpoint.dangerously_unverified().head();
+        let own = self.catalog.root_at(covering.size)?;
+        if own != covering.root {
+            let what = format!("the catalog's checkpoint of size {}", covering.size);
+            return Err(Error::tampered(what, covering.root, own));
+        }
+        let mut seq = self.anchor.catalog_size.next_seq();
+        while covering.size.covers(seq) {
+            let found = self.catalog.with_record(seq, |record| {
+                is_head(record.head.kind, record.envelope, &main).then(|| {
+                    let bytes = disclose(&record, Disclosure::WithholdPayload);
+                    (record.leaf(HashAlgorithm::Sha256), bytes)
+                })
+            })?;
+            if let Some((leaf, record)) = found {
+                let hashes = self.inclusion(seq, covering.size)?;
+                verify_inclusion(HashAlgorithm::Sha256, &leaf, seq, &covering, &hashes)
+                    .map_err(|error| does_not_hold("the catalog".to_owned(), &covering, error))?;
+                return Ok(ViaCatalog { record, hashes, checkpoint: catalog_checkpoint.clone() });
+            }
+            seq = Seq::new(seq.get() + 1); // below a size, so it does not overflow
+        }
+        let reason = format!(
+            "expected the head of {} records in the first {} records of the catalog, found none; \
+             take a checkpoint of the catalog that was made after it",
+            main.size, covering.size
+        );
+        Err(Error::Proof { reason })
+    }
+}
+
+fn is_head(kind: u8, envelope: &[u8], head: &TreeHead) -> bool {
+    match CatalogBody::decode(kind, envelope) {
+        Ok((_, CatalogBody::HeadSigned(signed))) => {
+            signed.size == head.size.get() && signed.root == *head.root.as_bytes()
+        }
+        _ => false,
+    }
+}
+
+/// The batch proof of entries of the state. Its tree is nowhere stored.
+fn batch_of_state(entries: &[(&str, &[u8])], seqs: &[Seq]) -> Result<Vec<Hash>> {
+    let plan = BatchPlan::inclusion(seqs, TreeSize::new(entries.len() as u64));
+    let plan = plan.map_err(proof_error)?;
+    let (mut nodes, mut frontier) = (HashMap::new(), Frontier::new(HashAlgorithm::Sha256));
+    for (key, value) in entries {
+        frontier.push(StateMap::leaf(key, value), |node, hash| {
+            nodes.insert(node, hash);
+        });
+    }
+    let hashes: Option<Vec<Hash>> =
+        plan.nodes().iter().map(|node| nodes.get(node).copied()).collect();
+    let hashes = hashes.ok_or_else(|| proof_error("a node that the state does not have"))?;
+    plan.assemble(HashAlgorithm::Sha256, &hashes).map_err(proof_error)
+}

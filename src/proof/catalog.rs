@@ -1,0 +1,500 @@
+//! What the catalog says, or has in force, under a signed head of the main log.
+//!
+//! The last record under every signed head is an anchor: it holds size and root of the
+//! catalog's tree, and the root of the state. So one signature covers the log and its
+//! catalog.
+//!
+//! ```text
+//! statement = anchor (form 2) behind its length ‖ hashes in the main tree ‖ claim
+//! claim 1   : 01 ‖ catalog record behind its length ‖ hashes in the catalog's tree
+//! claim 2   : 02 ‖ entries (8) ‖ index (8) ‖ entry ‖ hashes         in force
+//! claim 3   : 03 ‖ entries (8) ‖ index (8) ‖ key ‖ neighbours ‖ hashes   not in force
+//! entry     = key behind its length ‖ value behind its length
+//! neighbours: the entry at index - 1 unless index is 0, then the entry at index unless
+//!             index is entries
+//! hashes of 2 and 3: a batch proof in the tree of the state
+//! ```
+//!
+//! # Why claims about the state are sound, though its root does not hold the number of entries
+//!
+//! `entries` and `index` are claims of whoever made the proof, and stay so: the verdict does
+//! not repeat them. What the root does bind is every path. A node is H(01 ‖ left ‖ right) and
+//! an entry H(00 ‖ tag ‖ …), so a path that leads to the root is a path of the real tree,
+//! with its real turns left and right, and it ends at a real entry, not above and not below
+//! one. Hence an entry that is shown is there, whatever size was claimed. Likewise two entries
+//! whose paths part once, the one going left and then always right, the other right and
+//! then always left, have none between them; one that always goes left is the first, one
+//! that always goes right the last. Numbers that give other turns do not lead to the root.
+//! (That the entries are in order is what the log has signed; whoever replays the catalog, as
+//! `bulla verify` does, finds a root that is not.)
+
+use super::MalformedProof;
+use super::disclosed::Parts;
+use super::fields::{Fields, put_bytes, put_hashes, put_u64};
+use super::inclusion::VerifyProofError;
+use super::malformed;
+use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
+use crate::event::{Anchor, RecordKind};
+use crate::format::LogId;
+use crate::format::body;
+use crate::format::catalog_body::{Because, CatalogBody, StateMap};
+use crate::format::record::SALT_LEN;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::{ProofError, TreeHead, TreeSide, verify_batch_inclusion, verify_inclusion};
+use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
+use crate::trust::Trust;
+
+/// The longest catalog proof that is read, in bytes: 4 MiB.
+pub const CATALOG_PROOF_LEN_MAX: usize = 4 << 20;
+
+const RECORD: u8 = 1;
+const IN_FORCE: u8 = 2;
+const NOT_IN_FORCE: u8 = 3;
+
+/// A claim about the catalog, with the anchor that ties it to a signed head. **Not checked.**
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogStatement {
+    /// The anchor: the last record under the head, as [`super::disclose`] writes it.
+    pub anchor: Vec<u8>,
+    /// From the anchor up to the main root, at most 64.
+    pub anchor_hashes: Vec<Hash>,
+    /// What is claimed.
+    pub claim: CatalogClaim,
+}
+
+/// What is claimed of the catalog. **Not checked.**
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogClaim {
+    /// This record is in the catalog.
+    Record {
+        /// As [`super::disclose`] writes it; its position is in its head.
+        record: Vec<u8>,
+        /// From the record up to the catalog's root, at most 64.
+        hashes: Vec<Hash>,
+    },
+    /// This entry is in the state.
+    InForce {
+        /// Where.
+        place: StatePlace,
+        /// The entry.
+        entry: StateEntry,
+        /// From the entry up to the state root (a batch proof).
+        hashes: Vec<Hash>,
+    },
+    /// No entry with this key is in the state.
+    NotInForce {
+        /// How many entries there are, and how many of them have smaller keys.
+        place: StatePlace,
+        /// The key.
+        key: String,
+        /// The entries before and behind where it would stand; at the borders only one.
+        neighbours: Vec<StateEntry>,
+        /// From the neighbours up to the state root (a batch proof).
+        hashes: Vec<Hash>,
+    },
+}
+
+/// A claimed place in the state; it says which turns a path takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatePlace {
+    /// How many entries the state has.
+    pub entries: u64,
+    /// How many of them stand before it.
+    pub index: u64,
+}
+
+/// An entry of the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateEntry {
+    /// Its key.
+    pub key: String,
+    /// What is in force under it: the fields of the catalog record that made it so.
+    pub value: Vec<u8>,
+}
+
+impl StateEntry {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(out, self.key.as_bytes());
+        put_bytes(out, &self.value);
+    }
+
+    fn take(fields: &mut Fields<'_>) -> Result<Self, MalformedProof> {
+        Ok(StateEntry { key: fields.text()?, value: fields.bytes()?.to_vec() })
+    }
+
+    fn leaf(&self) -> Hash {
+        StateMap::leaf(&self.key, &self.value)
+    }
+}
+
+impl StatePlace {
+    fn put(self, out: &mut Vec<u8>) {
+        put_u64(out, self.entries);
+        put_u64(out, self.index);
+    }
+
+    fn take(fields: &mut Fields<'_>) -> Result<Self, MalformedProof> {
+        let (entries, index) = (fields.u64()?, fields.u64()?);
+        match index <= entries {
+            true => Ok(StatePlace { entries, index }),
+            false => Err(MalformedProof::bytes(WHAT, format!("an index up to {entries}"), index)),
+        }
+    }
+
+    /// The places of the neighbours of an entry that would stand here.
+    fn around(self) -> impl Iterator<Item = Seq> {
+        let before = self.index.checked_sub(1);
+        let behind = Some(self.index).filter(|index| *index < self.entries);
+        [before, behind].into_iter().flatten().map(Seq::new)
+    }
+}
+
+const WHAT: &str = "the statement about the catalog";
+
+impl CatalogStatement {
+    /// The bytes of the statement.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_bytes(&mut out, &self.anchor);
+        put_hashes(&mut out, &self.anchor_hashes);
+        let hashes = match &self.claim {
+            CatalogClaim::Record { record, hashes } => {
+                out.push(RECORD);
+                put_bytes(&mut out, record);
+                hashes
+            }
+            CatalogClaim::InForce { place, entry, hashes } => {
+                out.push(IN_FORCE);
+                place.put(&mut out);
+                entry.put(&mut out);
+                hashes
+            }
+            CatalogClaim::NotInForce { place, key, neighbours, hashes } => {
+                out.push(NOT_IN_FORCE);
+                place.put(&mut out);
+                put_bytes(&mut out, key.as_bytes());
+                neighbours.iter().for_each(|neighbour| neighbour.put(&mut out));
+                hashes
+            }
+        };
+        put_hashes(&mut out, hashes);
+        out
+    }
+
+    /// Reads a statement, strictly.
+    ///
+    /// # Errors
+    /// Says what is not as it must be.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MalformedProof> {
+        let mut fields = Fields::of(WHAT, bytes);
+        let (anchor, anchor_hashes) = (fields.bytes()?.to_vec(), fields.hashes()?);
+        let claim = match fields.u8()? {
+            RECORD => {
+                let (record, hashes) = (fields.bytes()?.to_vec(), fields.hashes()?);
+                CatalogClaim::Record { record, hashes }
+            }
+            IN_FORCE => {
+                let place = StatePlace::take(&mut fields)?;
+                let entry = StateEntry::take(&mut fields)?;
+                CatalogClaim::InForce { place, entry, hashes: fields.hashes()? }
+            }
+            NOT_IN_FORCE => {
+                let place = StatePlace::take(&mut fields)?;
+                let key = fields.text()?;
+                let neighbours = place.around().map(|_| StateEntry::take(&mut fields));
+                let neighbours = neighbours.collect::<Result<_, _>>()?;
+                CatalogClaim::NotInForce { place, key, neighbours, hashes: fields.hashes()? }
+            }
+            other => return Err(MalformedProof::bytes(WHAT, "a claim of kind 1 to 3", other)),
+        };
+        fields.end()?;
+        Ok(CatalogStatement { anchor, anchor_hashes, claim })
+    }
+
+    /// Checks the anchor against a head, and the claim against the anchor. The verdict is as
+    /// good as the head.
+    pub(crate) fn check(
+        &self,
+        algorithm: HashAlgorithm,
+        head: &TreeHead,
+        log_id: Option<LogId>,
+    ) -> Result<VerifiedStatement, VerifyProofError> {
+        let parts = Parts::split(&self.anchor).map_err(VerifyProofError::NotARecord)?;
+        parts.check_log(log_id)?;
+        let (seq, recorded_at) = (parts.head.seq, parts.head.recorded_at);
+        if seq.covering_size() != Some(head.size) {
+            let expected = format!("the last of {} records", head.size);
+            let found = format!("record {seq}");
+            return Err(VerifyProofError::Other { what: "anchor", expected, found });
+        }
+        verify_inclusion(algorithm, &parts.leaf(algorithm), seq, head, &self.anchor_hashes)
+            .map_err(VerifyProofError::Inclusion)?;
+        let anchor = decode_anchor(&parts)?;
+        let shown = self.claim.verify(&anchor, parts.log_id)?;
+        Ok(VerifiedStatement { anchor, log_id: parts.log_id, recorded_at, shown })
+    }
+}
+
+fn decode_anchor(parts: &Parts<'_>) -> Result<Anchor, VerifyProofError> {
+    if RecordKind::from_code(parts.head.kind) != Some(RecordKind::Anchor) {
+        let found = format!("a record of kind {}", parts.head.kind);
+        let expected = "the anchor that every signed head ends in".to_owned();
+        return Err(VerifyProofError::Other { what: "last record", expected, found });
+    }
+    body::decode_anchor_strict(parts.envelope)
+        .map_err(|error| VerifyProofError::NotARecord(error.to_string()))
+}
+
+impl CatalogClaim {
+    pub(super) fn verify(
+        &self,
+        anchor: &Anchor,
+        log_id: LogId,
+    ) -> Result<ShownOfCatalog, VerifyProofError> {
+        let state = |place: &StatePlace| TreeHead {
+            size: TreeSize::new(place.entries),
+            root: anchor.state_root,
+        };
+        match self {
+            CatalogClaim::Record { record, hashes } => {
+                let record = verify_record(record, hashes, anchor, log_id)?;
+                Ok(ShownOfCatalog::Record(record))
+            }
+            CatalogClaim::InForce { place, entry, hashes } => {
+                let leaves = [(Seq::new(place.index), entry.leaf())];
+                verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, &state(place), hashes)
+                    .map_err(VerifyProofError::Inclusion)?;
+                Ok(ShownOfCatalog::InForce(entry.clone()))
+            }
+            CatalogClaim::NotInForce { place, key, neighbours, hashes } => {
+                verify_absence(key, *place, neighbours, &state(place), hashes)?;
+                Ok(ShownOfCatalog::NotInForce { key: key.clone() })
+            }
+        }
+    }
+}
+
+/// The neighbours stand on both sides of the key, with nothing between them.
+fn verify_absence(
+    key: &str,
+    place: StatePlace,
+    neighbours: &[StateEntry],
+    state: &TreeHead,
+    hashes: &[Hash],
+) -> Result<(), VerifyProofError> {
+    let places: Vec<Seq> = place.around().collect();
+    let other = |expected: String, found: String| {
+        Err(VerifyProofError::Other { what: "neighbours of the key", expected, found })
+    };
+    if places.len() != neighbours.len() {
+        return other(format!("{} entries", places.len()), format!("{}", neighbours.len()));
+    }
+    for (at, neighbour) in places.iter().zip(neighbours) {
+        let on_its_side = match at.get() < place.index {
+            true => neighbour.key.as_str() < key,
+            false => neighbour.key.as_str() > key,
+        };
+        if !on_its_side {
+            let expected = format!("keys on both sides of {key:?}");
+            return other(expected, format!("{:?}", neighbour.key));
+        }
+    }
+    let leaves: Vec<_> = places.iter().zip(neighbours).map(|(at, n)| (*at, n.leaf())).collect();
+    verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, state, hashes)
+        .map_err(VerifyProofError::Inclusion)?;
+    // Without neighbours the batch shows nothing: the state itself must be empty.
+    let (expected, found) = (HashAlgorithm::Sha256.empty_root(), state.root);
+    match leaves.is_empty() && expected != found {
+        true => {
+            let side = TreeSide::New;
+            Err(VerifyProofError::Inclusion(ProofError::Root { side, expected, found }))
+        }
+        false => Ok(()),
+    }
+}
+
+fn verify_record(
+    record: &[u8],
+    hashes: &[Hash],
+    anchor: &Anchor,
+    log_id: LogId,
+) -> Result<CatalogRecord, VerifyProofError> {
+    let parts = Parts::split(record).map_err(VerifyProofError::NotARecord)?;
+    parts.check_log(Some(log_id))?;
+    let head = TreeHead { size: anchor.catalog_size, root: anchor.catalog_root };
+    let (algorithm, seq) = (HashAlgorithm::Sha256, parts.head.seq);
+    let leaf_hash = parts.leaf(algorithm);
+    verify_inclusion(algorithm, &leaf_hash, seq, &head, hashes)
+        .map_err(VerifyProofError::Inclusion)?;
+    let because = parts.payload.ok().map(|salted| salted.get(SALT_LEN..).unwrap_or_default());
+    let record = CatalogRecord {
+        seq,
+        recorded_at: parts.head.recorded_at,
+        leaf_hash,
+        kind: parts.head.kind,
+        envelope: parts.envelope.to_vec(),
+        because: because.map(<[u8]>::to_vec),
+    };
+    if let Some(bytes) = &record.because {
+        Because::decode(bytes).map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
+    }
+    record.body().map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
+    Ok(record)
+}
+
+/// What a statement was found to show, under a signed head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedStatement {
+    anchor: Anchor,
+    log_id: LogId,
+    recorded_at: Timestamp,
+    shown: ShownOfCatalog,
+}
+
+/// What was shown of the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShownOfCatalog {
+    /// This record is in the catalog.
+    Record(CatalogRecord),
+    /// This entry was in force when the head was signed.
+    InForce(StateEntry),
+    /// Nothing was in force under this key when the head was signed.
+    NotInForce {
+        /// The key.
+        key: String,
+    },
+}
+
+/// A record of the catalog that was proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogRecord {
+    /// Its position in the catalog.
+    pub seq: Seq,
+    /// When it was recorded, by the log's clock.
+    pub recorded_at: Timestamp,
+    /// Its leaf in the catalog's tree.
+    pub leaf_hash: Hash,
+    /// What it is about ([`crate::format::catalog_body::kind`]).
+    pub kind: u8,
+    envelope: Vec<u8>,
+    because: Option<Vec<u8>>,
+}
+
+impl CatalogRecord {
+    /// The state root after it, and what happened.
+    ///
+    /// # Errors
+    /// None for one that was proved: it was read then.
+    pub fn body(&self) -> Result<(Hash, CatalogBody<'_>), crate::format::FormatError> {
+        CatalogBody::decode(self.kind, &self.envelope)
+    }
+
+    /// Who asked and why; `None` if that was withheld.
+    pub fn because(&self) -> Option<Because<'_>> {
+        self.because.as_deref().and_then(|bytes| Because::decode(bytes).ok())
+    }
+}
+
+impl VerifiedStatement {
+    /// What binds the catalog to the signed head.
+    pub fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// The log's identity.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    /// When the anchor was recorded, by the log's clock: what is in force was so then.
+    pub fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// What was shown.
+    pub fn shown(&self) -> &ShownOfCatalog {
+        &self.shown
+    }
+}
+
+/// A statement about the catalog with the checkpoint it stands under: **nothing of it is
+/// checked** until [`CatalogProof::verify`] says so.
+///
+/// ```text
+/// bulla.dev/catalog-proof/v1
+/// BASE64                          the statement
+///                                 an empty line
+/// example.com/audit               a checkpoint of the log, verbatim
+/// …
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogProof {
+    /// What is claimed.
+    pub statement: CatalogStatement,
+    /// The checkpoint of the main log.
+    pub checkpoint: UnverifiedCheckpoint,
+}
+
+impl CatalogProof {
+    /// The first line of the text.
+    pub const FIRST_LINE: &str = "bulla.dev/catalog-proof/v1";
+    /// The ending of files with it, without the dot.
+    pub const FILE_EXTENSION: &str = "bulla-catalog-proof";
+
+    /// The text, to be kept in a file.
+    pub fn to_text(&self) -> String {
+        let statement = line::to_base64(self.statement.to_bytes());
+        format!("{}\n{statement}\n\n{}", Self::FIRST_LINE, self.checkpoint.to_text())
+    }
+
+    /// Reads the text, strictly: what is read is written again byte for byte.
+    ///
+    /// # Errors
+    /// Says what is not as it must be.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MalformedProof> {
+        let text = malformed::text(bytes, "a catalog proof", CATALOG_PROOF_LEN_MAX)?;
+        let (own, checkpoint) = text.split_once("\n\n").ok_or(MalformedProof::NoCheckpoint)?;
+        let (first, statement) = own.split_once('\n').unwrap_or((own, ""));
+        if first != Self::FIRST_LINE {
+            return Err(MalformedProof::FirstLine { expected: Self::FIRST_LINE });
+        }
+        let expected = "the base64 of a statement, and the last before an empty line";
+        let statement =
+            line::base64(statement).ok_or(MalformedProof::Line { number: 2, expected })?;
+        let statement = CatalogStatement::parse(&statement)?;
+        Ok(CatalogProof { statement, checkpoint: malformed::checkpoint(checkpoint)? })
+    }
+
+    /// Checks that the log signed the head, that the head ends in the anchor, and that the
+    /// claim holds under the anchor.
+    ///
+    /// # Errors
+    /// Says what does not hold.
+    pub fn verify(&self, trust: &Trust) -> Result<VerifiedCatalogProof, VerifyProofError> {
+        let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
+        let (algorithm, head) = (checkpoint.algorithm(), checkpoint.head());
+        let statement = self.statement.check(algorithm, &head, None)?;
+        Ok(VerifiedCatalogProof { statement, checkpoint })
+    }
+}
+
+/// What a catalog proof was found to show. Only [`CatalogProof::verify`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedCatalogProof {
+    statement: VerifiedStatement,
+    checkpoint: VerifiedCheckpoint,
+}
+
+impl VerifiedCatalogProof {
+    /// What was shown.
+    pub fn statement(&self) -> &VerifiedStatement {
+        &self.statement
+    }
+
+    /// Under which checkpoint, and who signed it.
+    pub fn checkpoint(&self) -> &VerifiedCheckpoint {
+        &self.checkpoint
+    }
+}
