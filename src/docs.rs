@@ -9,5 +9,8 @@ pub mod durability {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 
+#[doc = include_str!("../docs/verify.md")]
+pub mod verify {}
+
 #[doc = include_str!("../docs/witnessing.md")]
 pub mod witnessing {}

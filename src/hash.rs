@@ -17,6 +17,8 @@ pub mod tag {
     pub const PAYLOAD: &[u8] = b"bulla/payload/v1\0";
     /// The digest of a segment header, by which segments chain.
     pub const SEGMENT_HEADER: &[u8] = b"bulla/segment-header/v1\0";
+    /// The digest of bytes that recovery set aside.
+    pub const SET_ASIDE: &[u8] = b"bulla/set-aside/v1\0";
 }
 
 /// A 32-byte digest.

@@ -170,8 +170,8 @@ fn a_later_checkpoint_is_proved_to_extend_an_earlier_one() {
             let read = ConsistencyProof::parse(text.as_bytes()).unwrap();
             assert_eq!(read.to_text(), text);
             let verified = read.verify(&signed.trust()).unwrap();
-            assert_eq!(verified.old().to_text(), old.to_text());
-            assert_eq!(verified.new().to_text(), new.to_text());
+            assert_eq!(verified.older().to_text(), old.to_text());
+            assert_eq!(verified.newer().to_text(), new.to_text());
             assert!(read.verify(&Trust::default()).is_err());
         }
         assert!(signed.log.prove_consistency(third, first).is_err());
@@ -199,8 +199,8 @@ fn an_altered_consistency_proof_is_refused_or_says_the_same() {
         let Ok(read) = ConsistencyProof::parse(bad) else { return };
         assert_eq!(read.to_text().as_bytes(), bad);
         if let Ok(found) = read.verify(&trust) {
-            assert_eq!(what(found.old()), what(verified.old()));
-            assert_eq!(what(found.new()), what(verified.new()));
+            assert_eq!(what(found.older()), what(verified.older()));
+            assert_eq!(what(found.newer()), what(verified.newer()));
         }
     });
 }

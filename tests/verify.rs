@@ -139,13 +139,20 @@ fn a_record_altered_with_its_crc_is_named_and_not_every_hash_above_it() {
     assert!(found(&report, "root over 41 records"), "{:#?}", report.findings);
 }
 
-/// Changes a byte of the resource and computes the record's CRC again.
+/// Changes a byte of the action and computes the record's CRC again.
 fn reseal(bytes: &mut [u8], segment: &SegmentFile, head: Head) {
+    edit_record(bytes, segment, head, |bodies| {
+        let at = bodies.windows(12).position(|w| w == b"number.count").unwrap();
+        bodies[at] = b'N';
+    });
+}
+
+/// Changes the bodies of the record at the start of `bytes` and computes its CRC again.
+fn edit_record(bytes: &mut [u8], segment: &SegmentFile, head: Head, edit: impl FnOnce(&mut [u8])) {
     let len = bulla::format::record::stored_len(bytes).unwrap();
-    let envelope = PREFIX_LEN..PREFIX_LEN + usize::from(head.envelope_len);
-    let at = bytes[envelope.clone()].windows(12).position(|w| w == b"number.count").unwrap();
-    bytes[envelope.start + at] = b'N';
-    let salted = &bytes[envelope.end..len];
+    edit(&mut bytes[PREFIX_LEN..len]);
+    let envelope_end = PREFIX_LEN + usize::from(head.envelope_len);
+    let salted = &bytes[envelope_end..len];
     let crc = bulla::format::record::body_crc(&bytes[PREFIX_LEN..len]);
     let commitment = bulla::format::record::payload_commitment(salted);
     let salted_len = u32::try_from(salted.len()).unwrap();
@@ -154,6 +161,108 @@ fn reseal(bytes: &mut [u8], segment: &SegmentFile, head: Head) {
     let sealed = (crc, salted_len, &commitment);
     bulla::format::record::seal(&segment.context(), &head, sealed, slot, envelope);
     assert_eq!(HEAD_LEN, head.encode(&segment.header.log_id).len());
+}
+
+/// Offsets and heads of all records of a segment.
+fn records_of(path: &Path) -> (SegmentFile, Vec<(usize, Head)>) {
+    let segment = SegmentFile::open(&RealDisk, path, Open::Read).unwrap().unwrap();
+    let start = Position { offset: segment.header.first_frame(), size: segment.header.first };
+    let mut records = Vec::new();
+    bulla::segment::recover::last(&segment, start, |_, offset, record| {
+        records.push((usize::try_from(offset).unwrap(), record.head));
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    (segment, records)
+}
+
+#[test]
+fn two_records_exchanged_are_named_with_and_without_their_crcs() {
+    for mend in [false, true] {
+        let (place, _) = closed_log();
+        let path = segment(&place, 1);
+        let (opened, records) = records_of(&path);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let [(one, first), (two, second)] = [records[3], records[5]];
+        let len = bulla::format::record::stored_len(&bytes[one..]).unwrap();
+        assert_eq!(len, bulla::format::record::stored_len(&bytes[two..]).unwrap());
+        let (a, b) = (bytes[one..one + len].to_vec(), bytes[two..two + len].to_vec());
+        bytes[one..one + len].copy_from_slice(&b);
+        bytes[two..two + len].copy_from_slice(&a);
+        if mend {
+            edit_record(&mut bytes[one..], &opened, first, |_| ());
+            edit_record(&mut bytes[two..], &opened, second, |_| ());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let report = check(&place.log, &VerifyOptions::new());
+        for seq in [3, 5] {
+            let named = |finding: &&bulla::Finding| {
+                finding.file == path && finding.seq.is_some_and(|found| found.get() == seq)
+            };
+            let found = report.findings.iter().find(named).expect("named");
+            assert_eq!(found.what.contains("altered"), mend, "{found}");
+        }
+    }
+}
+
+#[test]
+fn a_record_altered_with_its_crc_and_the_hash_files_is_caught_by_the_signed_head() {
+    let (place, _) = closed_log();
+    let path = segment(&place, 1);
+    let (opened, records) = records_of(&path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (at, head) = records[7];
+    reseal(&mut bytes[at..], &opened, head);
+    std::fs::write(&path, bytes).unwrap();
+    // All hashes anew, over the altered record.
+    let mut tree = bulla::merkle::Frontier::new(HashAlgorithm::Sha256);
+    let mut levels = [Vec::new(), Vec::new()];
+    for ordinal in 1..=3 {
+        let opened = SegmentFile::open(&RealDisk, &segment(&place, ordinal), Open::Read);
+        let opened = opened.unwrap().unwrap();
+        let start = Position { offset: opened.header.first_frame(), size: opened.header.first };
+        let mut leaves = Vec::new();
+        let _ = bulla::segment::recover::last(&opened, start, |_, _, record| {
+            leaves.push(record.leaf(HashAlgorithm::Sha256));
+        });
+        for leaf in leaves {
+            tree.push(leaf, |node, hash| match node.level {
+                0 => levels[0].extend_from_slice(hash.as_bytes()),
+                4 => levels[1].extend_from_slice(hash.as_bytes()),
+                _ => {}
+            });
+        }
+    }
+    for (name, hashes) in ["level-00", "level-04"].iter().zip(&levels) {
+        let path = place.log.join(format!("tree/{name}.hashes"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.len(), 64 + hashes.len());
+        bytes[64..].copy_from_slice(hashes);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let report = check(&place.log, &VerifyOptions::new());
+    let signed = |finding: &bulla::Finding| {
+        finding.what.starts_with("root over")
+            && finding.file.starts_with(place.log.join("checkpoints"))
+    };
+    assert!(report.findings.iter().any(signed), "{:#?}", report.findings);
+    assert!(!found(&report, "hash 0/"), "{:#?}", report.findings);
+}
+
+#[test]
+fn both_copies_of_the_catalog_altered_alike_are_caught_by_the_anchor() {
+    let (place, _) = closed_log();
+    for copy in ["a", "b"] {
+        let path = place.log.join(format!("catalog/{copy}/00000001.seg"));
+        let (opened, records) = records_of(&path);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (at, head) = records[0];
+        // A bit of the salt: neither state nor chain change.
+        let salt = usize::from(head.envelope_len);
+        edit_record(&mut bytes[at..], &opened, head, |bodies| bodies[salt] ^= 1);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let report = check(&place.log, &VerifyOptions::new());
+    assert!(found(&report, "anchored catalog"), "{:#?}", report.findings);
 }
 
 fn footer_of(path: &Path) -> SegmentFooter {
@@ -288,6 +397,8 @@ fn after_a_change_of_keys_each_signature_is_checked_by_the_key_of_its_time() {
     let forged = Checkpoint::new(ORIGIN, head).unwrap().sign(&stranger).unwrap();
     std::fs::write(file, forged.to_text()).unwrap();
     let report = check(&place.log, &both);
-    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
-    assert!(report.findings[0].found.starts_with("only those by"));
+    // By its signature, and because the catalog recorded another note.
+    assert_eq!(report.findings.len(), 2, "{:#?}", report.findings);
+    assert!(report.findings.iter().all(|finding| finding.file == *file));
+    assert!(report.findings.iter().any(|finding| finding.found.starts_with("only those by")));
 }

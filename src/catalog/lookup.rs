@@ -5,8 +5,7 @@ use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, StateMap};
 use crate::format::record::CheckedRecord;
-use crate::hash::Hash;
-use crate::merkle::{NodeId, TreeHead};
+use crate::merkle::TreeHead;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::seq::{Seq, TreeSize};
@@ -24,14 +23,6 @@ impl Catalog {
     /// Its tree, always SHA-256.
     pub(crate) fn tree(&self) -> &TreeStore {
         &self.tree
-    }
-
-    /// The hash of a complete subtree.
-    ///
-    /// # Errors
-    /// I/O, or hashes that are not there.
-    pub(crate) fn node(&self, node: NodeId) -> Result<Hash> {
-        self.tree.node(node)
     }
 
     /// Gives the checked bytes of a record. Reads the headers of a few segments, and of one

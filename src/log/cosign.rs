@@ -2,9 +2,10 @@
 //!
 //! Witnesses answer after a checkpoint was published, and some process other than the
 //! log's writer may be the one that asked them: a service holds the log's lock for years.
-//! So the files in `checkpoints/` have a lock of their own. Whoever replaces one takes it,
-//! reads what is there, adds to it, and puts the whole in its place: no signature that was
-//! published is lost, whoever writes at the same time and wherever a crash strikes.
+//! So whoever replaces a file in `checkpoints/` takes the catalog's short lock (as whoever
+//! writes to the catalog from another process does), reads what is there, adds to it, and
+//! puts the whole in its place: no signature that was published is lost, whoever writes at
+//! the same time and wherever a crash strikes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::checkpoint::{Checkpoint, NOTE_LEN_MAX, NoteSignature, UnverifiedCheck
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
-use crate::log::core::checkpoints_dir;
+use crate::log::core::{catalog_dir, checkpoints_dir};
 use crate::log::{Log, LogReader, sign};
 
 impl Log {
@@ -145,15 +146,16 @@ fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
     disk::replace_file(disk, path, text.as_bytes())
 }
 
-/// Keeps everybody else from replacing files of a directory, until it is dropped.
+/// Keeps everybody else from replacing checkpoints, until it is dropped. Nobody takes it
+/// while appending to the catalog, which takes the same lock.
 struct CheckpointsLock {
     file: Arc<dyn DiskFile>,
 }
 
 impl CheckpointsLock {
-    /// Of the directory in which this file is.
+    /// Of the log in whose `checkpoints/` this file is.
     fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        let path = disk::parent(path).join("LOCK");
+        let path = catalog_dir(disk::parent(disk::parent(path))).join("LOCK");
         let file = match disk.open(&path, Open::ReadWrite) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match disk.open(&path, Open::CreateNew) {

@@ -54,7 +54,7 @@ pub use read::{Matches, Records, Snapshot};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
 pub use tiles::TileReader;
-pub use verify::{Finding, Progress, Report, VerifyOptions, verify};
+pub use verify::{Finding, NotRead, Progress, Report, VerifyOptions, verify};
 
 /// An open log. Cheap to clone; all clones are the same log, from any thread.
 ///

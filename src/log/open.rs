@@ -21,6 +21,7 @@ use crate::log::core::{
 use crate::log::encode::random_error;
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::recover::{self, Recovered};
+use crate::log::verify::{DIGEST_MARK, digest_of};
 use crate::log::view::{Entry, View};
 use crate::log::{Log, settle, upkeep};
 use crate::random;
@@ -282,7 +283,7 @@ fn finish(
     }
     // Everything is in order: only now is anything changed.
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
-    record_set_aside(&mut catalog, &set_aside)?;
+    record_set_aside(&*disk, dir, &mut catalog, &set_aside)?;
     settle::clear_away(&*disk, dir, &leftovers)?;
     recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
@@ -325,9 +326,17 @@ pub(super) fn make_view(
     View::new(Arc::clone(&options.disk), segments_dir(dir), identity, options.mmap, entries)
 }
 
-fn record_set_aside(catalog: &mut CatalogState, set_aside: &[SetAside]) -> Result<()> {
+fn record_set_aside(
+    disk: &dyn Disk,
+    dir: &Path,
+    catalog: &mut CatalogState,
+    set_aside: &[SetAside],
+) -> Result<()> {
     let Ok(catalog) = catalog.good() else { return Ok(()) };
     for bytes in set_aside {
+        let path = quarantine_dir(dir).join(&bytes.file);
+        let kept = disk::read_file(disk, &path, u64::MAX).map_err(Error::io("read", &path))?;
+        let why = format!("recovery; {DIGEST_MARK}{}", digest_of(&kept));
         let body = CatalogBody::Quarantined(Quarantined {
             stream: bytes.stream.code(),
             ordinal: bytes.ordinal,
@@ -336,7 +345,7 @@ fn record_set_aside(catalog: &mut CatalogState, set_aside: &[SetAside]) -> Resul
             file: &bytes.file,
             reason: &bytes.reason,
         });
-        catalog.append(&body, &Because { who: None, why: Some("recovery") })?;
+        catalog.append(&body, &Because { who: None, why: Some(&why) })?;
     }
     Ok(())
 }

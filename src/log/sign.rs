@@ -4,7 +4,7 @@
 //! directory, so that a restored directory does not forget it), sign, record in the
 //! catalog, publish.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{
     Checkpoint, NoteSigner, SignError, SignedCheckpoint, UnverifiedCheckpoint, VerifyingKey,
@@ -15,7 +15,7 @@ use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::Log;
-use crate::log::core::Core;
+use crate::log::core::{Core, checkpoints_dir};
 use crate::log::cosign;
 use crate::log::encode::with_scratch;
 use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
@@ -159,6 +159,17 @@ pub(super) fn latest(disk: &dyn Disk, dir: &Path) -> Result<Option<UnverifiedChe
         Some((_, path)) => read(disk, &path).map(Some),
         None => Ok(None),
     }
+}
+
+/// The text of a published checkpoint.
+pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
+    let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Where the checkpoint of this size is published.
+pub(super) fn published_path(dir: &Path, algorithm: HashAlgorithm, size: TreeSize) -> PathBuf {
+    checkpoints_dir(dir).join(checkpoint_name(algorithm, size))
 }
 
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {

@@ -82,22 +82,44 @@ impl Frontier {
     /// Every node that becomes complete is reported, the leaf first and then
     /// upwards, so that storage can keep them. On average that is two nodes a
     /// record, one of them hashed here.
-    pub fn push(&mut self, leaf: Hash, mut on_node: impl FnMut(NodeId, Hash)) {
-        let position = self.size.get();
+    pub fn push(&mut self, leaf: Hash, on_node: impl FnMut(NodeId, Hash)) {
+        // Every size is a multiple of one.
+        let _ = self.push_subtree(0, leaf, on_node);
+    }
+
+    /// Adds a complete subtree of 2^`level` records by its root, and reports it and the
+    /// nodes above it that become complete, upwards. The nodes inside it were hashed
+    /// elsewhere.
+    ///
+    /// Returns false, and changes nothing, if no such subtree starts at this size.
+    #[must_use]
+    pub fn push_subtree(
+        &mut self,
+        level: u8,
+        root: Hash,
+        mut on_node: impl FnMut(NodeId, Hash),
+    ) -> bool {
+        let (size, Some(count_in)) = (self.size.get(), 1_u64.checked_shl(level.into())) else {
+            return false;
+        };
+        let Some(grown) = size.checked_add(count_in).filter(|_| size % count_in == 0) else {
+            return false;
+        };
         let mut count = peak_count(self.size);
-        let mut node = NodeId::leaf(position);
-        let mut hash = leaf;
+        let mut node = NodeId { level, index: size >> level };
+        let mut hash = root;
         on_node(node, hash);
         // Adding one carries through the trailing ones of the size: each is a
         // peak of the same height as what was just completed to its right.
-        for _ in 0..position.trailing_ones() {
+        for _ in 0..node.index.trailing_ones() {
             count -= 1;
             hash = self.algorithm.node(&self.peaks[count], &hash);
             node = node.parent();
             on_node(node, hash);
         }
         self.peaks[count] = hash;
-        self.size = TreeSize::new(position + 1);
+        self.size = TreeSize::new(grown);
+        true
     }
 }
 

@@ -274,3 +274,33 @@ fn tampered(proof: &[Hash], place: prop::sample::Index, bit: usize) -> Vec<Vec<H
     }
     all
 }
+
+#[test]
+fn subtrees_lead_to_the_same_tree_as_their_leaves() {
+    let leaf = |n: u64| HashAlgorithm::Sha256.leaf(&[&n.to_le_bytes()]);
+    let root_of = |from: u64, level: u8| {
+        let mut tree = Frontier::new(HashAlgorithm::Sha256);
+        (from..from + (1 << level)).for_each(|n| tree.push(leaf(n), |_, _| ()));
+        tree.root()
+    };
+    let (mut one, mut other) =
+        (Frontier::new(HashAlgorithm::Sha256), Frontier::new(HashAlgorithm::Sha256));
+    for level in [3, 3, 2, 1, 0, 0, 3, 5, 4] {
+        let from = one.size().get();
+        let mut nodes = Vec::new();
+        let taken = one.push_subtree(level, root_of(from, level), |node, _| nodes.push(node));
+        assert_eq!(taken, from % (1 << level) == 0, "{level} at {from}");
+        if !taken {
+            assert!(nodes.is_empty());
+            continue;
+        }
+        let mut expected = Vec::new();
+        for n in from..from + (1 << level) {
+            other.push(leaf(n), |node, _| expected.push(node));
+        }
+        expected.retain(|node| node.level >= level);
+        assert_eq!(nodes, expected);
+        assert_eq!(one, other);
+    }
+    assert!(!one.push_subtree(64, Hash::ZERO, |_, _| ()));
+}

@@ -129,9 +129,8 @@ impl Bundle {
     /// Says what does not hold.
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedBundle, VerifyBundleError> {
         let trust = &*self.extra.extend(trust).map_err(VerifyBundleError::Proof)?;
-        let checkpoint = trust
-            .verify(&self.checkpoint)
-            .map_err(|error| VerifyBundleError::Proof(VerifyProofError::Checkpoint(error)))?;
+        let checkpoint = self.extra.verify_checkpoint(&self.checkpoint, trust);
+        let checkpoint = checkpoint.map_err(VerifyBundleError::Proof)?;
         let algorithm = checkpoint.algorithm();
         let (mut parts, mut leaves) = (Vec::new(), Vec::new());
         for record in &self.records {

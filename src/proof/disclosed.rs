@@ -165,7 +165,9 @@ impl TlogProof {
         parts.check_position(self.inclusion.seq)?;
         let leaf = parts.leaf(self.algorithm);
         let trust = &*extra.extend(trust).map_err(VerifyRecordError::Proof)?;
-        let inclusion = self.verify(leaf, trust).map_err(VerifyRecordError::Proof)?;
+        let checkpoint = extra.verify_checkpoint(&self.checkpoint, trust);
+        let inclusion = checkpoint.and_then(|checkpoint| self.verify_under(leaf, checkpoint));
+        let inclusion = inclusion.map_err(VerifyRecordError::Proof)?;
         // Decoded last: only what the log committed to is worth a look.
         let record = parts.decode(leaf).map_err(VerifyRecordError::NotARecord)?;
         let (seq, log_id) = (Some(inclusion.seq()), Some(parts.log_id));

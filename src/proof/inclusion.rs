@@ -78,6 +78,15 @@ impl TlogProof {
         trust: &Trust,
     ) -> Result<VerifiedInclusion, VerifyProofError> {
         let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
+        self.verify_under(leaf_hash, checkpoint)
+    }
+
+    /// Checks the hashes, under the proof's checkpoint after that was verified.
+    pub(super) fn verify_under(
+        &self,
+        leaf_hash: Hash,
+        checkpoint: VerifiedCheckpoint,
+    ) -> Result<VerifiedInclusion, VerifyProofError> {
         if checkpoint.algorithm() != self.algorithm {
             return Err(VerifyProofError::Algorithm {
                 expected: checkpoint.algorithm(),

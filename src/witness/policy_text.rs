@@ -35,10 +35,8 @@ impl Policy {
             return Err(of_file(PolicyProblem::TooLong { found: bytes.len() }));
         }
         let mut reader = Reader::default();
-        let mut number = 0;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            number += 1;
-            let problem = |problem| PolicyError { line: number, problem };
+        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let problem = |problem| PolicyError { line: index + 1, problem };
             let line =
                 line.strip_suffix(b"\n").ok_or_else(|| problem(PolicyProblem::NoFinalNewline))?;
             reader.line(line).map_err(problem)?;

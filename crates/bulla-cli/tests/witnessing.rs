@@ -132,6 +132,8 @@ fn witnesses_cosign_and_a_killed_one_is_named_and_takes_up_where_it_was() {
         2
     );
 
+    fine(&["verify", &log]);
+
     // The log is rolled back to where the second had not cosigned, but it has since seen more.
     fs::rename(&log, at(here, "newer")).unwrap();
     fs::rename(at(here, "older"), &log).unwrap();
@@ -157,6 +159,7 @@ fn a_blake3_log_is_witnessed_through_its_catalog() {
     let catalog = Log::open_read_only(&log).unwrap().latest_catalog_checkpoint().unwrap().unwrap();
     assert_eq!(catalog.dangerously_unverified().origin(), "example.com/audit/catalog");
     assert_eq!(cosignatures(here, &catalog.to_text()), 2);
+    fine(&["verify", &log]);
 }
 
 #[test]

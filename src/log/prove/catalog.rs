@@ -198,7 +198,7 @@ impl<'a> Prover<'a> {
     fn inclusion(&self, seq: Seq, size: TreeSize) -> Result<Vec<Hash>> {
         let plan = ProofPlan::inclusion(seq, size).map_err(proof_error)?;
         let nodes: Result<Vec<_>> =
-            plan.nodes().iter().map(|node| self.catalog.node(*node)).collect();
+            plan.nodes().iter().map(|node| self.catalog.tree().node(*node)).collect();
         plan.assemble(HashAlgorithm::Sha256, &nodes?).map_err(proof_error)
     }
 

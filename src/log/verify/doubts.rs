@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::batches::Checked;
 use super::{Place, Verifier};
 use crate::hash::Hash;
 use crate::merkle::NodeId;
@@ -35,7 +36,7 @@ impl Verifier<'_> {
         let (mut wrong, mut right) = (Vec::new(), Vec::new());
         frontier.push(leaf, |node, hash| match stored.differs(node, &hash) {
             Some(found) => wrong.push((node, hash, found)),
-            None if node.level > 0 && stored.holds(node) => right.push(node),
+            None if node.level > 0 && stored.files.holds(node) => right.push(node),
             None => {}
         });
         for (node, computed, stored) in wrong {
@@ -53,6 +54,49 @@ impl Verifier<'_> {
             self.wrong_hashes(cleared);
         }
         self.meet_heads();
+    }
+
+    /// Adds the leaves of a batch by the subtrees they make up; false if they must be added
+    /// one by one, because a hash is in doubt or a head lies among them.
+    pub(super) fn push_subtrees(&mut self, checked: &Checked) -> bool {
+        if self.tree_lost {
+            return true;
+        }
+        let head = self.heads.get(self.heads_met);
+        let among = head.is_some_and(|(_, head)| head.size < checked.end.size);
+        let follows = self.frontier.size() == checked.start.size;
+        if among || !follows || !checked.stored || !self.doubts.is_empty() {
+            return false;
+        }
+        for (level, root) in &checked.subtrees {
+            let (frontier, stored) = (&mut self.frontier, &mut self.stored);
+            let mut wrong = Vec::new();
+            // Those inside the batch were compared already.
+            let pushed = frontier.push_subtree(*level, *root, |node, hash| {
+                if node.level > *level
+                    && let Some(found) = stored.differs(node, &hash)
+                {
+                    wrong.push(Doubt { node, computed: hash, stored: found, record: None });
+                }
+            });
+            debug_assert!(pushed, "the subtrees of a batch follow each other");
+            self.doubts.append(&mut wrong);
+        }
+        self.meet_heads();
+        true
+    }
+
+    /// No root tells which of the two was changed: both are named.
+    pub(super) fn leave_doubts(&mut self) {
+        for doubt in self.doubts.clone() {
+            if let Some((path, place)) = &doubt.record {
+                let (stored, computed) = (doubt.stored.clone(), doubt.computed.to_string());
+                let what = "record, or its stored hash: one was altered";
+                self.finding(path, *place, what, stored, computed);
+            }
+        }
+        let doubts = std::mem::take(&mut self.doubts);
+        self.wrong_hashes(doubts);
     }
 
     /// A root up to here is known, and fits or does not.
@@ -77,7 +121,7 @@ impl Verifier<'_> {
 
     fn wrong_hashes(&mut self, doubts: Vec<Doubt>) {
         for Doubt { node, computed, stored, .. } in doubts {
-            let (path, offset) = self.stored.place(node);
+            let (path, offset) = self.stored.files.place(node);
             let what = format!("hash {}/{}", node.level, node.index);
             let place = (None, Some(offset), (node.level == 0).then(|| Seq::new(node.index)));
             self.finding(&path, place, &what, computed.to_string(), stored);

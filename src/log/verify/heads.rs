@@ -8,22 +8,28 @@ use crate::error::Result;
 use crate::log::core::catalog_dir;
 use crate::log::open::checkpoint_files;
 use crate::log::sign;
+use crate::seq::{Seq, TreeSize};
 
 impl Verifier<'_> {
     /// The heads to be met: of checkpoints, published and given, and of the catalog.
     pub(super) fn collect_heads(&mut self) -> Result<()> {
         self.collect_keys();
-        let recorded = self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.signed.clone());
+        let recorded =
+            self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.whole.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
         for (size, path) in checkpoint_files(&*self.options.disk, self.dir)? {
             match sign::read(&*self.options.disk, &path) {
-                Ok(checkpoint) => self.published_checkpoint(size, path, &checkpoint),
+                Ok(checkpoint) => {
+                    self.compare_note(size, &path)?;
+                    self.published_checkpoint(size, path, &checkpoint);
+                }
                 Err(error) => self.finding_of(error),
             }
         }
         self.check_catalog_checkpoints()?;
         let options = self.options;
-        for checkpoint in &options.checkpoints {
+        self.unpublished()?;
+        for checkpoint in options.checkpoints.iter().chain(&options.since) {
             let path = PathBuf::from("(given checkpoint)");
             self.check_origin(&path, checkpoint);
             self.check_signature(&path, checkpoint, false);
@@ -36,7 +42,7 @@ impl Verifier<'_> {
                 self.heads.push((catalog_dir(self.dir), head));
             }
         }
-        self.heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.size));
+        self.heads.sort_by_key(|(_, head)| head.size);
         // Those of the empty log are met before the first record.
         self.meet_heads();
         Ok(())
@@ -59,21 +65,102 @@ impl Verifier<'_> {
         self.counts.checkpoints += 1;
     }
 
+    /// A published note is the one that was recorded; others may have added signatures.
+    fn compare_note(&mut self, size: u64, path: &Path) -> Result<()> {
+        let bytes = sign::read_text(&*self.options.disk, path)?;
+        let lines = |text: &str| -> (String, Vec<String>) {
+            let (body, signatures) = text.split_once("\n\n").unwrap_or((text, ""));
+            (body.to_owned(), signatures.lines().map(str::to_owned).collect())
+        };
+        let (body, signatures) = lines(&bytes);
+        let is_recorded = |note: &String| {
+            let (recorded, by) = lines(note);
+            recorded == body && by.iter().all(|line| signatures.contains(line))
+        };
+        for reading in 0..2 {
+            let Some(catalog) = &self.catalog else { return Ok(()) };
+            match catalog.facts.notes.get(&size) {
+                Some(notes) if notes.iter().any(is_recorded) => return Ok(()),
+                Some(_) => {
+                    let expected = "the note that the catalog recorded";
+                    self.finding(path, NOWHERE, "checkpoint", expected, "another one");
+                    return Ok(());
+                }
+                // It was recorded before it was published: perhaps since the catalog was read.
+                None if reading == 0 => self.refresh_catalog(TreeSize::new(u64::MAX)),
+                None => {}
+            }
+        }
+        self.finding(path, NOWHERE, "checkpoint", "a record of it in the catalog", "none");
+        Ok(())
+    }
+
+    /// Recorded heads without a file. The newest may lack it: a crash came in between.
+    fn unpublished(&mut self) -> Result<()> {
+        let Some(catalog) = &self.catalog else { return Ok(()) };
+        let mut sizes: Vec<u64> = catalog.facts.notes.keys().copied().collect();
+        for _ in 0..self.options.readings() {
+            let files = checkpoint_files(&*self.options.disk, self.dir)?;
+            sizes.retain(|size| !files.iter().any(|(published, _)| published == size));
+            if sizes.is_empty() {
+                return Ok(());
+            }
+            self.options.wait_for_writer();
+        }
+        let newest = self.catalog.as_ref().and_then(|c| c.facts.notes.keys().next_back().copied());
+        for size in sizes {
+            let path =
+                sign::published_path(self.dir, self.frontier.algorithm(), TreeSize::new(size));
+            let expected = "the checkpoint that the catalog recorded";
+            if Some(size) == newest {
+                self.warning(&path, NOWHERE, "checkpoint", expected, "no file");
+            } else {
+                self.finding(&path, NOWHERE, "checkpoint", expected, "no file");
+            }
+        }
+        Ok(())
+    }
+
     fn check_origin(&mut self, path: &Path, checkpoint: &UnverifiedCheckpoint) {
         let Some(catalog) = &self.catalog else { return };
         let found = checkpoint.dangerously_unverified().origin();
-        if !catalog.state.had_origin(found) {
-            let expected = catalog.state.origin().unwrap_or_default().to_owned();
+        if !catalog.whole.state.had_origin(found) {
+            let expected = catalog.whole.state.origin().unwrap_or_default().to_owned();
             self.finding(path, NOWHERE, "origin of the checkpoint", expected, found);
         }
     }
 
-    pub(super) fn meet_heads(&mut self) {
-        let head = self.frontier.head();
-        while let Some((path, expected)) = self.heads.pop_if(|(_, next)| next.size <= head.size) {
-            if expected.size != head.size {
+    /// The last record under every signed head is an anchor: it binds the catalog.
+    pub(super) fn check_heads_anchored(&mut self) {
+        if self.tree_lost || !self.lossy.is_empty() {
+            return; // it may be among the records that were not met
+        }
+        let signed = self.catalog.as_ref().map_or([].as_slice(), |catalog| &catalog.whole.signed);
+        let read = self.since..=self.frontier.size();
+        let signed =
+            signed.iter().filter(|head| head.size > self.since && read.contains(&head.size));
+        let last: Vec<Seq> = signed.filter_map(|head| head.size.last_seq()).collect();
+        for seq in last {
+            if self.anchors.binary_search_by_key(&seq, |met| met.seq).is_ok() {
                 continue;
             }
+            let path = catalog_dir(self.dir);
+            let place = (None, None, Some(seq));
+            self.finding(&path, place, "last record under the head", "an anchor", "another one");
+        }
+    }
+
+    pub(super) fn meet_heads(&mut self) {
+        while let Some((path, expected)) = self.heads.get(self.heads_met).cloned() {
+            let size = self.frontier.size();
+            if expected.size > size {
+                return;
+            }
+            self.heads_met += 1;
+            if expected.size != size {
+                continue;
+            }
+            let head = self.frontier.head();
             self.settle_doubts(expected.root == head.root);
             if expected.root != head.root {
                 let what = format!("root over {} records", head.size);

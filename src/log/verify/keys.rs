@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{NOWHERE, Verifier};
+use super::Verifier;
+use super::report::NOWHERE;
 use crate::catalog::RecordedStatement;
 use crate::checkpoint::{
     CheckpointError, SignatureKind, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey,
@@ -30,7 +31,7 @@ impl Verifier<'_> {
         let given = Trust::in_keys(self.options.keys.iter().cloned());
         let recorded = self.recorded_keys();
         self.signers = Signers { given: given.clone(), recorded: Trust::in_keys(recorded.clone()) };
-        let statements = self.catalog.as_ref().map_or(Vec::new(), |c| c.statements.clone());
+        let statements = self.catalog.as_ref().map_or(Vec::new(), |c| c.whole.statements.clone());
         let mut chain = KeyChain::default();
         for recorded in &statements {
             match chain.push_note(recorded.note.as_bytes()) {
@@ -103,10 +104,10 @@ impl Verifier<'_> {
     fn meet_catalog_head(&mut self, path: &Path, head: &TreeHead) {
         self.refresh_catalog(head.size);
         let Some(catalog) = &self.catalog else { return };
-        let found = match catalog.root_at(head.size) {
+        let found = match catalog.whole.root_at(head.size) {
             Some(root) if root == head.root => return,
             Some(root) => format!("root {root}"),
-            None => format!("a catalog of {} records", catalog.size()),
+            None => format!("a catalog of {} records", catalog.whole.size()),
         };
         let expected = format!("root {} at size {}", head.root, head.size);
         self.finding(path, NOWHERE, "signed head of the catalog", expected, found);
@@ -149,7 +150,7 @@ impl Verifier<'_> {
     /// The keys of heads that the catalog names.
     fn recorded_keys(&self) -> Vec<VerifyingKey> {
         let Some(catalog) = &self.catalog else { return Vec::new() };
-        let keys = catalog.state.keys().filter_map(|key| key.parse().ok());
+        let keys = catalog.whole.state.keys().filter_map(|key| key.parse().ok());
         let of_heads = |key: &VerifyingKey| {
             matches!(key.kind(), SignatureKind::Ed25519 | SignatureKind::Ed25519Blake3Head)
         };

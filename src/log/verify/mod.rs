@@ -4,150 +4,45 @@
 //! It needs no open log: it works on a log that will not open, on a copy, and on a log
 //! that another process is writing.
 
+mod batches;
+mod catalog;
 mod doubts;
+mod files;
+mod frames;
 mod hashes;
 mod heads;
 mod keys;
+mod marks;
+mod options;
 mod reading;
+mod report;
 mod segments;
+mod since;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::catalog::WholeCatalog;
-use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
-use crate::disk::{Disk, Open, RealDisk};
+use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::{TimeRange, Waypoint};
 use crate::hash::HashAlgorithm;
-use crate::log::core::{lock_path, segments_dir};
+use crate::log::core::{lock_path, segments_dir, tree_dir};
 use crate::log::open::{check_is_log, read_lock};
 use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
+use catalog::ReadCatalog;
 use doubts::Doubt;
-use hashes::StoredHashes;
+use hashes::{HashFiles, StoredHashes};
+use marks::{Marks, MetMark};
+use report::{NOWHERE, Place, finding_of};
 
-/// What to compare the log with.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct VerifyOptions {
-    checkpoints: Vec<UnverifiedCheckpoint>,
-    keys: Vec<VerifyingKey>,
-    disk: Arc<dyn Disk>,
-}
-
-impl VerifyOptions {
-    /// The log against itself: its own hashes, catalog and published checkpoints.
-    pub fn new() -> Self {
-        VerifyOptions { checkpoints: Vec::new(), keys: Vec::new(), disk: Arc::new(RealDisk) }
-    }
-
-    /// Also against a checkpoint that was kept elsewhere: this is what shows that history
-    /// was not rewritten by somebody who has the key.
-    pub fn checkpoint(mut self, checkpoint: UnverifiedCheckpoint) -> Self {
-        self.checkpoints.push(checkpoint);
-        self
-    }
-
-    /// Checks the signatures of all checkpoints by this key, too.
-    pub fn key(mut self, key: VerifyingKey) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// On another disk than the file system.
-    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
-        self.disk = disk;
-        self
-    }
-}
-
-impl Default for VerifyOptions {
-    fn default() -> Self {
-        VerifyOptions::new()
-    }
-}
-
-/// How far a verification has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Bytes of segments read.
-    pub bytes_done: u64,
-    /// Bytes of segments there are.
-    pub bytes_total: u64,
-}
-
-/// One thing that is not as it was written or committed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The file.
-    pub file: PathBuf,
-    /// The segment, if it is in one.
-    pub segment: Option<u64>,
-    /// Where in the file.
-    pub offset: Option<u64>,
-    /// The record, if it is about one.
-    pub seq: Option<Seq>,
-    /// What was looked at.
-    pub what: String,
-    /// What should be there.
-    pub expected: String,
-    /// What is there.
-    pub found: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file.display())?;
-        if let Some(segment) = self.segment {
-            write!(f, "segment {segment}, ")?;
-        }
-        if let Some(offset) = self.offset {
-            write!(f, "offset {offset}, ")?;
-        }
-        if let Some(seq) = self.seq {
-            write!(f, "record {seq}, ")?;
-        }
-        write!(f, "{}: expected {}, found {}", self.what, self.expected, self.found)
-    }
-}
-
-/// What a verification found.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Report {
-    /// Everything that is not as it should be; empty: the log is as it was written.
-    pub findings: Vec<Finding>,
-    /// Segments read.
-    pub segments: u64,
-    /// Records that were hashed again.
-    pub records: u64,
-    /// Bytes of segments read.
-    pub bytes: u64,
-    /// The tree head that the records lead to; of damaged ones the stored hash counts.
-    pub head: TreeHead,
-    /// Checkpoints that were compared with it, published and given ones.
-    pub checkpoints: u64,
-    /// Those of them that were given in the options.
-    pub given: u64,
-    /// Those of them whose signature by a given key was checked and is right.
-    pub signatures: u64,
-    /// Anchors that were compared with the catalog.
-    pub anchors: u64,
-}
-
-impl Report {
-    /// Whether nothing was found.
-    pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
-    }
-}
+pub(super) use catalog::DIGEST_MARK;
+pub(super) use files::digest_of;
+pub use options::VerifyOptions;
+pub use report::{Finding, NotRead, Progress, Report};
 
 /// Verifies the log in a directory.
 ///
@@ -160,18 +55,17 @@ pub fn verify(
 ) -> Result<Report> {
     let log_id = check_is_log(&*options.disk, dir)?;
     let mut verifier = Verifier::new(dir, options, log_id, progress)?;
+    if let Some(checkpoint) = &options.since {
+        verifier.begin_since(checkpoint);
+    }
     verifier.collect_heads()?;
     verifier.segments()?;
-    verifier.settle_doubts(false);
+    verifier.leave_doubts();
+    verifier.check_marks_met();
     verifier.compare_catalog();
+    verifier.other_files()?;
     Ok(verifier.report())
 }
-
-/// Segment, offset and record of a finding, as far as they are known.
-type Place = (Option<u64>, Option<u64>, Option<Seq>);
-
-/// Of a finding that is about a whole file.
-const NOWHERE: Place = (None, None, None);
 
 /// The state of one verification.
 struct Verifier<'a> {
@@ -180,16 +74,22 @@ struct Verifier<'a> {
     log_id: LogId,
     progress: &'a mut dyn FnMut(Progress),
     findings: Vec<Finding>,
-    catalog: Option<WholeCatalog>,
+    warnings: Vec<Finding>,
+    catalog: Option<ReadCatalog>,
     sealed: Vec<Sealed>,
     stored: StoredHashes,
     frontier: Frontier,
     /// Set when neither records nor stored hashes tell how the tree goes on.
     tree_lost: bool,
-    /// Heads to be met, by size, the next one last.
+    /// Heads to be met, by size, and how many were.
     heads: Vec<(PathBuf, TreeHead)>,
     signers: keys::Signers,
-    anchors: Vec<(PathBuf, Seq, Anchor)>,
+    heads_met: usize,
+    anchors: Vec<MetAnchor>,
+    marks: Vec<MetMark>,
+    /// Records below this are not read.
+    since: TreeSize,
+    not_read: Option<NotRead>,
     /// Where every 32nd record of the present segment was met.
     waypoints: Vec<Waypoint>,
     /// Times of the records of the present segment, how many were met, and the newest
@@ -199,6 +99,8 @@ struct Verifier<'a> {
     /// Whether records of the present segment could not be met.
     lost: bool,
     last_anchor: TreeSize,
+    /// Segments with such records.
+    lossy: Vec<u64>,
     doubts: Vec<Doubt>,
     /// Leaves of altered records.
     altered: Vec<NodeId>,
@@ -206,6 +108,14 @@ struct Verifier<'a> {
     durable: TreeSize,
     bytes_total: u64,
     counts: Counts,
+}
+
+/// An anchor, and where it stands.
+#[derive(Clone, Copy, Debug)]
+struct MetAnchor {
+    ordinal: u64,
+    seq: Seq,
+    anchor: Anchor,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -225,34 +135,43 @@ impl<'a> Verifier<'a> {
         log_id: LogId,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<Self> {
-        let mut findings = Vec::new();
         // First what says how far the log goes, then what must go that far.
         let durable = durable_size(dir, options, log_id);
-        let (catalog, damage) = reading::catalog(dir, options, log_id);
-        findings.extend(damage);
-        let sealed = catalog.as_ref().map(|catalog| catalog.state.segments().collect());
+        let (catalog, doubtful) = reading::catalog(dir, options, log_id);
+        let (findings, mut warnings) = (doubtful.findings, doubtful.warnings);
+        let sealed = catalog.as_ref().map(|catalog| catalog.whole.state.segments().collect());
         let algorithm = algorithm(dir, options, catalog.as_ref())?;
-        let stored = StoredHashes::open(&*options.disk, dir, log_id, algorithm)?;
-        let durable = durable.max(stored.size());
+        let marks = reading::marks(dir, options, log_id)?;
+        warnings.extend(marks.oddities());
+        let newest = marks.newest().filter(|mark| mark.frontier.algorithm() == algorithm);
+        let marked = newest.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
+        let files = HashFiles::open(&*options.disk, &tree_dir(dir), algorithm, marked)?;
+        let durable = durable.max(marked);
         Ok(Verifier {
             dir,
             options,
             log_id,
             progress,
             findings,
+            warnings,
             catalog,
             sealed: sealed.unwrap_or_default(),
-            stored,
+            stored: StoredHashes::new(files),
             frontier: Frontier::new(algorithm),
             tree_lost: false,
             heads: Vec::new(),
             signers: keys::Signers::default(),
+            heads_met: 0,
             anchors: Vec::new(),
+            marks: marks.marks,
+            since: TreeSize::ZERO,
+            not_read: None,
             waypoints: Vec::new(),
             times: TimeRange::EMPTY,
             met: 0,
             lost: false,
             last_anchor: TreeSize::ZERO,
+            lossy: Vec::new(),
             doubts: Vec::new(),
             altered: Vec::new(),
             durable,
@@ -262,13 +181,16 @@ impl<'a> Verifier<'a> {
     }
 
     fn compare_catalog(&mut self) {
-        let (size, marked) = (self.frontier.size(), self.stored.size());
+        let (size, marked) = (self.frontier.size(), self.stored.files.size());
         if size < marked && !self.tree_lost {
-            let dir = segments_dir(self.dir);
+            let newest = self.marks.iter().max_by_key(|met| met.mark.generation);
+            let ordinal = newest.map_or(1, |met| met.mark.ordinal);
+            let path = segment::path(&segments_dir(self.dir), ordinal);
             let expected = format!("{marked} records, which the mark says were durable");
-            self.finding(&dir, NOWHERE, "records", expected, format!("{size} records"));
+            let place = (Some(ordinal), None, None);
+            self.finding(&path, place, "records", expected, format!("{size} records"));
         }
-        for (path, head) in std::mem::take(&mut self.heads) {
+        for (path, head) in self.heads.split_off(self.heads_met) {
             if self.tree_lost {
                 break; // reported where it was lost
             }
@@ -276,22 +198,32 @@ impl<'a> Verifier<'a> {
             let found = format!("only {} records", self.frontier.size());
             self.finding(&path, NOWHERE, "signed head", expected, found);
         }
+        self.check_heads_anchored();
         let anchors = std::mem::take(&mut self.anchors);
-        if let Some(newest) = anchors.iter().map(|(_, _, anchor)| anchor.catalog_size).max() {
+        if let Some(newest) = anchors.iter().map(|met| met.anchor.catalog_size).max() {
             self.refresh_catalog(newest);
         }
-        for (path, seq, anchor) in &anchors {
+        for MetAnchor { ordinal, seq, anchor } in &anchors {
             let Some(catalog) = &self.catalog else { break };
-            let root = catalog.root_at(anchor.catalog_size);
+            let root = catalog.whole.root_at(anchor.catalog_size);
+            let path = segment::path(&segments_dir(self.dir), *ordinal);
+            let place = (Some(*ordinal), None, Some(*seq));
             if root == Some(anchor.catalog_root) {
+                let before = anchor.catalog_size.last_seq().map(Seq::get).and_then(to_index);
+                let state = before.and_then(|at| catalog.facts.state_roots.get(at)).copied();
+                if state != Some(anchor.state_root) {
+                    let expected = state.map_or("none".to_owned(), |root| root.to_string());
+                    let found = anchor.state_root.to_string();
+                    self.finding(&path, place, "anchored state", expected, found);
+                }
                 continue;
             }
             let found = match root {
                 Some(root) => root.to_string(),
-                None => format!("a catalog of {} records", catalog.size()),
+                None => format!("a catalog of {} records", catalog.whole.size()),
             };
             let expected = format!("root {} at size {}", anchor.catalog_root, anchor.catalog_size);
-            self.finding(path, (None, None, Some(*seq)), "anchored catalog", expected, found);
+            self.finding(&path, place, "anchored catalog", expected, found);
         }
         self.anchors = anchors;
     }
@@ -304,10 +236,18 @@ impl<'a> Verifier<'a> {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        let (segment, offset, seq) = place;
-        let (file, what) = (file.to_owned(), what.to_owned());
-        let (expected, found) = (expected.into(), found.into());
-        self.findings.push(Finding { file, segment, offset, seq, what, expected, found });
+        self.findings.push(Finding::at(file, place, what, expected.into(), found.into()));
+    }
+
+    fn warning(
+        &mut self,
+        file: &Path,
+        place: Place,
+        what: &str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        self.warnings.push(Finding::at(file, place, what, expected.into(), found.into()));
     }
 
     fn finding_of(&mut self, error: Error) {
@@ -317,6 +257,7 @@ impl<'a> Verifier<'a> {
     fn report(self) -> Report {
         Report {
             findings: self.findings,
+            warnings: self.warnings,
             segments: self.counts.segments,
             records: self.counts.records,
             bytes: self.counts.bytes,
@@ -325,22 +266,13 @@ impl<'a> Verifier<'a> {
             given: self.counts.given,
             signatures: self.counts.signatures,
             anchors: self.anchors.len() as u64,
+            not_read: self.not_read,
         }
     }
 }
 
-/// An error as a finding.
-fn finding_of(dir: &Path, error: Error) -> Finding {
-    let (file, offset, what, expected, found) = match error {
-        Error::Corrupt { path, offset, expected, found } => {
-            (path, Some(offset), "damage".to_owned(), expected, found)
-        }
-        Error::Tampered { what, expected, found } => (dir.to_owned(), None, what, expected, found),
-        other => {
-            (dir.to_owned(), None, "log".to_owned(), "to be readable".into(), other.to_string())
-        }
-    };
-    Finding { file, segment: None, offset, seq: None, what, expected, found }
+fn to_index(number: u64) -> Option<usize> {
+    usize::try_from(number).ok()
 }
 
 /// Records that the writer says are durable: they must be there, and whole.
@@ -353,9 +285,9 @@ fn durable_size(dir: &Path, options: &VerifyOptions, log_id: LogId) -> TreeSize 
 fn algorithm(
     dir: &Path,
     options: &VerifyOptions,
-    catalog: Option<&WholeCatalog>,
+    catalog: Option<&ReadCatalog>,
 ) -> Result<HashAlgorithm> {
-    let created = catalog.and_then(|catalog| catalog.state.created());
+    let created = catalog.and_then(|catalog| catalog.whole.state.created());
     let known = created.and_then(|created| HashAlgorithm::from_code(created.hash_algorithm));
     if let Some(known) = known {
         return Ok(known);

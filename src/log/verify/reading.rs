@@ -2,77 +2,48 @@
 //! it is believed.
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
-use super::{Counts, Doubt, Finding, Progress, Verifier, VerifyOptions, finding_of};
-use crate::catalog::WholeCatalog;
+use super::catalog::{self, Doubtful, ReadCatalog};
+use super::{Counts, Doubt, Marks, MetMark, Progress, Verifier, VerifyOptions};
 use crate::disk::Open;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::header::SegmentHeader;
-use crate::log::core::{catalog_dir, segments_dir};
+use crate::log::core::segments_dir;
 use crate::log::stats;
-use crate::merkle::{Frontier, NodeId, TreeHead};
-use crate::segment;
+use crate::merkle::{Frontier, NodeId};
 use crate::segment::bytes::SegmentFile;
+use crate::segment::{self, recover};
 use crate::seq::TreeSize;
 
-/// What changes under the reader is read so often at most.
-const READINGS: u32 = 8;
-/// Time for a writer to finish a write.
-const A_WRITE: Duration = Duration::from_millis(3);
+/// The marks, read again if a slot looks half written.
+pub(super) fn marks(dir: &Path, options: &VerifyOptions, log_id: LogId) -> Result<Marks> {
+    for _ in 1..options.readings() {
+        let marks = Marks::read(dir, options, log_id)?;
+        if marks.bad.is_empty() {
+            return Ok(marks);
+        }
+        options.wait_for_writer();
+    }
+    Marks::read(dir, options, log_id)
+}
 
-/// The better copy of the catalog, and what is wrong with the copies.
+/// The catalog, read until two readings agree on what is wrong with it.
 pub(super) fn catalog(
     dir: &Path,
     options: &VerifyOptions,
     log_id: LogId,
-) -> (Option<WholeCatalog>, Vec<Finding>) {
-    let mut earlier = Vec::new();
+) -> (Option<ReadCatalog>, Doubtful) {
+    let mut earlier = Doubtful::default();
     for reading in 1.. {
-        let (catalog, findings) = catalog_once(dir, options, log_id);
-        if findings.is_empty() || findings == earlier || reading >= READINGS {
-            return (catalog, findings);
+        let (catalog, doubtful) = catalog::read(dir, options, log_id);
+        if doubtful.is_empty() || doubtful == earlier || reading >= options.readings() {
+            return (catalog, doubtful);
         }
-        earlier = findings;
-        thread::sleep(A_WRITE);
+        earlier = doubtful;
+        options.wait_for_writer();
     }
     (None, earlier)
-}
-
-fn catalog_once(
-    dir: &Path,
-    options: &VerifyOptions,
-    log_id: LogId,
-) -> (Option<WholeCatalog>, Vec<Finding>) {
-    let dir = catalog_dir(dir);
-    let mut findings = Vec::new();
-    let read = WholeCatalog::read_copies(&*options.disk, &dir, log_id);
-    let [a, b] = read.map(|copy| match copy {
-        Ok(copy) => Some(copy),
-        Err(error) => {
-            findings.push(finding_of(&dir, error));
-            None
-        }
-    });
-    if let (Some(a), Some(b)) = (&a, &b) {
-        let size = a.size().min(b.size());
-        let roots = (a.root_at(size), b.root_at(size));
-        if roots.0 != roots.1 {
-            let root = |root: Option<crate::hash::Hash>| root.unwrap_or(crate::hash::Hash::ZERO);
-            findings.push(Finding {
-                file: dir.join("b"),
-                segment: None,
-                offset: None,
-                seq: None,
-                what: format!("root of the copy over {size} records"),
-                expected: root(roots.0).to_string(),
-                found: root(roots.1).to_string(),
-            });
-        }
-    }
-    (a.or(b), findings)
 }
 
 /// What a segment changes while it is read, to be put back before it is read again.
@@ -81,7 +52,10 @@ struct Before {
     anchors: usize,
     altered: Vec<NodeId>,
     doubts: Vec<Doubt>,
-    heads: Vec<(PathBuf, TreeHead)>,
+    heads_met: usize,
+    marks: Vec<MetMark>,
+    lossy: usize,
+    warnings: usize,
     frontier: Frontier,
     tree_lost: bool,
     last_anchor: TreeSize,
@@ -91,20 +65,20 @@ struct Before {
 impl Verifier<'_> {
     /// Reads the catalog again if it had fewer records, or was not asked how many.
     pub(super) fn refresh_catalog(&mut self, size: TreeSize) {
-        if self.catalog.as_ref().is_none_or(|catalog| catalog.size() >= size) {
+        if self.catalog.as_ref().is_none_or(|catalog| catalog.whole.size() >= size) {
             return;
         }
         if let (Some(catalog), _) = catalog(self.dir, self.options, self.log_id) {
-            self.sealed = catalog.state.segments().collect();
+            self.sealed = catalog.whole.state.segments().collect();
             self.catalog = Some(catalog);
         }
     }
 
     pub(super) fn segments(&mut self) -> Result<()> {
-        let files = self.settled_listing()?;
-        self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
+        let mut files = self.settled_listing()?;
         self.check_ordinals(&files);
-        let mut previous = None;
+        let mut previous = self.skip_segments(&mut files);
+        self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
         for (at, (ordinal, path, bytes)) in files.iter().enumerate() {
             let last = at + 1 == files.len();
             previous = self.settled_segment((*ordinal, path), last, previous.as_ref())?;
@@ -129,11 +103,13 @@ impl Verifier<'_> {
         for reading in 1.. {
             let header = self.segment(file, last, previous)?;
             let found = self.findings.get(before.findings..).unwrap_or_default();
-            if found.is_empty() || found == earlier || reading >= READINGS {
+            let warned = self.warnings.get(before.warnings..).unwrap_or_default();
+            let found = [found, warned].concat();
+            if found.is_empty() || found == earlier || reading >= self.options.readings() {
                 return Ok(header);
             }
-            earlier = found.to_vec();
-            thread::sleep(A_WRITE);
+            earlier = found;
+            self.options.wait_for_writer();
             self.put_back(&before);
             self.refresh_catalog(TreeSize::new(u64::MAX));
         }
@@ -146,7 +122,10 @@ impl Verifier<'_> {
             anchors: self.anchors.len(),
             altered: self.altered.clone(),
             doubts: self.doubts.clone(),
-            heads: self.heads.clone(),
+            heads_met: self.heads_met,
+            marks: self.marks.clone(),
+            lossy: self.lossy.len(),
+            warnings: self.warnings.len(),
             frontier: self.frontier.clone(),
             tree_lost: self.tree_lost,
             last_anchor: self.last_anchor,
@@ -159,7 +138,10 @@ impl Verifier<'_> {
         self.anchors.truncate(before.anchors);
         self.altered.clone_from(&before.altered);
         self.doubts.clone_from(&before.doubts);
-        self.heads.clone_from(&before.heads);
+        self.heads_met = before.heads_met;
+        self.marks.clone_from(&before.marks);
+        self.lossy.truncate(before.lossy);
+        self.warnings.truncate(before.warnings);
         self.frontier.clone_from(&before.frontier);
         self.tree_lost = before.tree_lost;
         self.last_anchor = before.last_anchor;
@@ -168,25 +150,48 @@ impl Verifier<'_> {
 
     /// The segments, without those at the end that were made ahead. A file may be missed in
     /// a directory that changes: a gap is looked at again.
-    fn settled_listing(&self) -> Result<Vec<(u64, PathBuf, u64)>> {
+    fn settled_listing(&mut self) -> Result<Vec<(u64, PathBuf, u64)>> {
         let mut files = stats::segment_files(&*self.options.disk, self.dir)?;
         for _ in 0..2 {
             let ordinals = files.iter().map(|(ordinal, _, _)| *ordinal);
             if ordinals.eq(1..=files.len() as u64) {
                 break;
             }
-            thread::sleep(A_WRITE);
+            self.options.wait_for_writer();
             files = stats::segment_files(&*self.options.disk, self.dir)?;
         }
-        while let Some((ordinal, path, _)) = files.last() {
-            let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == *ordinal);
-            let opened = SegmentFile::open(&*self.options.disk, path, Open::Read);
-            if sealed || !matches!(opened, Ok(None)) {
+        while let Some((ordinal, path, _)) = files.last().cloned() {
+            let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == ordinal);
+            if sealed || !self.is_unused(ordinal, &path)? {
                 break;
             }
             files.pop();
         }
         Ok(files)
+    }
+
+    /// Whether a segment was made ahead and not used yet.
+    fn is_unused(&mut self, ordinal: u64, path: &Path) -> Result<bool> {
+        let disk = self.options.disk.clone();
+        let unused = || {
+            let opened = SegmentFile::open(&*disk, path, Open::Read);
+            matches!(opened, Ok(None))
+        };
+        if !unused() {
+            return Ok(false);
+        }
+        let file = disk.open(path, Open::Read).map_err(Error::io("open", path))?;
+        let used = recover::used_bytes(&*file, path, 0)?;
+        // A writer may have begun it in between.
+        if used > 0 && !unused() {
+            return Ok(false);
+        }
+        if used > 0 {
+            let place = (Some(ordinal), Some(0), None);
+            let found = format!("{used} bytes that are none");
+            self.warning(path, place, "header", "a header, or zeros", found);
+        }
+        Ok(true)
     }
 
     /// Segments are numbered from 1 on, and none is left out.

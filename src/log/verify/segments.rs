@@ -4,37 +4,17 @@ use std::path::Path;
 
 use crate::disk::Open;
 use crate::error::{Error, Result};
-use crate::event::RecordKind;
-use crate::format::body;
+use crate::format::Stream;
 use crate::format::catalog_body::Sealed;
-use crate::format::footer::{STRIDE, SegmentFooter, TimeRange, Waypoint};
-use crate::format::header::{self, SegmentHeader};
-use crate::format::record::{CheckedRecord, RawRecord, stored_len};
-use crate::format::{FORMAT_VERSION, FormatError};
-use crate::log::read::decode_anchor;
-use crate::log::verify::{Progress, Verifier};
+use crate::format::footer::{SegmentFooter, TimeRange, Waypoint};
+use crate::format::header::SegmentHeader;
+use crate::hash::Hash;
+use crate::log::verify::Verifier;
+use crate::log::verify::frames::Frames;
 use crate::segment::bytes::{Scratch, SegmentFile};
-use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::seal;
-use crate::seq::{Seq, TreeSize};
+use crate::seq::TreeSize;
 use crate::time::Timestamp;
-
-/// Progress is reported at least every so many bytes.
-const REPORT_EVERY: u64 = 4 << 20;
-
-/// The frame at a position, if all of it lies below `end`.
-fn frame_below(
-    segment: &SegmentFile,
-    at: Position,
-    end: u64,
-) -> Result<std::result::Result<FrameAt, FormatError>> {
-    let frame = scan::frame_at(segment, at, &mut Scratch::new())?;
-    Ok(frame.and_then(|frame| {
-        let fits = frame.offset.checked_add(frame.header.frame_len()).is_some_and(|to| to <= end);
-        let beyond = || FormatError::mismatch("frame", "its whole body", "the end");
-        if fits { Ok(frame) } else { Err(beyond()) }
-    }))
-}
 
 fn time_text(times: [i64; 4]) -> String {
     let [recorded, last_recorded, occurred, last_occurred] = times.map(Timestamp::from_nanos);
@@ -62,12 +42,17 @@ impl Verifier<'_> {
                 let mut finding = super::finding_of(self.dir, error);
                 finding.segment = Some(ordinal);
                 self.findings.push(finding);
+                self.lossy.push(ordinal);
                 self.fill_up_to(ordinal);
                 return Ok(None);
             }
         };
         self.counts.segments += 1;
-        self.check_header(&segment, ordinal, previous);
+        if !self.check_header(&segment, ordinal, previous) {
+            self.lossy.push(ordinal);
+            self.fill_up_to(ordinal);
+            return Ok(None);
+        }
         // Only now: a seal cuts off what was made ready and not used.
         let bytes = segment.file_len()?;
         let footer = match seal::read_footer(&segment, bytes) {
@@ -94,11 +79,16 @@ impl Verifier<'_> {
         }
         self.waypoints.clear();
         (self.times, self.met, self.lost) = (TimeRange::EMPTY, 0, false);
-        self.frames(&segment, end, size, last)?;
+        let exact = footer.is_some();
+        self.frames(&Frames { segment: &segment, end, exact, size, last })?;
+        if self.lost {
+            self.lossy.push(ordinal);
+        }
         self.check_end(&segment, footer.as_ref(), sealed.as_ref());
         self.check_facts(&segment, bytes, footer.as_ref(), sealed.as_ref());
         if let Some(footer) = &footer {
             self.check_table(&segment, footer)?;
+            self.padding(&segment, footer.frames_end, footer.table_offset)?;
         }
         Ok(Some(segment.header))
     }
@@ -111,108 +101,53 @@ impl Verifier<'_> {
         }
     }
 
+    /// Whether its records can be taken for those that should be here.
     fn check_header(
         &mut self,
         segment: &SegmentFile,
         ordinal: u64,
         previous: Option<&SegmentHeader>,
-    ) {
+    ) -> bool {
         let header = &segment.header;
         let place = (Some(ordinal), Some(0), None);
-        let mut check = |what: &str, expected: String, found: String| {
-            if expected != found {
-                self.findings.push(super::Finding {
-                    file: segment.path.clone(),
-                    segment: place.0,
-                    offset: place.1,
-                    seq: place.2,
-                    what: what.to_owned(),
-                    expected,
-                    found,
-                });
-            }
-        };
-        check("log id", self.log_id.to_string(), header.log_id.to_string());
-        check("ordinal", ordinal.to_string(), header.ordinal.to_string());
+        let own = (header.log_id, header.ordinal) == (self.log_id, ordinal);
+        // What should be here and is not may still be known by its hashes.
+        let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal);
+        let first = TreeSize::new(sealed.map_or(header.first.get(), |sealed| sealed.first));
+        if own && self.frontier.size() < first {
+            self.substitute(first);
+        }
+        let text = |value: &dyn std::fmt::Display| value.to_string();
+        let mut pairs = vec![
+            ("log id", text(&self.log_id), text(&header.log_id)),
+            ("ordinal", text(&ordinal), text(&header.ordinal)),
+            ("stream", text(&Stream::Main.code()), text(&header.stream.code())),
+            ("hash", text(&self.frontier.algorithm()), text(&header.algorithm)),
+        ];
         if !self.tree_lost {
             let (size, root) = (self.frontier.size(), self.frontier.root());
-            check("first record", size.to_string(), header.first.to_string());
-            check("root at the start", root.to_string(), header.start_root.to_string());
+            pairs.push(("first record", text(&size), text(&header.first)));
+            pairs.push(("root at the start", text(&root), text(&header.start_root)));
         }
         if let Some(previous) = previous {
-            check("predecessor", previous.digest().to_string(), header.previous.to_string());
+            pairs.push(("predecessor", text(&previous.digest()), text(&header.previous)));
+        } else if ordinal == 1 {
+            pairs.push(("predecessor", text(&Hash::ZERO), text(&header.previous)));
         }
-    }
-
-    fn frames(
-        &mut self,
-        segment: &SegmentFile,
-        end: u64,
-        size: Option<TreeSize>,
-        last: bool,
-    ) -> Result<()> {
-        let align = segment.header.frame_align;
-        let (open, mut end) = (size.is_none(), end);
-        let mut at = Position { offset: segment.header.first_frame(), size: segment.header.first };
-        let (mut scratch, mut reported) = (Scratch::new(), 0);
-        self.padding(segment, header::LEN as u64, at.offset)?;
-        while at.offset < end && size.is_none_or(|size| at.size < size) {
-            let mut frame = frame_below(segment, at, end)?;
-            let mut next = None;
-            if frame.is_err() {
-                next = scan::next_frame(segment, at, end)?;
-                if open {
-                    // A writer may have been at it: its frames are whole by now.
-                    end = end.max(segment.file_len()?);
-                    frame = frame_below(segment, at, end)?;
-                }
-            }
-            // Beyond what is durable a writer, or a crash, may have left half a frame.
-            let judged = !open || at.size < self.durable && last;
-            match frame {
-                Ok(frame) => {
-                    let body = match scan::body(segment, &frame, &mut scratch) {
-                        Err(error @ Error::Corrupt { .. }) => {
-                            self.finding_of(error);
-                            return self.substitute_to(size, last);
-                        }
-                        body => body?,
-                    };
-                    let after = frame.next(align);
-                    let whole = judged || scan::records(segment, &frame, body, |_, _| ()).is_ok();
-                    if !whole && scan::next_frame(segment, after, end)?.is_none() {
-                        break;
-                    }
-                    self.records(segment, &frame, body);
-                    at = after;
-                    self.padding(segment, frame.offset + frame.header.frame_len(), at.offset)?;
-                }
-                Err(damage) => {
-                    // Unsealed segments end where no whole frame follows, unless more
-                    // was durable.
-                    if next.is_none() && !judged {
-                        break;
-                    }
-                    self.damaged_frame(segment, at, &damage);
-                    let Some(next) = next else { return self.substitute_to(size, last) };
-                    self.substitute(next.size);
-                    at = next;
-                }
-            }
-            if at.offset - reported >= REPORT_EVERY {
-                reported = at.offset;
-                let bytes_done = self.counts.bytes + at.offset;
-                (self.progress)(Progress { bytes_done, bytes_total: self.bytes_total });
+        if self.not_read.is_some_and(|not_read| not_read.segments + 1 == ordinal) {
+            self.last_anchor = header.last_anchor;
+        }
+        // Anchors in damaged segments before it were not met.
+        if self.lossy.is_empty() && !self.tree_lost {
+            pairs.push(("newest anchor", text(&self.last_anchor), text(&header.last_anchor)));
+        }
+        for (what, expected, found) in pairs {
+            if expected != found {
+                self.finding(&segment.path, place, what, expected, found);
             }
         }
-        let expected = self.least(size, last);
-        if at.size < expected {
-            let place = (Some(segment.header.ordinal), Some(at.offset), Some(at.size.next_seq()));
-            let found = format!("the end after {}", at.size);
-            let expected = format!("{expected} records by its end");
-            self.finding(&segment.path, place, "segment", expected, found);
-        }
-        self.substitute_to(size, last)
+        let follows = self.tree_lost || self.frontier.size() == header.first;
+        own && follows && header.algorithm == self.frontier.algorithm()
     }
 
     /// What footer and catalog say of a sealed segment, against its records.
@@ -236,8 +171,7 @@ impl Verifier<'_> {
             if whole(footer.count) {
                 pairs.push(("times in the footer", nanos(&self.times), nanos(&footer.times)));
                 let (found, expected) = (footer.last_anchor.get(), self.last_anchor.get());
-                // Anchors in damaged segments before it were not met.
-                if self.findings.is_empty() {
+                if self.lossy.is_empty() && !self.tree_lost {
                     numbers.push(("newest anchor in the footer", expected, found));
                 }
             } else if !self.lost {
@@ -245,6 +179,20 @@ impl Verifier<'_> {
             }
         }
         if let Some(sealed) = sealed {
+            if let Some(footer) = footer {
+                let roots = (footer.index_root, Hash::from_bytes(sealed.index_root));
+                if roots.0 != roots.1 {
+                    let (expected, found) = (roots.1.to_string(), roots.0.to_string());
+                    let place = (Some(segment.header.ordinal), Some(footer.table_offset), None);
+                    self.finding(&segment.path, place, "index root", expected, found);
+                }
+                if footer.keep_until.as_nanos() != sealed.keep_until {
+                    let expected = Timestamp::from_nanos(sealed.keep_until).to_string();
+                    let place = (Some(segment.header.ordinal), Some(footer.table_offset), None);
+                    let found = footer.keep_until.to_string();
+                    self.finding(&segment.path, place, "time to keep it", expected, found);
+                }
+            }
             numbers.push(("first record in the catalog", first, sealed.first));
             numbers.push(("bytes in the catalog", bytes, sealed.bytes));
             if whole(sealed.count) {
@@ -267,32 +215,6 @@ impl Verifier<'_> {
         }
     }
 
-    /// Records that must be there by the end of a segment.
-    fn least(&self, size: Option<TreeSize>, last: bool) -> TreeSize {
-        size.unwrap_or(if last { self.durable } else { TreeSize::ZERO })
-    }
-
-    fn substitute_to(&mut self, size: Option<TreeSize>, last: bool) -> Result<()> {
-        self.substitute(self.least(size, last));
-        Ok(())
-    }
-
-    /// What lies between frames is zeros.
-    fn padding(&mut self, segment: &SegmentFile, from: u64, to: u64) -> Result<()> {
-        let len = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-        if len == 0 {
-            return Ok(());
-        }
-        let mut scratch = Scratch::new();
-        let bytes = segment.read_up_to(from, len, &mut scratch)?;
-        if let Some(at) = bytes.iter().position(|byte| *byte != 0) {
-            let place = (Some(segment.header.ordinal), Some(from + at as u64), None);
-            let found = format!("{:02x}", bytes[at]);
-            self.finding(&segment.path, place, "padding between frames", "zeros", found);
-        }
-        Ok(())
-    }
-
     /// The waypoint table, against where the records were met.
     fn check_table(&mut self, segment: &SegmentFile, footer: &SegmentFooter) -> Result<()> {
         let len = footer.table_count as usize * crate::format::layout::waypoint::LEN;
@@ -308,101 +230,6 @@ impl Verifier<'_> {
         let expected = format!("crc {:08x}, and the places of the records", footer.table_crc);
         self.finding(&segment.path, place, "waypoint table", expected, format!("crc {crc:08x}"));
         Ok(())
-    }
-
-    fn damaged_frame(&mut self, segment: &SegmentFile, at: Position, damage: &FormatError) {
-        let seq = at.size.next_seq();
-        let place = (Some(segment.header.ordinal), Some(at.offset), Some(seq));
-        self.damage(&segment.path, place, damage.clone());
-    }
-
-    /// Bytes that are not what the format says.
-    fn damage(&mut self, path: &Path, place: super::Place, error: FormatError) {
-        let (what, expected, found) = match error {
-            FormatError::Mismatch { what, expected, found } => (what, expected, found),
-            FormatError::Newer { what, found } => {
-                (what, format!("format version {FORMAT_VERSION}"), found.to_string())
-            }
-        };
-        self.finding(path, place, what, expected, found);
-    }
-
-    fn records(&mut self, segment: &SegmentFile, frame: &FrameAt, bytes: &[u8]) {
-        let context = segment.context();
-        let mut at = 0;
-        for n in 0..u64::from(frame.header.count) {
-            let seq = Seq::new(frame.header.first.get() + n);
-            let offset = frame.body() + at as u64;
-            let rest = bytes.get(at..).unwrap_or_default();
-            let checked = RawRecord::take(rest).and_then(|raw| raw.check(&context, seq));
-            let place = (Some(segment.header.ordinal), Some(offset), Some(seq));
-            if (seq.get() - segment.header.first.get()).is_multiple_of(STRIDE) {
-                self.waypoints.push(Waypoint::at(frame.offset, offset));
-            }
-            match checked {
-                Ok(record) => {
-                    self.record(segment, place, &record);
-                    let leaf = record.leaf(segment.header.algorithm);
-                    self.push(leaf, Some((&segment.path, place)));
-                    self.counts.records += 1;
-                    self.met += 1;
-                }
-                Err(error) => {
-                    self.damage(&segment.path, place, error);
-                    self.substitute(TreeSize::new(seq.get() + 1));
-                }
-            }
-            match stored_len(rest) {
-                Ok(len) if len <= rest.len() => at += len,
-                // Its length is damaged: the rest of the frame cannot be told apart.
-                _ => return self.substitute(frame.header.end()),
-            }
-        }
-        if at != bytes.len() {
-            let place = (Some(segment.header.ordinal), Some(frame.body() + at as u64), None);
-            let found = format!("{} more bytes", bytes.len() - at);
-            self.finding(&segment.path, place, "frame", "its end", found);
-        }
-    }
-
-    /// The bodies of a record, and what an anchor binds.
-    fn record(&mut self, segment: &SegmentFile, place: super::Place, record: &CheckedRecord<'_>) {
-        let decoded = match RecordKind::from_code(record.head.kind) {
-            Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
-                .and_then(|envelope| {
-                    self.times.add(record.head.recorded_at, envelope.occurred_at);
-                    body::decode_payload_strict(record.payload()).map(|_| ())
-                })
-                .map_err(|error| error.to_string()),
-            Some(RecordKind::Anchor) => decode_anchor(record).map(|anchor| {
-                self.times.add(record.head.recorded_at, record.head.recorded_at);
-                self.last_anchor = TreeSize::new(record.head.seq.get().saturating_add(1));
-                self.anchors.push((segment.path.clone(), record.head.seq, anchor));
-            }),
-            None => Err(format!("record kind {}", record.head.kind)),
-        };
-        if let Err(found) = decoded {
-            self.finding(&segment.path, place, "bodies", "those of an event", found);
-        }
-    }
-
-    /// Uses the stored leaves of records that are damaged, so that what follows can still
-    /// be checked.
-    fn substitute(&mut self, up_to: TreeSize) {
-        self.lost |= self.tree_lost || self.frontier.size() < up_to;
-        while !self.tree_lost && self.frontier.size() < up_to {
-            let seq = self.frontier.size().next_seq();
-            let Some(leaf) = self.stored.leaf(seq) else {
-                self.tree_lost = true;
-                let what = "tree above the damage";
-                let dir = self.dir.to_owned();
-                let expected = format!("records {seq} to {}, or their hashes", up_to.get() - 1);
-                let found = "neither: no root from here on can be compared";
-                self.finding(&dir, (None, None, Some(seq)), what, expected, found);
-                return;
-            };
-            self.push(leaf, None);
-        }
     }
 
     fn check_end(

@@ -1,13 +1,13 @@
-//! `bulla prove`: write a file that proves one record to a stranger.
+//! `bulla prove`: write a file that proves something of the log to a stranger.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use bulla::LogReader;
 use bulla::checkpoint::UnverifiedCheckpoint;
-use bulla::proof::Disclosure;
-use bulla::seq::Seq;
+use bulla::proof::{Disclosure, ViaCatalog};
+use bulla::seq::{Seq, TreeSize};
+use bulla::{Error, LogReader};
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -15,26 +15,50 @@ use crate::{cells, keys, places};
 
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   bulla prove ./audit 41 -o login.tlog-proof --withhold-payload
+  bulla prove ./audit 41 57 60 -o logins.bulla-bundle
+  bulla prove ./audit 57 -o login.tlog-proof --after monday.checkpoint
+  bulla prove ./audit --from monday.checkpoint -o since-monday.bulla-consistency
+  bulla prove ./audit --state segment/0000000000000001 -o sealed.bulla-catalog-proof
 
 The file holds the record, the hashes that lead from it to a checkpoint, and the
-checkpoint. With --withhold-payload it shows who did what to what and when, but not the
-address, user agent, e-mail, values and details.")]
+checkpoint; several records share them in a bundle. With --withhold-payload it shows who
+did what to what and when, but not the address, user agent, e-mail, values and details.")]
 pub(crate) struct Prove {
     /// The log
     dir: PathBuf,
-    /// The position of the record, from 0
-    seq: Seq,
+    /// The positions of the records, from 0; of several, a bundle is made
+    #[arg(required_unless_present_any = ["from", "catalog", "state"])]
+    seqs: Vec<Seq>,
     /// The proof file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Prove the record without showing its payload
+    /// Prove without showing payloads
     #[arg(long)]
     withhold_payload: bool,
     /// Prove it against this checkpoint [default: the latest published one]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Prove also that the records came after this checkpoint
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "catalog", "state"])]
+    after: Option<PathBuf>,
+    /// Prove that nothing was altered since this checkpoint: its file, or the size of one
+    /// that was published
+    #[arg(long, value_name = "SIZE|FILE", conflicts_with_all = ["seqs", "catalog", "state"])]
+    from: Option<String>,
+    /// Prove this record of the log's own history
+    #[arg(long, value_name = "N", conflicts_with_all = ["seqs", "state"])]
+    catalog: Option<Seq>,
+    /// Prove what is in force under this key of the log's state, or that nothing is
+    #[arg(long, value_name = "KEY", conflicts_with = "seqs")]
+    state: Option<String>,
+}
+
+/// What was written.
+struct Written {
+    what: String,
+    text: String,
 }
 
 impl Prove {
@@ -45,25 +69,19 @@ impl Prove {
             None => self.latest(&reader)?,
         };
         let size = checkpoint.dangerously_unverified().head().size;
-        if !size.covers(self.seq) {
+        if let Some(seq) = self.seqs.iter().find(|seq| !size.covers(**seq)) {
             bail!(
-                "record {} came after the checkpoint, which covers {}; run `bulla checkpoint {} \
+                "record {seq} came after the checkpoint, which covers {}; run `bulla checkpoint {} \
                  --key FILE` first",
-                self.seq,
                 cells::counted(size.get(), "record"),
                 self.dir.display()
             );
         }
-        let disclosure = match self.withhold_payload {
-            true => Disclosure::WithholdPayload,
-            false => Disclosure::Whole,
-        };
-        let text = reader.prove(self.seq, &checkpoint, disclosure)?.to_text();
+        let Written { what, text } = self.prove(&reader, &checkpoint)?;
         places::write_file(&self.output, &text)?;
         writeln!(
             io::stderr(),
-            "bulla: record {} proved under the checkpoint of {} in {} ({} bytes)",
-            self.seq,
+            "bulla: {what} proved under the checkpoint of {} in {} ({} bytes)",
             cells::counted(size.get(), "record"),
             self.output.display(),
             text.len()
@@ -71,10 +89,87 @@ impl Prove {
         Ok(Verdict::Fine)
     }
 
+    fn prove(&self, reader: &LogReader, checkpoint: &UnverifiedCheckpoint) -> Result<Written> {
+        let disclosure = match self.withhold_payload {
+            true => Disclosure::WithholdPayload,
+            false => Disclosure::Whole,
+        };
+        if let Some(from) = &self.from {
+            let older = self.older(reader, from)?;
+            let size = older.dangerously_unverified().head().size.get();
+            let what = format!("that the first {} are unaltered", cells::counted(size, "record"));
+            let text = reader.prove_consistency(&older, checkpoint)?.to_text();
+            return Ok(Written { what, text });
+        }
+        if let Some(seq) = self.catalog {
+            let text = reader.prove_catalog_record(seq, checkpoint, disclosure)?.to_text();
+            return Ok(Written { what: format!("record {seq} of the catalog"), text });
+        }
+        if let Some(key) = &self.state {
+            let text = reader.prove_state_entry(key, checkpoint)?.to_text();
+            return Ok(Written { what: format!("what is in force under {key:?}"), text });
+        }
+        self.records(reader, checkpoint, disclosure)
+    }
+
+    fn records(
+        &self,
+        reader: &LogReader,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<Written> {
+        let snapshot = reader.snapshot_with_tree()?;
+        let appended_after = match &self.after {
+            Some(file) => {
+                let earlier = keys::checkpoint(file)?;
+                self.check_comes_after(file, &earlier)?;
+                Some(snapshot.appended_after(&earlier, checkpoint)?)
+            }
+            None => None,
+        };
+        let via_catalog = via_catalog(reader, checkpoint)?;
+        if let [seq] = self.seqs[..] {
+            let mut proof = snapshot.prove(seq, checkpoint, disclosure)?;
+            let mut extra = proof.read_extra()?;
+            (extra.appended_after, extra.via_catalog) = (appended_after, via_catalog);
+            proof.set_extra(&extra);
+            return Ok(Written { what: format!("record {seq}"), text: proof.to_text() });
+        }
+        let mut bundle = snapshot.prove_many(&self.seqs, checkpoint, disclosure)?;
+        (bundle.extra.appended_after, bundle.extra.via_catalog) = (appended_after, via_catalog);
+        let what = cells::counted(bundle.records.len() as u64, "record");
+        Ok(Written { what, text: bundle.to_text() })
+    }
+
+    fn check_comes_after(&self, file: &Path, earlier: &UnverifiedCheckpoint) -> Result<()> {
+        let size = earlier.dangerously_unverified().head().size;
+        match self.seqs.iter().find(|seq| size.covers(**seq)) {
+            Some(seq) => bail!(
+                "{}: this checkpoint covers record {seq} already, so it cannot show that the \
+                 record came after it",
+                file.display()
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// The checkpoint that `--from` names.
+    fn older(&self, reader: &LogReader, from: &str) -> Result<UnverifiedCheckpoint> {
+        let Ok(size) = from.parse::<TreeSize>() else { return keys::checkpoint(Path::new(from)) };
+        match reader.checkpoint_of(size)? {
+            Some(checkpoint) => Ok(checkpoint),
+            None => bail!(
+                "no checkpoint of {} was published; {}/checkpoints holds those that were",
+                cells::counted(size.get(), "record"),
+                self.dir.display()
+            ),
+        }
+    }
+
     /// The latest published checkpoint: it covers more than every earlier one.
     fn latest(&self, reader: &LogReader) -> Result<UnverifiedCheckpoint> {
-        if !reader.size().covers(self.seq) {
-            reader.get(self.seq)?; // says how many there are
+        if let Some(seq) = self.seqs.iter().find(|seq| !reader.size().covers(**seq)) {
+            reader.get(*seq)?; // says how many there are
         }
         match reader.latest_checkpoint()? {
             Some(checkpoint) => Ok(checkpoint),
@@ -83,5 +178,21 @@ impl Prove {
                 self.dir.display()
             ),
         }
+    }
+}
+
+/// Witnesses know no BLAKE3 heads: a proof under one carries the head as the catalog has it,
+/// up to the newest checkpoint of the catalog.
+fn via_catalog(
+    reader: &LogReader,
+    checkpoint: &UnverifiedCheckpoint,
+) -> Result<Option<ViaCatalog>> {
+    let Some(size) = reader.catalog_checkpoint_sizes()?.pop() else { return Ok(None) };
+    let Some(covering) = reader.catalog_checkpoint_of(size)? else { return Ok(None) };
+    match reader.via_catalog(checkpoint, &covering) {
+        Ok(via) => Ok(Some(via)),
+        // The newest one was signed before the head was recorded.
+        Err(Error::Proof { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use bulla::{Finding, Report, VerifyOptions};
 use clap::Args;
+use indicatif::ProgressBar;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
@@ -16,11 +18,16 @@ use crate::{cells, keys, progress};
 Examples:
   bulla verify ./audit
   bulla verify ./audit --checkpoint kept-elsewhere.checkpoint --pubkey audit.key.pub
+  bulla verify ./audit --since verified-last-month.checkpoint --pubkey audit.key.pub
 
 Changes nothing, works while a service has the log open, and goes on after a finding.
 Without --checkpoint the log is checked against itself and the checkpoints in it: whoever
 holds the key could have rewritten all of them. A checkpoint that was kept elsewhere shows
-that too.")]
+that too. With --since only what came after such a checkpoint is read; that the older bytes
+have not rotted since is then not looked at.
+
+A warning is something that a crash may leave as well, or damage of a file that the next
+opening makes anew; it does not change the exit status.")]
 pub(crate) struct Verify {
     /// The log
     dir: PathBuf,
@@ -30,6 +37,16 @@ pub(crate) struct Verify {
     /// The log's verifying key (NAME+ID+BASE64), or a file with it: signatures are checked
     #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
+    /// A checkpoint that was kept when everything before it had been verified: only what
+    /// came later is read
+    #[arg(long, value_name = "FILE", requires = "pubkey")]
+    since: Option<PathBuf>,
+    /// Check in so many threads [default: as many as the machine runs at a time]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Show no progress bar (there is none either when standard error is no terminal)
+    #[arg(long)]
+    no_progress: bool,
     #[command(flatten)]
     shown: Shown,
 }
@@ -91,15 +108,28 @@ impl Verify {
         if let Some(file) = &self.checkpoint {
             options = options.checkpoint(keys::checkpoint(file)?);
         }
+        if let Some(file) = &self.since {
+            options = options.since(keys::checkpoint(file)?);
+        }
+        if let Some(threads) = self.threads {
+            options = options.threads(threads.into());
+        }
         if !self.dir.is_dir() {
             bail!("there is no log at {}: not a directory; check the path", self.dir.display());
         }
-        let report = verify_with_bar(&self.dir, &options)?;
-        self.show(&report)?;
+        let bar = if self.no_progress {
+            progress::hidden()
+        } else {
+            progress::over_bytes("verifying", 0)
+        };
+        progress::clear_on_interrupt(&bar);
+        let from = Instant::now();
+        let report = verify_with(&bar, &self.dir, &options)?;
+        self.show(&report, from.elapsed())?;
         Ok(if report.is_clean() { Verdict::Fine } else { Verdict::Failed })
     }
 
-    fn show(&self, report: &Report) -> Result<()> {
+    fn show(&self, report: &Report, took: Duration) -> Result<()> {
         let mut out = output::stdout();
         if self.shown.output != Format::Table {
             let mut listing = Listing::new(&mut out, self.shown.output);
@@ -108,42 +138,58 @@ impl Verify {
             }
             listing.finish()?;
             if self.shown.output == Format::Jsonl {
-                writeln!(out, "{}", json_summary(report))?;
+                writeln!(out, "{}", json_summary(report, took))?;
             }
             out.flush()?;
-            return Ok(());
+            return warn(report);
         }
         for finding in &report.findings {
             writeln!(out, "{}", cells::plain(&finding.to_string()))?;
         }
-        writeln!(out, "{}", self.summary(report))?;
+        for warning in &report.warnings {
+            writeln!(out, "warning: {}", cells::plain(&warning.to_string()))?;
+        }
+        writeln!(out, "{}", self.summary(report, took))?;
         out.flush()?;
         Ok(())
     }
 
-    fn summary(&self, report: &Report) -> String {
+    fn summary(&self, report: &Report, took: Duration) -> String {
         let read = format!(
-            "{} in {} ({}), {}{}, root {}",
+            "{} in {} ({}, {}), {}{}, root {}",
             cells::counted(report.records, "record"),
             cells::counted(report.segments, "segment"),
             cells::bytes(report.bytes),
+            rate(report, took),
             if report.given > 0 { "the given checkpoint and " } else { "" },
             self.checkpoints(report),
             report.head.root,
         );
+        let warned = match u64::try_from(report.warnings.len()).unwrap_or(u64::MAX) {
+            0 => String::new(),
+            warnings => format!(", {}", cells::counted(warnings, "warning")),
+        };
+        let skipped = report.not_read.map_or(String::new(), |not_read| {
+            format!(
+                "; not read again: {} in {}, verified before, which may have rotted since",
+                cells::counted(not_read.records, "record"),
+                cells::counted(not_read.segments, "segment"),
+            )
+        });
+        let read = format!("{read}{skipped}");
         if report.is_clean() {
-            let against = match self.checkpoint {
-                Some(_) => "consistent with the checkpoint you gave",
-                None => {
+            let against = match report.given {
+                0 => {
                     "consistent with itself; give --checkpoint to compare with one kept \
                          elsewhere"
                 }
+                _ => "consistent with the checkpoint you gave",
             };
-            return format!("clean: {read}; {against}");
+            return format!("clean{warned}: {read}; {against}");
         }
         let found = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
         format!(
-            "NOT CLEAN: {} in {read}; nothing was changed; keep this directory as it is and \
+            "NOT CLEAN: {}{warned} in {read}; nothing was changed; keep this directory as it is and \
              compare it with a backup",
             cells::counted(found, "finding")
         )
@@ -167,7 +213,10 @@ impl Verify {
 }
 
 /// The last line for programs: how it ended, whatever was found.
-fn json_summary(report: &Report) -> String {
+fn json_summary(report: &Report, took: Duration) -> String {
+    let not_read = report.not_read.map(|not_read| {
+        serde_json::json!({ "segments": not_read.segments, "records": not_read.records })
+    });
     serde_json::json!({
         "clean": report.is_clean(),
         "segments": report.segments,
@@ -179,6 +228,9 @@ fn json_summary(report: &Report) -> String {
         "given_checkpoints": report.given,
         "signatures": report.signatures,
         "findings": report.findings.len(),
+        "warnings": report.warnings.len(),
+        "not_read": not_read,
+        "seconds": took.as_secs_f64(),
     })
     .to_string()
 }
@@ -187,9 +239,27 @@ fn published(report: &Report) -> u64 {
     report.checkpoints.saturating_sub(report.given)
 }
 
+/// Warnings, where findings alone are listed.
+fn warn(report: &Report) -> Result<()> {
+    for warning in &report.warnings {
+        writeln!(std::io::stderr(), "warning: {}", cells::plain(&warning.to_string()))?;
+    }
+    Ok(())
+}
+
+/// How fast the segments were checked.
+fn rate(report: &Report, took: Duration) -> String {
+    #[allow(clippy::cast_precision_loss)] // for people
+    let bytes = report.bytes as f64;
+    format!("{:.2} GB/s", bytes / took.as_secs_f64().max(1e-9) / 1e9)
+}
+
 /// Verifies a log, with a progress bar.
 pub(super) fn verify_with_bar(dir: &Path, options: &VerifyOptions) -> Result<Report> {
-    let bar = progress::over_bytes("verifying", 0);
+    verify_with(&progress::over_bytes("verifying", 0), dir, options)
+}
+
+fn verify_with(bar: &ProgressBar, dir: &Path, options: &VerifyOptions) -> Result<Report> {
     let report = bulla::verify(dir, options, &mut |at| {
         bar.set_length(at.bytes_total);
         bar.set_position(at.bytes_done);

@@ -1,110 +1,98 @@
 //! `bulla verify-proof`: check a proof file, offline.
 
-use std::io::{self, Write};
+mod told;
+mod verdict;
+
+use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bulla::Trust;
-use bulla::checkpoint::VerifiedCheckpoint;
-use bulla::proof::{Disclosure, PROOF_LEN_MAX, TlogProof, VerifiedRecord};
+use bulla::proof::{
+    BUNDLE_LEN_MAX, Bundle, CatalogProof, ConsistencyProof, TlogProof, VerifiedBundle,
+    VerifiedCatalogProof, VerifiedConsistency, VerifiedRecord,
+};
+use bulla::witness::{POLICY_LEN_MAX, Policy};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Format, Shown};
-use crate::{cells, keys, places, records};
+use crate::{keys, places};
 
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   bulla verify-proof login.tlog-proof --pubkey audit.key.pub
 
-Needs no log and no network. Get the verifying key from somebody you trust, not from
-whoever gave you the proof.")]
+Takes every file that `bulla prove` writes. Needs no log and no network. Get the
+verifying key from somebody you trust, not from whoever gave you the proof.")]
 pub(crate) struct VerifyProof {
     /// The proof file
     file: PathBuf,
     /// The log's verifying key (NAME+ID+BASE64), or a file with it; more for witnesses
     #[arg(long, value_name = "VKEY|FILE", required = true)]
     pubkey: Vec<String>,
+    /// Believe only what this policy's quorum of witnesses cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
     shown: Shown,
 }
 
+/// What a file was found to prove.
+enum Proved {
+    Record(Box<VerifiedRecord>),
+    Bundle { proved: Box<VerifiedBundle>, note: Option<String> },
+    Consistency(Box<VerifiedConsistency>),
+    Catalog(Box<VerifiedCatalogProof>),
+}
+
 impl VerifyProof {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let trust = Trust::in_keys(keys::verifying_keys(&self.pubkey)?);
-        let bytes = places::read_small(&self.file, PROOF_LEN_MAX as u64)?;
-        let not_proved = |reason: &dyn std::fmt::Display| {
-            NotProved(format!("{}: {reason}", self.file.display()))
-        };
-        let proof = TlogProof::parse(&bytes).map_err(|error| not_proved(&error))?;
-        let proved = proof.verify_record(&trust).map_err(|error| not_proved(&error))?;
+        let trust = self.trust()?;
+        let bytes = places::read_small(&self.file, BUNDLE_LEN_MAX as u64)?;
+        let proved = check(&bytes, &trust)
+            .map_err(|reason| NotProved(format!("{}: {reason}", self.file.display())))?;
         let mut out = output::stdout();
         match self.shown.output {
-            Format::Table => explain(&mut out, &proved)?,
-            Format::Jsonl => writeln!(out, "{}", json(&proved))?,
+            Format::Table => told::tell(&mut out, &proved)?,
+            Format::Jsonl => verdict::write(&mut out, &proved)?,
             Format::Csv => bail!("a verdict has no CSV: choose table or jsonl"),
         }
         out.flush()?;
         Ok(Verdict::Fine)
     }
-}
 
-/// Says in plain words what was proved, and what was not.
-fn explain(out: &mut impl Write, proved: &VerifiedRecord) -> io::Result<()> {
-    let (record, checkpoint) = (proved.record(), proved.inclusion().checkpoint());
-    let head = checkpoint.head();
-    writeln!(out, "PROVED: the log holds this record, unaltered since the checkpoint was signed.")?;
-    writeln!(out)?;
-    records::show_event(out, &record.event)?;
-    writeln!(out)?;
-    let hash = checkpoint.algorithm().name();
-    let records = cells::counted(head.size.get(), "record");
-    let mut lines = vec![
-        ("log", format!("{} (id {})", checkpoint.origin(), proved.log_id())),
-        ("position", format!("record {} of the first {records}", record.seq)),
-        ("recorded at", format!("{}, as the log claims", record.recorded_at)),
-        ("leaf hash", record.leaf_hash.to_string()),
-        ("checkpoint", format!("size {}, root {} ({hash})", head.size, head.root)),
-    ];
-    for key in checkpoint.signers() {
-        lines.push(("signed by", format!("{} (key id {})", key.name(), key.id())));
-    }
-    lines.push(("payload", payload(proved.disclosure()).to_owned()));
-    output::facts(out, &lines)
-}
-
-fn payload(disclosure: Disclosure) -> &'static str {
-    match disclosure {
-        Disclosure::Whole => "shown, and part of what was proved",
-        Disclosure::WithholdPayload => {
-            "withheld: other fields than those above (address, user agent, e-mail, reason, tags, \
-             values, details) are not in this file"
-        }
+    fn trust(&self) -> Result<Trust> {
+        let trust = Trust::in_keys(keys::verifying_keys(&self.pubkey)?);
+        let Some(file) = &self.policy else { return Ok(trust) };
+        let bytes = places::read_small(file, POLICY_LEN_MAX as u64)?;
+        let policy = Policy::parse(&bytes).with_context(|| file.display().to_string())?;
+        Ok(trust.with_witnesses(policy))
     }
 }
 
-fn json(proved: &VerifiedRecord) -> String {
-    let checkpoint: &VerifiedCheckpoint = proved.inclusion().checkpoint();
-    let head = checkpoint.head();
-    let signers: Vec<String> = checkpoint.signers().iter().map(ToString::to_string).collect();
-    let verdict = serde_json::json!({
-        "proved": true,
-        "origin": checkpoint.origin(),
-        "log_id": proved.log_id().to_string(),
-        "payload": match proved.disclosure() {
-            Disclosure::Whole => "shown",
-            Disclosure::WithholdPayload => "withheld",
-        },
-        "checkpoint": {
-            "size": head.size.get(),
-            "root": head.root.to_string(),
-            "hash": checkpoint.algorithm().name(),
-            "signers": signers,
-        },
-    });
-    // The record as it is, byte for byte: not through a parsed value.
-    let verdict = verdict.to_string();
-    let open = verdict.strip_suffix('}').unwrap_or(&verdict);
-    format!("{open},\"record\":{}}}", proved.record().to_json())
+/// Reads the file as what its first line says it is, and checks it.
+fn check(bytes: &[u8], trust: &Trust) -> Result<Proved, String> {
+    let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is = |line: &str| first_line == line.as_bytes();
+    if is(Bundle::FIRST_LINE) {
+        let bundle = Bundle::parse(bytes).map_err(text)?;
+        let proved = Box::new(bundle.verify(trust).map_err(text)?);
+        return Ok(Proved::Bundle { proved, note: bundle.note });
+    }
+    if is(ConsistencyProof::FIRST_LINE) {
+        let proof = ConsistencyProof::parse(bytes).map_err(text)?;
+        return proof.verify(trust).map(Box::new).map(Proved::Consistency).map_err(text);
+    }
+    if is(CatalogProof::FIRST_LINE) {
+        let proof = CatalogProof::parse(bytes).map_err(text)?;
+        return proof.verify(trust).map(Box::new).map(Proved::Catalog).map_err(text);
+    }
+    let proof = TlogProof::parse(bytes).map_err(text)?;
+    proof.verify_record(trust).map(Box::new).map(Proved::Record).map_err(text)
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }

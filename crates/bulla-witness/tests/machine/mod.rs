@@ -30,7 +30,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(origin: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let log = Log::options().origin(origin).create(&dir.path().join("audit")).unwrap();
+        let log = Log::options().origin(origin).create(dir.path().join("audit")).unwrap();
         let key = dir.path().join("key");
         let signer = Signer::generate(&key, origin, HashAlgorithm::Sha256).unwrap();
         Machine { dir, log, signer }

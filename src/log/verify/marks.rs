@@ -1,0 +1,173 @@
+//! The mark file: where recovery would start must be a place that the records lead to.
+
+use std::path::PathBuf;
+
+use super::Verifier;
+use super::report::Finding;
+use crate::disk::{Open, read_exact_at};
+use crate::error::{Error, Result};
+use crate::format::mark::{Mark, SLOT_LEN};
+use crate::log::core::tree_dir;
+use crate::merkle::TreeHead;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::scan::Position;
+use crate::seq::TreeSize;
+
+/// A mark that was read, to be met while the segments are walked.
+#[derive(Clone, Debug)]
+pub(super) struct MetMark {
+    pub(super) mark: Mark,
+    /// Offset of its slot.
+    pub(super) slot: u64,
+    met: bool,
+}
+
+/// A slot that holds neither a mark of this log nor nothing.
+pub(super) struct BadSlot {
+    pub(super) offset: u64,
+    pub(super) found: String,
+    zeros: bool,
+}
+
+/// The marks, and what is wrong with the file.
+pub(super) struct Marks {
+    pub(super) path: PathBuf,
+    pub(super) marks: Vec<MetMark>,
+    pub(super) bad: Vec<BadSlot>,
+}
+
+impl Marks {
+    /// What is wrong with the file: a crash may have torn one slot, and a file that is
+    /// missing is made anew.
+    pub(super) fn oddities(&self) -> Vec<Finding> {
+        let finding = |bad: &BadSlot| {
+            let place = (None, Some(bad.offset), None);
+            let expected = "two slots, each with a mark of this log or not used".to_owned();
+            Finding::at(&self.path, place, "mark", expected, bad.found.clone())
+        };
+        self.bad.iter().map(finding).collect()
+    }
+
+    pub(super) fn newest(&self) -> Option<&Mark> {
+        self.marks.iter().map(|met| &met.mark).max_by_key(|mark| mark.generation)
+    }
+
+    pub(super) fn read(
+        dir: &std::path::Path,
+        options: &super::VerifyOptions,
+        log_id: crate::format::LogId,
+    ) -> Result<Self> {
+        let path = tree_dir(dir).join("mark");
+        let mut marks = Marks { path, marks: Vec::new(), bad: Vec::new() };
+        let (disk, path) = (&options.disk, &marks.path);
+        if !disk.exists(path).map_err(Error::io("look for", path))? {
+            marks.bad.push(BadSlot { offset: 0, found: "no file".to_owned(), zeros: false });
+            return Ok(marks);
+        }
+        let file = disk.open(path, Open::Read).map_err(Error::io("open", path))?;
+        let len = file.len().map_err(Error::io("stat", path))?;
+        let whole = 2 * SLOT_LEN as u64;
+        if len != 0 && len != whole {
+            let found = format!("{len} bytes");
+            marks.bad.push(BadSlot { offset: len.min(whole), found, zeros: false });
+        }
+        for slot in [0, SLOT_LEN as u64] {
+            let mut bytes = vec![0; SLOT_LEN];
+            if read_exact_at(&*file, &mut bytes, slot).is_err() {
+                continue; // the length tells
+            }
+            match Mark::decode(&bytes) {
+                Ok(mark) if mark.log_id == log_id => {
+                    marks.marks.push(MetMark { mark, slot, met: false });
+                }
+                Ok(mark) => {
+                    let found = format!("a mark of log {}", mark.log_id);
+                    marks.bad.push(BadSlot { offset: slot, found, zeros: false });
+                }
+                Err(error) => {
+                    let zeros = bytes.iter().all(|byte| *byte == 0);
+                    marks.bad.push(BadSlot { offset: slot, found: error.to_string(), zeros });
+                }
+            }
+        }
+        marks.first_mark_stands_alone();
+        let leaves = crate::tree::level_path(&tree_dir(dir), 0);
+        let hashed = disk.exists(&leaves).map_err(Error::io("look for", &leaves))?;
+        if len == 0 && hashed {
+            let found = "an empty file, beside hash files".to_owned();
+            marks.bad.push(BadSlot { offset: 0, found, zeros: false });
+        }
+        Ok(marks)
+    }
+
+    /// The first mark of a log is written to the second slot: the first one is zeros then.
+    fn first_mark_stands_alone(&mut self) {
+        let first = self.marks.first().is_some_and(|met| met.mark.generation == 1);
+        if first {
+            self.bad.retain(|bad| !(bad.offset == 0 && bad.zeros));
+        }
+    }
+}
+
+impl Verifier<'_> {
+    /// Compares a mark with what stands at its place, when the walk comes there.
+    pub(super) fn meet_marks(&mut self, segment: &SegmentFile, at: Position) {
+        let here = (segment.header.ordinal, at.offset);
+        let (mut wrong, mut fits) = (Vec::new(), false);
+        for met in &mut self.marks {
+            let mark = &met.mark;
+            if (mark.ordinal, mark.offset) != here || met.met {
+                continue;
+            }
+            met.met = true;
+            if self.lost || self.tree_lost || self.frontier.size() != at.size {
+                continue; // reported already
+            }
+            let (times, mut found) = (&self.times, Vec::new());
+            let mut check = |what: &str, same: bool| {
+                if !same {
+                    found.push(what.to_owned());
+                }
+            };
+            check("nonce", mark.nonce == segment.header.nonce);
+            let head = TreeHead { size: mark.frontier.size(), root: mark.frontier.root() };
+            check("size and peaks", head == self.frontier.head());
+            fits |= head == self.frontier.head();
+            if head.size > segment.header.first {
+                check("newest time", mark.last_recorded_at == times.recorded.1);
+                check("first time", mark.recorded_min == times.recorded.0);
+                check("times of events", mark.occurred == times.occurred);
+            }
+            check("newest anchor", mark.last_anchor == self.last_anchor);
+            wrong.extend(found.into_iter().map(|what| (met.slot, what)));
+        }
+        if fits {
+            self.settle_doubts(true);
+        }
+        for (slot, what) in wrong {
+            let path = tree_dir(self.dir).join("mark");
+            let expected = "what the records before it lead to";
+            let place = (None, Some(slot), None);
+            self.finding(&path, place, &format!("mark: {what}"), expected, "something else");
+        }
+    }
+
+    /// A mark that no walk came by.
+    pub(super) fn check_marks_met(&mut self) {
+        let size: TreeSize = self.frontier.size();
+        let reached = |met: &&MetMark| !met.met && met.mark.frontier.size() <= size;
+        let missed: Vec<MetMark> = self.marks.iter().filter(reached).cloned().collect();
+        for MetMark { mark, slot, .. } in missed {
+            // It was met unless records that it stands behind are gone, or were not read.
+            let lossy = self.lossy.contains(&mark.ordinal);
+            let skipped = self.not_read.is_some_and(|not_read| mark.ordinal <= not_read.segments);
+            if self.tree_lost || lossy || skipped {
+                continue;
+            }
+            let path = tree_dir(self.dir).join("mark");
+            let expected = format!("the end of a frame of segment {}", mark.ordinal);
+            let found = format!("offset {}, where none ends", mark.offset);
+            self.finding(&path, (None, Some(slot), None), "mark", expected, found);
+        }
+    }
+}
