@@ -23,7 +23,7 @@ use bulla::{Actor, Event, HashAlgorithm, Log, Resource, VerifyOptions};
 fn event(n: u64) -> Result<Event, Box<dyn Error>> {
     let event = Event::new(
         Actor::new("user", format!("user-{}", n % 997)),
-        if n % 3 == 0 { "invoice.update" } else { "invoice.read" },
+        if n.is_multiple_of(3) { "invoice.update" } else { "invoice.read" },
         Resource::new("invoice", format!("inv-{}", n * 7919 % 1_000_003)),
     );
     let details = format!("{{\"n\":{n},\"note\":\"{}\"}}", "x".repeat(usize::try_from(n % 160)?));
