@@ -24,7 +24,9 @@ fn named() -> BTreeSet<&'static str> {
     let quoted = DOCUMENT.split('`').skip(1).step_by(2);
     let is_name = |text: &&str| {
         text.matches('_').count() > 2
-            && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && text
+                .bytes()
+                .all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
     quoted.filter(is_name).collect()
 }
