@@ -23,7 +23,7 @@ fn options(disk: &SimDisk) -> LogOptions {
 
 /// A log of two records and an anchor, and its first checkpoint.
 fn signed_log(disk: &SimDisk) -> (Log, Signer, UnverifiedCheckpoint) {
-    let log = options(disk).create(&dir()).unwrap();
+    let log = options(disk).create(dir()).unwrap();
     log.append_batch(&[event(0), event(1)]).unwrap();
     let key = Path::new("/key");
     let signer =
@@ -53,7 +53,7 @@ fn published(disk: &SimDisk) -> UnverifiedCheckpoint {
 }
 
 fn reader(disk: &SimDisk) -> LogReader {
-    options(disk).open_read_only(&dir()).unwrap()
+    options(disk).open_read_only(dir()).unwrap()
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_crash_at_any_step_leaves_the_checkpoint_with_the_old_or_the_new_lines() {
             assert!(done.is_err() || found == new, "what was acknowledged is durable");
             both[usize::from(found == new)] = true;
             // And it works again, whatever was left behind.
-            let again = options(&disk).open_read_only(&dir()).unwrap();
+            let again = options(&disk).open_read_only(dir()).unwrap();
             assert_eq!(again.add_cosignatures(&checkpoint, &added).unwrap(), new);
             assert_eq!(published(&disk), new);
         }

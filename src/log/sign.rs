@@ -115,8 +115,7 @@ impl Core {
         let mut catalog = self.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
-        let size = catalog.size();
-        Ok(TreeHead { size, root: catalog.root_at(size)? })
+        catalog.head()
     }
 }
 

@@ -198,7 +198,9 @@ pub fn signer(disk: &SimDisk, algorithm: HashAlgorithm) -> Result<Signer, Error>
     if disk.exists(&key()).map_err(unusable)? {
         match Signer::load_on(Arc::clone(&shared), &key()) {
             // Its making was interrupted: the file is useless and was never used.
-            Err(Error::Proof { .. }) => disk.remove_file(&key()).map_err(unusable)?,
+            Err(Error::Proof { .. } | Error::Key { .. }) => {
+                disk.remove_file(&key()).map_err(unusable)?
+            }
             loaded => return loaded,
         }
     }
