@@ -17,6 +17,12 @@ use crate::failure::{NotProved, Verdict};
 use crate::{keys, output, places};
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  bulla key rotate ./audit --key ./audit-1.key --next ./audit-2.key
+  bulla key recovery ./audit --key ./audit-2.key --recovery /media/usb/audit.recovery
+  bulla key chain ./audit -o audit.keys
+  bulla key show audit.keys --pubkey audit-1.key.pub")]
 pub(crate) struct Key {
     #[command(subcommand)]
     change: Change,
@@ -195,6 +201,11 @@ impl Retire {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla key chain ./audit -o audit.keys
+
+Verifiers read it beside a key that they trust: `bulla key show`. Proofs carry it.")]
 struct Chain {
     /// The log; it may be in use
     dir: PathBuf,
