@@ -6,7 +6,7 @@ mod running;
 
 use std::fs;
 
-use running::{at, fine, jsonl, refused, sample, signed_log};
+use running::{at, fine, jsonl, refused, run, sample, signed_log};
 
 /// A log with two checkpoints: of 43 records, kept as `kept.checkpoint`, and a newer one.
 fn twice_signed() -> (tempfile::TempDir, String, String) {
@@ -113,4 +113,81 @@ fn a_blake3_proof_carries_its_head_in_the_catalog() {
         let told = fine(&["verify-proof", &file, "--pubkey", &format!("{key}.pub")]);
         assert!(told.contains("of example.com/audit/catalog, size"), "{told}");
     }
+}
+
+#[test]
+fn a_checkpoint_of_another_log_or_beyond_this_one_is_told_as_that() {
+    let (dir, log, _public) = twice_signed();
+    let (kept, file) = (at(dir.path(), "kept.checkpoint"), at(dir.path(), "proof"));
+    let (other, short) = (at(dir.path(), "other"), at(dir.path(), "short"));
+    for (log, origin) in [(&other, "example.com/other"), (&short, "example.com/audit")] {
+        fine(&["init", log, "--origin", origin]);
+        fine(&["append", log, "--actor", "u:a", "--action", "x.y", "--resource", "r"]);
+        fine(&["keygen", &format!("{log}.key"), "--log", log]);
+        fine(&["checkpoint", log, "--key", &format!("{log}.key")]);
+    }
+    for option in [&["--from"][..], &["0", "--after"], &["0", "--checkpoint"]] {
+        let prove = |log: &str, status| {
+            let arguments = [&["prove", log, "-o", &file], option, &[&kept]].concat();
+            refused(status, &arguments)
+        };
+        let told = prove(&other, 2);
+        assert!(told.contains("a checkpoint of example.com/audit, this log is"), "{told}");
+        let told = prove(&short, 1);
+        assert!(told.contains("covers 43 records, the log holds 2: rolled back"), "{told}");
+    }
+    assert!(!std::path::Path::new(&file).exists());
+    fine(&["prove", &log, "--from", &kept, "-o", &file]);
+}
+
+#[test]
+fn the_same_head_and_an_absence_are_told_as_that() {
+    let (dir, log, public) = twice_signed();
+    let file = at(dir.path(), "proof");
+    fine(&["prove", &log, "--from", "47", "-o", &file]);
+    let told = fine(&["verify-proof", &file, "--pubkey", &public]);
+    assert!(told.contains("the same head: nothing was added"), "{told}");
+    let said = |key: &str| run(&["prove", &log, "--state", key, "-o", &file]).stderr;
+    assert!(said("hold/none").contains("proved that nothing is in force under"));
+    assert!(said("log").contains("proved what is in force under"));
+}
+
+#[test]
+fn files_that_are_no_proofs_are_named() {
+    let (dir, log, public) = twice_signed();
+    let file = at(dir.path(), "file");
+    fine(&["prove", &log, "7", "-o", &file]);
+    let crlf = fs::read_to_string(&file).unwrap().replace('\n', "\r\n");
+    let key = fs::read_to_string(at(dir.path(), "audit.key")).unwrap();
+    let chain = fine(&["key", "chain", &log]);
+    let kept = fs::read_to_string(at(dir.path(), "kept.checkpoint")).unwrap();
+    let verifying = fs::read_to_string(&public).unwrap();
+    for (text, told) in [
+        (crlf.as_str(), "CRLF"),
+        (&key, "a private key"),
+        (&chain, "a key chain"),
+        (&kept, "a checkpoint"),
+        (&verifying, "a verifying key"),
+        ("", "an empty file"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let stderr = refused(1, &["verify-proof", &file, "--pubkey", &public]);
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
+
+#[test]
+fn a_policy_says_whose_proofs_are_believed() {
+    let (dir, log, public) = twice_signed();
+    let (file, policy) = (at(dir.path(), "proof"), at(dir.path(), "policy"));
+    fine(&["prove", &log, "7", "-o", &file]);
+    let vkey = fs::read_to_string(&public).unwrap();
+    fs::write(&policy, format!("log {vkey}quorum none\n")).unwrap();
+    fine(&["verify-proof", &file, "--policy", &policy]);
+    let (other_dir, ..) = twice_signed();
+    let vkey = fs::read_to_string(at(other_dir.path(), "audit.key.pub")).unwrap();
+    fs::write(&policy, format!("log {vkey}quorum none\n")).unwrap();
+    refused(1, &["verify-proof", &file, "--policy", &policy]);
+    fs::write(&policy, "quorum none\n").unwrap();
+    assert!(refused(2, &["verify-proof", &file, "--policy", &policy]).contains("names no log"));
 }

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::Trust;
+use bulla::{Trust, VerifyingKey};
 use bulla_cli::export::{self, CatalogLog, MainLog, Options, Source, Summary};
 use clap::Args;
 
-use crate::failure::Verdict;
+use crate::failure::{NotProved, Verdict};
 use crate::{cells, keys, output, places, progress};
 
 #[derive(Args)]
@@ -28,7 +28,8 @@ pub(crate) struct ExportTiles {
     dir: PathBuf,
     /// The directory to serve: empty, or an earlier export of this log
     out: PathBuf,
-    /// Publish no checkpoint that this verifying key (NAME+ID+BASE64, or a file) did not sign
+    /// Publish no checkpoint that neither this verifying key (NAME+ID+BASE64, or a file) nor one
+    /// before or after it in the log's key chain signed; may be repeated
     #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
     /// Export the catalog, the SHA-256 log in which a BLAKE3 log records its own heads
@@ -42,9 +43,9 @@ pub(crate) struct ExportTiles {
 impl ExportTiles {
     pub(crate) fn run(self) -> Result<Verdict> {
         let keys = keys::verifying_keys(&self.pubkey)?;
-        let trust = (!keys.is_empty()).then(|| Trust::in_keys(keys));
-        let options = Options { trust, recheck: self.recheck };
         places::check(&self.dir)?;
+        let trust = (!keys.is_empty()).then(|| self.trust(keys)).transpose()?;
+        let options = Options { trust, recheck: self.recheck };
         let source: Box<dyn Source> = match self.catalog {
             true => Box::new(CatalogLog::open(&self.dir)?),
             false => Box::new(MainLog::open(&self.dir)?),
@@ -60,6 +61,19 @@ impl ExportTiles {
         writeln!(out, "{}", self.told(&summary?))?;
         out.flush()?;
         Ok(Verdict::Fine)
+    }
+
+    /// Trust in the given keys, and in those before and after them in the log's key chain.
+    fn trust(&self, mut keys: Vec<VerifyingKey>) -> Result<Trust> {
+        let chain = places::reader(&self.dir)?.key_chain()?;
+        let told = |error| NotProved(format!("{}: {error}", self.dir.display()));
+        // Each statement is signed by the key that it introduces, and names the one before
+        // by its hash: a given key of this chain vouches for the chain from its beginning.
+        if !chain.is_empty() {
+            chain.verify(&keys, None).map_err(told)?;
+            keys.extend(chain.dangerously_unverified().next().map(|first| first.key.clone()));
+        }
+        Ok(Trust::in_keys(keys).with_key_chain(&chain).map_err(told)?)
     }
 
     fn told(&self, summary: &Summary) -> String {

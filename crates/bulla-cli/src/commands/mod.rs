@@ -50,9 +50,9 @@ pub(crate) enum Command {
     Checkpoint(checkpoint::Checkpoint),
     /// Cosign the checkpoints of other machines' logs, as a service
     Witness(witness::Witness),
-    /// Write a file that proves one record to a stranger
+    /// Write a file that proves records, or the log's growth, to a stranger
     Prove(prove::Prove),
-    /// Check a proof file: offline, with nothing but the log's public key
+    /// Check proofs: offline, with nothing but the log's public key
     VerifyProof(verify_proof::VerifyProof),
     /// Re-read and re-hash the whole log, and name everything that does not hold
     Verify(verify::Verify),

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::checkpoint::UnverifiedCheckpoint;
-use bulla::proof::{Disclosure, ViaCatalog};
+use bulla::proof::{CARRIED_KEY_CHAIN_LEN_MAX, CatalogClaim, Disclosure, ViaCatalog};
 use bulla::seq::{Seq, TreeSize};
 use bulla::{Error, LogReader};
 use clap::Args;
 
-use crate::failure::Verdict;
+use crate::failure::{NotProved, Verdict};
 use crate::{cells, keys, places};
 
 #[derive(Args)]
@@ -50,7 +50,8 @@ pub(crate) struct Prove {
     /// Prove this record of the log's own history
     #[arg(long, value_name = "N", conflicts_with_all = ["seqs", "state"])]
     catalog: Option<Seq>,
-    /// Prove what is in force under this key of the log's state, or that nothing is
+    /// Prove what is in force under this key of the log's state, or that nothing is: `log`,
+    /// `keys`, `key/VKEY`, `segment/ORDINAL` with the ordinal in 16 hexadecimal digits
     #[arg(long, value_name = "KEY", conflicts_with = "seqs")]
     state: Option<String>,
 }
@@ -65,7 +66,7 @@ impl Prove {
     pub(crate) fn run(self) -> Result<Verdict> {
         let reader = places::reader(&self.dir)?;
         let checkpoint = match &self.checkpoint {
-            Some(file) => keys::checkpoint(file)?,
+            Some(file) => own_checkpoint(&reader, file)?,
             None => self.latest(&reader)?,
         };
         let size = checkpoint.dangerously_unverified().head().size;
@@ -81,7 +82,7 @@ impl Prove {
         places::write_file(&self.output, &text)?;
         writeln!(
             io::stderr(),
-            "bulla: {what} proved under the checkpoint of {} in {} ({} bytes)",
+            "bulla: proved {what} under the checkpoint of {} in {} ({} bytes)",
             cells::counted(size.get(), "record"),
             self.output.display(),
             text.len()
@@ -106,8 +107,14 @@ impl Prove {
             return Ok(Written { what: format!("record {seq} of the catalog"), text });
         }
         if let Some(key) = &self.state {
-            let text = reader.prove_state_entry(key, checkpoint)?.to_text();
-            return Ok(Written { what: format!("what is in force under {key:?}"), text });
+            let proof = reader.prove_state_entry(key, checkpoint)?;
+            let what = match proof.statement.claim {
+                CatalogClaim::NotInForce { .. } => {
+                    format!("that nothing is in force under {key:?}")
+                }
+                _ => format!("what is in force under {key:?}"),
+            };
+            return Ok(Written { what, text: proof.to_text() });
         }
         self.records(reader, checkpoint, disclosure)
     }
@@ -121,7 +128,7 @@ impl Prove {
         let snapshot = reader.snapshot_with_tree()?;
         let appended_after = match &self.after {
             Some(file) => {
-                let earlier = keys::checkpoint(file)?;
+                let earlier = own_checkpoint(reader, file)?;
                 self.check_comes_after(file, &earlier)?;
                 Some(snapshot.appended_after(&earlier, checkpoint)?)
             }
@@ -132,11 +139,13 @@ impl Prove {
             let mut proof = snapshot.prove(seq, checkpoint, disclosure)?;
             let mut extra = proof.read_extra()?;
             (extra.appended_after, extra.via_catalog) = (appended_after, via_catalog);
+            extra.key_chain = key_chain(reader)?;
             proof.set_extra(&extra);
             return Ok(Written { what: format!("record {seq}"), text: proof.to_text() });
         }
         let mut bundle = snapshot.prove_many(&self.seqs, checkpoint, disclosure)?;
         (bundle.extra.appended_after, bundle.extra.via_catalog) = (appended_after, via_catalog);
+        bundle.extra.key_chain = key_chain(reader)?;
         let what = cells::counted(bundle.records.len() as u64, "record");
         Ok(Written { what, text: bundle.to_text() })
     }
@@ -155,7 +164,9 @@ impl Prove {
 
     /// The checkpoint that `--from` names.
     fn older(&self, reader: &LogReader, from: &str) -> Result<UnverifiedCheckpoint> {
-        let Ok(size) = from.parse::<TreeSize>() else { return keys::checkpoint(Path::new(from)) };
+        let Ok(size) = from.parse::<TreeSize>() else {
+            return own_checkpoint(reader, Path::new(from));
+        };
         match reader.checkpoint_of(size)? {
             Some(checkpoint) => Ok(checkpoint),
             None => bail!(
@@ -179,6 +190,50 @@ impl Prove {
             ),
         }
     }
+}
+
+/// Reads a checkpoint that was kept elsewhere, which must be of this log, and within it.
+fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<UnverifiedCheckpoint> {
+    let checkpoint = keys::checkpoint(file)?;
+    let claim = checkpoint.dangerously_unverified();
+    let (origin, own) = (claim.origin(), reader.origin());
+    let chain = reader.key_chain()?;
+    let is_former = || chain.dangerously_unverified().any(|former| former.origin == origin);
+    if origin != own && !is_former() {
+        bail!("{} is a checkpoint of {origin}, this log is {own}", file.display());
+    }
+    let (covers, holds) = (claim.head().size, reader.size());
+    if covers > holds {
+        return Err(NotProved(format!(
+            "{} covers {}, the log holds {}: rolled back, forked, or another log; keep {}, it is \
+             the evidence",
+            file.display(),
+            cells::counted(covers.get(), "record"),
+            cells::count(holds.get()),
+            file.display(),
+        ))
+        .into());
+    }
+    Ok(checkpoint)
+}
+
+/// The log's changes of keys, so that whoever trusts its first key believes a later one.
+fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
+    let chain = reader.key_chain()?;
+    if chain.is_empty() {
+        return Ok(None);
+    }
+    let text = chain.to_text().into_bytes();
+    if text.len() > CARRIED_KEY_CHAIN_LEN_MAX {
+        writeln!(
+            io::stderr(),
+            "bulla: the key chain ({} bytes) is too long for a proof to carry: give verifiers \
+             the one of `bulla key chain`, for --keys",
+            text.len()
+        )?;
+        return Ok(None);
+    }
+    Ok(Some(text))
 }
 
 /// Witnesses know no BLAKE3 heads: a proof under one carries the head as the catalog has it,

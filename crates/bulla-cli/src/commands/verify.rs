@@ -34,7 +34,8 @@ pub(crate) struct Verify {
     /// A checkpoint that was kept elsewhere: the log must still be what it says
     #[arg(long, value_name = "FILE", requires = "pubkey")]
     checkpoint: Option<PathBuf>,
-    /// The log's verifying key (NAME+ID+BASE64), or a file with it: signatures are checked
+    /// The log's verifying key (NAME+ID+BASE64), or a file with it: signatures are checked; may
+    /// be repeated
     #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
     /// A checkpoint that was kept when everything before it had been verified: only what
@@ -202,10 +203,11 @@ impl Verify {
             (_, 0) if self.pubkey.is_empty() => {
                 " (signatures not checked; --pubkey does)".to_owned()
             }
-            (_, 0) => " (none signed by the given key)".to_owned(),
+            (_, 0) => " (none signed by the given key or its successors)".to_owned(),
             (_, checked) => {
                 let checked = cells::count(checked);
-                format!(" ({checked} of {} signed by the given key)", report.checkpoints)
+                let all = cells::count(report.checkpoints);
+                format!(" ({checked} of {all} signed by the given key or its successors)")
             }
         };
         format!("{counted}{signed}")

@@ -2,17 +2,19 @@
 
 mod told;
 mod verdict;
+mod wrong_kind;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use bulla::Trust;
+use bulla::checkpoint::{CheckpointError, VerifyNoteError};
 use bulla::proof::{
     BUNDLE_LEN_MAX, Bundle, CatalogProof, ConsistencyProof, TlogProof, VerifiedBundle,
-    VerifiedCatalogProof, VerifiedConsistency, VerifiedRecord,
+    VerifiedCatalogProof, VerifiedConsistency, VerifiedRecord, VerifyRecordError,
 };
-use bulla::witness::{POLICY_LEN_MAX, Policy};
+use bulla::trust::TrustError;
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
@@ -24,17 +26,29 @@ use crate::{keys, places};
 Example:
   bulla verify-proof login.tlog-proof --pubkey audit.key.pub
 
+  bulla verify-proof login.tlog-proof --policy trusted.policy
+  bulla verify-proof since.bulla-consistency --pubkey audit.key.pub --keys audit.keys
+
 Takes every file that `bulla prove` writes. Needs no log and no network. Get the
-verifying key from somebody you trust, not from whoever gave you the proof.")]
+verifying key from somebody you trust, not from whoever gave you the proof.
+
+Any key that the log once had will do: proofs of records carry its changes of keys. Other
+proofs do not: give them with --keys, as `bulla key chain DIR` writes them. That file needs
+no trust, it counts as far as a key that you trust signed it.")]
 pub(crate) struct VerifyProof {
     /// The proof file
     file: PathBuf,
-    /// The log's verifying key (NAME+ID+BASE64), or a file with it; more for witnesses
-    #[arg(long, value_name = "VKEY|FILE", required = true)]
+    /// The log's verifying key (NAME+ID+BASE64), or a file with it; may be repeated, also for
+    /// witnesses
+    #[arg(long, value_name = "VKEY|FILE", required_unless_present = "policy")]
     pubkey: Vec<String>,
-    /// Believe only what this policy's quorum of witnesses cosigned
+    /// Believe only what this policy's quorum of witnesses cosigned; without --pubkey, the
+    /// policy's logs are those that are believed
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// The log's changes of keys, as `bulla key chain` writes them
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -64,11 +78,23 @@ impl VerifyProof {
     }
 
     fn trust(&self) -> Result<Trust> {
-        let trust = Trust::in_keys(keys::verifying_keys(&self.pubkey)?);
-        let Some(file) = &self.policy else { return Ok(trust) };
-        let bytes = places::read_small(file, POLICY_LEN_MAX as u64)?;
-        let policy = Policy::parse(&bytes).with_context(|| file.display().to_string())?;
-        Ok(trust.with_witnesses(policy))
+        let trust = self.pinned()?;
+        let Some(file) = &self.keys else { return Ok(trust) };
+        let learned = trust.with_key_chain(&keys::key_chain(file)?);
+        Ok(learned.map_err(|error| NotProved(format!("{}: {error}", file.display())))?)
+    }
+
+    fn pinned(&self) -> Result<Trust> {
+        let keys = keys::verifying_keys(&self.pubkey)?;
+        let Some(file) = &self.policy else { return Ok(Trust::in_keys(keys)) };
+        let policy = keys::policy(file)?;
+        if !keys.is_empty() {
+            return Ok(Trust::in_keys(keys).with_witnesses(policy));
+        }
+        if policy.logs().is_empty() {
+            bail!("{}: this policy names no log; give the log's key with --pubkey", file.display());
+        }
+        Ok(Trust::in_policy(policy))
     }
 }
 
@@ -89,10 +115,39 @@ fn check(bytes: &[u8], trust: &Trust) -> Result<Proved, String> {
         let proof = CatalogProof::parse(bytes).map_err(text)?;
         return proof.verify(trust).map(Box::new).map(Proved::Catalog).map_err(text);
     }
+    if let Some(kind) = wrong_kind::of(bytes) {
+        return Err(kind.to_owned());
+    }
     let proof = TlogProof::parse(bytes).map_err(text)?;
     proof.verify_record(trust).map(Box::new).map(Proved::Record).map_err(text)
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+/// What does not hold, and what may help.
+fn text(error: impl std::error::Error + 'static) -> String {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(found) = cause {
+        if let Some(VerifyRecordError::Proof(error)) = found.downcast_ref() {
+            cause = Some(error); // it names no source
+            continue;
+        }
+        if found.downcast_ref().is_some_and(is_by_unknown_key) {
+            return format!(
+                "{error}; if the log changed its keys, give its key chain with --keys (`bulla key \
+                 chain DIR`)"
+            );
+        }
+        cause = found.source();
+    }
     error.to_string()
+}
+
+/// Whether nobody signed whom the verifier knows.
+fn is_by_unknown_key(error: &TrustError) -> bool {
+    matches!(
+        error,
+        TrustError::Checkpoint(
+            CheckpointError::LogDidNotSign { .. }
+                | CheckpointError::Signature(VerifyNoteError::NoKnownSigner { .. })
+        )
+    )
 }

@@ -163,7 +163,8 @@ impl Run<'_> {
         }
         if let Some(trust) = &self.options.trust {
             trust.verify(&checkpoint).map_err(|error| {
-                conflict("a signature by a given key".into(), error.to_string())
+                let (expected, found) = expected_and_found(&error.to_string());
+                conflict(expected, found)
             })?;
         }
         Ok(checkpoint)
@@ -286,6 +287,13 @@ impl Run<'_> {
         }
         Ok(removed)
     }
+}
+
+/// What an error says that names both already.
+fn expected_and_found(error: &str) -> (String, String) {
+    let both = error.strip_prefix("expected ").and_then(|rest| rest.split_once(", found "));
+    let (expected, found) = both.unwrap_or(("a signature by a given key", error));
+    (expected.to_owned(), found.to_owned())
 }
 
 fn bundle_of(tile: TileId) -> Result<BundleId, ExportError> {

@@ -107,10 +107,14 @@ fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> 
 fn consistency(out: &mut impl Write, proved: &VerifiedConsistency) -> io::Result<()> {
     let (old, new) = (proved.older(), proved.newer());
     let first = cells::counted(old.head().size.get(), "record");
-    writeln!(
-        out,
-        "PROVED: between the two checkpoints the log only grew; its first {first} are unaltered."
-    )?;
+    match old.head() == new.head() {
+        true => writeln!(out, "PROVED: both checkpoints are of the same head: nothing was added.")?,
+        false => writeln!(
+            out,
+            "PROVED: between the two checkpoints the log only grew; its first {first} are \
+             unaltered."
+        )?,
+    }
     writeln!(out)?;
     let mut facts = vec![("log", new.origin().to_owned())];
     facts.push(("OLDER", String::new()));
