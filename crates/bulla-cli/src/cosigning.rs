@@ -67,10 +67,16 @@ impl Cosigning {
         let trust = self.trust(&reader, signed.as_ref().map(|(_, key)| *key))?;
         let published = self.collect(&reader, &checkpoint)?;
         let verdict = say_quorum(&trust, &published)?;
-        // Of a BLAKE3 log, what was signed is not what is cosigned.
-        let text = match signed {
-            Some((signed, _)) if reader.algorithm() != HashAlgorithm::Sha256 => signed.to_text(),
-            _ => published.to_text(),
+        let text = match reader.algorithm() {
+            HashAlgorithm::Sha256 => published.to_text(),
+            _ => {
+                say_where(dir, &published)?;
+                let newest = reader.latest_checkpoint()?;
+                let newest = newest.with_context(|| {
+                    format!("{}: the log published no checkpoint; give --key", dir.display())
+                })?;
+                newest.to_text()
+            }
         };
         Ok(Cosigned { text, verdict })
     }
@@ -129,6 +135,18 @@ fn consistency(reader: &LogReader, old: TreeSize, new: TreeSize) -> bulla::Resul
         HashAlgorithm::Sha256 => reader.consistency(old, new),
         _ => reader.catalog_tiles(new)?.consistency_from(old),
     }
+}
+
+/// Of a BLAKE3 log, what is shown is not what was cosigned.
+fn say_where(dir: &Path, published: &UnverifiedCheckpoint) -> Result<()> {
+    let size = published.dangerously_unverified().head().size.get();
+    let file = dir.join("checkpoints").join(format!("catalog-{size:016}.checkpoint"));
+    Ok(writeln!(
+        io::stderr(),
+        "bulla: the cosignatures stand under the checkpoint of the catalog, {}; proofs of this \
+         log's records carry it",
+        file.display()
+    )?)
 }
 
 fn say_quorum(trust: &Trust, published: &UnverifiedCheckpoint) -> Result<Verdict> {

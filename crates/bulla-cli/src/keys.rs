@@ -71,10 +71,9 @@ pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| path.display().to_string())
 }
 
-/// Refuses a key inside the log's directory.
+/// Refuses a key inside the log's directory, or inside another log's.
 pub(crate) fn outside(dir: &Path, key: &Path) -> Result<()> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if absolute(key).starts_with(absolute(dir)) {
+    if places::real(key).starts_with(places::real(dir)) || places::log_around(key).is_some() {
         bail!(
             "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
              not get it, and restoring the log does not forget what was signed",

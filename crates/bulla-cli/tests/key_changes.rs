@@ -4,9 +4,11 @@
 
 mod running;
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use running::{at, fine, refused, signed_log};
+use running::{at, fine, refused, run, signed_log};
 use tempfile::TempDir;
 
 fn append(log: &str) {
@@ -88,4 +90,91 @@ fn an_export_counts_the_keys_before_and_after_the_given_one() {
     let (_dir, log) = rotated();
     refused(1, &["export-tiles", &log, &at(dir.path(), "d"), "--pubkey", &other]);
     assert!(!Path::new(&at(dir.path(), "d/checkpoint")).exists());
+}
+
+#[test]
+fn a_key_does_not_get_into_a_log_by_a_detour() {
+    let (dir, log) = signed_log();
+    let key = at(dir.path(), "audit.key");
+    symlink(&log, dir.path().join("link")).unwrap();
+    symlink(Path::new(&log).join("dangling"), dir.path().join("to-be")).unwrap();
+    fs::create_dir(dir.path().join("beside")).unwrap();
+    for place in ["beside/../audit/k", "link/k", "link/checkpoints/../k", "to-be"] {
+        let next = at(dir.path(), place);
+        let told = refused(2, &["keygen", &next, "--log", &log]);
+        assert!(told.contains("inside the log"), "{place}: {told}");
+        let told = refused(2, &["key", "rotate", &log, "--key", &key, "--next", &next]);
+        assert!(told.contains("inside the log"), "{place}: {told}");
+        refused(2, &["keygen", &next, "--origin", "example.com/other"]);
+    }
+    // The log itself is named by a detour.
+    let link = at(dir.path(), "link");
+    refused(2, &["keygen", &at(Path::new(&log), "k"), "--log", &link]);
+    assert!(!Path::new(&log).join("k").exists() && !Path::new(&log).join("dangling").exists());
+    fine(&["keygen", &at(dir.path(), "audit/../other.key"), "--log", &link]);
+}
+
+#[test]
+fn results_overwrite_no_key_and_go_into_no_log() {
+    let (dir, log) = signed_log();
+    let (key, link) = (at(dir.path(), "audit.key"), at(dir.path(), "link"));
+    symlink(&log, &link).unwrap();
+    let before = fs::read(&key).unwrap();
+    let inside = at(Path::new(&link), "checkpoints/mine");
+    append(&log);
+    for (file, told) in [(&key, "private key"), (&inside, "inside the log")] {
+        for command in [
+            &["prove", &log, "7"][..],
+            &["prove", &log, "--state", "log"],
+            &["checkpoint", &log, "--key", &key],
+            &["key", "chain", &log],
+        ] {
+            let stderr = refused(2, &[command, &["-o", file]].concat());
+            assert!(stderr.contains(told), "{command:?}: {stderr}");
+        }
+    }
+    assert_eq!(fs::read(&key).unwrap(), before);
+    assert!(!Path::new(&inside).exists());
+    let signed = fs::read_dir(Path::new(&log).join("checkpoints")).unwrap().count();
+    assert_eq!(signed, 1, "nothing was signed");
+    fine(&["prove", &log, "7", "-o", "/dev/null"]);
+}
+
+#[test]
+fn a_retirement_says_what_was_abandoned_and_wants_a_key_of_the_new_origin() {
+    let (dir, log) = signed_log();
+    let key = |name: &str| at(dir.path(), name);
+    fine(&["keygen", &key("other.key"), "--origin", "example.com/other"]);
+    let retire = |next: &str| {
+        let (key, next) = (key("audit.key"), key(next));
+        let new = ["--origin", "example.com/audit-2", "--next", &next];
+        run(&[&["key", "retire", &log, "--key", &key], &new[..]].concat())
+    };
+    let ran = retire("other.key");
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("expected a key of example.com/audit-2"), "{}", ran.stderr);
+    let ran = retire("audit-2.key");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let kept = fs::read(at(dir.path(), "kept.checkpoint")).unwrap();
+    let kept = bulla::UnverifiedCheckpoint::parse(&kept).unwrap();
+    let root = kept.dangerously_unverified().head().root.to_string();
+    assert!(ran.stderr.contains("abandoned is its head of 43 records"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches(&root).count(), 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("kept, of 43 records"), "{}", ran.stderr);
+    // A checkpoint of the former origin is still one of this log.
+    fine(&["checkpoint", &log, "--key", &key("audit-2.key")]);
+    let old = key("kept.checkpoint");
+    let ran = run(&["prove", &log, "--from", &old, "-o", &key("since")]);
+    assert!(!ran.stderr.contains("is a checkpoint of"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_chain_without_changes_is_shown_as_that() {
+    let (dir, log) = signed_log();
+    let chain = at(dir.path(), "audit.keys");
+    fine(&["key", "chain", &log, "-o", &chain]);
+    let told = fine(&["key", "show", &chain, "--pubkey", &at(dir.path(), "audit.key.pub")]);
+    assert!(told.contains("no change of keys yet"), "{told}");
+    let help = fine(&["key", "--help"]);
+    assert!(["epoch", "key chain", "recovery key"].iter().all(|word| help.contains(word)));
 }

@@ -149,12 +149,22 @@ fn a_blake3_log_is_witnessed_through_its_catalog() {
     let (key, policy, public) = (at(here, "log.key"), at(here, "policy"), at(here, "log.key.pub"));
     let [w1, w2] = ["w1", "w2"].map(|name| Serving::start(here, name, &[&public]));
     let places = [format!("w1={}", w1.url), format!("w2={}", w2.url)];
+    let (newest, proof) = (at(here, "newest"), at(here, "proof"));
     for _ in 0..3 {
         append(&log);
         let mut sign = vec!["checkpoint", &log, "--key", &key, "--policy", &policy];
         places.iter().for_each(|place| sign.extend(["--witness", place]));
         let shown = fine(&sign);
         assert!(shown.starts_with("example.com/audit\n"), "{shown}");
+        // Without the key as well, though it is not what was cosigned.
+        let mut ask = vec!["checkpoint", &log, "--policy", &policy, "-o", &newest];
+        places.iter().for_each(|place| ask.extend(["--witness", place]));
+        let ran = run(&ask);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains("audit/checkpoints/catalog-00000000000000"), "{}", ran.stderr);
+        assert_eq!(fs::read_to_string(&newest).unwrap(), shown);
+        fine(&["prove", &log, "0", "--checkpoint", &newest, "-o", &proof]);
+        fine(&["verify-proof", &proof, "--policy", &policy]);
     }
     let catalog = Log::open_read_only(&log).unwrap().latest_catalog_checkpoint().unwrap().unwrap();
     assert_eq!(catalog.dangerously_unverified().origin(), "example.com/audit/catalog");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use bulla::event::{Actor, Event, EventId, Outcome, Resource};
-use bulla::{Log, Receipt};
+use bulla::{Error, Log, Receipt};
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -168,19 +168,44 @@ impl Append {
         if self.stdin {
             let log = places::writer(&self.dir)?;
             let done = from_stdin(&log, self.shown.output);
-            log.close()?;
+            close(&log)?;
             return done;
         }
         let event = self.given.event()?;
         let log = places::writer(&self.dir)?;
         let receipt = log.append(&event)?;
-        log.close()?;
+        // Whatever closing meets, the record is in the log, and that is told first.
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.output);
         listing.row(&Ack(receipt))?;
         listing.finish()?;
+        out.flush()?;
+        close(&log)?;
         Ok(Verdict::Fine)
     }
+}
+
+/// Closes the log. What was acknowledged is safe however that ends: who takes a failure for
+/// one of appending appends twice.
+fn close(log: &Log) -> Result<()> {
+    match log.close() {
+        Ok(()) => Ok(()),
+        Err(error) => Ok(writeln!(io::stderr(), "bulla: {}", closing_failed(&error))?),
+    }
+}
+
+fn closing_failed(error: &Error) -> String {
+    let what = match error {
+        // Its own words are about an append, which would be tried again.
+        Error::DiskFull { path, needed } => {
+            format!("disk full: {} needs {needed} more bytes", path.display())
+        }
+        error => error.to_string(),
+    };
+    format!(
+        "warning: every record that was acknowledged is in the log, do not append it again; but \
+         the log could not be closed in order ({what}), so that opening it next takes longer"
+    )
 }
 
 /// Appends line by line; each is acknowledged before the next one is read.
@@ -217,6 +242,15 @@ fn from_stdin(log: &Log, format: Format) -> Result<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closing_that_fails_suggests_no_second_append() {
+        let error = Error::DiskFull { path: PathBuf::from("/x/segments/1"), needed: 42 };
+        let told = closing_failed(&error);
+        assert!(told.starts_with("warning: ") && told.contains("is in the log"), "{told}");
+        assert!(told.contains("/x/segments/1 needs 42 more bytes"), "{told}");
+        assert!(!told.contains("try again") && !told.contains("nothing was written"), "{told}");
+    }
 
     #[test]
     fn actors_resources_and_tags_are_split_at_the_first_mark() {

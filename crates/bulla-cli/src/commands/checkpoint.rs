@@ -24,7 +24,9 @@ whoever can alter the log cannot reach them: they are what an alteration is meas
 
 With --policy, its witnesses are asked to cosign, and their cosignatures are kept with the
 checkpoint; the exit status is 1 if the policy's quorum is not reached. Without --key this
-is done for the newest published checkpoint, also while a service writes to the log.")]
+is done for the newest published checkpoint, also while a service writes to the log. What is
+printed (or written to FILE) is always the log's newest checkpoint; witnesses of a BLAKE3 log
+cosign the one of its catalog, which proofs carry beside it.")]
 pub(crate) struct Checkpoint {
     /// The log; to sign, no other process may be writing to it
     dir: PathBuf,
@@ -44,6 +46,7 @@ pub(crate) struct Checkpoint {
 
 impl Checkpoint {
     pub(crate) fn run(self) -> Result<Verdict> {
+        self.output.as_deref().map_or(Ok(()), places::check_result)?;
         let policy = match &self.policy {
             Some(path) => Some(Cosigning::read(path, &self.witness)?),
             None => None,

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bulla::checkpoint::{NoteSigner, SigningKey};
 use bulla::hash::HashAlgorithm;
-use bulla::keys::{ChangeKind, Epoch, KeyChain};
-use bulla::{Signer, generate_recovery_key, load_recovery_key};
+use bulla::keys::{Change as Changed, ChangeKind, Epoch, KeyChain, Statement};
+use bulla::{Signer, TreeHead, generate_recovery_key, load_recovery_key};
 use clap::{Args, Subcommand};
 
 use super::init::origin;
 use super::keygen::public_file;
 use crate::failure::{NotProved, Verdict};
-use crate::{keys, output, places};
+use crate::{cells, keys, output, places};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -22,7 +22,15 @@ Examples:
   bulla key rotate ./audit --key ./audit-1.key --next ./audit-2.key
   bulla key recovery ./audit --key ./audit-2.key --recovery /media/usb/audit.recovery
   bulla key chain ./audit -o audit.keys
-  bulla key show audit.keys --pubkey audit-1.key.pub")]
+  bulla key show audit.keys --pubkey audit-1.key.pub
+
+One key at a time signs a log's heads. The sizes for which it counts are its epoch: `rotate`
+ends an epoch with a last head, and begins the next key's. Each change is a statement that
+the old key and the next one sign; all of them, in order, are the key chain. Whoever trusts
+one key of it learns the later ones from the chain, and needs no new key from you: proofs of
+records carry the chain, for other proofs there is `verify-proof --keys`. A key that was
+stolen or lost is ended by the recovery key, if one was named before: make it early, and keep
+it offline. Without one, a thief of the key is as good as you.")]
 pub(crate) struct Key {
     #[command(subcommand)]
     change: Change,
@@ -196,6 +204,12 @@ impl Retire {
         let log = places::writer(&self.dir)?;
         let next = next_key(&self.dir, &self.next, &self.origin, log.algorithm())?;
         let chain = log.retire_origin(&old, &next)?;
+        if let Some(Statement { origin, main, change: Changed::Retire { kept, .. }, .. }) =
+            chain.last()
+        {
+            say_head(&format!("{origin} ends; abandoned is its head"), main)?;
+            say_head(&format!("{} goes on from what was kept,", self.origin), kept)?;
+        }
         tell_next(&self.dir, &chain, &next)
     }
 }
@@ -216,6 +230,7 @@ struct Chain {
 
 impl Chain {
     fn run(self) -> Result<Verdict> {
+        self.output.as_deref().map_or(Ok(()), places::check_result)?;
         let chain = places::reader(&self.dir)?.key_chain()?.to_text();
         match self.output {
             Some(file) => places::write_file(&file, &chain)?,
@@ -259,6 +274,10 @@ impl Show {
                     .into());
                 }
             }
+            if chain.is_empty() {
+                print(&format!("{}\n  no change of keys yet\n", file.display()))?;
+                continue;
+            }
             let epochs = chain
                 .verify(&pinned, None)
                 .map_err(|error| NotProved(format!("{}: {error}", file.display())))?;
@@ -295,7 +314,16 @@ fn next_key(dir: &Path, file: &Path, origin: &str, algorithm: HashAlgorithm) -> 
     keys::outside(dir, file)?;
     let path = keys::private_key(file)?;
     if path.exists() {
-        return Ok(Signer::load(&path)?);
+        let signer = Signer::load(&path)?;
+        let name = signer.verifying_key().name().as_str();
+        if name != origin {
+            bail!(
+                "{}: expected a key of {origin}, found one of {name}; give another file, and it \
+                 is made",
+                file.display()
+            );
+        }
+        return Ok(signer);
     }
     let signer = Signer::generate(&path, origin, algorithm)?;
     write_public(file, signer.verifying_key())?;
@@ -315,6 +343,7 @@ fn recovery_key(dir: &Path, file: &Path, origin: &str) -> Result<SigningKey> {
 
 fn write_public(file: &Path, key: &bulla::VerifyingKey) -> Result<()> {
     let public = public_file(file);
+    places::check_result(&public)?;
     fs::write(&public, format!("{key}\n")).with_context(|| public.display().to_string())
 }
 
@@ -325,6 +354,10 @@ fn tell_next(dir: &Path, chain: &KeyChain, next: &Signer) -> Result<Verdict> {
         dir.display()
     ))?;
     print(&format!("{}\n", next.verifying_key()))
+}
+
+fn say_head(what: &str, head: &TreeHead) -> Result<()> {
+    say(&format!("{what} of {}, root {}", cells::counted(head.size.get(), "record"), head.root))
 }
 
 fn say(text: &str) -> Result<()> {

@@ -66,6 +66,7 @@ impl Keygen {
 }
 
 fn free_public_file(key: &Path) -> Result<PathBuf> {
+    places::check_result(key)?; // whichever log it is for
     let public = public_file(key);
     if public.exists() {
         bail!("{} exists already: choose another name for the key", public.display());

@@ -64,6 +64,7 @@ struct Written {
 
 impl Prove {
     pub(crate) fn run(self) -> Result<Verdict> {
+        places::check_result(&self.output)?;
         let reader = places::reader(&self.dir)?;
         let checkpoint = match &self.checkpoint {
             Some(file) => own_checkpoint(&reader, file)?,
