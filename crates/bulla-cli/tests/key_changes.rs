@@ -37,6 +37,13 @@ fn the_first_key_is_enough_for_proofs_of_records_after_rotations() {
         for key in ["audit.key.pub", "audit-2.key.pub", "audit-3.key.pub"] {
             fine(&["verify-proof", &file, "--pubkey", &at(dir.path(), key)]);
         }
+        // A key makes known those after it, not those before.
+        let kept = at(dir.path(), "kept.checkpoint");
+        fine(&[&["prove", &log, "-o", &file, "--checkpoint", &kept], seqs].concat());
+        fine(&["verify-proof", &file, "--pubkey", &at(dir.path(), "audit.key.pub")]);
+        let last = at(dir.path(), "audit-3.key.pub");
+        let told = refused(1, &["verify-proof", &file, "--pubkey", &last]);
+        assert!(told.contains("give an earlier key") && !told.contains("--keys"), "{told}");
     }
 }
 

@@ -251,7 +251,7 @@ struct Show {
     /// Key chains, as `bulla key chain` writes them
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// A verifying key of the log that is trusted, or a file with it
+    /// A verifying key of the log that is trusted, or a file with it; may be repeated
     #[arg(long, value_name = "VKEY|FILE", required = true)]
     pubkey: Vec<String>,
 }

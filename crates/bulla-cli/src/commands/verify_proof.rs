@@ -102,39 +102,52 @@ impl VerifyProof {
 fn check(bytes: &[u8], trust: &Trust) -> Result<Proved, String> {
     let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is = |line: &str| first_line == line.as_bytes();
+    let has_chain = trust.epochs().is_some();
     if is(Bundle::FIRST_LINE) {
         let bundle = Bundle::parse(bytes).map_err(text)?;
-        let proved = Box::new(bundle.verify(trust).map_err(text)?);
-        return Ok(Proved::Bundle { proved, note: bundle.note });
+        let has_chain = has_chain || bundle.extra.key_chain.is_some();
+        let proved = bundle.verify(trust).map_err(|error| with_hint(&error, has_chain))?;
+        return Ok(Proved::Bundle { proved: Box::new(proved), note: bundle.note });
     }
     if is(ConsistencyProof::FIRST_LINE) {
         let proof = ConsistencyProof::parse(bytes).map_err(text)?;
-        return proof.verify(trust).map(Box::new).map(Proved::Consistency).map_err(text);
+        let proved = proof.verify(trust).map_err(|error| with_hint(&error, has_chain))?;
+        return Ok(Proved::Consistency(Box::new(proved)));
     }
     if is(CatalogProof::FIRST_LINE) {
         let proof = CatalogProof::parse(bytes).map_err(text)?;
-        return proof.verify(trust).map(Box::new).map(Proved::Catalog).map_err(text);
+        let proved = proof.verify(trust).map_err(|error| with_hint(&error, has_chain))?;
+        return Ok(Proved::Catalog(Box::new(proved)));
     }
     if let Some(kind) = wrong_kind::of(bytes) {
         return Err(kind.to_owned());
     }
     let proof = TlogProof::parse(bytes).map_err(text)?;
-    proof.verify_record(trust).map(Box::new).map(Proved::Record).map_err(text)
+    let has_chain = has_chain || proof.read_extra().is_ok_and(|extra| extra.key_chain.is_some());
+    let proved = proof.verify_record(trust).map_err(|error| with_hint(&error, has_chain))?;
+    Ok(Proved::Record(Box::new(proved)))
 }
 
-/// What does not hold, and what may help.
-fn text(error: impl std::error::Error + 'static) -> String {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// What does not hold, and what may help if nobody signed whom the verifier knows.
+fn with_hint(error: &(dyn std::error::Error + 'static), has_chain: bool) -> String {
+    let hint = match has_chain {
+        true => "a key makes known those that came after it: give an earlier key of the log",
+        false => {
+            "if the log changed its keys, give its key chain with --keys (`bulla key chain DIR`)"
+        }
+    };
+    let mut cause = Some(error);
     while let Some(found) = cause {
         if let Some(VerifyRecordError::Proof(error)) = found.downcast_ref() {
             cause = Some(error); // it names no source
             continue;
         }
         if found.downcast_ref().is_some_and(is_by_unknown_key) {
-            return format!(
-                "{error}; if the log changed its keys, give its key chain with --keys (`bulla key \
-                 chain DIR`)"
-            );
+            return format!("{error}; {hint}");
         }
         cause = found.source();
     }
