@@ -462,3 +462,26 @@ fn heads_of_old_keys_stay_good_and_those_beyond_their_epoch_do_not() {
     let late = Checkpoint::new(ORIGIN, head).unwrap().sign(&old).unwrap().into_unverified();
     assert!(learned.verify(&late).is_err());
 }
+
+#[test]
+fn a_change_of_keys_that_makes_no_sense_is_refused_at_once() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let (one, two, three) = (place.key("one"), place.key("two"), place.key("three"));
+    let log = place.open();
+    log.checkpoint(&one).unwrap();
+    // The same key twice does not wait for its own lock.
+    let again = Signer::load(&place.path("one")).unwrap();
+    assert!(matches!(log.rotate_key(&one, &again), Err(Error::Key { .. })));
+    let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
+    log.set_recovery_key(&one, &recovery, None).unwrap();
+    let revoked = one.verifying_key().clone();
+    let chain = log.revoke_key(&revoked, &recovery, &two).unwrap();
+    // The same again is no second revocation, and another one would void a lawful key.
+    assert_eq!(log.revoke_key(&revoked, &recovery, &two).unwrap(), chain);
+    assert!(matches!(log.revoke_key(&revoked, &recovery, &three), Err(Error::Key { .. })));
+    log.checkpoint(&two).unwrap();
+    // A log that holds what its key signed has nothing to retire.
+    let next = Signer::generate(&place.path("next"), "other.example", place.algorithm).unwrap();
+    let refused = log.retire_origin(&two, &next).unwrap_err();
+    assert!(refused.to_string().contains("nothing is to be retired"), "{refused}");
+}
