@@ -46,6 +46,7 @@ impl Log {
             return Ok(chain);
         }
         core.check_key(signer)?;
+        core.check_next(next)?;
         let note = match signer.handover()? {
             Some(note) => core.same_handover(note, next)?,
             None => {
@@ -78,6 +79,9 @@ impl Log {
         let _one_at_a_time = core.signing.lock();
         let _key = signer.lock()?;
         core.check_key(signer)?;
+        if signer.handover()?.is_some() {
+            return Err(key_error("this key has named its successor: finish that first"));
+        }
         core.with_writer(|_, _| Ok(()))?;
         let main = core.newest_signed()?;
         let change = Change::Recovery { recovery: recovery.verifying_key().clone() };
@@ -125,6 +129,22 @@ impl Log {
             Some(statement) => statement.main,
             None => core.newest_signed()?,
         };
+        if revoked.name().as_str() != core.origin {
+            return Err(key_error(format!(
+                "expected a key of {}, found one of {}, a former origin",
+                core.origin,
+                revoked.name()
+            )));
+        }
+        if let Some(found) = core.lacks(&main)? {
+            return Err(Error::WouldFork {
+                reason: format!(
+                    "the key's last head, of size {}, is not in this log: it has {found}",
+                    main.size
+                ),
+            });
+        }
+        core.check_next(next)?;
         let change = Change::Revoke { next: next.verifying_key().clone() };
         let statement = core.state(revoked, main, change)?;
         let note = statement.sign(&[recovery, next.key()]).map_err(key_error)?;
@@ -173,6 +193,7 @@ impl Core {
             return Ok(chain);
         }
         self.check_key(signer)?;
+        self.check_next(next)?;
         self.with_writer(|_, _| Ok(()))?;
         let note = match signer.handover()? {
             Some(note) => self.same_handover(note, next)?,
@@ -272,6 +293,15 @@ impl Core {
         Ok(chain)
     }
 
+    /// The next key must not have signed what this log lacks: what it remembers would be
+    /// lost, and with it the guard against two histories.
+    fn check_next(&self, next: &Signer) -> Result<()> {
+        if next.handover()?.is_some() {
+            return Err(key_error("the next key has itself named a successor: take a new one"));
+        }
+        self.check_extends(next).map(|_| ())
+    }
+
     fn take_over(&self, note: &Note, next: &Signer) -> Result<KeyChain> {
         let statement = Statement::parse(note).map_err(key_error)?;
         self.try_statement(note)?;
@@ -279,7 +309,10 @@ impl Core {
             Change::Retire { kept, .. } => (kept, statement.catalog),
             _ => (statement.main, statement.catalog),
         };
-        next.intend(&Intended { main, catalog: Some(catalog) })?;
+        self.check_next(next)?;
+        if next.intended()?.is_none_or(|before| before.main.size < main.size) {
+            next.intend(&Intended { main, catalog: Some(catalog) })?;
+        }
         self.record_statement(note)
     }
 
