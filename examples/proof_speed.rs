@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Log::options().hash(hash).durability(Durability::Os);
     let log = options.create(place.path().join("log"))?;
     let signer = Signer::generate(&place.path().join("key"), log.origin(), hash)?;
-    let mut append = |range: std::ops::Range<u64>| -> Result<(), Box<dyn Error>> {
+    let append = |range: std::ops::Range<u64>| -> Result<(), Box<dyn Error>> {
         for first in range.clone().step_by(500) {
             let batch: Vec<Event> = (first..(first + 500).min(range.end)).map(event).collect();
             log.append_batch(&batch)?;

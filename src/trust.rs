@@ -49,21 +49,40 @@ impl Trust {
     /// The chain does not hold, is about no pinned key, or is another one than is known:
     /// then the error shows the evidence, if one key signed both.
     pub fn with_key_chain(mut self, chain: &KeyChain) -> Result<Self, KeyChainError> {
-        if let Some((known, _)) = &self.known {
-            if chain.is_prefix_of(known) {
-                return Ok(self);
-            }
-            if !known.is_prefix_of(chain) {
-                let evidence = known.conflict_with(chain).map(KeyChainError::TwoSuccessors);
-                return Err(evidence.unwrap_or(KeyChainError::OtherChain));
-            }
-        }
         if chain.is_empty() {
             return Ok(self);
         }
-        let epochs = chain.verify(&self.keys, self.recovery.as_ref())?;
-        self.known = Some((chain.clone(), epochs));
+        let learned = match &self.known {
+            None => chain.clone(),
+            Some((known, _)) => match known.joined(chain) {
+                Some(joined) => joined,
+                None if chain.revokes_against(known) => chain.clone(),
+                None => {
+                    let evidence = known.conflict_with(chain).map(KeyChainError::TwoSuccessors);
+                    return Err(evidence.unwrap_or(KeyChainError::OtherChain));
+                }
+            },
+        };
+        let epochs = learned.verify(&self.keys, self.recovery.as_ref())?;
+        self.check_names(&learned, &epochs)?;
+        self.known = Some((learned, epochs));
         Ok(self)
+    }
+
+    /// A successor's origin is not that of another log whose key is pinned.
+    fn check_names(&self, chain: &KeyChain, epochs: &Epochs) -> Result<(), KeyChainError> {
+        let own = epochs.epochs().first().map(|epoch| epoch.key().name());
+        let others = epochs.epochs().iter().map(|epoch| epoch.key().name());
+        for name in others.filter(|name| Some(*name) != own) {
+            let taken = |key: &VerifyingKey| {
+                let of_catalog = key.of_catalog();
+                [key, &of_catalog].iter().any(|key| key.name() == name) && !names(chain, key)
+            };
+            if self.keys.iter().any(taken) {
+                return Err(KeyChainError::OthersOrigin { name: name.to_string() });
+            }
+        }
+        Ok(())
     }
 
     /// Trust in the logs of a policy, as far as its quorum of witnesses cosigned.
@@ -132,19 +151,18 @@ impl Trust {
     }
 
     /// Whether the chain says for which sizes a key counts: for none, if its epoch was made
-    /// void by a revocation.
-    fn is_in_chain(&self, key: &VerifyingKey) -> bool {
-        self.known.as_ref().is_some_and(|(chain, _)| {
-            let mut statements = chain.dangerously_unverified();
-            statements
-                .any(|statement| statement.key == *key || statement.change.next() == Some(key))
+    /// void by a revocation, or if the chain is about keys of the same name and not about it.
+    fn is_bound_by_chain(&self, key: &VerifyingKey) -> bool {
+        self.known.as_ref().is_some_and(|(chain, epochs)| {
+            names(chain, key)
+                || epochs.epochs().iter().any(|epoch| epoch.key().name() == key.name())
         })
     }
 
     /// The pinned keys and those that the chain adds, for heads of logs and of catalogs.
     fn believed(&self) -> Vec<VerifyingKey> {
-        let pinned = self.keys.iter().filter(|key| !self.is_in_chain(key));
-        let pinned = pinned.flat_map(|key| [key.clone(), key.of_catalog()]);
+        let pinned = self.keys.iter().filter(|key| !self.is_bound_by_chain(key));
+        let pinned = pinned.flat_map(VerifyingKey::of_heads);
         let mut believed: Vec<VerifyingKey> = Vec::new();
         for key in pinned.chain(self.epochs().into_iter().flat_map(Epochs::keys)) {
             if !believed.contains(&key) {
@@ -153,6 +171,12 @@ impl Trust {
         }
         believed
     }
+}
+
+/// Whether a statement of the chain closes the key or introduces it.
+fn names(chain: &KeyChain, key: &VerifyingKey) -> bool {
+    let mut statements = chain.dangerously_unverified();
+    statements.any(|statement| statement.key == *key || statement.change.next() == Some(key))
 }
 
 /// A checkpoint is not one that the verifier trusts.
@@ -291,11 +315,77 @@ mod tests {
     }
 
     #[test]
+    fn a_revocation_wins_over_what_the_thief_made_of_the_key() {
+        let recovery_key =
+            SigningKey::new(&recovery_name(ORIGIN), SignatureKind::Ed25519, &[9; 32]).unwrap();
+        let statement = Statement {
+            origin: ORIGIN.to_owned(),
+            number: 1,
+            previous: Hash::ZERO,
+            key: key(1).verifying_key().clone(),
+            main: head(5),
+            catalog: head(1),
+            change: Change::Revoke { next: key(4).verifying_key().clone() },
+        };
+        let mut owners = KeyChain::default();
+        let note = statement.sign(&[&recovery_key, &key(4)]).unwrap();
+        owners.push_note(note.to_string().as_bytes()).unwrap();
+        let pinned = Trust::in_keys([key(1).verifying_key().clone()])
+            .with_recovery(recovery_key.verifying_key().clone());
+        let misled = pinned.clone().with_key_chain(&chain(1, &[10])).unwrap();
+        assert!(misled.verify(&signed(2, 11)).is_ok());
+        let told = misled.with_key_chain(&owners).unwrap();
+        assert!(told.verify(&signed(4, 11)).is_ok() && told.verify(&signed(2, 11)).is_err());
+        // And not the other way round.
+        assert!(told.with_key_chain(&chain(1, &[10])).is_err());
+        let unpinned = Trust::in_keys([key(1).verifying_key().clone()]);
+        let misled = unpinned.with_key_chain(&chain(1, &[10])).unwrap();
+        assert!(misled.with_key_chain(&owners).is_err(), "nobody named that recovery key");
+    }
+
+    #[test]
+    fn one_logs_chain_says_nothing_of_another_log() {
+        let other = "b.example/log";
+        let key_of = |seed| SigningKey::new(other, SignatureKind::Ed25519, &[seed; 32]).unwrap();
+        let statement = Statement {
+            origin: ORIGIN.to_owned(),
+            number: 1,
+            previous: Hash::ZERO,
+            key: key(1).verifying_key().clone(),
+            main: head(5),
+            catalog: head(1),
+            change: Change::Retire { kept: head(3), next: key_of(66).verifying_key().clone() },
+        };
+        let mut taking_over = KeyChain::default();
+        let note = statement.sign(&[&key(1), &key_of(66)]).unwrap();
+        taking_over.push_note(note.to_string().as_bytes()).unwrap();
+        let both = [key(1).verifying_key().clone(), key_of(2).verifying_key().clone()];
+        let refused = Trust::in_keys(both).with_key_chain(&taking_over).unwrap_err();
+        assert_eq!(refused, KeyChainError::OthersOrigin { name: other.to_owned() });
+        let alone = Trust::in_keys([key(1).verifying_key().clone()]);
+        assert!(alone.with_key_chain(&taking_over).is_ok());
+    }
+
+    #[test]
+    fn a_witness_signs_no_heads() {
+        let witness =
+            SigningKey::new("w.example", SignatureKind::Ed25519Cosignature, &[5; 32]).unwrap();
+        let trust =
+            Trust::in_keys([key(1).verifying_key().clone(), witness.verifying_key().clone()]);
+        for name in ["w.example", "w.example/catalog"] {
+            let same_secret = SigningKey::new(name, SignatureKind::Ed25519, &[5; 32]).unwrap();
+            let signed = Checkpoint::new(name, head(4)).unwrap().sign(&same_secret).unwrap();
+            assert!(trust.verify(&signed.into_unverified()).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_catalogs_head_is_trusted_by_the_logs_key() {
         let name = format!("{ORIGIN}/catalog");
         let catalog = SigningKey::new(&name, SignatureKind::Ed25519, &[1; 32]).unwrap();
         let signed = Checkpoint::new(&name, head(4)).unwrap().sign(&catalog).unwrap();
-        let trust = Trust::in_keys([key(1).verifying_key().clone()]);
+        let blake3 = SigningKey::new(ORIGIN, SignatureKind::Ed25519Blake3Head, &[1; 32]).unwrap();
+        let trust = Trust::in_keys([blake3.verifying_key().clone()]);
         assert!(trust.verify(&signed.into_unverified()).is_ok());
     }
 }

@@ -462,3 +462,100 @@ fn heads_of_old_keys_stay_good_and_those_beyond_their_epoch_do_not() {
     let late = Checkpoint::new(ORIGIN, head).unwrap().sign(&old).unwrap().into_unverified();
     assert!(learned.verify(&late).is_err());
 }
+
+#[test]
+fn a_change_of_keys_that_makes_no_sense_is_refused_at_once() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let (one, two, three) = (place.key("one"), place.key("two"), place.key("three"));
+    let log = place.open();
+    log.checkpoint(&one).unwrap();
+    // The same key twice does not wait for its own lock.
+    let again = Signer::load(&place.path("one")).unwrap();
+    assert!(matches!(log.rotate_key(&one, &again), Err(Error::Key { .. })));
+    let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
+    log.set_recovery_key(&one, &recovery, None).unwrap();
+    let revoked = one.verifying_key().clone();
+    let chain = log.revoke_key(&revoked, &recovery, &two).unwrap();
+    // The same again is no second revocation, and another one would void a lawful key.
+    assert_eq!(log.revoke_key(&revoked, &recovery, &two).unwrap(), chain);
+    assert!(matches!(log.revoke_key(&revoked, &recovery, &three), Err(Error::Key { .. })));
+    log.checkpoint(&two).unwrap();
+    // A log that holds what its key signed has nothing to retire.
+    let next = Signer::generate(&place.path("next"), "other.example", place.algorithm).unwrap();
+    let refused = log.retire_origin(&two, &next).unwrap_err();
+    assert!(refused.to_string().contains("nothing is to be retired"), "{refused}");
+}
+
+#[test]
+fn a_key_that_has_signed_more_than_a_restored_copy_holds_takes_nothing_over() {
+    for erase in [false, true] {
+        let place = Place::new(HashAlgorithm::Sha256);
+        let (one, two) = (place.key("one"), place.key("two"));
+        let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
+        let revoked = one.verifying_key().clone();
+        let log = place.open();
+        log.set_recovery_key(&one, &recovery, None).unwrap();
+        fill(&log, 2);
+        log.checkpoint(&one).unwrap();
+        drop(log);
+        place.backup("old");
+        let log = place.open();
+        log.rotate_key(&one, &two).unwrap();
+        fill(&log, 10);
+        let signed = log.checkpoint(&two).unwrap();
+        drop(log);
+        place.restore("old");
+        let log = place.open();
+        let heads = fs::read(place.path("two.heads")).unwrap();
+        let refused = match erase {
+            false => log.rotate_key(&one, &two),
+            true => log.revoke_key(&revoked, &recovery, &two),
+        };
+        assert!(matches!(refused, Err(Error::WouldFork { .. })), "{refused:?}");
+        assert_eq!(fs::read(place.path("two.heads")).unwrap(), heads, "nothing is forgotten");
+        fill(&log, 20);
+        assert!(log.checkpoint(&two).is_err());
+        assert!(signed.head().size < log.size());
+    }
+}
+
+#[test]
+fn a_pending_handover_is_not_overtaken_by_another_statement() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let (one, two) = (place.key("one"), place.key("two"));
+    let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
+    let log = place.open();
+    fill(&log, 2);
+    log.checkpoint(&one).unwrap();
+    drop(log);
+    place.backup("old");
+    let chain = place.open().rotate_key(&one, &two).unwrap();
+    place.restore("old");
+    let log = place.open();
+    let refused = log.set_recovery_key(&one, &recovery, None);
+    assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
+    assert_eq!(log.rotate_key(&one, &two).unwrap(), chain);
+}
+
+#[test]
+fn the_key_of_a_retired_origin_is_not_revoked_into_a_dead_end() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let (one, three) = (place.key("one"), place.key("three"));
+    let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
+    let log = place.open();
+    log.set_recovery_key(&one, &recovery, None).unwrap();
+    log.checkpoint(&one).unwrap();
+    drop(log);
+    place.backup("old");
+    let log = place.open();
+    fill(&log, 5);
+    log.checkpoint(&one).unwrap();
+    drop(log);
+    place.restore("old");
+    let next = Signer::generate(&place.path("next"), "next.example", place.algorithm).unwrap();
+    place.open().retire_origin(&one, &next).unwrap();
+    let log = place.open();
+    let refused = log.revoke_key(one.verifying_key(), &recovery, &three);
+    assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
+    log.checkpoint(&next).unwrap();
+}

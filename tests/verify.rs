@@ -402,3 +402,23 @@ fn after_a_change_of_keys_each_signature_is_checked_by_the_key_of_its_time() {
     assert!(report.findings.iter().all(|finding| finding.file == *file));
     assert!(report.findings.iter().any(|finding| finding.found.starts_with("only those by")));
 }
+
+#[test]
+fn a_log_that_others_signed_is_not_clean_for_who_gives_a_key() {
+    let (place, signer) = closed_log();
+    let stranger = SigningKey::generate(ORIGIN, signer.verifying_key().kind()).unwrap();
+    let options = VerifyOptions::new().key(stranger.verifying_key().clone());
+    let report = check(&place.log, &options);
+    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
+    assert!(report.findings[0].found.contains("another key only"));
+    // Nor is one that nobody signed.
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::options().origin(ORIGIN).create(dir.path().join("log")).unwrap();
+    log.append(&event(1)).unwrap();
+    log.close().unwrap();
+    let report = check(&dir.path().join("log"), &options);
+    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
+    assert_eq!(report.findings[0].found, "no published checkpoint");
+    let report = check(&dir.path().join("log"), &VerifyOptions::new());
+    assert!(report.is_clean(), "{:#?}", report.findings);
+}

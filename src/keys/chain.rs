@@ -117,13 +117,42 @@ impl KeyChain {
         self.links.is_empty()
     }
 
-    /// Whether one of the two chains goes on where the other ends.
-    pub fn is_prefix_of(&self, other: &KeyChain) -> bool {
-        let Some(first) = self.links.first() else { return true };
-        let start = other.links.iter().position(|link| link.statement == first.statement);
-        let Some(rest) = start.and_then(|start| other.links.get(start..)) else { return false };
-        self.links.len() <= rest.len()
-            && self.links.iter().zip(rest).all(|(mine, theirs)| mine.statement == theirs.statement)
+    /// Both chains in one, if they are parts of one chain that overlap or adjoin.
+    pub fn joined(&self, other: &KeyChain) -> Option<KeyChain> {
+        let (Some(mine), Some(theirs)) = (self.links.first(), other.links.first()) else {
+            return Some(if self.is_empty() { other.clone() } else { self.clone() });
+        };
+        if mine.statement.number > theirs.statement.number {
+            return other.joined(self);
+        }
+        let mut joined = self.clone();
+        for link in &other.links {
+            match self.link(link.statement.number) {
+                Some(own) if own.statement == link.statement => {}
+                Some(_) => return None,
+                None => joined.push_note(link.note.to_string().as_bytes()).ok()?,
+            }
+        }
+        Some(joined)
+    }
+
+    /// Whether this chain differs from another one first by a revocation that the other
+    /// lacks: it is then the one to believe, if it holds.
+    pub(crate) fn revokes_against(&self, other: &KeyChain) -> bool {
+        let differs = |link: &&Link| {
+            let theirs = other.link(link.statement.number);
+            theirs.is_some_and(|theirs| theirs.statement != link.statement)
+        };
+        let revokes = |link: &Link| link.statement.change.kind() == ChangeKind::Revoke;
+        let first = self.links.iter().find(differs);
+        let theirs = first.and_then(|link| other.link(link.statement.number));
+        first.is_some_and(revokes) && !theirs.is_some_and(revokes)
+    }
+
+    /// The statement of this number; they are numbered without a gap.
+    fn link(&self, number: u64) -> Option<&Link> {
+        let first = self.links.first()?.statement.number;
+        self.links.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
     /// Checks who signed, from the first statement about a pinned key on, and gives the
@@ -247,6 +276,11 @@ pub enum KeyChainError {
     TwoSuccessors(Box<TwoSuccessors>),
     /// The chain is another one than the verifier knows.
     OtherChain,
+    /// The chain goes on under the name of another log that the verifier pinned.
+    OthersOrigin {
+        /// That name.
+        name: String,
+    },
 }
 
 impl fmt::Display for KeyChainError {
@@ -298,6 +332,10 @@ impl fmt::Display for KeyChainError {
                 "the key {} (key id {}) signed two different successors: somebody else had it",
                 two.key.name(),
                 two.key.id()
+            ),
+            KeyChainError::OthersOrigin { name } => write!(
+                f,
+                "the key chain goes on as {name}, another log of which a key is trusted already"
             ),
             KeyChainError::OtherChain => {
                 f.write_str("the key chain is not the one that is known, nor does it go on from it")

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::chain::{KeyChainError, Link};
-use super::statement::{Change, ChangeKind, Statement};
+use super::statement::{Change, ChangeKind, Statement, recovery_name};
 use crate::checkpoint::{VerifiedCheckpoint, VerifyingKey};
 use crate::merkle::TreeHead;
 
@@ -91,16 +91,15 @@ impl Epochs {
         let start = start.ok_or(KeyChainError::NotPinned)?;
         let (before, links) = links.split_at(start);
         let Some(first) = links.first() else { return Err(KeyChainError::NotPinned) };
-        // A pinned key's own signature covers, by their hashes, the statements before.
-        let named = before.iter().rev().find_map(|link| match &link.statement.change {
-            Change::Recovery { recovery } => Some(recovery.clone()),
-            _ => None,
-        });
-        let mut walk = Walk {
-            used: before.iter().map(|link| link.statement.key.clone()).collect(),
-            recovery: recovery.cloned().or(named),
-            epochs: Vec::new(),
-        };
+        let mut walk = Walk { used: Vec::new(), recovery: Vec::new(), epochs: Vec::new() };
+        // A pinned key's own signature covers, by their hashes, the statements before. What it
+        // did not sign, such as its revocation, vouches for nothing.
+        let pinned_key =
+            if about(first) { Some(&first.statement.key) } else { first.statement.change.next() };
+        if pinned_key.is_some_and(|key| first.signed_by(&[key])) {
+            before.iter().for_each(|link| walk.remember(&link.statement));
+        }
+        recovery.into_iter().for_each(|recovery| walk.name_recovery(recovery));
         if about(first) {
             walk.begin(&first.statement.key, None);
             walk.step(first)?;
@@ -108,7 +107,9 @@ impl Epochs {
             walk.enter(first)?;
         }
         links.iter().skip(1).try_for_each(|link| walk.step(link))?;
-        Ok(Epochs { epochs: walk.epochs, recovery: walk.recovery })
+        let origin = walk.epochs.last().map(|epoch| epoch.key.name().to_string());
+        let recovery = origin.and_then(|origin| walk.recovery_of(&origin).cloned());
+        Ok(Epochs { epochs: walk.epochs, recovery })
     }
 
     /// The epochs, oldest first. What a revocation made void is not among them.
@@ -128,7 +129,7 @@ impl Epochs {
 
     /// All keys of heads, of the log and of its catalog.
     pub fn keys(&self) -> impl Iterator<Item = VerifyingKey> + '_ {
-        self.epochs.iter().flat_map(|epoch| [epoch.key.clone(), epoch.key.of_catalog()])
+        self.epochs.iter().flat_map(|epoch| epoch.key.of_heads())
     }
 
     /// Checks that those of these keys that signed the checkpoint count for its size.
@@ -137,8 +138,8 @@ impl Epochs {
     /// The key that does not, and for which sizes it does.
     pub fn check(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), OutsideEpoch> {
         for epoch in &self.epochs {
-            for (key, of_catalog) in [(epoch.key.clone(), false), (epoch.key.of_catalog(), true)] {
-                let head = checkpoint.head();
+            for key in epoch.key.of_heads() {
+                let (head, of_catalog) = (checkpoint.head(), key != epoch.key);
                 if checkpoint.signers().contains(&key) && !epoch.covers(&head, of_catalog) {
                     return Err(OutsideEpoch { epoch: Box::new(epoch.clone()), of_catalog, head });
                 }
@@ -151,12 +152,33 @@ impl Epochs {
 /// The state of a walk along a chain.
 struct Walk {
     epochs: Vec<Epoch>,
-    recovery: Option<VerifyingKey>,
+    /// The recovery keys in force, one an origin.
+    recovery: Vec<VerifyingKey>,
     /// Keys that were in use before: none may come again.
     used: Vec<VerifyingKey>,
 }
 
 impl Walk {
+    /// A statement before the first one about a pinned key.
+    fn remember(&mut self, statement: &Statement) {
+        self.used.push(statement.key.clone());
+        match &statement.change {
+            Change::Recovery { recovery } => self.name_recovery(recovery),
+            _ => self.used.push(statement.change.introduced().clone()),
+        }
+    }
+
+    fn name_recovery(&mut self, key: &VerifyingKey) {
+        self.recovery.retain(|known| known.name() != key.name());
+        self.recovery.push(key.clone());
+        self.used.push(key.clone());
+    }
+
+    fn recovery_of(&self, origin: &str) -> Option<&VerifyingKey> {
+        let name = recovery_name(origin);
+        self.recovery.iter().find(|key| key.name().as_str() == name)
+    }
+
     fn begin(&mut self, key: &VerifyingKey, from: Option<Border>) {
         self.used.push(key.clone());
         self.epochs.push(Epoch { key: key.clone(), from, until: None, ended: None });
@@ -177,8 +199,8 @@ impl Walk {
         let number = statement.number;
         let introduced = statement.change.introduced();
         // A verifier may have pinned the recovery key that the log then names.
-        let known = self.recovery.as_ref().filter(|known| *known != introduced);
-        if self.used.iter().chain(known).any(|used| used.has_same_secret(introduced)) {
+        let pinned = self.recovery.contains(introduced);
+        if !pinned && self.used.iter().any(|used| used.has_same_secret(introduced)) {
             return Err(KeyChainError::KeyReused { number });
         }
         self.check_signed(link)?;
@@ -192,11 +214,11 @@ impl Walk {
             return Err(KeyChainError::Head { number });
         }
         match &statement.change {
-            Change::Recovery { recovery } => self.recovery = Some(recovery.clone()),
+            Change::Recovery { recovery } => self.name_recovery(recovery),
             Change::Rotate { next } | Change::Revoke { next } | Change::Retire { next, .. } => {
                 self.epochs.truncate(at + 1);
                 if let Some(epoch) = self.epochs.last_mut() {
-                    epoch.until = Some(end(statement));
+                    epoch.until = Some(end(epoch.until, statement));
                     epoch.ended = Some(Ended { how: statement.change.kind(), number });
                 }
                 self.begin(next, Some(beginning(statement)));
@@ -208,7 +230,7 @@ impl Walk {
     fn check_signed(&self, link: &Link) -> Result<(), KeyChainError> {
         let number = link.statement.number;
         let key = &link.statement.key;
-        let recovery = self.recovery.as_ref();
+        let recovery = self.recovery_of(&link.statement.origin);
         let by_recovery = || recovery.ok_or(KeyChainError::NoRecoveryKey { number });
         match &link.statement.change {
             Change::Rotate { next } => must_be_signed(link, &[key, next]),
@@ -248,9 +270,12 @@ fn fits(epoch: &Epoch, statement: &Statement) -> bool {
     main_fits && cut_fits && catalog_fits
 }
 
-fn end(statement: &Statement) -> Border {
+/// Where an epoch ends; one that ended before ends no later, in the catalog neither.
+fn end(before: Option<Border>, statement: &Statement) -> Border {
     let restored = matches!(statement.change, Change::Retire { .. });
-    Border { main: statement.main, catalog: (!restored).then_some(statement.catalog) }
+    let catalog = before.and_then(|before| before.catalog);
+    let catalog = catalog.or_else(|| (!restored).then_some(statement.catalog));
+    Border { main: statement.main, catalog }
 }
 
 fn beginning(statement: &Statement) -> Border {

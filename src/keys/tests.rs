@@ -96,7 +96,7 @@ fn every_altered_byte_of_a_chain_is_refused() {
     }
     for cut in 0..text.len() {
         let read = KeyChain::parse(&text.as_bytes()[..cut]);
-        let shorter = read.is_ok_and(|chain| chain.is_prefix_of(&three()));
+        let shorter = read.is_ok_and(|chain| three().joined(&chain) == Some(three()));
         assert!(shorter || KeyChain::parse(&text.as_bytes()[..cut]).is_err(), "cut at {cut}");
     }
 }
@@ -130,12 +130,78 @@ fn a_catalog_head_counts_between_the_catalog_heads() {
         let name = format!("{ORIGIN}/catalog");
         SigningKey::new(&name, SignatureKind::Ed25519, &[seed; 32]).unwrap()
     };
+    let key =
+        |seed| SigningKey::new(ORIGIN, SignatureKind::Ed25519Blake3Head, &[seed; 32]).unwrap();
     assert_eq!(key(2).verifying_key().of_catalog(), public(&catalog(2)));
-    let epochs = epochs(&three(), 1).unwrap();
+    let mut chain = KeyChain::default();
+    rotate(&mut chain, &key(1), &key(2), 100);
+    rotate(&mut chain, &key(2), &key(3), 200);
+    let epochs = chain.verify(&[public(&key(1))], None).unwrap();
     assert!(accepts(&epochs, &catalog(2), head(50)));
     assert!(accepts(&epochs, &catalog(2), head(100)));
     assert!(!accepts(&epochs, &catalog(2), head(101)));
     assert!(!accepts(&epochs, &catalog(2), head(49)));
+    // A key that is revoked later, for an earlier head, counts no further in the catalog.
+    let recovery = recovery(9);
+    let mut revoke = statement(&chain, &key(1), 60, Change::Revoke { next: public(&key(4)) });
+    revoke.catalog = head(90);
+    push(&mut chain, &revoke, &[&recovery, &key(4)]);
+    let epochs = chain.verify(&[public(&key(1))], Some(&public(&recovery))).unwrap();
+    assert!(accepts(&epochs, &catalog(1), head(50)));
+    assert!(!accepts(&epochs, &catalog(1), head(51)));
+    // The keys of a SHA-256 log sign no catalog.
+    let epochs = super::tests::epochs(&three(), 1).unwrap();
+    assert!(!accepts(&epochs, &catalog(2), head(60)));
+}
+
+#[test]
+fn a_stranger_who_names_a_recovery_key_of_their_own_revokes_nothing() {
+    // Statement 1 is by a key that the verifier never saw, and names a recovery key; 2 is
+    // the "revocation" of the pinned key by it.
+    let mut forged = KeyChain::default();
+    let named =
+        statement(&forged, &key(66), 0, Change::Recovery { recovery: public(&recovery(67)) });
+    push(&mut forged, &named, &[&key(66), &recovery(67)]);
+    let revoke = statement(&forged, &key(1), 0, Change::Revoke { next: public(&key(68)) });
+    push(&mut forged, &revoke, &[&recovery(67), &key(68)]);
+    assert_eq!(epochs(&forged, 1), Err(KeyChainError::NoRecoveryKey { number: 2 }));
+    // Nor does the recovery key of another log.
+    let other = SigningKey::new(&recovery_name("other"), SignatureKind::Ed25519, &[9; 32]).unwrap();
+    let mut chain = KeyChain::default();
+    let revoke = statement(&chain, &key(1), 5, Change::Revoke { next: public(&key(2)) });
+    push(&mut chain, &revoke, &[&other, &key(2)]);
+    let pinned = chain.verify(&[public(&key(1))], Some(&public(&other)));
+    assert_eq!(pinned, Err(KeyChainError::NoRecoveryKey { number: 1 }));
+}
+
+#[test]
+fn a_replaced_recovery_key_comes_back_as_nothing() {
+    let mut chain = three();
+    let change = Change::Recovery { recovery: public(&recovery(8)) };
+    let replaced = statement(&chain, &key(3), 210, change);
+    push(&mut chain, &replaced, &[&key(3), &recovery(8), &recovery(9)]);
+    rotate(&mut chain, &key(3), &key(9), 220);
+    assert_eq!(epochs(&chain, 1), Err(KeyChainError::KeyReused { number: 5 }));
+}
+
+#[test]
+fn parts_of_one_chain_are_joined_and_others_are_not() {
+    let chain = three();
+    let part = |numbers: std::ops::Range<usize>| {
+        let text = chain.to_text();
+        let mut blocks: Vec<&str> = text.split("\n\n").collect();
+        let tail: Vec<&str> = blocks.split_off(1);
+        let kept = tail[2 * numbers.start..2 * numbers.end].join("\n\n");
+        let kept = format!("bulla.dev/key-chain/v1\n\n{}\n", kept.trim_end());
+        KeyChain::parse(kept.as_bytes()).unwrap()
+    };
+    for (one, other) in [(0..1, 1..3), (0..2, 1..3), (1..3, 0..2), (0..3, 1..2)] {
+        assert_eq!(part(one.clone()).joined(&part(other.clone())), Some(chain.clone()));
+    }
+    assert_eq!(part(0..1).joined(&part(2..3)), None, "a gap");
+    let mut fork = KeyChain::default();
+    rotate(&mut fork, &key(1), &key(66), 90);
+    assert_eq!(chain.joined(&fork), None);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, KeyChain, Statement};
 use crate::log::core::Core;
-use crate::log::signer::{Intended, Signer, key_error};
+use crate::log::signer::{Intended, KeyLock, Signer, key_error};
 use crate::log::{Log, LogReader};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
@@ -41,11 +41,12 @@ impl Log {
     pub fn rotate_key(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
         let core = self.core();
         let _one_at_a_time = core.signing.lock();
-        let (_old, _new) = (signer.lock()?, next.lock()?);
+        let (_old, _new) = lock_both(signer, next)?;
         if let Some(chain) = core.already_handed_over(signer, next)? {
             return Ok(chain);
         }
         core.check_key(signer)?;
+        core.check_next(next)?;
         let note = match signer.handover()? {
             Some(note) => core.same_handover(note, next)?,
             None => {
@@ -78,6 +79,9 @@ impl Log {
         let _one_at_a_time = core.signing.lock();
         let _key = signer.lock()?;
         core.check_key(signer)?;
+        if signer.handover()?.is_some() {
+            return Err(key_error("this key has named its successor: finish that first"));
+        }
         core.with_writer(|_, _| Ok(()))?;
         let main = core.newest_signed()?;
         let change = Change::Recovery { recovery: recovery.verifying_key().clone() };
@@ -106,13 +110,41 @@ impl Log {
         let _key = next.lock()?;
         core.with_writer(|_, _| Ok(()))?;
         let chain = self.key_chain()?;
-        let mut closed = chain
-            .dangerously_unverified()
-            .filter(|statement| statement.key == *revoked && statement.change.next().is_some());
-        let main = match closed.next() {
+        let ended = |kind: Option<ChangeKind>| {
+            chain.dangerously_unverified().find(|statement| {
+                let fits = kind.is_none_or(|kind| statement.change.kind() == kind);
+                statement.key == *revoked && statement.change.next().is_some() && fits
+            })
+        };
+        if let Some(before) = ended(Some(ChangeKind::Revoke)) {
+            return match before.change.next() == Some(next.verifying_key()) {
+                true => Ok(chain.clone()), // the same again
+                false => Err(key_error(format!(
+                    "this key was revoked before, by statement {}: to end a later one, name that",
+                    before.number
+                ))),
+            };
+        }
+        let main = match ended(None) {
             Some(statement) => statement.main,
             None => core.newest_signed()?,
         };
+        if revoked.name().as_str() != core.origin {
+            return Err(key_error(format!(
+                "expected a key of {}, found one of {}, a former origin",
+                core.origin,
+                revoked.name()
+            )));
+        }
+        if let Some(found) = core.lacks(&main)? {
+            return Err(Error::WouldFork {
+                reason: format!(
+                    "the key's last head, of size {}, is not in this log: it has {found}",
+                    main.size
+                ),
+            });
+        }
+        core.check_next(next)?;
         let change = Change::Revoke { next: next.verifying_key().clone() };
         let statement = core.state(revoked, main, change)?;
         let note = statement.sign(&[recovery, next.key()]).map_err(key_error)?;
@@ -124,7 +156,7 @@ impl Log {
     /// head. `next` is a key of the new origin. The log is closed; open it again.
     ///
     /// # Errors
-    /// As [`Log::rotate_key`]; the key signed nothing yet.
+    /// As [`Log::rotate_key`]; the log still holds what the key signed last.
     pub fn retire_origin(self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
         let chain = self.core().retire(signer, next)?;
         self.close()?;
@@ -156,11 +188,12 @@ fn key_chain(catalog: &Catalog) -> Result<KeyChain> {
 impl Core {
     fn retire(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
         let _one_at_a_time = self.signing.lock();
-        let (_old, _new) = (signer.lock()?, next.lock()?);
+        let (_old, _new) = lock_both(signer, next)?;
         if let Some(chain) = self.already_handed_over(signer, next)? {
             return Ok(chain);
         }
         self.check_key(signer)?;
+        self.check_next(next)?;
         self.with_writer(|_, _| Ok(()))?;
         let note = match signer.handover()? {
             Some(note) => self.same_handover(note, next)?,
@@ -169,10 +202,14 @@ impl Core {
                 let abandoned = abandoned.ok_or_else(|| {
                     key_error("this key signed nothing yet, so there is nothing to retire")
                 })?;
-                let kept = match self.lacks(&abandoned)? {
-                    Some(_) => self.newest_signed()?,
-                    None => abandoned,
-                };
+                if self.lacks(&abandoned)?.is_none() {
+                    return Err(key_error(format!(
+                        "nothing is to be retired: the log holds what its key signed last, size \
+                         {}",
+                        abandoned.size
+                    )));
+                }
+                let kept = self.newest_signed()?;
                 let change = Change::Retire { kept, next: next.verifying_key().clone() };
                 let statement = self.state(signer.verifying_key(), abandoned, change)?;
                 let note = statement.sign(&[signer.key(), next.key()]).map_err(key_error)?;
@@ -256,6 +293,15 @@ impl Core {
         Ok(chain)
     }
 
+    /// The next key must not have signed what this log lacks: what it remembers would be
+    /// lost, and with it the guard against two histories.
+    fn check_next(&self, next: &Signer) -> Result<()> {
+        if next.handover()?.is_some() {
+            return Err(key_error("the next key has itself named a successor: take a new one"));
+        }
+        self.check_extends(next).map(|_| ())
+    }
+
     fn take_over(&self, note: &Note, next: &Signer) -> Result<KeyChain> {
         let statement = Statement::parse(note).map_err(key_error)?;
         self.try_statement(note)?;
@@ -263,7 +309,10 @@ impl Core {
             Change::Retire { kept, .. } => (kept, statement.catalog),
             _ => (statement.main, statement.catalog),
         };
-        next.intend(&Intended { main, catalog: Some(catalog) })?;
+        self.check_next(next)?;
+        if next.intended()?.is_none_or(|before| before.main.size < main.size) {
+            next.intend(&Intended { main, catalog: Some(catalog) })?;
+        }
         self.record_statement(note)
     }
 
@@ -294,6 +343,14 @@ impl Core {
         }
         Ok(chain)
     }
+}
+
+/// Two keys: one lock twice would wait for itself.
+fn lock_both(signer: &Signer, next: &Signer) -> Result<(KeyLock, KeyLock)> {
+    if signer.verifying_key().has_same_secret(next.verifying_key()) {
+        return Err(key_error("the next key must be another one than the key that ends"));
+    }
+    Ok((signer.lock()?, next.lock()?))
 }
 
 fn code(kind: ChangeKind) -> u8 {

@@ -248,7 +248,7 @@ impl Core {
     }
 
     /// The log must contain what this key set out to sign before, which is given back.
-    fn check_extends(&self, signer: &Signer) -> Result<Option<Intended>> {
+    pub(super) fn check_extends(&self, signer: &Signer) -> Result<Option<Intended>> {
         let Some(before) = signer.intended()? else {
             return self.check_new_key(signer).map(|()| None);
         };

@@ -17,15 +17,18 @@ impl Verifier<'_> {
         let recorded =
             self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.whole.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
+        let mut newest = None;
         for (size, path) in checkpoint_files(&*self.options.disk, self.dir)? {
             match sign::read(&*self.options.disk, &path) {
                 Ok(checkpoint) => {
                     self.compare_note(size, &path)?;
-                    self.published_checkpoint(size, path, &checkpoint);
+                    let vouched = self.published_checkpoint(size, &path, &checkpoint);
+                    newest = Some((path, vouched));
                 }
                 Err(error) => self.finding_of(error),
             }
         }
+        self.check_vouched(newest);
         self.check_catalog_checkpoints()?;
         let options = self.options;
         self.unpublished()?;
@@ -51,18 +54,19 @@ impl Verifier<'_> {
     fn published_checkpoint(
         &mut self,
         size: u64,
-        path: PathBuf,
+        path: &Path,
         checkpoint: &UnverifiedCheckpoint,
-    ) {
+    ) -> bool {
         let head = checkpoint.dangerously_unverified().head();
         if head.size.get() != size {
             let expected = format!("size {size}, as its name says");
-            self.finding(&path, NOWHERE, "checkpoint", expected, format!("size {}", head.size));
+            self.finding(path, NOWHERE, "checkpoint", expected, format!("size {}", head.size));
         }
-        self.check_origin(&path, checkpoint);
-        self.check_signature(&path, checkpoint, true);
-        self.heads.push((path, head));
+        self.check_origin(path, checkpoint);
+        let vouched = self.check_signature(path, checkpoint, true);
+        self.heads.push((path.to_owned(), head));
         self.counts.checkpoints += 1;
+        vouched
     }
 
     /// A published note is the one that was recorded; others may have added signatures.

@@ -1,6 +1,6 @@
 //! The statements about the log's keys, and the signatures that are checked by them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Verifier;
 use super::report::NOWHERE;
@@ -10,7 +10,7 @@ use crate::checkpoint::{
 };
 use crate::error::Result;
 use crate::keys::{Change, KeyChain, Statement};
-use crate::log::core::catalog_dir;
+use crate::log::core::{catalog_dir, checkpoints_dir};
 use crate::log::open::catalog_checkpoint_files;
 use crate::log::sign;
 use crate::merkle::TreeHead;
@@ -114,29 +114,30 @@ impl Verifier<'_> {
     }
 
     /// A published one may be signed by another key of this log than the given ones: its
-    /// signature is then checked by what the log says of its keys, and not counted.
+    /// signature is then checked by what the log says of its keys, and not counted. Gives
+    /// whether a given key vouches for it.
     pub(super) fn check_signature(
         &mut self,
         path: &Path,
         checkpoint: &UnverifiedCheckpoint,
         published: bool,
-    ) {
+    ) -> bool {
         if !self.options.keys.is_empty() {
             match self.signers.given.verify(checkpoint) {
                 Ok(_) => {
                     self.counts.signatures += 1;
-                    return;
+                    return true;
                 }
                 Err(error) if published && is_stranger(&error) => {}
                 Err(error) => {
-                    let found = said(error);
-                    let expected = "a signature by a given key";
-                    return self.finding(path, NOWHERE, "checkpoint", expected, found);
+                    let (expected, found) = ("a signature by a given key", said(error));
+                    self.finding(path, NOWHERE, "checkpoint", expected, found);
+                    return false;
                 }
             }
         }
         if !published || self.recorded_keys().is_empty() {
-            return;
+            return false;
         }
         if let Err(error) = self.signers.recorded.verify(checkpoint) {
             let expected = match self.options.keys.is_empty() {
@@ -144,6 +145,26 @@ impl Verifier<'_> {
                 false => "a signature by a given key",
             };
             self.finding(path, NOWHERE, "checkpoint", expected, said(error));
+        }
+        false
+    }
+
+    /// Whoever gives a key wants to know that its owner signed what is here: the newest
+    /// published head, at least.
+    pub(super) fn check_vouched(&mut self, newest: Option<(PathBuf, bool)>) {
+        if self.options.keys.is_empty() || matches!(newest, Some((_, true))) {
+            return;
+        }
+        let expected = "the newest one signed by a given key";
+        match newest {
+            Some((path, _)) => {
+                let found = "a signature by another key only, to which no given key leads";
+                self.finding(&path, NOWHERE, "checkpoint", expected, found);
+            }
+            None => {
+                let path = checkpoints_dir(self.dir);
+                self.finding(&path, NOWHERE, "checkpoint", expected, "no published checkpoint");
+            }
         }
     }
 
