@@ -491,3 +491,26 @@ fn a_full_disk_is_said_and_leaves_the_log_of_before() {
     export(&source, &kept, &Options::default(), &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(check(&kept, &vkey).unwrap().0.get(), 3201);
 }
+
+#[test]
+fn links_in_the_directory_lead_nowhere() {
+    let fixture = Fixture::of(20);
+    run(&fixture).unwrap();
+    let victim = fixture.dir.path().join("victim");
+    fs::create_dir(&victim).unwrap();
+    fs::write(victim.join("7"), "keep").unwrap();
+    let file = fixture.dir.path().join("file");
+    fs::write(&file, "keep").unwrap();
+    std::os::unix::fs::symlink(&file, fixture.out().join("checkpoint.tmp")).unwrap();
+    let partial = fixture.out().join("tile/0/000.p");
+    fs::rename(&partial, fixture.dir.path().join("away")).unwrap();
+    std::os::unix::fs::symlink(&victim, &partial).unwrap();
+    fixture.grow_to(300);
+    assert!(run(&fixture).is_err(), "a link where partial tiles were");
+    assert_eq!(fs::read_to_string(victim.join("7")).unwrap(), "keep");
+    fs::remove_file(&partial).unwrap();
+    fs::rename(fixture.dir.path().join("away"), &partial).unwrap();
+    run(&fixture).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "keep");
+    assert!(!fixture.out().join("checkpoint").is_symlink());
+}

@@ -84,7 +84,7 @@ pub fn export(
     options: &Options,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Summary, ExportError> {
-    let sizes = source.checkpoint_sizes()?;
+    let sizes = own_sizes(source)?;
     let Some(&newest) = sizes.last() else { return Err(ExportError::NoCheckpoint) };
     let tiles = source.tiles(newest)?;
     if tiles.algorithm() != HashAlgorithm::Sha256 {
@@ -112,6 +112,19 @@ pub fn export(
         bytes: place.bytes(),
         removed,
     })
+}
+
+/// The sizes of the checkpoints that are published: those of a former origin, which was
+/// retired, are another log's to whoever reads them.
+fn own_sizes(source: &dyn Source) -> Result<Vec<TreeSize>, ExportError> {
+    let mut sizes = Vec::new();
+    for size in source.checkpoint_sizes()? {
+        let checkpoint = source.checkpoint(size)?;
+        if checkpoint.dangerously_unverified().origin() == source.origin() {
+            sizes.push(size);
+        }
+    }
+    Ok(sizes)
 }
 
 /// One export on its way.

@@ -161,18 +161,26 @@ impl Place {
     pub(super) fn remove_partial(&mut self, name: &str) -> Result<u64, ExportError> {
         let path = self.root.join(name);
         let Some(dir) = path.parent() else { return Ok(0) };
-        let names = match fs::read_dir(dir) {
+        // A link in place of the directory leads to files that are none of ours.
+        match fs::symlink_metadata(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            names => names.map_err(ExportError::io("list", dir))?,
-        };
-        let mut removed = 0;
-        for name in names {
-            let path = name.map_err(ExportError::io("list", dir))?.path();
-            fs::remove_file(&path).map_err(ExportError::io("remove", &path))?;
-            removed += 1;
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(ExportError::io("list", dir)(io::ErrorKind::NotADirectory.into())),
+            Err(error) => return Err(ExportError::io("look at", dir)(error)),
         }
-        fs::remove_dir(dir).map_err(ExportError::io("remove", dir))?;
-        Ok(removed)
+        let mut removed = 0;
+        for name in fs::read_dir(dir).map_err(ExportError::io("list", dir))? {
+            let path = name.map_err(ExportError::io("list", dir))?.path();
+            if is_partial_name(&path) {
+                fs::remove_file(&path).map_err(ExportError::io("remove", &path))?;
+                removed += 1;
+            }
+        }
+        match fs::remove_dir(dir) {
+            // Somebody else's file is in it.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(removed),
+            done => done.map(|()| removed).map_err(ExportError::io("remove", dir)),
+        }
     }
 
     /// Writes a file under another name.
@@ -181,7 +189,7 @@ impl Place {
         let mut temporary = path.clone().into_os_string();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        let written = File::create(&temporary).and_then(|mut file| {
+        let written = create_anew(&temporary).and_then(|mut file| {
             file.write_all(bytes)?;
             Ok(file)
         });
@@ -337,4 +345,20 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(()) // directories cannot be opened; renames are ordered by the file system
+}
+
+/// The width of a partial tile or bundle, or one that a crash left behind.
+fn is_partial_name(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let width = name.strip_suffix(".tmp").unwrap_or(name);
+    width.parse::<u8>().is_ok_and(|number| number > 0 && number.to_string() == width)
+}
+
+/// Makes a new file, in place of one that a crash left; never through a link.
+fn create_anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).open(path)
 }
