@@ -117,7 +117,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         };
         let what = format!("{count} random records, withheld");
-        measure(&what, RUNS / count.max(20), make, Bundle::to_text, check)?;
+        measure(&what, (RUNS / count).max(10), make, Bundle::to_text, check)?;
     }
     let make = |_| Ok(log.prove_consistency(&old, &new)?);
     let check = |text: &str| {
