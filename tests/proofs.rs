@@ -69,7 +69,9 @@ impl Signed {
     }
 
     fn trust(&self) -> Trust {
-        Trust::in_keys([self.signer.verifying_key().clone()])
+        // Only the key of a BLAKE3 log signs its catalog, too; here those of both do.
+        let key = self.signer.verifying_key();
+        Trust::in_keys([key.clone(), key.of_catalog()])
     }
 
     fn path(&self) -> PathBuf {

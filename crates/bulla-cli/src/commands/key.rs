@@ -90,6 +90,7 @@ struct Rotate {
 
 impl Rotate {
     fn run(self) -> Result<Verdict> {
+        check_not_gone(&self.key)?;
         let old = Signer::load(&keys::private_key(&self.key)?)?;
         let log = places::writer(&self.dir)?;
         let next = next_key(&self.dir, &self.next, log.origin(), log.algorithm())?;
@@ -292,6 +293,20 @@ impl Show {
         }
         Ok(Verdict::Fine)
     }
+}
+
+/// A key that is gone, and left word of whom it handed over to.
+fn check_not_gone(key: &Path) -> Result<()> {
+    let mut handover = key.as_os_str().to_owned();
+    handover.push(".handover");
+    if !key.exists() && Path::new(&handover).exists() {
+        bail!(
+            "{} has handed over and was erased: {} says to whom",
+            key.display(),
+            Path::new(&handover).display()
+        );
+    }
+    Ok(())
 }
 
 fn line(epoch: &Epoch) -> String {
