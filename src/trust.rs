@@ -106,6 +106,17 @@ impl Trust {
         self.known.as_ref().map(|(_, epochs)| epochs)
     }
 
+    /// Whether a log goes on under the second origin: it is the first one, or the key chain
+    /// says that the first one was retired for it.
+    pub(crate) fn is_succeeded_by(&self, origin: &str, successor: &str) -> bool {
+        let named = |name: &str| {
+            let mut epochs = self.epochs()?.epochs().iter();
+            epochs.position(|epoch| epoch.key().name().as_str() == name)
+        };
+        origin == successor
+            || matches!((named(origin), named(successor)), (Some(old), Some(new)) if old < new)
+    }
+
     /// Checks that a trusted key of the log, or of its catalog, signed the checkpoint,
     /// that it counts for that size, and that the quorum of witnesses cosigned it, if
     /// there is one.

@@ -84,7 +84,7 @@ impl ConsistencyProof {
         // Whoever vouches for the newer head vouches for all that it extends.
         let old = trust.verify_without_quorum(&self.old);
         let old = old.map_err(VerifyProofError::Checkpoint)?;
-        check_extends(&old, &new, &self.hashes)?;
+        check_extends(&old, &new, &self.hashes, trust)?;
         Ok(VerifiedConsistency { old, new })
     }
 }
@@ -105,13 +105,15 @@ pub(super) fn hashes<'t>(
     Ok(hashes)
 }
 
-/// Checks that the newer checkpoint is of the same log and extends the older one.
+/// Checks that the newer checkpoint is of the same log, or of its successor under another
+/// origin, and extends the older one.
 pub(super) fn check_extends(
     old: &VerifiedCheckpoint,
     new: &VerifiedCheckpoint,
     hashes: &[Hash],
+    trust: &Trust,
 ) -> Result<(), VerifyProofError> {
-    if old.origin() != new.origin() {
+    if !trust.is_succeeded_by(old.origin(), new.origin()) {
         let (expected, found) = (new.origin().to_owned(), old.origin().to_owned());
         return Err(VerifyProofError::Origin { expected, found });
     }

@@ -236,7 +236,7 @@ impl AppendedAfter {
         // Whoever vouches for the later head vouches for all that it extends.
         let earlier = trust.verify_without_quorum(&self.checkpoint);
         let earlier = earlier.map_err(VerifyProofError::Checkpoint)?;
-        check_extends(&earlier, later, &self.hashes)?;
+        check_extends(&earlier, later, &self.hashes, trust)?;
         let size = earlier.head().size;
         match first.filter(|first| size.covers(*first)) {
             Some(seq) => Err(VerifyProofError::Covered { seq, size }),

@@ -183,8 +183,15 @@ fn a_retirement_says_what_was_abandoned_and_wants_a_key_of_the_new_origin() {
     // A checkpoint of the former origin is still one of this log.
     fine(&["checkpoint", &log, "--key", &key("audit-2.key")]);
     let old = key("kept.checkpoint");
-    let ran = run(&["prove", &log, "--from", &old, "-o", &key("since")]);
-    assert!(!ran.stderr.contains("is a checkpoint of"), "{}", ran.stderr);
+    let (since, chain) = (key("since"), key("chain"));
+    let (first, second) = (key("audit.key.pub"), key("audit-2.key.pub"));
+    fine(&["prove", &log, "--from", &old, "-o", &since]);
+    fine(&["key", "chain", &log, "-o", &chain]);
+    let told = fine(&["verify-proof", &since, "--keys", &chain, "--pubkey", &first]);
+    assert!(told.contains("PROVED"), "{told}");
+    // Without the chain nobody knows that the one origin follows the other.
+    let ran = run(&["verify-proof", &since, "--pubkey", &first, "--pubkey", &second]);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
 }
 
 #[test]
