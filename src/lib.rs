@@ -11,6 +11,8 @@ pub mod error;
 pub mod event;
 pub mod format;
 pub mod hash;
+#[cfg(feature = "engine")]
+pub mod index;
 pub mod keys;
 #[cfg(feature = "engine")]
 pub mod log;
@@ -22,6 +24,7 @@ pub mod random;
 #[cfg(feature = "engine")]
 pub mod segment;
 pub mod seq;
+pub mod terms;
 pub mod tiles;
 pub mod time;
 #[cfg(feature = "engine")]

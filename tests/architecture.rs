@@ -30,6 +30,7 @@ const FLOORS: &[&str] = &[
     "query",
     "merkle",
     "format",
+    "terms",
     "checkpoint",
     "keys",
     "witness",
@@ -41,6 +42,7 @@ const FLOORS: &[&str] = &[
     "disk",
     "segment",
     "tree",
+    "index",
     "catalog",
     "log",
     // Only in rustdoc: the documents of `docs/`.

@@ -38,19 +38,27 @@ impl Filters {
             && any(&self.actions, |glob| glob.matches(subject.action))
     }
 
-    fn lets_outcome(&self, code: u8) -> bool {
+    pub(crate) fn lets_outcome(&self, code: u8) -> bool {
         let bit = 1 << code;
         (self.outcomes == 0 || self.outcomes & bit != 0) && self.refused_outcomes & bit == 0
     }
 }
 
 impl TimeRange {
+    /// Whether a time from `min` to `max` may lie in it.
     #[cfg(feature = "engine")]
-    fn meets(&self, min: Timestamp, max: Timestamp) -> bool {
+    pub(crate) fn meets(&self, min: Timestamp, max: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= max) && self.until.is_none_or(|until| min < until)
     }
 
-    pub(crate) fn contains(&self, time: Timestamp) -> bool {
+    /// Whether the range has both of these times, and so all between them.
+    #[cfg(feature = "engine")]
+    pub(crate) fn covers(&self, min: Timestamp, max: Timestamp) -> bool {
+        self.contains(min) && self.contains(max)
+    }
+
+    /// Whether a time lies in it.
+    pub fn contains(&self, time: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
     }
 }

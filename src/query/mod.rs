@@ -77,9 +77,11 @@ pub(crate) struct IdFilter {
 
 /// From `since` (inclusive) until `until` (exclusive).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct TimeRange {
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
+pub struct TimeRange {
+    /// The first time in it; `None`: from the beginning.
+    pub since: Option<Timestamp>,
+    /// The first time behind it; `None`: to the end.
+    pub until: Option<Timestamp>,
 }
 
 impl Query {

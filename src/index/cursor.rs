@@ -1,0 +1,126 @@
+//! [`Cursor`]: walks a list up or down, and leaps over what is not asked for.
+
+use super::{CHUNK, Damaged, List};
+
+/// A place in a list. Holds the chunk it is in, decoded.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    list: List<'a>,
+    chunks: u32,
+    /// The chunk that is decoded, and how many positions it has; 0: none is.
+    chunk: u32,
+    len: usize,
+    positions: [u32; CHUNK],
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(list: List<'a>) -> Self {
+        Cursor { list, chunks: list.chunks(), chunk: 0, len: 0, positions: [0; CHUNK] }
+    }
+
+    /// How many positions the list has.
+    pub fn len(&self) -> u32 {
+        self.list.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The largest position that is not above this one.
+    pub fn at_most(&mut self, limit: u32) -> Result<Option<u32>, Damaged> {
+        self.load_for(limit)?;
+        let loaded = &self.positions[..self.len];
+        let above = loaded.partition_point(|position| *position <= limit);
+        // In the chunk that begins at or before the limit there is one, unless there is none.
+        Ok(above.checked_sub(1).and_then(|at| loaded.get(at)).copied())
+    }
+
+    /// The smallest position that is not below this one.
+    pub fn at_least(&mut self, limit: u32) -> Result<Option<u32>, Damaged> {
+        self.load_for(limit)?;
+        let loaded = &self.positions[..self.len];
+        let below = loaded.partition_point(|position| *position < limit);
+        if let Some(found) = loaded.get(below) {
+            return Ok(Some(*found));
+        }
+        if self.chunk + 1 < self.chunks {
+            self.load(self.chunk + 1)?;
+            return Ok(self.positions[..self.len].first().copied());
+        }
+        Ok(None)
+    }
+
+    /// Decodes the last chunk that begins at or before the limit, or the first one.
+    fn load_for(&mut self, limit: u32) -> Result<(), Damaged> {
+        if self.len > 0 {
+            let (first, last) = (self.positions[0], self.positions[self.len - 1]);
+            let is_last = self.chunk + 1 == self.chunks;
+            if first <= limit && (limit <= last || is_last) || limit < first && self.chunk == 0 {
+                return Ok(());
+            }
+            // Most steps are short: the neighbour comes next.
+            if limit > last && self.is_within_next(limit)? {
+                return self.load(self.chunk + 1);
+            }
+        }
+        let (mut low, mut high) = (0, self.chunks);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.list.first_of(middle)? <= limit {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        if self.len == 0 || self.chunk != low {
+            self.load(low)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the limit lies from the beginning of the next chunk up to that of the one
+    /// after it.
+    fn is_within_next(&self, limit: u32) -> Result<bool, Damaged> {
+        let (next, after) = (self.chunk + 1, self.chunk + 2);
+        Ok(self.list.first_of(next)? <= limit
+            && (after >= self.chunks || limit < self.list.first_of(after)?))
+    }
+
+    fn load(&mut self, chunk: u32) -> Result<(), Damaged> {
+        self.len = self.list.read(chunk, &mut self.positions)?;
+        self.chunk = chunk;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_walk_over_any_list_finds_what_a_search_finds(
+            positions in prop::collection::btree_set(0_u32..2_000, 1..600),
+            limits in prop::collection::vec((0_u32..2_100, any::<bool>()), 1..50),
+        ) {
+            let positions: Vec<u32> = positions.into_iter().collect();
+            let mut cursor = List::Plain(&positions).cursor();
+            for (limit, up) in limits {
+                let (found, expected) = match up {
+                    true => (
+                        cursor.at_least(limit),
+                        positions.iter().find(|p| **p >= limit),
+                    ),
+                    false => (
+                        cursor.at_most(limit),
+                        positions.iter().rev().find(|p| **p <= limit),
+                    ),
+                };
+                prop_assert_eq!(found.unwrap(), expected.copied());
+            }
+        }
+    }
+}
