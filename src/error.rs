@@ -107,6 +107,8 @@ pub enum Error {
     Busy,
     /// The log was closed.
     Closed,
+    /// A [`CancelToken`](crate::log::CancelToken) ended the search.
+    Cancelled,
     /// No record has this Seq yet.
     NotWritten {
         /// The Seq asked for.
@@ -179,6 +181,7 @@ impl fmt::Display for Error {
             Error::InvalidOption { name, reason } => write!(f, "{name}: {reason}"),
             Error::Busy => write!(f, "too many unwritten tickets: wait for one and try again"),
             Error::Closed => write!(f, "the log is closed"),
+            Error::Cancelled => write!(f, "the search was cancelled"),
             Error::NotWritten { seq, size } => {
                 write!(f, "no record {seq} yet: the log holds {size} records, from 0")
             }

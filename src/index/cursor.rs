@@ -11,11 +11,12 @@ pub struct Cursor<'a> {
     chunk: u32,
     len: usize,
     positions: [u32; CHUNK],
+    read: u64,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(list: List<'a>) -> Self {
-        Cursor { list, chunks: list.chunks(), chunk: 0, len: 0, positions: [0; CHUNK] }
+        Cursor { list, chunks: list.chunks(), chunk: 0, len: 0, positions: [0; CHUNK], read: 0 }
     }
 
     /// How many positions the list has.
@@ -26,6 +27,11 @@ impl<'a> Cursor<'a> {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// How many positions were decoded so far.
+    pub fn postings(&self) -> u64 {
+        self.read
     }
 
     /// The largest position that is not above this one.
@@ -90,6 +96,7 @@ impl<'a> Cursor<'a> {
     fn load(&mut self, chunk: u32) -> Result<(), Damaged> {
         self.len = self.list.read(chunk, &mut self.positions)?;
         self.chunk = chunk;
+        self.read += self.len as u64;
         Ok(())
     }
 }

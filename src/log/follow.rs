@@ -20,10 +20,11 @@ use crate::hash::HashAlgorithm;
 use crate::log::core::{catalog_dir, lock_path, segments_dir, tree_dir};
 use crate::log::open::{Identity, catalog_identity, check_is_log, make_view, read_lock};
 use crate::log::options::LogOptions;
-use crate::log::read::{Matches, Snapshot};
+use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
 use crate::log::sign;
-use crate::log::view::{Entry, View};
+use crate::log::search::Matches;
+use crate::log::view::{Entry, OpenSegment, View};
 use crate::merkle::Frontier;
 use crate::query::Query;
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -166,10 +167,10 @@ impl LogReader {
         }
         let at = Position { offset: segment.header.first_frame(), size: first };
         let (segment, waypoints) = (Arc::new(segment), Arc::new(Waypoints::new()));
-        let open = Some((Arc::clone(&segment), Arc::clone(&waypoints)));
+        let open = OpenSegment::new(Arc::clone(&segment), Arc::clone(&waypoints));
         self.view.update(|entries| {
             entries.retain(|entry| entry.ordinal != ordinal);
-            entries.push(Entry { ordinal, first, open, sealed: None });
+            entries.push(Entry { ordinal, first, open: Some(open), sealed: None });
         });
         state.tail = Some(Tail { segment, waypoints, at });
         Ok(true)
@@ -188,7 +189,7 @@ impl LogReader {
                 tail.at = Position { offset: new.header.first_frame(), size: new.header.first };
                 tail.segment = Arc::new(new);
                 let (ordinal, segment) = (tail.segment.header.ordinal, Arc::clone(&tail.segment));
-                let open = Some((segment, Arc::clone(&tail.waypoints)));
+                let open = Some(OpenSegment::new(segment, Arc::clone(&tail.waypoints)));
                 self.view.update(|entries| {
                     entries
                         .iter_mut()

@@ -3,6 +3,7 @@
 //! - `options`: create and open; `open`, `recover`, `settle`: how that is done;
 //! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
 //! - `upkeep`: what happens in the background;
+//! - `search`: queries; `indexes`: their files, opened and made anew;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
 //! - `verify`: re-reads everything;
@@ -13,12 +14,14 @@ mod core;
 mod cosign;
 mod encode;
 mod follow;
+mod indexes;
 mod keys;
 mod open;
 mod options;
 mod prove;
 mod read;
 mod recover;
+mod search;
 mod settle;
 mod sign;
 mod signer;
@@ -50,7 +53,10 @@ pub use follow::LogReader;
 pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use prove::Disclosure;
-pub use read::{Matches, Records, Snapshot};
+pub use read::{Records, Snapshot};
+pub use search::{
+    CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step,
+};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
 pub use tiles::TileReader;

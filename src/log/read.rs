@@ -1,6 +1,5 @@
-//! Reading: snapshots, single records, walks and queries by scan.
+//! Reading: snapshots, single records and walks.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -8,9 +7,10 @@ use crate::event::{Anchor, Record, RecordKind};
 use crate::format::body;
 use crate::format::record::CheckedRecord;
 use crate::hash::HashAlgorithm;
+use crate::log::search::{CancelToken, Matches};
 use crate::log::view::{Entry, View};
 use crate::merkle::TreeHead;
-use crate::query::{Order, Query, Subject};
+use crate::query::Query;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
 use crate::tree::TreeStore;
@@ -22,6 +22,7 @@ pub struct Snapshot {
     entries: Arc<Vec<Entry>>,
     size: TreeSize,
     tree: Option<Arc<TreeStore>>,
+    cancel: Option<CancelToken>,
 }
 
 impl Snapshot {
@@ -31,7 +32,7 @@ impl Snapshot {
         size: TreeSize,
         tree: Option<Arc<TreeStore>>,
     ) -> Self {
-        Snapshot { view, entries, size, tree }
+        Snapshot { view, entries, size, tree, cancel: None }
     }
 
     /// Records in it.
@@ -107,44 +108,49 @@ impl Snapshot {
         Records { snapshot: self.clone(), next: seq, cursor: None, failed: false }
     }
 
-    /// The records that a query asks for, found by scanning.
+    /// The records that a query asks for.
     ///
     /// # Errors
     /// A cursor that belongs to another query.
     pub fn query(&self, query: &Query) -> Result<Matches> {
-        let start = query
-            .start()
-            .map_err(|error| Error::InvalidOption { name: "cursor", reason: error.to_string() })?;
-        let newest_first = query.order == Order::NewestFirst;
-        let next = match (start, newest_first) {
-            // Exclusive upper bound of what is still to be looked at.
-            (Some(seq), true) => seq.get().saturating_add(1).min(self.size.get()),
-            (None, true) => self.size.get(),
-            (Some(seq), false) => seq.get(),
-            (None, false) => 0,
-        };
-        let exhausted = start.is_none() && query.after.is_some();
-        Ok(Matches {
-            snapshot: self.clone(),
-            left: if exhausted { 0 } else { query.limit.unwrap_or(u64::MAX) },
-            query: query.clone(),
-            newest_first,
-            next,
-            cursor: None,
-            found: VecDeque::new(),
-            failed: false,
-        })
+        Matches::of(self, query)
+    }
+
+    /// The same snapshot, whose searches end when the token is cancelled.
+    #[must_use]
+    pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        self.cancel.as_ref().map_or(Ok(()), CancelToken::check)
+    }
+
+    pub(crate) fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Size of the log at the end of a segment, as far as the snapshot goes.
+    pub(crate) fn end_of(&self, entry: &Entry) -> TreeSize {
+        let at = self.entries.partition_point(|other| other.first <= entry.first);
+        self.entries.get(at).map_or(self.size, |next| next.first.min(self.size))
     }
 
     /// Decodes a record with its event.
     pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
-        decode(self.view.algorithm, record).map_err(|reason| self.damaged(record.head.seq, reason))
+        decode(self.view.algorithm, record).map_err(|reason| damaged(record.head.seq, reason))
     }
 
-    fn damaged(&self, seq: Seq, reason: String) -> Error {
-        // The CRC was right: these bytes were written so.
-        Error::tampered(format!("record {seq}"), "a body of its schema", reason)
-    }
+}
+
+/// A record whose CRC is right and whose body is none: it was written so.
+pub(crate) fn damaged(seq: Seq, reason: String) -> Error {
+    Error::tampered(format!("record {seq}"), "a body of its schema", reason)
 }
 
 /// Decodes a checked record.
@@ -192,7 +198,7 @@ impl Records {
             let Some(cursor) = &mut self.cursor else { return Ok(None) };
             if let Some((_, record)) = cursor.next_record()? {
                 let decoded = decode(self.snapshot.view.algorithm, &record)
-                    .map_err(|reason| self.snapshot.damaged(record.head.seq, reason))?;
+                    .map_err(|reason| damaged(record.head.seq, reason))?;
                 self.next = cursor.next_seq();
                 return Ok(Some(decoded));
             }
@@ -211,110 +217,6 @@ impl Iterator for Records {
         }
         let step = self.step();
         self.failed = step.is_err();
-        step.transpose()
-    }
-}
-
-/// Records looked at in one go when a query runs downwards.
-const BLOCK: u64 = 256;
-
-/// The answer to a query; see [`Snapshot::query`].
-#[derive(Debug)]
-pub struct Matches {
-    snapshot: Snapshot,
-    query: Query,
-    newest_first: bool,
-    left: u64,
-    /// Upwards: the next Seq to look at. Downwards: one past it.
-    next: u64,
-    cursor: Option<RecordCursor>,
-    found: VecDeque<Record>,
-    failed: bool,
-}
-
-impl Matches {
-    fn step(&mut self) -> Result<Option<Record>> {
-        loop {
-            if let Some(record) = self.found.pop_front() {
-                return Ok(Some(record));
-            }
-            let Some((from, to, excluded)) = self.next_block() else { return Ok(None) };
-            if !excluded {
-                self.scan(from, to)?;
-            }
-            self.next = if self.newest_first { from } else { to };
-        }
-    }
-
-    /// The next range of Seqs to look at, within one segment, and whether the times of
-    /// that segment show that nothing in it matches.
-    fn next_block(&self) -> Option<(u64, u64, bool)> {
-        let seq = if self.newest_first { self.next.checked_sub(1)? } else { self.next };
-        let size = self.snapshot.size.get();
-        if seq >= size {
-            return None;
-        }
-        let entries = &self.snapshot.entries;
-        let at = entries.partition_point(|entry| entry.first.get() <= seq);
-        let entry = entries.get(at.checked_sub(1)?)?;
-        let end = entries.get(at).map_or(size, |next| next.first.get().min(size));
-        let sealed = entry.sealed.as_ref();
-        let excluded = sealed.is_some_and(|sealed| !self.query.may_match_times(sealed.times));
-        let reach = if excluded { u64::MAX } else { BLOCK };
-        Some(if self.newest_first {
-            (entry.first.get().max(self.next.saturating_sub(reach)), self.next, excluded)
-        } else {
-            (self.next, end.min(self.next.saturating_add(reach)), excluded)
-        })
-    }
-
-    fn scan(&mut self, from: u64, to: u64) -> Result<()> {
-        let Snapshot { view, entries, size, .. } = &self.snapshot;
-        let mut cursor = match self.cursor.take() {
-            Some(cursor) if cursor.is_at(Seq::new(from)) => cursor,
-            _ => view.cursor(entries, Seq::new(from), *size)?,
-        };
-        while cursor.next_seq().get() < to {
-            let Some((_, record)) = cursor.next_record()? else { break };
-            if matches(&self.query, &record)
-                .map_err(|r| self.snapshot.damaged(record.head.seq, r))?
-            {
-                let decoded = self.snapshot.decode(&record)?;
-                self.found.push_back(decoded);
-            }
-        }
-        if self.newest_first {
-            self.found.make_contiguous().reverse();
-        } else {
-            self.cursor = Some(cursor);
-        }
-        Ok(())
-    }
-}
-
-/// Whether the query asks for a record; only the envelope is decoded.
-fn matches(query: &Query, record: &CheckedRecord<'_>) -> std::result::Result<bool, String> {
-    let recorded_at = record.head.recorded_at;
-    match RecordKind::from_code(record.head.kind) {
-        Some(kind @ RecordKind::Event) => {
-            let envelope = body::decode_envelope(record.envelope).map_err(|e| e.to_string())?;
-            Ok(query.matches(recorded_at, kind, &envelope.subject()))
-        }
-        Some(kind) => Ok(query.matches(recorded_at, kind, &Subject::of_anchor(recorded_at))),
-        None => Ok(false),
-    }
-}
-
-impl Iterator for Matches {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.left == 0 {
-            return None;
-        }
-        let step = self.step();
-        self.failed = step.is_err();
-        self.left -= 1;
         step.transpose()
     }
 }

@@ -15,7 +15,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, segments_dir, tree_dir};
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
-use crate::log::view::Entry;
+use crate::log::view::{Entry, OpenSegment};
 use crate::log::writer::{Resting, Retired, Writer};
 use crate::merkle::Frontier;
 use crate::segment::active::Active;
@@ -451,13 +451,14 @@ impl Walk<'_> {
             return Ok(());
         }
         let (times, waypoints) = parts;
-        let open = Some((Arc::clone(&segment), Arc::clone(&waypoints)));
+        let open = Some(OpenSegment::new(Arc::clone(&segment), Arc::clone(&waypoints)));
         self.entries.push(Entry { ordinal, first: segment.header.first, open, sealed: None });
         let active = Active::resume(segment, end, times, waypoints)?;
         if complete || was_torn {
             let facts = SealFacts {
                 times,
                 end_root: self.tree.root_at(end.size)?,
+                index_root: Hash::ZERO, // known when it is sealed
                 last_anchor: self.last_anchor,
                 sealed_at: self.options.clock.now(),
             };

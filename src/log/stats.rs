@@ -112,7 +112,7 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
 fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo> {
     let path = segment::path(&view.segments_dir, entry.ordinal);
     let bytes = match (&entry.open, &entry.sealed) {
-        (Some((open, _)), _) => open.file_len()?,
+        (Some(open), _) => open.segment.file_len()?,
         (None, sealed) => sealed.as_ref().map_or(0, |sealed| sealed.bytes),
     };
     let times = entry.sealed.as_ref().map(|sealed| sealed.times.map(Timestamp::from_nanos));

@@ -17,7 +17,7 @@ use crate::log::core::{Core, Upkeep};
 use crate::log::options::{Durability, Housekeeping};
 use crate::log::writer::{MARK_EVERY, Retired};
 use crate::segment::active::MadeAhead;
-use crate::segment::seal;
+use crate::segment::seal::{self, SealFacts};
 use crate::tree;
 
 /// After this long without an append, a watermark and a mark are written.
@@ -51,6 +51,7 @@ impl Core {
     pub(crate) fn upkeep_after_open(&self) -> Result<()> {
         let mut upkeep = self.upkeep.lock();
         self.seal_retired()?;
+        self.look_for_indexes()?;
         if self.recovery.replayed > 0 {
             self.write_mark(&mut upkeep)?;
         }
@@ -81,6 +82,12 @@ impl Core {
         self.look_at_clock(upkeep)?;
         self.seal_retired()?;
         self.make_ahead()?;
+        if self.options.housekeeping == Housekeeping::Background {
+            self.index_open_segments();
+        }
+        if self.make_wanted_index() {
+            self.needs_upkeep(); // there may be more
+        }
         let due = self.writer.lock().since_mark >= MARK_EVERY;
         if due || self.tree.pending_bytes() > tree::PENDING_MAX {
             self.write_mark(upkeep)?;
@@ -161,12 +168,14 @@ impl Core {
         // Also if a crash came between the seal and its record: what it left of table and
         // footer may not be whole, or not be durable.
         let waypoints = active.waypoints.all(segment)?;
-        let footer = seal::seal(segment, active.end, &waypoints, facts)?;
+        let index_root = self.index_sealed(segment.header.ordinal, active.end.size);
+        let facts = SealFacts { index_root, ..facts.clone() };
+        let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
         if let Ok(catalog) = self.catalog.lock().good() {
             catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
-            self.view.sealed(sealed);
         }
+        self.view.sealed(sealed);
         Ok(())
     }
 

@@ -14,7 +14,10 @@ use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
+use crate::index::{Damaged, IndexFile, Lookup};
+use crate::log::indexes::Indexes;
 use crate::log::read::Snapshot;
+use crate::log::search::OpenIndex;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::segment::seal::SealedSegment;
@@ -30,10 +33,44 @@ const OPEN_SEGMENTS: usize = 64;
 pub(crate) struct Entry {
     pub(crate) ordinal: u64,
     pub(crate) first: TreeSize,
-    /// Open for positional reads, while it is not sealed.
-    pub(crate) open: Option<(Arc<SegmentFile>, Arc<Waypoints>)>,
+    /// While it is not sealed.
+    pub(crate) open: Option<OpenSegment>,
     /// What the catalog says of it, once it is sealed.
     pub(crate) sealed: Option<Sealed>,
+}
+
+/// A segment that is being written: open for positional reads.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenSegment {
+    pub(crate) segment: Arc<SegmentFile>,
+    pub(crate) waypoints: Arc<Waypoints>,
+    pub(crate) index: Arc<OpenIndex>,
+}
+
+impl OpenSegment {
+    /// With an index that has nothing yet.
+    pub(crate) fn new(segment: Arc<SegmentFile>, waypoints: Arc<Waypoints>) -> Self {
+        OpenSegment { segment, waypoints, index: Arc::default() }
+    }
+
+    /// How many records are in the index. Takes in those below `end` first, if that pays.
+    pub(crate) fn taken_in(&self, end: u64) -> u64 {
+        let records = || u64::from(self.index.lock().records());
+        let left = end.saturating_sub(self.segment.header.first.get()).saturating_sub(records());
+        if left > 0 && self.index.pays(left) {
+            // What is damaged is found by whoever reads it.
+            let _ = self.take_in(TreeSize::new(end));
+        }
+        records()
+    }
+
+    /// Takes the records below a size, which are published, into the index.
+    ///
+    /// # Errors
+    /// As [`OpenIndex::take_in`].
+    pub(crate) fn take_in(&self, size: TreeSize) -> Result<()> {
+        self.index.take_in(&self.segment, &self.waypoints, size)
+    }
 }
 
 /// Shared between the writer and all snapshots.
@@ -50,6 +87,7 @@ pub(crate) struct View {
     entries: RwLock<Arc<Vec<Entry>>>,
     /// Open sealed segments, the most recently used last.
     cache: Mutex<Vec<Arc<SealedSegment>>>,
+    indexes: Indexes,
 }
 
 impl View {
@@ -69,6 +107,7 @@ impl View {
             size: AtomicU64::new(0),
             entries: RwLock::new(Arc::new(entries)),
             cache: Mutex::default(),
+            indexes: Indexes::default(),
         }
     }
 
@@ -127,7 +166,7 @@ impl View {
         };
         let end = entries.get(at).map_or(size, |next| next.first.min(size));
         match &entry.open {
-            Some((segment, waypoints)) => {
+            Some(OpenSegment { segment, waypoints, .. }) => {
                 RecordCursor::at(Arc::clone(segment), waypoints, seq, end)
             }
             None => {
@@ -161,6 +200,22 @@ impl View {
         }
         cache.push(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
+    pub(crate) fn index_of(&self, entry: &Entry) -> Option<Arc<IndexFile>> {
+        let place = (&*self.disk, self.segments_dir.as_path(), self.mmap);
+        self.indexes.get(place, self.log_id, entry)
+    }
+
+    /// Notes that the index of a segment is of no use, and lets go of it.
+    pub(crate) fn note_unindexed(&self, ordinal: u64, _damaged: Option<&Damaged>) {
+        self.indexes.want(ordinal);
+    }
+
+    /// Those segments whose indexes are to be made anew.
+    pub(crate) fn indexes(&self) -> &Indexes {
+        &self.indexes
     }
 
     /// A sealed segment must be the one that the catalog knows.

@@ -15,7 +15,7 @@ use crate::hash::Hash;
 use crate::log::core::Core;
 use crate::log::encode::{Encoded, random_error};
 use crate::log::options::Durability;
-use crate::log::view::Entry;
+use crate::log::view::{Entry, OpenSegment};
 use crate::random;
 use crate::segment::active::{Active, MadeAhead};
 use crate::segment::bytes::SegmentFile;
@@ -197,6 +197,7 @@ impl Writer {
         let facts = SealFacts {
             times: active.times,
             end_root: core.tree.root_at(self.size)?,
+            index_root: Hash::ZERO, // known when it is sealed
             last_anchor: self.last_anchor,
             sealed_at: core.options.clock.now(),
         };
@@ -240,7 +241,10 @@ impl Writer {
         let entry = Entry {
             ordinal: active.segment.header.ordinal,
             first: active.segment.header.first,
-            open: Some((Arc::clone(&active.segment), Arc::clone(&active.waypoints))),
+            open: Some(OpenSegment::new(
+                Arc::clone(&active.segment),
+                Arc::clone(&active.waypoints),
+            )),
             sealed: None,
         };
         core.view.update(|entries| {

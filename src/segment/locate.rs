@@ -151,6 +151,15 @@ pub struct RecordCursor {
     window: Scratch,
     window_at: u64,
     window_len: usize,
+    trail: Trail,
+}
+
+/// Where the records since the last waypoint were met, so that a walk downwards need not
+/// begin at the waypoint for each.
+#[derive(Debug, Default)]
+struct Trail {
+    first: u64,
+    places: Vec<(FrameAt, u64)>,
 }
 
 impl RecordCursor {
@@ -200,7 +209,47 @@ impl RecordCursor {
         }
         let next = Seq::new(seq);
         let (window, window_at, window_len) = (Scratch::new(), 0, WINDOW);
-        Ok(RecordCursor { segment, frame, at, next, end, window, window_at, window_len })
+        let trail = Trail { first: seq, places: Vec::new() };
+        Ok(RecordCursor { segment, frame, at, next, end, window, window_at, window_len, trail })
+    }
+
+    /// Moves to a record of the segment, below the cursor's end; cheap where it is near.
+    ///
+    /// # Errors
+    /// I/O or damage on the way there.
+    pub fn seek(&mut self, waypoints: &Waypoints, seq: Seq) -> Result<()> {
+        let first = self.segment.header.first.get();
+        if self.next == seq {
+            return Ok(());
+        }
+        if !self.end.covers(seq) || seq.get() < first {
+            let expected = format!("record {seq} in this segment");
+            return Err(Error::corrupt(&self.segment.path, 0, expected, "an end before it"));
+        }
+        let group = first + (seq.get() - first) / STRIDE * STRIDE;
+        if self.trail.first != group || self.trail.places.is_empty() {
+            let mut there =
+                RecordCursor::at(Arc::clone(&self.segment), waypoints, Seq::new(group), self.end)?;
+            (there.window, there.window_at) = (std::mem::take(&mut self.window), self.window_at);
+            there.window_len = self.window_len;
+            there.trail = Trail { first: group, places: std::mem::take(&mut self.trail.places) };
+            there.trail.places.clear();
+            *self = there;
+        }
+        self.return_to(seq);
+        while self.next < seq {
+            self.skip()?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to where the record was met, or the last one before it.
+    fn return_to(&mut self, seq: Seq) {
+        let known = self.trail.places.len().checked_sub(1);
+        let wanted = usize::try_from(seq.get() - self.trail.first).unwrap_or(usize::MAX);
+        let Some(at) = known.map(|known| known.min(wanted)) else { return };
+        (self.frame, self.at) = self.trail.places[at];
+        self.next = Seq::new(self.trail.first + at as u64);
     }
 
     /// The Seq of the next record.
@@ -240,8 +289,17 @@ impl RecordCursor {
     }
 
     fn advance(&mut self, len: usize) {
+        self.remember();
         self.at += len as u64;
         self.next = Seq::new(self.next.get() + 1);
+    }
+
+    /// Notes where the record at the cursor stands, if the trail has come up to it.
+    fn remember(&mut self) {
+        let from_trail = self.next.get().wrapping_sub(self.trail.first);
+        if from_trail == self.trail.places.len() as u64 && from_trail < STRIDE {
+            self.trail.places.push((self.frame, self.at));
+        }
     }
 
     /// Moves into the next frame that has records, when this one is used up.

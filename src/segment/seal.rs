@@ -21,6 +21,8 @@ pub struct SealFacts {
     pub times: TimeRange,
     /// Root of the tree at its end.
     pub end_root: Hash,
+    /// Root of the logical index; zeros: none.
+    pub index_root: Hash,
     /// Size of the newest tree that ends in an anchor; 0: none.
     pub last_anchor: TreeSize,
     /// Now.
@@ -52,7 +54,7 @@ pub fn seal(
         table_crc: crc32fast::hash(&table),
         times: facts.times,
         end_root: facts.end_root,
-        index_root: Hash::ZERO,
+        index_root: facts.index_root,
         last_anchor: facts.last_anchor,
         keep_until: Timestamp::from_nanos(0),
         sealed_at: facts.sealed_at,

@@ -1,7 +1,7 @@
 //! What a query asks of the index: clauses that must all hold, each of them alternatives.
 
 use super::{Field, Term, name_key};
-use crate::event::Outcome;
+use crate::event::{Outcome, RecordKind};
 use crate::format::LogId;
 use crate::query::{ActionGlob, IdFilter, Query};
 
@@ -84,6 +84,13 @@ impl Wanted {
     pub fn is_behind(&self, key: &[u8]) -> bool {
         key < self.key.as_slice()
     }
+}
+
+/// The term that the anchors have.
+pub fn anchors() -> Wanted {
+    let name = [RecordKind::Anchor.code()];
+    let key = [Field::Kind.code(), RecordKind::Anchor.code()].to_vec();
+    Wanted { field: Field::Kind, name: name.to_vec(), kind: None, reach: Reach::Exact, key }
 }
 
 /// The clauses of a query. What they do not ask for (times, request ids, …) is asked of the

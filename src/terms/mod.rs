@@ -19,7 +19,7 @@ mod tests;
 use crate::format::LogId;
 use crate::hash::{self, Hash};
 
-pub use clauses::{Clause, Reach, Wanted, clauses};
+pub use clauses::{Clause, Reach, Wanted, anchors, clauses};
 pub use collect::{Collected, Logical, LogicalTerm};
 pub use head::{IndexHead, Scope, TermLeaf};
 pub use lists::{CHUNK, TimeEntry, chunk_count, position_chunk_leaf, time_chunk_leaf};

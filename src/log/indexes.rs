@@ -1,0 +1,209 @@
+//! The index files of sealed segments: kept open, and made anew where there is no good one.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::disk::{self, Disk};
+use crate::error::{Error, Result};
+use crate::format::LogId;
+use crate::hash::Hash;
+use crate::index::{self, IndexFile, Lookup, Tail};
+use crate::log::core::Core;
+use crate::log::search::{OpenIndex, add};
+use crate::log::view::Entry;
+use crate::segment;
+use crate::segment::locate::RecordCursor;
+use crate::seq::{Seq, TreeSize};
+use crate::terms::Scope;
+
+/// Index files that are kept open at a time.
+const OPEN_INDEXES: usize = 256;
+
+/// The index files of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    /// Open ones, the most recently used last.
+    open: Mutex<Vec<Arc<IndexFile>>>,
+    /// Segments without a good one.
+    wanted: Mutex<Wanted>,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    ordinals: BTreeSet<u64>,
+    /// Those whose records do not lead to the root in their seal: not tried again.
+    refused: BTreeSet<u64>,
+}
+
+/// The path of a segment's index.
+pub(crate) fn path(segments_dir: &Path, ordinal: u64) -> PathBuf {
+    segment::path(segments_dir, ordinal).with_extension("idx")
+}
+
+impl Indexes {
+    /// The index of a sealed segment, if there is a good one; else it is wanted.
+    pub(crate) fn get(
+        &self,
+        place: (&dyn Disk, &Path, bool),
+        log_id: LogId,
+        entry: &Entry,
+    ) -> Option<Arc<IndexFile>> {
+        if let Some(open) = self.cached(entry.ordinal) {
+            return Some(open);
+        }
+        let (disk, dir, map) = place;
+        let path = path(dir, entry.ordinal);
+        let opened = match disk.exists(&path) {
+            Ok(true) => IndexFile::open(disk, &path, map).ok().flatten(),
+            _ => None,
+        };
+        let Some(opened) = opened.filter(|opened| is_of(opened, log_id, entry)) else {
+            self.want(entry.ordinal);
+            return None;
+        };
+        let opened = Arc::new(opened);
+        let mut open = self.open.lock();
+        if open.len() >= OPEN_INDEXES {
+            open.remove(0);
+        }
+        open.push(Arc::clone(&opened));
+        Some(opened)
+    }
+
+    fn cached(&self, ordinal: u64) -> Option<Arc<IndexFile>> {
+        let mut open = self.open.lock();
+        let at = open.iter().position(|open| open.ordinal() == ordinal)?;
+        let found = open.remove(at);
+        open.push(Arc::clone(&found));
+        Some(found)
+    }
+
+    /// Notes that the index of a segment is missing or of no use, and lets go of it.
+    pub(crate) fn want(&self, ordinal: u64) {
+        self.open.lock().retain(|open| open.ordinal() != ordinal);
+        let mut wanted = self.wanted.lock();
+        if !wanted.refused.contains(&ordinal) {
+            wanted.ordinals.insert(ordinal);
+        }
+    }
+
+    fn next_wanted(&self) -> Option<u64> {
+        self.wanted.lock().ordinals.pop_first()
+    }
+
+    fn refuse(&self, ordinal: u64) {
+        self.wanted.lock().refused.insert(ordinal);
+    }
+}
+
+/// Whether an index says that it is of this segment.
+fn is_of(index: &IndexFile, log_id: LogId, entry: &Entry) -> bool {
+    let Some(sealed) = &entry.sealed else { return false };
+    let head = index.head();
+    let root = Hash::from_bytes(sealed.index_root);
+    (index.ordinal(), head.scope.log_id, head.scope.first) == (entry.ordinal, log_id, entry.first)
+        && u64::from(index.records()) == sealed.count
+        // A segment that was sealed before there were indexes has no root.
+        && (root == Hash::ZERO || root == head.root())
+}
+
+impl Core {
+    /// Takes the records of open segments into their indexes.
+    pub(crate) fn index_open_segments(&self) {
+        let size = self.view.size();
+        for entry in self.view.entries().iter() {
+            if let Some(open) = &entry.open {
+                // A damaged record is found by whoever reads it.
+                let _ = open.take_in(size);
+            }
+        }
+    }
+
+    /// The root of a full segment's index, whose file is written; zeros if a record is
+    /// damaged, because then there is no whole index. A file that cannot be written is made
+    /// later.
+    pub(crate) fn index_sealed(&self, ordinal: u64, size: TreeSize) -> Hash {
+        let entries = self.view.entries();
+        let entry = entries.iter().find(|entry| entry.ordinal == ordinal);
+        let open = entry.and_then(|entry| entry.open.as_ref());
+        let Some(open) = open.filter(|open| open.take_in(size).is_ok()) else {
+            return Hash::ZERO;
+        };
+        let scope = Scope { log_id: self.log_id, first: open.segment.header.first };
+        let (head, bytes) = encode(&open.index, scope, ordinal);
+        if self.write_index(ordinal, &bytes).is_err() {
+            self.view.indexes().want(ordinal);
+        }
+        head.root()
+    }
+
+    fn write_index(&self, ordinal: u64, bytes: &[u8]) -> Result<()> {
+        let path = path(&self.segments_dir(), ordinal);
+        let written = disk::replace_file(&*self.options.disk, &path, bytes);
+        written.map_err(Error::io("write", &path))
+    }
+
+    /// Wants the indexes that are not there.
+    pub(crate) fn look_for_indexes(&self) -> Result<()> {
+        let dir = self.segments_dir();
+        let names = self.options.disk.list(&dir).map_err(Error::io("list", &dir))?;
+        let names: BTreeSet<String> = names.into_iter().collect();
+        for entry in self.view.entries().iter().filter(|entry| entry.sealed.is_some()) {
+            let path = path(&dir, entry.ordinal);
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            if !name.is_some_and(|name| names.contains(&name)) {
+                self.view.indexes().want(entry.ordinal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one index anew that is wanted; whether there was one.
+    ///
+    /// # Errors
+    /// None that matters to the log: what cannot be made is left, and the segment scanned.
+    pub(crate) fn make_wanted_index(&self) -> bool {
+        let Some(ordinal) = self.view.indexes().next_wanted() else { return false };
+        let entries = self.view.entries();
+        let Some(entry) = entries.iter().find(|entry| entry.ordinal == ordinal) else {
+            return true;
+        };
+        let made = self.make_index(entry);
+        if !matches!(made, Ok(true)) {
+            self.view.indexes().refuse(ordinal);
+        }
+        true
+    }
+
+    /// Makes the index of a sealed segment anew, if its records lead to the root in its seal.
+    fn make_index(&self, entry: &Entry) -> Result<bool> {
+        let Some(sealed) = &entry.sealed else { return Ok(true) };
+        let open = self.view.open_sealed(entry)?;
+        let end = TreeSize::new(sealed.first.saturating_add(sealed.count));
+        let mut cursor = RecordCursor::at(
+            Arc::clone(&open.segment),
+            &open.waypoints,
+            Seq::new(sealed.first),
+            end,
+        )?;
+        let mut tail = Tail::default();
+        while let Some((_, record)) = cursor.next_record()? {
+            add(&mut tail, &record)?;
+        }
+        let scope = Scope { log_id: self.log_id, first: entry.first };
+        let (head, bytes) = index::encode(&tail, scope, entry.ordinal);
+        let root = Hash::from_bytes(sealed.index_root);
+        if root != Hash::ZERO && root != head.root() {
+            return Ok(false);
+        }
+        self.write_index(entry.ordinal, &bytes)?;
+        Ok(true)
+    }
+}
+
+fn encode(open: &OpenIndex, scope: Scope, ordinal: u64) -> (crate::terms::IndexHead, Vec<u8>) {
+    index::encode(&open.lock(), scope, ordinal)
+}

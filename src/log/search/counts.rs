@@ -1,0 +1,419 @@
+//! Counting what matches, from the indexes alone where there are any.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::time::Duration;
+
+use super::matches::{Matches, Work, give_up};
+use super::parts::{Asked, Part, Walk};
+use super::sources::{Need, Prepared, Sources, count_anchors};
+use super::Explain;
+use crate::error::{Error, Result};
+use crate::event::{Outcome, RecordKind};
+use crate::index::{Damaged, List, Lookup};
+use crate::log::read::Snapshot;
+use crate::query::{Query, Subject, TimeRange};
+use crate::seq::Seq;
+use crate::terms::{Axis, Field, Term};
+use crate::time::Timestamp;
+
+/// A histogram with more steps is refused: it would take more memory than its records.
+const STEPS_MAX: usize = 1_000_000;
+
+/// What to count by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupBy {
+    /// Type and id of the actor.
+    Actor,
+    /// The action.
+    Action,
+    /// Type and id of the resource; the type alone of those that have no id.
+    Resource,
+    /// The type of the resource.
+    ResourceType,
+    /// The tenant.
+    Tenant,
+    /// The outcome, by its name.
+    Outcome,
+}
+
+/// Records that have something in common, and how many they are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Group {
+    /// The id, action, type, tenant or outcome; `None`: they have none.
+    pub name: Option<String>,
+    /// The type, of an actor or a resource.
+    pub kind: Option<String>,
+    /// How many records.
+    pub count: u64,
+}
+
+/// A step of a histogram that has records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// Its beginning: a multiple of its width since 1970.
+    pub from: Timestamp,
+    /// How many records occurred in it; at least 1.
+    pub count: u64,
+}
+
+/// The first and the last record that match, by Seq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// Position and `recorded_at` of the first.
+    pub first: (Seq, Timestamp),
+    /// The same of the last.
+    pub last: (Seq, Timestamp),
+}
+
+impl Snapshot {
+    /// How many records match. Order, limit and cursor are not looked at.
+    ///
+    /// # Errors
+    /// Damage, I/O, [`Cancelled`](crate::Error::Cancelled).
+    pub fn count(&self, query: &Query) -> Result<u64> {
+        let mut total = 0;
+        count_parts(self, query, &mut Total(&mut total))?;
+        Ok(total)
+    }
+
+    /// How many records match, by the values of a field; the most frequent first, then by
+    /// name. Order, limit and cursor are not looked at.
+    ///
+    /// # Errors
+    /// As [`Snapshot::count`].
+    pub fn count_by(&self, query: &Query, by: GroupBy) -> Result<Vec<Group>> {
+        let mut groups = Groups { by, counts: HashMap::new() };
+        count_parts(self, query, &mut groups)?;
+        Ok(groups.sorted())
+    }
+
+    /// How many records that match occurred in each step of this width; steps without records
+    /// are left out. Order, limit and cursor are not looked at.
+    ///
+    /// # Errors
+    /// As [`Snapshot::count`]; a width of 0 or above 292 years, or more than a million steps.
+    pub fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Step>> {
+        let refuse = |reason: String| Error::InvalidOption { name: "width", reason };
+        let nanos = i64::try_from(width.as_nanos()).ok().filter(|nanos| *nanos > 0);
+        let Some(nanos) = nanos else {
+            return Err(refuse(format!("expected 1 ns to 292 years, found {width:?}")));
+        };
+        let mut steps = Steps { width: nanos, counts: BTreeMap::new() };
+        count_parts(self, query, &mut steps)?;
+        if steps.counts.len() > STEPS_MAX {
+            let found = steps.counts.len();
+            return Err(refuse(format!("expected at most {STEPS_MAX} steps, found {found}")));
+        }
+        let steps = steps.counts.into_iter().map(|(step, count)| Step {
+            from: Timestamp::from_nanos(step.saturating_mul(nanos)),
+            count,
+        });
+        Ok(steps.collect())
+    }
+
+    /// The first and the last record that match, by Seq; `None` if none does. Order, limit
+    /// and cursor are not looked at.
+    ///
+    /// # Errors
+    /// As [`Snapshot::count`].
+    pub fn seen(&self, query: &Query) -> Result<Option<Seen>> {
+        let ends = plain(query);
+        let end = |query: Query| -> Result<Option<(Seq, Timestamp)>> {
+            let mut found = None;
+            Matches::of(self, &query.limit(1))?.visit(|view| {
+                found = Some((view.seq(), view.recorded_at()));
+                std::ops::ControlFlow::Break(())
+            })?;
+            Ok(found)
+        };
+        let first = end(ends.clone().oldest_first())?;
+        let last = end(ends.newest_first())?;
+        Ok(first.zip(last).map(|(first, last)| Seen { first, last }))
+    }
+
+    /// What counting would do; nothing is given but the account.
+    ///
+    /// # Errors
+    /// As [`Snapshot::count`].
+    pub fn explain_count(&self, query: &Query) -> Result<Explain> {
+        let mut total = 0;
+        count_parts(self, query, &mut Total(&mut total))
+    }
+}
+
+/// The same question, of all records.
+fn plain(query: &Query) -> Query {
+    let mut query = query.clone().oldest_first();
+    (query.limit, query.after) = (None, None);
+    query
+}
+
+/// Takes in what matches.
+trait Tally {
+    /// From an index in which every position of the sources counts; all or nothing.
+    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged>;
+
+    /// A record that was read.
+    fn record(&mut self, kind: RecordKind, subject: &Subject<'_>);
+}
+
+/// The positions of one part that match, as its index has them.
+struct Found<'a> {
+    lookup: &'a dyn Lookup,
+    window: Range<u32>,
+    occurred: TimeRange,
+    /// Whether all events of the window match.
+    everything: bool,
+    sources: Sources<'a>,
+}
+
+fn count_parts(snapshot: &Snapshot, query: &Query, tally: &mut dyn Tally) -> Result<Explain> {
+    let mut walk = Walk::of(snapshot, &plain(query))?;
+    while let Some(mut part) = walk.next_part()? {
+        let counted = part.how.with(|lookup| indexed(lookup, &walk.asked, query, &part, tally));
+        match counted {
+            Some(Ok(true)) => {}
+            Some(Err(damaged)) => {
+                give_up(&mut walk, &mut part, &damaged);
+                read_all(&mut walk, part, tally)?;
+            }
+            Some(Ok(false)) | None => read_all(&mut walk, part, tally)?,
+        }
+    }
+    Ok(walk.explain)
+}
+
+/// Counts by an index; whether it knows enough.
+fn indexed(
+    lookup: &dyn Lookup,
+    asked: &Asked,
+    query: &Query,
+    part: &Part,
+    tally: &mut dyn Tally,
+) -> Result<bool, Damaged> {
+    let place = (&part.window, part.occurred);
+    let Some(prepared) = Prepared::of(lookup, asked, query, place, Need::Exact)? else {
+        return Ok(true); // nothing matches
+    };
+    if !prepared.exact {
+        return Ok(false);
+    }
+    let sources = Sources::of(lookup, asked, &prepared)?;
+    let (window, everything) = (part.window.clone(), prepared.is_everything());
+    let occurred = part.occurred.unwrap_or_default();
+    tally.indexed(&mut Found { lookup, window, occurred, everything, sources })?;
+    Ok(true)
+}
+
+/// Counts by reading the records that may match.
+fn read_all(walk: &mut Walk, part: Part, tally: &mut dyn Tally) -> Result<()> {
+    Work::each_of(walk, part, &mut |view| tally.record(view.kind(), &view.subject()))
+}
+
+struct Total<'a>(&'a mut u64);
+
+impl Tally for Total<'_> {
+    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
+        let window = u64::from(found.window.end - found.window.start);
+        let mut count = 0;
+        if found.everything {
+            count = window - count_anchors(found.lookup, &found.window)?;
+        } else if let Some(whole) = found.only_list() {
+            count = whole;
+        } else {
+            found.sources.each(found.window.clone(), |_| count += 1)?;
+        }
+        *self.0 += count;
+        Ok(())
+    }
+
+    fn record(&mut self, _: RecordKind, _: &Subject<'_>) {
+        *self.0 += 1;
+    }
+}
+
+impl Found<'_> {
+    /// The length of the only list, if all of it lies in the window.
+    fn only_list(&self) -> Option<u64> {
+        let whole = 0..self.lookup.records();
+        self.sources.only_len().filter(|_| self.window == whole)
+    }
+
+    /// The positions that match, as bits; `None`: all of the segment's events do.
+    fn bits(&mut self) -> Result<Option<Bits>, Damaged> {
+        if self.everything && self.window == (0..self.lookup.records()) {
+            return Ok(None);
+        }
+        let mut bits = Bits::new(self.lookup.records());
+        self.sources.each(self.window.clone(), |position| bits.set(position))?;
+        Ok(Some(bits))
+    }
+}
+
+/// A set of positions.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(positions: u32) -> Self {
+        Bits(vec![0; positions.div_ceil(64) as usize])
+    }
+
+    fn set(&mut self, position: u32) {
+        if let Some(word) = self.0.get_mut((position / 64) as usize) {
+            *word |= 1 << (position % 64);
+        }
+    }
+
+    fn has(&self, position: u32) -> bool {
+        let word = self.0.get((position / 64) as usize);
+        word.is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+}
+
+fn count_in(list: List<'_>, bits: Option<&Bits>) -> Result<u64, Damaged> {
+    let Some(bits) = bits else { return Ok(list.len().into()) };
+    let mut count = 0;
+    list.each(|position| count += u64::from(bits.has(position)))?;
+    Ok(count)
+}
+
+/// Name and type of a group.
+type GroupName = (Option<String>, Option<String>);
+
+struct Groups {
+    by: GroupBy,
+    counts: HashMap<GroupName, u64>,
+}
+
+impl Groups {
+    fn sorted(self) -> Vec<Group> {
+        let counts = self.counts.into_iter().filter(|(_, count)| *count > 0);
+        let mut groups: Vec<Group> =
+            counts.map(|((name, kind), count)| Group { name, kind, count }).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
+        groups
+    }
+
+    fn add(&mut self, name: GroupName, count: u64) {
+        *self.counts.entry(name).or_default() += count;
+    }
+
+    fn field(&self) -> Field {
+        match self.by {
+            GroupBy::Actor => Field::Actor,
+            GroupBy::Action => Field::Action,
+            GroupBy::Resource => Field::Resource,
+            GroupBy::ResourceType => Field::ResourceType,
+            GroupBy::Tenant => Field::Tenant,
+            GroupBy::Outcome => Field::Outcome,
+        }
+    }
+}
+
+impl Tally for Groups {
+    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
+        let bits = found.bits()?;
+        let count_terms = |field: Field| -> Result<Vec<(GroupName, u64)>, Damaged> {
+            let mut counts = Vec::new();
+            found.lookup.terms(field, &mut |term, list| {
+                let count = count_in(list, bits.as_ref())?;
+                counts.extend((count > 0).then(|| (name_of(term), count)));
+                Ok(())
+            })?;
+            Ok(counts)
+        };
+        let mut counts = count_terms(self.field())?;
+        // What a record may lack is what is left of all.
+        match self.by {
+            GroupBy::Resource => {
+                let mut left: HashMap<Option<String>, u64> = HashMap::new();
+                let types = count_terms(Field::ResourceType)?;
+                left.extend(types.into_iter().map(|((kind, _), count)| (kind, count)));
+                for ((_, kind), count) in &counts {
+                    left.entry(kind.clone()).and_modify(|left| *left = left.saturating_sub(*count));
+                }
+                counts.extend(left.into_iter().map(|(kind, count)| ((None, kind), count)));
+            }
+            GroupBy::Tenant => {
+                let with: u64 = counts.iter().map(|(_, count)| count).sum();
+                let all = count_terms(Field::Outcome)?; // every event has one
+                let all: u64 = all.iter().map(|(_, count)| count).sum();
+                counts.push(((None, None), all.saturating_sub(with)));
+            }
+            _ => {}
+        }
+        counts.into_iter().for_each(|(name, count)| self.add(name, count));
+        Ok(())
+    }
+
+    fn record(&mut self, _: RecordKind, subject: &Subject<'_>) {
+        let text = |text: &str| Some(text.to_owned());
+        let name = match self.by {
+            GroupBy::Actor => (text(subject.actor_id), text(subject.actor_type)),
+            GroupBy::Action => (text(subject.action), None),
+            GroupBy::Resource => {
+                (subject.resource_id.map(str::to_owned), text(subject.resource_type))
+            }
+            GroupBy::ResourceType => (text(subject.resource_type), None),
+            GroupBy::Tenant => (subject.tenant.map(str::to_owned), None),
+            GroupBy::Outcome => (text(subject.outcome.as_str()), None),
+        };
+        self.add(name, 1);
+    }
+}
+
+fn name_of(term: &Term<'_>) -> GroupName {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let name = match (term.field, term.name) {
+        (Field::Outcome, [code]) => {
+            Outcome::from_code(*code).map_or_else(|| code.to_string(), |o| o.to_string())
+        }
+        (_, name) => text(name),
+    };
+    (Some(name), term.kind.map(text))
+}
+
+struct Steps {
+    width: i64,
+    counts: BTreeMap<i64, u64>,
+}
+
+impl Steps {
+    fn add(&mut self, time: i64, count: u64) {
+        *self.counts.entry(time.div_euclid(self.width)).or_default() += count;
+    }
+}
+
+impl Tally for Steps {
+    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
+        let bits = found.bits()?;
+        let mut counts: HashMap<i64, u64> = HashMap::new();
+        // Times come nearly in order, so most stay in the step of the one before.
+        let (mut step, mut count) = (0, 0);
+        let width = self.width;
+        found.lookup.times(Axis::Occurred, found.occurred, &mut |entry| {
+            if bits.as_ref().is_some_and(|bits| !bits.has(entry.position)) {
+                return;
+            }
+            let of = entry.time.div_euclid(width);
+            if of != step {
+                *counts.entry(std::mem::replace(&mut step, of)).or_default() +=
+                    std::mem::take(&mut count);
+            }
+            count += 1;
+        })?;
+        *counts.entry(step).or_default() += count;
+        let counted = counts.into_iter().filter(|(_, count)| *count > 0);
+        counted.for_each(|(step, count)| *self.counts.entry(step).or_default() += count);
+        Ok(())
+    }
+
+    fn record(&mut self, _: RecordKind, subject: &Subject<'_>) {
+        self.add(subject.occurred_at.as_nanos(), 1);
+    }
+}

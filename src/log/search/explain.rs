@@ -1,0 +1,43 @@
+//! [`Explain`]: what a search did.
+
+use std::fmt;
+
+/// What a search looked at, and how. The numbers grow while an answer is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explain {
+    /// Segments that the snapshot has.
+    pub segments: u64,
+    /// Segments whose times show that nothing in them matches.
+    pub skipped_by_time: u64,
+    /// Segments whose index shows that nothing in them matches.
+    pub skipped_by_index: u64,
+    /// Segments whose index gave positions.
+    pub indexed: u64,
+    /// Segments, or ends of them, whose records were all read because there is no index.
+    pub scanned: u64,
+    /// Positions that were read of posting lists.
+    pub postings: u64,
+    /// Records that were read and checked.
+    pub records: u64,
+    /// Records that matched.
+    pub matched: u64,
+}
+
+impl fmt::Display for Explain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} segments: {} skipped by time, {} by index, {} searched by index, {} scanned; \
+             {} postings and {} records read, {} matched",
+            self.segments,
+            self.skipped_by_time,
+            self.skipped_by_index,
+            self.indexed,
+            self.scanned,
+            self.postings,
+            self.records,
+            self.matched
+        )
+    }
+}

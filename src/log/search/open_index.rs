@@ -1,0 +1,98 @@
+//! The index of a segment that is being written: in memory, and behind the records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::error::Result;
+use crate::event::RecordKind;
+use crate::format::body;
+use crate::format::record::CheckedRecord;
+use crate::index::{Lookup, Tail};
+use crate::log::read;
+use crate::query::Subject;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::locate::{RecordCursor, Waypoints};
+use crate::seq::{Seq, TreeSize};
+
+/// Records taken in under one lock, so that nobody waits for it long.
+const PORTION: u32 = 1024;
+/// To take a record in costs as much as reading so many.
+const DEAR: u64 = 4;
+
+/// The index of an open segment, as far as its records were taken in. The housekeeper takes
+/// them in; a query reads those that are left, unless reading has cost as much by now.
+#[derive(Debug, Default)]
+pub(crate) struct OpenIndex {
+    tail: Mutex<Tail>,
+    /// Records that queries read because they were not taken in.
+    scanned: AtomicU64,
+}
+
+impl OpenIndex {
+    /// The index, which nobody extends meanwhile.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock()
+    }
+
+    /// Notes that a query had to read so many records.
+    pub(super) fn note_scanned(&self, records: u64) {
+        self.scanned.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Whether taking in so many records pays by now.
+    pub(crate) fn pays(&self, records: u64) -> bool {
+        self.scanned.load(Ordering::Relaxed) > records.saturating_mul(DEAR)
+    }
+
+    /// Takes in the records below a size, which are published.
+    ///
+    /// # Errors
+    /// I/O; a damaged record: the index ends before it.
+    pub(crate) fn take_in(
+        &self,
+        segment: &Arc<SegmentFile>,
+        waypoints: &Waypoints,
+        size: TreeSize,
+    ) -> Result<()> {
+        let first = segment.header.first.get();
+        let mut cursor: Option<RecordCursor> = None;
+        loop {
+            let mut tail = self.tail.lock();
+            let next = Seq::new(first + u64::from(tail.records()));
+            if !size.covers(next) {
+                return Ok(());
+            }
+            let walk = match cursor.take().filter(|cursor| cursor.is_at(next)) {
+                Some(cursor) => cursor,
+                None => RecordCursor::at(Arc::clone(segment), waypoints, next, size)?,
+            };
+            cursor = Some(portion(&mut tail, walk)?);
+        }
+    }
+}
+
+fn portion(tail: &mut Tail, mut cursor: RecordCursor) -> Result<RecordCursor> {
+    for _ in 0..PORTION {
+        let Some((_, record)) = cursor.next_record()? else { break };
+        add(tail, &record)?;
+    }
+    Ok(cursor)
+}
+
+/// Takes a record into an index.
+pub(crate) fn add(tail: &mut Tail, record: &CheckedRecord<'_>) -> Result<()> {
+    let damaged = |reason: String| read::damaged(record.head.seq, reason);
+    let recorded_at = record.head.recorded_at;
+    match RecordKind::from_code(record.head.kind) {
+        Some(kind @ RecordKind::Event) => {
+            let envelope = body::decode_envelope(record.envelope);
+            let envelope = envelope.map_err(|error| damaged(error.to_string()))?;
+            tail.add(kind, recorded_at, &envelope.subject());
+        }
+        Some(kind) => tail.add(kind, recorded_at, &Subject::of_anchor(recorded_at)),
+        None => return Err(damaged(format!("record kind {}", record.head.kind))),
+    }
+    Ok(())
+}

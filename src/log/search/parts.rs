@@ -1,0 +1,301 @@
+//! What of a snapshot is to be looked at: part by part, each within one segment.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Explain, OpenIndex};
+use crate::error::{Error, Result};
+use crate::format::record::CheckedRecord;
+use crate::index::{IdField, IndexFile, Lookup, fingerprint};
+use crate::log::read::Snapshot;
+use crate::log::view::Entry;
+use crate::query::{Order, Query, TimeRange};
+use crate::segment::bytes::SegmentFile;
+use crate::segment::locate::{RecordCursor, Waypoints};
+use crate::segment::seal::SealedSegment;
+use crate::seq::{Seq, TreeSize};
+use crate::terms::{self, Clause};
+use crate::time::Timestamp;
+
+/// Walks the parts of a snapshot in the order of a query.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) snapshot: Snapshot,
+    pub(super) query: Query,
+    pub(super) asked: Asked,
+    pub(super) newest_first: bool,
+    pub(super) explain: Explain,
+    /// Upwards: the next Seq to look at. Downwards: one past it.
+    next: u64,
+    /// The segment of the part before.
+    before: Option<u64>,
+}
+
+/// What a query asks of an index.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) clauses: Vec<Clause>,
+    /// Of each kind of identifier that is asked for, the fingerprints that will do.
+    pub(super) ids: Vec<(IdField, Vec<u64>)>,
+}
+
+/// Records of one segment that are looked at in one way.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) ordinal: u64,
+    /// Where it stands in the log, whole.
+    pub(super) range: Range<u64>,
+    /// Positions in it that may match by their `recorded_at`.
+    pub(super) window: Range<u32>,
+    /// The query's range of `occurred_at`, unless all of the segment lies in it.
+    pub(super) occurred: Option<TimeRange>,
+    pub(super) how: How,
+    pub(super) reader: Reader,
+}
+
+/// What tells which positions may match.
+#[derive(Clone, Debug)]
+pub(super) enum How {
+    /// The index file of a sealed segment.
+    File(Arc<IndexFile>),
+    /// The index of an open segment, of which the part is taken in.
+    Open(Arc<OpenIndex>),
+    /// Nothing does. If it is an open segment, the scan is noted there.
+    Scan(Option<Arc<OpenIndex>>),
+}
+
+impl How {
+    /// Gives the index, if there is one.
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&dyn Lookup) -> T) -> Option<T> {
+        match self {
+            How::File(file) => Some(ask(&**file)),
+            How::Open(open) => Some(ask(&*open.lock())),
+            How::Scan(_) => None,
+        }
+    }
+}
+
+impl Asked {
+    fn of(query: &Query, snapshot: &Snapshot) -> Self {
+        let filters = &query.filters;
+        let events = filters.event_ids.iter().map(|id| id.0.as_slice());
+        let requests = filters.request_ids.iter().map(String::as_bytes);
+        let correlations = filters.correlation_ids.iter().map(String::as_bytes);
+        let prints = |which, ids: &mut dyn Iterator<Item = &[u8]>| {
+            let prints: Vec<u64> = ids.map(|id| fingerprint(which, id)).collect();
+            (which, prints)
+        };
+        let ids = [
+            prints(IdField::Event, &mut { events }),
+            prints(IdField::Request, &mut { requests }),
+            prints(IdField::Correlation, &mut { correlations }),
+        ];
+        let ids = ids.into_iter().filter(|(_, prints)| !prints.is_empty()).collect();
+        Asked { clauses: terms::clauses(query, snapshot.view().log_id), ids }
+    }
+}
+
+impl Walk {
+    /// All parts of a snapshot in the order of a query, from its cursor on.
+    pub(super) fn of(snapshot: &Snapshot, query: &Query) -> Result<Self> {
+        let start = query
+            .start()
+            .map_err(|error| Error::InvalidOption { name: "cursor", reason: error.to_string() })?;
+        let newest_first = query.order == Order::NewestFirst;
+        let size = snapshot.size().get();
+        let next = match (start, newest_first) {
+            (Some(seq), true) => seq.get().saturating_add(1).min(size),
+            (None, true) => size,
+            (Some(seq), false) => seq.get(),
+            (None, false) => 0,
+        };
+        Ok(Walk {
+            asked: Asked::of(query, snapshot),
+            snapshot: snapshot.clone(),
+            query: query.clone(),
+            newest_first,
+            explain: Explain { segments: snapshot.entries().len() as u64, ..Explain::default() },
+            next,
+            before: None,
+        })
+    }
+
+    /// The next part with records that may match by their times.
+    pub(super) fn next_part(&mut self) -> Result<Option<Part>> {
+        loop {
+            self.snapshot.check_cancelled()?;
+            let Some((entry, range)) = self.next_segment() else { return Ok(None) };
+            if self.is_excluded(&entry) {
+                self.explain.skipped_by_time += 1;
+                self.leave(&range);
+                continue;
+            }
+            let part = self.part(&entry, range)?;
+            self.leave(&part.range);
+            if part.window.is_empty() {
+                self.explain.skipped_by_time += u64::from(self.is_new(&part));
+                continue;
+            }
+            match part.how {
+                How::Scan(_) => self.explain.scanned += 1,
+                _ => self.explain.indexed += u64::from(self.is_new(&part)),
+            }
+            return Ok(Some(part));
+        }
+    }
+
+    fn leave(&mut self, range: &Range<u64>) {
+        self.next = if self.newest_first { range.start } else { range.end };
+    }
+
+    /// Whether no part of its segment came before.
+    fn is_new(&mut self, part: &Part) -> bool {
+        self.before.replace(part.ordinal) != Some(part.ordinal)
+    }
+
+    /// The segment in which the walk goes on, and what is left of it.
+    fn next_segment(&self) -> Option<(Entry, Range<u64>)> {
+        let seq = if self.newest_first { self.next.checked_sub(1)? } else { self.next };
+        let size = self.snapshot.size().get();
+        if seq >= size {
+            return None;
+        }
+        let entries = self.snapshot.entries();
+        let at = entries.partition_point(|entry| entry.first.get() <= seq);
+        let entry = entries.get(at.checked_sub(1)?)?;
+        let end = entries.get(at).map_or(size, |next| next.first.get().min(size));
+        let left = match self.newest_first {
+            true => entry.first.get()..self.next,
+            false => self.next..end,
+        };
+        Some((entry.clone(), left))
+    }
+
+    fn is_excluded(&self, entry: &Entry) -> bool {
+        let sealed = entry.sealed.as_ref();
+        sealed.is_some_and(|sealed| !self.query.may_match_times(sealed.times))
+    }
+
+    /// The next part of a segment: all that is left of it or, of an open one, what of that
+    /// is in its index, or what is not.
+    fn part(&self, entry: &Entry, left: Range<u64>) -> Result<Part> {
+        let first = entry.first.get();
+        let view = self.snapshot.view();
+        let mut range = left;
+        let how = match &entry.open {
+            None => view.index_of(entry).map_or(How::Scan(None), How::File),
+            Some(open) => {
+                let taken_in = first + open.taken_in(range.end);
+                let end = if self.newest_first { range.end - 1 } else { range.start };
+                if end < taken_in {
+                    range.end = range.end.min(taken_in);
+                    How::Open(Arc::clone(&open.index))
+                } else {
+                    range.start = range.start.max(taken_in);
+                    How::Scan(Some(Arc::clone(&open.index)))
+                }
+            }
+        };
+        let mut reader = Reader::of(&self.snapshot, entry)?;
+        let window = self.window(entry, &range, &mut reader)?;
+        let [_, _, min, max] = times_of(entry);
+        let asked = self.query.filters.occurred;
+        let occurred = Some(asked).filter(|asked| !asked.covers(min, max));
+        Ok(Part { ordinal: entry.ordinal, range, window, occurred, how, reader })
+    }
+
+    /// The positions of a range that were recorded in the times that are asked for: within a
+    /// segment that time does not decrease.
+    fn window(&self, entry: &Entry, range: &Range<u64>, at: &mut Reader) -> Result<Range<u32>> {
+        let position = |seq: u64| u32::try_from(seq - entry.first.get()).unwrap_or(u32::MAX);
+        let mut window = position(range.start)..position(range.end);
+        let asked = self.query.filters.recorded;
+        let [min, max, ..] = times_of(entry);
+        if !asked.covers(min, max) {
+            let before = |time: Timestamp| move |recorded_at: Timestamp| recorded_at < time;
+            if let Some(since) = asked.since {
+                window.start = at.partition_point(window.clone(), before(since))?;
+            }
+            if let Some(until) = asked.until {
+                window.end = at.partition_point(window.clone(), before(until))?;
+            }
+        }
+        Ok(window)
+    }
+}
+
+/// The times of a segment's records, as far as they are known.
+fn times_of(entry: &Entry) -> [Timestamp; 4] {
+    let unknown = [Timestamp::MIN, Timestamp::MAX, Timestamp::MIN, Timestamp::MAX];
+    entry.sealed.as_ref().map_or(unknown, |sealed| sealed.times.map(Timestamp::from_nanos))
+}
+
+/// Reads the records of one segment, in any order.
+#[derive(Debug)]
+pub(super) struct Reader {
+    first: u64,
+    end: TreeSize,
+    of: Segment,
+    cursor: Option<RecordCursor>,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Open(Arc<SegmentFile>, Arc<Waypoints>),
+    Sealed(Arc<SealedSegment>),
+}
+
+impl Segment {
+    fn parts(&self) -> (&Arc<SegmentFile>, &Waypoints) {
+        match self {
+            Segment::Open(segment, waypoints) => (segment, waypoints),
+            Segment::Sealed(sealed) => (&sealed.segment, &sealed.waypoints),
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn of(snapshot: &Snapshot, entry: &Entry) -> Result<Self> {
+        let of = match &entry.open {
+            Some(open) => Segment::Open(Arc::clone(&open.segment), Arc::clone(&open.waypoints)),
+            None => Segment::Sealed(snapshot.view().open_sealed(entry)?),
+        };
+        Ok(Reader { first: entry.first.get(), end: snapshot.end_of(entry), of, cursor: None })
+    }
+
+    /// The record at a position.
+    pub(super) fn record(&mut self, position: u32) -> Result<CheckedRecord<'_>> {
+        let seq = Seq::new(self.first + u64::from(position));
+        let (segment, waypoints) = self.of.parts();
+        match &mut self.cursor {
+            Some(cursor) => cursor.seek(waypoints, seq)?,
+            empty @ None => {
+                *empty = Some(RecordCursor::at(Arc::clone(segment), waypoints, seq, self.end)?);
+            }
+        }
+        let path = &segment.path;
+        let found = match &mut self.cursor {
+            Some(cursor) => cursor.next_record()?,
+            None => None,
+        };
+        let missing = || Error::corrupt(path, 0, format!("record {seq}"), "the end");
+        found.map(|(_, record)| record).ok_or_else(missing)
+    }
+
+    /// The first position of a range whose `recorded_at` is not `before`; its end if none is.
+    fn partition_point(
+        &mut self,
+        range: Range<u32>,
+        before: impl Fn(Timestamp) -> bool,
+    ) -> Result<u32> {
+        let (mut low, mut high) = (range.start, range.end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match before(self.record(middle)?.head.recorded_at) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+}
