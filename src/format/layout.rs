@@ -137,6 +137,31 @@ layout! {
 }
 
 layout! {
+    /// The first 256 bytes of an index file.
+    index_header, "Index header", 256, {
+        MAGIC: 0, 8;
+        FORMAT_VERSION: 8, 2;
+        SPEC: 10, 1;
+        RESERVED_A: 11, 5;
+        LOG_ID: 16, 16;
+        ORDINAL: 32, 8;
+        FIRST_SEQ: 40, 8;
+        RECORDS: 48, 4;
+        EVENTS: 52, 4;
+        FIELD_STARTS: 56, 32;
+        TERMS_ROOT: 88, 32;
+        OCCURRED_ROOT: 120, 32;
+        RECORDED_ROOT: 152, 32;
+        ID_COUNTS: 184, 12;
+        TIMES_LENS: 196, 8;
+        HEAP_LEN: 204, 4;
+        PAGES_CRC: 208, 4;
+        RESERVED_B: 212, 40;
+        CRC: 252, 4;
+    }
+}
+
+layout! {
     /// The first 64 bytes of a hash file.
     level_header, "Hash file header", 64, {
         MAGIC: 0, 8;
@@ -212,6 +237,7 @@ pub const ALL: &[Layout] = &[
     record_head::LAYOUT,
     segment_footer::LAYOUT,
     waypoint::LAYOUT,
+    index_header::LAYOUT,
     level_header::LAYOUT,
     mark_slot::LAYOUT,
     lock_file::LAYOUT,

@@ -8,6 +8,7 @@ pub mod catalog_body;
 pub mod footer;
 pub mod frame;
 pub mod header;
+pub mod index_header;
 pub mod layout;
 pub mod lock;
 pub mod mark;

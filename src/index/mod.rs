@@ -4,9 +4,18 @@
 //! segment that is being written has it in memory. Both answer through [`Lookup`]. A
 //! *position* is a record's number in its segment.
 
+mod answer;
 mod cursor;
+mod encode;
+mod file;
+#[cfg(test)]
+mod file_tests;
 mod logical;
+mod packed;
+mod pages;
+mod sections;
 mod tail;
+mod times;
 
 use std::fmt;
 
@@ -15,7 +24,10 @@ use crate::query::TimeRange;
 use crate::terms::{Axis, Field, IndexHead, Term, TimeEntry, Wanted};
 
 pub use cursor::Cursor;
+pub use encode::encode;
+pub use file::{IndexFile, MAX_LEN};
 pub use logical::Placed;
+pub use packed::Packed;
 pub use tail::Tail;
 
 /// Positions of a chunk, at most: lists are read by chunks.
@@ -54,6 +66,8 @@ pub enum IdField {
 pub enum List<'a> {
     /// In memory.
     Plain(&'a [u32]),
+    /// In an index file.
+    Packed(Packed<'a>),
 }
 
 impl<'a> List<'a> {
@@ -61,6 +75,7 @@ impl<'a> List<'a> {
     pub fn len(&self) -> u32 {
         match self {
             List::Plain(positions) => u32::try_from(positions.len()).unwrap_or(u32::MAX),
+            List::Packed(packed) => packed.len(),
         }
     }
 
@@ -80,6 +95,7 @@ impl<'a> List<'a> {
             List::Plain(positions) => {
                 Ok(positions.get(chunk as usize * CHUNK).copied().unwrap_or(u32::MAX))
             }
+            List::Packed(packed) => packed.first_of(chunk),
         }
     }
 
@@ -92,6 +108,7 @@ impl<'a> List<'a> {
                 into[..len].copy_from_slice(&rest[..len]);
                 Ok(len)
             }
+            List::Packed(packed) => packed.read(chunk, into),
         }
     }
 
