@@ -22,8 +22,8 @@ use crate::log::open::{Identity, catalog_identity, check_is_log, make_view, read
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
-use crate::log::sign;
 use crate::log::search::Matches;
+use crate::log::sign;
 use crate::log::view::{Entry, OpenSegment, View};
 use crate::merkle::Frontier;
 use crate::query::Query;

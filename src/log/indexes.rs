@@ -10,9 +10,9 @@ use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::hash::Hash;
-use crate::index::{self, IndexFile, Lookup, Tail};
+use crate::index::{self, IndexFile, Lookup, Places, Tail};
 use crate::log::core::Core;
-use crate::log::search::{OpenIndex, add};
+use crate::log::search::add;
 use crate::log::view::Entry;
 use crate::segment;
 use crate::segment::locate::RecordCursor;
@@ -133,9 +133,13 @@ impl Core {
             return Hash::ZERO;
         };
         let scope = Scope { log_id: self.log_id, first: open.segment.header.first };
-        let (head, bytes) = encode(&open.index, scope, ordinal);
-        if self.write_index(ordinal, &bytes).is_err() {
-            self.view.indexes().want(ordinal);
+        let (head, bytes) = index::encode(&open.index.read(), scope, ordinal);
+        match bytes {
+            Some(bytes) if self.write_index(ordinal, &bytes).is_err() => {
+                self.view.indexes().want(ordinal);
+            }
+            Some(_) => {}
+            None => self.view.indexes().refuse(ordinal),
         }
         head.root()
     }
@@ -196,14 +200,10 @@ impl Core {
         let scope = Scope { log_id: self.log_id, first: entry.first };
         let (head, bytes) = index::encode(&tail, scope, entry.ordinal);
         let root = Hash::from_bytes(sealed.index_root);
-        if root != Hash::ZERO && root != head.root() {
-            return Ok(false);
-        }
+        let fits = root == Hash::ZERO || root == head.root();
+        let Some(bytes) = bytes.filter(|_| fits) else { return Ok(false) };
         self.write_index(entry.ordinal, &bytes)?;
-        Ok(true)
+        // One that is no good even when it is new would be made again and again.
+        Ok(self.view.index_of(entry).is_some())
     }
-}
-
-fn encode(open: &OpenIndex, scope: Scope, ordinal: u64) -> (crate::terms::IndexHead, Vec<u8>) {
-    index::encode(&open.lock(), scope, ordinal)
 }

@@ -54,9 +54,7 @@ pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use prove::Disclosure;
 pub use read::{Records, Snapshot};
-pub use search::{
-    CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step,
-};
+pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
 pub use tiles::TileReader;

@@ -145,7 +145,6 @@ impl Snapshot {
     pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
         decode(self.view.algorithm, record).map_err(|reason| damaged(record.head.seq, reason))
     }
-
 }
 
 /// A record whose CRC is right and whose body is none: it was written so.

@@ -55,7 +55,7 @@ impl OpenSegment {
 
     /// How many records are in the index. Takes in those below `end` first, if that pays.
     pub(crate) fn taken_in(&self, end: u64) -> u64 {
-        let records = || u64::from(self.index.lock().records());
+        let records = || u64::from(self.index.read().records());
         let left = end.saturating_sub(self.segment.header.first.get()).saturating_sub(records());
         if left > 0 && self.index.pays(left) {
             // What is damaged is found by whoever reads it.

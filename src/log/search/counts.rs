@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::time::Duration;
 
+use super::Explain;
 use super::matches::{Matches, Work, give_up};
 use super::parts::{Asked, Part, Walk};
 use super::sources::{Need, Prepared, Sources, count_anchors};
-use super::Explain;
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RecordKind};
 use crate::index::{Damaged, List, Lookup};

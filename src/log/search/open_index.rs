@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::error::Result;
 use crate::event::RecordKind;
@@ -25,15 +25,15 @@ const DEAR: u64 = 4;
 /// them in; a query reads those that are left, unless reading has cost as much by now.
 #[derive(Debug, Default)]
 pub(crate) struct OpenIndex {
-    tail: Mutex<Tail>,
+    tail: RwLock<Tail>,
     /// Records that queries read because they were not taken in.
     scanned: AtomicU64,
 }
 
 impl OpenIndex {
     /// The index, which nobody extends meanwhile.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Tail> {
-        self.tail.lock()
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Tail> {
+        self.tail.read()
     }
 
     /// Notes that a query had to read so many records.
@@ -59,7 +59,7 @@ impl OpenIndex {
         let first = segment.header.first.get();
         let mut cursor: Option<RecordCursor> = None;
         loop {
-            let mut tail = self.tail.lock();
+            let mut tail = self.tail.write();
             let next = Seq::new(first + u64::from(tail.records()));
             if !size.covers(next) {
                 return Ok(());

@@ -69,7 +69,7 @@ impl How {
     pub(super) fn with<T>(&self, ask: impl FnOnce(&dyn Lookup) -> T) -> Option<T> {
         match self {
             How::File(file) => Some(ask(&**file)),
-            How::Open(open) => Some(ask(&*open.lock())),
+            How::Open(open) => Some(ask(&*open.read())),
             How::Scan(_) => None,
         }
     }

@@ -315,7 +315,8 @@ impl<'a> Sources<'a> {
     /// The length of the only source, if that is a list.
     pub(super) fn only_len(&self) -> Option<u64> {
         match (&self.all[..], &self.also) {
-            ([only], None) => Some(only.len()),
+            // Of several lists a position may be in two: by type, and by type and id.
+            ([Source::One(only)], None) => Some(only.len().into()),
             _ => None,
         }
     }
@@ -353,4 +354,3 @@ impl Part {
         self.how.with(|lookup| Prepared::of(lookup, asked, query, place, need))
     }
 }
-
