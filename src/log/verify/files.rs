@@ -179,6 +179,10 @@ impl Verifier<'_> {
             names.any(|level| level.as_os_str() == name)
         };
         let is_segment = |name: &str| segment::parse_file_name(name).is_some();
+        let with_index = |name: &str| {
+            let of = name.strip_suffix(".idx").map(|stem| format!("{stem}.seg"));
+            is_segment(of.as_deref().unwrap_or(name))
+        };
         let one_of = |names: &'static [&'static str]| move |name: &str| names.contains(&name);
         let in_log = one_of(&["LOCK", "catalog", "segments", "tree", "checkpoints", "quarantine"]);
         let in_catalog = one_of(&["LOCK", "a", "b", "tree", "snapshot"]);
@@ -186,7 +190,7 @@ impl Verifier<'_> {
         type IsKnown<'a> = &'a dyn Fn(&str) -> bool;
         let places: [(PathBuf, IsKnown<'_>); 8] = [
             (dir.clone(), &in_log),
-            (dir.join("segments"), &is_segment),
+            (dir.join("segments"), &with_index),
             (tree, &in_tree),
             (checkpoints_dir(&dir), &is_published),
             (catalog.join("a"), &is_segment),

@@ -11,6 +11,7 @@ mod files;
 mod frames;
 mod hashes;
 mod heads;
+mod indexes;
 mod keys;
 mod marks;
 mod options;
@@ -63,6 +64,7 @@ pub fn verify(
     verifier.leave_doubts();
     verifier.check_marks_met();
     verifier.compare_catalog();
+    verifier.indexes()?;
     verifier.other_files()?;
     Ok(verifier.report())
 }
