@@ -234,7 +234,10 @@ impl Core {
         }
         match crate::log::upkeep::spawn_committer(self) {
             Ok(()) => state.committer = true,
-            Err(error) => self.poison_locked(state, &error.to_string()),
+            Err(error) => {
+                self.poison_locked(state, &error.to_string());
+                self.view.watch().end(error);
+            }
         }
     }
 
@@ -322,6 +325,7 @@ impl Core {
         }
         self.hand_on(count);
         tell(result, encoded);
+        self.view.watch().notify();
         self.upkeep_inline();
     }
 
@@ -349,8 +353,8 @@ impl Core {
 
     /// Latches the log after a failure, and tells everybody who waits.
     pub(crate) fn poison(&self, cause: &str) {
-        let mut state = self.queue.state.lock();
-        self.poison_locked(&mut state, cause);
+        self.poison_locked(&mut self.queue.state.lock(), cause);
+        self.view.watch().end(Error::Poisoned { cause: cause.to_owned() });
     }
 
     fn poison_locked(&self, state: &mut QueueState, cause: &str) {

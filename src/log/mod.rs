@@ -3,6 +3,7 @@
 //! - `options`: create and open; `open`, `recover`, `settle`: how that is done;
 //! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
 //! - `upkeep`: what happens in the background;
+//! - `subscribe`, `watch`: records as they come;
 //! - `search`: queries; `indexes`: their files, opened and made anew;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
@@ -26,10 +27,12 @@ mod settle;
 mod sign;
 mod signer;
 mod stats;
+mod subscribe;
 mod tiles;
 mod upkeep;
 mod verify;
 mod view;
+mod watch;
 mod writer;
 
 use std::future::Future;
@@ -57,6 +60,7 @@ pub use read::{Records, Snapshot};
 pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
+pub use subscribe::Subscription;
 pub use tiles::TileReader;
 pub use verify::{Finding, NotRead, Progress, Report, VerifyOptions, verify};
 
@@ -372,6 +376,7 @@ impl Core {
         // Nobody is busy with the files, and nobody will be.
         let _kept_up = self.upkeep.lock();
         self.writer.lock().closed = true;
+        self.view.watch().end(Error::Closed);
         let unlocked = self.lock.unlock().map_err(Error::io("unlock", &self.dir));
         left.and(unlocked)
     }

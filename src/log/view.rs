@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -18,6 +17,7 @@ use crate::index::{Damaged, IndexFile, Lookup};
 use crate::log::indexes::Indexes;
 use crate::log::read::Snapshot;
 use crate::log::search::OpenIndex;
+use crate::log::watch::Watch;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::segment::seal::SealedSegment;
@@ -82,7 +82,7 @@ pub(crate) struct View {
     pub(crate) algorithm: HashAlgorithm,
     mmap: bool,
     /// Published records; grows only after they can be read.
-    size: AtomicU64,
+    watch: Watch,
     /// Replaced whole when a segment is begun or sealed.
     entries: RwLock<Arc<Vec<Entry>>>,
     /// Open sealed segments, the most recently used last.
@@ -104,7 +104,7 @@ impl View {
             log_id: identity.0,
             algorithm: identity.1,
             mmap,
-            size: AtomicU64::new(0),
+            watch: Watch::default(),
             entries: RwLock::new(Arc::new(entries)),
             cache: Mutex::default(),
             indexes: Indexes::default(),
@@ -112,11 +112,16 @@ impl View {
     }
 
     pub(crate) fn size(&self) -> TreeSize {
-        TreeSize::new(self.size.load(Ordering::Acquire))
+        self.watch.size()
     }
 
     pub(crate) fn publish(&self, size: TreeSize) {
-        self.size.store(size.get(), Ordering::Release);
+        self.watch.publish(size);
+    }
+
+    /// Who waits for the size to grow.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     pub(crate) fn entries(&self) -> Arc<Vec<Entry>> {

@@ -13,6 +13,8 @@ mod subject;
 
 use crate::event::{EventId, Outcome};
 use crate::seq::Seq;
+#[cfg(feature = "engine")]
+use crate::seq::TreeSize;
 use crate::time::Timestamp;
 
 pub use action::{ActionGlob, InvalidActionGlob};
@@ -223,6 +225,12 @@ impl Query {
             Order::OldestFirst => last.get().checked_add(1),
         };
         next.map(|next| Cursor::new(self.order, Seq::new(next), self.filters.fingerprint()))
+    }
+
+    /// The cursor with which the same query, the oldest first, goes on at this size.
+    #[cfg(feature = "engine")]
+    pub(crate) fn cursor_at(&self, size: TreeSize) -> Cursor {
+        Cursor::new(Order::OldestFirst, size.next_seq(), self.filters.fingerprint())
     }
 
     /// The first Seq to look at, inclusive, in the query's direction; `None` for
