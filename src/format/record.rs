@@ -255,6 +255,11 @@ impl<'a> CheckedRecord<'a> {
         self.salted_payload.get(SALT_LEN..).unwrap_or_default()
     }
 
+    /// Bytes that it takes in its segment.
+    pub fn stored_len(&self) -> usize {
+        PREFIX_LEN + self.envelope.len() + self.salted_payload.len()
+    }
+
     /// The bytes that its leaf hash is of: head ‖ envelope ‖ C, at most 65,535.
     pub fn entry(&self) -> Vec<u8> {
         let commitment = payload_commitment(self.salted_payload);

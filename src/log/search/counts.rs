@@ -87,7 +87,7 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::count`].
     pub fn count_by(&self, query: &Query, by: GroupBy) -> Result<Vec<Group>> {
-        let mut groups = Groups { by, counts: HashMap::new() };
+        let mut groups = Groups::new(by);
         count_parts(self, query, &mut groups)?;
         Ok(groups.sorted())
     }
@@ -282,25 +282,43 @@ fn count_in(list: List<'_>, bits: Option<&Bits>) -> Result<u64, Damaged> {
     Ok(count)
 }
 
-/// Name and type of a group.
-type GroupName = (Option<String>, Option<String>);
-
+/// Groups by the spelling of their terms, so that one that is known costs no allocation.
 struct Groups {
     by: GroupBy,
-    counts: HashMap<GroupName, u64>,
+    counts: HashMap<Box<[u8]>, u64>,
+    /// Of the records that lack what is counted by; by the type of their resource.
+    absent: HashMap<Box<[u8]>, u64>,
+    spelling: Vec<u8>,
 }
 
 impl Groups {
-    fn sorted(self) -> Vec<Group> {
-        let counts = self.counts.into_iter().filter(|(_, count)| *count > 0);
-        let mut groups: Vec<Group> =
-            counts.map(|((name, kind), count)| Group { name, kind, count }).collect();
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
-        groups
+    fn new(by: GroupBy) -> Self {
+        Groups { by, counts: HashMap::new(), absent: HashMap::new(), spelling: Vec::new() }
     }
 
-    fn add(&mut self, name: GroupName, count: u64) {
-        *self.counts.entry(name).or_default() += count;
+    fn sorted(self) -> Vec<Group> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let field = self.field();
+        let present = self.counts.iter().filter_map(|(spelling, count)| {
+            let term = Term::unspell(field, spelling)?;
+            let name = match (field, term.name) {
+                (Field::Outcome, [code]) => {
+                    Outcome::from_code(*code).map_or_else(|| code.to_string(), |o| o.to_string())
+                }
+                (_, name) => text(name),
+            };
+            Some(Group { name: Some(name), kind: term.kind.map(text), count: *count })
+        });
+        let of_type = self.by == GroupBy::Resource;
+        let absent = self.absent.iter().map(|(kind, count)| Group {
+            name: None,
+            kind: of_type.then(|| text(kind)),
+            count: *count,
+        });
+        let mut groups: Vec<Group> =
+            present.chain(absent).filter(|group| group.count > 0).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
+        groups
     }
 
     fn field(&self) -> Field {
@@ -313,69 +331,92 @@ impl Groups {
             GroupBy::Outcome => Field::Outcome,
         }
     }
+
+    fn add(&mut self, term: &Term<'_>, count: u64) {
+        self.spelling.clear();
+        term.spell(&mut self.spelling);
+        add_to(&mut self.counts, &self.spelling, count);
+    }
+
+    /// What the records lack is what is left of all.
+    fn add_absent(
+        &mut self,
+        lookup: &dyn Lookup,
+        bits: Option<&Bits>,
+        with: &HashMap<Box<[u8]>, u64>,
+    ) -> Result<(), Damaged> {
+        match self.by {
+            GroupBy::Resource => lookup.terms(Field::ResourceType, &mut |term, list| {
+                let with_id = with.get(term.name).copied().unwrap_or(0);
+                let left = count_in(list, bits)?.saturating_sub(with_id);
+                add_to(&mut self.absent, term.name, left);
+                Ok(())
+            }),
+            GroupBy::Tenant => {
+                let mut all = 0; // every event has an outcome
+                lookup.terms(Field::Outcome, &mut |_, list| {
+                    all += count_in(list, bits)?;
+                    Ok(())
+                })?;
+                let with: u64 = with.values().sum();
+                add_to(&mut self.absent, &[], all.saturating_sub(with));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn add_to(counts: &mut HashMap<Box<[u8]>, u64>, key: &[u8], count: u64) {
+    match counts.get_mut(key) {
+        Some(before) => *before += count,
+        None => drop(counts.insert(key.into(), count)),
+    }
 }
 
 impl Tally for Groups {
     fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
         let bits = found.bits()?;
-        let count_terms = |field: Field| -> Result<Vec<(GroupName, u64)>, Damaged> {
-            let mut counts = Vec::new();
-            found.lookup.terms(field, &mut |term, list| {
-                let count = count_in(list, bits.as_ref())?;
-                counts.extend((count > 0).then(|| (name_of(term), count)));
-                Ok(())
-            })?;
-            Ok(counts)
-        };
-        let mut counts = count_terms(self.field())?;
-        // What a record may lack is what is left of all.
-        match self.by {
-            GroupBy::Resource => {
-                let mut left: HashMap<Option<String>, u64> = HashMap::new();
-                let types = count_terms(Field::ResourceType)?;
-                left.extend(types.into_iter().map(|((kind, _), count)| (kind, count)));
-                for ((_, kind), count) in &counts {
-                    left.entry(kind.clone()).and_modify(|left| *left = left.saturating_sub(*count));
-                }
-                counts.extend(left.into_iter().map(|(kind, count)| ((None, kind), count)));
+        // A part counts wholly or not at all: it may turn out to be damaged on the way.
+        let mut part = Groups::new(self.by);
+        let mut with = HashMap::new();
+        found.lookup.terms(self.field(), &mut |term, list| {
+            let count = count_in(list, bits.as_ref())?;
+            if count > 0 {
+                part.add(term, count);
+                add_to(&mut with, term.kind.unwrap_or_default(), count);
             }
-            GroupBy::Tenant => {
-                let with: u64 = counts.iter().map(|(_, count)| count).sum();
-                let all = count_terms(Field::Outcome)?; // every event has one
-                let all: u64 = all.iter().map(|(_, count)| count).sum();
-                counts.push(((None, None), all.saturating_sub(with)));
-            }
-            _ => {}
-        }
-        counts.into_iter().for_each(|(name, count)| self.add(name, count));
+            Ok(())
+        })?;
+        part.add_absent(found.lookup, bits.as_ref(), &with)?;
+        part.counts.iter().for_each(|(term, count)| add_to(&mut self.counts, term, *count));
+        part.absent.iter().for_each(|(kind, count)| add_to(&mut self.absent, kind, *count));
         Ok(())
     }
 
     fn record(&mut self, _: RecordKind, subject: &Subject<'_>) {
-        let text = |text: &str| Some(text.to_owned());
-        let name = match self.by {
-            GroupBy::Actor => (text(subject.actor_id), text(subject.actor_type)),
-            GroupBy::Action => (text(subject.action), None),
+        let code = [subject.outcome.code()];
+        let (actor, kind) = (subject.actor_id.as_bytes(), subject.actor_type.as_bytes());
+        let resource_type = subject.resource_type.as_bytes();
+        let term = match self.by {
+            GroupBy::Actor => Some(Term::typed(Field::Actor, actor, kind)),
+            GroupBy::Action => Some(Term::of(Field::Action, subject.action.as_bytes())),
             GroupBy::Resource => {
-                (subject.resource_id.map(str::to_owned), text(subject.resource_type))
+                let id = subject.resource_id.map(str::as_bytes);
+                id.map(|id| Term::typed(Field::Resource, id, resource_type))
             }
-            GroupBy::ResourceType => (text(subject.resource_type), None),
-            GroupBy::Tenant => (subject.tenant.map(str::to_owned), None),
-            GroupBy::Outcome => (text(subject.outcome.as_str()), None),
+            GroupBy::ResourceType => Some(Term::of(Field::ResourceType, resource_type)),
+            GroupBy::Tenant => {
+                subject.tenant.map(|tenant| Term::of(Field::Tenant, tenant.as_bytes()))
+            }
+            GroupBy::Outcome => Some(Term::of(Field::Outcome, &code)),
         };
-        self.add(name, 1);
-    }
-}
-
-fn name_of(term: &Term<'_>) -> GroupName {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let name = match (term.field, term.name) {
-        (Field::Outcome, [code]) => {
-            Outcome::from_code(*code).map_or_else(|| code.to_string(), |o| o.to_string())
+        match (term, self.by) {
+            (Some(term), _) => self.add(&term, 1),
+            (None, GroupBy::Resource) => add_to(&mut self.absent, resource_type, 1),
+            (None, _) => add_to(&mut self.absent, &[], 1),
         }
-        (_, name) => text(name),
-    };
-    (Some(name), term.kind.map(text))
+    }
 }
 
 struct Steps {

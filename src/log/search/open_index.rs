@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use crate::error::Result;
 use crate::event::RecordKind;
@@ -25,15 +25,30 @@ const DEAR: u64 = 4;
 /// them in; a query reads those that are left, unless reading has cost as much by now.
 #[derive(Debug, Default)]
 pub(crate) struct OpenIndex {
-    tail: RwLock<Tail>,
+    taken: RwLock<Taken>,
     /// Records that queries read because they were not taken in.
     scanned: AtomicU64,
 }
 
+/// What was taken in.
+#[derive(Debug, Default)]
+struct Taken {
+    tail: Tail,
+    /// Offset and length in the segment, of each record.
+    places: Vec<(u32, u32)>,
+}
+
 impl OpenIndex {
     /// The index, which nobody extends meanwhile.
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Tail> {
-        self.tail.read()
+    pub(crate) fn read(&self) -> MappedRwLockReadGuard<'_, Tail> {
+        RwLockReadGuard::map(self.taken.read(), |taken| &taken.tail)
+    }
+
+    /// Offset and length of a record that was taken in.
+    pub(super) fn place(&self, position: u32) -> Option<(u64, usize)> {
+        let taken = self.taken.read();
+        let (offset, len) = *taken.places.get(position as usize)?;
+        Some((offset.into(), len as usize))
     }
 
     /// Notes that a query had to read so many records.
@@ -59,8 +74,8 @@ impl OpenIndex {
         let first = segment.header.first.get();
         let mut cursor: Option<RecordCursor> = None;
         loop {
-            let mut tail = self.tail.write();
-            let next = Seq::new(first + u64::from(tail.records()));
+            let mut taken = self.taken.write();
+            let next = Seq::new(first + u64::from(taken.tail.records()));
             if !size.covers(next) {
                 return Ok(());
             }
@@ -68,15 +83,18 @@ impl OpenIndex {
                 Some(cursor) => cursor,
                 None => RecordCursor::at(Arc::clone(segment), waypoints, next, size)?,
             };
-            cursor = Some(portion(&mut tail, walk)?);
+            cursor = Some(portion(&mut taken, walk)?);
         }
     }
 }
 
-fn portion(tail: &mut Tail, mut cursor: RecordCursor) -> Result<RecordCursor> {
+fn portion(taken: &mut Taken, mut cursor: RecordCursor) -> Result<RecordCursor> {
     for _ in 0..PORTION {
-        let Some((_, record)) = cursor.next_record()? else { break };
-        add(tail, &record)?;
+        let Some((offset, record)) = cursor.next_record()? else { break };
+        add(&mut taken.tail, &record)?;
+        // A segment is smaller than 4 GiB, the options see to that.
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        taken.places.push((narrow(offset), narrow(record.stored_len() as u64)));
     }
     Ok(cursor)
 }

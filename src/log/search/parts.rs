@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::{Explain, OpenIndex};
 use crate::error::{Error, Result};
-use crate::format::record::CheckedRecord;
+use crate::format::record::{CheckedRecord, RawRecord};
 use crate::index::{IdField, IndexFile, Lookup, fingerprint};
 use crate::log::read::Snapshot;
 use crate::log::view::Entry;
 use crate::query::{Order, Query, TimeRange};
-use crate::segment::bytes::SegmentFile;
+use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::segment::seal::SealedSegment;
 use crate::seq::{Seq, TreeSize};
@@ -196,7 +196,7 @@ impl Walk {
                 }
             }
         };
-        let mut reader = Reader::of(&self.snapshot, entry)?;
+        let mut reader = Reader::of(&self.snapshot, entry, &how)?;
         let window = self.window(entry, &range, &mut reader)?;
         let [_, _, min, max] = times_of(entry);
         let asked = self.query.filters.occurred;
@@ -237,36 +237,43 @@ pub(super) struct Reader {
     end: TreeSize,
     of: Segment,
     cursor: Option<RecordCursor>,
+    scratch: Scratch,
 }
 
 #[derive(Debug)]
 enum Segment {
     Open(Arc<SegmentFile>, Arc<Waypoints>),
+    /// An open one, whose index knows where each record stands.
+    Taken(Arc<SegmentFile>, Arc<OpenIndex>),
     Sealed(Arc<SealedSegment>),
 }
 
-impl Segment {
-    fn parts(&self) -> (&Arc<SegmentFile>, &Waypoints) {
-        match self {
-            Segment::Open(segment, waypoints) => (segment, waypoints),
-            Segment::Sealed(sealed) => (&sealed.segment, &sealed.waypoints),
-        }
-    }
-}
-
 impl Reader {
-    pub(super) fn of(snapshot: &Snapshot, entry: &Entry) -> Result<Self> {
-        let of = match &entry.open {
-            Some(open) => Segment::Open(Arc::clone(&open.segment), Arc::clone(&open.waypoints)),
-            None => Segment::Sealed(snapshot.view().open_sealed(entry)?),
+    pub(super) fn of(snapshot: &Snapshot, entry: &Entry, how: &How) -> Result<Self> {
+        let of = match (&entry.open, how) {
+            (Some(open), How::Open(index)) => {
+                Segment::Taken(Arc::clone(&open.segment), Arc::clone(index))
+            }
+            (Some(open), _) => {
+                Segment::Open(Arc::clone(&open.segment), Arc::clone(&open.waypoints))
+            }
+            (None, _) => Segment::Sealed(snapshot.view().open_sealed(entry)?),
         };
-        Ok(Reader { first: entry.first.get(), end: snapshot.end_of(entry), of, cursor: None })
+        let (first, end) = (entry.first.get(), snapshot.end_of(entry));
+        Ok(Reader { first, end, of, cursor: None, scratch: Scratch::new() })
     }
 
     /// The record at a position.
     pub(super) fn record(&mut self, position: u32) -> Result<CheckedRecord<'_>> {
         let seq = Seq::new(self.first + u64::from(position));
-        let (segment, waypoints) = self.of.parts();
+        let (segment, waypoints) = match &self.of {
+            Segment::Open(segment, waypoints) => (segment, &**waypoints),
+            Segment::Sealed(sealed) => (&sealed.segment, &sealed.waypoints),
+            Segment::Taken(segment, index) => {
+                let place = index.place(position);
+                return read_at(segment, place.unwrap_or_default(), seq, &mut self.scratch);
+            }
+        };
         match &mut self.cursor {
             Some(cursor) => cursor.seek(waypoints, seq)?,
             empty @ None => {
@@ -298,4 +305,17 @@ impl Reader {
         }
         Ok(low)
     }
+}
+
+/// Reads a record whose place is known. That it is this record its own CRC says.
+fn read_at<'a>(
+    segment: &'a SegmentFile,
+    place: (u64, usize),
+    seq: Seq,
+    scratch: &'a mut Scratch,
+) -> Result<CheckedRecord<'a>> {
+    let (offset, len) = place;
+    let bytes = segment.read(offset, len, scratch)?;
+    let checked = RawRecord::take(bytes).and_then(|raw| raw.check(&segment.context(), seq));
+    checked.map_err(Error::format(&segment.path, offset))
 }
