@@ -441,8 +441,9 @@ fn indexed() -> Tail {
             .occurred_at(occurred)
             .tenant(format!("tenant-{}", n % 9))
             .outcome(Outcome::ALL[usize::from(n % 11 == 0)]);
-        event.action =
-            ["invoice.read", "invoice.pay", "d\u{e9}j\u{e0}.vu"][number as usize % 3].into();
+        event.action = ["invoice.read", "invoice.pay", "d\u{e9}j\u{e0}.vu"]
+            [usize::try_from(n % 3).unwrap()]
+        .into();
         if n % 8 == 0 {
             event = event.id(plain_event(number).id.unwrap()).request_id(format!("r-{}", n / 16));
         }
