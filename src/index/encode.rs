@@ -2,7 +2,7 @@
 
 use super::file::MAX_LEN;
 use super::packed::put_list;
-use super::sections::{BUCKET, IdShape, Sections};
+use super::sections::{IdShape, Sections};
 use super::{IdField, Tail, pages, times};
 use crate::format::index_header::{self, FIELDS, IndexHeader};
 use crate::hash::{Hash, HashAlgorithm};
@@ -22,11 +22,7 @@ pub fn encode(tail: &Tail, scope: Scope, ordinal: u64) -> (IndexHead, Option<Vec
     let (head, groups) = hash(&logical);
     let records = tail.collected().records();
     let (terms, heap) = terms_and_heap(&logical.terms, records);
-    let ids = IdField::ALL.map(|which| {
-        let mut ids: Vec<(u64, u32)> = tail.ids(which).collect();
-        ids.sort_unstable();
-        ids
-    });
+    let ids = IdField::ALL.map(|which| Ids::sorted(tail.ids(which).collect(), records));
     let times = [times::pack(&logical.occurred), times::pack(&logical.recorded)];
     let header = IndexHeader {
         log_id: scope.log_id,
@@ -38,7 +34,7 @@ pub fn encode(tail: &Tail, scope: Scope, ordinal: u64) -> (IndexHead, Option<Vec
         terms_root: head.terms_root,
         occurred_root: head.occurred_root,
         recorded_root: head.recorded_root,
-        id_counts: [0, 1, 2].map(|n: usize| narrow(ids[n].len())),
+        id_counts: [0, 1, 2].map(|n: usize| narrow(ids[n].entries.len())),
         times_lens: [0, 1].map(|n: usize| narrow(times[n].bodies.len())),
         heap_len: narrow(heap.len()),
         pages_crc: 0,
@@ -51,7 +47,7 @@ pub fn encode(tail: &Tail, scope: Scope, ordinal: u64) -> (IndexHead, Option<Vec
     out.resize(index_header::LEN, 0);
     out.extend_from_slice(&terms);
     groups.iter().for_each(|root| out.extend_from_slice(root.as_bytes()));
-    ids.iter().for_each(|ids| put_ids(&mut out, ids, records));
+    ids.iter().for_each(|ids| ids.put(&mut out));
     for packed in times {
         out.extend_from_slice(&packed.firsts);
         out.extend_from_slice(&packed.bodies);
@@ -136,20 +132,43 @@ pub(super) fn fingerprint(field: Field, key: &[u8]) -> u32 {
     }
 }
 
-/// Appends the table of one kind of identifier, from its ascending entries.
-fn put_ids(out: &mut Vec<u8>, ids: &[(u64, u32)], records: u32) {
-    let shape = IdShape::of(narrow(ids.len()), records);
-    out.reserve(usize::try_from((shape.buckets() + 1) * BUCKET).unwrap_or(0));
-    let mut first = 0;
-    for bucket in 0..shape.buckets() {
-        while ids.get(first).is_some_and(|(id, _)| shape.bucket(*id) < bucket) {
-            first += 1;
+/// The identifiers of one kind, sorted.
+struct Ids {
+    shape: IdShape,
+    /// The number of the first entry of each bucket, and of them all.
+    starts: Vec<u32>,
+    /// Fingerprints and positions, ascending.
+    entries: Vec<(u64, u32)>,
+}
+
+impl Ids {
+    fn sorted(ids: Vec<(u64, u32)>, records: u32) -> Self {
+        let shape = IdShape::of(narrow(ids.len()), records);
+        let bucket = |id: u64| usize::try_from(shape.bucket(id)).unwrap_or(0);
+        let mut starts = vec![0; bucket(u64::MAX) + 2];
+        ids.iter().for_each(|(id, _)| starts[bucket(*id) + 1] += 1);
+        for n in 1..starts.len() {
+            starts[n] += starts[n - 1];
         }
-        out.extend_from_slice(&narrow(first).to_le_bytes());
+        // Into the buckets first: within one there is little left to sort.
+        let (mut ends, mut entries) = (starts.clone(), vec![(0, 0); ids.len()]);
+        for entry in ids {
+            let end = &mut ends[bucket(entry.0)];
+            entries[*end as usize] = entry;
+            *end += 1;
+        }
+        for pair in starts.windows(2) {
+            entries[pair[0] as usize..pair[1] as usize].sort_unstable();
+        }
+        Ids { shape, starts, entries }
     }
-    out.extend_from_slice(&narrow(ids.len()).to_le_bytes());
-    for (id, position) in ids {
-        out.extend_from_slice(&shape.further(*id));
-        out.extend_from_slice(&position.to_le_bytes()[..shape.wide]);
+
+    /// Appends the table.
+    fn put(&self, out: &mut Vec<u8>) {
+        self.starts.iter().for_each(|start| out.extend_from_slice(&start.to_le_bytes()));
+        for (id, position) in &self.entries {
+            out.extend_from_slice(&self.shape.further(*id));
+            out.extend_from_slice(&position.to_le_bytes()[..self.shape.wide]);
+        }
     }
 }

@@ -192,11 +192,18 @@ fn read_bits(bytes: &[u8], first: u32, limit: u32, into: &mut [u32]) -> bool {
 /// Takes a varint of at most 32 bits from the front.
 #[inline]
 pub(super) fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
-    if let [byte @ 0..0x80, rest @ ..] = *bytes {
-        *bytes = rest;
-        return Some((*byte).into());
+    // Nearly all are of one or two bytes.
+    match *bytes {
+        [byte @ 0..0x80, rest @ ..] => {
+            *bytes = rest;
+            Some((*byte).into())
+        }
+        [low, high @ 0..0x80, rest @ ..] => {
+            *bytes = rest;
+            Some(u32::from(*low & 0x7f) | u32::from(*high) << 7)
+        }
+        _ => u32::try_from(crate::terms::take_varint(bytes)?).ok(),
     }
-    u32::try_from(crate::terms::take_varint(bytes)?).ok()
 }
 
 /// Appends count and list; the positions ascend and are below `records`.

@@ -81,7 +81,7 @@ impl Pages {
     #[cold]
     fn check(&self, page: usize) -> Result<(), Damaged> {
         let all = self.bytes.as_slice();
-        let stored = all.get(self.table + page * CRC as usize..).and_then(<[u8]>::first_chunk);
+        let stored = all.get(self.table + page * CRC_LEN..).and_then(<[u8]>::first_chunk);
         let stored = u32::from_le_bytes(*stored.unwrap_or(&[0; 4]));
         if page_crc(&all[..self.table], page) != stored {
             let offset = (page * PAGE_LEN) as u64;
@@ -94,7 +94,10 @@ impl Pages {
     }
 }
 
-const PAGE_LEN: usize = PAGE as usize;
+/// The widths of [`sections`](super::sections), as lengths of slices.
+const PAGE_LEN: usize = 4096;
+const CRC_LEN: usize = 4;
+const _: () = assert!(PAGE == 4096 && CRC == 4);
 
 fn page_count(sections: usize) -> usize {
     sections.div_ceil(PAGE_LEN)
