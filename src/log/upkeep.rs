@@ -12,12 +12,18 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
+use crate::event::RecordKind;
+use crate::format::body;
 use crate::format::catalog_body::{Because, CatalogBody, ClockStepped};
+use crate::hash::Hash;
 use crate::log::core::{Core, Upkeep};
 use crate::log::options::{Durability, Housekeeping};
 use crate::log::writer::{MARK_EVERY, Retired};
-use crate::segment::active::MadeAhead;
+use crate::query::Subject;
+use crate::segment::active::{Active, MadeAhead};
+use crate::segment::locate::RecordCursor;
 use crate::segment::seal;
+use crate::terms::{Collected, Scope};
 use crate::tree;
 
 /// After this long without an append, a watermark and a mark are written.
@@ -161,7 +167,8 @@ impl Core {
         // Also if a crash came between the seal and its record: what it left of table and
         // footer may not be whole, or not be durable.
         let waypoints = active.waypoints.all(segment)?;
-        let footer = seal::seal(segment, active.end, &waypoints, facts)?;
+        let index_root = index_root(active)?;
+        let footer = seal::seal(segment, active.end, &waypoints, facts, index_root)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
         if let Ok(catalog) = self.catalog.lock().good() {
             catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
@@ -234,6 +241,26 @@ impl Core {
         let age = self.options.segment_age;
         age - age.mul_f64(f64::from(self.log_id.0[0]) / 2560.0)
     }
+}
+
+/// The root of the logical index of a segment that is full.
+fn index_root(active: &Active) -> Result<Hash> {
+    let (segment, mut collected) = (&active.segment, Collected::default());
+    let first = segment.header.first;
+    if active.count() > 0 {
+        let (segment, end) = (Arc::clone(segment), active.end.size);
+        let mut cursor = RecordCursor::at(segment, &active.waypoints, first.next_seq(), end)?;
+        while let Some((_, record)) = cursor.next_record()? {
+            let at = record.head.recorded_at;
+            let Some(kind) = RecordKind::from_code(record.head.kind) else { continue };
+            match (kind, body::decode_envelope(record.envelope)) {
+                (RecordKind::Event, Ok(envelope)) => collected.add(kind, at, &envelope.subject()),
+                (kind, _) => collected.add(kind, at, &Subject::of_anchor(at)),
+            }
+        }
+    }
+    let scope = Scope { log_id: segment.header.log_id, first };
+    Ok(collected.logical(scope).head().root())
 }
 
 /// Starts the thread that leads commits for tickets.

@@ -38,6 +38,7 @@ pub fn seal(
     end: Position,
     waypoints: &[Waypoint],
     facts: &SealFacts,
+    index_root: Hash,
 ) -> Result<SegmentFooter> {
     let header = &segment.header;
     let table = Waypoint::encode_table(waypoints);
@@ -52,7 +53,7 @@ pub fn seal(
         table_crc: crc32fast::hash(&table),
         times: facts.times,
         end_root: facts.end_root,
-        index_root: Hash::ZERO,
+        index_root,
         last_anchor: facts.last_anchor,
         keep_until: Timestamp::from_nanos(0),
         sealed_at: facts.sealed_at,
