@@ -10,7 +10,7 @@ use std::time::Duration;
 use bulla::checkpoint::{SignatureKind, SigningKey};
 use bulla::event::Outcome;
 use bulla::proof::{Answer, SegmentEvidence, VerifiedAnswer, VerifyAnswerError};
-use bulla::query::{Order, Subject};
+use bulla::query::Subject;
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Disclosure, Event, HashAlgorithm, Housekeeping, Log, Query, Record, Resource, Seq,
