@@ -150,10 +150,7 @@ fn parse_lines<'t>(
         return Err(IndexAuditError::Line { expected: FIRST_LINE });
     }
     let origin = next("an origin")?.to_owned();
-    let log_id = read(next("log")?, "log", |text| {
-        let number = u128::from_str_radix(text, 16).ok()?;
-        Some(LogId(number.to_be_bytes()))
-    })?;
+    let log_id = read(next("log")?, "log", parse_log_id)?;
     let main = read(next("main")?, "main", |text| {
         let (size, root) = text.split_once(' ')?;
         Some(TreeHead { size: TreeSize::new(decimal(size)?), root: base64_hash(root)? })
@@ -176,6 +173,15 @@ fn read<T>(
 ) -> Result<T, IndexAuditError> {
     let rest = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
     rest.and_then(parse).ok_or(IndexAuditError::Line { expected: word })
+}
+
+fn parse_log_id(text: &str) -> Option<LogId> {
+    let mut log_id = [0; 16];
+    for (n, byte) in log_id.iter_mut().enumerate() {
+        // Another spelling, or more of them, is found when the text is written again.
+        *byte = u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok()?;
+    }
+    Some(LogId(log_id))
 }
 
 fn parse_segment(text: &str) -> Option<AuditedSegment> {

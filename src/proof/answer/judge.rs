@@ -63,8 +63,8 @@ pub(super) fn judge(
     if evidence.query.order == Order::NewestFirst {
         hits.reverse();
     }
-    let seqs = hits.iter().filter_map(|n| records.get(*n)).map(|proved| proved.record().seq);
-    let is_limited = check_limit(evidence, hits.len(), seqs.last())?;
+    let last = hits.last().and_then(|n| records.get(*n)).map(|proved| proved.record().seq);
+    let is_limited = check_limit(evidence, hits.len(), last)?;
     let covers = Seq::new(evidence.covers.start)..Seq::new(evidence.covers.end);
     let (log_id, as_of) = (statement.log_id(), statement.recorded_at());
     Ok(Judged { log_id, covers, hits, is_limited, rests_on, not_live, as_of })

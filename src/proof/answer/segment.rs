@@ -94,12 +94,14 @@ impl IndexEvidence {
         self.check_leaves()?;
         let mut read = Reader { index: self, sealed, window, asked_for: Vec::new() };
         let mut found: Option<Vec<u32>> = None;
-        for (n, clause) in asked.clauses.iter().enumerate() {
-            if self.clauses >> n & 1 == 1 {
+        let mut shown = self.clauses;
+        for clause in &asked.clauses {
+            if shown & 1 == 1 {
                 found = Some(both(found, read.clause(clause)?));
             }
+            shown >>= 1;
         }
-        if usize::from(self.clauses).checked_shr(asked.clauses.len() as u32).unwrap_or(0) != 0 {
+        if shown != 0 {
             let expected = format!("lists of {} clauses", asked.clauses.len());
             return Err(VerifyAnswerError::other("what is shown", expected, "more"));
         }
