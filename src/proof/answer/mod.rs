@@ -55,6 +55,7 @@ use crate::trust::Trust;
 
 pub use error::VerifyAnswerError;
 pub use evidence::{Evidence, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
+#[cfg(feature = "engine")]
 pub(crate) use segment::Asked;
 pub use verdict::{NotLive, RestsOn, VerifiedAnswer};
 
