@@ -19,6 +19,8 @@ use bulla::{
 
 #[path = "completeness/audits.rs"]
 mod audits;
+#[path = "completeness/forgeries.rs"]
+mod forgeries;
 #[path = "completeness/mutations.rs"]
 mod mutations;
 #[path = "completeness/questions.rs"]
@@ -72,6 +74,10 @@ fn event(n: u64) -> Event {
 impl Sealed {
     /// Segments with so many events, in batches of at most 200, signed after each batch.
     fn new(algorithm: HashAlgorithm, segments: &[u64]) -> Self {
+        Sealed::with(algorithm, segments, event)
+    }
+
+    fn with(algorithm: HashAlgorithm, segments: &[u64], event: impl Fn(u64) -> Event) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let kind = SignatureKind::for_heads_of(algorithm);
         let key = SigningKey::new(ORIGIN, kind, &[5; 32]).unwrap();
@@ -87,7 +93,7 @@ impl Sealed {
         for count in segments {
             let end = next + count;
             while next < end {
-                let batch: Vec<Event> = (next..end.min(next + 200)).map(event).collect();
+                let batch: Vec<Event> = (next..end.min(next + 200)).map(&event).collect();
                 log.append_batch(&batch).unwrap();
                 next += batch.len() as u64;
                 clock.advance(Duration::from_secs(1));

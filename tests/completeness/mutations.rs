@@ -404,7 +404,7 @@ fn leave_out(answer: &mut Answer, sealed: &Sealed, seq: Seq, count_too: bool) {
 }
 
 /// First record and number of records of each sealed segment.
-fn firsts(sealed: &Sealed) -> Vec<(u64, u64)> {
+pub(super) fn firsts(sealed: &Sealed) -> Vec<(u64, u64)> {
     let segments = sealed.log.segments().unwrap();
     let segments = segments.iter().filter(|segment| segment.first.get() < sealed.end);
     segments.map(|segment| (segment.first.get(), segment.count)).collect()
@@ -530,11 +530,13 @@ fn an_altered_answer_is_refused_or_says_the_same() {
 
 #[test]
 fn parts_of_good_answers_make_no_other_answer() {
-    let sealed = Sealed::new(HashAlgorithm::Sha256, &[6, 330, 40, 30]);
+    let sealed = Sealed::new(HashAlgorithm::Sha256, &[6, 700, 40, 30]);
     let mut groups = Vec::new();
-    for query in questions() {
+    let long = Query::new().outcome(Outcome::Success).resource_type("invoice");
+    let long = [long.clone(), long.oldest_first()];
+    for query in questions().into_iter().chain(long) {
         let mut answers = vec![sealed.prove(&query)];
-        for last in [20, 340] {
+        for last in [20, 340, 730] {
             if let Some(cursor) = query.cursor_after(Seq::new(last)) {
                 answers.push(sealed.prove(&query.clone().after(cursor)));
                 answers.push(sealed.prove(&query.clone().after(cursor).limit(2)));
@@ -576,4 +578,25 @@ fn every_byte_of_the_evidence_counts() {
         let count = mutants.judge(&sealed);
         assert!(count > 500, "{count} of {} bytes", bytes.len());
     }
+}
+
+#[test]
+fn the_chunks_of_a_part_of_a_segment_do_not_pass_for_the_whole() {
+    let sealed = Sealed::new(HashAlgorithm::Sha256, &[900]);
+    let query = Query::new().outcome(Outcome::Success);
+    let mut answers = Vec::new();
+    for query in [query.clone(), query.oldest_first()] {
+        answers.push(sealed.prove(&query));
+        for last in [100, 340, 730] {
+            let cursor = query.cursor_after(Seq::new(last)).unwrap();
+            answers.push(sealed.prove(&query.clone().after(cursor)));
+        }
+    }
+    let mut count = 0;
+    for good in &answers {
+        let mut mutants = Mutants::new(good);
+        answers.iter().for_each(|other| spliced(&mut mutants, other));
+        count += mutants.judge(&sealed);
+    }
+    assert!(count > 1_000, "{count} mutants");
 }
