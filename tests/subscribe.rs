@@ -56,9 +56,9 @@ fn what_is_committed_later_comes_once_and_in_order() {
 fn a_waiting_subscriber_is_woken_by_a_commit_and_by_the_end() {
     let (_dir, log) = log();
     let (send, receive) = mpsc::channel();
-    let mut subscription = log.subscribe(&Query::new().actor("alice")).unwrap();
+    let subscription = log.subscribe(&Query::new().actor("alice")).unwrap();
     let waiter = thread::spawn(move || {
-        while let Some(record) = subscription.next() {
+        for record in subscription {
             send.send(file(&record.unwrap())).unwrap();
         }
     });

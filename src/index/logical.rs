@@ -5,6 +5,9 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::terms::{Axis, CHUNK, IndexHead, Logical, TimeEntry};
 
+const GROUP_LEN: usize = 16;
+const _: () = assert!(GROUP_LEN as u64 == GROUP, "one number");
+
 /// A logical index with its head, from which proofs can be made.
 #[derive(Debug)]
 pub struct Placed<'a> {
@@ -38,7 +41,7 @@ impl Places for Placed<'_> {
     fn group_root(&self, group: u64) -> Result<Hash, Damaged> {
         let mut frontier = Frontier::new(HashAlgorithm::Sha256);
         let first = usize::try_from(group.saturating_mul(GROUP)).unwrap_or(usize::MAX);
-        let terms = self.logical.terms.iter().skip(first).take(GROUP as usize);
+        let terms = self.logical.terms.iter().skip(first).take(GROUP_LEN);
         terms.for_each(|term| frontier.push(term.leaf().hash(), |_, _| ()));
         Ok(frontier.root())
     }

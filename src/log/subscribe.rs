@@ -97,19 +97,11 @@ impl Subscription {
         loop {
             let passed = self.clock.monotonic().saturating_sub(began);
             let left = time.saturating_sub(passed);
-            let step = self.step(&Wait::For(left));
-            match step {
-                Step::Pending if left.is_zero() => return Ok(None),
-                // Woken early, or too late for the clock to show: one more look.
-                Step::Pending if self.clock.monotonic().saturating_sub(began) >= time => {
-                    return match self.step(&Wait::For(Duration::ZERO)) {
-                        Step::Record(record) => record.map(Some),
-                        Step::Pending | Step::Ended => Ok(None),
-                    };
-                }
-                Step::Pending => {}
-                Step::Record(record) => return record.map(Some),
-                Step::Ended => return Ok(None),
+            match self.step(&Wait::For(left)) {
+                Poll::Ready(step) => return step.transpose(),
+                // It was woken for records that do not match, or the time is up.
+                Poll::Pending if left.is_zero() => return Ok(None),
+                Poll::Pending => {}
             }
         }
     }
@@ -125,17 +117,18 @@ impl Subscription {
         self.query.after = Some(self.query.cursor_at(size));
     }
 
-    fn step(&mut self, wait: &Wait<'_>) -> Step {
+    /// The next record, `None` at the end, pending if there is none after that wait.
+    fn step(&mut self, wait: &Wait<'_>) -> Poll<Option<Result<Record>>> {
         loop {
             if self.ended || self.left == 0 {
                 self.ended = true;
-                return Step::Ended;
+                return Poll::Ready(None);
             }
             match self.matches.as_mut().map(Iterator::next) {
                 Some(Some(record)) => {
                     self.left -= 1;
                     self.ended = record.is_err();
-                    return Step::Record(record);
+                    return Poll::Ready(Some(record));
                 }
                 Some(None) => {
                     self.matches = None;
@@ -147,15 +140,15 @@ impl Subscription {
                 Ok(true) => {
                     if let Err(error) = self.look() {
                         self.ended = true;
-                        return Step::Record(Err(error));
+                        return Poll::Ready(Some(Err(error)));
                     }
                 }
-                Ok(false) => return Step::Pending,
+                Ok(false) => return Poll::Pending,
                 Err(why) => {
                     self.ended = true;
                     return match why {
-                        Error::Closed => Step::Ended,
-                        why => Step::Record(Err(why)),
+                        Error::Closed => Poll::Ready(None),
+                        why => Poll::Ready(Some(Err(why))),
                     };
                 }
             }
@@ -171,22 +164,14 @@ impl Subscription {
     }
 }
 
-enum Step {
-    Record(Result<Record>),
-    Pending,
-    Ended,
-}
-
 impl Iterator for Subscription {
     type Item = Result<Record>;
 
     /// Waits for the next record.
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.step(&Wait::Forever) {
-                Step::Record(record) => return Some(record),
-                Step::Ended => return None,
-                Step::Pending => {}
+            if let Poll::Ready(step) = self.step(&Wait::Forever) {
+                return step;
             }
         }
     }
@@ -196,10 +181,6 @@ impl Stream for Subscription {
     type Item = Result<Record>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.step(&Wait::Wake(context.waker())) {
-            Step::Record(record) => Poll::Ready(Some(record)),
-            Step::Ended => Poll::Ready(None),
-            Step::Pending => Poll::Pending,
-        }
+        self.step(&Wait::Wake(context.waker()))
     }
 }

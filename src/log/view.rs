@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
-use crate::index::{Damaged, IndexFile, Lookup};
+use crate::index::{IndexFile, Lookup};
 use crate::log::indexes::Indexes;
 use crate::log::read::Snapshot;
 use crate::log::search::OpenIndex;
@@ -214,7 +214,7 @@ impl View {
     }
 
     /// Notes that the index of a segment is of no use, and lets go of it.
-    pub(crate) fn note_unindexed(&self, ordinal: u64, _damaged: Option<&Damaged>) {
+    pub(crate) fn note_unindexed(&self, ordinal: u64) {
         self.indexes.want(ordinal);
     }
 

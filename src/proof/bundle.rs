@@ -26,8 +26,8 @@ use super::{Disclosure, Extra, MalformedProof, VerifiedViaCatalog, VerifyProofEr
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
 use crate::event::Record;
 use crate::format::LogId;
-use crate::hash::Hash;
-use crate::merkle::verify_batch_inclusion;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::{TreeHead, verify_batch_inclusion};
 use crate::seq::Seq;
 use crate::trust::Trust;
 
@@ -131,7 +131,20 @@ impl Bundle {
         let trust = &*self.extra.extend(trust).map_err(VerifyBundleError::Proof)?;
         let checkpoint = self.extra.verify_checkpoint(&self.checkpoint, trust);
         let checkpoint = checkpoint.map_err(VerifyBundleError::Proof)?;
-        let algorithm = checkpoint.algorithm();
+        let (records, log_id) = self.open(checkpoint.algorithm(), &checkpoint.head())?;
+        let first = self.records.first().map(|record| record.seq);
+        let extra = self.extra.check(&checkpoint, first, log_id, trust);
+        let extra = extra.map_err(VerifyBundleError::Proof)?;
+        Ok(VerifiedBundle { records, log_id, checkpoint, extra })
+    }
+
+    /// The records, each of which is at its position under a head, and the log they are of.
+    /// The verdict is as good as the head.
+    pub(super) fn open(
+        &self,
+        algorithm: HashAlgorithm,
+        head: &TreeHead,
+    ) -> Result<(Vec<ProvedRecord>, Option<LogId>), VerifyBundleError> {
         let (mut parts, mut leaves) = (Vec::new(), Vec::new());
         for record in &self.records {
             let place = |error| VerifyBundleError::Record { seq: record.seq, error };
@@ -141,7 +154,7 @@ impl Bundle {
             leaves.push((record.seq, split.leaf(algorithm)));
             parts.push(split);
         }
-        verify_batch_inclusion(algorithm, &leaves, &checkpoint.head(), &self.hashes)
+        verify_batch_inclusion(algorithm, &leaves, head, &self.hashes)
             .map_err(|error| VerifyBundleError::Proof(VerifyProofError::Inclusion(error)))?;
         // Decoded last: only what the log committed to is worth a look.
         let log_id = parts.first().map(|parts| parts.log_id);
@@ -153,10 +166,7 @@ impl Bundle {
             let (record, disclosure) = (record.map_err(place)?, parts.disclosure());
             records.push(ProvedRecord { record, disclosure });
         }
-        let first = leaves.first().map(|(seq, _)| *seq);
-        let extra = self.extra.check(&checkpoint, first, log_id, trust);
-        let extra = extra.map_err(VerifyBundleError::Proof)?;
-        Ok(VerifiedBundle { records, log_id, checkpoint, extra })
+        Ok((records, log_id))
     }
 }
 

@@ -9,10 +9,12 @@
 //! claim 1   : 01 ‖ catalog record behind its length ‖ hashes in the catalog's tree
 //! claim 2   : 02 ‖ entries (8) ‖ index (8) ‖ entry ‖ hashes         in force
 //! claim 3   : 03 ‖ entries (8) ‖ index (8) ‖ key ‖ neighbours ‖ hashes   not in force
+//! claim 4   : 04 ‖ entries (8) ‖ number (4) ‖ (index (8) ‖ entry) each, by ascending index
+//!             ‖ number of hashes (4) ‖ hashes                       all of them in force
 //! entry     = key behind its length ‖ value behind its length
 //! neighbours: the entry at index - 1 unless index is 0, then the entry at index unless
 //!             index is entries
-//! hashes of 2 and 3: a batch proof in the tree of the state
+//! hashes of 2 to 4: a batch proof in the tree of the state
 //! ```
 //!
 //! # Why claims about the state are sound, though its root does not hold the number of entries
@@ -30,7 +32,7 @@
 
 use super::MalformedProof;
 use super::disclosed::Parts;
-use super::fields::{Fields, put_bytes, put_hashes, put_u64};
+use super::fields::{Fields, put_bytes, put_hashes, put_many_hashes, put_u32, put_u64};
 use super::inclusion::VerifyProofError;
 use super::malformed;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
@@ -51,6 +53,7 @@ pub const CATALOG_PROOF_LEN_MAX: usize = 4 << 20;
 const RECORD: u8 = 1;
 const IN_FORCE: u8 = 2;
 const NOT_IN_FORCE: u8 = 3;
+const ENTRIES: u8 = 4;
 
 /// A claim about the catalog, with the anchor that ties it to a signed head. **Not checked.**
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +96,24 @@ pub enum CatalogClaim {
         /// From the neighbours up to the state root (a batch proof).
         hashes: Vec<Hash>,
     },
+    /// These entries are in force; there may be others.
+    Entries {
+        /// How many entries the state has.
+        entries: u64,
+        /// The entries, by ascending index.
+        items: Vec<PlacedEntry>,
+        /// From them up to the state root (a batch proof).
+        hashes: Vec<Hash>,
+    },
+}
+
+/// An entry of the state with its claimed place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedEntry {
+    /// How many entries stand before it.
+    pub index: u64,
+    /// The entry.
+    pub entry: StateEntry,
 }
 
 /// A claimed place in the state; it says which turns a path takes.
@@ -177,6 +198,17 @@ impl CatalogStatement {
                 neighbours.iter().for_each(|neighbour| neighbour.put(&mut out));
                 hashes
             }
+            CatalogClaim::Entries { entries, items, hashes } => {
+                out.push(ENTRIES);
+                put_u64(&mut out, *entries);
+                put_u32(&mut out, items.len());
+                for item in items {
+                    put_u64(&mut out, item.index);
+                    item.entry.put(&mut out);
+                }
+                put_many_hashes(&mut out, hashes);
+                return out;
+            }
         };
         put_hashes(&mut out, hashes);
         out
@@ -206,7 +238,16 @@ impl CatalogStatement {
                 let neighbours = neighbours.collect::<Result<_, _>>()?;
                 CatalogClaim::NotInForce { place, key, neighbours, hashes: fields.hashes()? }
             }
-            other => return Err(MalformedProof::bytes(WHAT, "a claim of kind 1 to 3", other)),
+            ENTRIES => {
+                let (entries, count) = (fields.u64()?, fields.u32()?);
+                let items = (0..count).map(|_| {
+                    let index = fields.u64()?;
+                    Ok(PlacedEntry { index, entry: StateEntry::take(&mut fields)? })
+                });
+                let items = items.collect::<Result<_, MalformedProof>>()?;
+                CatalogClaim::Entries { entries, items, hashes: fields.many_hashes()? }
+            }
+            other => return Err(MalformedProof::bytes(WHAT, "a claim of kind 1 to 4", other)),
         };
         fields.end()?;
         Ok(CatalogStatement { anchor, anchor_hashes, claim })
@@ -270,6 +311,15 @@ impl CatalogClaim {
             CatalogClaim::NotInForce { place, key, neighbours, hashes } => {
                 verify_absence(key, *place, neighbours, &state(place), hashes)?;
                 Ok(ShownOfCatalog::NotInForce { key: key.clone() })
+            }
+            CatalogClaim::Entries { entries, items, hashes } => {
+                let state = TreeHead { size: TreeSize::new(*entries), root: anchor.state_root };
+                let leaves: Vec<_> =
+                    items.iter().map(|item| (Seq::new(item.index), item.entry.leaf())).collect();
+                verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, &state, hashes)
+                    .map_err(VerifyProofError::Inclusion)?;
+                let items = items.iter().map(|item| item.entry.clone()).collect();
+                Ok(ShownOfCatalog::Entries(items))
             }
         }
     }
@@ -365,6 +415,8 @@ pub enum ShownOfCatalog {
         /// The key.
         key: String,
     },
+    /// These entries were in force when the head was signed; there may be others.
+    Entries(Vec<StateEntry>),
 }
 
 /// A record of the catalog that was proved.

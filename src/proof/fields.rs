@@ -1,10 +1,12 @@
 //! The binary fields that sections of a proof are made of: little-endian integers, bytes
-//! and texts behind their length (4 bytes), hashes behind their number (1 byte).
+//! and texts behind their length (4 bytes), hashes behind their number (1 byte, or 4 where
+//! there may be many).
 
 use super::MalformedProof;
 use super::malformed;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::hash::Hash;
+use crate::terms::take_varint;
 
 /// Reads fields from the front of a part.
 pub(super) struct Fields<'a> {
@@ -48,9 +50,24 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    pub(super) fn u32(&mut self) -> Result<u32, MalformedProof> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// An integer as LEB128.
+    pub(super) fn varint(&mut self) -> Result<u64, MalformedProof> {
+        let expected = "an integer of at most 64 bits";
+        take_varint(&mut self.rest)
+            .ok_or_else(|| MalformedProof::bytes(self.what, expected, "something else"))
+    }
+
+    pub(super) fn hash(&mut self) -> Result<Hash, MalformedProof> {
+        self.array().map(Hash::from_bytes)
+    }
+
     /// Bytes behind their length.
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], MalformedProof> {
-        let len = self.array().map(u32::from_le_bytes)?;
+        let len = self.u32()?;
         self.take(usize::try_from(len).unwrap_or(usize::MAX))
     }
 
@@ -67,6 +84,13 @@ impl<'a> Fields<'a> {
     pub(super) fn hashes(&mut self) -> Result<Vec<Hash>, MalformedProof> {
         let count = self.u8()?;
         let bytes = self.take(usize::from(count) * Hash::LEN)?;
+        Ok(bytes.chunks_exact(Hash::LEN).filter_map(Hash::from_slice).collect())
+    }
+
+    /// Hashes behind their number (4 bytes).
+    pub(super) fn many_hashes(&mut self) -> Result<Vec<Hash>, MalformedProof> {
+        let count = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
+        let bytes = self.take(count.saturating_mul(Hash::LEN))?;
         Ok(bytes.chunks_exact(Hash::LEN).filter_map(Hash::from_slice).collect())
     }
 
@@ -98,5 +122,15 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// A path has at most 65 hashes, and two neighbours share theirs.
 pub(super) fn put_hashes(out: &mut Vec<u8>, hashes: &[Hash]) {
     out.push(u8::try_from(hashes.len()).unwrap_or(u8::MAX));
+    hashes.iter().for_each(|hash| out.extend_from_slice(hash.as_bytes()));
+}
+
+pub(super) fn put_u32(out: &mut Vec<u8>, value: usize) {
+    out.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+/// Hashes of a batch proof, which may be many.
+pub(super) fn put_many_hashes(out: &mut Vec<u8>, hashes: &[Hash]) {
+    put_u32(out, hashes.len());
     hashes.iter().for_each(|hash| out.extend_from_slice(hash.as_bytes()));
 }

@@ -2,6 +2,8 @@
 //! shows, offline and to a stranger, that a record is in the log.
 //!
 //! - [`TlogProof`]: one record under a checkpoint; [`Bundle`]: many;
+//! - [`Answer`]: the records that match a query, shown to be all; [`IndexAudit`]: somebody
+//!   recomputed the index roots that such an answer rests on;
 //! - [`ConsistencyProof`]: one checkpoint extends another;
 //! - [`CatalogProof`]: what the catalog says, or has in force, under a checkpoint.
 //!
@@ -21,6 +23,8 @@
 //! …
 //! ```
 
+pub(crate) mod answer;
+mod audit;
 mod bundle;
 mod catalog;
 mod consistency;
@@ -33,13 +37,18 @@ mod malformed;
 mod tests;
 mod text;
 
+pub use answer::{
+    ANSWER_LEN_MAX, Answer, Evidence, IndexEvidence, NotLive, RestsOn, SegmentEvidence, ShownList,
+    ShownTerm, ShownTimes, VerifiedAnswer, VerifyAnswerError,
+};
+pub use audit::{AuditedSegment, IndexAudit, IndexAuditError, VerifiedIndexAudit};
 pub use bundle::{
     BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, NOTE_TEXT_LEN_MAX, ProvedRecord,
     VerifiedBundle, VerifyBundleError,
 };
 pub use catalog::{
     CATALOG_PROOF_LEN_MAX, CatalogClaim, CatalogProof, CatalogRecord, CatalogStatement,
-    ShownOfCatalog, StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
+    PlacedEntry, ShownOfCatalog, StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
 };
 pub use consistency::{
     CONSISTENCY_HASHES_MAX, CONSISTENCY_PROOF_LEN_MAX, ConsistencyProof, VerifiedConsistency,

@@ -10,6 +10,7 @@ mod action;
 mod cursor;
 mod matching;
 mod subject;
+mod wire;
 
 use crate::event::{EventId, Outcome};
 use crate::seq::Seq;
@@ -20,6 +21,7 @@ use crate::time::Timestamp;
 pub use action::{ActionGlob, InvalidActionGlob};
 pub use cursor::{Cursor, CursorError};
 pub use subject::Subject;
+pub use wire::{InvalidQueryBytes, QUERY_LEN_MAX};
 
 /// Which records, in which order.
 ///

@@ -87,7 +87,7 @@ fn name(random: &mut Random) -> &'static str {
 
 fn event_id(n: u64) -> EventId {
     let mut id = [0; 16];
-    id[..8].copy_from_slice(&(n % 1_000).to_be_bytes());
+    id[..8].copy_from_slice(&(n % 1_000).to_le_bytes());
     EventId(id)
 }
 

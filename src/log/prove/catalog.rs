@@ -8,7 +8,9 @@ use crate::catalog::Catalog;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
+use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, StateMap};
+use crate::format::record::Head;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::read::{Snapshot, decode_anchor};
 use crate::log::{Disclosure, Log, LogReader};
@@ -78,7 +80,7 @@ impl Log {
         })
     }
 
-    fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
+    pub(super) fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
         let mut catalog = self.core().catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
@@ -137,6 +139,32 @@ impl LogReader {
         self.with_catalog(|catalog| {
             Prover::at(&snapshot, catalog, checkpoint)?.via_catalog(catalog_checkpoint)
         })
+    }
+}
+
+/// What a statement about the state stands on.
+pub(super) struct Ground {
+    pub(super) log_id: LogId,
+    pub(super) anchor_bytes: Vec<u8>,
+    pub(super) anchor_hashes: Vec<Hash>,
+    pub(super) state: StateMap,
+}
+
+impl Ground {
+    pub(super) fn at(
+        snapshot: &Snapshot,
+        catalog: &Catalog,
+        checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<Self> {
+        let prover = Prover::at(snapshot, catalog, checkpoint)?;
+        let state = catalog.state_at(prover.anchor.catalog_size)?;
+        let last = checkpoint.dangerously_unverified().head().size.last_seq();
+        let log_id = snapshot.with_record(last.unwrap_or(Seq::new(0)), |_, record| {
+            Head::decode(&record.hashed).map(|(_, log_id)| log_id)
+        })?;
+        let log_id = log_id.map_err(proof_error)?;
+        let Prover { anchor_bytes, anchor_hashes, .. } = prover;
+        Ok(Ground { log_id, anchor_bytes, anchor_hashes, state })
     }
 }
 
@@ -275,7 +303,7 @@ fn is_head(kind: u8, envelope: &[u8], head: &TreeHead) -> bool {
 }
 
 /// The batch proof of entries of the state. Its tree is nowhere stored.
-fn batch_of_state(entries: &[(&str, &[u8])], seqs: &[Seq]) -> Result<Vec<Hash>> {
+pub(super) fn batch_of_state(entries: &[(&str, &[u8])], seqs: &[Seq]) -> Result<Vec<Hash>> {
     let plan = BatchPlan::inclusion(seqs, TreeSize::new(entries.len() as u64));
     let plan = plan.map_err(proof_error)?;
     let (mut nodes, mut frontier) = (HashMap::new(), Frontier::new(HashAlgorithm::Sha256));

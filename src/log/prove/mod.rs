@@ -1,13 +1,14 @@
 //! Proofs: what shows a stranger that a record is under a checkpoint, that one checkpoint
 //! extends another, and what the catalog says.
 //!
-//! - `record`: one record; `batch`: many in one file;
+//! - `record`: one record; `batch`: many in one file; `answer`: all that match a query;
 //! - `consistency`: between sizes and checkpoints; `catalog`: the catalog and the state.
 //!
 //! The arithmetic plans which hashes a proof needs, and here they are read: a number that
 //! grows with the logarithm of the log. Every proof is checked before it is handed out: a
 //! damaged hash file must not make one that fails elsewhere.
 
+mod answer;
 mod batch;
 mod catalog;
 mod consistency;

@@ -178,8 +178,8 @@ fn count_parts(snapshot: &Snapshot, query: &Query, tally: &mut dyn Tally) -> Res
         let counted = part.how.with(|lookup| indexed(lookup, &walk.asked, query, &part, tally));
         match counted {
             Some(Ok(true)) => {}
-            Some(Err(damaged)) => {
-                give_up(&mut walk, &mut part, &damaged);
+            Some(Err(_)) => {
+                give_up(&mut walk, &mut part);
                 read_all(&mut walk, part, tally)?;
             }
             Some(Ok(false)) | None => read_all(&mut walk, part, tally)?,

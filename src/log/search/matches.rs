@@ -127,8 +127,8 @@ fn start(walk: &mut Walk, mut part: Part) -> Option<Work> {
             walk.explain.indexed = walk.explain.indexed.saturating_sub(1);
             return None;
         }
-        Some(Err(damaged)) => {
-            give_up(walk, &mut part, &damaged);
+        Some(Err(_)) => {
+            give_up(walk, &mut part);
             None
         }
         None => None,
@@ -137,8 +137,8 @@ fn start(walk: &mut Walk, mut part: Part) -> Option<Work> {
 }
 
 /// From here on the part is scanned.
-pub(super) fn give_up(walk: &mut Walk, part: &mut Part, damaged: &Damaged) {
-    walk.snapshot.view().note_unindexed(part.ordinal, Some(damaged));
+pub(super) fn give_up(walk: &mut Walk, part: &mut Part) {
+    walk.snapshot.view().note_unindexed(part.ordinal);
     walk.explain.scanned += 1;
     part.how = How::Scan(None);
 }
@@ -181,15 +181,15 @@ impl Work {
                     false => sources.up(window, block_len, block)?,
                 }
                 walk.explain.postings += sources.postings();
-                Ok(())
+                Ok::<(), Damaged>(())
             })
         });
         match looked_up {
             Some(Ok(())) => {}
-            Some(Err(damaged)) => {
+            Some(Err(_)) => {
                 self.block.clear();
                 self.prepared = None;
-                give_up(walk, &mut self.part, &damaged);
+                give_up(walk, &mut self.part);
                 self.everything(walk.newest_first, block_len);
             }
             None => self.everything(walk.newest_first, block_len),

@@ -134,7 +134,7 @@ fn merged(lists: &[List<'_>]) -> Result<Vec<u32>, Damaged> {
 /// Positions that satisfy one condition.
 #[derive(Debug)]
 enum Source<'a> {
-    One(Cursor<'a>),
+    One(Box<Cursor<'a>>),
     Any(Vec<Cursor<'a>>),
     Sorted(&'a [u32]),
 }
@@ -142,7 +142,7 @@ enum Source<'a> {
 impl<'a> Source<'a> {
     fn of(mut lists: Vec<Cursor<'a>>) -> Self {
         match (lists.len(), lists.pop()) {
-            (1, Some(only)) => Source::One(only),
+            (1, Some(only)) => Source::One(Box::new(only)),
             (_, last) => {
                 lists.extend(last);
                 Source::Any(lists)
@@ -221,7 +221,7 @@ impl<'a> Sources<'a> {
         // The choosiest leads.
         all.sort_by_key(Source::len);
         let also = match prepared.anchors && !all.is_empty() {
-            true => anchors(lookup)?.map(|list| Source::One(list.cursor())),
+            true => anchors(lookup)?.map(|list| Source::One(Box::new(list.cursor()))),
             false => None,
         };
         Ok(Sources { all, also })

@@ -1,0 +1,116 @@
+//! Batch proofs in the trees of an index, none of which is stored whole.
+
+use std::collections::HashMap;
+
+use super::damaged;
+use crate::error::{Error, Result};
+use crate::hash::{Hash, HashAlgorithm};
+use crate::index::{CHUNK, GROUP, List, Places};
+use crate::merkle::{BatchPlan, Frontier, NodeId};
+use crate::seq::{Seq, TreeSize};
+use crate::terms::{Axis, TermLeaf, chunk_count, position_chunk_leaf, time_chunk_leaf};
+use crate::tree::proof_error;
+
+const ALGORITHM: HashAlgorithm = HashAlgorithm::Sha256;
+
+/// The level of the root of a group of terms: 2⁴ of them.
+const GROUP_LEVEL: u8 = 4;
+const _: () = assert!(1 << GROUP_LEVEL == GROUP, "a group is a complete subtree");
+
+/// The batch proof of these leaves.
+fn batch(
+    leaves: impl IntoIterator<Item = u64>,
+    size: u64,
+    mut node: impl FnMut(NodeId) -> Result<Hash>,
+) -> Result<Vec<Hash>> {
+    let seqs: Vec<Seq> = leaves.into_iter().map(Seq::new).collect();
+    let plan = BatchPlan::inclusion(&seqs, TreeSize::new(size)).map_err(proof_error)?;
+    let hashes: Result<Vec<Hash>> = plan.nodes().iter().map(|id| node(*id)).collect();
+    plan.assemble(ALGORITHM, &hashes?).map_err(proof_error)
+}
+
+/// All complete nodes of a tree.
+struct Nodes {
+    nodes: HashMap<NodeId, Hash>,
+    frontier: Frontier,
+}
+
+impl Nodes {
+    fn new() -> Self {
+        Nodes { nodes: HashMap::new(), frontier: Frontier::new(ALGORITHM) }
+    }
+
+    fn push(&mut self, leaf: Hash) {
+        self.frontier.push(leaf, |node, hash| {
+            self.nodes.insert(node, hash);
+        });
+    }
+
+    fn get(&self, node: NodeId) -> Result<Hash> {
+        let found = self.nodes.get(&node).copied();
+        found.ok_or_else(|| proof_error("a node that the index does not have"))
+    }
+}
+
+fn list_nodes(list: List<'_>) -> Result<Nodes> {
+    let (mut nodes, mut positions) = (Nodes::new(), [0; CHUNK]);
+    for chunk in 0..list.chunks() {
+        let len = list.read(chunk, &mut positions).map_err(damaged)?;
+        nodes.push(position_chunk_leaf(positions.get(..len).unwrap_or_default()));
+    }
+    Ok(nodes)
+}
+
+/// The leaf of a term.
+pub(super) fn term_leaf(key: Vec<u8>, list: List<'_>) -> Result<TermLeaf> {
+    let list_root = list_nodes(list)?.frontier.root();
+    Ok(TermLeaf { key, count: list.len().into(), list_root })
+}
+
+/// The batch proof of these chunks of a list.
+pub(super) fn list_hashes(list: List<'_>, chunks: std::ops::Range<u32>) -> Result<Vec<Hash>> {
+    let nodes = list_nodes(list)?;
+    batch(chunks.map(u64::from), list.chunks().into(), |node| nodes.get(node))
+}
+
+/// The batch proof of these chunks of an axis.
+pub(super) fn times_hashes(
+    places: &impl Places,
+    axis: Axis,
+    chunks: std::ops::Range<u64>,
+) -> Result<Vec<Hash>> {
+    let (mut nodes, total) = (Nodes::new(), chunk_count(places.head().events));
+    for chunk in 0..total {
+        nodes.push(time_chunk_leaf(&places.times_chunk(axis, chunk).map_err(damaged)?));
+    }
+    batch(chunks, total, |node| nodes.get(node))
+}
+
+/// The batch proof of the terms at these places: the roots of groups stand for their terms,
+/// but for the groups that the places are in.
+pub(super) fn term_hashes(
+    places: &impl Places,
+    leaves: impl IntoIterator<Item = u64>,
+) -> Result<Vec<Hash>> {
+    let terms = places.head().terms;
+    let mut groups = Nodes::new();
+    for group in 0..terms / GROUP {
+        groups.push(places.group_root(group).map_err(damaged)?);
+    }
+    batch(leaves, terms, |node| match node.level.checked_sub(GROUP_LEVEL) {
+        Some(level) => groups.get(NodeId { level, ..node }),
+        None => inside_group(places, node),
+    })
+}
+
+/// A node below the roots of the groups: it has at most 8 terms.
+fn inside_group(places: &impl Places, node: NodeId) -> Result<Hash> {
+    let first = node.index.checked_shl(node.level.into());
+    let first = first.ok_or_else(|| Error::Proof { reason: format!("no {node} in an index") })?;
+    let mut frontier = Frontier::new(ALGORITHM);
+    for place in first..first.saturating_add(1 << node.level) {
+        let (key, list) = places.term_at(place).map_err(damaged)?;
+        frontier.push(term_leaf(key, list)?.hash(), |_, _| ());
+    }
+    Ok(frontier.root())
+}

@@ -1,0 +1,172 @@
+//! [`VerifiedAnswer`]: what an answer was found to show, and no more.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::judge::Judged;
+use crate::checkpoint::VerifiedCheckpoint;
+use crate::format::LogId;
+use crate::hash::Hash;
+use crate::proof::audit::VerifiedIndexAudit;
+use crate::proof::bundle::{ProvedRecord, VerifiedBundle};
+use crate::query::Query;
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+/// What the log signed of a segment, and the answer rests on: it is as true as that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestsOn {
+    /// The root of its index.
+    Index {
+        /// Its first record.
+        first: Seq,
+        /// Records in it.
+        count: u64,
+        /// The root.
+        root: Hash,
+    },
+    /// Its smallest and largest times alone, which nothing that is asked for meets.
+    Times {
+        /// Its first record.
+        first: Seq,
+        /// Records in it.
+        count: u64,
+        /// Smallest and largest `recorded_at`, then `occurred_at`, in nanoseconds since 1970.
+        times: [i64; 4],
+    },
+}
+
+/// A segment whose records are no longer in the log: nothing is said of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLive {
+    /// Its first record.
+    pub first: Seq,
+    /// Records in it.
+    pub count: u64,
+    /// Its status in the state; never 0.
+    pub status: u8,
+}
+
+/// All records of a log, from one Seq up to another, that match a query. Only
+/// [`Answer::verify`](super::Answer::verify) makes one.
+///
+/// Displays as a sentence that says what was shown and no more.
+#[derive(Clone, Debug)]
+pub struct VerifiedAnswer {
+    query: Query,
+    log_id: LogId,
+    covers: Range<Seq>,
+    hits: Vec<ProvedRecord>,
+    is_limited: bool,
+    rests_on: Vec<RestsOn>,
+    not_live: Vec<NotLive>,
+    as_of: Timestamp,
+    bundle: VerifiedBundle,
+}
+
+impl VerifiedAnswer {
+    pub(super) fn new(query: Query, judged: Judged, bundle: VerifiedBundle) -> Self {
+        let records: Vec<&ProvedRecord> = bundle.records().collect();
+        let hits = judged.hits.iter().filter_map(|n| records.get(*n).map(|hit| (*hit).clone()));
+        let hits = hits.collect();
+        let Judged { log_id, covers, is_limited, rests_on, not_live, as_of, .. } = judged;
+        VerifiedAnswer {
+            query,
+            log_id,
+            covers,
+            hits,
+            is_limited,
+            rests_on,
+            not_live,
+            as_of,
+            bundle,
+        }
+    }
+
+    /// The question that is answered. Whoever makes an answer chooses it: compare it with
+    /// the one that was asked.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Whether this is the question, in the same order and with the same limit; cursors are
+    /// not looked at.
+    pub fn answers(&self, query: &Query) -> bool {
+        self.query.to_bytes() == query.to_bytes()
+    }
+
+    /// The records that the answer speaks about: from this Seq up to, not including, that
+    /// one. Nothing is said of what comes before or behind.
+    pub fn covers(&self) -> Range<Seq> {
+        self.covers.clone()
+    }
+
+    /// The records in the range that match, in the order of the query.
+    pub fn hits(&self) -> impl ExactSizeIterator<Item = &ProvedRecord> {
+        self.hits.iter()
+    }
+
+    /// Whether the range ends at the last hit because as many as were asked for were found.
+    pub fn is_limited(&self) -> bool {
+        self.is_limited
+    }
+
+    /// Segments in the range of whose records nothing is said.
+    pub fn not_live(&self) -> &[NotLive] {
+        &self.not_live
+    }
+
+    /// What the log signed of its segments that the answer is as true as.
+    pub fn rests_on(&self) -> &[RestsOn] {
+        &self.rests_on
+    }
+
+    /// When the head that it stands under was made, by the log's clock.
+    pub fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
+    /// The log's identity.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    /// The checkpoint that it stands under, and who signed it.
+    pub fn checkpoint(&self) -> &VerifiedCheckpoint {
+        self.bundle.checkpoint()
+    }
+
+    /// Everything that was disclosed: candidates that do not match, too.
+    pub fn bundle(&self) -> &VerifiedBundle {
+        &self.bundle
+    }
+
+    /// Whether an auditor recomputed everything that the answer rests on, in a log of the
+    /// same identity and name. If audit and answer stand under different heads, that these
+    /// are heads of one tree is another proof
+    /// ([`ConsistencyProof`](crate::proof::ConsistencyProof)).
+    pub fn is_audited_by(&self, audit: &VerifiedIndexAudit) -> bool {
+        let audit = audit.audit();
+        audit.log_id == self.log_id
+            && audit.origin == self.checkpoint().origin()
+            && self.rests_on.iter().all(|rests_on| audit.has_recomputed(rests_on))
+    }
+}
+
+impl fmt::Display for VerifiedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, to) = (self.covers.start, self.covers.end);
+        let head = self.checkpoint().head().size;
+        write!(
+            f,
+            "{} records match of those from {from} up to, not including, {to}: complete relative \
+             to what the log signed of its segments under head {head}",
+            self.hits.len()
+        )?;
+        for NotLive { first, count, .. } in &self.not_live {
+            write!(f, "; nothing is said of {count} records from {first} on, not in the log")?;
+        }
+        Ok(())
+    }
+}

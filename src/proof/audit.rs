@@ -1,0 +1,260 @@
+//! [`IndexAudit`]: an auditor says that he recomputed index roots from the records.
+//!
+//! ```text
+//! bulla.dev/index-audit/v1
+//! example.com/audit                       the origin
+//! log 00112233445566778899aabbccddeeff    the log's identity
+//! main 20852163 CsUYap…                   the head under which the records were read
+//! spec 1                                  the specification of the logical index
+//! segment 0 4096 k2Xy… 1 2 1 2            first, count, index root, smallest and largest
+//! …                                       recorded_at, then occurred_at; ascending
+//! ```
+//!
+//! A signed note, by a key of the auditor's own. An answer is complete relative to index roots
+//! and times that the log signed; whoever trusts the auditor knows that these are those of
+//! the records.
+
+use std::fmt;
+
+use super::answer::RestsOn;
+use crate::checkpoint::line::{base64_hash, decimal, to_base64};
+use crate::checkpoint::{
+    KeyError, KeyName, Note, NoteError, NoteSigner, VerifyNoteError, VerifyingKey,
+};
+use crate::format::LogId;
+use crate::hash::Hash;
+use crate::merkle::TreeHead;
+use crate::seq::{Seq, TreeSize};
+use crate::terms::SPEC;
+
+const FIRST_LINE: &str = "bulla.dev/index-audit/v1";
+
+/// What an auditor says. By itself only a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexAudit {
+    /// The log's public name.
+    pub origin: String,
+    /// The log's identity.
+    pub log_id: LogId,
+    /// The head under which the records were read.
+    pub main: TreeHead,
+    /// What was recomputed, ascending by first record.
+    pub segments: Vec<AuditedSegment>,
+}
+
+/// A segment whose index was recomputed from its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditedSegment {
+    /// Its first record.
+    pub first: Seq,
+    /// Records in it.
+    pub count: u64,
+    /// The root of its index.
+    pub index_root: Hash,
+    /// Smallest and largest `recorded_at`, then `occurred_at`, in nanoseconds since 1970: all
+    /// its records lie between them.
+    pub times: [i64; 4],
+}
+
+impl IndexAudit {
+    /// The first line of the text.
+    pub const FIRST_LINE: &str = FIRST_LINE;
+
+    /// The text to be signed.
+    pub fn to_text(&self) -> String {
+        let IndexAudit { origin, log_id, main, segments } = self;
+        let mut text = format!("{FIRST_LINE}\n{origin}\nlog {log_id}\n");
+        text += &format!("main {} {}\nspec {SPEC}\n", main.size, to_base64(main.root.as_bytes()));
+        for AuditedSegment { first, count, index_root, times } in segments {
+            let [a, b, c, d] = times;
+            let root = to_base64(index_root.as_bytes());
+            text += &format!("segment {first} {count} {root} {a} {b} {c} {d}\n");
+        }
+        text
+    }
+
+    /// Signs it. The key is the auditor's, named as he is.
+    ///
+    /// # Errors
+    /// It is not one that a verifier would take, or the key could not sign.
+    pub fn sign(&self, signer: &dyn NoteSigner) -> Result<Note, IndexAuditError> {
+        self.check()?;
+        Ok(Note::sign(&self.to_text(), &[signer])?)
+    }
+
+    /// Reads the text of a note. Nobody has checked its signatures.
+    ///
+    /// # Errors
+    /// Says what is not as it must be; what is read is written again byte for byte.
+    pub fn parse(note: &Note) -> Result<Self, IndexAuditError> {
+        let text = note.dangerously_unverified_text();
+        let audit = parse_lines(&mut text.split('\n'))?;
+        audit.check()?;
+        match audit.to_text() == text {
+            true => Ok(audit),
+            false => Err(IndexAuditError::Line { expected: "each value in its only spelling" }),
+        }
+    }
+
+    /// Checks that an auditor's key signed the note, and reads it.
+    ///
+    /// # Errors
+    /// Another key signed, or nobody; or the text is none.
+    pub fn verify(
+        note: &Note,
+        auditor: &VerifyingKey,
+    ) -> Result<VerifiedIndexAudit, IndexAuditError> {
+        let verified = note.verify(std::slice::from_ref(auditor))?;
+        // A cosignature says that a log grew, and nothing of its indexes.
+        if !verified.signers().contains(auditor) {
+            return Err(IndexAuditError::Line { expected: "a signature, not a cosignature" });
+        }
+        Ok(VerifiedIndexAudit { audit: IndexAudit::parse(note)?, auditor: auditor.clone() })
+    }
+
+    fn check(&self) -> Result<(), IndexAuditError> {
+        KeyName::new(&self.origin).map_err(IndexAuditError::Origin)?;
+        let mut next = 0;
+        for AuditedSegment { first, count, .. } in &self.segments {
+            let end = first.get().checked_add(*count).filter(|end| *end <= self.main.size.get());
+            match end.filter(|_| *count > 0 && first.get() >= next) {
+                Some(end) => next = end,
+                None => {
+                    let expected = "ascending segments of 1 record or more below the head";
+                    return Err(IndexAuditError::Line { expected });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_recomputed(&self, rests_on: &RestsOn) -> bool {
+        let segment = |wanted: &Seq| {
+            let found = self.segments.binary_search_by_key(wanted, |segment| segment.first);
+            found.ok().and_then(|at| self.segments.get(at))
+        };
+        match rests_on {
+            RestsOn::Index { first, count, root } => segment(first)
+                .is_some_and(|segment| segment.count == *count && segment.index_root == *root),
+            RestsOn::Times { first, count, times } => segment(first)
+                .is_some_and(|segment| segment.count == *count && segment.times == *times),
+        }
+    }
+}
+
+fn parse_lines<'t>(
+    lines: &mut impl Iterator<Item = &'t str>,
+) -> Result<IndexAudit, IndexAuditError> {
+    let mut next = |expected| lines.next().ok_or(IndexAuditError::Line { expected });
+    if next(FIRST_LINE)? != FIRST_LINE {
+        return Err(IndexAuditError::Line { expected: FIRST_LINE });
+    }
+    let origin = next("an origin")?.to_owned();
+    let log_id = read(next("log")?, "log", parse_log_id)?;
+    let main = read(next("main")?, "main", |text| {
+        let (size, root) = text.split_once(' ')?;
+        Some(TreeHead { size: TreeSize::new(decimal(size)?), root: base64_hash(root)? })
+    })?;
+    read(next("spec")?, "spec", |text| decimal(text).filter(|spec| *spec == u64::from(SPEC)))?;
+    let mut segments = Vec::new();
+    loop {
+        match next("segment")? {
+            "" => return Ok(IndexAudit { origin, log_id, main, segments }),
+            line => segments.push(read(line, "segment", parse_segment)?),
+        }
+    }
+}
+
+/// What stands behind the word that a line begins with.
+fn read<T>(
+    line: &str,
+    word: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, IndexAuditError> {
+    let rest = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
+    rest.and_then(parse).ok_or(IndexAuditError::Line { expected: word })
+}
+
+fn parse_log_id(text: &str) -> Option<LogId> {
+    let mut log_id = [0; 16];
+    for (n, byte) in log_id.iter_mut().enumerate() {
+        // Another spelling, or more of them, is found when the text is written again.
+        *byte = u8::from_str_radix(text.get(2 * n..2 * n + 2)?, 16).ok()?;
+    }
+    Some(LogId(log_id))
+}
+
+fn parse_segment(text: &str) -> Option<AuditedSegment> {
+    let mut words = text.split(' ');
+    let (first, count) = (decimal(words.next()?)?, decimal(words.next()?)?);
+    let index_root = base64_hash(words.next()?)?;
+    let mut times = [0; 4];
+    for time in &mut times {
+        // Another spelling is found when the text is written again.
+        *time = words.next()?.parse().ok()?;
+    }
+    Some(AuditedSegment { first: Seq::new(first), count, index_root, times })
+}
+
+/// What an auditor said. Only [`IndexAudit::verify`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedIndexAudit {
+    audit: IndexAudit,
+    auditor: VerifyingKey,
+}
+
+impl VerifiedIndexAudit {
+    /// What was recomputed.
+    pub fn audit(&self) -> &IndexAudit {
+        &self.audit
+    }
+
+    /// Who says so.
+    pub fn auditor(&self) -> &VerifyingKey {
+        &self.auditor
+    }
+}
+
+/// Something is not an audit of indexes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IndexAuditError {
+    /// It could not be signed.
+    Note(NoteError),
+    /// Its signature does not hold.
+    Signature(VerifyNoteError),
+    /// The origin is none.
+    Origin(KeyError),
+    /// A line is missing or is another one.
+    Line {
+        /// What should be there.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for IndexAuditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IndexAuditError::Note(error) => error.fmt(f),
+            IndexAuditError::Signature(error) => error.fmt(f),
+            IndexAuditError::Origin(error) => write!(f, "the origin of an index audit: {error}"),
+            IndexAuditError::Line { expected } => {
+                write!(f, "expected in an index audit: {expected}; found something else")
+            }
+        }
+    }
+}
+
+impl std::error::Error for IndexAuditError {}
+
+impl From<NoteError> for IndexAuditError {
+    fn from(error: NoteError) -> Self {
+        IndexAuditError::Note(error)
+    }
+}
+
+impl From<VerifyNoteError> for IndexAuditError {
+    fn from(error: VerifyNoteError) -> Self {
+        IndexAuditError::Signature(error)
+    }
+}
