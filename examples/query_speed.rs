@@ -84,9 +84,10 @@ fn main() -> Result<()> {
         "\ncold{:38} {:>6} {:>10} {:>10} {:>9} {:>9}",
         "", "runs", "p50 µs", "p99 µs", "found", "read"
     );
-    for (what, ask) in questions() {
+    for (number, (what, ask)) in questions().into_iter().enumerate() {
         let mut runs = Runs::default();
-        for draw in draws.iter().take(cold) {
+        // Others for each question: what was read for one may be in the memory of the host.
+        for draw in draws.iter().cycle().skip(number * cold).take(cold) {
             let reader = Log::open_read_only(&dir)?;
             take_in_the_tail(&reader)?;
             forget_files(&dir)?;
