@@ -120,7 +120,7 @@ fn build(dir: &Path, events: u64, segments: u64) -> Result<()> {
         let begun = Instant::now();
         log.append_batch(&batch)?;
         appending += begun.elapsed();
-        if (first + count) % part == 0 && first + count < events {
+        if (first + count).is_multiple_of(part) && first + count < events {
             let begun = Instant::now();
             log.rotate()?;
             seals.push(begun.elapsed());

@@ -142,12 +142,12 @@ fn four_segments() -> (tempfile::TempDir, String) {
     let log = LogOptions::new().origin("example.com/audit").create(&path).unwrap();
     for segment in 0..4 {
         let event = |n: u64| {
-            let actor = Actor::new("user", if n % 5 == 0 { "bob" } else { "alice" });
+            let actor = Actor::new("user", if n.is_multiple_of(5) { "bob" } else { "alice" });
             let id = format!("i-{segment}-{n}");
             let event =
                 Event::new(actor, format!("invoice.part{segment}"), Resource::new("invoice", id));
-            let event = if n % 2 == 0 { event.ip("203.0.113.9") } else { event };
-            if n % 10 == 0 { event } else { event.tenant("acme") }
+            let event = if n.is_multiple_of(2) { event.ip("203.0.113.9") } else { event };
+            if n.is_multiple_of(10) { event } else { event.tenant("acme") }
         };
         log.append_batch(&(0..25).map(event).collect::<Vec<_>>()).unwrap();
         if segment < 3 {
