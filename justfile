@@ -19,3 +19,7 @@ demo:
 # appends next to a raw file, on this machine
 bench *arguments:
     cargo run --release -- bench {{arguments}}
+
+# how fast queries are, over a log of so many events in a directory
+query-speed dir events="1000000":
+    cargo run --release --example query_speed -- {{dir}} {{events}}

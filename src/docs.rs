@@ -9,6 +9,9 @@ pub mod durability {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 
+#[doc = include_str!("../docs/queries.md")]
+pub mod queries {}
+
 #[doc = include_str!("../docs/verify.md")]
 pub mod verify {}
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::hash::HashAlgorithm;
 use crate::log::core::{CatalogState, segments_dir, tree_dir};
+use crate::log::indexes;
 use crate::log::view::{Entry, View};
 use crate::log::{Log, LogReader};
 use crate::segment;
@@ -33,6 +34,9 @@ pub struct SegmentInfo {
     pub occurred: Option<(Timestamp, Timestamp)>,
     /// Its file.
     pub path: PathBuf,
+    /// Size of its index file in bytes; `None` if there is none, so that queries read its
+    /// records: of an active segment always, as its index is in memory.
+    pub index_bytes: Option<u64>,
 }
 
 /// Figures of a log.
@@ -53,6 +57,10 @@ pub struct Stats {
     pub sealed_segments: u64,
     /// Bytes of all segment files.
     pub segment_bytes: u64,
+    /// Bytes of all index files.
+    pub index_bytes: u64,
+    /// Sealed segments that have no index file: queries read all their records.
+    pub segments_without_index: u64,
     /// Bytes of all hash files.
     pub tree_bytes: u64,
     /// Records in the catalog; `None` if it is damaged.
@@ -116,6 +124,10 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         (None, sealed) => sealed.as_ref().map_or(0, |sealed| sealed.bytes),
     };
     let times = entry.sealed.as_ref().map(|sealed| sealed.times.map(Timestamp::from_nanos));
+    let index_bytes = match &entry.sealed {
+        Some(_) => index_bytes(view, entry.ordinal)?,
+        None => None,
+    };
     Ok(SegmentInfo {
         ordinal: entry.ordinal,
         first: entry.first,
@@ -125,7 +137,18 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         recorded: times.map(|times| (times[0], times[1])),
         occurred: times.map(|times| (times[2], times[3])),
         path,
+        index_bytes,
     })
+}
+
+/// Size of a segment's index file, if there is one.
+fn index_bytes(view: &View, ordinal: u64) -> Result<Option<u64>> {
+    let path = indexes::path(&view.segments_dir, ordinal);
+    if !view.disk.exists(&path).map_err(Error::io("stat", &path))? {
+        return Ok(None);
+    }
+    let file = view.disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+    file.len().map(Some).map_err(Error::io("stat", &path))
 }
 
 fn stats(
@@ -143,6 +166,11 @@ fn stats(
         segments: segments.len() as u64,
         sealed_segments: segments.iter().filter(|segment| segment.sealed).count() as u64,
         segment_bytes: segments.iter().map(|segment| segment.bytes).sum(),
+        index_bytes: segments.iter().filter_map(|segment| segment.index_bytes).sum(),
+        segments_without_index: segments
+            .iter()
+            .filter(|segment| segment.sealed && segment.index_bytes.is_none())
+            .count() as u64,
         tree_bytes: bytes_in(&*view.disk, &tree_dir(dir))?,
         catalog_records: catalog.map(|(size, _)| size.get()),
         signed_size: catalog.map(|(_, signed)| signed).filter(|signed| signed.get() > 0),

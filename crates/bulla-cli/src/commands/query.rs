@@ -1,15 +1,18 @@
 //! `bulla query`: find records, or count them.
 
+mod account;
 mod groups;
 
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bulla::LogReader;
 use bulla::event::{EventId, Outcome};
+use bulla::log::Explain;
 use bulla::query::{self, Cursor};
+use bulla::{Matches, Snapshot};
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -27,12 +30,18 @@ Examples:
   bulla query ./audit --actor alice --since 7d
   bulla query ./audit --action 'user.*' --not-outcome success --output jsonl
   bulla query ./audit --resource invoice/2026-0017 --oldest-first
+  bulla query ./audit --actor alice --action user.delete --count
   bulla query ./audit --since 2026-11-21 --count-by actor
   bulla query ./audit --tenant acme --histogram 1h
+  bulla query ./audit --resource invoice/2026-0017 --seen
+  bulla query ./audit --actor alice --outcome denied --explain
 
 Different filters must all hold; of one filter given several times any may. Times are
 RFC 3339, a date (UTC) or so long ago (30s, 15m, 24h, 7d, 2w); since is included, until
-is not. The log's own records are left out unless --system is given.")]
+is not. The log's own records are left out unless --system is given.
+
+Searches and counts are answered from indexes, except that --count-by source, ip, user-agent
+and role read every record that matches.")]
 pub(crate) struct Query {
     /// The log
     dir: PathBuf,
@@ -47,17 +56,34 @@ pub(crate) struct Query {
     /// Go on where an earlier answer was cut; with the same filters
     #[arg(long, value_name = "CURSOR")]
     after: Option<Cursor>,
-    /// Count the records by the values of a field instead of showing them
-    #[arg(long, value_enum, value_name = "FIELD", conflicts_with_all = ["after", "histogram"])]
-    count_by: Option<Field>,
-    /// Count the records by when they occurred, in steps of this length
-    #[arg(long, value_name = "WIDTH", value_parser = length, conflicts_with = "after")]
-    histogram: Option<Duration>,
+    #[command(flatten)]
+    instead: Instead,
+    /// Tell on standard error what was searched to find the answer
+    #[arg(long)]
+    explain: bool,
     /// Write a proof that nothing was left out: comes with completeness proofs
     #[arg(long, value_name = "FILE")]
     prove: Option<PathBuf>,
     #[command(flatten)]
     shown: Shown,
+}
+
+/// What is shown instead of the records.
+#[derive(Args)]
+#[group(multiple = false, conflicts_with = "after")]
+struct Instead {
+    /// Count the records instead of showing them
+    #[arg(long)]
+    count: bool,
+    /// Count the records by the values of a field instead of showing them
+    #[arg(long, value_enum, value_name = "FIELD")]
+    count_by: Option<Field>,
+    /// Count the records by when they occurred, in steps of this length
+    #[arg(long, value_name = "WIDTH", value_parser = length)]
+    histogram: Option<Duration>,
+    /// Show the first and the last of the records: where they stand and when they were recorded
+    #[arg(long)]
+    seen: bool,
 }
 
 #[derive(Args)]
@@ -193,52 +219,79 @@ impl Query {
         if self.oldest_first {
             query = query.oldest_first();
         }
-        let reader = places::reader(&self.dir)?;
-        match (self.count_by, self.histogram) {
-            (Some(field), _) => {
-                groups::count_by(&reader, &query, field, self.limit(), self.shown.output)?;
-            }
-            (None, Some(width)) => groups::histogram(&reader, &query, width, self.shown.output)?,
-            (None, None) => self.list(&reader, query)?,
+        let snapshot = places::reader(&self.dir)?.snapshot();
+        let explain = self.answer(&snapshot, &query)?;
+        if let Some(explain) = explain.filter(|_| self.explain) {
+            writeln!(io::stderr(), "bulla: {}", account::told(&explain))?;
         }
         Ok(Verdict::Fine)
+    }
+
+    /// Prints the answer. Gives what was done for it, if that was wanted.
+    fn answer(&self, snapshot: &Snapshot, query: &query::Query) -> Result<Option<Explain>> {
+        let (instead, format) = (&self.instead, self.shown.output);
+        let counted = || -> Result<Option<Explain>> {
+            Ok(self.explain.then(|| snapshot.explain_count(query)).transpose()?)
+        };
+        if let Some(field) = instead.count_by {
+            let read = groups::count_by(snapshot, query, field, self.limit(), format)?;
+            return match read {
+                Some(read) => Ok(Some(read)),
+                None => counted(),
+            };
+        }
+        if let Some(width) = instead.histogram {
+            groups::histogram(snapshot, query, width, format)?;
+        } else if instead.count {
+            groups::count(snapshot, query, format)?;
+        } else if instead.seen {
+            groups::seen(snapshot, query, format)?;
+            return self.explain.then(|| account::of_seen(snapshot, query)).transpose();
+        } else {
+            return self.list(snapshot, query).map(Some);
+        }
+        counted()
     }
 
     fn limit(&self) -> Option<u64> {
         self.limit.or((self.shown.output == Format::Table).then_some(TABLE_LIMIT))
     }
 
-    fn list(&self, reader: &LogReader, mut query: query::Query) -> Result<()> {
+    fn list(&self, snapshot: &Snapshot, query: &query::Query) -> Result<Explain> {
+        let mut query = query.clone();
         if let Some(cursor) = self.after {
             query = query.after(cursor);
         }
-        if let Some(limit) = self.limit() {
-            query = query.limit(limit.saturating_add(1)); // one more tells whether it was cut
-        }
+        let mut matches = snapshot.query(&query)?;
+        let limit = self.limit().and_then(|limit| usize::try_from(limit).ok());
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.output);
-        let mut last = None;
-        let mut cut = false;
-        for (record, at) in reader.query(&query)?.zip(0_u64..) {
-            let record = record?;
-            if self.limit().is_some_and(|limit| at >= limit) {
-                cut = true;
-                break;
-            }
-            listing.row(&record)?;
-            last = Some(record.seq);
+        let mut listed = 0;
+        for record in matches.by_ref().take(limit.unwrap_or(usize::MAX)) {
+            listing.row(&record?)?;
+            listed += 1;
         }
         listing.finish()?;
-        match last.and_then(|last| query.cursor_after(last)).filter(|_| cut) {
-            Some(cursor) => writeln!(
-                io::stderr(),
-                "bulla: there are more; go on with --after {cursor}{}",
-                self.filters.fixed_times()
-            )?,
-            None if last.is_none() && self.shown.output == Format::Table => {
-                writeln!(io::stderr(), "bulla: no record matches")?;
-            }
-            None => {}
+        let explain = matches.explain();
+        if limit.is_some_and(|limit| listed >= limit) {
+            self.tell_rest(&mut matches, listed)?;
+        } else if listed == 0 && self.shown.output == Format::Table {
+            writeln!(io::stderr(), "bulla: no record matches")?;
+        }
+        Ok(explain)
+    }
+
+    /// Says how to go on behind the records that were listed, if more of them match.
+    fn tell_rest(&self, matches: &mut Matches, listed: usize) -> Result<()> {
+        let Some(cursor) = matches.cursor().filter(|_| listed > 0) else { return Ok(()) };
+        let mut more = false;
+        matches.visit(|_| {
+            more = true;
+            ControlFlow::Break(())
+        })?;
+        if more {
+            let times = self.filters.fixed_times();
+            writeln!(io::stderr(), "bulla: there are more; go on with --after {cursor}{times}")?;
         }
         Ok(())
     }

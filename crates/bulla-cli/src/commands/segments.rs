@@ -12,7 +12,13 @@ use crate::output::{self, Column, Listing, Row, Shown};
 use crate::{cells, places};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  bulla segments ./audit")]
+#[command(after_help = "\
+Example:
+  bulla segments ./audit
+
+INDEX is the size of the segment's index file. Where it says none, queries read all records of
+the segment, until a process that writes to the log has made the file anew. The index of the
+active segment is in the memory of whoever searches it.")]
 pub(crate) struct Segments {
     /// The log
     dir: PathBuf,
@@ -27,6 +33,7 @@ impl Row for SegmentInfo {
         Column::number("FIRST"),
         Column::number("RECORDS"),
         Column::number("BYTES"),
+        Column::number("INDEX"),
         Column::fixed("RECORDED FROM"),
         Column::fixed("UNTIL"),
         Column::fixed("OCCURRED FROM"),
@@ -39,6 +46,7 @@ impl Row for SegmentInfo {
         "first",
         "count",
         "bytes",
+        "index_bytes",
         "recorded_first",
         "recorded_last",
         "occurred_first",
@@ -55,6 +63,10 @@ impl Row for SegmentInfo {
             self.first.to_string(),
             cells::count(self.count),
             cells::bytes(self.bytes),
+            match self.index_bytes {
+                Some(bytes) => cells::bytes(bytes),
+                None => if self.sealed { "none" } else { "-" }.to_owned(),
+            },
             from,
             until,
             since,
@@ -72,6 +84,7 @@ impl Row for SegmentInfo {
             self.first.to_string(),
             self.count.to_string(),
             self.bytes.to_string(),
+            self.index_bytes.map_or(String::new(), |bytes| bytes.to_string()),
             from,
             until,
             since,
@@ -90,6 +103,7 @@ impl Row for SegmentInfo {
             "first": self.first.get(),
             "count": self.count,
             "bytes": self.bytes,
+            "index_bytes": self.index_bytes,
             "recorded": ends(self.recorded),
             "occurred": ends(self.occurred),
         })

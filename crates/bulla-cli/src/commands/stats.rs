@@ -67,9 +67,21 @@ fn told(figures: &Figures) -> Vec<(&'static str, String)> {
             ),
         ),
         ("in segments", cells::bytes(figures.segment_bytes)),
+        ("in indexes", indexes(figures)),
         ("in hashes", cells::bytes(figures.tree_bytes)),
         ("history", history),
     ]
+}
+
+fn indexes(figures: &Figures) -> String {
+    let bytes = cells::bytes(figures.index_bytes);
+    match figures.segments_without_index {
+        0 => bytes,
+        1 => format!("{bytes}; 1 sealed segment has none, and is scanned"),
+        more => {
+            format!("{bytes}; {} sealed segments have none, and are scanned", cells::count(more))
+        }
+    }
 }
 
 impl Row for Figures {
@@ -83,6 +95,8 @@ impl Row for Figures {
         "segments",
         "sealed_segments",
         "segment_bytes",
+        "index_bytes",
+        "segments_without_index",
         "tree_bytes",
         "catalog_records",
     ];
@@ -101,6 +115,8 @@ impl Row for Figures {
             self.segments.to_string(),
             self.sealed_segments.to_string(),
             self.segment_bytes.to_string(),
+            self.index_bytes.to_string(),
+            self.segments_without_index.to_string(),
             self.tree_bytes.to_string(),
             self.catalog_records.map_or(String::new(), |count| count.to_string()),
         ]
@@ -116,6 +132,8 @@ impl Row for Figures {
             "segments": self.segments,
             "sealed_segments": self.sealed_segments,
             "segment_bytes": self.segment_bytes,
+            "index_bytes": self.index_bytes,
+            "segments_without_index": self.segments_without_index,
             "tree_bytes": self.tree_bytes,
             "catalog_records": self.catalog_records,
         })

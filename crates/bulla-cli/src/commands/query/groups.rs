@@ -1,18 +1,22 @@
-//! Counting the records that match: by the values of a field, or by time.
+//! Counting the records that match: all of them, by the values of a field, or by time; and
+//! the first and the last of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bulla::LogReader;
-use bulla::event::{Event, Record};
+use bulla::Snapshot;
+use bulla::format::body::Payload;
+use bulla::log::{Explain, Group, GroupBy};
 use bulla::query::Query;
+use bulla::seq::Seq;
 use bulla::time::Timestamp;
 use clap::ValueEnum;
 
+use crate::cells;
 use crate::output::{self, Column, Format, Listing, Row};
-use crate::{cells, records};
 
 /// More steps than this are refused: nobody reads them.
 const STEPS_MAX: i64 = 10_000;
@@ -35,31 +39,89 @@ pub(super) enum Field {
     Role,
 }
 
+/// Where the values of a field are counted.
+enum Source {
+    /// In the index; the groups are named by this.
+    Index(GroupBy, fn(Group) -> Option<String>),
+    /// In the payload of each record.
+    Payload(for<'p> fn(&Payload<'p>) -> Option<&'p str>),
+}
+
 impl Field {
-    fn of(self, event: &Event) -> Option<String> {
+    fn source(self) -> Source {
+        let name: fn(Group) -> Option<String> = |group| group.name;
         match self {
-            Field::Actor => Some(records::actor(event)),
-            Field::ActorType => Some(event.actor.kind.clone()),
-            Field::Action => Some(event.action.clone()),
-            Field::Resource => Some(records::resource(event)),
-            Field::ResourceType => Some(event.resource.kind.clone()),
-            Field::Tenant => event.tenant.clone(),
-            Field::Outcome => Some(event.outcome.to_string()),
-            Field::Source => event.source.clone(),
-            Field::Ip => event.ip.clone(),
-            Field::UserAgent => event.user_agent.clone(),
-            Field::Role => event.actor.role.clone(),
+            Field::Actor => Source::Index(GroupBy::Actor, |group| joined(group, ':')),
+            Field::ActorType => Source::Index(GroupBy::Actor, |group| group.kind),
+            Field::Action => Source::Index(GroupBy::Action, name),
+            Field::Resource => Source::Index(GroupBy::Resource, |group| joined(group, '/')),
+            Field::ResourceType => Source::Index(GroupBy::ResourceType, name),
+            Field::Tenant => Source::Index(GroupBy::Tenant, name),
+            Field::Outcome => Source::Index(GroupBy::Outcome, name),
+            Field::Source => Source::Payload(|payload| payload.source),
+            Field::Ip => Source::Payload(|payload| payload.ip),
+            Field::UserAgent => Source::Payload(|payload| payload.user_agent),
+            Field::Role => Source::Payload(|payload| payload.role),
         }
     }
 }
 
+/// Type and id as tables show them; the type alone of what has no id.
+fn joined(group: Group, between: char) -> Option<String> {
+    match (group.kind, group.name) {
+        (Some(kind), Some(name)) => Some(format!("{kind}{between}{name}")),
+        (kind, name) => kind.or(name),
+    }
+}
+
+type Counts = HashMap<Option<String>, u64>;
+
+/// Counts what every record that matches has in its payload. The log's own have none.
+fn count_payloads(
+    snapshot: &Snapshot,
+    query: &Query,
+    value: for<'p> fn(&Payload<'p>) -> Option<&'p str>,
+) -> Result<(Counts, Explain)> {
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    let (mut absent, mut failed) = (0, None);
+    let mut matches = snapshot.query(query)?;
+    matches.visit(|view| {
+        let payload = match view.payload() {
+            Ok(payload) => payload,
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        };
+        match payload.as_ref().and_then(value) {
+            None => absent += 1,
+            // Copied only when it is new.
+            Some(value) => match counts.get_mut(value) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(value.to_owned(), 1);
+                }
+            },
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    let mut counts: Counts = counts.into_iter().map(|(value, n)| (Some(value), n)).collect();
+    if absent > 0 {
+        counts.insert(None, absent);
+    }
+    Ok((counts, matches.explain()))
+}
+
 /// A value and how often it stands there; `None` is absence.
-struct Group {
+struct Counted {
     value: Option<String>,
     count: u64,
 }
 
-impl Row for Group {
+impl Row for Counted {
     const COLUMNS: &'static [Column] = &[Column::number("COUNT"), Column::elastic("VALUE")];
     const FIELDS: &'static [&'static str] = &["value", "count"];
 
@@ -77,20 +139,36 @@ impl Row for Group {
     }
 }
 
-/// Counts by the values of a field; the most frequent first.
+/// Counts by the values of a field; the most frequent first. Gives what was done for it, if
+/// records had to be read.
 pub(super) fn count_by(
-    reader: &LogReader,
+    snapshot: &Snapshot,
     query: &Query,
     field: Field,
     limit: Option<u64>,
     format: Format,
-) -> Result<()> {
-    let mut counts: HashMap<Option<String>, u64> = HashMap::new();
-    for record in reader.query(query)? {
-        *counts.entry(field.of(&record?.event)).or_default() += 1;
-    }
-    let mut groups: Vec<Group> =
-        counts.into_iter().map(|(value, count)| Group { value, count }).collect();
+) -> Result<Option<Explain>> {
+    let (counts, explain) = match field.source() {
+        Source::Index(by, name) => {
+            let mut counts = Counts::new();
+            for group in snapshot.count_by(query, by)? {
+                let count = group.count;
+                *counts.entry(name(group)).or_default() += count;
+            }
+            (counts, None)
+        }
+        Source::Payload(value) => {
+            let (counts, explain) = count_payloads(snapshot, query, value)?;
+            (counts, Some(explain))
+        }
+    };
+    show(counts, limit, format)?;
+    Ok(explain)
+}
+
+fn show(counts: Counts, limit: Option<u64>, format: Format) -> Result<()> {
+    let mut groups: Vec<Counted> =
+        counts.into_iter().map(|(value, count)| Counted { value, count }).collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
     let shown = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let mut out = output::stdout();
@@ -137,20 +215,16 @@ impl Row for Step {
 
 /// Counts by when the records occurred; steps without records are shown too.
 pub(super) fn histogram(
-    reader: &LogReader,
+    snapshot: &Snapshot,
     query: &Query,
     width: Duration,
     format: Format,
 ) -> Result<()> {
+    let found = snapshot.histogram(query, width)?;
     let width = i64::try_from(width.as_nanos()).unwrap_or(i64::MAX);
-    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
-    for record in reader.query(query)? {
-        let record: Record = record?;
-        let time = record.event.occurred_at.unwrap_or(record.recorded_at);
-        *counts.entry(time.as_nanos().div_euclid(width)).or_default() += 1;
-    }
-    let ends = counts.first_key_value().zip(counts.last_key_value());
-    let Some(((&first, _), (&last, _))) = ends else { return Ok(()) };
+    let Some((first, last)) = found.first().zip(found.last()) else { return Ok(()) };
+    let number = |step: &bulla::log::Step| step.from.as_nanos().div_euclid(width);
+    let (first, last) = (number(first), number(last));
     let steps = last.saturating_sub(first).saturating_add(1);
     if steps > STEPS_MAX {
         bail!(
@@ -159,11 +233,13 @@ pub(super) fn histogram(
             Timestamp::from_nanos(first.saturating_mul(width))
         );
     }
-    let most = counts.values().copied().max().unwrap_or(1).max(1);
+    let most = found.iter().map(|step| step.count).max().unwrap_or(1).max(1);
     let mut out = output::stdout();
     let mut listing = Listing::new(&mut out, format);
+    let mut found = found.iter().peekable();
     for step in first..=last {
-        let count = counts.get(&step).copied().unwrap_or(0);
+        let counted = found.next_if(|found| number(found) == step);
+        let count = counted.map_or(0, |found| found.count);
         let length = count.saturating_mul(BAR_MAX).div_ceil(most);
         let bar = "█".repeat(usize::try_from(length).unwrap_or(0));
         listing.row(&Step {
@@ -173,5 +249,86 @@ pub(super) fn histogram(
         })?;
     }
     listing.finish()?;
+    Ok(())
+}
+
+/// How many records match.
+struct Total(u64);
+
+impl Row for Total {
+    const COLUMNS: &'static [Column] = &[]; // shown as a number
+    const FIELDS: &'static [&'static str] = &["count"];
+
+    fn cells(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn fields(&self) -> Vec<String> {
+        vec![self.0.to_string()]
+    }
+
+    fn json(&self) -> String {
+        serde_json::json!({"count": self.0}).to_string()
+    }
+}
+
+/// Counts the records; in a table the number stands alone.
+pub(super) fn count(snapshot: &Snapshot, query: &Query, format: Format) -> Result<()> {
+    let total = snapshot.count(query)?;
+    let mut out = output::stdout();
+    if format == Format::Table {
+        writeln!(out, "{total}")?;
+        out.flush()?;
+        return Ok(());
+    }
+    let mut listing = Listing::new(&mut out, format);
+    listing.row(&Total(total))?;
+    listing.finish()?;
+    Ok(())
+}
+
+/// The first or the last record.
+struct End {
+    which: &'static str,
+    seq: Seq,
+    recorded_at: Timestamp,
+}
+
+impl Row for End {
+    const COLUMNS: &'static [Column] =
+        &[Column::fixed(""), Column::number("SEQ"), Column::fixed("RECORDED")];
+    const FIELDS: &'static [&'static str] = &["which", "seq", "recorded_at"];
+
+    fn cells(&self) -> Vec<String> {
+        self.fields()
+    }
+
+    fn fields(&self) -> Vec<String> {
+        vec![self.which.to_owned(), self.seq.to_string(), self.recorded_at.to_string()]
+    }
+
+    fn json(&self) -> String {
+        let recorded_at = self.recorded_at.to_string();
+        serde_json::json!({"which": self.which, "seq": self.seq.get(), "recorded_at": recorded_at})
+            .to_string()
+    }
+}
+
+/// Shows where the first and the last record stand, by Seq, and when they were recorded.
+pub(super) fn seen(snapshot: &Snapshot, query: &Query, format: Format) -> Result<()> {
+    let found = snapshot.seen(query)?;
+    let mut out = output::stdout();
+    let mut listing = Listing::new(&mut out, format);
+    for (which, end) in
+        [("first", found.map(|seen| seen.first)), ("last", found.map(|seen| seen.last))]
+    {
+        if let Some((seq, recorded_at)) = end {
+            listing.row(&End { which, seq, recorded_at })?;
+        }
+    }
+    listing.finish()?;
+    if found.is_none() && format == Format::Table {
+        writeln!(io::stderr(), "bulla: no record matches")?;
+    }
     Ok(())
 }
