@@ -342,6 +342,11 @@ impl RecordCursor {
         if self.segment.is_mapped() || in_window(&self.window, self.window_at, at, len) {
             return Ok(());
         }
+        // Larger and larger only on a walk: a jump needs the record it leads to and no more.
+        let walked = self.window_at..=self.window_at + self.window.len() as u64;
+        if !walked.contains(&at) {
+            self.window_len = WINDOW;
+        }
         let want = self.window_len.max(len);
         let mut window = std::mem::take(&mut self.window);
         let got = self.segment.read_up_to(at, want, &mut window)?.len();

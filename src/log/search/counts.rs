@@ -177,37 +177,49 @@ fn count_parts(snapshot: &Snapshot, query: &Query, tally: &mut dyn Tally) -> Res
     while let Some(mut part) = walk.next_part()? {
         let counted = part.how.with(|lookup| indexed(lookup, &walk.asked, query, &part, tally));
         match counted {
-            Some(Ok(true)) => {}
+            Some(Ok(Counted::Nothing)) => walk.has_nothing(),
+            Some(Ok(Counted::Postings(postings))) => walk.explain.postings += postings,
             Some(Err(_)) => {
                 give_up(&mut walk, &mut part);
                 read_all(&mut walk, part, tally)?;
             }
-            Some(Ok(false)) | None => read_all(&mut walk, part, tally)?,
+            Some(Ok(Counted::NotExactly)) | None => read_all(&mut walk, part, tally)?,
         }
     }
     Ok(walk.explain)
 }
 
-/// Counts by an index; whether it knows enough.
+/// What an index told.
+enum Counted {
+    /// Nothing matches.
+    Nothing,
+    /// All that matches was counted, by so many positions of the clauses' lists.
+    Postings(u64),
+    /// The records must be read.
+    NotExactly,
+}
+
+/// Counts by an index, if it knows enough.
 fn indexed(
     lookup: &dyn Lookup,
     asked: &Asked,
     query: &Query,
     part: &Part,
     tally: &mut dyn Tally,
-) -> Result<bool, Damaged> {
+) -> Result<Counted, Damaged> {
     let place = (&part.window, part.occurred);
     let Some(prepared) = Prepared::of(lookup, asked, query, place, Need::Exact)? else {
-        return Ok(true); // nothing matches
+        return Ok(Counted::Nothing);
     };
     if !prepared.exact {
-        return Ok(false);
+        return Ok(Counted::NotExactly);
     }
     let sources = Sources::of(lookup, asked, &prepared)?;
     let (window, everything) = (part.window.clone(), prepared.is_everything());
     let occurred = part.occurred.unwrap_or_default();
-    tally.indexed(&mut Found { lookup, window, occurred, everything, sources })?;
-    Ok(true)
+    let mut found = Found { lookup, window, occurred, everything, sources };
+    tally.indexed(&mut found)?;
+    Ok(Counted::Postings(found.sources.postings()))
 }
 
 /// Counts by reading the records that may match.

@@ -123,8 +123,7 @@ fn start(walk: &mut Walk, mut part: Part) -> Option<Work> {
     let prepared = match part.prepare(&walk.asked, &walk.query, Need::Candidates) {
         Some(Ok(Some(prepared))) => Some(prepared),
         Some(Ok(None)) => {
-            walk.explain.skipped_by_index += 1;
-            walk.explain.indexed = walk.explain.indexed.saturating_sub(1);
+            walk.has_nothing();
             return None;
         }
         Some(Err(_)) => {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::record::{CheckedRecord, RawRecord};
 use crate::index::{IdField, IndexFile, Lookup, fingerprint};
 use crate::log::read::Snapshot;
-use crate::log::view::Entry;
+use crate::log::view::{Entry, View};
 use crate::query::{Order, Query, TimeRange};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::{RecordCursor, Waypoints};
@@ -144,6 +144,12 @@ impl Walk {
         }
     }
 
+    /// The index of the part that was given has nothing that matches.
+    pub(super) fn has_nothing(&mut self) {
+        self.explain.skipped_by_index += 1;
+        self.explain.indexed = self.explain.indexed.saturating_sub(1);
+    }
+
     fn leave(&mut self, range: &Range<u64>) {
         self.next = if self.newest_first { range.start } else { range.end };
     }
@@ -196,7 +202,7 @@ impl Walk {
                 }
             }
         };
-        let mut reader = Reader::of(&self.snapshot, entry, &how)?;
+        let mut reader = Reader::of(&self.snapshot, entry, &how);
         let window = self.window(entry, &range, &mut reader)?;
         let [_, _, min, max] = times_of(entry);
         let asked = self.query.filters.occurred;
@@ -245,11 +251,12 @@ enum Segment {
     Open(Arc<SegmentFile>, Arc<Waypoints>),
     /// An open one, whose index knows where each record stands.
     Taken(Arc<SegmentFile>, Arc<OpenIndex>),
-    Sealed(Arc<SealedSegment>),
+    /// Opened when the first record is asked for: most segments have none.
+    Sealed(Arc<View>, Box<Entry>, Option<Arc<SealedSegment>>),
 }
 
 impl Reader {
-    pub(super) fn of(snapshot: &Snapshot, entry: &Entry, how: &How) -> Result<Self> {
+    fn of(snapshot: &Snapshot, entry: &Entry, how: &How) -> Self {
         let of = match (&entry.open, how) {
             (Some(open), How::Open(index)) => {
                 Segment::Taken(Arc::clone(&open.segment), Arc::clone(index))
@@ -257,18 +264,26 @@ impl Reader {
             (Some(open), _) => {
                 Segment::Open(Arc::clone(&open.segment), Arc::clone(&open.waypoints))
             }
-            (None, _) => Segment::Sealed(snapshot.view().open_sealed(entry)?),
+            (None, _) => {
+                Segment::Sealed(Arc::clone(snapshot.view()), Box::new(entry.clone()), None)
+            }
         };
         let (first, end) = (entry.first.get(), snapshot.end_of(entry));
-        Ok(Reader { first, end, of, cursor: None, scratch: Scratch::new() })
+        Reader { first, end, of, cursor: None, scratch: Scratch::new() }
     }
 
     /// The record at a position.
     pub(super) fn record(&mut self, position: u32) -> Result<CheckedRecord<'_>> {
         let seq = Seq::new(self.first + u64::from(position));
-        let (segment, waypoints) = match &self.of {
-            Segment::Open(segment, waypoints) => (segment, &**waypoints),
-            Segment::Sealed(sealed) => (&sealed.segment, &sealed.waypoints),
+        let (segment, waypoints) = match &mut self.of {
+            Segment::Open(segment, waypoints) => (&*segment, &**waypoints),
+            Segment::Sealed(view, entry, opened) => {
+                let sealed = match opened {
+                    Some(sealed) => &*sealed,
+                    unopened @ None => &*unopened.insert(view.open_sealed(entry)?),
+                };
+                (&sealed.segment, &sealed.waypoints)
+            }
             Segment::Taken(segment, index) => {
                 let place = index.place(position);
                 return read_at(segment, place.unwrap_or_default(), seq, &mut self.scratch);

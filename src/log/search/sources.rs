@@ -10,6 +10,9 @@ use crate::terms::Axis;
 /// More lists than this are merged before they are walked.
 const LISTS_MAX: usize = 8;
 
+/// So few candidates are read without asking the index for more.
+const FEW: usize = 256;
+
 /// What was worked out once for a part: the sources that are not lists of the index.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
@@ -95,9 +98,12 @@ impl Prepared {
             }
         }
         let Some(times) = occurred else { return Ok(true) };
+        if fewest <= FEW && need == Need::Candidates {
+            return Ok(true); // checked when the records are read
+        }
         let count = lookup.count_times(Axis::Occurred, times)? as usize;
         if count > fewest && need == Need::Candidates {
-            return Ok(true); // checked when the records are read
+            return Ok(true);
         }
         let mut positions = Vec::with_capacity(count.min(window.len()));
         lookup.times(Axis::Occurred, times, &mut |entry| positions.push(entry.position))?;
