@@ -92,6 +92,30 @@ impl Lookup for IndexFile {
         }
         Ok(())
     }
+
+    fn count_steps(
+        &self,
+        axis: Axis,
+        times: TimeRange,
+        width: i64,
+        each: &mut dyn FnMut(i64, u64),
+    ) -> Result<(), Damaged> {
+        let entries = self.time_entries(axis, times)?;
+        for chunk in entries.start / CHUNK_U32..entries.end.div_ceil(CHUNK_U32) {
+            let (first, end) = (chunk * CHUNK_U32, (chunk + 1) * CHUNK_U32);
+            if entries.start <= first && end <= entries.end {
+                self.chunk_steps(axis, chunk, width, each)?;
+                continue;
+            }
+            let of_chunk = self.time_chunk(axis, chunk)?;
+            for (_, entry) in
+                (first..).zip(of_chunk.as_slice()).filter(|(n, _)| entries.contains(n))
+            {
+                each(entry.time.div_euclid(width), 1);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl IndexFile {

@@ -181,6 +181,18 @@ pub trait Lookup {
         times: TimeRange,
         each: &mut dyn FnMut(TimeEntry),
     ) -> Result<(), Damaged>;
+
+    /// Gives how many events have a time in the range, by steps of a width in nanoseconds (1
+    /// or more): the number of the step since 1970, and so many. A step may come in parts.
+    fn count_steps(
+        &self,
+        axis: Axis,
+        times: TimeRange,
+        width: i64,
+        each: &mut dyn FnMut(i64, u64),
+    ) -> Result<(), Damaged> {
+        self.times(axis, times, &mut |entry| each(entry.time.div_euclid(width), 1))
+    }
 }
 
 /// The logical index by its places, which proofs are made from.

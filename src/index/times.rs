@@ -135,6 +135,27 @@ impl IndexFile {
         Ok(chunk * CHUNK_U32 + u32::try_from(before).unwrap_or(0))
     }
 
+    /// Gives the steps of a chunk. One that begins and ends in the same step is not read.
+    pub(super) fn chunk_steps(
+        &self,
+        axis: Axis,
+        chunk: u32,
+        width: i64,
+        each: &mut dyn FnMut(i64, u64),
+    ) -> Result<(), Damaged> {
+        let table = self.sections().times(axis);
+        if chunk + 1 < table.chunks() {
+            let step = self.first_time(table, chunk)?.0.time.div_euclid(width);
+            if step == self.first_time(table, chunk + 1)?.0.time.div_euclid(width) {
+                each(step, CHUNK as u64);
+                return Ok(());
+            }
+        }
+        let of_chunk = self.time_chunk(axis, chunk)?;
+        of_chunk.as_slice().iter().for_each(|entry| each(entry.time.div_euclid(width), 1));
+        Ok(())
+    }
+
     /// The numbers of the entries that are in the range.
     pub(super) fn time_entries(
         &self,

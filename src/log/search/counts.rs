@@ -350,20 +350,21 @@ impl Groups {
         add_to(&mut self.counts, &self.spelling, count);
     }
 
-    /// What the records lack is what is left of all.
-    fn add_absent(
-        &mut self,
+    /// What the records of a part lack is what is left of all.
+    fn absent_in(
+        &self,
         lookup: &dyn Lookup,
         bits: Option<&Bits>,
         with: &HashMap<Box<[u8]>, u64>,
-    ) -> Result<(), Damaged> {
+    ) -> Result<HashMap<Box<[u8]>, u64>, Damaged> {
+        let mut absent = HashMap::new();
         match self.by {
             GroupBy::Resource => lookup.terms(Field::ResourceType, &mut |term, list| {
                 let with_id = with.get(term.name).copied().unwrap_or(0);
                 let left = count_in(list, bits)?.saturating_sub(with_id);
-                add_to(&mut self.absent, term.name, left);
+                add_to(&mut absent, term.name, left);
                 Ok(())
-            }),
+            })?,
             GroupBy::Tenant => {
                 let mut all = 0; // every event has an outcome
                 lookup.terms(Field::Outcome, &mut |_, list| {
@@ -371,11 +372,11 @@ impl Groups {
                     Ok(())
                 })?;
                 let with: u64 = with.values().sum();
-                add_to(&mut self.absent, &[], all.saturating_sub(with));
-                Ok(())
+                add_to(&mut absent, &[], all.saturating_sub(with));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(absent)
     }
 }
 
@@ -390,19 +391,26 @@ impl Tally for Groups {
     fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
         let bits = found.bits()?;
         // A part counts wholly or not at all: it may turn out to be damaged on the way.
-        let mut part = Groups::new(self.by);
-        let mut with = HashMap::new();
+        let (mut spellings, mut ends, mut with) = (Vec::new(), Vec::new(), HashMap::new());
+        let by_type = matches!(self.by, GroupBy::Resource | GroupBy::Tenant);
         found.lookup.terms(self.field(), &mut |term, list| {
             let count = count_in(list, bits.as_ref())?;
             if count > 0 {
-                part.add(term, count);
-                add_to(&mut with, term.kind.unwrap_or_default(), count);
+                term.spell(&mut spellings);
+                ends.push((spellings.len(), count));
+                if by_type {
+                    add_to(&mut with, term.kind.unwrap_or_default(), count);
+                }
             }
             Ok(())
         })?;
-        part.add_absent(found.lookup, bits.as_ref(), &with)?;
-        part.counts.iter().for_each(|(term, count)| add_to(&mut self.counts, term, *count));
-        part.absent.iter().for_each(|(kind, count)| add_to(&mut self.absent, kind, *count));
+        let absent = self.absent_in(found.lookup, bits.as_ref(), &with)?;
+        let mut start = 0;
+        for (end, count) in ends {
+            add_to(&mut self.counts, spellings.get(start..end).unwrap_or_default(), count);
+            start = end;
+        }
+        absent.iter().for_each(|(kind, count)| add_to(&mut self.absent, kind, *count));
         Ok(())
     }
 
@@ -446,20 +454,24 @@ impl Tally for Steps {
     fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
         let bits = found.bits()?;
         let mut counts: HashMap<i64, u64> = HashMap::new();
+        let (lookup, occurred, width) = (found.lookup, found.occurred, self.width);
         // Times come nearly in order, so most stay in the step of the one before.
         let (mut step, mut count) = (0, 0);
-        let width = self.width;
-        found.lookup.times(Axis::Occurred, found.occurred, &mut |entry| {
-            if bits.as_ref().is_some_and(|bits| !bits.has(entry.position)) {
-                return;
-            }
-            let of = entry.time.div_euclid(width);
+        let mut add = |of: i64, more: u64| {
             if of != step {
-                *counts.entry(std::mem::replace(&mut step, of)).or_default() +=
-                    std::mem::take(&mut count);
+                let before = std::mem::replace(&mut step, of);
+                *counts.entry(before).or_default() += std::mem::take(&mut count);
             }
-            count += 1;
-        })?;
+            count += more;
+        };
+        match &bits {
+            None => lookup.count_steps(Axis::Occurred, occurred, width, &mut add)?,
+            Some(bits) => lookup.times(Axis::Occurred, occurred, &mut |entry| {
+                if bits.has(entry.position) {
+                    add(entry.time.div_euclid(width), 1);
+                }
+            })?,
+        }
         *counts.entry(step).or_default() += count;
         let counted = counts.into_iter().filter(|(_, count)| *count > 0);
         counted.for_each(|(step, count)| *self.counts.entry(step).or_default() += count);
