@@ -14,10 +14,10 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
-use bulla::proof::{Bundle, ConsistencyProof};
+use bulla::proof::{Answer, Bundle, ConsistencyProof};
 use bulla::{
-    Actor, Disclosure, Durability, Event, HashAlgorithm, Log, Resource, Seq, Signer, TlogProof,
-    Trust,
+    Actor, Disclosure, Durability, Event, HashAlgorithm, Log, Query, Resource, Seq, Signer,
+    TlogProof, Trust,
 };
 
 const RUNS: u64 = 1_000;
@@ -64,6 +64,24 @@ fn measure<T>(
     Ok(())
 }
 
+type Ask = fn(u64) -> Query;
+
+/// Questions whose answers are proved to be complete.
+fn questions() -> [(&'static str, Ask); 4] {
+    [
+        ("complete: newest 50 of an actor", |run| by(run).limit(50)),
+        ("complete: all of an actor", by),
+        ("complete: all on a resource", |run| {
+            Query::new().resource("invoice", format!("inv-{}", position(run, 1_000_003)))
+        }),
+        ("complete: an actor there is not", |run| Query::new().actor(format!("nobody-{run}"))),
+    ]
+}
+
+fn by(run: u64) -> Query {
+    Query::new().actor_type_id("user", format!("user-{}", position(run, 997)))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let records: u64 = args.next().map_or(Ok(20_000), |n| n.parse())?;
@@ -85,6 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     append(0..records / 2)?;
     let old = log.checkpoint(&signer)?.into_unverified();
     append(records / 2..records)?;
+    log.rotate()?; // what is not sealed is in no answer that proves itself complete
     let new = log.checkpoint(&signer)?.into_unverified();
     let size = log.size().get();
     let trust = Trust::in_keys([signer.verifying_key().clone()]);
@@ -125,6 +144,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(())
     };
     measure("consistency, half to whole", RUNS, make, ConsistencyProof::to_text, check)?;
+    for (what, ask) in questions() {
+        let make = |run| Ok(log.prove_query(&ask(run), &new, Disclosure::WithholdPayload)?);
+        let check = |text: &str| {
+            Answer::parse(text.as_bytes())?.verify(&trust)?;
+            Ok(())
+        };
+        measure(what, RUNS / 10, make, Answer::to_text, check)?;
+    }
     log.close()?;
     Ok(())
 }
