@@ -56,7 +56,7 @@ fn what_is_exported_is_a_log_that_a_stranger_verifies() {
 fn a_log_of_256_records_has_the_files_of_the_specification() {
     let fixture = Fixture::of(256);
     run(&fixture).unwrap();
-    let expected = ["checkpoint", "checkpoints/256", "tile/0/000", "tile/1/000.p/1"];
+    let expected = ["checkpoint", "checkpoints/256", "segments", "tile/0/000", "tile/1/000.p/1"];
     let mut expected = expected.to_vec();
     expected.push("tile/entries/000");
     assert_eq!(names(&fixture.out()), expected);
