@@ -18,7 +18,7 @@ impl Query {
             ("outcome", any_of(outcomes(filters.outcomes))),
             ("outcome not", any_of(outcomes(filters.refused_outcomes))),
             ("request", any_of(filters.request_ids.iter().map(quoted))),
-            ("operation", any_of(filters.correlation_ids.iter().map(quoted))),
+            ("correlation", any_of(filters.correlation_ids.iter().map(quoted))),
             ("event id", any_of(filters.event_ids.iter().map(ToString::to_string))),
         ];
         words.retain(|(_, value)| !value.is_empty());

@@ -112,7 +112,10 @@ impl Checkpoint {
         match sealed {
             Some(records) => writeln!(io::stderr(), "bulla: sealed {records}")?,
             None if self.seal => {
-                writeln!(io::stderr(), "bulla: nothing to seal: no event came since the last seal")?;
+                writeln!(
+                    io::stderr(),
+                    "bulla: nothing to seal: no event came since the last seal"
+                )?;
             }
             None => {}
         }

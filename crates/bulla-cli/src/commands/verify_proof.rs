@@ -79,7 +79,8 @@ enum Proved {
 impl VerifyProof {
     pub(crate) fn run(self) -> Result<Verdict> {
         let trust = self.trusted.trust()?;
-        let audit = self.audit.as_deref().map(|file| Audit::read(file, &self.auditor)).transpose()?;
+        let audit =
+            self.audit.as_deref().map(|file| Audit::read(file, &self.auditor)).transpose()?;
         let bytes = places::read_small(&self.file, FILE_LEN_MAX as u64)?;
         let proved = check(&bytes, &trust)
             .map_err(|reason| NotProved(format!("{}: {reason}", self.file.display())))?;

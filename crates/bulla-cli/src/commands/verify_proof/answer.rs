@@ -23,6 +23,9 @@ pub(super) fn tell(proved: &VerifiedAnswer, audit: Option<&Audit>, format: Forma
         Format::Table => {
             before(&mut out, proved)?;
             rows(&mut out, proved, format)?;
+            if proved.hits().len() > 0 {
+                writeln!(out)?;
+            }
             after(&mut out, proved, audit)?;
         }
         _ => {
@@ -43,7 +46,10 @@ fn before(out: &mut impl Write, proved: &VerifiedAnswer) -> io::Result<()> {
         0 => format!("no record matches, of the records {range}"),
         1 => format!("this 1 record is all that matches, of the records {range}"),
         hits => {
-            format!("these {} records are all that match, of those {range}", cells::count(hits as u64))
+            format!(
+                "these {} records are all that match, of those {range}",
+                cells::count(hits as u64)
+            )
         }
     };
     writeln!(out, "PROVED COMPLETE: {these}.")?;
@@ -70,14 +76,7 @@ fn rows(out: &mut impl Write, proved: &VerifiedAnswer, format: Format) -> io::Re
     listing.finish()
 }
 
-fn after(
-    out: &mut impl Write,
-    proved: &VerifiedAnswer,
-    audit: Option<&Audit>,
-) -> io::Result<()> {
-    if proved.hits().len() > 0 {
-        writeln!(out)?;
-    }
+fn after(out: &mut impl Write, proved: &VerifiedAnswer, audit: Option<&Audit>) -> io::Result<()> {
     let checkpoint = proved.checkpoint();
     let mut facts = vec![
         ("log", format!("{} (id {})", checkpoint.origin(), proved.log_id())),
@@ -88,17 +87,19 @@ fn after(
     }
     for NotLive { first, count, .. } in proved.not_live() {
         let these = cells::counted(*count, "record");
-        facts.push(("not in the log", format!("{these} from record {first} on: nothing is said of them")));
+        facts.push((
+            "not in the log",
+            format!("{these} from record {first} on: nothing is said of them"),
+        ));
     }
     facts.push(("relative to", relative_to(proved)));
     recomputed(&mut facts, proved, audit);
     under(&mut facts, checkpoint, proved.bundle().via_catalog());
-    facts.push(("payloads", payloads(proved)));
+    if proved.bundle().records().len() > 0 {
+        facts.push(("payloads", payloads(proved)));
+    }
     output::facts(out, &facts)?;
-    not_proved(
-        out,
-        &["that what the records say is true", "anything of records outside the range"],
-    )
+    not_proved(out, &["that what the records say is true", "anything of records outside the range"])
 }
 
 fn complete(proved: &VerifiedAnswer) -> String {
@@ -164,8 +165,7 @@ fn recomputed(facts: &mut Facts, proved: &VerifiedAnswer, audit: Option<&Audit>)
 
 fn payloads(proved: &VerifiedAnswer) -> String {
     let hits = proved.hits().len();
-    let is_withheld =
-        |hit: &&ProvedRecord| matches!(hit.disclosure(), Disclosure::WithholdPayload);
+    let is_withheld = |hit: &&ProvedRecord| matches!(hit.disclosure(), Disclosure::WithholdPayload);
     let withheld = proved.hits().filter(is_withheld).count();
     let others = proved.bundle().records().len().saturating_sub(hits);
     let shown = format!("shown of {}, withheld of {withheld}", hits - withheld);

@@ -94,9 +94,8 @@ fn differs<'a>(
     };
     match same && found.count == count {
         true => None,
-        false => Some(format!(
-            "{segment}: expected {expected}, found {told} of {} records",
-            found.count
-        )),
+        false => {
+            Some(format!("{segment}: expected {expected}, found {told} of {} records", found.count))
+        }
     }
 }

@@ -194,7 +194,11 @@ fn says(body: &CatalogBody<'_>) -> String {
 
 /// Under which checkpoint, signed and cosigned by whom, and since when at the latest it
 /// existed.
-pub(super) fn under(facts: &mut Facts, checkpoint: &VerifiedCheckpoint, via: Option<&VerifiedViaCatalog>) {
+pub(super) fn under(
+    facts: &mut Facts,
+    checkpoint: &VerifiedCheckpoint,
+    via: Option<&VerifiedViaCatalog>,
+) {
     let (head, hash) = (checkpoint.head(), checkpoint.algorithm().name());
     facts.push(("checkpoint", format!("size {}, root {} ({hash})", head.size, head.root)));
     let named = |key: &VerifyingKey| format!("{} (key id {})", key.name(), key.id());
