@@ -38,10 +38,10 @@ impl Query {
         &self,
         file: &Path,
         reader: &LogReader,
-        query: query::Query,
+        filters: query::Query,
     ) -> Result<Explain> {
         places::check_result(file)?;
-        let query = self.question(query);
+        let query = self.question(filters.clone());
         let checkpoint = match &self.proving.checkpoint {
             Some(given) => own_checkpoint(reader, given)?,
             None => latest_checkpoint(reader, &self.dir)?,
@@ -60,7 +60,7 @@ impl Query {
         let text = answer.to_text();
         places::write_file(file, &text)?;
         let snapshot = reader.snapshot();
-        let (explain, listed) = self.list_covered(&snapshot, &query, &covers)?;
+        let (explain, listed) = self.list_covered(&snapshot, &filters, &covers)?;
         self.tell_proved(&checkpoint, &covers, (file, text.len()))?;
         self.tell_newer(&snapshot, &covers, listed)?;
         Ok(explain)
@@ -92,6 +92,7 @@ impl Query {
     }
 
     /// Lists the records in the range that match, which is what is proved, and counts them.
+    /// The query has no limit, so that it is seen whether there are more.
     fn list_covered(
         &self,
         snapshot: &Snapshot,

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use bulla::Record;
 use bulla::proof::{Disclosure, NotLive, ProvedRecord, RestsOn, VerifiedAnswer};
 use bulla::query::Query;
+use bulla::{Record, Seq};
 
 use super::audit::Audit;
 use super::told::{Facts, not_proved, under};
@@ -124,19 +124,40 @@ fn relative_to(proved: &VerifiedAnswer) -> String {
     let rests_on = proved.rests_on();
     let indexes = rests_on.iter().filter(|on| matches!(on, RestsOn::Index { .. })).count() as u64;
     let times = rests_on.len() as u64 - indexes;
-    let head = proved.checkpoint().head().size;
-    let signed = format!("which the log signed under the head of {head}");
     let of = |count| cells::counted(count, "segment");
-    match (indexes, times) {
-        (0, 0) => "nothing: every record of the range is in the file".to_owned(),
-        (_, 0) => format!("the index roots of {}, {signed}", of(indexes)),
-        (0, _) => format!("the first and last times of {}, {signed}", of(times)),
+    let what = match (indexes, times) {
+        (0, 0) => return "nothing: every record of the range is in the file".to_owned(),
+        (_, 0) => format!("the index roots of {}", of(indexes)),
+        (0, _) => format!("the first and last times of {}", of(times)),
         _ => format!(
-            "the index roots of {}, and the first and last times of {}, {signed}",
+            "the index roots of {}, and the first and last times of {}",
             of(indexes),
             of(times)
         ),
-    }
+    };
+    let others = match others_are_disclosed(proved) {
+        true => "; every record of the other segments is in the file",
+        false => "",
+    };
+    let head = proved.checkpoint().head().size;
+    format!("{what}, which the log signed under the head of {head}{others}")
+}
+
+/// Whether there are segments in the range of which every record is shown.
+fn others_are_disclosed(proved: &VerifiedAnswer) -> bool {
+    let range = proved.covers();
+    let within = |first: Seq, count: u64| {
+        let end = first.get().saturating_add(count).min(range.end.get());
+        end.saturating_sub(first.get().max(range.start.get()))
+    };
+    let rests_on = proved.rests_on().iter().map(|on| match on {
+        RestsOn::Index { first, count, .. } | RestsOn::Times { first, count, .. } => {
+            within(*first, *count)
+        }
+        _ => 0,
+    });
+    let not_live = proved.not_live().iter().map(|gone| within(gone.first, gone.count));
+    rests_on.chain(not_live).sum::<u64>() < range.end.get().saturating_sub(range.start.get())
 }
 
 /// Whether somebody compared that with the records.
