@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::LogId;
-use crate::hash::HashAlgorithm;
+use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{CatalogState, segments_dir, tree_dir};
 use crate::log::indexes;
 use crate::log::view::{Entry, View};
@@ -37,6 +37,8 @@ pub struct SegmentInfo {
     /// Size of its index file in bytes; `None` if there is none, so that queries read its
     /// records: of an active segment always, as its index is in memory.
     pub index_bytes: Option<u64>,
+    /// Root of its logical index, once it is sealed; `None` if its seal has none.
+    pub index_root: Option<Hash>,
 }
 
 /// Figures of a log.
@@ -128,6 +130,7 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         Some(_) => index_bytes(view, entry.ordinal)?,
         None => None,
     };
+    let index_root = entry.sealed.as_ref().map(|sealed| Hash::from_bytes(sealed.index_root));
     Ok(SegmentInfo {
         ordinal: entry.ordinal,
         first: entry.first,
@@ -138,6 +141,7 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         occurred: times.map(|times| (times[2], times[3])),
         path,
         index_bytes,
+        index_root: index_root.filter(|root| *root != Hash::ZERO),
     })
 }
 

@@ -11,6 +11,7 @@ mod cursor;
 mod matching;
 mod subject;
 mod wire;
+mod words;
 
 use crate::event::{EventId, Outcome};
 use crate::seq::Seq;

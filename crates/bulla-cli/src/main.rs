@@ -9,6 +9,7 @@ mod output;
 mod places;
 mod progress;
 mod records;
+mod trusting;
 mod when;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use bulla::{Signer, UnverifiedCheckpoint};
+use bulla::{Log, Query, Seq, Signer, UnverifiedCheckpoint};
 use clap::Args;
 
 use crate::cosigning::{self, Cosigning};
@@ -18,6 +18,7 @@ Examples:
   bulla checkpoint ./audit --key ./audit.key -o audit.checkpoint
   bulla checkpoint ./audit --key ./audit.key --policy witnesses.policy
   bulla checkpoint ./audit --policy witnesses.policy
+  bulla checkpoint ./audit --key ./audit.key --seal
 
 The checkpoint is kept in the log and printed (or written to FILE). Keep copies where
 whoever can alter the log cannot reach them: they are what an alteration is measured by.
@@ -26,13 +27,20 @@ With --policy, its witnesses are asked to cosign, and their cosignatures are kep
 checkpoint; the exit status is 1 if the policy's quorum is not reached. Without --key this
 is done for the newest published checkpoint, also while a service writes to the log. What is
 printed (or written to FILE) is always the log's newest checkpoint; witnesses of a BLAKE3 log
-cosign the one of its catalog, which proofs carry beside it.")]
+cosign the one of its catalog, which proofs carry beside it.
+
+Answers are proved complete as far as the log was sealed when it was signed. With --seal the
+segment that is being written is sealed first, so that all that was appended so far can be.")]
 pub(crate) struct Checkpoint {
     /// The log; to sign, no other process may be writing to it
     dir: PathBuf,
     /// The private key, as made by `bulla keygen`
     #[arg(long, value_name = "FILE", required_unless_present = "policy")]
     key: Option<PathBuf>,
+    /// Seal the segment that is being written first, so that answers from all records so far
+    /// can be proved complete (`bulla query --prove`)
+    #[arg(long, requires = "key")]
+    seal: bool,
     /// Write the checkpoint here instead of printing it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -98,8 +106,19 @@ impl Checkpoint {
                 self.dir.display()
             );
         }
+        let sealed = if self.seal { seal(&log)? } else { None };
         let signed = log.checkpoint(signer)?;
         log.close()?;
+        match sealed {
+            Some(records) => writeln!(io::stderr(), "bulla: sealed {records}")?,
+            None if self.seal => {
+                writeln!(
+                    io::stderr(),
+                    "bulla: nothing to seal: no event came since the last seal"
+                )?;
+            }
+            None => {}
+        }
         let records = cells::counted(signed.head().size.get(), "record");
         writeln!(io::stderr(), "bulla: signed {records} as {name}")?;
         Ok(signed.into_unverified())
@@ -118,6 +137,26 @@ impl Checkpoint {
             }
         }
     }
+}
+
+/// Seals the segment that is being written, if an event is in it: a checkpoint adds a record
+/// of the log's own, and those alone are no reason. Says what was sealed.
+fn seal(log: &Log) -> Result<Option<String>> {
+    let Some(active) = log.segments()?.pop().filter(|segment| !segment.sealed) else {
+        return Ok(None);
+    };
+    let events = Query::new().oldest_first();
+    let before = active.first.get().checked_sub(1).map(Seq::new);
+    let events = match before.and_then(|before| events.cursor_after(before)) {
+        Some(cursor) => events.after(cursor),
+        None => events,
+    };
+    if log.query(&events)?.next().transpose()?.is_none() {
+        return Ok(None);
+    }
+    log.rotate()?;
+    let count = cells::counted(active.count, "record");
+    Ok(Some(format!("segment {} of {count}, from record {} on", active.ordinal, active.first)))
 }
 
 /// The file that a checkpoint goes to, opened but not yet changed.

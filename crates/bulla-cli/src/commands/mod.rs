@@ -1,6 +1,7 @@
 //! The verbs of the command line, one a file.
 
 mod append;
+mod audit;
 mod bench;
 mod checkpoint;
 mod demo;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     /// Write a directory that a static file server serves as a C2SP log
     ExportTiles(export_tiles::ExportTiles),
+    /// Recompute the indexes of an exported log, as an auditor, and sign what was found
+    Audit(audit::Audit),
     /// List the files that hold the records
     Segments(segments::Segments),
     /// Show sizes and counts of a log
@@ -87,6 +90,7 @@ impl Command {
             Command::VerifyProof(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::ExportTiles(args) => args.run(),
+            Command::Audit(args) => args.run(),
             Command::Segments(args) => args.run(),
             Command::Stats(args) => args.run(),
             Command::History(args) => args.run(),

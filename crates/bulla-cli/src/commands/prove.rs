@@ -183,18 +183,23 @@ impl Prove {
         if let Some(seq) = self.seqs.iter().find(|seq| !reader.size().covers(**seq)) {
             reader.get(*seq)?; // says how many there are
         }
-        match reader.latest_checkpoint()? {
-            Some(checkpoint) => Ok(checkpoint),
-            None => bail!(
-                "no checkpoint was published yet; run `bulla checkpoint {} --key FILE` first",
-                self.dir.display()
-            ),
-        }
+        latest_checkpoint(reader, &self.dir)
+    }
+}
+
+/// The latest published checkpoint; says how to make one if there is none.
+pub(super) fn latest_checkpoint(reader: &LogReader, dir: &Path) -> Result<UnverifiedCheckpoint> {
+    match reader.latest_checkpoint()? {
+        Some(checkpoint) => Ok(checkpoint),
+        None => bail!(
+            "no checkpoint was published yet; run `bulla checkpoint {} --key FILE` first",
+            dir.display()
+        ),
     }
 }
 
 /// Reads a checkpoint that was kept elsewhere, which must be of this log, and within it.
-fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<UnverifiedCheckpoint> {
+pub(super) fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<UnverifiedCheckpoint> {
     let checkpoint = keys::checkpoint(file)?;
     let claim = checkpoint.dangerously_unverified();
     let (origin, own) = (claim.origin(), reader.origin());
@@ -219,7 +224,7 @@ fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<UnverifiedCheckpoin
 }
 
 /// The log's changes of keys, so that whoever trusts its first key believes a later one.
-fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
+pub(super) fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
     let chain = reader.key_chain()?;
     if chain.is_empty() {
         return Ok(None);
@@ -239,7 +244,7 @@ fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
 
 /// Witnesses know no BLAKE3 heads: a proof under one carries the head as the catalog has it,
 /// up to the newest checkpoint of the catalog.
-fn via_catalog(
+pub(super) fn via_catalog(
     reader: &LogReader,
     checkpoint: &UnverifiedCheckpoint,
 ) -> Result<Option<ViaCatalog>> {

@@ -2,6 +2,7 @@
 
 mod account;
 mod groups;
+mod proving;
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use crate::output::{self, Format, Listing, Shown};
 use crate::places;
 use crate::when::{When, length, when};
 use groups::Field;
+use proving::Proving;
 
 /// How many records a table shows unless it is told otherwise.
 const TABLE_LIMIT: u64 = 50;
@@ -35,13 +37,18 @@ Examples:
   bulla query ./audit --tenant acme --histogram 1h
   bulla query ./audit --resource invoice/2026-0017 --seen
   bulla query ./audit --actor alice --outcome denied --explain
+  bulla query ./audit --actor alice --since 7d --prove alice.bulla-answer
 
 Different filters must all hold; of one filter given several times any may. Times are
 RFC 3339, a date (UTC) or so long ago (30s, 15m, 24h, 7d, 2w); since is included, until
 is not. The log's own records are left out unless --system is given.
 
 Searches and counts are answered from indexes, except that --count-by source, ip, user-agent
-and role read every record that matches.")]
+and role read every record that matches.
+
+--prove writes a file from which a stranger sees that nothing was left out (`bulla verify-proof`).
+It covers the segments that were sealed when the checkpoint was signed, and only what it covers is
+shown: `bulla checkpoint --seal` first. The limit is part of the question; a table has one of 50.")]
 pub(crate) struct Query {
     /// The log
     dir: PathBuf,
@@ -61,9 +68,8 @@ pub(crate) struct Query {
     /// Tell on standard error what was searched to find the answer
     #[arg(long)]
     explain: bool,
-    /// Write a proof that nothing was left out: comes with completeness proofs
-    #[arg(long, value_name = "FILE")]
-    prove: Option<PathBuf>,
+    #[command(flatten)]
+    proving: Proving,
     #[command(flatten)]
     shown: Shown,
 }
@@ -209,18 +215,15 @@ fn by_actor(query: query::Query, actor: &str) -> query::Query {
 
 impl Query {
     pub(crate) fn run(self) -> Result<Verdict> {
-        if self.prove.is_some() {
-            bail!(
-                "--prove comes with completeness proofs, in a later release; `bulla prove` proves \
-                 single records today"
-            );
-        }
         let mut query = self.filters.query()?;
         if self.oldest_first {
             query = query.oldest_first();
         }
-        let snapshot = places::reader(&self.dir)?.snapshot();
-        let explain = self.answer(&snapshot, &query)?;
+        let reader = places::reader(&self.dir)?;
+        let explain = match &self.proving.prove {
+            Some(file) => Some(self.prove(file, &reader, query)?),
+            None => self.answer(&reader.snapshot(), &query)?,
+        };
         if let Some(explain) = explain.filter(|_| self.explain) {
             writeln!(io::stderr(), "bulla: {}", account::told(&explain))?;
         }

@@ -1,5 +1,7 @@
 //! `bulla verify-proof`: check a proof file, offline.
 
+mod answer;
+mod audit;
 mod told;
 mod verdict;
 mod wrong_kind;
@@ -11,15 +13,18 @@ use anyhow::{Result, bail};
 use bulla::Trust;
 use bulla::checkpoint::{CheckpointError, VerifyNoteError};
 use bulla::proof::{
-    BUNDLE_LEN_MAX, Bundle, CatalogProof, ConsistencyProof, TlogProof, VerifiedBundle,
-    VerifiedCatalogProof, VerifiedConsistency, VerifiedRecord, VerifyRecordError,
+    ANSWER_LEN_MAX, Answer, BUNDLE_LEN_MAX, Bundle, CatalogProof, ConsistencyProof, TlogProof,
+    VerifiedAnswer, VerifiedBundle, VerifiedCatalogProof, VerifiedConsistency, VerifiedRecord,
+    VerifyRecordError,
 };
 use bulla::trust::TrustError;
 use clap::Args;
 
+use self::audit::Audit;
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Format, Shown};
-use crate::{keys, places};
+use crate::places;
+use crate::trusting::Trusted;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -28,30 +33,39 @@ Example:
 
   bulla verify-proof login.tlog-proof --policy trusted.policy
   bulla verify-proof since.bulla-consistency --pubkey audit.key.pub --keys audit.keys
+  bulla verify-proof alice.bulla-answer --pubkey audit.key.pub
+  bulla verify-proof alice.bulla-answer --pubkey audit.key.pub \\
+    --audit audit.index-audit --auditor auditor.key.pub
 
-Takes every file that `bulla prove` writes. Needs no log and no network. Get the
+Takes every file that `bulla prove` and `bulla query --prove` write. Needs no log and no network. Get the
 verifying key from somebody you trust, not from whoever gave you the proof.
 
 Any key that the log once had will do: proofs of records carry its changes of keys. Other
 proofs do not: give them with --keys, as `bulla key chain DIR` writes them. That file needs
-no trust, it counts as far as a key that you trust signed it.")]
+no trust, it counts as far as a key that you trust signed it.
+
+Of an answer, the records that match are listed; the question and the verdict are told with
+them, or on standard error if --output is not table. The question is what the file says: it must
+be the one that you asked.")]
 pub(crate) struct VerifyProof {
     /// The proof file
     file: PathBuf,
-    /// The log's verifying key (NAME+ID+BASE64), or a file with it; may be repeated, also for
-    /// witnesses
-    #[arg(long, value_name = "VKEY|FILE", required_unless_present = "policy")]
-    pubkey: Vec<String>,
-    /// Believe only what this policy's quorum of witnesses cosigned; without --pubkey, the
-    /// policy's logs are those that are believed
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// The log's changes of keys, as `bulla key chain` writes them
-    #[arg(long, value_name = "FILE")]
-    keys: Option<PathBuf>,
+    #[command(flatten)]
+    trusted: Trusted,
+    /// Of an answer: an audit of the log's indexes, as `bulla audit` writes it, which must
+    /// cover all that the answer rests on
+    #[arg(long, value_name = "FILE", requires = "auditor")]
+    audit: Option<PathBuf>,
+    /// The auditor's verifying key, or a file with it
+    #[arg(long, value_name = "VKEY|FILE", requires = "audit")]
+    auditor: Vec<String>,
     #[command(flatten)]
     shown: Shown,
 }
+
+/// No proof is longer.
+const FILE_LEN_MAX: usize =
+    if ANSWER_LEN_MAX > BUNDLE_LEN_MAX { ANSWER_LEN_MAX } else { BUNDLE_LEN_MAX };
 
 /// What a file was found to prove.
 enum Proved {
@@ -59,14 +73,28 @@ enum Proved {
     Bundle { proved: Box<VerifiedBundle>, note: Option<String> },
     Consistency(Box<VerifiedConsistency>),
     Catalog(Box<VerifiedCatalogProof>),
+    Answer(Box<VerifiedAnswer>),
 }
 
 impl VerifyProof {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let trust = self.trust()?;
-        let bytes = places::read_small(&self.file, BUNDLE_LEN_MAX as u64)?;
+        let trust = self.trusted.trust()?;
+        let audit =
+            self.audit.as_deref().map(|file| Audit::read(file, &self.auditor)).transpose()?;
+        let bytes = places::read_small(&self.file, FILE_LEN_MAX as u64)?;
         let proved = check(&bytes, &trust)
             .map_err(|reason| NotProved(format!("{}: {reason}", self.file.display())))?;
+        if let Proved::Answer(proved) = &proved {
+            answer::tell(proved, audit.as_ref(), self.shown.output)?;
+            return Ok(Verdict::Fine);
+        }
+        if audit.is_some() {
+            bail!(
+                "--audit goes with the answer to a query; nothing else rests on an index, and {} \
+                 is no answer",
+                self.file.display()
+            );
+        }
         let mut out = output::stdout();
         match self.shown.output {
             Format::Table => told::tell(&mut out, &proved)?,
@@ -75,26 +103,6 @@ impl VerifyProof {
         }
         out.flush()?;
         Ok(Verdict::Fine)
-    }
-
-    fn trust(&self) -> Result<Trust> {
-        let trust = self.pinned()?;
-        let Some(file) = &self.keys else { return Ok(trust) };
-        let learned = trust.with_key_chain(&keys::key_chain(file)?);
-        Ok(learned.map_err(|error| NotProved(format!("{}: {error}", file.display())))?)
-    }
-
-    fn pinned(&self) -> Result<Trust> {
-        let keys = keys::verifying_keys(&self.pubkey)?;
-        let Some(file) = &self.policy else { return Ok(Trust::in_keys(keys)) };
-        let policy = keys::policy(file)?;
-        if !keys.is_empty() {
-            return Ok(Trust::in_keys(keys).with_witnesses(policy));
-        }
-        if policy.logs().is_empty() {
-            bail!("{}: this policy names no log; give the log's key with --pubkey", file.display());
-        }
-        Ok(Trust::in_policy(policy))
     }
 }
 
@@ -108,6 +116,12 @@ fn check(bytes: &[u8], trust: &Trust) -> Result<Proved, String> {
         let has_chain = has_chain || bundle.extra.key_chain.is_some();
         let proved = bundle.verify(trust).map_err(|error| with_hint(&error, has_chain))?;
         return Ok(Proved::Bundle { proved: Box::new(proved), note: bundle.note });
+    }
+    if is(Answer::FIRST_LINE) {
+        let answer = Answer::parse(bytes).map_err(text)?;
+        let has_chain = has_chain || answer.bundle.extra.key_chain.is_some();
+        let proved = answer.verify(trust).map_err(|error| with_hint(&error, has_chain))?;
+        return Ok(Proved::Answer(Box::new(proved)));
     }
     if is(ConsistencyProof::FIRST_LINE) {
         let proof = ConsistencyProof::parse(bytes).map_err(text)?;

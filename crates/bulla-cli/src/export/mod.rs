@@ -6,7 +6,8 @@
 //! OUT/tile/0/x001/x234/067    hashes, OUT/tile/0/273.p/112 the partial ones
 //! OUT/tile/entries/…          entries: head ‖ envelope ‖ payload digest
 //! OUT/checkpoints/SIZE        every published checkpoint, with its cosignatures
-//! OUT/checkpoint              the newest one; replaced last, in one step
+//! OUT/checkpoint              the newest one; replaced in one step, after what it covers
+//! OUT/segments                which records each sealed segment has, for an auditor
 //! ```
 //!
 //! What a checkpoint covers is on disk before the checkpoint is. So whatever happens in
@@ -14,6 +15,7 @@
 
 mod error;
 mod place;
+mod segments;
 mod source;
 
 use std::collections::BTreeSet;
@@ -29,6 +31,7 @@ use bulla::{Error, HashAlgorithm, TileReader, TreeSize, Trust};
 
 pub use error::ExportError;
 use place::Place;
+pub use segments::{ListedSegment, SegmentList};
 pub use source::{CatalogLog, MainLog, Source};
 
 /// How an export is made.
@@ -102,6 +105,11 @@ pub fn export(
     let checkpoints = run.keep(&mut place, &sizes)?;
     run.step()?;
     place.replace("checkpoint", checkpoint.to_text().as_bytes())?;
+    if let Some(list) = source.segments(newest)? {
+        run.step()?;
+        // Behind the checkpoint: it speaks of no record that is not served.
+        place.replace(SegmentList::NAME, list.to_text().as_bytes())?;
+    }
     let removed = run.prune(&mut place, since())?;
     Ok(Summary {
         head: checkpoint.dangerously_unverified().head(),

@@ -6,6 +6,8 @@ use bulla::checkpoint::UnverifiedCheckpoint;
 use bulla::proof::CATALOG_ORIGIN_SUFFIX;
 use bulla::{Error, Log, LogReader, TileReader, TreeSize};
 
+use super::{ListedSegment, SegmentList};
+
 /// A tree with entries and published checkpoints.
 pub trait Source {
     /// The directory of the log, which is never served.
@@ -31,6 +33,12 @@ pub trait Source {
     /// # Errors
     /// It has fewer records; damage; I/O.
     fn tiles(&self, size: TreeSize) -> Result<TileReader, Error>;
+
+    /// The sealed segments that end at this size or before; `None`: no index is of them.
+    ///
+    /// # Errors
+    /// I/O.
+    fn segments(&self, size: TreeSize) -> Result<Option<SegmentList>, Error>;
 }
 
 /// The records of a log.
@@ -71,6 +79,20 @@ impl Source for MainLog {
         // The checkpoint may be newer than what was read when the log was opened.
         self.reader.refresh()?;
         self.reader.snapshot_with_tree()?.tiles(size)
+    }
+
+    fn segments(&self, size: TreeSize) -> Result<Option<SegmentList>, Error> {
+        let mut segments = Vec::new();
+        for segment in self.reader.segments()? {
+            let Some(index_root) = segment.index_root else { continue };
+            let (first, count) = (segment.first.next_seq(), segment.count);
+            let listed = ListedSegment { first, count, index_root };
+            if count > 0 && listed.end() <= size {
+                segments.push(listed);
+            }
+        }
+        let log_id = self.reader.stats()?.log_id.to_string();
+        Ok(Some(SegmentList { origin: self.reader.origin().to_owned(), log_id, segments }))
     }
 }
 
@@ -115,6 +137,10 @@ impl Source for CatalogLog {
 
     fn tiles(&self, size: TreeSize) -> Result<TileReader, Error> {
         self.reader.catalog_tiles(size)
+    }
+
+    fn segments(&self, _size: TreeSize) -> Result<Option<SegmentList>, Error> {
+        Ok(None)
     }
 }
 

@@ -14,7 +14,7 @@ use bulla::{Hash, Timestamp};
 use super::Proved;
 use crate::{cells, output, records};
 
-type Facts = Vec<(&'static str, String)>;
+pub(super) type Facts = Vec<(&'static str, String)>;
 
 /// Says in plain words what was proved, and what was not.
 pub(super) fn tell(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
@@ -23,6 +23,7 @@ pub(super) fn tell(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
         Proved::Bundle { proved, note } => bundle(out, proved, note.as_deref()),
         Proved::Consistency(proved) => consistency(out, proved),
         Proved::Catalog(proved) => catalog(out, proved),
+        Proved::Answer(_) => Ok(()), // told with its rows
     }
 }
 
@@ -193,7 +194,11 @@ fn says(body: &CatalogBody<'_>) -> String {
 
 /// Under which checkpoint, signed and cosigned by whom, and since when at the latest it
 /// existed.
-fn under(facts: &mut Facts, checkpoint: &VerifiedCheckpoint, via: Option<&VerifiedViaCatalog>) {
+pub(super) fn under(
+    facts: &mut Facts,
+    checkpoint: &VerifiedCheckpoint,
+    via: Option<&VerifiedViaCatalog>,
+) {
     let (head, hash) = (checkpoint.head(), checkpoint.algorithm().name());
     facts.push(("checkpoint", format!("size {}, root {} ({hash})", head.size, head.root)));
     let named = |key: &VerifyingKey| format!("{} (key id {})", key.name(), key.id());
@@ -270,7 +275,7 @@ fn payload(disclosure: Disclosure) -> &'static str {
     }
 }
 
-fn not_proved(out: &mut impl Write, what: &[&str]) -> io::Result<()> {
+pub(super) fn not_proved(out: &mut impl Write, what: &[&str]) -> io::Result<()> {
     writeln!(out)?;
     writeln!(out, "NOT PROVED: {}; nor any time that only the log claims.", what.join("; "))
 }

@@ -1,0 +1,199 @@
+//! An answer with a file that proves to a stranger that nothing was left out.
+
+use std::io::{self, Write as _};
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use bulla::checkpoint::UnverifiedCheckpoint;
+use bulla::log::Explain;
+use bulla::proof::Disclosure;
+use bulla::query::{self, Order};
+use bulla::{LogReader, Seq, Snapshot};
+use clap::Args;
+
+use super::Query;
+use crate::commands::prove::{key_chain, latest_checkpoint, own_checkpoint, via_catalog};
+use crate::output::{self, Format, Listing};
+use crate::{cells, places};
+
+/// What is proved of the answer.
+#[derive(Args)]
+pub(super) struct Proving {
+    /// Write a file that proves to a stranger that the answer leaves nothing out, and show
+    /// what it proves: `bulla verify-proof` checks it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "count_by", "histogram", "seen"])]
+    pub(super) prove: Option<PathBuf>,
+    /// Prove without showing payloads
+    #[arg(long, requires = "prove")]
+    withhold_payload: bool,
+    /// Prove it against this checkpoint [default: the latest published one]
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    checkpoint: Option<PathBuf>,
+}
+
+impl Query {
+    /// Writes the proof of the answer, and shows what it covers.
+    pub(super) fn prove(
+        &self,
+        file: &Path,
+        reader: &LogReader,
+        filters: query::Query,
+    ) -> Result<Explain> {
+        places::check_result(file)?;
+        let query = self.question(filters.clone());
+        let checkpoint = match &self.proving.checkpoint {
+            Some(given) => own_checkpoint(reader, given)?,
+            None => latest_checkpoint(reader, &self.dir)?,
+        };
+        let disclosure = match self.proving.withhold_payload {
+            true => Disclosure::WithholdPayload,
+            false => Disclosure::Whole,
+        };
+        let mut answer = reader.prove_query(&query, &checkpoint, disclosure)?;
+        let covers = answer.evidence.covers.clone();
+        if covers.is_empty() {
+            bail!(self.nothing_covered(&checkpoint));
+        }
+        answer.bundle.extra.key_chain = key_chain(reader)?;
+        answer.bundle.extra.via_catalog = via_catalog(reader, &checkpoint)?;
+        let text = answer.to_text();
+        places::write_file(file, &text)?;
+        let snapshot = reader.snapshot();
+        let (explain, listed) = self.list_covered(&snapshot, &filters, &covers)?;
+        self.tell_proved(&checkpoint, &covers, (file, text.len()))?;
+        self.tell_newer(&snapshot, &covers, listed)?;
+        Ok(explain)
+    }
+
+    /// The question that is proved: what is shown, with its limit.
+    fn question(&self, mut query: query::Query) -> query::Query {
+        if let Some(limit) = self.limit() {
+            query = query.limit(limit);
+        }
+        match self.after {
+            Some(cursor) => query.after(cursor),
+            None => query,
+        }
+    }
+
+    fn nothing_covered(&self, checkpoint: &UnverifiedCheckpoint) -> String {
+        if self.limit() == Some(0) {
+            return "--limit 0 asks for no record, so there is nothing to prove".to_owned();
+        }
+        let size = checkpoint.dangerously_unverified().head().size.get();
+        format!(
+            "nothing can be proved complete under the checkpoint of {}: a proof covers segments \
+             that were sealed when it was signed, and none of the records asked for is in one; \
+             seal and sign first (`bulla checkpoint {} --key FILE --seal`)",
+            cells::counted(size, "record"),
+            self.dir.display()
+        )
+    }
+
+    /// Lists the records in the range that match, which is what is proved, and counts them.
+    /// The query has no limit, so that it is seen whether there are more.
+    fn list_covered(
+        &self,
+        snapshot: &Snapshot,
+        query: &query::Query,
+        covers: &Range<u64>,
+    ) -> Result<(Explain, usize)> {
+        let mut matches = snapshot.query(&from(query, self.order(), covers))?;
+        let limit = self.limit().and_then(|limit| usize::try_from(limit).ok());
+        let mut out = output::stdout();
+        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listed = 0;
+        while limit.is_none_or(|limit| listed < limit) {
+            let Some(record) = matches.next().transpose()? else { break };
+            if !covers.contains(&record.seq.get()) {
+                break;
+            }
+            listing.row(&record)?;
+            listed += 1;
+        }
+        listing.finish()?;
+        let explain = matches.explain();
+        if limit.is_some_and(|limit| listed >= limit) {
+            self.tell_rest(&mut matches, listed)?;
+        } else if listed == 0 && self.shown.output == Format::Table {
+            writeln!(io::stderr(), "bulla: no record matches in the range that is proved")?;
+        }
+        Ok((explain, listed))
+    }
+
+    fn tell_proved(
+        &self,
+        checkpoint: &UnverifiedCheckpoint,
+        covers: &Range<u64>,
+        (file, len): (&Path, usize),
+    ) -> Result<()> {
+        let size = checkpoint.dangerously_unverified().head().size.get();
+        let limit = match (self.limit, self.limit()) {
+            (None, Some(limit)) => {
+                format!("; the question has the limit of {limit} that a table has")
+            }
+            _ => String::new(),
+        };
+        writeln!(
+            io::stderr(),
+            "bulla: proved complete from record {} up to, not including, record {} under the \
+             checkpoint of {}, in {} ({len} bytes){limit}",
+            covers.start,
+            covers.end,
+            cells::counted(size, "record"),
+            file.display()
+        )?;
+        Ok(())
+    }
+
+    /// Tells how many records came after those that are covered, if the range ends for want
+    /// of a seal; the log's own count only where they are asked for.
+    fn tell_newer(&self, snapshot: &Snapshot, covers: &Range<u64>, listed: usize) -> Result<()> {
+        let ended_otherwise = match self.order() {
+            Order::NewestFirst => self.after.is_some(),
+            Order::OldestFirst => self.limit().is_some_and(|limit| listed as u64 >= limit),
+        };
+        if ended_otherwise {
+            return Ok(());
+        }
+        let all = query::Query::new().system(self.filters.system).oldest_first();
+        let behind = covers.end..u64::MAX;
+        let mut newer = 0;
+        snapshot.query(&from(&all, Order::OldestFirst, &behind))?.visit(|_| {
+            newer += 1;
+            ControlFlow::Continue(())
+        })?;
+        let these = match newer {
+            0 => return Ok(()),
+            1 => "1 newer record is".to_owned(),
+            _ => format!("{} newer records are", cells::count(newer)),
+        };
+        writeln!(
+            io::stderr(),
+            "bulla: {these} not covered: seal and sign first (`bulla checkpoint {} --key FILE \
+             --seal`)",
+            self.dir.display()
+        )?;
+        Ok(())
+    }
+
+    fn order(&self) -> Order {
+        match self.oldest_first {
+            true => Order::OldestFirst,
+            false => Order::NewestFirst,
+        }
+    }
+}
+
+/// The same question, beginning at the end of the range that its order begins with.
+fn from(query: &query::Query, order: Order, range: &Range<u64>) -> query::Query {
+    let before = match order {
+        Order::NewestFirst => Some(range.end),
+        Order::OldestFirst => range.start.checked_sub(1),
+    };
+    match before.and_then(|before| query.cursor_after(Seq::new(before))) {
+        Some(cursor) => query.clone().after(cursor),
+        None => query.clone(),
+    }
+}

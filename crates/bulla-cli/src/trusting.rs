@@ -1,0 +1,49 @@
+//! Whom a verifier believes, as it is given on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use bulla::Trust;
+use clap::Args;
+
+use crate::failure::NotProved;
+use crate::keys;
+
+/// The options that say whom to believe.
+#[derive(Args)]
+pub(crate) struct Trusted {
+    /// The log's verifying key (NAME+ID+BASE64), or a file with it; may be repeated, also for
+    /// witnesses
+    #[arg(long, value_name = "VKEY|FILE", required_unless_present = "policy")]
+    pubkey: Vec<String>,
+    /// Believe only what this policy's quorum of witnesses cosigned; without --pubkey, the
+    /// policy's logs are those that are believed
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The log's changes of keys, as `bulla key chain` writes them
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+}
+
+impl Trusted {
+    /// What was given, with the key chain learnt.
+    pub(crate) fn trust(&self) -> Result<Trust> {
+        let trust = self.pinned()?;
+        let Some(file) = &self.keys else { return Ok(trust) };
+        let learned = trust.with_key_chain(&keys::key_chain(file)?);
+        Ok(learned.map_err(|error| NotProved(format!("{}: {error}", file.display())))?)
+    }
+
+    fn pinned(&self) -> Result<Trust> {
+        let keys = keys::verifying_keys(&self.pubkey)?;
+        let Some(file) = &self.policy else { return Ok(Trust::in_keys(keys)) };
+        let policy = keys::policy(file)?;
+        if !keys.is_empty() {
+            return Ok(Trust::in_keys(keys).with_witnesses(policy));
+        }
+        if policy.logs().is_empty() {
+            bail!("{}: this policy names no log; give the log's key with --pubkey", file.display());
+        }
+        Ok(Trust::in_policy(policy))
+    }
+}
