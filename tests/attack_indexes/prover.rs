@@ -21,11 +21,11 @@ use bulla::{
 
 use crate::support::{ORIGIN, START};
 
-pub struct Made {
+pub(crate) struct Made {
     dir: tempfile::TempDir,
-    pub log: Log,
+    pub(crate) log: Log,
     signer: Signer,
-    pub checkpoint: UnverifiedCheckpoint,
+    pub(crate) checkpoint: UnverifiedCheckpoint,
     records: Vec<Record>,
 }
 
@@ -47,17 +47,21 @@ fn event(n: u64) -> Event {
     if n % 2 == 0 { event.tenant("t") } else { event }
 }
 
-impl Made {
-    /// One sealed segment with so many events.
-    pub fn new(events: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+pub(crate) fn signer(dir: &std::path::Path) -> Signer {
         let kind = SignatureKind::for_heads_of(HashAlgorithm::Sha256);
         let key = SigningKey::new(ORIGIN, kind, &[5; 32]).unwrap();
-        let path = dir.path().join("key");
+        let path = dir.join("key");
         std::fs::write(&path, &**key.to_secret_text()).unwrap();
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let signer = Signer::load(&path).unwrap();
+        Signer::load(&path).unwrap()
+}
+
+impl Made {
+    /// One sealed segment with so many events.
+    pub(crate) fn new(events: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = signer(dir.path());
         let clock = crate::clock();
         let log = Log::options()
             .origin(ORIGIN)
@@ -79,11 +83,11 @@ impl Made {
         Made { dir, log, signer, checkpoint, records }
     }
 
-    pub fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust::in_keys([self.signer.verifying_key().clone()])
     }
 
-    pub fn prove(&self, query: &Query) -> Answer {
+    pub(crate) fn prove(&self, query: &Query) -> Answer {
         self.log.prove_query(query, &self.checkpoint, Disclosure::WithholdPayload).unwrap()
     }
 
