@@ -497,6 +497,107 @@ fn a_cursor_beyond_the_end_skips_nothing_silently() {
     assert!(found.is_some(), "8 records were appended since, and none was given");
 }
 
+#[test]
+fn cursors_at_the_extremes_end() {
+    let made = prover::Made::new(60);
+    let snapshot = made.log.snapshot();
+    for base in [Query::new(), Query::new().actor("user-1"), Query::new().system(true)] {
+        for oldest in [false, true] {
+            let base = if oldest { base.clone().oldest_first() } else { base.clone() };
+            for last in [0, 1, 59, 60, 61, 62, 63, 64, 1 << 32, u64::MAX - 1, u64::MAX] {
+                let Some(cursor) = base.cursor_after(Seq::new(last)) else { continue };
+                let query = base.clone().after(cursor);
+                let mut expected = model(&snapshot, &base, !oldest);
+                expected.retain(|seq| if oldest { *seq > last } else { *seq < last });
+                assert_eq!(asked(&snapshot, &query), expected, "{last} {query:?}");
+                for limit in [None, Some(0), Some(1), Some(1000)] {
+                    let query = limit.map_or(query.clone(), |limit| query.clone().limit(limit));
+                    let answer = made.log.prove_query(&query, &made.checkpoint, Disclosure::Whole);
+                    let answer = answer.unwrap_or_else(|e| panic!("{last} {query:?}: {e}"));
+                    let verified = answer.verify(&made.trust()).unwrap();
+                    let covers = verified.covers();
+                    let mut expected = expected.clone();
+                    expected.retain(|seq| covers.contains(&Seq::new(*seq)));
+                    let hits: Vec<u64> = verified.hits().map(|h| h.record().seq.get()).collect();
+                    assert_eq!(hits, expected);
+                }
+                let _ = made.log.subscribe(&query).map(|mut s| s.next_within(Duration::ZERO));
+            }
+        }
+    }
+}
+
+#[test]
+fn waiting_for_a_while_ends_with_a_clock_that_stands_still() {
+    let (send, receive) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::options().clock(clock() as _).create(dir.path().join("log")).unwrap();
+        let mut subscription = log.subscribe(&Query::new()).unwrap();
+        send.send(subscription.next_within(Duration::from_millis(10)).unwrap().is_none()).unwrap();
+    });
+    assert!(receive.recv_timeout(Duration::from_secs(5)).expect("it ends"));
+}
+
+#[test]
+fn waiting_for_ever_is_woken() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::create(dir.path().join("log")).unwrap();
+    let mut subscription = log.subscribe(&Query::new()).unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(move || subscription.next_within(Duration::MAX).unwrap());
+        log.append(&by("a", 0)).unwrap();
+        assert!(waiter.join().unwrap().is_some());
+    });
+}
+
+/// Searches with subscriptions that poll, while the log is closed and opened again.
+#[test]
+fn close_and_reopen_lose_no_record_of_a_resumed_subscription() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let options = || Log::options().durability(Durability::Os).segment_bytes(128 << 10);
+    drop(options().create(&path).unwrap());
+    let (mut cursor, mut seen) = (None::<bulla::Cursor>, Vec::new());
+    for round in 0..30 {
+        let log = options().open(&path).unwrap();
+        let query = match cursor {
+            Some(cursor) => Query::new().actor("a").oldest_first().after(cursor),
+            None => Query::new().actor("a").oldest_first(),
+        };
+        let mut subscription = log.subscribe(&query).unwrap();
+        if round % 7 == 3 {
+            // taken up later, from the same place
+            cursor = Some(subscription.cursor().to_string().parse().unwrap());
+            log.append(&by("a", round)).unwrap();
+            log.rotate().unwrap();
+            log.close().unwrap();
+            continue;
+        }
+        thread::scope(|scope| {
+            let writer = log.clone();
+            scope.spawn(move || {
+                for n in 0..200 {
+                    writer.append(&by(if n % 3 == 0 { "a" } else { "b" }, n)).unwrap();
+                    if n % 90 == 0 {
+                        writer.rotate().unwrap();
+                    }
+                }
+                writer.close().unwrap();
+            });
+            // Sometimes stops in the middle.
+            let take = if round % 2 == 0 { 20 } else { usize::MAX };
+            seen.extend(subscription.by_ref().take(take).map(|r| r.unwrap().seq.get()));
+        });
+        cursor = Some(subscription.cursor().to_string().parse().unwrap());
+    }
+    let log = options().open(&path).unwrap();
+    let query = Query::new().actor("a").oldest_first();
+    let rest = log.query(&query.clone().after(cursor.unwrap())).unwrap();
+    seen.extend(rest.map(|r| r.unwrap().seq.get()));
+    assert_eq!(seen, model(&log.snapshot(), &query, false));
+}
+
 /// Whoever verifies an answer pays records times alternatives.
 #[test]
 fn a_query_of_a_mebibyte_is_verified_in_time() {
