@@ -15,12 +15,11 @@ use std::time::{Duration, Instant};
 
 use bulla::disk::Disk;
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
-use bulla::event::RecordKind;
 use bulla::query::Subject;
 use bulla::time::ManualClock;
 use bulla::{
-    Actor, Disclosure, Durability, Error, Event, EventId, Housekeeping, Log, Outcome,
-    Query, Record, Resource, Seq, Timestamp, TreeHead, Trust, VerifyOptions, verify,
+    Actor, Disclosure, Durability, Error, Event, EventId, Housekeeping, Log, Outcome, Query,
+    Record, Resource, Seq, Timestamp, TreeHead, Trust, VerifyOptions, verify,
 };
 use futures_core::Stream as _;
 use support::{Shape, clock, dir};
@@ -203,7 +202,9 @@ fn a_visitor_may_do_anything_with_the_log() {
             for n in 0..300 {
                 log.append(&by("a", n)).unwrap();
             }
-            for query in [Query::new(), Query::new().actor("a"), Query::new().actor("a").oldest_first()] {
+            for query in
+                [Query::new(), Query::new().actor("a"), Query::new().actor("a").oldest_first()]
+            {
                 for _ in 0..30 {
                     let mut count = 0_u64;
                     let snapshot = log.snapshot();
@@ -212,7 +213,7 @@ fn a_visitor_may_do_anything_with_the_log() {
                         .unwrap()
                         .visit(|_| {
                             count += 1;
-                            if count % 100 == 0 {
+                            if count.is_multiple_of(100) {
                                 log.append(&by("a", count)).unwrap();
                                 log.rotate().unwrap();
                                 log.snapshot().count(&Query::new().actor("a")).unwrap();
@@ -286,7 +287,8 @@ fn extreme_world() -> (tempfile::TempDir, Log, Arc<ManualClock>) {
         .clock(Arc::clone(&clock) as _)
         .create(dir.path().join("log"))
         .unwrap();
-    let actions = ["user", "user.", "user.*", "user.a", "user.a*", "user/", "u", "*", "usér", "a b"];
+    let actions =
+        ["user", "user.", "user.*", "user.a", "user.a*", "user/", "u", "*", "usér", "a b"];
     let times = [-9_000_000_000_000_000_000, -1, 0, 1, support::START, 9_000_000_000_000_000_000];
     for round in 0..6_i64 {
         for n in 0..60_u64 {
@@ -359,7 +361,8 @@ fn odd_queries() -> Vec<Query> {
         q().occurred_since(t(start - 5_000_000_000)).system(true),
         q().occurred_until(t(0)).system(true),
     ];
-    for glob in ["user", "user.", "user.*", "user*", "*", "u", "u*", "usér*", "us\u{e9}", "bulla.*"] {
+    for glob in ["user", "user.", "user.*", "user*", "*", "u", "u*", "usér*", "us\u{e9}", "bulla.*"]
+    {
         queries.push(q().action(glob).unwrap());
         queries.push(q().action(glob).unwrap().system(true));
         queries.push(q().action(glob).unwrap().action("user.").unwrap().resource_type("file"));
@@ -378,9 +381,11 @@ fn odd_queries() -> Vec<Query> {
 fn compare(log: &Log, what: &str) {
     let snapshot = log.snapshot();
     for query in odd_queries() {
-        let is_zero = query == Query::new().limit(0) || query == Query::new().limit(0).oldest_first();
+        let is_zero =
+            query == Query::new().limit(0) || query == Query::new().limit(0).oldest_first();
         for oldest in [false, true] {
-            let query = if oldest { query.clone().oldest_first() } else { query.clone().newest_first() };
+            let query =
+                if oldest { query.clone().oldest_first() } else { query.clone().newest_first() };
             let expected = model(&snapshot, &query, !oldest);
             if is_zero {
                 assert!(asked(&snapshot, &query).is_empty());
@@ -600,6 +605,7 @@ fn close_and_reopen_lose_no_record_of_a_resumed_subscription() {
 
 /// Whoever verifies an answer pays records times alternatives.
 #[test]
+#[ignore = "a measurement"]
 fn a_query_of_a_mebibyte_is_verified_in_time() {
     let made = prover::Made::new(4000);
     let mut query = Query::new();
@@ -608,10 +614,15 @@ fn a_query_of_a_mebibyte_is_verified_in_time() {
     }
     eprintln!("{} bytes of query", query.to_bytes().len());
     let snapshot = made.log.snapshot();
-    let answer = made.log.prove_query(&query, &made.checkpoint, Disclosure::WithholdPayload).unwrap();
+    let answer =
+        made.log.prove_query(&query, &made.checkpoint, Disclosure::WithholdPayload).unwrap();
     let began = Instant::now();
     answer.verify(&made.trust()).unwrap();
-    eprintln!("request ids (absent): {} records: {:?}", answer.bundle.records.len(), began.elapsed());
+    eprintln!(
+        "request ids (absent): {} records: {:?}",
+        answer.bundle.records.len(),
+        began.elapsed()
+    );
     let mut query = Query::new().tenant("t");
     for n in 0..100_000_u32 {
         query = query.tenant(format!("{n:x}"));
@@ -625,7 +636,11 @@ fn a_query_of_a_mebibyte_is_verified_in_time() {
     eprintln!("100,000 tenants, {} records: {took:?} {verdict:?}", answer.bundle.records.len());
     let began = Instant::now();
     eprintln!("scan: {} in {:?}", model(&snapshot, &query, true).len(), began.elapsed());
-    assert!(took < Duration::from_millis(500), "{took:?} for {} records", answer.bundle.records.len());
+    assert!(
+        took < Duration::from_millis(500),
+        "{took:?} for {} records",
+        answer.bundle.records.len()
+    );
 }
 
 #[test]
@@ -717,7 +732,7 @@ fn everything_at_once() {
         let log = options().open(&path).unwrap();
         let (stop, acked) = (AtomicBool::new(false), AtomicU64::new(0));
         let from = log.size().get();
-        let end = Instant::now() + Duration::from_secs(12);
+        let end = Instant::now() + Duration::from_secs(4);
         let stopped = || stop.load(Ordering::Relaxed);
         let reader = options().open_read_only(&path).unwrap();
         thread::scope(|scope| {
@@ -799,6 +814,3 @@ fn everything_at_once() {
         assert!(report.is_clean(), "{:#?}", report.findings);
     }
 }
-
-#[allow(dead_code)]
-fn unused(_: RecordKind, _: Trust) {}

@@ -11,8 +11,7 @@ use bulla::merkle::{BatchPlan, Frontier};
 use bulla::proof::{Answer, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
 use bulla::query::Subject;
 use bulla::terms::{
-    Axis, CHUNK, Field, TermLeaf, TimeEntry, anchors, clauses, position_chunk_leaf,
-    time_chunk_leaf,
+    Axis, CHUNK, Field, TermLeaf, TimeEntry, anchors, clauses, position_chunk_leaf, time_chunk_leaf,
 };
 use bulla::{
     Actor, Disclosure, Event, Hash, HashAlgorithm, Housekeeping, Log, Outcome, Query, Record,
@@ -35,26 +34,29 @@ fn event(n: u64) -> Event {
         0 => Resource::kind_only("report"),
         _ => Resource::new("invoice", (n % 3).to_string()),
     };
-    let outcome = if n % 9 == 0 { Outcome::Denied } else { Outcome::Success };
+    let outcome = if n.is_multiple_of(9) { Outcome::Denied } else { Outcome::Success };
     let occurred = i64::try_from(n * 7919 % 1000 / 250).unwrap();
     let event = Event::new(
-        Actor::new(if n % 11 == 0 { "service" } else { "user" }, format!("user-{}", n % 4)),
+        Actor::new(
+            if n.is_multiple_of(11) { "service" } else { "user" },
+            format!("user-{}", n % 4),
+        ),
         actions[usize::try_from(n % 6).unwrap()],
         resource,
     )
     .occurred_at(Timestamp::from_nanos(START + occurred))
     .outcome(outcome);
-    if n % 2 == 0 { event.tenant("t") } else { event }
+    if n.is_multiple_of(2) { event.tenant("t") } else { event }
 }
 
 pub(crate) fn signer(dir: &std::path::Path) -> Signer {
-        let kind = SignatureKind::for_heads_of(HashAlgorithm::Sha256);
-        let key = SigningKey::new(ORIGIN, kind, &[5; 32]).unwrap();
-        let path = dir.join("key");
-        std::fs::write(&path, &**key.to_secret_text()).unwrap();
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        Signer::load(&path).unwrap()
+    let kind = SignatureKind::for_heads_of(HashAlgorithm::Sha256);
+    let key = SigningKey::new(ORIGIN, kind, &[5; 32]).unwrap();
+    let path = dir.join("key");
+    std::fs::write(&path, &**key.to_secret_text()).unwrap();
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    Signer::load(&path).unwrap()
 }
 
 impl Made {
@@ -402,15 +404,11 @@ fn no_choice_of_valid_hashes_hides_a_record() {
             };
             answer.evidence.covers = low..high;
             answer.evidence.segments = vec![SegmentEvidence::Index(Box::new(evidence))];
-            let shown: Vec<u32> = candidates
-                .into_iter()
-                .filter(|p| (low..high).contains(&u64::from(*p)))
-                .collect();
+            let shown: Vec<u32> =
+                candidates.into_iter().filter(|p| (low..high).contains(&u64::from(*p))).collect();
             let bundle = bundles.entry(shown.clone()).or_insert_with(|| {
                 let seqs: Vec<Seq> = shown.iter().map(|p| Seq::new(u64::from(*p))).collect();
-                made.log
-                    .prove_many(&seqs, &made.checkpoint, Disclosure::WithholdPayload)
-                    .unwrap()
+                made.log.prove_many(&seqs, &made.checkpoint, Disclosure::WithholdPayload).unwrap()
             });
             answer.bundle = bundle.clone();
             match answer.verify(&trust) {
