@@ -158,7 +158,12 @@ fn power_loss_at_every_operation_of_a_seal() {
             let options = VerifyOptions::new().disk(Arc::new(disk.clone())).at_rest();
             let report = verify(&dir(), &options, &mut |_| ()).unwrap();
             assert!(report.is_clean(), "{what}: {:#?}", report.findings);
-            for warning in &report.warnings {
+            // What a second crash leaves of a copy that was set aside is told for ever.
+            let is_copy = |path: &std::path::Path| {
+                path.starts_with(dir().join("quarantine"))
+                    || path.starts_with(dir().join("catalog"))
+            };
+            for warning in report.warnings.iter().filter(|warning| !is_copy(&warning.file)) {
                 torn.push(format!("{what}: {}: {}", warning.what, warning.file.display()));
             }
         }
@@ -512,6 +517,15 @@ fn cursors_at_the_extremes_end() {
             for last in [0, 1, 59, 60, 61, 62, 63, 64, 1 << 32, u64::MAX - 1, u64::MAX] {
                 let Some(cursor) = base.cursor_after(Seq::new(last)) else { continue };
                 let query = base.clone().after(cursor);
+                let size = snapshot.size().get();
+                let next = if oldest { last + 1 } else { last - 1 };
+                if if oldest { next > size } else { next >= size } {
+                    let refused =
+                        |error| matches!(error, Error::InvalidOption { name: "cursor", .. });
+                    assert!(snapshot.query(&query).is_err_and(refused), "{last}");
+                    assert!(!oldest || made.log.subscribe(&query).is_err_and(refused), "{last}");
+                    continue;
+                }
                 let mut expected = model(&snapshot, &base, !oldest);
                 expected.retain(|seq| if oldest { *seq > last } else { *seq < last });
                 assert_eq!(asked(&snapshot, &query), expected, "{last} {query:?}");
@@ -604,43 +618,17 @@ fn close_and_reopen_lose_no_record_of_a_resumed_subscription() {
 }
 
 /// Whoever verifies an answer pays records times alternatives.
+/// Each disclosed record is compared with each alternative, so whoever reads an answer that a
+/// stranger made limits them.
 #[test]
-#[ignore = "a measurement"]
-fn a_query_of_a_mebibyte_is_verified_in_time() {
-    let made = prover::Made::new(4000);
+fn a_question_with_very_many_alternatives_is_not_proved() {
+    let made = prover::Made::new(40);
     let mut query = Query::new();
-    for n in 0..120_000_u32 {
+    for n in 0..5_000_u32 {
         query = query.request_id(format!("{n:x}"));
     }
-    eprintln!("{} bytes of query", query.to_bytes().len());
-    let snapshot = made.log.snapshot();
-    let answer =
-        made.log.prove_query(&query, &made.checkpoint, Disclosure::WithholdPayload).unwrap();
-    let began = Instant::now();
-    answer.verify(&made.trust()).unwrap();
-    eprintln!(
-        "request ids (absent): {} records: {:?}",
-        answer.bundle.records.len(),
-        began.elapsed()
-    );
-    let mut query = Query::new().tenant("t");
-    for n in 0..100_000_u32 {
-        query = query.tenant(format!("{n:x}"));
-    }
-    // As a prover would who shows no clause at all.
-    let mut answer = answer;
-    answer.evidence.query = query.clone();
-    let began = Instant::now();
-    let verdict = answer.verify(&made.trust()).map(|v| v.hits().len());
-    let took = began.elapsed();
-    eprintln!("100,000 tenants, {} records: {took:?} {verdict:?}", answer.bundle.records.len());
-    let began = Instant::now();
-    eprintln!("scan: {} in {:?}", model(&snapshot, &query, true).len(), began.elapsed());
-    assert!(
-        took < Duration::from_millis(500),
-        "{took:?} for {} records",
-        answer.bundle.records.len()
-    );
+    let made = made.log.prove_query(&query, &made.checkpoint, Disclosure::WithholdPayload);
+    assert!(matches!(made, Err(Error::InvalidOption { name: "query", .. })), "{made:?}");
 }
 
 #[test]
@@ -697,16 +685,16 @@ fn many_alternatives_and_long_names_end() {
     assert!(asked(&snapshot, &globs).is_empty());
     eprintln!("100,000 globs: {:?}", began.elapsed());
     let mut few = Query::new();
-    for n in 0..10_000 {
+    for n in 0..4_000 {
         few = few.actor(format!("nobody-{n}"));
     }
     let answer = made.log.prove_query(&few, &made.checkpoint, Disclosure::WithholdPayload);
-    eprintln!("proved 10,000: {:?}", began.elapsed());
+    eprintln!("proved 4,000: {:?}", began.elapsed());
     let answer = answer.unwrap();
     let text = answer.to_text();
     assert_eq!(bulla::proof::Answer::parse(text.as_bytes()).unwrap(), answer);
     answer.verify(&made.trust()).unwrap();
-    eprintln!("verified 10,000: {:?}", began.elapsed());
+    eprintln!("verified 4,000: {:?}", began.elapsed());
     let long = "x".repeat(1 << 20);
     let long = Query::new().actor(&long).action(&format!("{long}*")).unwrap().tenant(long.clone());
     assert!(asked(&snapshot, &long).is_empty());

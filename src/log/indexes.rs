@@ -125,13 +125,20 @@ impl Core {
     /// The root of a full segment's index, whose file is written; zeros if a record is
     /// damaged, because then there is no whole index. A file that cannot be written is made
     /// later.
-    pub(crate) fn index_sealed(&self, ordinal: u64, size: TreeSize) -> Hash {
+    ///
+    /// # Errors
+    /// The records cannot be read now: the seal has to wait, as its root is for good.
+    pub(crate) fn index_sealed(&self, ordinal: u64, size: TreeSize) -> Result<Hash> {
         let entries = self.view.entries();
         let entry = entries.iter().find(|entry| entry.ordinal == ordinal);
-        let open = entry.and_then(|entry| entry.open.as_ref());
-        let Some(open) = open.filter(|open| open.take_in(size).is_ok()) else {
-            return Hash::ZERO;
+        let Some(open) = entry.and_then(|entry| entry.open.as_ref()) else {
+            return Ok(Hash::ZERO);
         };
+        match open.take_in(size) {
+            Ok(()) => {}
+            Err(error @ Error::Io { .. }) => return Err(error),
+            Err(_) => return Ok(Hash::ZERO),
+        }
         let scope = Scope { log_id: self.log_id, first: open.segment.header.first };
         let (head, bytes) = index::encode(&open.index.read(), scope, ordinal);
         match bytes {
@@ -141,7 +148,7 @@ impl Core {
             Some(_) => {}
             None => self.view.indexes().refuse(ordinal),
         }
-        head.root()
+        Ok(head.root())
     }
 
     fn write_index(&self, ordinal: u64, bytes: &[u8]) -> Result<()> {
@@ -165,21 +172,26 @@ impl Core {
         Ok(())
     }
 
-    /// Makes one index anew that is wanted; whether there was one.
-    ///
-    /// # Errors
-    /// None that matters to the log: what cannot be made is left, and the segment scanned.
+    /// Makes one index anew that is wanted; whether there may be more to do at once. What
+    /// cannot be made because of the disk is tried again next time; what cannot be made at
+    /// all is left, and the segment scanned.
     pub(crate) fn make_wanted_index(&self) -> bool {
         let Some(ordinal) = self.view.indexes().next_wanted() else { return false };
         let entries = self.view.entries();
         let Some(entry) = entries.iter().find(|entry| entry.ordinal == ordinal) else {
             return true;
         };
-        let made = self.make_index(entry);
-        if !matches!(made, Ok(true)) {
-            self.view.indexes().refuse(ordinal);
+        match self.make_index(entry) {
+            Ok(true) => true,
+            Err(Error::Io { .. } | Error::DiskFull { .. }) => {
+                self.view.indexes().want(ordinal);
+                false
+            }
+            _ => {
+                self.view.indexes().refuse(ordinal);
+                true
+            }
         }
-        true
     }
 
     /// Makes the index of a sealed segment anew, if its records lead to the root in its seal.

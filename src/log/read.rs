@@ -10,7 +10,7 @@ use crate::hash::HashAlgorithm;
 use crate::log::search::{CancelToken, Matches};
 use crate::log::view::{Entry, View};
 use crate::merkle::TreeHead;
-use crate::query::Query;
+use crate::query::{Order, Query};
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
 use crate::tree::TreeStore;
@@ -145,6 +145,25 @@ impl Snapshot {
     pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
         decode(self.view.algorithm, record).map_err(|reason| damaged(record.head.seq, reason))
     }
+}
+
+/// Where a query begins, by its cursor: not behind the end, or records would be skipped that
+/// come later.
+pub(crate) fn start_of(query: &Query, size: TreeSize) -> Result<Option<Seq>> {
+    let refused = |reason: String| Error::InvalidOption { name: "cursor", reason };
+    let start = query.start().map_err(|error| refused(error.to_string()))?;
+    let end = match query.order {
+        Order::NewestFirst => start.is_none_or(|seq| size.covers(seq)),
+        Order::OldestFirst => start.is_none_or(|seq| seq.get() <= size.get()),
+    };
+    if end {
+        return Ok(start);
+    }
+    let found = start.map_or(0, Seq::get);
+    Err(refused(format!(
+        "expected one within the {size} records of this log, found one that goes on at record \
+         {found}: it is of another log, or of records that this one has lost or not read yet"
+    )))
 }
 
 /// A record whose CRC is right and whose body is none: it was written so.

@@ -10,9 +10,10 @@ use futures_core::Stream;
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::log::Log;
+use crate::log::read;
 use crate::log::search::Matches;
 use crate::log::view::View;
-use crate::log::watch::Wait;
+use crate::log::watch::{Wait, Waited};
 use crate::query::{Cursor, Query};
 use crate::seq::TreeSize;
 use crate::time::Clock;
@@ -47,6 +48,16 @@ pub struct Subscription {
     matches: Option<Matches>,
     left: u64,
     ended: bool,
+    /// Whether the last wait ended because its time was up.
+    timed_out: bool,
+    /// By which whom it waits for knows it.
+    number: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.view.watch().forget(self.number);
+    }
 }
 
 impl Log {
@@ -61,9 +72,7 @@ impl Log {
     pub fn subscribe(&self, query: &Query) -> Result<Subscription> {
         let core = self.core();
         let query = query.clone().oldest_first();
-        let start = query
-            .start()
-            .map_err(|error| Error::InvalidOption { name: "cursor", reason: error.to_string() })?;
+        let start = read::start_of(&query, core.view.size())?;
         let seen = start.map_or(core.view.size(), |seq| TreeSize::new(seq.get()));
         let left = query.limit.unwrap_or(u64::MAX);
         let mut subscription = Subscription {
@@ -74,6 +83,8 @@ impl Log {
             matches: None,
             left,
             ended: false,
+            timed_out: false,
+            number: core.view.watch().next_number(),
         };
         subscription.go_on_from(seen);
         Ok(subscription)
@@ -99,9 +110,8 @@ impl Subscription {
             let left = time.saturating_sub(passed);
             match self.step(&Wait::For(left)) {
                 Poll::Ready(step) => return step.transpose(),
-                // It was woken for records that do not match, or the time is up.
-                Poll::Pending if left.is_zero() => return Ok(None),
-                Poll::Pending => {}
+                Poll::Pending if self.timed_out || left.is_zero() => return Ok(None),
+                Poll::Pending => {} // woken for records that do not match
             }
         }
     }
@@ -137,13 +147,16 @@ impl Subscription {
                 None => {}
             }
             match self.view.watch().wait_above(self.seen, wait) {
-                Ok(true) => {
+                Ok(Waited::Grown) => {
                     if let Err(error) = self.look() {
                         self.ended = true;
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                Ok(false) => return Poll::Pending,
+                Ok(waited) => {
+                    self.timed_out = waited == Waited::TimedOut;
+                    return Poll::Pending;
+                }
                 Err(why) => {
                     self.ended = true;
                     return match why {
@@ -181,6 +194,7 @@ impl Stream for Subscription {
     type Item = Result<Record>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.step(&Wait::Wake(context.waker()))
+        let number = self.number;
+        self.step(&Wait::Wake(number, context.waker()))
     }
 }

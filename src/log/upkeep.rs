@@ -140,9 +140,10 @@ impl Core {
                 return Err(error);
             }
             let Some(retired) = retired else { return Ok(()) };
-            if let Err(error) = self.seal(&retired) {
+            let sealed = self.seal(&retired);
+            if !matches!(sealed, Ok(true)) {
                 self.writer.lock().retired.insert(0, retired);
-                return Err(error);
+                return sealed.map(|_| ());
             }
         }
     }
@@ -162,13 +163,18 @@ impl Core {
         }
     }
 
-    fn seal(&self, retired: &Retired) -> Result<()> {
+    /// Seals a segment; false if its records cannot be read now.
+    fn seal(&self, retired: &Retired) -> Result<bool> {
         let Retired { active, facts } = retired;
         let segment = &active.segment;
         // Also if a crash came between the seal and its record: what it left of table and
         // footer may not be whole, or not be durable.
         let waypoints = active.waypoints.all(segment)?;
-        let index_root = self.index_sealed(segment.header.ordinal, active.end.size);
+        let index_root = match self.index_sealed(segment.header.ordinal, active.end.size) {
+            Ok(root) => root,
+            // Reading failed and nothing was lost: the next round tries again.
+            Err(_) => return Ok(false),
+        };
         let facts = SealFacts { index_root, ..facts.clone() };
         let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
@@ -176,7 +182,7 @@ impl Core {
             catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
         }
         self.view.sealed(sealed);
-        Ok(())
+        Ok(true)
     }
 
     /// Puts hashes and a mark on disk, so that recovery starts here.

@@ -1,5 +1,6 @@
 //! Waking those who wait for new records, at no cost to a commit when nobody does.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::task::Waker;
 use std::time::Duration;
@@ -17,11 +18,13 @@ pub(crate) struct Watch {
     waiting: AtomicBool,
     state: Mutex<State>,
     grown: Condvar,
+    numbers: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    wakers: Vec<Waker>,
+    /// Of each subscription that waits as a task, the newest.
+    wakers: HashMap<u64, Waker>,
     /// Why the size will not grow any more.
     ended: Option<Error>,
 }
@@ -32,8 +35,19 @@ pub(crate) enum Wait<'a> {
     For(Duration),
     /// The thread, however long it takes.
     Forever,
-    /// A task: it is woken later.
-    Wake(&'a Waker),
+    /// A task of the subscription with this number: it is woken later.
+    Wake(u64, &'a Waker),
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// The size is above what it was.
+    Grown,
+    /// It is not yet.
+    NotYet,
+    /// It is not, and the time is up.
+    TimedOut,
 }
 
 impl Watch {
@@ -70,35 +84,44 @@ impl Watch {
         let wakers = std::mem::take(&mut state.wakers);
         self.grown.notify_all();
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
     }
 
-    /// Waits until the size is above this one; whether it is. A task that is not to wait
+    /// A number for a subscription.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Wakes a subscription no more.
+    pub(crate) fn forget(&self, number: u64) {
+        self.state.lock().wakers.remove(&number);
+    }
+
+    /// Waits until the size is above this one. A task that is not to wait
     /// longer is woken when it is worth another look.
     ///
     /// # Errors
     /// Why it will never be.
-    pub(crate) fn wait_above(&self, size: TreeSize, wait: &Wait<'_>) -> Result<bool> {
+    pub(crate) fn wait_above(&self, size: TreeSize, wait: &Wait<'_>) -> Result<Waited> {
         let mut state = self.state.lock();
         self.waiting.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.size() > size {
-            return Ok(true);
+            return Ok(Waited::Grown);
         }
         if let Some(why) = &state.ended {
             return Err(why.clone());
         }
+        let mut timed_out = false;
         match wait {
-            Wait::For(time) => {
-                self.grown.wait_for(&mut state, *time);
-            }
+            Wait::For(time) => timed_out = self.grown.wait_for(&mut state, *time).timed_out(),
             Wait::Forever => self.grown.wait(&mut state),
-            Wait::Wake(waker) => {
-                if !state.wakers.iter().any(|known| known.will_wake(waker)) {
-                    state.wakers.push((*waker).clone());
-                }
-            }
+            Wait::Wake(number, waker) => drop(state.wakers.insert(*number, (*waker).clone())),
         }
-        Ok(self.size() > size)
+        Ok(match self.size() > size {
+            true => Waited::Grown,
+            false if timed_out => Waited::TimedOut,
+            false => Waited::NotYet,
+        })
     }
 }

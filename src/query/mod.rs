@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 pub use action::{ActionGlob, InvalidActionGlob};
 pub use cursor::{Cursor, CursorError};
 pub use subject::Subject;
-pub use wire::{InvalidQueryBytes, QUERY_LEN_MAX};
+pub use wire::{InvalidQueryBytes, QUERY_LEN_MAX, QUERY_VALUES_MAX};
 
 /// Which records, in which order.
 ///

@@ -23,6 +23,9 @@ use crate::time::Timestamp;
 /// The most bytes that are read as a query: 1 MiB.
 pub const QUERY_LEN_MAX: usize = 1 << 20;
 
+/// The most values of one list that are read: each candidate is compared with all of them.
+pub const QUERY_VALUES_MAX: u32 = 4_096;
+
 const VERSION: u8 = 1;
 
 /// The bytes are not a query in the only spelling it has.
@@ -202,6 +205,9 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Self) -> Result<T, InvalidQueryBytes>,
     ) -> Result<Vec<T>, InvalidQueryBytes> {
         let number = u32::from_le_bytes(self.array()?);
+        if number > QUERY_VALUES_MAX {
+            return Err(self.expected("a list of at most 4,096 values"));
+        }
         let mut items = Vec::new();
         for _ in 0..number {
             items.push(read(self)?);

@@ -20,7 +20,7 @@ use crate::format::body;
 use crate::format::catalog_body::{Sealed, StateMap};
 use crate::hash::Hash;
 use crate::index::{Damaged, IndexFile, Placed, Places, Tail};
-use crate::log::read::Snapshot;
+use crate::log::read::{self, Snapshot};
 use crate::log::search::add;
 use crate::log::{Disclosure, Log, LogReader};
 use crate::proof::answer::Asked;
@@ -120,7 +120,7 @@ struct Hunt {
 impl<'a> Prover<'a> {
     fn new(snapshot: &'a Snapshot, ground: &'a Ground, query: &Query) -> Result<Self> {
         let refused = |name, reason: String| Error::InvalidOption { name, reason };
-        let start = query.start().map_err(|error| refused("cursor", error.to_string()))?;
+        let start = read::start_of(query, snapshot.size())?;
         // As whoever reads the answer will read it.
         let query = Query::from_bytes(&query.to_bytes());
         let query = query.map_err(|error| refused("query", error.to_string()))?;

@@ -105,9 +105,9 @@ impl Snapshot {
         };
         let mut steps = Steps { width: nanos, counts: BTreeMap::new() };
         count_parts(self, query, &mut steps)?;
-        if steps.counts.len() > STEPS_MAX {
-            let found = steps.counts.len();
-            return Err(refuse(format!("expected at most {STEPS_MAX} steps, found {found}")));
+        if steps.is_full() {
+            let expected = format!("expected a width that makes at most {STEPS_MAX} steps");
+            return Err(refuse(format!("{expected}, found {width:?}, which makes more")));
         }
         let steps = steps.counts.into_iter().map(|(step, count)| Step {
             from: Timestamp::from_nanos(step.saturating_mul(nanos)),
@@ -160,6 +160,11 @@ trait Tally {
 
     /// A record that was read.
     fn record(&mut self, kind: RecordKind, subject: &Subject<'_>);
+
+    /// Whether there is more than anybody takes: then it goes no further.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// The positions of one part that match, as its index has them.
@@ -174,7 +179,9 @@ struct Found<'a> {
 
 fn count_parts(snapshot: &Snapshot, query: &Query, tally: &mut dyn Tally) -> Result<Explain> {
     let mut walk = Walk::of(snapshot, &plain(query))?;
-    while let Some(mut part) = walk.next_part()? {
+    while !tally.is_full()
+        && let Some(mut part) = walk.next_part()?
+    {
         let counted = part.how.with(|lookup| indexed(lookup, &walk.asked, query, &part, tally));
         match counted {
             Some(Ok(Counted::Nothing)) => walk.has_nothing(),
@@ -479,6 +486,12 @@ impl Tally for Steps {
     }
 
     fn record(&mut self, _: RecordKind, subject: &Subject<'_>) {
-        self.add(subject.occurred_at.as_nanos(), 1);
+        if !self.is_full() {
+            self.add(subject.occurred_at.as_nanos(), 1);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.counts.len() > STEPS_MAX
     }
 }

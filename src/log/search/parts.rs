@@ -7,7 +7,7 @@ use super::{Explain, OpenIndex};
 use crate::error::{Error, Result};
 use crate::format::record::{CheckedRecord, RawRecord};
 use crate::index::{IdField, IndexFile, Lookup, fingerprint};
-use crate::log::read::Snapshot;
+use crate::log::read::{self, Snapshot};
 use crate::log::view::{Entry, View};
 use crate::query::{Order, Query, TimeRange};
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -98,13 +98,11 @@ impl Asked {
 impl Walk {
     /// All parts of a snapshot in the order of a query, from its cursor on.
     pub(super) fn of(snapshot: &Snapshot, query: &Query) -> Result<Self> {
-        let start = query
-            .start()
-            .map_err(|error| Error::InvalidOption { name: "cursor", reason: error.to_string() })?;
+        let start = read::start_of(query, snapshot.size())?;
         let newest_first = query.order == Order::NewestFirst;
         let size = snapshot.size().get();
         let next = match (start, newest_first) {
-            (Some(seq), true) => seq.get().saturating_add(1).min(size),
+            (Some(seq), true) => seq.get().saturating_add(1),
             (None, true) => size,
             (Some(seq), false) => seq.get(),
             (None, false) => 0,

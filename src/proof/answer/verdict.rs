@@ -143,12 +143,15 @@ impl VerifiedAnswer {
     }
 
     /// Whether an auditor recomputed everything that the answer rests on, in a log of the
-    /// same identity and name. If audit and answer stand under different heads, that these
-    /// are heads of one tree is another proof
+    /// same identity and name. Two heads of one size that differ are a fork: then not. If the
+    /// heads have different sizes, that they are of one tree is another proof
     /// ([`ConsistencyProof`](crate::proof::ConsistencyProof)).
     pub fn is_audited_by(&self, audit: &VerifiedIndexAudit) -> bool {
         let audit = audit.audit();
-        audit.log_id == self.log_id
+        let head = self.checkpoint().head();
+        let is_fork = audit.main.size == head.size && audit.main.root != head.root;
+        !is_fork
+            && audit.log_id == self.log_id
             && audit.origin == self.checkpoint().origin()
             && self.rests_on.iter().all(|rests_on| audit.has_recomputed(rests_on))
     }
