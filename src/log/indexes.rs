@@ -22,6 +22,9 @@ use crate::terms::Scope;
 /// Index files that are kept open at a time.
 const OPEN_INDEXES: usize = 256;
 
+/// Index files that are looked at in one round of the housekeeper.
+const LOOKED_AT: usize = 16;
+
 /// The index files of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
@@ -29,6 +32,8 @@ pub(crate) struct Indexes {
     open: Mutex<Vec<Arc<IndexFile>>>,
     /// Segments without a good one.
     wanted: Mutex<Wanted>,
+    /// Segments whose files nobody has opened since the log was.
+    unseen: Mutex<Vec<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -157,7 +162,7 @@ impl Core {
         written.map_err(Error::io("write", &path))
     }
 
-    /// Wants the indexes that are not there.
+    /// Wants the indexes that are not there; the others are looked at later.
     pub(crate) fn look_for_indexes(&self) -> Result<()> {
         let dir = self.segments_dir();
         let names = self.options.disk.list(&dir).map_err(Error::io("list", &dir))?;
@@ -165,8 +170,9 @@ impl Core {
         for entry in self.view.entries().iter().filter(|entry| entry.sealed.is_some()) {
             let path = path(&dir, entry.ordinal);
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            if !name.is_some_and(|name| names.contains(&name)) {
-                self.view.indexes().want(entry.ordinal);
+            match name.is_some_and(|name| names.contains(&name)) {
+                true => self.view.indexes().unseen.lock().push(entry.ordinal),
+                false => self.view.indexes().want(entry.ordinal),
             }
         }
         Ok(())
@@ -176,7 +182,7 @@ impl Core {
     /// cannot be made because of the disk is tried again next time; what cannot be made at
     /// all is left, and the segment scanned.
     pub(crate) fn make_wanted_index(&self) -> bool {
-        let Some(ordinal) = self.view.indexes().next_wanted() else { return false };
+        let Some(ordinal) = self.view.indexes().next_wanted() else { return self.look_at_some() };
         let entries = self.view.entries();
         let Some(entry) = entries.iter().find(|entry| entry.ordinal == ordinal) else {
             return true;
@@ -192,6 +198,21 @@ impl Core {
                 true
             }
         }
+    }
+
+    /// Opens a few index files that nobody has opened yet, so that one that is cut short, or of
+    /// another segment, is wanted. Whether there are more.
+    fn look_at_some(&self) -> bool {
+        let mut unseen = self.view.indexes().unseen.lock();
+        let from = unseen.len().saturating_sub(LOOKED_AT);
+        let some = unseen.split_off(from);
+        let more = !unseen.is_empty();
+        drop(unseen);
+        let entries = self.view.entries();
+        for entry in entries.iter().filter(|entry| some.contains(&entry.ordinal)) {
+            let _ = self.view.index_of(entry);
+        }
+        more || !some.is_empty()
     }
 
     /// Makes the index of a sealed segment anew, if its records lead to the root in its seal.

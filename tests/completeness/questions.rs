@@ -198,3 +198,19 @@ fn a_stranger_s_key_and_another_question_are_told_apart() {
         assert!(!verified.answers(&other));
     }
 }
+
+#[test]
+fn what_was_not_asked_for_is_shown_without_its_payload() {
+    let sealed = Sealed::new(HashAlgorithm::Sha256, &[300]);
+    // No index root has request ids: all records are in the file, so that each is seen.
+    let query = Query::new().request_id("request-1");
+    let answer = sealed.log.prove_query(&query, &sealed.checkpoint, Disclosure::Whole).unwrap();
+    let verified = sealed.verify(&answer).unwrap();
+    let hits: Vec<Seq> = verified.hits().map(|hit| hit.record().seq).collect();
+    assert!(!hits.is_empty());
+    let others = verified.bundle().records().filter(|it| !hits.contains(&it.record().seq));
+    let others: Vec<Disclosure> = others.map(|it| it.disclosure()).collect();
+    assert!(others.len() > 200, "{}", others.len());
+    assert!(others.iter().all(|shown| *shown == Disclosure::WithholdPayload));
+    assert!(verified.hits().all(|hit| hit.disclosure() == Disclosure::Whole));
+}

@@ -105,14 +105,14 @@ fn what_is_shown_is_proved_to_a_stranger_for_every_filter() {
         assert_eq!(shown, expected, "{filters:?}");
         let verify = ["verify-proof", &file, "--pubkey", &story.public()];
         let verdict = fine(&verify);
-        assert!(verdict.starts_with("PROVED COMPLETE: "), "{verdict}");
+        assert!(verdict.starts_with("PROVED COMPLETE"), "{verdict}");
         assert!(verdict.contains(told), "{filters:?}: {verdict}");
         let ran = run(&[&verify[..], &["--output", "jsonl"]].concat());
         let seqs = |records: &[Value]| -> Vec<u64> {
             records.iter().map(|record| record["seq"].as_u64().unwrap()).collect()
         };
         assert_eq!(seqs(&jsonl(&ran.stdout)), seqs(&expected), "{filters:?}");
-        assert!(ran.stderr.starts_with("PROVED COMPLETE: "), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("PROVED COMPLETE"), "{}", ran.stderr);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
 use crate::format::catalog_body::{Sealed, StateMap};
+use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::index::{Damaged, IndexFile, Placed, Places, Tail};
 use crate::log::read::{self, Snapshot};
@@ -38,6 +39,11 @@ impl Log {
     /// Answers a query with what shows that nothing was left out, from the segments that were
     /// sealed when a checkpoint of this log was signed; see [`Answer`]. A cursor in the query
     /// is where the range begins. The result verifies with [`Answer::verify`].
+    ///
+    /// Besides the records that match, it may hold others that the index alone does not rule
+    /// out, always without their payloads: what a question asks by the id of an event, a
+    /// request or an operation is not in the index, so ask by an actor, a resource or a time
+    /// as well.
     ///
     /// # Errors
     /// The cursor is of another query; the checkpoint is not of this log; more than a file
@@ -153,7 +159,12 @@ impl<'a> Prover<'a> {
             statement,
             segments: pieces.into_iter().map(|piece| piece.evidence).collect(),
         };
-        let bundle = self.snapshot.prove_many(&candidates, checkpoint, disclosure)?;
+        // What was not asked for is shown as far as it takes to see that it was not.
+        let disclosure = |record: &CheckedRecord<'_>| match self.asks_for(record) {
+            true => Ok(disclosure),
+            false => Ok(Disclosure::WithholdPayload),
+        };
+        let bundle = self.snapshot.prove_each(&candidates, checkpoint, disclosure)?;
         let answer = Answer { evidence, bundle };
         self.check(&answer, checkpoint)?;
         Ok(answer)
@@ -301,19 +312,20 @@ impl<'a> Prover<'a> {
     }
 
     fn matches(&self, seq: Seq) -> Result<bool> {
-        self.snapshot.with_record(seq, |_, record| {
-            let at = record.head.recorded_at;
-            match (RecordKind::from_code(record.head.kind), body::decode_envelope(record.envelope))
-            {
-                (Some(kind @ RecordKind::Event), Ok(envelope)) => {
-                    self.query.matches(at, kind, &envelope.subject())
-                }
-                (Some(kind @ RecordKind::Anchor), _) => {
-                    self.query.matches(at, kind, &Subject::of_anchor(at))
-                }
-                _ => false,
+        self.snapshot.with_record(seq, |_, record| self.asks_for(&record))
+    }
+
+    fn asks_for(&self, record: &CheckedRecord<'_>) -> bool {
+        let at = record.head.recorded_at;
+        match (RecordKind::from_code(record.head.kind), body::decode_envelope(record.envelope)) {
+            (Some(kind @ RecordKind::Event), Ok(envelope)) => {
+                self.query.matches(at, kind, &envelope.subject())
             }
-        })
+            (Some(kind @ RecordKind::Anchor), _) => {
+                self.query.matches(at, kind, &Subject::of_anchor(at))
+            }
+            _ => false,
+        }
     }
 
     /// The entries of the segments that are shown.

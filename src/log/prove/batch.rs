@@ -3,6 +3,7 @@
 use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
+use crate::format::record::CheckedRecord;
 use crate::log::read::Snapshot;
 use crate::log::{Disclosure, Log, LogReader};
 use crate::merkle::{BatchPlan, verify_batch_inclusion};
@@ -54,6 +55,16 @@ impl Snapshot {
         checkpoint: &UnverifiedCheckpoint,
         disclosure: Disclosure,
     ) -> Result<Bundle> {
+        self.prove_each(seqs, checkpoint, |_| Ok(disclosure))
+    }
+
+    /// As [`Snapshot::prove_many`], with as much of each record as `disclosure` says.
+    pub(super) fn prove_each(
+        &self,
+        seqs: &[Seq],
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: impl Fn(&CheckedRecord<'_>) -> Result<Disclosure>,
+    ) -> Result<Bundle> {
         let head = checkpoint.dangerously_unverified().head();
         self.check_own(&head)?;
         let mut seqs = seqs.to_vec();
@@ -66,8 +77,9 @@ impl Snapshot {
         let (mut records, mut leaves, mut room) = (Vec::new(), Vec::new(), BUNDLE_LEN_MAX);
         for seq in seqs {
             let (leaf, bytes) = self.with_record(seq, |_, record| {
-                (record.leaf(algorithm), disclose(&record, disclosure))
-            })?;
+                let disclosure = disclosure(&record)?;
+                Ok::<_, Error>((record.leaf(algorithm), disclose(&record, disclosure)))
+            })??;
             room = room.checked_sub(bytes.len()).ok_or_else(|| too_long(records.len()))?;
             leaves.push((seq, leaf));
             records.push(BundledRecord { seq, bytes });

@@ -139,6 +139,7 @@ fn start(walk: &mut Walk, mut part: Part) -> Option<Work> {
 pub(super) fn give_up(walk: &mut Walk, part: &mut Part) {
     walk.snapshot.view().note_unindexed(part.ordinal);
     walk.explain.scanned += 1;
+    walk.explain.indexed = walk.explain.indexed.saturating_sub(1);
     part.how = How::Scan(None);
 }
 

@@ -24,6 +24,9 @@ use crate::segment::seal::SealedSegment;
 use crate::seq::Seq;
 use crate::terms::Scope;
 
+/// What to do.
+const REMOVE: &str = "remove the file, and a writer makes it anew";
+
 /// What is wrong with an index: whether it is worse than a warning, and what.
 type Wrong = (bool, Finding);
 
@@ -131,12 +134,11 @@ fn check_file(disk: &dyn Disk, path: PathBuf, ordinal: u64, good: &[u8]) -> Resu
     let expected = "what the records lead to";
     Ok(match intact {
         Ok(Ok(())) => {
-            let found = "another intact index; remove the file, and a writer makes it anew";
+            let found = format!("another intact index; {REMOVE}");
             let place = (Some(ordinal), Some(offset), None);
-            let found = found.to_owned();
             Some((true, Finding::at(&path, place, "index", expected.to_owned(), found)))
         }
-        Ok(Err(damaged)) => warning(Some(offset), expected, format!("damage: {damaged}")),
-        Err(error) => warning(Some(offset), expected, format!("damage: {error}")),
+        Ok(Err(_)) => warning(Some(offset), expected, format!("damage; {REMOVE}")),
+        Err(error) => warning(Some(offset), expected, format!("damage ({error}); {REMOVE}")),
     })
 }

@@ -17,7 +17,7 @@ pub(super) fn told(explain: &Explain) -> String {
         (skipped_by_time, "ruled out by time"),
         (skipped_by_index, "ruled out by index"),
         (indexed, "answered from the index"),
-        (scanned, "scanned, having none"),
+        (scanned, "scanned, without a good index"),
         (explain.segments.saturating_sub(looked_at), "not looked at"),
     ];
     let ways = ways.iter().filter(|(segments, _)| *segments > 0);

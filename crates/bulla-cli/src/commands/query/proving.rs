@@ -62,6 +62,7 @@ impl Query {
         let snapshot = reader.snapshot();
         let (explain, listed) = self.list_covered(&snapshot, &filters, &covers)?;
         self.tell_proved(&checkpoint, &covers, (file, text.len()))?;
+        tell_others(answer.bundle.records.len().saturating_sub(listed))?;
         self.tell_newer(&snapshot, &covers, listed)?;
         Ok(explain)
     }
@@ -196,4 +197,20 @@ fn from(query: &query::Query, order: Order, range: &Range<u64>) -> query::Query 
         Some(cursor) => query.clone().after(cursor),
         None => query.clone(),
     }
+}
+
+/// Tells that the file shows more than was asked for.
+fn tell_others(others: usize) -> Result<()> {
+    if others > 0 {
+        writeln!(
+            io::stderr(),
+            "bulla: the file also holds {} that the index alone does not rule out: who did what \
+             to what and when, without payloads",
+            match others {
+                1 => "1 record that does not match, one".to_owned(),
+                _ => format!("{} records that do not match, ones", cells::count(others as u64)),
+            }
+        )?;
+    }
+    Ok(())
 }

@@ -52,7 +52,11 @@ fn before(out: &mut impl Write, proved: &VerifiedAnswer) -> io::Result<()> {
             )
         }
     };
-    writeln!(out, "PROVED COMPLETE: {these}.")?;
+    let limited = match proved.is_limited() {
+        true => " (as many as were asked for)",
+        false => "",
+    };
+    writeln!(out, "PROVED COMPLETE{limited}: {these}.")?;
     writeln!(out)?;
     writeln!(out, "THE QUESTION, as the file has it: it must be the one that you asked")?;
     question(out, proved.query())?;
@@ -192,6 +196,7 @@ fn payloads(proved: &VerifiedAnswer) -> String {
     let shown = format!("shown of {}, withheld of {withheld}", hits - withheld);
     match others {
         0 => shown,
-        _ => format!("{shown}; {others} more in the file that might have matched, and do not"),
+        1 => format!("{shown}; withheld of 1 more in the file that does not match"),
+        _ => format!("{shown}; withheld of {others} more in the file that do not match"),
     }
 }

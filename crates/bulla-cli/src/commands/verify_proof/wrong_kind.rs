@@ -2,6 +2,7 @@
 
 use bulla::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
 use bulla::keys::KeyChain;
+use bulla::proof::IndexAudit;
 
 /// What the file is, if it is plainly another one than a proof, and what to do.
 pub(super) fn of(bytes: &[u8]) -> Option<&'static str> {
@@ -17,6 +18,12 @@ pub(super) fn of(bytes: &[u8]) -> Option<&'static str> {
     }
     if bytes.starts_with(b"PRIVATE+KEY+") {
         return Some("expected a proof, found a private key; show it to nobody");
+    }
+    if bytes.starts_with(IndexAudit::FIRST_LINE.as_bytes()) {
+        return Some(
+            "expected a proof, found an audit of indexes; give that with --audit, beside the \
+             answer that it is about",
+        );
     }
     if KeyChain::parse(bytes).is_ok() {
         return Some("expected a proof, found a key chain; give that with --keys");
