@@ -310,6 +310,20 @@ fn what_contradicts_is_refused() {
     }
 }
 
+/// The same command, with interrupts as they are in a terminal: whoever runs the tests in the
+/// background may have them ignored, and that is inherited.
+fn interruptible(command: &Command) -> Command {
+    let mut with_default = Command::new("env");
+    with_default.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => with_default.env(name, value),
+            None => with_default.env_remove(name),
+        };
+    }
+    with_default
+}
+
 #[test]
 fn an_interrupt_ends_a_search_at_once_and_quietly() {
     let (_dir, log) = new_log();
@@ -317,7 +331,7 @@ fn an_interrupt_ends_a_search_at_once_and_quietly() {
         fine(&["import", &log, &sample("cloudtrail.jsonl"), "--format", "cloudtrail"]);
     }
     // About 3 MB, more than any pipe holds: it is in the middle of its answer.
-    let mut child = bulla(&["query", &log, "--output", "jsonl"])
+    let mut child = interruptible(&bulla(&["query", &log, "--output", "jsonl"]))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -327,6 +341,7 @@ fn an_interrupt_ends_a_search_at_once_and_quietly() {
     stdout.read_line(&mut first).unwrap();
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    drop(stdout); // one that did not end would wait here for ever
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.signal(), Some(2), "{}", output.status);
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "it ends quietly");
