@@ -46,7 +46,6 @@ impl Filters {
 
 impl TimeRange {
     /// Whether a time from `min` to `max` may lie in it.
-    #[cfg(feature = "engine")]
     pub(crate) fn meets(&self, min: Timestamp, max: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= max) && self.until.is_none_or(|until| min < until)
     }

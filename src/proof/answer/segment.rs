@@ -12,7 +12,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_batch_inclusion};
 use crate::query::{Query, Subject, TimeRange};
 use crate::seq::{Seq, TreeSize};
-use crate::terms::{Axis, Clause, Field, IndexHead, Reach, Scope, Term, Wanted, clauses};
+use crate::terms::{Axis, Clause, IndexHead, Scope, Wanted, anchors, clauses};
 use crate::time::Timestamp;
 
 /// What is asked of the index of every segment.
@@ -30,22 +30,15 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn of(query: &Query, log_id: LogId) -> Self {
-        let (kind, name) = (RecordKind::Anchor, [RecordKind::Anchor.code()]);
-        let anchors = Wanted {
-            field: Field::Kind,
-            name: name.to_vec(),
-            kind: None,
-            reach: Reach::Exact,
-            key: Term::of(Field::Kind, &name).key(log_id),
-        };
         // All anchors look alike but for their times.
         let mut timeless = query.clone();
         (timeless.filters.occurred, timeless.filters.recorded) = Default::default();
         let time = Timestamp::from_nanos(0);
-        let anchors_may_match = timeless.matches(time, kind, &Subject::of_anchor(time));
+        let anchors_may_match =
+            timeless.matches(time, RecordKind::Anchor, &Subject::of_anchor(time));
         let (occurred, recorded) = (query.filters.occurred, query.filters.recorded);
         let clauses = clauses(query, log_id);
-        Asked { log_id, clauses, anchors, anchors_may_match, occurred, recorded }
+        Asked { log_id, clauses, anchors: anchors(), anchors_may_match, occurred, recorded }
     }
 
     pub(crate) fn range(&self, axis: Axis) -> TimeRange {
@@ -59,12 +52,8 @@ impl Asked {
     pub(crate) fn is_excluded(&self, sealed: &Sealed) -> bool {
         let [recorded_min, recorded_max, occurred_min, occurred_max] =
             sealed.times.map(Timestamp::from_nanos);
-        let meets = |range: TimeRange, min: Timestamp, max: Timestamp| {
-            range.since.is_none_or(|since| since <= max)
-                && range.until.is_none_or(|until| min < until)
-        };
-        !meets(self.recorded, recorded_min, recorded_max)
-            || !meets(self.occurred, occurred_min, occurred_max)
+        !self.recorded.meets(recorded_min, recorded_max)
+            || !self.occurred.meets(occurred_min, occurred_max)
     }
 }
 
