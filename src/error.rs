@@ -225,7 +225,7 @@ impl Error {
             FormatError::Newer { found, .. } => Error::Unsupported {
                 path: path.to_owned(),
                 found,
-                newest: crate::format::FORMAT_VERSION,
+                newest: crate::format::header::SEGMENT_VERSION,
             },
             FormatError::Mismatch { what, expected, found } => Error::Corrupt {
                 path: path.to_owned(),

@@ -86,6 +86,7 @@ fn example() -> (Vec<Part>, Hash) {
     let (log_id, nonce) = (LogId(counting(0x10)), counting(0x20));
     let algorithm = HashAlgorithm::Sha256;
     let header = SegmentHeader {
+        format_version: bulla::format::FORMAT_VERSION,
         stream: Stream::Main,
         algorithm,
         frame_align: 1,

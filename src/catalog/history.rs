@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
 use crate::format::record;
 use crate::hash::{Hash, HashAlgorithm};
+use crate::retention::{HoldScope, Policy};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
 use crate::time::Timestamp;
@@ -74,7 +75,7 @@ impl Catalog {
 impl HistoryEntry {
     fn of(record: &record::CheckedRecord<'_>) -> Self {
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
-        let because = Because::decode(record.payload()).unwrap_or_default();
+        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
         let (state_root, body) = match decoded {
             Ok((root, body)) => (root, Some(body)),
             Err(_) => (Hash::ZERO, None),
@@ -117,7 +118,37 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
             let time = Timestamp::from_nanos;
             ("clock stepped", format!("from {} to {}", time(b.expected), time(b.found)))
         }
+        Some(body) => retention(body),
         None => ("unknown", format!("record kind {kind}, written by a newer version")),
+    }
+}
+
+fn retention(body: &CatalogBody<'_>) -> (&'static str, String) {
+    let time = Timestamp::from_nanos;
+    match body {
+        CatalogBody::HoldPlaced(b) => {
+            let scope = HoldScope::from_bytes(b.scope);
+            let scope = scope.map_or_else(|error| error.to_string(), |scope| scope.to_string());
+            ("hold placed", format!("{}: {scope}", b.case))
+        }
+        CatalogBody::HoldReleased(b) => ("hold released", b.case.to_owned()),
+        CatalogBody::PolicySet(b) => ("policy set", Policy::from_body(b).to_string()),
+        CatalogBody::DropBegun(b) => {
+            let last = b.first.saturating_add(b.count).saturating_sub(1);
+            let detail = format!("segment {}, records {} to {last}", b.ordinal, b.first);
+            ("drop certificate", format!("{detail}, kept until {}", time(b.keep_until)))
+        }
+        CatalogBody::DropDone(b) => ("segment dropped", format!("segment {}", b.ordinal)),
+        CatalogBody::DropUndone(b) => {
+            ("drop called off", format!("segment {}, held by {}", b.ordinal, b.case))
+        }
+        CatalogBody::Archived(b) => {
+            ("segment archived", format!("segment {} to {}", b.ordinal, b.location))
+        }
+        CatalogBody::Restored(b) => {
+            ("segment restored", format!("segment {} from {}", b.ordinal, b.location))
+        }
+        _ => ("unknown", format!("record kind {}", body.kind())),
     }
 }
 

@@ -63,7 +63,7 @@ impl Replayed {
         if let CatalogBody::Sealed(sealed) = &body {
             check_tiles(self.state.last_segment().as_ref(), sealed)?;
         }
-        self.state.apply(&body).map_err(Error::format(path, at))?;
+        self.state.apply(record.head.seq, &body).map_err(Error::format(path, at))?;
         if let CatalogBody::HeadSigned(head) = &body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
             self.signed_note = Some(head.note.to_owned());

@@ -102,7 +102,7 @@ impl Catalog {
             self.walk(&segment, |record| {
                 let decoded = CatalogBody::decode(record.head.kind, record.envelope);
                 if size.covers(record.head.seq) {
-                    applied = decoded.and_then(|(_, body)| state.apply(&body));
+                    applied = decoded.and_then(|(_, body)| state.apply(record.head.seq, &body));
                 }
                 applied.is_ok() && record.head.seq.covering_size().is_some_and(|end| end < size)
             })?;

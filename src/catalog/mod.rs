@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
-use crate::format::header::SegmentHeader;
+use crate::format::header::{SEGMENT_VERSION, SegmentHeader};
 use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{LogId, Stream, frame};
 use crate::hash::{Hash, HashAlgorithm};
@@ -289,11 +289,13 @@ impl Catalog {
 
     fn append_locked(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
         self.refresh()?;
-        if self.end.offset >= SEGMENT_BYTES {
+        let newer = body.kind() >= kind::HOLD_PLACED
+            && self.segment.header.format_version < SEGMENT_VERSION;
+        if self.end.offset >= SEGMENT_BYTES || newer {
             self.rotate()?;
         }
         let mut state = self.state.clone();
-        state.apply(body).map_err(Error::format(&self.dir, 0))?;
+        state.apply(self.end.size.next_seq(), body).map_err(Error::format(&self.dir, 0))?;
         let (frame, header, leaf) = self.encode(body, because, &state.root())?;
         for active in &self.active {
             active.prepare(frame.len() as u64)?;
@@ -331,7 +333,7 @@ impl Catalog {
         let place = |error| Error::format(&self.dir, 0)(error);
         let envelope = body.encode(state_root).map_err(place)?;
         let mut salted = random::random_16().map_err(random_error)?.to_vec();
-        salted.extend_from_slice(&because.encode().map_err(place)?);
+        salted.extend_from_slice(&because.encode(body.kind()).map_err(place)?);
         let head = Head {
             schema: record::SCHEMA,
             kind: body.kind(),
@@ -469,6 +471,7 @@ fn begin_header(
     now: Timestamp,
 ) -> Result<SegmentHeader> {
     Ok(SegmentHeader {
+        format_version: SEGMENT_VERSION,
         stream: Stream::Catalog,
         algorithm: HashAlgorithm::Sha256,
         frame_align: 1,

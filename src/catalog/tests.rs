@@ -32,7 +32,7 @@ fn key(catalog: &mut Catalog, n: u64) {
     // Long, so that a segment is full soon; few keys, so that the state stays small.
     let vkey = format!("key-{}-{}", n % 9, "k".repeat(9_000));
     let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
-    catalog.append(&body, &Because { who: Some("somebody"), why: None }).unwrap();
+    catalog.append(&body, &Because { who: Some("somebody"), ..Because::default() }).unwrap();
 }
 
 fn seal(catalog: &mut Catalog, ordinal: u64) {

@@ -3,15 +3,21 @@
 //! The envelope of a catalog record is its state root and its fields; the payload is
 //! who asked and why, which can be erased without touching a proof.
 
-use std::collections::BTreeMap;
+mod retention;
+mod state;
 
 use bincode::{BorrowDecode, Decode, Encode};
 
 use super::FormatError;
 use super::layout::{snapshot_header as s, trailing_crc};
 use super::{FORMAT_VERSION, LogId, check_envelope};
-use crate::hash::{Hash, HashAlgorithm};
-use crate::merkle::Frontier;
+use crate::hash::Hash;
+
+pub use retention::{
+    Archived, ArchivedAt, DropBegun, DropDone, DropUndone, HoldPlaced, HoldReleased, PolicyInForce,
+    PolicySet, Restored, status,
+};
+pub use state::StateMap;
 
 /// Largest snapshot body that is read, in bytes.
 const MAX_SNAPSHOT: usize = 64 << 20;
@@ -20,8 +26,7 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<MAX_SNAPSHOT>()
 }
 
-/// Record kinds of the catalog. Those from 32 on are reserved for retention, holds
-/// and erasure: this version writes none and shows them by number.
+/// Record kinds of the catalog. Those from 32 on stand only in segments of format version 2.
 pub mod kind {
     /// The log was created.
     pub const CREATED: u8 = 16;
@@ -39,22 +44,24 @@ pub mod kind {
     pub const KEYS_CHANGED: u8 = 23;
     /// Reserved: a damaged frame was stepped over.
     pub const MENDED: u8 = 22;
-    /// Reserved: a legal hold was placed.
+    /// A legal hold was placed.
     pub const HOLD_PLACED: u8 = 32;
-    /// Reserved: a legal hold was released.
+    /// A legal hold was released.
     pub const HOLD_RELEASED: u8 = 33;
-    /// Reserved: the retention policy was set.
+    /// The retention policy was set.
     pub const POLICY_SET: u8 = 34;
-    /// Reserved: a drop certificate.
+    /// A drop certificate.
     pub const DROP_BEGUN: u8 = 35;
-    /// Reserved: the segment of a drop certificate is gone.
+    /// The segment of a drop certificate is gone.
     pub const DROP_DONE: u8 = 36;
-    /// Reserved: a segment was archived.
+    /// A segment was archived.
     pub const ARCHIVED: u8 = 37;
-    /// Reserved: a segment was restored.
+    /// A segment was restored.
     pub const RESTORED: u8 = 38;
     /// Reserved: a subject's payloads were erased.
     pub const ERASED: u8 = 39;
+    /// An interrupted drop was called off.
+    pub const DROP_UNDONE: u8 = 40;
 }
 
 /// The log was created.
@@ -87,9 +94,9 @@ pub struct Sealed {
     pub header: [u8; 32],
     /// Root of its logical index; zero: none.
     pub index_root: [u8; 32],
-    /// Not to be dropped before; 0: no policy.
+    /// Not to be dropped before; 0: there was no policy when it was sealed.
     pub keep_until: i64,
-    /// 0 live; further values are reserved for archived and dropped.
+    /// See [`status`].
     pub status: u8,
 }
 
@@ -195,6 +202,22 @@ pub enum CatalogBody<'a> {
     Quarantined(Quarantined<'a>),
     /// See [`ClockStepped`].
     ClockStepped(ClockStepped),
+    /// See [`HoldPlaced`].
+    HoldPlaced(HoldPlaced<'a>),
+    /// See [`HoldReleased`].
+    HoldReleased(HoldReleased<'a>),
+    /// See [`PolicySet`].
+    PolicySet(PolicySet<'a>),
+    /// See [`DropBegun`].
+    DropBegun(DropBegun<'a>),
+    /// See [`DropDone`].
+    DropDone(DropDone),
+    /// See [`Archived`].
+    Archived(Archived<'a>),
+    /// See [`Restored`].
+    Restored(Restored<'a>),
+    /// See [`DropUndone`].
+    DropUndone(DropUndone<'a>),
 }
 
 impl<'a> CatalogBody<'a> {
@@ -208,6 +231,14 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::KeysChanged(_) => kind::KEYS_CHANGED,
             CatalogBody::Quarantined(_) => kind::QUARANTINED,
             CatalogBody::ClockStepped(_) => kind::CLOCK_STEPPED,
+            CatalogBody::HoldPlaced(_) => kind::HOLD_PLACED,
+            CatalogBody::HoldReleased(_) => kind::HOLD_RELEASED,
+            CatalogBody::PolicySet(_) => kind::POLICY_SET,
+            CatalogBody::DropBegun(_) => kind::DROP_BEGUN,
+            CatalogBody::DropDone(_) => kind::DROP_DONE,
+            CatalogBody::Archived(_) => kind::ARCHIVED,
+            CatalogBody::Restored(_) => kind::RESTORED,
+            CatalogBody::DropUndone(_) => kind::DROP_UNDONE,
         }
     }
 
@@ -225,6 +256,14 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::KeysChanged(body) => encode(body),
             CatalogBody::Quarantined(body) => encode(body),
             CatalogBody::ClockStepped(body) => encode(body),
+            CatalogBody::HoldPlaced(body) => encode(body),
+            CatalogBody::HoldReleased(body) => encode(body),
+            CatalogBody::PolicySet(body) => encode(body),
+            CatalogBody::DropBegun(body) => encode(body),
+            CatalogBody::DropDone(body) => encode(body),
+            CatalogBody::Archived(body) => encode(body),
+            CatalogBody::Restored(body) => encode(body),
+            CatalogBody::DropUndone(body) => encode(body),
         }?;
         out.extend_from_slice(&body);
         if out.len() > super::record::MAX_ENVELOPE_LEN {
@@ -252,6 +291,14 @@ impl<'a> CatalogBody<'a> {
             kind::KEYS_CHANGED => CatalogBody::KeysChanged(borrow(body)?),
             kind::QUARANTINED => CatalogBody::Quarantined(borrow(body)?),
             kind::CLOCK_STEPPED => CatalogBody::ClockStepped(decode(body)?),
+            kind::HOLD_PLACED => CatalogBody::HoldPlaced(borrow(body)?),
+            kind::HOLD_RELEASED => CatalogBody::HoldReleased(borrow(body)?),
+            kind::POLICY_SET => CatalogBody::PolicySet(borrow(body)?),
+            kind::DROP_BEGUN => CatalogBody::DropBegun(borrow(body)?),
+            kind::DROP_DONE => CatalogBody::DropDone(decode(body)?),
+            kind::ARCHIVED => CatalogBody::Archived(borrow(body)?),
+            kind::RESTORED => CatalogBody::Restored(borrow(body)?),
+            kind::DROP_UNDONE => CatalogBody::DropUndone(borrow(body)?),
             _ => {
                 return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() });
             }
@@ -261,29 +308,44 @@ impl<'a> CatalogBody<'a> {
 }
 
 /// The erasable part of a catalog record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, BorrowDecode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Because<'a> {
     /// Who asked.
     pub who: Option<&'a str>,
     /// Why.
     pub why: Option<&'a str>,
+    /// Of a hold: who answers for what it pins. Other records have none.
+    pub custodian: Option<&'a str>,
 }
 
+/// The fields of the payload of most kinds.
+type Asked<'a> = (Option<&'a str>, Option<&'a str>);
+/// Those of a hold's.
+type AskedToHold<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
 impl<'a> Because<'a> {
-    /// The payload bytes.
+    /// The payload bytes of a record of this kind.
     ///
     /// # Errors
     /// A text longer than the format takes.
-    pub fn encode(&self) -> Result<Vec<u8>, FormatError> {
-        encode(self)
+    pub fn encode(&self, kind: u8) -> Result<Vec<u8>, FormatError> {
+        match kind {
+            kind::HOLD_PLACED => encode::<AskedToHold<'_>>(&(self.who, self.why, self.custodian)),
+            _ => encode::<Asked<'_>>(&(self.who, self.why)),
+        }
     }
 
-    /// Reads a payload.
+    /// Reads the payload of a record of this kind.
     ///
     /// # Errors
     /// Bytes that are not one.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        borrow(bytes)
+    pub fn decode(kind: u8, bytes: &'a [u8]) -> Result<Self, FormatError> {
+        if kind == kind::HOLD_PLACED {
+            let (who, why, custodian) = borrow::<AskedToHold<'_>>(bytes)?;
+            return Ok(Because { who, why, custodian });
+        }
+        let (who, why) = borrow::<Asked<'_>>(bytes)?;
+        Ok(Because { who, why, custodian: None })
     }
 }
 
@@ -318,132 +380,6 @@ fn whole<T: Encode>(
     }
 }
 
-/// What is in force: a sorted map whose Merkle root each catalog record carries.
-///
-/// Keys are text: `log`, `keys`, `segment/` ‖ ordinal as 16 hexadecimal digits, `key/` ‖
-/// vkey; values are the bodies of the records that made them so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StateMap {
-    entries: BTreeMap<String, Vec<u8>>,
-}
-
-const STATE_TAG: &[u8] = b"bulla/state/v1\0";
-
-impl StateMap {
-    /// Applies a record: each kind sets the entries it is about.
-    ///
-    /// # Errors
-    /// A body that cannot be encoded.
-    pub fn apply(&mut self, body: &CatalogBody<'_>) -> Result<(), FormatError> {
-        let (key, value) = match body {
-            CatalogBody::Created(created) => ("log".to_owned(), encode(created)?),
-            CatalogBody::Sealed(sealed) => (segment_key(sealed.ordinal), encode(sealed)?),
-            CatalogBody::KeyAdded(key) => (key_entry(key.vkey), encode(key)?),
-            CatalogBody::KeysChanged(changed) => return self.change_keys(changed),
-            CatalogBody::HeadSigned(_)
-            | CatalogBody::Quarantined(_)
-            | CatalogBody::ClockStepped(_) => return Ok(()),
-        };
-        self.entries.insert(key, value);
-        Ok(())
-    }
-
-    fn change_keys(&mut self, changed: &KeysChanged<'_>) -> Result<(), FormatError> {
-        let names_recovery = changed.change == KeysChanged::RECOVERY;
-        let recovery = match self.keys_in_force() {
-            _ if names_recovery => changed.introduced.to_owned(),
-            Some(before) => before.recovery.to_owned(),
-            None => String::new(),
-        };
-        let in_force = KeysInForce {
-            number: changed.number,
-            statement: changed.statement,
-            origin: changed.origin,
-            signer: if names_recovery { changed.key } else { changed.introduced },
-            recovery: &recovery,
-        };
-        let in_force = encode(&in_force)?;
-        if !names_recovery {
-            let added = encode(&KeyAdded { vkey: changed.introduced })?;
-            self.entries.insert(key_entry(changed.introduced), added);
-        }
-        self.entries.insert(KEYS.to_owned(), in_force);
-        Ok(())
-    }
-
-    /// Root of the RFC 6962 SHA-256 tree over the entries in key order; a leaf is
-    /// tag ‖ length of key (u32) ‖ key ‖ value.
-    pub fn root(&self) -> Hash {
-        let mut frontier = Frontier::new(HashAlgorithm::Sha256);
-        for (key, value) in &self.entries {
-            frontier.push(StateMap::leaf(key, value), |_, _| ());
-        }
-        frontier.root()
-    }
-
-    /// The leaf of an entry in the tree of the state.
-    pub fn leaf(key: &str, value: &[u8]) -> Hash {
-        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
-        HashAlgorithm::Sha256.leaf(&[STATE_TAG, &key_len, key.as_bytes(), value])
-    }
-
-    /// All entries, ascending by key.
-    pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
-    }
-
-    /// The sealed segments in force, by ordinal.
-    pub fn segments(&self) -> impl Iterator<Item = Sealed> + '_ {
-        let from = "segment/".to_owned();
-        let values = self.entries.range(from..).take_while(|(key, _)| key.starts_with("segment/"));
-        values.filter_map(|(_, value)| decode(value).ok())
-    }
-
-    /// The newest sealed segment in force.
-    pub fn last_segment(&self) -> Option<Sealed> {
-        let keys = "segment/".to_owned().."segment0".to_owned(); // '0' follows '/'
-        self.entries.range(keys).next_back().and_then(|(_, value)| decode(value).ok())
-    }
-
-    /// Verifier keys that have signed heads of this log, as text.
-    pub fn keys(&self) -> impl Iterator<Item = &str> + '_ {
-        self.entries.keys().filter_map(|key| key.strip_prefix("key/"))
-    }
-
-    /// What the statements about keys add up to; `None` if there was none.
-    pub fn keys_in_force(&self) -> Option<KeysInForce<'_>> {
-        self.entries.get(KEYS).and_then(|value| borrow(value).ok())
-    }
-
-    /// The log's public name: that of its creation, or of a successor.
-    pub fn origin(&self) -> Option<&str> {
-        let in_force = self.keys_in_force().map(|keys| keys.origin);
-        in_force.or_else(|| self.created().map(|created| created.origin))
-    }
-
-    /// Whether the log has, or had, this public name.
-    pub fn had_origin(&self, name: &str) -> bool {
-        let named = |vkey: &str| vkey.split('+').next() == Some(name);
-        self.created().is_some_and(|created| created.origin == name) || self.keys().any(named)
-    }
-
-    /// The record of the log's creation.
-    pub fn created(&self) -> Option<Created<'_>> {
-        self.entries.get("log").and_then(|value| borrow(value).ok())
-    }
-}
-
-/// The entry of what the statements about keys add up to.
-const KEYS: &str = "keys";
-
-fn key_entry(vkey: &str) -> String {
-    format!("key/{vkey}")
-}
-
-fn segment_key(ordinal: u64) -> String {
-    format!("segment/{ordinal:016x}")
-}
-
 /// A catalog up to some point, so that opening replays only what came after. Derived.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Snapshot {
@@ -468,12 +404,12 @@ const SNAPSHOT_MAGIC: &[u8; 8] = b"BULLASNP";
 impl Snapshot {
     /// The state it holds.
     pub fn state_map(&self) -> StateMap {
-        StateMap { entries: self.state.iter().cloned().collect() }
+        StateMap::from_entries(self.state.iter().cloned())
     }
 
     /// The entries of a state, for a snapshot.
     pub fn entries_of(state: &StateMap) -> Vec<(String, Vec<u8>)> {
-        state.entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        state.entries().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// The bytes of a snapshot file.

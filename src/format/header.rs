@@ -1,7 +1,7 @@
 //! The segment header.
 
 use super::layout::{segment_header as f, trailing_crc};
-use super::{FORMAT_VERSION, FormatError, LogId, Stream, check_envelope};
+use super::{FormatError, LogId, Stream, check_versions};
 use crate::hash::{Hash, HashAlgorithm, tag, tagged};
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
@@ -12,12 +12,18 @@ const WHAT: &str = "segment header";
 /// Length in bytes: one sector, so that it is written whole or not at all.
 pub const LEN: usize = f::LEN;
 
+/// The newest version of a segment. Version 2, of the catalog, may hold records of the kinds
+/// from 32 on, which change what is in force.
+pub const SEGMENT_VERSION: u16 = 2;
+
 /// Largest ordinal; no log comes near it, and counting on from it does not overflow.
 pub const ORDINAL_MAX: u64 = 1 << 62;
 
 /// What a segment says of itself before its first record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
+    /// 1, or [`SEGMENT_VERSION`] where that is needed to read it.
+    pub format_version: u16,
     /// Main or catalog.
     pub stream: Stream,
     /// The hash of the stream's tree.
@@ -52,7 +58,7 @@ impl SegmentHeader {
     pub fn encode(&self) -> [u8; LEN] {
         let mut buf = [0; LEN];
         f::MAGIC.set(&mut buf, MAGIC);
-        f::FORMAT_VERSION.set_uint(&mut buf, FORMAT_VERSION.into());
+        f::FORMAT_VERSION.set_uint(&mut buf, self.format_version.into());
         f::STREAM.set_uint(&mut buf, self.stream.code().into());
         f::HASH_ALGORITHM.set_uint(&mut buf, self.algorithm.code().into());
         f::FRAME_ALIGN.set_uint(&mut buf, self.frame_align.into());
@@ -75,8 +81,10 @@ impl SegmentHeader {
     /// Damage, a newer version, or a field out of its range.
     pub fn decode(buf: &[u8; LEN]) -> Result<Self, FormatError> {
         let crc = trailing_crc(buf, f::CRC);
-        check_envelope(buf, WHAT, (f::MAGIC, MAGIC), f::FORMAT_VERSION, (f::CRC, crc))?;
+        let version = (f::FORMAT_VERSION, SEGMENT_VERSION);
+        let format_version = check_versions(buf, WHAT, (f::MAGIC, MAGIC), version, (f::CRC, crc))?;
         let header = SegmentHeader {
+            format_version,
             stream: decode_stream(buf[f::STREAM.offset])?,
             algorithm: decode_algorithm(WHAT, buf[f::HASH_ALGORITHM.offset])?,
             frame_align: decode_align(f::FRAME_ALIGN.uint(buf))?,
@@ -140,6 +148,7 @@ pub(crate) mod tests {
 
     pub(crate) fn sample() -> SegmentHeader {
         SegmentHeader {
+            format_version: 1,
             stream: Stream::Main,
             algorithm: HashAlgorithm::Sha256,
             frame_align: 1,
@@ -172,10 +181,10 @@ pub(crate) mod tests {
     #[test]
     fn a_newer_version_is_told_from_damage() {
         let mut buf = sample().encode();
-        f::FORMAT_VERSION.set_uint(&mut buf, 2);
+        f::FORMAT_VERSION.set_uint(&mut buf, 3);
         assert!(matches!(SegmentHeader::decode(&buf), Err(FormatError::Mismatch { .. })));
         let crc = trailing_crc(&buf, f::CRC);
         f::CRC.set_uint(&mut buf, crc.into());
-        assert_eq!(SegmentHeader::decode(&buf), Err(FormatError::Newer { what: WHAT, found: 2 }));
+        assert_eq!(SegmentHeader::decode(&buf), Err(FormatError::Newer { what: WHAT, found: 3 }));
     }
 }

@@ -101,7 +101,7 @@ impl fmt::Display for FormatError {
                 write!(f, "{what}: expected {expected}, found {found}")
             }
             FormatError::Newer { what, found } => {
-                write!(f, "{what}: format version {found}, newest known is {FORMAT_VERSION}")
+                write!(f, "{what}: format version {found} is newer than any known here")
             }
         }
     }
@@ -119,6 +119,17 @@ fn check_envelope(
     version: layout::Field,
     crc: (layout::Field, u32),
 ) -> Result<(), FormatError> {
+    check_versions(buf, what, magic, (version, FORMAT_VERSION), crc).map(|_| ())
+}
+
+/// The same of a structure that has had several versions; gives the one found.
+fn check_versions(
+    buf: &[u8],
+    what: &'static str,
+    magic: (layout::Field, &[u8]),
+    (version, newest): (layout::Field, u16),
+    crc: (layout::Field, u32),
+) -> Result<u16, FormatError> {
     if magic.0.bytes(buf) != magic.1 {
         return Err(FormatError::mismatch(what, text(magic.1), text(magic.0.bytes(buf))));
     }
@@ -129,7 +140,7 @@ fn check_envelope(
     }
     let found = u16::try_from(version.uint(buf)).unwrap_or(u16::MAX);
     match found {
-        FORMAT_VERSION => Ok(()),
+        1.. if found <= newest => Ok(found),
         0 => Err(FormatError::mismatch(what, "format version 1", 0)),
         _ => Err(FormatError::Newer { what, found }),
     }

@@ -345,7 +345,7 @@ fn record_set_aside(
             file: &bytes.file,
             reason: &bytes.reason,
         });
-        catalog.append(&body, &Because { who: None, why: Some(&why) })?;
+        catalog.append(&body, &Because { why: Some(&why), ..Because::default() })?;
     }
     Ok(())
 }

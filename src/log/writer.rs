@@ -10,7 +10,7 @@ use crate::format::frame::{self, FrameHeader};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::record::{self, Head, PREFIX_LEN};
-use crate::format::{Stream, lock::LockFile};
+use crate::format::{FORMAT_VERSION, Stream, lock::LockFile};
 use crate::hash::Hash;
 use crate::log::core::Core;
 use crate::log::encode::{Encoded, random_error};
@@ -216,6 +216,7 @@ impl Writer {
             None => MadeAhead::create(&*core.options.disk, &core.segments_dir(), ordinal)?,
         };
         let header = SegmentHeader {
+            format_version: FORMAT_VERSION,
             stream: Stream::Main,
             algorithm: core.algorithm,
             frame_align: core.options.frame_align,

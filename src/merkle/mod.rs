@@ -36,7 +36,7 @@ mod verify;
 pub use batch::{BatchPlan, verify_batch_inclusion};
 pub use frontier::{Frontier, FrontierError};
 pub use node::NodeId;
-pub use plan::{ProofPlan, WrongHashCount, root_from, root_nodes};
+pub use plan::{ProofPlan, WrongHashCount, range_nodes, root_from, root_nodes};
 pub use subtree::{verify_subtree_consistency, verify_subtree_inclusion};
 pub use verify::{ProofError, TreeSide, verify_consistency, verify_inclusion};
 

@@ -19,6 +19,19 @@ pub fn root_nodes(size: TreeSize) -> Vec<NodeId> {
     peaks(size.get(), set_bits(size.get()).rev()).collect()
 }
 
+/// The largest complete subtrees that the leaves from `start` up to `end` make up, left to
+/// right: at most 126. None if `end` is not above `start`.
+pub fn range_nodes(start: u64, end: u64) -> Vec<NodeId> {
+    let (mut nodes, mut at) = (Vec::new(), start);
+    while let Some(left) = end.checked_sub(at).filter(|left| *left > 0) {
+        // As large as fits behind `at`, and starts there.
+        let height = at.trailing_zeros().min(left.ilog2());
+        nodes.push(NodeId { level: level(height), index: at >> height });
+        at += 1 << height;
+    }
+    nodes
+}
+
 /// The root of a tree from the hashes of its [`root_nodes`], in that order.
 ///
 /// # Errors

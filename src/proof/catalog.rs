@@ -387,7 +387,8 @@ fn verify_record(
         because: because.map(<[u8]>::to_vec),
     };
     if let Some(bytes) = &record.because {
-        Because::decode(bytes).map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
+        Because::decode(record.kind, bytes)
+            .map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
     }
     record.body().map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
     Ok(record)
@@ -445,7 +446,7 @@ impl CatalogRecord {
 
     /// Who asked and why; `None` if that was withheld.
     pub fn because(&self) -> Option<Because<'_>> {
-        self.because.as_deref().and_then(|bytes| Because::decode(bytes).ok())
+        self.because.as_deref().and_then(|bytes| Because::decode(self.kind, bytes).ok())
     }
 }
 

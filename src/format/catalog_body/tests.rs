@@ -31,14 +31,14 @@ fn changed(change: u8) -> KeysChanged<'static> {
 fn a_change_of_keys_says_who_signs_and_who_revokes() {
     let mut state = StateMap::default();
     let created = Created { origin: "z", hash_algorithm: 1, created_at: 0 };
-    state.apply(&CatalogBody::Created(created)).unwrap();
+    state.apply(Seq::new(0), &CatalogBody::Created(created)).unwrap();
     assert_eq!((state.origin(), state.keys_in_force()), (Some("z"), None));
-    state.apply(&CatalogBody::KeysChanged(changed(2))).unwrap();
+    state.apply(Seq::new(0), &CatalogBody::KeysChanged(changed(2))).unwrap();
     let keys = state.keys_in_force().unwrap();
     assert_eq!((keys.signer, keys.recovery, keys.number), ("a+1+x", "a+2+y", 3));
     assert_eq!(state.keys().count(), 0, "a recovery key signs no heads");
     let rotated = KeysChanged { introduced: "a+3+z", ..changed(1) };
-    state.apply(&CatalogBody::KeysChanged(rotated)).unwrap();
+    state.apply(Seq::new(0), &CatalogBody::KeysChanged(rotated)).unwrap();
     let keys = state.keys_in_force().unwrap();
     assert_eq!((keys.signer, keys.recovery, keys.origin), ("a+3+z", "a+2+y", "a"));
     assert_eq!(state.keys().collect::<Vec<_>>(), ["a+3+z"]);
@@ -106,7 +106,7 @@ fn the_state_root_depends_on_every_entry_and_not_on_their_order() {
 #[test]
 fn a_snapshot_round_trips_and_damage_is_refused() {
     let mut state = StateMap::default();
-    state.apply(&CatalogBody::Sealed(sealed(1))).unwrap();
+    state.apply(Seq::new(0), &CatalogBody::Sealed(sealed(1))).unwrap();
     let snapshot = Snapshot {
         size: 1,
         peaks: vec![[3; 32]],

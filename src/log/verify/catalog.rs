@@ -270,7 +270,7 @@ impl Facts {
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
         let root = decoded.as_ref().map_or(Hash::ZERO, |(root, _)| *root);
         self.state_roots.push(root);
-        let because = Because::decode(record.payload())?;
+        let because = Because::decode(record.head.kind, record.payload())?;
         match decoded?.1 {
             CatalogBody::HeadSigned(head) => {
                 if let Some(end) = self.ends.last_mut() {

@@ -1,0 +1,270 @@
+//! What is in force: the map that the records of the catalog add up to.
+
+use std::collections::BTreeMap;
+
+use super::retention::status;
+use super::{
+    Archived, CatalogBody, Created, DropBegun, DropUndone, HoldPlaced, KeyAdded, KeysChanged,
+    KeysInForce, PolicyInForce, PolicySet, Restored, Sealed, borrow, decode, encode,
+};
+use crate::format::FormatError;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::Frontier;
+use crate::seq::Seq;
+
+/// What is in force: a sorted map whose Merkle root each catalog record carries.
+///
+/// Keys are text: `log`, `keys`, `policy`, `key/` ‖ vkey, `hold/` ‖ case, and, with the
+/// ordinal as 16 hexadecimal digits, `segment/`, `archive/` and `drop/`; values are the bodies
+/// of the records that made them so. See `docs/format.md`, “State”.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateMap {
+    entries: BTreeMap<String, Vec<u8>>,
+}
+
+const STATE_TAG: &[u8] = b"bulla/state/v1\0";
+
+impl StateMap {
+    /// Applies the record with this Seq: each kind sets the entries it is about.
+    ///
+    /// # Errors
+    /// A body that cannot be encoded, or that does not follow from what is in force: the
+    /// release of a hold that is not, a drop of what is no live segment, a policy that a
+    /// compliance mode forbids.
+    pub fn apply(&mut self, seq: Seq, body: &CatalogBody<'_>) -> Result<(), FormatError> {
+        let (key, value) = match body {
+            CatalogBody::Created(created) => ("log".to_owned(), encode(created)?),
+            CatalogBody::Sealed(sealed) => (segment_key(sealed.ordinal), encode(sealed)?),
+            CatalogBody::KeyAdded(key) => (key_entry(key.vkey), encode(key)?),
+            CatalogBody::KeysChanged(changed) => return self.change_keys(changed),
+            CatalogBody::HoldPlaced(hold) => return self.place_hold(hold),
+            CatalogBody::HoldReleased(released) => return self.release_hold(released.case),
+            CatalogBody::PolicySet(policy) => return self.set_policy(seq, policy),
+            CatalogBody::DropBegun(drop) => return self.begin_drop(seq, drop),
+            CatalogBody::DropDone(done) => return self.end_drop(done.ordinal, status::DROPPED),
+            CatalogBody::DropUndone(undone) => return self.undo_drop(undone),
+            CatalogBody::Archived(archived) => {
+                (ordinal_key("archive", archived.ordinal), encode(archived)?)
+            }
+            CatalogBody::Restored(restored) => return self.restore(restored),
+            CatalogBody::HeadSigned(_)
+            | CatalogBody::Quarantined(_)
+            | CatalogBody::ClockStepped(_) => return Ok(()),
+        };
+        self.entries.insert(key, value);
+        Ok(())
+    }
+
+    fn change_keys(&mut self, changed: &KeysChanged<'_>) -> Result<(), FormatError> {
+        let names_recovery = changed.change == KeysChanged::RECOVERY;
+        let recovery = match self.keys_in_force() {
+            _ if names_recovery => changed.introduced.to_owned(),
+            Some(before) => before.recovery.to_owned(),
+            None => String::new(),
+        };
+        let in_force = KeysInForce {
+            number: changed.number,
+            statement: changed.statement,
+            origin: changed.origin,
+            signer: if names_recovery { changed.key } else { changed.introduced },
+            recovery: &recovery,
+        };
+        let in_force = encode(&in_force)?;
+        if !names_recovery {
+            let added = encode(&KeyAdded { vkey: changed.introduced })?;
+            self.entries.insert(key_entry(changed.introduced), added);
+        }
+        self.entries.insert(KEYS.to_owned(), in_force);
+        Ok(())
+    }
+
+    fn place_hold(&mut self, hold: &HoldPlaced<'_>) -> Result<(), FormatError> {
+        let value = encode(hold)?;
+        match self.entries.insert(hold_key(hold.case), value) {
+            None => Ok(()),
+            Some(_) => Err(contradicts("a case without a hold in force", hold.case)),
+        }
+    }
+
+    fn release_hold(&mut self, case: &str) -> Result<(), FormatError> {
+        match self.entries.remove(&hold_key(case)) {
+            Some(_) => Ok(()),
+            None => Err(contradicts("a case with a hold in force", case)),
+        }
+    }
+
+    fn set_policy(&mut self, seq: Seq, policy: &PolicySet<'_>) -> Result<(), FormatError> {
+        if let Some(before) = self.policy()
+            && let Err(loosened) = before.policy.check_successor(policy)
+        {
+            return Err(contradicts(
+                "a policy no looser than the one in compliance mode",
+                loosened,
+            ));
+        }
+        let in_force = PolicyInForce { seq: seq.get(), policy: policy.clone() };
+        self.entries.insert(POLICY.to_owned(), encode(&in_force)?);
+        Ok(())
+    }
+
+    fn begin_drop(&mut self, seq: Seq, drop: &DropBegun<'_>) -> Result<(), FormatError> {
+        let expected = "a drop of a segment as it was sealed";
+        let Some(sealed) = self.segment(drop.ordinal) else {
+            return Err(contradicts(expected, format!("segment {}", drop.ordinal)));
+        };
+        let same = (sealed.first, sealed.count, sealed.bytes, sealed.times)
+            == (drop.first, drop.count, drop.bytes, drop.times)
+            && (sealed.end_root, sealed.header, sealed.index_root)
+                == (drop.end_root, drop.header, drop.index_root);
+        if !same || !status::is_readable(sealed.status) {
+            let found = format!("segment {} of status {}", drop.ordinal, sealed.status);
+            return Err(contradicts(expected, found));
+        }
+        self.entries.insert(ordinal_key("drop", drop.ordinal), encode(&seq.get())?);
+        self.set_status(sealed, status::DROPPING)
+    }
+
+    fn end_drop(&mut self, ordinal: u64, to: u8) -> Result<(), FormatError> {
+        match self.segment(ordinal).filter(|sealed| sealed.status == status::DROPPING) {
+            Some(sealed) => self.set_status(sealed, to),
+            None => Err(contradicts("the end of a drop that was begun", ordinal)),
+        }
+    }
+
+    fn undo_drop(&mut self, undone: &DropUndone<'_>) -> Result<(), FormatError> {
+        self.end_drop(undone.ordinal, status::LIVE)?;
+        self.entries.remove(&ordinal_key("drop", undone.ordinal));
+        Ok(())
+    }
+
+    fn restore(&mut self, restored: &Restored<'_>) -> Result<(), FormatError> {
+        match self.segment(restored.ordinal).filter(|sealed| sealed.status == status::DROPPED) {
+            Some(sealed) => self.set_status(sealed, status::RESTORED),
+            None => Err(contradicts("a dropped segment to restore", restored.ordinal)),
+        }
+    }
+
+    fn set_status(&mut self, sealed: Sealed, status: u8) -> Result<(), FormatError> {
+        let sealed = Sealed { status, ..sealed };
+        self.entries.insert(segment_key(sealed.ordinal), encode(&sealed)?);
+        Ok(())
+    }
+
+    /// A sealed segment, whatever became of it.
+    pub fn segment(&self, ordinal: u64) -> Option<Sealed> {
+        self.entries.get(&segment_key(ordinal)).and_then(|value| decode(value).ok())
+    }
+
+    /// The retention policy; `None`: nothing expires.
+    pub fn policy(&self) -> Option<PolicyInForce<'_>> {
+        self.entries.get(POLICY).and_then(|value| borrow(value).ok())
+    }
+
+    /// The holds in force, by case.
+    pub fn holds(&self) -> impl Iterator<Item = HoldPlaced<'_>> + '_ {
+        let keys = "hold/".to_owned().."hold0".to_owned(); // '0' follows '/'
+        self.entries.range(keys).filter_map(|(_, value)| borrow(value).ok())
+    }
+
+    /// The catalog record with the certificate by which a segment was dropped.
+    pub fn certificate_of(&self, ordinal: u64) -> Option<Seq> {
+        let value = self.entries.get(&ordinal_key("drop", ordinal))?;
+        decode::<u64>(value).ok().map(Seq::new)
+    }
+
+    /// Where the newest archived copy of a segment is.
+    pub fn archived(&self, ordinal: u64) -> Option<Archived<'_>> {
+        self.entries.get(&ordinal_key("archive", ordinal)).and_then(|value| borrow(value).ok())
+    }
+
+    /// A map of these entries.
+    pub fn from_entries(entries: impl Iterator<Item = (String, Vec<u8>)>) -> Self {
+        StateMap { entries: entries.collect() }
+    }
+
+    /// Root of the RFC 6962 SHA-256 tree over the entries in key order; a leaf is
+    /// tag ‖ length of key (u32) ‖ key ‖ value.
+    pub fn root(&self) -> Hash {
+        let mut frontier = Frontier::new(HashAlgorithm::Sha256);
+        for (key, value) in &self.entries {
+            frontier.push(StateMap::leaf(key, value), |_, _| ());
+        }
+        frontier.root()
+    }
+
+    /// The leaf of an entry in the tree of the state.
+    pub fn leaf(key: &str, value: &[u8]) -> Hash {
+        let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
+        HashAlgorithm::Sha256.leaf(&[STATE_TAG, &key_len, key.as_bytes(), value])
+    }
+
+    /// All entries, ascending by key.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+    }
+
+    /// The sealed segments in force, by ordinal.
+    pub fn segments(&self) -> impl Iterator<Item = Sealed> + '_ {
+        let from = "segment/".to_owned();
+        let values = self.entries.range(from..).take_while(|(key, _)| key.starts_with("segment/"));
+        values.filter_map(|(_, value)| decode(value).ok())
+    }
+
+    /// The newest sealed segment in force.
+    pub fn last_segment(&self) -> Option<Sealed> {
+        let keys = "segment/".to_owned().."segment0".to_owned(); // '0' follows '/'
+        self.entries.range(keys).next_back().and_then(|(_, value)| decode(value).ok())
+    }
+
+    /// Verifier keys that have signed heads of this log, as text.
+    pub fn keys(&self) -> impl Iterator<Item = &str> + '_ {
+        self.entries.keys().filter_map(|key| key.strip_prefix("key/"))
+    }
+
+    /// What the statements about keys add up to; `None` if there was none.
+    pub fn keys_in_force(&self) -> Option<KeysInForce<'_>> {
+        self.entries.get(KEYS).and_then(|value| borrow(value).ok())
+    }
+
+    /// The log's public name: that of its creation, or of a successor.
+    pub fn origin(&self) -> Option<&str> {
+        let in_force = self.keys_in_force().map(|keys| keys.origin);
+        in_force.or_else(|| self.created().map(|created| created.origin))
+    }
+
+    /// Whether the log has, or had, this public name.
+    pub fn had_origin(&self, name: &str) -> bool {
+        let named = |vkey: &str| vkey.split('+').next() == Some(name);
+        self.created().is_some_and(|created| created.origin == name) || self.keys().any(named)
+    }
+
+    /// The record of the log's creation.
+    pub fn created(&self) -> Option<Created<'_>> {
+        self.entries.get("log").and_then(|value| borrow(value).ok())
+    }
+}
+
+/// The entry of what the statements about keys add up to.
+const KEYS: &str = "keys";
+/// The entry of the retention policy.
+const POLICY: &str = "policy";
+
+fn contradicts(expected: &'static str, found: impl std::fmt::Display) -> FormatError {
+    FormatError::mismatch("catalog record", expected, found)
+}
+
+fn hold_key(case: &str) -> String {
+    format!("hold/{case}")
+}
+
+fn ordinal_key(of: &str, ordinal: u64) -> String {
+    format!("{of}/{ordinal:016x}")
+}
+
+fn key_entry(vkey: &str) -> String {
+    format!("key/{vkey}")
+}
+
+fn segment_key(ordinal: u64) -> String {
+    ordinal_key("segment", ordinal)
+}

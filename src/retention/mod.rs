@@ -1,0 +1,42 @@
+//! What is kept, for how long, and what is held: pure rules, no files and no clock.
+//!
+//! - [`Policy`], [`Period`], [`Preset`]: how long;
+//! - [`Hold`], [`HoldScope`]: what must not go;
+//! - [`plan()`]: what becomes of each segment, and why;
+//! - [`DropCertificate`]: what is said of what went.
+//!
+//! The engine asks the plan, and looks at the records themselves before it deletes.
+
+mod certificate;
+mod hold;
+mod period;
+mod plan;
+mod policy;
+
+pub use certificate::{DropCertificate, GapError, NowFrom};
+pub use hold::{CASE_LEN_MAX, Hold, HoldScope, InvalidScope, SCOPE_LEN_MAX};
+pub use period::{InvalidPeriod, Period};
+pub use plan::{Candidate, ClockAhead, Plan, PlanOptions, Step, Verdict, believed_now, plan};
+pub use policy::{Policy, Preset, UnknownPreset};
+
+/// Who asked for something, and why: kept with the record of it in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Who.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl Asked {
+    /// Asked by somebody.
+    pub fn by(who: impl Into<String>) -> Self {
+        Asked { who: Some(who.into()), why: None }
+    }
+
+    /// Gives the reason.
+    #[must_use]
+    pub fn because(self, why: impl Into<String>) -> Self {
+        Asked { why: Some(why.into()), ..self }
+    }
+}

@@ -1,0 +1,320 @@
+//! The plan of an expiry: what becomes of each segment, and why. Pure: no files, no clock.
+
+use std::fmt;
+
+use super::{Period, Policy};
+use crate::time::Timestamp;
+
+/// What is known of a sealed segment before it is decided about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its number.
+    pub ordinal: u64,
+    /// Records before it.
+    pub first: u64,
+    /// Records in it.
+    pub count: u64,
+    /// Size of its file in bytes.
+    pub bytes: u64,
+    /// The time of its newest record, by the log's clock.
+    pub newest: Timestamp,
+    /// Fixed when it was sealed; `None`: there was no policy then.
+    pub keep_until: Option<Timestamp>,
+    /// Whether a copy is in an archive.
+    pub archived: bool,
+    /// Whether it was brought back from an archive.
+    pub restored: bool,
+    /// The cases of the holds that pin a record in it.
+    pub held_by: Vec<String>,
+    /// Why its records cannot be compared with the holds, if they cannot.
+    pub unreadable: Option<String>,
+}
+
+/// What becomes of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It stays: the log has no policy.
+    NoPolicy,
+    /// It stays: not before this time.
+    TooYoung {
+        /// When it may go.
+        until: Timestamp,
+    },
+    /// It stays: these holds pin it.
+    Held {
+        /// Their cases.
+        cases: Vec<String>,
+    },
+    /// It stays: the chain of segments goes on from the newest.
+    Newest,
+    /// It stays: with records among the newest that the policy keeps.
+    AmongNewest {
+        /// How many records that are.
+        min_records: u64,
+    },
+    /// It stays: it was restored, and is not dropped again by itself.
+    Restored,
+    /// It stays: nobody can tell whether a hold pins it.
+    Unreadable {
+        /// Why.
+        reason: String,
+    },
+    /// It goes.
+    Goes {
+        /// Whether a copy must be made first.
+        archive_first: bool,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::NoPolicy => write!(f, "stays: no policy is set"),
+            Verdict::TooYoung { until } => write!(f, "too young: kept until {until}"),
+            Verdict::Held { cases } => write!(f, "held by {}", cases.join(", ")),
+            Verdict::Newest => write!(f, "stays: the newest segment"),
+            Verdict::AmongNewest { min_records } => {
+                write!(f, "stays: among the newest {min_records} records")
+            }
+            Verdict::Restored => write!(f, "stays: restored from an archive"),
+            Verdict::Unreadable { reason } => {
+                write!(f, "stays: cannot be compared with the holds: {reason}")
+            }
+            Verdict::Goes { archive_first: true } => write!(f, "goes, archived first"),
+            Verdict::Goes { archive_first: false } => write!(f, "goes"),
+        }
+    }
+}
+
+/// A segment and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The segment.
+    pub segment: Candidate,
+    /// Before this it does not go, by the policy; `None` without one.
+    pub keep_until: Option<Timestamp>,
+    /// What becomes of it.
+    pub verdict: Verdict,
+}
+
+/// What an expiry does, segment by segment, the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Plan {
+    /// One for every sealed segment that is there.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The segments that go.
+    pub fn going(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| matches!(step.verdict, Verdict::Goes { .. }))
+    }
+}
+
+/// What is asked beside the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PlanOptions {
+    /// Whether restored segments may go again.
+    pub drop_restored: bool,
+}
+
+/// Plans an expiry at a time. `segments` are those that can be read, ascending, with the
+/// newest one of the log last; `size` is the number of records of the log.
+pub fn plan(
+    segments: &[Candidate],
+    policy: Option<&Policy>,
+    size: u64,
+    now: Timestamp,
+    options: PlanOptions,
+) -> Plan {
+    let newest = segments.iter().map(|segment| segment.ordinal).max();
+    let steps = segments.iter().map(|segment| {
+        let keep_until = policy.map(|policy| keep_until(segment, policy));
+        let verdict = match policy {
+            None => Verdict::NoPolicy,
+            Some(policy) if newest == Some(segment.ordinal) => last(segment, policy, now),
+            Some(policy) => verdict(segment, policy, size, now, options),
+        };
+        Step { segment: segment.clone(), keep_until, verdict }
+    });
+    Plan { steps: steps.collect() }
+}
+
+/// The newest segment stays; if it would go but for that, that is what is said.
+fn last(segment: &Candidate, policy: &Policy, now: Timestamp) -> Verdict {
+    let until = keep_until(segment, policy);
+    if now < until { Verdict::TooYoung { until } } else { Verdict::Newest }
+}
+
+fn verdict(
+    segment: &Candidate,
+    policy: &Policy,
+    size: u64,
+    now: Timestamp,
+    options: PlanOptions,
+) -> Verdict {
+    let until = keep_until(segment, policy);
+    let end = segment.first.saturating_add(segment.count);
+    if !segment.held_by.is_empty() {
+        return Verdict::Held { cases: segment.held_by.clone() };
+    }
+    if let Some(reason) = &segment.unreadable {
+        return Verdict::Unreadable { reason: reason.clone() };
+    }
+    if now < until {
+        return Verdict::TooYoung { until };
+    }
+    if end > size.saturating_sub(policy.min_records) {
+        return Verdict::AmongNewest { min_records: policy.min_records };
+    }
+    if segment.restored && !options.drop_restored {
+        return Verdict::Restored;
+    }
+    Verdict::Goes { archive_first: policy.archive && !segment.archived }
+}
+
+/// The time before which a segment stays: what its seal fixed, or more if the policy was
+/// lengthened since, and never less than the minimum age.
+fn keep_until(segment: &Candidate, policy: &Policy) -> Timestamp {
+    let after = |period: Period| segment.newest.saturating_add(period.duration());
+    let fixed = segment.keep_until.unwrap_or(Timestamp::MIN);
+    fixed.max(after(policy.keep)).max(after(policy.min_age))
+}
+
+/// The clock is ahead of the newest record by more than is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockAhead {
+    /// What the clock shows.
+    pub now: Timestamp,
+    /// The newest record.
+    pub newest: Timestamp,
+    /// How far ahead is believed.
+    pub limit: Period,
+}
+
+impl fmt::Display for ClockAhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ClockAhead { now, newest, limit } = self;
+        write!(
+            f,
+            "the clock shows {now}, more than {limit} after the newest record, of {newest}: \
+             nothing expires by a clock that may have jumped. If it is right, append a record, or \
+             allow more (`--max-clock-lead`)"
+        )
+    }
+}
+
+impl std::error::Error for ClockAhead {}
+
+/// The time to expire by: the clock's, if it is not too far ahead of the newest record. One
+/// that is behind it is taken as it is: it lets less go.
+///
+/// # Errors
+/// The clock is more than `limit` ahead.
+pub fn believed_now(
+    now: Timestamp,
+    newest: Option<Timestamp>,
+    limit: Period,
+) -> Result<Timestamp, ClockAhead> {
+    match newest {
+        Some(newest) if now.saturating_since(newest) > limit.duration() => {
+            Err(ClockAhead { now, newest, limit })
+        }
+        _ => Ok(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000_000;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_nanos(day * DAY)
+    }
+
+    fn segment(ordinal: u64, newest: i64) -> Candidate {
+        Candidate {
+            ordinal,
+            first: (ordinal - 1) * 10,
+            count: 10,
+            bytes: 1,
+            newest: at(newest),
+            keep_until: None,
+            archived: false,
+            restored: false,
+            held_by: Vec::new(),
+            unreadable: None,
+        }
+    }
+
+    fn verdicts(segments: &[Candidate], policy: &Policy, now: i64) -> Vec<Verdict> {
+        let planned = plan(segments, Some(policy), 1_000, at(now), PlanOptions::default());
+        planned.steps.into_iter().map(|step| step.verdict).collect()
+    }
+
+    const GOES: Verdict = Verdict::Goes { archive_first: false };
+
+    #[test]
+    fn a_segment_goes_when_its_time_is_over_and_nothing_pins_it() {
+        let held = Candidate { held_by: vec!["case 7".to_owned()], ..segment(2, 20) };
+        let segments = [segment(1, 10), held, segment(3, 30), segment(4, 40)];
+        let policy = Policy::keep(Period::from_days(10));
+        let cases = vec!["case 7".to_owned()];
+        let young = Verdict::TooYoung { until: at(40) };
+        let last = Verdict::TooYoung { until: at(50) };
+        assert_eq!(
+            verdicts(&segments, &policy, 39),
+            [GOES, Verdict::Held { cases: cases.clone() }, young, last]
+        );
+        assert_eq!(
+            verdicts(&segments, &policy, 999),
+            [GOES, Verdict::Held { cases }, GOES, Verdict::Newest]
+        );
+    }
+
+    #[test]
+    fn what_a_seal_fixed_is_not_shortened_but_lengthened() {
+        let fixed = Candidate { keep_until: Some(at(100)), ..segment(1, 10) };
+        let segments = [fixed, segment(2, 40)];
+        let verdict = |days, now| verdicts(&segments, &Policy::keep(Period::from_days(days)), now);
+        assert_eq!(verdict(1, 99)[0], Verdict::TooYoung { until: at(100) });
+        assert_eq!(verdict(1, 100)[0], GOES);
+        assert_eq!(verdict(200, 100)[0], Verdict::TooYoung { until: at(210) });
+    }
+
+    #[test]
+    fn the_newest_records_restored_and_unreadable_segments_stay() {
+        let restored = Candidate { restored: true, ..segment(1, 1) };
+        let damaged = Candidate { unreadable: Some("crc".to_owned()), ..segment(2, 1) };
+        let segments = [restored, damaged, segment(3, 1), segment(4, 1)];
+        let policy = Policy::keep(Period::ZERO).archive(true).min_records(970);
+        let reason = "crc".to_owned();
+        assert_eq!(
+            verdicts(&segments, &policy, 50)[..3],
+            [
+                Verdict::Restored,
+                Verdict::Unreadable { reason },
+                Verdict::Goes { archive_first: true }
+            ]
+        );
+        let policy = policy.min_records(971);
+        assert_eq!(verdicts(&segments, &policy, 50)[2], Verdict::AmongNewest { min_records: 971 });
+        let again = PlanOptions { drop_restored: true };
+        let planned = plan(&segments, Some(&policy), 1_000, at(50), again);
+        assert_eq!(planned.steps[0].verdict, Verdict::Goes { archive_first: true });
+        assert_eq!(plan(&segments, None, 9, at(50), again).going().count(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_jumped_ahead_is_not_believed_and_one_behind_is() {
+        let limit = Period::from_days(7);
+        assert_eq!(believed_now(at(17), Some(at(10)), limit), Ok(at(17)));
+        assert!(believed_now(at(18), Some(at(10)), limit).is_err());
+        assert_eq!(believed_now(at(3), Some(at(10)), limit), Ok(at(3)));
+        assert_eq!(believed_now(at(18), None, limit), Ok(at(18)));
+    }
+}
