@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::event::InvalidEvent;
 use crate::format::FormatError;
+use crate::retention::{ClockAhead, DropCertificate};
 use crate::seq::{Seq, TreeSize};
 
 /// The result of an operation on a log.
@@ -116,6 +117,28 @@ pub enum Error {
         /// Records there are.
         size: TreeSize,
     },
+    /// The record was dropped by the log's policy: gone, not missing. The certificate says
+    /// what went, when and why; the next record that may be there is the one at its end.
+    Expired {
+        /// The Seq asked for.
+        seq: Seq,
+        /// What the log says of the segment it was in.
+        certificate: Arc<DropCertificate>,
+    },
+    /// A legal hold pins it.
+    Held {
+        /// What was to go.
+        what: String,
+        /// The cases of the holds.
+        cases: Vec<String>,
+    },
+    /// The clock is not believed, so nothing expires by it.
+    ClockAhead(ClockAhead),
+    /// A policy, a hold or an expiry that is not to be.
+    Retention {
+        /// What is in the way, and what to do.
+        reason: String,
+    },
     /// A proof, checkpoint or key that does not hold.
     Proof {
         /// What was expected and found.
@@ -185,6 +208,17 @@ impl fmt::Display for Error {
             Error::NotWritten { seq, size } => {
                 write!(f, "no record {seq} yet: the log holds {size} records, from 0")
             }
+            Error::Expired { seq, certificate } => {
+                let end = certificate.end.size;
+                write!(f, "record {seq} has expired: {certificate}; records go on from {end}")
+            }
+            Error::Held { what, cases } => write!(
+                f,
+                "{what} is held by {}: release the hold first, if it may be",
+                cases.join(", ")
+            ),
+            Error::ClockAhead(ahead) => write!(f, "{ahead}"),
+            Error::Retention { reason } => write!(f, "{reason}"),
             Error::Proof { reason } => write!(f, "not proved: {reason}"),
             Error::Key { reason } => write!(f, "key: {reason}"),
             Error::WouldFork { reason } => write!(f, "refused to sign: {reason}"),
@@ -202,6 +236,7 @@ impl std::error::Error for Error {
         match self {
             Error::Io { source, .. } => Some(source),
             Error::Invalid(invalid) => Some(invalid),
+            Error::ClockAhead(ahead) => Some(ahead),
             _ => None,
         }
     }

@@ -57,7 +57,14 @@ impl Catalog {
         Ok(notes)
     }
 
-    fn each_record(&self, mut each: impl FnMut(&record::CheckedRecord<'_>)) -> Result<()> {
+    /// Gives every record, oldest first.
+    ///
+    /// # Errors
+    /// I/O, damage.
+    pub(crate) fn each_record(
+        &self,
+        mut each: impl FnMut(&record::CheckedRecord<'_>),
+    ) -> Result<()> {
         let dir = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
         for ordinal in load::ordinals(&*self.disk, &dir)? {
             let path = crate::segment::path(&dir, ordinal);

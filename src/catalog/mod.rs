@@ -4,6 +4,7 @@
 //! the root of the state it leads to. Writers of any process take the catalog's short
 //! lock and read to its end before they append.
 
+mod exclusive;
 mod history;
 mod load;
 mod lookup;
@@ -32,6 +33,7 @@ use crate::time::{Clock, Timestamp};
 use crate::tree::TreeStore;
 use load::Replayed;
 
+pub use exclusive::Exclusive;
 pub use history::HistoryEntry;
 pub use mirror::Mended;
 pub use whole::{RecordedStatement, WholeCatalog};
@@ -61,6 +63,8 @@ pub struct Catalog {
     last_kind: Option<u8>,
     tree: TreeStore,
     since_snapshot: u64,
+    /// Ordinal and offset up to which both copies are known to be durable.
+    sure: (u64, u64),
     /// After a failed write: what is on disk is unknown.
     broken: Option<String>,
 }
@@ -114,6 +118,7 @@ impl Catalog {
             last_kind: None,
             tree,
             since_snapshot: 0,
+            sure: (1, header.first_frame()),
             broken: None,
         };
         catalog.append(created, &Because::default())?;
@@ -234,6 +239,7 @@ impl Catalog {
             clock,
             lock,
             active: Vec::new(),
+            sure: (loaded.segment.header.ordinal, loaded.end.offset),
             segment: loaded.segment,
             end: loaded.end,
             state: loaded.replayed.state,
@@ -274,21 +280,13 @@ impl Catalog {
     /// # Errors
     /// `DiskFull` (nothing written, try again), I/O (the catalog must be opened again).
     pub fn append(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
-        if let Some(cause) = &self.broken {
-            return Err(Error::CatalogDamaged { reason: cause.clone() });
-        }
-        let Some(lock) = self.lock.clone() else {
-            return Err(Error::CatalogDamaged { reason: "it was opened for reading".to_owned() });
-        };
-        let path = self.dir.join("LOCK");
-        lock.lock().map_err(Error::io("lock", &path))?;
-        let appended = self.append_locked(body, because);
-        lock.unlock().map_err(Error::io("unlock", &path))?;
-        appended
+        self.exclusively(|catalog| catalog.append(body, because))
     }
 
     fn append_locked(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
-        self.refresh()?;
+        if let Some(cause) = &self.broken {
+            return Err(Error::CatalogDamaged { reason: cause.clone() });
+        }
         let newer = body.kind() >= kind::HOLD_PLACED
             && self.segment.header.format_version < SEGMENT_VERSION;
         if self.end.offset >= SEGMENT_BYTES || newer {
@@ -308,6 +306,7 @@ impl Catalog {
             }
         }
         self.end = self.active[0].end;
+        self.sure = (self.segment.header.ordinal, self.end.offset);
         self.state = state;
         self.tree.extend(&[leaf]);
         if let CatalogBody::HeadSigned(head) = body {
@@ -380,11 +379,7 @@ impl Catalog {
         self.signed_note = replayed.signed_note;
         self.last_kind = replayed.last_kind;
         self.tree.extend(&replayed.leaves);
-        let moved = read?;
-        if moved && self.lock.is_some() {
-            self.active = resume(&*self.disk, &self.dir, &self.segment, self.end)?;
-        }
-        Ok(())
+        read.map(|_| ())
     }
 
     fn read_on(&mut self, replayed: &mut Replayed) -> Result<bool> {

@@ -54,6 +54,8 @@ pub struct LogReader {
 struct Follow {
     /// `None` if both copies are damaged.
     catalog: Option<Catalog>,
+    /// Records of the catalog whose seals and drops were noted.
+    noted: TreeSize,
     /// The segment that is being followed.
     tail: Option<Tail>,
     /// Ordinal and first record of the segment to look for when there is no tail.
@@ -99,7 +101,7 @@ impl LogReader {
             algorithm: identity.algorithm,
             origin: identity.origin,
             view: Arc::new(view),
-            state: Mutex::new(Follow { catalog, tail: None, next }),
+            state: Mutex::new(Follow { catalog, noted: TreeSize::ZERO, tail: None, next }),
             options,
         };
         reader.refresh()?;
@@ -232,19 +234,21 @@ impl LogReader {
         Ok(true)
     }
 
-    /// Lets go of files that were sealed meanwhile.
+    /// Notes what was sealed, dropped and restored meanwhile, and lets go of those files.
     fn note_seals(&self, state: &mut Follow) -> Result<()> {
         let tail = state.tail.as_ref().map(|tail| tail.segment.header.ordinal);
-        let followed = |entry: &Entry| entry.open.is_some() && Some(entry.ordinal) != tail;
-        if !self.view.entries().iter().any(followed) {
-            return Ok(());
-        }
         let Some(catalog) = &mut state.catalog else { return Ok(()) };
         catalog.refresh()?;
+        let followed = |entry: &Entry| entry.open.is_some() && Some(entry.ordinal) != tail;
+        if catalog.size() == state.noted && !self.view.entries().iter().any(followed) {
+            return Ok(());
+        }
+        state.noted = catalog.size();
+        let known = self.view.entries();
         for sealed in catalog.state().segments() {
-            let known = self.view.entries();
-            let known = known.iter().find(|entry| entry.ordinal == sealed.ordinal);
-            if known.is_some_and(followed) {
+            let at = known.binary_search_by_key(&sealed.ordinal, |entry| entry.ordinal);
+            let Some(entry) = at.ok().and_then(|at| known.get(at)) else { continue };
+            if followed(entry) || entry.sealed.is_some_and(|before| before != sealed) {
                 self.view.sealed(sealed);
             }
         }

@@ -95,6 +95,14 @@ impl Indexes {
         }
     }
 
+    /// Lets go of the index of a segment that is gone.
+    pub(crate) fn forget(&self, ordinal: u64) {
+        self.open.lock().retain(|open| open.ordinal() != ordinal);
+        let mut wanted = self.wanted.lock();
+        wanted.ordinals.remove(&ordinal);
+        wanted.refused.remove(&ordinal);
+    }
+
     fn next_wanted(&self) -> Option<u64> {
         self.wanted.lock().ordinals.pop_first()
     }
@@ -167,7 +175,7 @@ impl Core {
         let dir = self.segments_dir();
         let names = self.options.disk.list(&dir).map_err(Error::io("list", &dir))?;
         let names: BTreeSet<String> = names.into_iter().collect();
-        for entry in self.view.entries().iter().filter(|entry| entry.sealed.is_some()) {
+        for entry in self.view.entries().iter().filter(|entry| entry.is_sealed_and_there()) {
             let path = path(&dir, entry.ordinal);
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             match name.is_some_and(|name| names.contains(&name)) {
@@ -184,7 +192,8 @@ impl Core {
     pub(crate) fn make_wanted_index(&self) -> bool {
         let Some(ordinal) = self.view.indexes().next_wanted() else { return self.look_at_some() };
         let entries = self.view.entries();
-        let Some(entry) = entries.iter().find(|entry| entry.ordinal == ordinal) else {
+        let wanted = |entry: &&Entry| entry.ordinal == ordinal && entry.is_sealed_and_there();
+        let Some(entry) = entries.iter().find(wanted) else {
             return true;
         };
         match self.make_index(entry) {
@@ -209,7 +218,9 @@ impl Core {
         let more = !unseen.is_empty();
         drop(unseen);
         let entries = self.view.entries();
-        for entry in entries.iter().filter(|entry| some.contains(&entry.ordinal)) {
+        let looked_at =
+            |entry: &&Entry| some.contains(&entry.ordinal) && entry.is_sealed_and_there();
+        for entry in entries.iter().filter(looked_at) {
             let _ = self.view.index_of(entry);
         }
         more || !some.is_empty()

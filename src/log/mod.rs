@@ -7,6 +7,7 @@
 //! - `search`: queries; `indexes`: their files, opened and made anew;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
+//! - `retain`: policy, legal holds, expiry;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
@@ -22,6 +23,7 @@ mod options;
 mod prove;
 mod read;
 mod recover;
+mod retain;
 mod search;
 mod settle;
 mod sign;
@@ -57,6 +59,7 @@ pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use prove::Disclosure;
 pub use read::{Records, Snapshot};
+pub use retain::{ExpireOptions, Expiry, LogAdmin, Pinned, RecordedHold, RecordedPolicy, Release};
 pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
@@ -388,7 +391,7 @@ impl Core {
         self.with_writer(|core, writer| writer.watermark(core))?;
         self.write_mark(&mut self.upkeep.lock())?;
         match &mut *self.catalog.lock() {
-            CatalogState::Good(catalog) => catalog.write_snapshot(),
+            CatalogState::Good(catalog) => catalog.exclusively(|catalog| catalog.write_snapshot()),
             CatalogState::Damaged(_) => Ok(()),
         }
     }

@@ -23,7 +23,7 @@ use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::recover::{self, Recovered};
 use crate::log::verify::{DIGEST_MARK, digest_of};
 use crate::log::view::{Entry, View};
-use crate::log::{Log, settle, upkeep};
+use crate::log::{Log, retain, settle, upkeep};
 use crate::random;
 use crate::segment;
 use crate::seq::TreeSize;
@@ -169,7 +169,7 @@ pub(super) struct Identity {
 }
 
 /// There must be a log at this path.
-pub(super) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId> {
+pub(in crate::log) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId> {
     let missing = |missing: &str| Error::NotALog { path: dir.to_owned(), missing: missing.into() };
     if !disk.exists(dir).map_err(Error::io("look for", dir))? {
         return Err(missing("no such directory"));
@@ -269,7 +269,7 @@ fn finish(
         }
     };
     let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
-        recover::main_log(&options, dir, (log_id, algorithm), mark, known)?;
+        recover::main_log(&options, dir, (log_id, algorithm), mark, known, &catalog)?;
     let view = Arc::new(make_view(&options, dir, (log_id, algorithm), entries));
     view.publish(writer.size);
     match &catalog {
@@ -311,6 +311,11 @@ fn finish(
     settle::republish(&core)?;
     core.writer.lock().set_durable(&core, core.view.size());
     core.upkeep_after_open()?;
+    match retain::settle(&core) {
+        // The next opening or expiry goes on.
+        Err(Error::DiskFull { .. }) => {}
+        settled => settled?,
+    }
     if core.options.housekeeping == Housekeeping::Background {
         upkeep::register(&core)?;
     }
@@ -323,7 +328,8 @@ pub(super) fn make_view(
     identity: (LogId, HashAlgorithm),
     entries: Vec<Entry>,
 ) -> View {
-    View::new(Arc::clone(&options.disk), segments_dir(dir), identity, options.mmap, entries)
+    let reading = (options.mmap, Arc::clone(&options.clock));
+    View::new(Arc::clone(&options.disk), segments_dir(dir), identity, reading, entries)
 }
 
 fn record_set_aside(

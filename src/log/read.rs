@@ -13,6 +13,7 @@ use crate::merkle::TreeHead;
 use crate::query::{Order, Query};
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
 use crate::tree::TreeStore;
 
 /// The log as it was at one moment. Cheap to take; later appends do not show in it.
@@ -57,7 +58,7 @@ impl Snapshot {
     /// The record with this Seq.
     ///
     /// # Errors
-    /// `NotWritten` beyond the end; `Corrupt` if it is damaged; I/O.
+    /// `NotWritten` beyond the end; `Expired` if it was dropped; `Corrupt` if it is damaged; I/O.
     pub fn get(&self, seq: Seq) -> Result<Record> {
         self.with_record(seq, |_, record| self.decode(&record))?
     }
@@ -76,6 +77,11 @@ impl Snapshot {
             Some((offset, record)) => Ok(read(offset, record)),
             None => Err(Error::NotWritten { seq, size: self.size }),
         }
+    }
+
+    /// When the log took a record.
+    pub(crate) fn recorded_at(&self, seq: Seq) -> Result<Timestamp> {
+        self.with_record(seq, |_, record| record.head.recorded_at)
     }
 
     /// Gives the checked bytes of `count` records from `first` on.
@@ -121,6 +127,11 @@ impl Snapshot {
     pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
         self
+    }
+
+    /// The same, without the records from a size on.
+    pub(crate) fn up_to(&self, size: TreeSize) -> Self {
+        Snapshot { size: self.size.min(size), ..self.clone() }
     }
 
     pub(crate) fn check_cancelled(&self) -> Result<()> {

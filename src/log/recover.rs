@@ -6,15 +6,16 @@ use std::sync::Arc;
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
-use crate::format::catalog_body::Sealed;
+use crate::format::catalog_body::{Sealed, status};
 use crate::format::footer::TimeRange;
 use crate::format::mark::Mark;
 use crate::format::record::CheckedRecord;
 use crate::format::{LogId, body};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{Ahead, segments_dir, tree_dir};
+use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
+use crate::log::retain;
 use crate::log::view::{Entry, OpenSegment};
 use crate::log::writer::{Resting, Retired, Writer};
 use crate::merkle::Frontier;
@@ -42,12 +43,14 @@ pub(super) struct Recovered {
 
 /// What is known of the records before they are read.
 #[derive(Clone)]
-struct Known {
+struct Known<'a> {
     sealed: Vec<Sealed>,
     /// Size and root of the newest signed head; size 0: none.
     signed: (TreeSize, Hash),
     /// So many records were durable: a seal, a signed head or a mark says so.
     vouched: TreeSize,
+    /// Has the certificates of what was dropped.
+    catalog: &'a CatalogState,
 }
 
 /// Bytes that are not part of the log.
@@ -72,6 +75,7 @@ struct Walk<'a> {
     dir: &'a Path,
     log_id: LogId,
     vouched: TreeSize,
+    catalog: &'a CatalogState,
     tree: TreeStore,
     sealed: Vec<Sealed>,
     entries: Vec<Entry>,
@@ -95,12 +99,13 @@ pub(super) fn main_log(
     identity: (LogId, HashAlgorithm),
     mark: Option<Mark>,
     known: (Vec<Sealed>, (TreeSize, Hash)),
+    catalog: &CatalogState,
 ) -> Result<Recovered> {
     let (sealed, signed) = known;
     let ends = sealed.iter().map(|sealed| sealed.first.saturating_add(sealed.count));
     let marked = mark.as_ref().map_or(0, |mark| mark.frontier.size().get());
     let vouched = ends.chain([marked, signed.0.get()]).max().map_or(TreeSize::ZERO, TreeSize::new);
-    let known = Known { sealed, signed, vouched };
+    let known = Known { sealed, signed, vouched, catalog };
     if let Some(mark) = mark {
         let place = (mark.ordinal, mark.offset);
         return match walk(options, dir, identity, Some(mark), known.clone()) {
@@ -127,7 +132,7 @@ fn rebuilt(
     options: &LogOptions,
     dir: &Path,
     identity: (LogId, HashAlgorithm),
-    known: Known,
+    known: Known<'_>,
     why: String,
 ) -> Result<Recovered> {
     let mut recovered = whole(walk(options, dir, identity, None, known))?;
@@ -169,10 +174,10 @@ fn walk(
     dir: &Path,
     identity: (LogId, HashAlgorithm),
     mark: Option<Mark>,
-    known: Known,
+    known: Known<'_>,
 ) -> Result<Recovered, Failure> {
     let (log_id, algorithm) = identity;
-    let Known { sealed, signed, vouched } = known;
+    let Known { sealed, signed, vouched, catalog } = known;
     let frontier = mark.as_ref().map_or(Frontier::new(algorithm), |mark| mark.frontier.clone());
     let tree = TreeStore::open(Arc::clone(&options.disk), &tree_dir(dir), log_id, frontier, false);
     let tree = match tree {
@@ -187,6 +192,7 @@ fn walk(
         dir,
         log_id,
         vouched,
+        catalog,
         tree,
         entries: sealed.iter().map(entry_of).collect(),
         sealed,
@@ -231,9 +237,16 @@ impl Walk<'_> {
         let mut ordinals: Vec<u64> =
             names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
         ordinals.sort_unstable();
-        let live = self.sealed.iter().map(|sealed| sealed.ordinal);
+        // A file that somebody put back is no part of the log: see `Log::restore`.
+        let dropped = |ordinal: &u64| {
+            let mut sealed = self.sealed.iter();
+            sealed.any(|s| s.ordinal == *ordinal && s.status == status::DROPPED)
+        };
+        ordinals.retain(|ordinal| !dropped(ordinal));
+        let there = self.sealed.iter().filter(|sealed| status::is_readable(sealed.status));
+        let there = there.map(|sealed| sealed.ordinal);
         self.recovery.missing_segments =
-            live.filter(|ordinal| ordinals.binary_search(ordinal).is_err()).collect();
+            there.filter(|ordinal| ordinals.binary_search(ordinal).is_err()).collect();
         Ok(ordinals)
     }
 
@@ -318,10 +331,13 @@ impl Walk<'_> {
     /// A segment must begin where the one before it ended.
     fn check_chain(&mut self, segment: &SegmentFile, mark: Option<&Mark>) -> Result<(), Failure> {
         let header = &segment.header;
-        let previous = self.previous.replace(header.digest());
         if mark.is_some() {
+            self.previous = Some(header.digest());
             return Ok(()); // the mark's nonce names it
         }
+        self.cross_gaps(header.first)?;
+        self.last_anchor = self.last_anchor.max(header.last_anchor);
+        let previous = self.previous.replace(header.digest());
         let wrong = |what: &str, expected: String, found: String| {
             let what = format!("{what} of segment {}", header.ordinal);
             Err(Failed(Error::tampered(what, expected, found)))
@@ -340,6 +356,34 @@ impl Walk<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Puts what was dropped before a segment on the tree: the certificate has what the
+    /// following records need of it, and the hash files have the rest.
+    fn cross_gaps(&mut self, first: TreeSize) -> Result<(), Failure> {
+        while self.tree.size() < first {
+            let at = self.tree.size().get();
+            let gone = |sealed: &&Sealed| sealed.first == at && !status::is_readable(sealed.status);
+            let Some(sealed) = self.sealed.iter().find(gone) else { return Ok(()) };
+            let certificate = match self.catalog {
+                CatalogState::Good(catalog) => catalog.state().certificate_of(sealed.ordinal),
+                CatalogState::Damaged(_) => None,
+            };
+            let (CatalogState::Good(catalog), Some(seq)) = (self.catalog, certificate) else {
+                return Ok(());
+            };
+            let certificate = retain::certificate_at(catalog, seq)?;
+            let frontier = certificate.extend(&self.tree.frontier()).map_err(|error| {
+                let what = format!("the drop certificate of segment {}", sealed.ordinal);
+                Error::tampered(what, "hashes that lead from one head to the other", error)
+            })?;
+            self.previous = Some(Hash::from_bytes(sealed.header));
+            self.last_recorded_at = Timestamp::from_nanos(sealed.times[1]);
+            self.tree.flush()?;
+            let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(self.dir));
+            self.tree = TreeStore::open(disk, &dir, self.log_id, frontier, false)?;
+        }
+        Ok(())
     }
 
     fn segment(
@@ -458,7 +502,8 @@ impl Walk<'_> {
             let facts = SealFacts {
                 times,
                 end_root: self.tree.root_at(end.size)?,
-                index_root: Hash::ZERO, // known when it is sealed
+                index_root: Hash::ZERO,           // known when it is sealed
+                keep_until: Timestamp::default(), // the same
                 last_anchor: self.last_anchor,
                 sealed_at: self.options.clock.now(),
             };

@@ -315,8 +315,13 @@ impl Core {
                 state_root: catalog.state().root(),
             }
         };
+        self.commit_anchor(&anchor)
+    }
+
+    /// Appends an anchor, and gives the head that ends in it.
+    pub(super) fn commit_anchor(&self, anchor: &Anchor) -> Result<TreeHead> {
         let committed = with_scratch(|scratch| {
-            scratch.push_anchor(&anchor, self.options.clock.now())?;
+            scratch.push_anchor(anchor, self.options.clock.now())?;
             self.commit(scratch)
         })?;
         let size = committed.first.covering_size();

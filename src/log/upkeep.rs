@@ -16,14 +16,18 @@ use crate::format::catalog_body::{Because, CatalogBody, ClockStepped};
 use crate::log::core::{Core, Upkeep};
 use crate::log::options::{Durability, Housekeeping};
 use crate::log::writer::{MARK_EVERY, Retired};
+use crate::retention::Policy;
 use crate::segment::active::MadeAhead;
 use crate::segment::seal::{self, SealFacts};
+use crate::time::Timestamp;
 use crate::tree;
 
 /// After this long without an append, a watermark and a mark are written.
 const IDLE: Duration = Duration::from_secs(1);
 /// The housekeeper looks at least this often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What a seal says of how long its segment is kept when there is no policy.
+const NO_POLICY: Timestamp = Timestamp::from_nanos(0);
 /// The committer ends after this long without tickets.
 const COMMITTER_IDLE: Duration = Duration::from_secs(2);
 
@@ -175,7 +179,8 @@ impl Core {
             // Reading failed and nothing was lost: the next round tries again.
             Err(_) => return Ok(false),
         };
-        let facts = SealFacts { index_root, ..facts.clone() };
+        let keep_until = self.keep_until(facts)?;
+        let facts = SealFacts { index_root, keep_until, ..facts.clone() };
         let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
         if let Ok(catalog) = self.catalog.lock().good() {
@@ -183,6 +188,18 @@ impl Core {
         }
         self.view.sealed(sealed);
         Ok(true)
+    }
+
+    /// Until when a segment that is sealed now is kept, by the policy in force: whatever the
+    /// clock showed in between, counted from the later of its newest record and its end.
+    fn keep_until(&self, facts: &SealFacts) -> Result<Timestamp> {
+        let mut catalog = self.catalog.lock();
+        let Ok(catalog) = catalog.good() else { return Ok(NO_POLICY) };
+        catalog.refresh()?;
+        let Some(in_force) = catalog.state().policy() else { return Ok(NO_POLICY) };
+        let policy = Policy::from_body(&in_force.policy);
+        let newest = facts.times.recorded.1.max(facts.sealed_at);
+        Ok(newest.saturating_add(policy.keep.duration()))
     }
 
     /// Puts hashes and a mark on disk, so that recovery starts here.

@@ -8,21 +8,26 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::LogId;
-use crate::format::catalog_body::Sealed;
+use crate::format::catalog_body::{Sealed, status};
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
+use crate::log::core::catalog_dir;
 use crate::log::indexes::Indexes;
 use crate::log::read::Snapshot;
+use crate::log::retain;
 use crate::log::search::OpenIndex;
 use crate::log::watch::Watch;
+use crate::retention::DropCertificate;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::segment::seal::SealedSegment;
 use crate::segment::{self};
 use crate::seq::{Seq, TreeSize};
+use crate::time::Clock;
 use crate::tree::TreeStore;
 
 /// Sealed segments that are kept open at a time.
@@ -37,6 +42,18 @@ pub(crate) struct Entry {
     pub(crate) open: Option<OpenSegment>,
     /// What the catalog says of it, once it is sealed.
     pub(crate) sealed: Option<Sealed>,
+}
+
+impl Entry {
+    /// Whether its records went by the policy.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| !status::is_readable(sealed.status))
+    }
+
+    /// Whether it is sealed, and its file should be there.
+    pub(crate) fn is_sealed_and_there(&self) -> bool {
+        self.sealed.is_some() && !self.is_gone()
+    }
 }
 
 /// A segment that is being written: open for positional reads.
@@ -81,6 +98,8 @@ pub(crate) struct View {
     pub(crate) log_id: LogId,
     pub(crate) algorithm: HashAlgorithm,
     mmap: bool,
+    /// Of the catalog that is read when a file is gone.
+    clock: Arc<dyn Clock>,
     /// Published records; grows only after they can be read.
     watch: Watch,
     /// Replaced whole when a segment is begun or sealed.
@@ -95,15 +114,17 @@ impl View {
         disk: Arc<dyn Disk>,
         segments_dir: PathBuf,
         identity: (LogId, HashAlgorithm),
-        mmap: bool,
+        reading: (bool, Arc<dyn Clock>),
         entries: Vec<Entry>,
     ) -> Self {
+        let (mmap, clock) = reading;
         View {
             disk,
             segments_dir,
             log_id: identity.0,
             algorithm: identity.1,
             mmap,
+            clock,
             watch: Watch::default(),
             entries: RwLock::new(Arc::new(entries)),
             cache: Mutex::default(),
@@ -136,13 +157,18 @@ impl View {
         *entries = Arc::new(changed);
     }
 
-    /// Notes that a segment was sealed.
+    /// Notes that a segment was sealed, or what became of it since. What was dropped is let
+    /// go of, so that its space is free when the last reader is done.
     pub(crate) fn sealed(&self, sealed: Sealed) {
         self.update(|entries| {
             if let Some(entry) = entries.iter_mut().find(|entry| entry.ordinal == sealed.ordinal) {
                 (entry.open, entry.sealed) = (None, Some(sealed));
             }
         });
+        if !status::is_readable(sealed.status) {
+            self.cache.lock().retain(|open| open.footer.ordinal != sealed.ordinal);
+            self.indexes.forget(sealed.ordinal);
+        }
     }
 
     /// The present state, to read from.
@@ -170,6 +196,16 @@ impl View {
             return Err(Error::corrupt(&path, 0, format!("a segment with record {seq}"), "none"));
         };
         let end = entries.get(at).map_or(size, |next| next.first.min(size));
+        if entry.is_gone() {
+            return Err(self.gone(entry.ordinal, seq));
+        }
+        if let Some(sealed) = &entry.sealed {
+            // A catalog that is damaged does not know of what was dropped.
+            if sealed.first.saturating_add(sealed.count) <= seq.get() {
+                let expected = format!("a segment with record {seq}");
+                return Err(Error::corrupt(&self.segments_dir, 0, expected, "none"));
+            }
+        }
         match &entry.open {
             Some(OpenSegment { segment, waypoints, .. }) => {
                 RecordCursor::at(Arc::clone(segment), waypoints, seq, end)
@@ -192,8 +228,8 @@ impl View {
         }
         drop(cache);
         let path = segment::path(&self.segments_dir, entry.ordinal);
-        let opened = SealedSegment::open(&*self.disk, &path, self.mmap)?;
-        let Some(opened) = opened else {
+        let opened = SealedSegment::open(&*self.disk, &path, self.mmap);
+        let Some(opened) = opened.map_err(|error| self.or_gone(error, entry))? else {
             let expected = format!("the footer of sealed segment {}", entry.ordinal);
             return Err(Error::corrupt(&path, 0, expected, "none"));
         };
@@ -205,6 +241,37 @@ impl View {
         }
         cache.push(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Why a file is not there: what the catalog says by now, whoever wrote it.
+    fn or_gone(&self, error: Error, entry: &Entry) -> Error {
+        match &error {
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                self.gone(entry.ordinal, entry.first.next_seq())
+            }
+            _ => error,
+        }
+    }
+
+    /// That a segment is gone, with its certificate if there is one.
+    fn gone(&self, ordinal: u64, seq: Seq) -> Error {
+        match self.certificate(ordinal) {
+            Ok(Some(certificate)) => retain::expired(seq, certificate),
+            Ok(None) => {
+                let path = segment::path(&self.segments_dir, ordinal);
+                let expected = "the file of a sealed segment, or a certificate that it was dropped";
+                Error::corrupt(&path, 0, expected, "neither")
+            }
+            Err(error) => error,
+        }
+    }
+
+    fn certificate(&self, ordinal: u64) -> Result<Option<DropCertificate>> {
+        let dir = self.segments_dir.parent().unwrap_or(&self.segments_dir);
+        let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
+        let catalog = Catalog::open_read_only(disk, &catalog_dir(dir), self.log_id, clock)?;
+        let Some(at) = catalog.state().certificate_of(ordinal) else { return Ok(None) };
+        retain::certificate_at(&catalog, at).map(Some)
     }
 
     /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
@@ -226,26 +293,31 @@ impl View {
     /// A sealed segment must be the one that the catalog knows.
     fn check(&self, entry: &Entry, opened: &SealedSegment) -> Result<()> {
         let header = &opened.segment.header;
-        let (path, footer) = (&opened.segment.path, &opened.footer);
+        let path = &opened.segment.path;
         if header.log_id != self.log_id || header.ordinal != entry.ordinal {
             let expected = format!("segment {} of log {}", entry.ordinal, self.log_id);
             let found = format!("segment {} of log {}", header.ordinal, header.log_id);
             return Err(Error::corrupt(path, 0, expected, found));
         }
-        let Some(sealed) = &entry.sealed else { return Ok(()) };
-        if header.digest().as_bytes() != &sealed.header
-            || footer.end_root.as_bytes() != &sealed.end_root
-            || footer.count != sealed.count
-        {
-            let what = format!("segment {}", entry.ordinal);
-            let found = format!("{} records, root {}", footer.count, footer.end_root);
-            let expected = format!(
-                "{} records, root {}, as the catalog recorded when it was sealed",
-                sealed.count,
-                crate::hash::Hash::from_bytes(sealed.end_root)
-            );
-            return Err(Error::tampered(what, expected, found));
-        }
-        Ok(())
+        entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))
     }
+}
+
+/// A file must be the segment that was sealed.
+pub(crate) fn check_sealed(sealed: &Sealed, opened: &SealedSegment) -> Result<()> {
+    let (header, footer) = (&opened.segment.header, &opened.footer);
+    if header.digest().as_bytes() == &sealed.header
+        && footer.end_root.as_bytes() == &sealed.end_root
+        && footer.count == sealed.count
+    {
+        return Ok(());
+    }
+    let what = format!("segment {}", sealed.ordinal);
+    let found = format!("{} records, root {}", footer.count, footer.end_root);
+    let expected = format!(
+        "{} records, root {}, as the catalog recorded when it was sealed",
+        sealed.count,
+        crate::hash::Hash::from_bytes(sealed.end_root)
+    );
+    Err(Error::tampered(what, expected, found))
 }

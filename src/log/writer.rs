@@ -197,7 +197,8 @@ impl Writer {
         let facts = SealFacts {
             times: active.times,
             end_root: core.tree.root_at(self.size)?,
-            index_root: Hash::ZERO, // known when it is sealed
+            index_root: Hash::ZERO,           // known when it is sealed
+            keep_until: Timestamp::default(), // the same
             last_anchor: self.last_anchor,
             sealed_at: core.options.clock.now(),
         };

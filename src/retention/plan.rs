@@ -102,6 +102,8 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[must_use]
 pub struct Plan {
+    /// The time that it was made for.
+    pub now: Timestamp,
     /// One for every sealed segment that is there.
     pub steps: Vec<Step>,
 }
@@ -118,10 +120,13 @@ impl Plan {
 pub struct PlanOptions {
     /// Whether restored segments may go again.
     pub drop_restored: bool,
+    /// Whether a newer segment, not sealed yet, is behind all of them: the newest one of a log
+    /// always stays.
+    pub newest_may_go: bool,
 }
 
-/// Plans an expiry at a time. `segments` are those that can be read, ascending, with the
-/// newest one of the log last; `size` is the number of records of the log.
+/// Plans an expiry at a time. `segments` are those that are sealed and can be read, ascending;
+/// `size` is the number of records of the log.
 pub fn plan(
     segments: &[Candidate],
     policy: Option<&Policy>,
@@ -130,6 +135,7 @@ pub fn plan(
     options: PlanOptions,
 ) -> Plan {
     let newest = segments.iter().map(|segment| segment.ordinal).max();
+    let newest = newest.filter(|_| !options.newest_may_go);
     let steps = segments.iter().map(|segment| {
         let keep_until = policy.map(|policy| keep_until(segment, policy));
         let verdict = match policy {
@@ -139,7 +145,7 @@ pub fn plan(
         };
         Step { segment: segment.clone(), keep_until, verdict }
     });
-    Plan { steps: steps.collect() }
+    Plan { now, steps: steps.collect() }
 }
 
 /// The newest segment stays; if it would go but for that, that is what is said.
@@ -303,7 +309,7 @@ mod tests {
         );
         let policy = policy.min_records(971);
         assert_eq!(verdicts(&segments, &policy, 50)[2], Verdict::AmongNewest { min_records: 971 });
-        let again = PlanOptions { drop_restored: true };
+        let again = PlanOptions { drop_restored: true, ..PlanOptions::default() };
         let planned = plan(&segments, Some(&policy), 1_000, at(50), again);
         assert_eq!(planned.steps[0].verdict, Verdict::Goes { archive_first: true });
         assert_eq!(plan(&segments, None, 9, at(50), again).going().count(), 0);

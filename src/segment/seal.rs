@@ -25,6 +25,8 @@ pub struct SealFacts {
     pub index_root: Hash,
     /// Size of the newest tree that ends in an anchor; 0: none.
     pub last_anchor: TreeSize,
+    /// Not to be dropped before; 0: no policy.
+    pub keep_until: Timestamp,
     /// Now.
     pub sealed_at: Timestamp,
 }
@@ -56,7 +58,7 @@ pub fn seal(
         end_root: facts.end_root,
         index_root: facts.index_root,
         last_anchor: facts.last_anchor,
-        keep_until: Timestamp::from_nanos(0),
+        keep_until: facts.keep_until,
         sealed_at: facts.sealed_at,
     };
     let mut block = table;

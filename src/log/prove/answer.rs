@@ -17,7 +17,7 @@ use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
-use crate::format::catalog_body::{Sealed, StateMap};
+use crate::format::catalog_body::{Sealed, StateMap, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::index::{Damaged, IndexFile, Placed, Places, Tail};
@@ -205,11 +205,11 @@ impl<'a> Prover<'a> {
 
     fn piece(&self, sealed: &Sealed, window: Range<u32>, hunt: &mut Hunt) -> Result<Piece> {
         let nothing = |evidence| Piece { sealed: *sealed, evidence, candidates: Vec::new() };
-        if sealed.status != 0 {
-            return Ok(nothing(SegmentEvidence::NotLive));
-        }
         if self.asked.is_excluded(sealed) {
             return Ok(nothing(SegmentEvidence::ExcludedByTimes));
+        }
+        if !status::is_readable(sealed.status) {
+            return Ok(nothing(SegmentEvidence::NotLive));
         }
         if let Some(index) = self.index_of(sealed).filter(|_| self.from_files) {
             let before = hunt.clone();

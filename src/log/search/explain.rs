@@ -8,6 +8,8 @@ use std::fmt;
 pub struct Explain {
     /// Segments that the snapshot has.
     pub segments: u64,
+    /// Segments whose records have expired: nothing is said of them.
+    pub expired: u64,
     /// Segments whose times show that nothing in them matches.
     pub skipped_by_time: u64,
     /// Segments whose index shows that nothing in them matches.
@@ -38,6 +40,11 @@ impl fmt::Display for Explain {
             self.postings,
             self.records,
             self.matched
-        )
+        )?;
+        match self.expired {
+            0 => Ok(()),
+            1 => write!(f, "; the records of 1 segment have expired"),
+            expired => write!(f, "; the records of {expired} segments have expired"),
+        }
     }
 }

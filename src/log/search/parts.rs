@@ -123,6 +123,11 @@ impl Walk {
         loop {
             self.snapshot.check_cancelled()?;
             let Some((entry, range)) = self.next_segment() else { return Ok(None) };
+            if entry.is_gone() {
+                self.explain.expired += 1;
+                self.leave(&range);
+                continue;
+            }
             if self.is_excluded(&entry) {
                 self.explain.skipped_by_time += 1;
                 self.leave(&range);

@@ -6,7 +6,7 @@ use super::evidence::{Evidence, SegmentEvidence};
 use super::segment::{Asked, Candidates};
 use super::verdict::{NotLive, RestsOn};
 use crate::format::LogId;
-use crate::format::catalog_body::{CatalogBody, Sealed, kind};
+use crate::format::catalog_body::{CatalogBody, Sealed, kind, status};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::TreeHead;
 use crate::proof::bundle::ProvedRecord;
@@ -193,9 +193,16 @@ where
     ) -> Result<(), VerifyAnswerError> {
         let first = Seq::new(sealed.first);
         let (count, status) = (sealed.count, sealed.status);
-        if (*shown == SegmentEvidence::NotLive) != (status != 0) {
+        let readable = status::is_readable(status);
+        // The times of a segment are as they were when it was sealed, whatever became of it.
+        let fits = match shown {
+            SegmentEvidence::NotLive => !readable,
+            SegmentEvidence::ExcludedByTimes => true,
+            SegmentEvidence::Disclosed | SegmentEvidence::Index(_) => readable,
+        };
+        if !fits {
             let what = "what is shown of the segment";
-            let expected = if status == 0 { "its index or its records" } else { "nothing" };
+            let expected = if readable { "its index or its records" } else { "nothing" };
             return Err(VerifyAnswerError::other(what, expected, format!("status {status}")));
         }
         let end = sealed.first.saturating_add(count).min(self.covers.end);

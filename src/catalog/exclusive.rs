@@ -1,0 +1,126 @@
+//! The catalog while this process alone writes it.
+//!
+//! Who deletes must know every hold, and must go on knowing until what it deletes is gone:
+//! under the lock the catalog is read to its end, and no other process adds to it.
+
+use std::path::Path;
+
+use crate::catalog::{Catalog, copies};
+use crate::disk::{self, Disk, DiskFile, Open};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, StateMap};
+
+/// The catalog, locked against other processes and read to its end.
+#[derive(Debug)]
+pub struct Exclusive<'a> {
+    catalog: &'a mut Catalog,
+}
+
+impl Exclusive<'_> {
+    /// What is in force.
+    pub fn state(&self) -> &StateMap {
+        self.catalog.state()
+    }
+
+    /// The catalog, to read from.
+    pub fn catalog(&self) -> &Catalog {
+        self.catalog
+    }
+
+    /// As [`Catalog::write_snapshot`].
+    ///
+    /// # Errors
+    /// As [`Catalog::write_snapshot`].
+    pub fn write_snapshot(&mut self) -> Result<()> {
+        self.catalog.write_snapshot()
+    }
+
+    /// As [`Catalog::append`].
+    ///
+    /// # Errors
+    /// As [`Catalog::append`].
+    pub fn append(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
+        self.catalog.append_locked(body, because)
+    }
+}
+
+impl Catalog {
+    /// Does something while no other process writes the catalog, which was read to its end.
+    /// What it reads of others' records is durable, in both copies.
+    ///
+    /// # Errors
+    /// What `act` says; I/O; `CatalogDamaged` after a failed write, or if the catalog was
+    /// opened for reading.
+    pub fn exclusively<T>(
+        &mut self,
+        act: impl FnOnce(&mut Exclusive<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(cause) = &self.broken {
+            return Err(Error::CatalogDamaged { reason: cause.clone() });
+        }
+        let Some(lock) = self.lock.clone() else {
+            return Err(Error::CatalogDamaged { reason: "it was opened for reading".to_owned() });
+        };
+        let path = self.dir.join("LOCK");
+        lock.lock().map_err(Error::io("lock", &path))?;
+        let done = self.adopt().and_then(|()| act(&mut Exclusive { catalog: self }));
+        lock.unlock().map_err(Error::io("unlock", &path))?;
+        done
+    }
+
+    /// Reads what others wrote, and makes sure of it: who wrote it may have died between the
+    /// two copies, or before a sync.
+    fn adopt(&mut self) -> Result<()> {
+        self.refresh()?;
+        let (ordinal, offset) = self.sure;
+        let now = (self.segment.header.ordinal, self.end.offset);
+        if now == self.sure {
+            return Ok(());
+        }
+        for shared in ordinal..=now.0 {
+            let from = if shared == ordinal { offset } else { 0 };
+            let end = (shared == now.0).then_some(now.1);
+            self.share(shared, from, end)?;
+        }
+        self.active = super::resume(&*self.disk, &self.dir, &self.segment, self.end)?;
+        self.sure = now;
+        Ok(())
+    }
+
+    /// Makes a segment the same in both copies from an offset on, durably.
+    fn share(&self, ordinal: u64, from: u64, end: Option<u64>) -> Result<()> {
+        let read_from = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
+        let source_path = crate::segment::path(&read_from, ordinal);
+        let source = open(&*self.disk, &source_path)?;
+        let end = match end {
+            Some(end) => end,
+            None => source.len().map_err(Error::io("stat", &source_path))?,
+        };
+        let bytes = read_range(&*source, &source_path, from, end)?;
+        source.sync_data().map_err(Error::io("sync", &source_path))?;
+        for copy in copies(&self.dir).iter().filter(|copy| **copy != read_from) {
+            let path = crate::segment::path(copy, ordinal);
+            let file = open(&*self.disk, &path)?;
+            let there = file.len().map_err(Error::io("stat", &path))? >= end;
+            if !there || read_range(&*file, &path, from, end)? != bytes {
+                file.write_at(&bytes, from).map_err(Error::io("write", &path))?;
+            }
+            file.sync_data().map_err(Error::io("sync", &path))?;
+            self.disk.sync_dir(copy).map_err(Error::io("sync", copy))?;
+        }
+        self.disk.sync_dir(&read_from).map_err(Error::io("sync", &read_from))
+    }
+}
+
+fn open(disk: &dyn Disk, path: &Path) -> Result<std::sync::Arc<dyn DiskFile>> {
+    let there = disk.exists(path).map_err(Error::io("look for", path))?;
+    let how = if there { Open::ReadWrite } else { Open::CreateNew };
+    disk.open(path, how).map_err(Error::io("open", path))
+}
+
+fn read_range(file: &dyn DiskFile, path: &Path, from: u64, end: u64) -> Result<Vec<u8>> {
+    let len = usize::try_from(end.saturating_sub(from)).unwrap_or(0);
+    let mut bytes = vec![0; len];
+    disk::read_exact_at(file, &mut bytes, from).map_err(Error::io("read", path))?;
+    Ok(bytes)
+}

@@ -1,0 +1,317 @@
+//! Expiry: plans what goes, and lets it go, one segment at a time.
+//!
+//! Each segment is a transaction under the catalog's lock, so that no other process can
+//! place a hold between the check and the deletion:
+//!
+//! 1. read the catalog to its end: holds and policy as they are now;
+//! 2. read the records: none may match a hold, and their hashes must be those that stay;
+//! 3. sync those hashes;
+//! 4. the drop certificate, durable;
+//! 5. an anchor in the main log, durable: who puts an older catalog back contradicts it;
+//! 6. let readers know, then unlink segment and index, sync the directory;
+//! 7. the record that it is done.
+//!
+//! A process that dies before 4 has done nothing. After 4 the next opening goes on at 5, or
+//! calls the drop off if a hold came in between (see `settle`).
+
+use crate::catalog::{Catalog, Exclusive};
+use crate::error::{Error, Result};
+use crate::event::Anchor;
+use crate::format::catalog_body::{ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, status};
+use crate::log::core::Core;
+use crate::log::read::Snapshot;
+use crate::log::retain::scan::{self, Scanned};
+use crate::log::retain::{ExpireOptions, Expiry, pins, record, recorded};
+use crate::log::view::Entry;
+use crate::log::{Log, LogReader, indexes};
+use crate::retention::{
+    Asked, Candidate, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy, Verdict,
+    believed_now, plan,
+};
+use crate::segment;
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+impl Log {
+    /// What an expiry would do now, segment by segment: the dry run. Which segments are held
+    /// is told by the indexes; an expiry looks at the records themselves.
+    ///
+    /// # Errors
+    /// `ClockAhead`; `CatalogDamaged`, damage, I/O.
+    pub fn plan_expiry(&self, options: &ExpireOptions) -> Result<Plan> {
+        let core = self.core();
+        let facts = {
+            let mut catalog = core.catalog.lock();
+            let catalog = catalog.good()?;
+            catalog.refresh()?;
+            Facts::of(catalog)?
+        };
+        facts.plan_now(&self.snapshot(), core.options.clock.now(), options)
+    }
+
+    /// Drops the segments whose time is over and that no hold pins, the oldest first.
+    ///
+    /// Each one leaves a certificate in the catalog. What cannot go now stays, and the answer
+    /// says why; the others go all the same.
+    ///
+    /// # Errors
+    /// `ClockAhead`: nothing was done. `Retention` if the policy asks for an archive and none
+    /// is given. `CatalogDamaged`, `DiskFull`, I/O: what went before has its certificate; a
+    /// drop in the middle is finished or called off by the next opening or expiry.
+    pub fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
+        record::check(asked)?;
+        let core = self.core();
+        core.check_poisoned()?;
+        super::settle(core)?;
+        let planned = self.plan_expiry(options)?;
+        let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
+        let mut expiry = Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new() };
+        for ordinal in going.into_iter().take(options.at_most) {
+            match core.drop_segment(ordinal, options, asked) {
+                Ok(certificate) => expiry.dropped.push(certificate),
+                Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(expiry)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::plan_expiry`].
+    ///
+    /// # Errors
+    /// As [`Log::plan_expiry`].
+    pub fn plan_expiry(&self, options: &ExpireOptions) -> Result<Plan> {
+        let facts = self.with_catalog(Facts::of)?;
+        facts.plan_now(&self.snapshot(), self.options.clock.now(), options)
+    }
+}
+
+/// Whether an error is about one segment, so that others may still go.
+fn stays(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Held { .. }
+            | Error::Corrupt { .. }
+            | Error::Tampered { .. }
+            | Error::Retention { .. }
+    )
+}
+
+/// What a plan is made of, from the catalog.
+struct Facts {
+    policy: Option<Policy>,
+    holds: Vec<Hold>,
+    sealed: Vec<Sealed>,
+    archived: Vec<u64>,
+}
+
+impl Facts {
+    fn of(catalog: &Catalog) -> Result<Self> {
+        let state = catalog.state();
+        let sealed: Vec<Sealed> = state.segments().collect();
+        let archived = sealed.iter().map(|sealed| sealed.ordinal);
+        Ok(Facts {
+            policy: state.policy().map(|in_force| Policy::from_body(&in_force.policy)),
+            holds: recorded::scopes(catalog)?,
+            archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
+            sealed,
+        })
+    }
+
+    fn plan_now(
+        &self,
+        snapshot: &Snapshot,
+        clock: Timestamp,
+        options: &ExpireOptions,
+    ) -> Result<Plan> {
+        let now = match &self.policy {
+            Some(_) => believed(snapshot, clock, options)?,
+            None => clock,
+        };
+        Ok(self.plan(snapshot, now, options))
+    }
+
+    fn plan(&self, snapshot: &Snapshot, now: Timestamp, options: &ExpireOptions) -> Plan {
+        let entries = snapshot.entries();
+        let sealed = entries.iter().filter(|entry| self.is_readable(entry.ordinal));
+        let candidates: Vec<Candidate> =
+            sealed.map(|entry| self.candidate(snapshot, entry)).collect();
+        // One that is being written is newer than all of these, once it has a record.
+        let newest_may_go = entries
+            .last()
+            .is_some_and(|last| last.sealed.is_none() && last.first < snapshot.size());
+        let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
+        plan(&candidates, self.policy.as_ref(), snapshot.size().get(), now, options)
+    }
+
+    fn is_readable(&self, ordinal: u64) -> bool {
+        let known = self.sealed.iter().find(|known| known.ordinal == ordinal);
+        known.is_some_and(|sealed| status::is_readable(sealed.status))
+    }
+
+    fn candidate(&self, snapshot: &Snapshot, entry: &Entry) -> Candidate {
+        let (held_by, unreadable) = match pins::held_by(snapshot, entry, &self.holds) {
+            Ok(cases) => (cases, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        // What the catalog says by now: the snapshot may be older.
+        let sealed = self.sealed.iter().find(|known| known.ordinal == entry.ordinal);
+        let times = sealed.map_or([0; 4], |sealed| sealed.times);
+        let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
+        Candidate {
+            ordinal: entry.ordinal,
+            first: entry.first.get(),
+            count: sealed.map_or(0, |sealed| sealed.count),
+            bytes: sealed.map_or(0, |sealed| sealed.bytes),
+            newest: Timestamp::from_nanos(times[1]),
+            keep_until: (keep_until != 0).then_some(Timestamp::from_nanos(keep_until)),
+            archived: self.archived.contains(&entry.ordinal),
+            restored: sealed.is_some_and(|sealed| sealed.status == status::RESTORED),
+            held_by,
+            unreadable,
+        }
+    }
+}
+
+/// The time to expire by, compared with the newest record.
+fn believed(snapshot: &Snapshot, now: Timestamp, options: &ExpireOptions) -> Result<Timestamp> {
+    let newest = match snapshot.size().last_seq() {
+        Some(last) => Some(snapshot.recorded_at(last)?),
+        None => None,
+    };
+    believed_now(now, newest, options.clock_lead).map_err(Error::ClockAhead)
+}
+
+impl Core {
+    /// Lets one segment go; see the head of this file.
+    fn drop_segment(
+        &self,
+        ordinal: u64,
+        options: &ExpireOptions,
+        asked: &Asked,
+    ) -> Result<DropCertificate> {
+        // Nobody signs, seals or makes an index meanwhile.
+        let _signing = self.signing.lock();
+        let _upkeep = self.upkeep.lock();
+        let snapshot = self.view.snapshot(None);
+        let now = believed(&snapshot, self.options.clock.now(), options)?;
+        let mut catalog = self.catalog.lock();
+        catalog.good()?.exclusively(|catalog| {
+            let going = self.may_go(catalog, ordinal, now, options)?;
+            let holds = recorded::scopes(catalog.catalog())?;
+            let scanned = scan::scan(self, &going.sealed, &holds)?;
+            self.tree.flush()?;
+            let seq = begin(catalog, &going, &scanned, holds.len(), asked)?;
+            self.finish_drop(catalog, Sealed { status: status::DROPPING, ..going.sealed })?;
+            recorded::certificate_at(catalog.catalog(), seq)
+        })
+    }
+
+    /// Whether a segment may still go, by the catalog as it is now. Its holds are looked at
+    /// when its records are read.
+    fn may_go(
+        &self,
+        catalog: &Exclusive<'_>,
+        ordinal: u64,
+        now: Timestamp,
+        options: &ExpireOptions,
+    ) -> Result<Going> {
+        let stays =
+            |verdict: String| Error::Retention { reason: format!("segment {ordinal} {verdict}") };
+        let facts = Facts { holds: Vec::new(), ..Facts::of(catalog.catalog())? };
+        let planned = facts.plan(&self.view.snapshot(None), now, options);
+        let step = planned.steps.into_iter().find(|step| step.segment.ordinal == ordinal);
+        let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;
+        match step.verdict {
+            Verdict::Goes { archive_first: false } => {}
+            Verdict::Goes { archive_first: true } => {
+                return Err(stays("must be archived first, as the policy asks".to_owned()));
+            }
+            verdict => return Err(stays(verdict.to_string())),
+        }
+        let state = catalog.state();
+        let known = state.segment(ordinal).zip(state.policy()).zip(step.keep_until);
+        let ((sealed, policy), keep_until) =
+            known.ok_or_else(|| stays("stays: no policy is set".to_owned()))?;
+        Ok(Going { sealed, policy: policy.seq, keep_until, now })
+    }
+
+    /// Steps 5 to 7 of a drop whose certificate is durable.
+    pub(super) fn finish_drop(&self, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
+        self.anchor(catalog)?;
+        self.view.sealed(sealed);
+        let (disk, dir) = (&*self.options.disk, self.segments_dir());
+        let segment = segment::path(&dir, sealed.ordinal);
+        for path in [indexes::path(&dir, sealed.ordinal), segment] {
+            if disk.exists(&path).map_err(Error::io("look for", &path))? {
+                disk.remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+        let done_at = self.options.clock.now().as_nanos();
+        let body = CatalogBody::DropDone(DropDone { ordinal: sealed.ordinal, done_at });
+        catalog.append(&body, &Default::default())?;
+        self.view.sealed(Sealed { status: status::DROPPED, ..sealed });
+        Ok(())
+    }
+
+    /// Appends the leaf that binds the catalog as it is, durably.
+    fn anchor(&self, catalog: &Exclusive<'_>) -> Result<()> {
+        let size = catalog.catalog().size();
+        let anchor = Anchor {
+            catalog_size: size,
+            catalog_root: catalog.catalog().root_at(size)?,
+            state_root: catalog.state().root(),
+        };
+        self.commit_anchor(&anchor)?;
+        self.with_writer(|core, writer| writer.sync(core))
+    }
+}
+
+/// A segment whose time is over.
+struct Going {
+    sealed: Sealed,
+    /// The catalog record that set the policy.
+    policy: u64,
+    keep_until: Timestamp,
+    now: Timestamp,
+}
+
+/// Writes the certificate.
+fn begin(
+    catalog: &mut Exclusive<'_>,
+    going: &Going,
+    scanned: &Scanned,
+    holds: usize,
+    asked: &Asked,
+) -> Result<Seq> {
+    let sealed = &going.sealed;
+    let archived = catalog.state().archived(sealed.ordinal);
+    let archived = archived.map(|copy| (copy.location.to_owned(), copy.digest));
+    let seq = catalog.catalog().size().next_seq();
+    let body = DropBegun {
+        ordinal: sealed.ordinal,
+        first: sealed.first,
+        count: sealed.count,
+        bytes: sealed.bytes,
+        times: sealed.times,
+        start_root: *scanned.start_root.as_bytes(),
+        end_root: sealed.end_root,
+        range: scanned.range.iter().map(|hash| *hash.as_bytes()).collect(),
+        header: sealed.header,
+        index_root: sealed.index_root,
+        keep_until: going.keep_until.as_nanos(),
+        policy: going.policy,
+        now: going.now.as_nanos(),
+        now_from: NowFrom::Clock.code(),
+        holds: holds as u64,
+        scanned: scanned.records,
+        archived: archived
+            .as_ref()
+            .map(|(location, digest)| ArchivedAt { location, digest: *digest }),
+    };
+    catalog.append(&CatalogBody::DropBegun(body), &record::because(asked))?;
+    Ok(seq)
+}

@@ -1,0 +1,136 @@
+//! Retention: the policy, legal holds, expiry, and what was said of what went.
+//!
+//! - `record`: setting the policy, placing and releasing holds; `recorded`: reading them;
+//! - `admin`: both, beside a service that has the log open;
+//! - `pins`: which segments a hold pins, by the indexes; `scan`: the same, by the records;
+//! - `expire`: the transaction that deletes; `settle`: what a crash left of one.
+
+mod admin;
+mod expire;
+mod pins;
+mod record;
+mod recorded;
+mod scan;
+mod settle;
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::retention::{DropCertificate, Hold, Period, Plan, Policy};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+pub use admin::LogAdmin;
+pub use pins::Pinned;
+pub(super) use recorded::certificate_at;
+pub(super) use settle::settle;
+
+/// The policy in force, and who set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedPolicy {
+    /// The policy.
+    pub policy: Policy,
+    /// The catalog record that set it.
+    pub catalog_seq: Seq,
+    /// When, by the log's clock.
+    pub set_at: Timestamp,
+    /// Who asked; `None`: not said, or erased.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// A hold that was placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedHold {
+    /// The hold.
+    pub hold: Hold,
+    /// The catalog record that placed it.
+    pub catalog_seq: Seq,
+    /// When, by the log's clock.
+    pub placed_at: Timestamp,
+    /// Who asked; `None`: not said, or erased.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+    /// Who ended it; `None`: it is in force.
+    pub released: Option<Release>,
+}
+
+/// The end of a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Release {
+    /// When, by the log's clock.
+    pub at: Timestamp,
+    /// Who asked.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// How an expiry is done.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ExpireOptions {
+    clock_lead: Period,
+    drop_restored: bool,
+    at_most: usize,
+}
+
+impl ExpireOptions {
+    /// A clock up to 7 days ahead of the newest record is believed, and restored segments
+    /// stay.
+    pub fn new() -> Self {
+        ExpireOptions {
+            clock_lead: Period::from_days(7),
+            drop_restored: false,
+            at_most: usize::MAX,
+        }
+    }
+
+    /// How far the clock may be ahead of the newest record and still be believed. A log that
+    /// nobody writes to needs more than the default, or a record.
+    pub fn clock_lead(mut self, lead: Period) -> Self {
+        self.clock_lead = lead;
+        self
+    }
+
+    /// Whether segments that were restored from an archive may go again.
+    pub fn drop_restored(mut self, drop: bool) -> Self {
+        self.drop_restored = drop;
+        self
+    }
+
+    /// How many segments go at most in one call.
+    pub fn at_most(mut self, segments: usize) -> Self {
+        self.at_most = segments;
+        self
+    }
+}
+
+impl Default for ExpireOptions {
+    fn default() -> Self {
+        ExpireOptions::new()
+    }
+}
+
+/// What an expiry did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Expiry {
+    /// What was planned; what happened may be less.
+    pub plan: Plan,
+    /// The certificates of what went.
+    pub dropped: Vec<DropCertificate>,
+    /// Segments that were to go and stayed, and why: held by a hold that came in between, a
+    /// damaged record, an archive that failed.
+    pub stayed: Vec<(u64, Error)>,
+}
+
+/// Shares a certificate with the errors that show it.
+pub(super) fn expired(seq: Seq, certificate: DropCertificate) -> Error {
+    Error::Expired { seq, certificate: Arc::new(certificate) }
+}

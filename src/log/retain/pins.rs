@@ -1,0 +1,119 @@
+//! Which segments a hold pins, as far as the indexes tell: for people and for plans. What
+//! deletes looks at the records themselves.
+
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::format::catalog_body::status;
+use crate::log::read::Snapshot;
+use crate::log::view::Entry;
+use crate::log::{Log, LogReader};
+use crate::retention::{Hold, HoldScope};
+
+/// What a hold pins at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pinned {
+    /// The segments that stay because of it, the active one included.
+    pub segments: Vec<u64>,
+    /// The records that it matches.
+    pub records: u64,
+    /// Bytes of those segments.
+    pub bytes: u64,
+}
+
+impl Log {
+    /// What the hold of a case pins at present.
+    ///
+    /// # Errors
+    /// `Retention` if no hold of this case is in force; damage, I/O.
+    pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
+        pinned(&self.snapshot(), &find(self.holds()?, case)?.scope)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::pinned_by`].
+    ///
+    /// # Errors
+    /// As [`Log::pinned_by`].
+    pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
+        pinned(&self.snapshot(), &find(self.holds()?, case)?.scope)
+    }
+}
+
+fn find(holds: Vec<super::RecordedHold>, case: &str) -> Result<Hold> {
+    let found = holds.into_iter().find(|placed| placed.hold.case == case);
+    found.map(|placed| placed.hold).ok_or_else(|| Error::Retention {
+        reason: format!("no hold of case {case:?} is in force: see `bulla hold list`"),
+    })
+}
+
+fn pinned(snapshot: &Snapshot, scope: &HoldScope) -> Result<Pinned> {
+    let mut pinned = Pinned::default();
+    for entry in snapshot.entries() {
+        let mut records = 0;
+        each_match(snapshot, entry, scope, || {
+            records += 1;
+            ControlFlow::Continue(())
+        })?;
+        if records > 0 {
+            pinned.records += records;
+            pinned.segments.push(entry.ordinal);
+            pinned.bytes += bytes_of(entry)?;
+        }
+    }
+    Ok(pinned)
+}
+
+fn bytes_of(entry: &Entry) -> Result<u64> {
+    match (&entry.open, &entry.sealed) {
+        (Some(open), _) => open.segment.file_len(),
+        (None, sealed) => Ok(sealed.as_ref().map_or(0, |sealed| sealed.bytes)),
+    }
+}
+
+/// The cases of the holds that pin a segment.
+pub(super) fn held_by(snapshot: &Snapshot, entry: &Entry, holds: &[Hold]) -> Result<Vec<String>> {
+    let mut cases = Vec::new();
+    for hold in holds {
+        let mut pins = false;
+        each_match(snapshot, entry, &hold.scope, || {
+            pins = true;
+            ControlFlow::Break(())
+        })?;
+        if pins {
+            cases.push(hold.case.clone());
+        }
+    }
+    Ok(cases)
+}
+
+/// Calls for each record of a segment that a hold matches.
+fn each_match(
+    snapshot: &Snapshot,
+    entry: &Entry,
+    scope: &HoldScope,
+    mut each: impl FnMut() -> ControlFlow<()>,
+) -> Result<()> {
+    let sealed = entry.sealed.as_ref();
+    let excluded = sealed
+        .is_some_and(|sealed| !status::is_readable(sealed.status) || !scope.may_pin(sealed.times));
+    let end = snapshot.end_of(entry);
+    if excluded || entry.first >= end {
+        return Ok(());
+    }
+    // The log's own records too: a hold on everything pins a segment with nothing else.
+    let question = scope.question().system(true);
+    let before = entry.first.last_seq().and_then(|last| question.cursor_after(last));
+    let question = match before {
+        Some(cursor) => question.after(cursor),
+        None => question,
+    };
+    snapshot.up_to(end).query(&question)?.visit(|record| {
+        match scope.pins(record.recorded_at(), record.kind(), &record.subject()) {
+            true => each(),
+            false => ControlFlow::Continue(()),
+        }
+    })
+}

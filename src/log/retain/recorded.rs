@@ -1,0 +1,180 @@
+//! Reading what the catalog says of policy, holds and drops.
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, status};
+use crate::format::record::CheckedRecord;
+use crate::log::retain::{RecordedHold, RecordedPolicy, Release};
+use crate::log::{Log, LogReader};
+use crate::retention::{DropCertificate, Hold, HoldScope, Policy};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+impl Log {
+    /// The retention policy in force; `None`: nothing expires.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn policy(&self) -> Result<Option<RecordedPolicy>> {
+        self.with_catalog(policy)
+    }
+
+    /// The holds in force, in the order they were placed, also those that another process
+    /// placed.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn holds(&self) -> Result<Vec<RecordedHold>> {
+        self.with_catalog(holds_in_force)
+    }
+
+    /// All holds that were ever placed, with who released them.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn hold_history(&self) -> Result<Vec<RecordedHold>> {
+        self.with_catalog(hold_history)
+    }
+
+    /// The certificates of the segments that are gone, or were and came back.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn drop_certificates(&self) -> Result<Vec<DropCertificate>> {
+        self.with_catalog(certificates)
+    }
+}
+
+impl LogReader {
+    /// As [`Log::policy`].
+    ///
+    /// # Errors
+    /// As [`Log::policy`].
+    pub fn policy(&self) -> Result<Option<RecordedPolicy>> {
+        self.with_catalog(policy)
+    }
+
+    /// As [`Log::holds`].
+    ///
+    /// # Errors
+    /// As [`Log::holds`].
+    pub fn holds(&self) -> Result<Vec<RecordedHold>> {
+        self.with_catalog(holds_in_force)
+    }
+
+    /// As [`Log::hold_history`].
+    ///
+    /// # Errors
+    /// As [`Log::hold_history`].
+    pub fn hold_history(&self) -> Result<Vec<RecordedHold>> {
+        self.with_catalog(hold_history)
+    }
+
+    /// As [`Log::drop_certificates`].
+    ///
+    /// # Errors
+    /// As [`Log::drop_certificates`].
+    pub fn drop_certificates(&self) -> Result<Vec<DropCertificate>> {
+        self.with_catalog(certificates)
+    }
+}
+
+pub(super) fn policy(catalog: &Catalog) -> Result<Option<RecordedPolicy>> {
+    let Some(in_force) = catalog.state().policy() else { return Ok(None) };
+    let catalog_seq = Seq::new(in_force.seq);
+    let (who, why) = catalog.with_record(catalog_seq, |record| {
+        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+        (because.who.map(str::to_owned), because.why.map(str::to_owned))
+    })?;
+    Ok(Some(RecordedPolicy {
+        policy: Policy::from_body(&in_force.policy),
+        catalog_seq,
+        set_at: Timestamp::from_nanos(in_force.policy.set_at),
+        who,
+        why,
+    }))
+}
+
+pub(super) fn holds_in_force(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
+    let mut holds = hold_history(catalog)?;
+    holds.retain(|hold| hold.released.is_none());
+    Ok(holds)
+}
+
+pub(super) fn hold_history(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
+    let (mut holds, mut bad) = (Vec::new(), Ok(()));
+    catalog.each_record(|record| {
+        if let Err(error) = note(&mut holds, record)
+            && bad.is_ok()
+        {
+            bad = Err(error);
+        }
+    })?;
+    bad.map(|()| holds)
+}
+
+/// Takes a record of the catalog into the list of holds.
+fn note(holds: &mut Vec<RecordedHold>, record: &CheckedRecord<'_>) -> Result<()> {
+    let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else {
+        return Ok(());
+    };
+    let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+    let (who, why) = (because.who.map(str::to_owned), because.why.map(str::to_owned));
+    match body {
+        CatalogBody::HoldPlaced(body) => holds.push(RecordedHold {
+            hold: hold(&body, because.custodian)?,
+            catalog_seq: record.head.seq,
+            placed_at: Timestamp::from_nanos(body.placed_at),
+            who,
+            why,
+            released: None,
+        }),
+        CatalogBody::HoldReleased(body) => {
+            let released = Release { at: Timestamp::from_nanos(body.released_at), who, why };
+            let placed = holds.iter_mut().rev().find(|placed| placed.hold.case == body.case);
+            if let Some(placed) = placed {
+                placed.released = Some(released);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The hold that a record placed.
+pub(super) fn hold(body: &HoldPlaced<'_>, custodian: Option<&str>) -> Result<Hold> {
+    let scope = HoldScope::from_bytes(body.scope)
+        .map_err(|error| Error::tampered(format!("hold {:?}", body.case), "a scope", error))?;
+    let mut hold = Hold::new(body.case, scope);
+    hold.custodian = custodian.map(str::to_owned);
+    hold.review_by = body.review_by.map(Timestamp::from_nanos);
+    Ok(hold)
+}
+
+/// The holds in force, by the state alone: without who and why.
+pub(super) fn scopes(catalog: &Catalog) -> Result<Vec<Hold>> {
+    catalog.state().holds().map(|body| hold(&body, None)).collect()
+}
+
+fn certificates(catalog: &Catalog) -> Result<Vec<DropCertificate>> {
+    let dropped = catalog.state().segments().filter(|sealed| sealed.status != status::LIVE);
+    let at: Vec<Seq> =
+        dropped.filter_map(|sealed| catalog.state().certificate_of(sealed.ordinal)).collect();
+    at.into_iter().map(|seq| certificate_at(catalog, seq)).collect()
+}
+
+/// The certificate that a record of the catalog is.
+pub(in crate::log) fn certificate_at(catalog: &Catalog, seq: Seq) -> Result<DropCertificate> {
+    let read = catalog.with_record(seq, |record| {
+        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+        match CatalogBody::decode(record.head.kind, record.envelope) {
+            Ok((_, CatalogBody::DropBegun(body))) => {
+                let at = (record.head.seq, record.head.recorded_at);
+                Some(DropCertificate::of(&body, at, (because.who, because.why)))
+            }
+            _ => None,
+        }
+    })?;
+    let what = format!("catalog record {seq}, which the state names");
+    read.ok_or_else(|| Error::tampered(what, "a drop certificate", "another record"))
+}

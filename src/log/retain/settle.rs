@@ -1,0 +1,67 @@
+//! What a crash left of a drop: a certificate without the record that it is done.
+
+use crate::catalog::Exclusive;
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
+use crate::log::core::{CatalogState, Core};
+use crate::log::retain::{recorded, scan};
+use crate::retention::Hold;
+use crate::segment;
+
+/// Finishes the drops that were begun, or calls them off if a hold came in between that
+/// matches a record whose file is still there. A damaged catalog deletes nothing.
+///
+/// # Errors
+/// I/O, a full disk: the next call goes on.
+pub(in crate::log) fn settle(core: &Core) -> Result<()> {
+    let begun = match &*core.catalog.lock() {
+        CatalogState::Good(catalog) => dropping(catalog.state().segments()),
+        CatalogState::Damaged(_) => return Ok(()),
+    };
+    if begun.is_empty() {
+        return Ok(());
+    }
+    let _signing = core.signing.lock();
+    let _upkeep = core.upkeep.lock();
+    let mut catalog = core.catalog.lock();
+    catalog.good()?.exclusively(|catalog| {
+        for sealed in dropping(catalog.state().segments()) {
+            settle_one(core, catalog, sealed)?;
+        }
+        Ok(())
+    })
+}
+
+fn dropping(segments: impl Iterator<Item = Sealed>) -> Vec<Sealed> {
+    segments.filter(|sealed| sealed.status == status::DROPPING).collect()
+}
+
+fn settle_one(core: &Core, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
+    let path = segment::path(&core.segments_dir(), sealed.ordinal);
+    let there = core.options.disk.exists(&path).map_err(Error::io("look for", &path))?;
+    let newer = newer_holds(catalog, sealed.ordinal)?;
+    if !there || newer.is_empty() {
+        return core.finish_drop(catalog, sealed);
+    }
+    match scan::scan(core, &sealed, &newer) {
+        Ok(_) => core.finish_drop(catalog, sealed),
+        Err(Error::Held { cases, .. }) => {
+            let case = cases.first().map_or("", String::as_str);
+            let body = CatalogBody::DropUndone(DropUndone { ordinal: sealed.ordinal, case });
+            catalog.append(&body, &Default::default())?;
+            core.view.sealed(Sealed { status: status::LIVE, ..sealed });
+            Ok(())
+        }
+        // Nobody can tell whether the new hold pins it: it stays as it is.
+        Err(Error::Corrupt { .. } | Error::Tampered { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The holds that were placed after the certificate, which speaks of all before it.
+fn newer_holds(catalog: &Exclusive<'_>, ordinal: u64) -> Result<Vec<Hold>> {
+    let certificate = catalog.state().certificate_of(ordinal);
+    let placed = recorded::holds_in_force(catalog.catalog())?;
+    let newer = placed.into_iter().filter(|placed| Some(placed.catalog_seq) > certificate);
+    Ok(newer.map(|placed| placed.hold).collect())
+}
