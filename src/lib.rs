@@ -40,10 +40,11 @@ pub use event::{Actor, Event, EventId, InvalidEvent, Json, Outcome, Record, Reso
 pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
-    BatchReceipt, CancelToken, Durability, ExpireOptions, Expiry, Explain, Finding, GroupBy,
-    Housekeeping, Log, LogAdmin, LogOptions, LogReader, Matches, NotRead, Progress, Receipt,
-    RecordView, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, Subscription, Ticket,
-    TileReader, VerifyOptions, generate_recovery_key, load_recovery_key, verify,
+    BatchReceipt, CancelToken, Durability, ExpireOptions, Expiry, Explain, Finding, Gap,
+    GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader, Matches, NotRead,
+    Progress, Receipt, RecordView, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats,
+    Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key, load_recovery_key,
+    verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

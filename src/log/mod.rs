@@ -65,7 +65,7 @@ pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
 pub use subscribe::Subscription;
 pub use tiles::TileReader;
-pub use verify::{Finding, NotRead, Progress, Report, VerifyOptions, verify};
+pub use verify::{Finding, Gap, GapVerdict, NotRead, Progress, Report, VerifyOptions, verify};
 
 /// An open log. Cheap to clone; all clones are the same log, from any thread.
 ///

@@ -80,7 +80,10 @@ impl Log {
         })
     }
 
-    pub(in crate::log) fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
+    pub(in crate::log) fn with_catalog<T>(
+        &self,
+        read: impl FnOnce(&Catalog) -> Result<T>,
+    ) -> Result<T> {
         let mut catalog = self.core().catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;

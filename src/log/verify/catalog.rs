@@ -16,6 +16,7 @@ use crate::format::{FormatError, LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::catalog_dir;
 use crate::merkle::Frontier;
+use crate::retention::DropCertificate;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::segment::{self, recover};
@@ -39,6 +40,7 @@ pub(super) struct Facts {
     /// Signed notes, by the size of the log they sign.
     pub(super) notes: BTreeMap<u64, Vec<String>>,
     pub(super) set_aside: Vec<KeptAside>,
+    pub(super) certificates: Vec<DropCertificate>,
     leaves: Vec<Hash>,
     ends: Vec<End>,
 }
@@ -277,6 +279,11 @@ impl Facts {
                     end.3 = (head.size, head.root);
                 }
                 self.notes.entry(head.size).or_default().push(head.note.to_owned());
+            }
+            CatalogBody::DropBegun(drop) => {
+                let at = (record.head.seq, record.head.recorded_at);
+                let asked = (because.who, because.why);
+                self.certificates.push(DropCertificate::of(&drop, at, asked));
             }
             CatalogBody::Quarantined(bytes) => {
                 let digest = because.why.and_then(|why| why.rsplit_once(DIGEST_MARK));

@@ -145,7 +145,8 @@ impl Verifier<'_> {
             signed.iter().filter(|head| head.size > self.since && read.contains(&head.size));
         let last: Vec<Seq> = signed.filter_map(|head| head.size.last_seq()).collect();
         for seq in last {
-            if self.anchors.binary_search_by_key(&seq, |met| met.seq).is_ok() {
+            let met = self.anchors.binary_search_by_key(&seq, |met| met.seq).is_ok();
+            if met || self.is_dropped(seq) {
                 continue;
             }
             let path = catalog_dir(self.dir);

@@ -9,6 +9,7 @@ mod catalog;
 mod doubts;
 mod files;
 mod frames;
+mod gaps;
 mod hashes;
 mod heads;
 mod indexes;
@@ -42,6 +43,7 @@ use report::{NOWHERE, Place, finding_of};
 
 pub(super) use catalog::DIGEST_MARK;
 pub(super) use files::digest_of;
+pub use gaps::{Gap, GapVerdict};
 pub use options::VerifyOptions;
 pub use report::{Finding, NotRead, Progress, Report};
 
@@ -101,6 +103,10 @@ struct Verifier<'a> {
     /// Whether records of the present segment could not be met.
     lost: bool,
     last_anchor: TreeSize,
+    /// Whether a gap may have held a newer one.
+    anchor_unknown: bool,
+    /// Segments that were dropped.
+    gaps: Vec<Gap>,
     /// Segments with such records.
     lossy: Vec<u64>,
     doubts: Vec<Doubt>,
@@ -173,6 +179,8 @@ impl<'a> Verifier<'a> {
             met: 0,
             lost: false,
             last_anchor: TreeSize::ZERO,
+            anchor_unknown: false,
+            gaps: Vec::new(),
             lossy: Vec::new(),
             doubts: Vec::new(),
             altered: Vec::new(),
@@ -269,6 +277,7 @@ impl<'a> Verifier<'a> {
             signatures: self.counts.signatures,
             anchors: self.anchors.len() as u64,
             not_read: self.not_read,
+            gaps: self.gaps,
         }
     }
 }

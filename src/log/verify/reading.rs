@@ -8,7 +8,9 @@ use super::{Counts, Doubt, Marks, MetMark, Progress, Verifier, VerifyOptions};
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::LogId;
+use crate::format::catalog_body::Sealed;
 use crate::format::header::SegmentHeader;
+use crate::hash::Hash;
 use crate::log::core::segments_dir;
 use crate::log::stats;
 use crate::merkle::{Frontier, NodeId};
@@ -76,12 +78,17 @@ impl Verifier<'_> {
 
     pub(super) fn segments(&mut self) -> Result<()> {
         let mut files = self.settled_listing()?;
+        self.leave_out_dropped(&mut files);
         self.check_ordinals(&files);
+        let ordinals: Vec<u64> = files.iter().map(|(ordinal, ..)| *ordinal).collect();
+        let there = |ordinal: u64| ordinals.binary_search(&ordinal).is_ok();
         let mut previous = self.skip_segments(&mut files);
         self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
         for (at, (ordinal, path, bytes)) in files.iter().enumerate() {
             let last = at + 1 == files.len();
-            previous = self.settled_segment((*ordinal, path), last, previous.as_ref())?;
+            previous = self.cross_gaps(*ordinal, &there).or(previous);
+            let header = self.settled_segment((*ordinal, path), last, previous)?;
+            previous = header.map(|header| header.digest());
             self.counts.bytes += bytes;
             (self.progress)(Progress {
                 bytes_done: self.counts.bytes,
@@ -96,7 +103,7 @@ impl Verifier<'_> {
         &mut self,
         file: (u64, &Path),
         last: bool,
-        previous: Option<&SegmentHeader>,
+        previous: Option<Hash>,
     ) -> Result<Option<SegmentHeader>> {
         let before = self.save();
         let mut earlier = Vec::new();
@@ -153,8 +160,7 @@ impl Verifier<'_> {
     fn settled_listing(&mut self) -> Result<Vec<(u64, PathBuf, u64)>> {
         let mut files = stats::segment_files(&*self.options.disk, self.dir)?;
         for _ in 0..2 {
-            let ordinals = files.iter().map(|(ordinal, _, _)| *ordinal);
-            if ordinals.eq(1..=files.len() as u64) {
+            if self.is_whole_listing(&files) {
                 break;
             }
             self.options.wait_for_writer();
@@ -168,6 +174,14 @@ impl Verifier<'_> {
             files.pop();
         }
         Ok(files)
+    }
+
+    /// Whether no file is missing but those of dropped segments.
+    fn is_whole_listing(&self, files: &[(u64, PathBuf, u64)]) -> bool {
+        let there = |ordinal: u64| files.iter().any(|(there, ..)| *there == ordinal);
+        let newest = files.last().map_or(0, |(ordinal, ..)| *ordinal);
+        let gaps = self.sealed.iter().filter(|sealed| Self::is_gap(sealed, &there)).count();
+        (files.len() + gaps) as u64 >= newest
     }
 
     /// Whether a segment was made ahead and not used yet.
@@ -197,16 +211,21 @@ impl Verifier<'_> {
     /// Segments are numbered from 1 on, and none is left out.
     fn check_ordinals(&mut self, files: &[(u64, PathBuf, u64)]) {
         let there = |ordinal: u64| files.iter().any(|(there, _, _)| *there == ordinal);
-        let known = self.sealed.iter().map(|sealed| sealed.ordinal);
-        let missing: Vec<u64> = known.filter(|ordinal| !there(*ordinal)).collect();
+        let gone = |sealed: &&Sealed| !there(sealed.ordinal);
+        let (gaps, missing): (Vec<&Sealed>, Vec<&Sealed>) =
+            self.sealed.iter().filter(gone).partition(|sealed| Self::is_gap(sealed, &there));
+        let ordinals = |of: Vec<&Sealed>| of.iter().map(|s| s.ordinal).collect::<Vec<u64>>();
+        let (gaps, missing) = (ordinals(gaps), ordinals(missing));
         for ordinal in &missing {
             let path = segment::path(&segments_dir(self.dir), *ordinal);
             let expected = "the segment, which the catalog says is live";
-            self.finding(&path, (Some(*ordinal), None, None), "segment", expected, "no file");
+            let found = "no file, and no drop certificate: the gap is unexplained";
+            self.finding(&path, (Some(*ordinal), None, None), "segment", expected, found);
         }
         let mut next = 1;
         for (ordinal, _, _) in files {
-            let gap = *ordinal > next && !(next..*ordinal).all(|gone| missing.contains(&gone));
+            let told = |gone: u64| missing.contains(&gone) || gaps.contains(&gone);
+            let gap = *ordinal > next && !(next..*ordinal).all(told);
             if gap {
                 let path = segment::path(&segments_dir(self.dir), next);
                 let found = format!("segment {ordinal} as the next one");

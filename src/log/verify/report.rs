@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::gaps::Gap;
 use crate::error::Error;
 use crate::merkle::TreeHead;
 use crate::seq::Seq;
@@ -99,6 +100,8 @@ pub struct Report {
     pub anchors: u64,
     /// What was not read again, because only what came later was asked for.
     pub not_read: Option<NotRead>,
+    /// Segments that were dropped, and whether their certificates explain it.
+    pub gaps: Vec<Gap>,
 }
 
 /// What an incremental verification believes without reading it.

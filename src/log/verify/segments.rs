@@ -27,7 +27,7 @@ impl Verifier<'_> {
         &mut self,
         file: (u64, &Path),
         last: bool,
-        previous: Option<&SegmentHeader>,
+        previous: Option<Hash>,
     ) -> Result<Option<SegmentHeader>> {
         let (ordinal, path) = file;
         let segment = match SegmentFile::open(&*self.options.disk, path, Open::Read) {
@@ -106,7 +106,7 @@ impl Verifier<'_> {
         &mut self,
         segment: &SegmentFile,
         ordinal: u64,
-        previous: Option<&SegmentHeader>,
+        previous: Option<Hash>,
     ) -> bool {
         let header = &segment.header;
         let place = (Some(ordinal), Some(0), None);
@@ -130,11 +130,13 @@ impl Verifier<'_> {
             pairs.push(("root at the start", text(&root), text(&header.start_root)));
         }
         if let Some(previous) = previous {
-            pairs.push(("predecessor", text(&previous.digest()), text(&header.previous)));
+            pairs.push(("predecessor", text(&previous), text(&header.previous)));
         } else if ordinal == 1 {
             pairs.push(("predecessor", text(&Hash::ZERO), text(&header.previous)));
         }
-        if self.not_read.is_some_and(|not_read| not_read.segments + 1 == ordinal) {
+        // What lies before was not read, or is not there any more.
+        let unread = self.not_read.is_some_and(|not_read| not_read.segments + 1 == ordinal);
+        if std::mem::take(&mut self.anchor_unknown) || unread {
             self.last_anchor = header.last_anchor;
         }
         // Anchors in damaged segments before it were not met.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::report::NOWHERE;
 use super::{NotRead, Verifier};
 use crate::checkpoint::UnverifiedCheckpoint;
+use crate::hash::Hash;
 use crate::log::core::tree_dir;
 use crate::seq::TreeSize;
 
@@ -42,18 +43,11 @@ impl Verifier<'_> {
         self.not_read = Some(NotRead { segments: segments as u64 + 1, records: size.get() });
     }
 
-    /// The segments that are to be read, and the header of the one before them.
-    pub(super) fn skip_segments(
-        &mut self,
-        files: &mut Vec<(u64, PathBuf, u64)>,
-    ) -> Option<crate::format::header::SegmentHeader> {
+    /// The segments that are to be read, and the digest of the header before them.
+    pub(super) fn skip_segments(&mut self, files: &mut Vec<(u64, PathBuf, u64)>) -> Option<Hash> {
         let skipped = self.not_read.map_or(0, |not_read| not_read.segments);
-        let read = files.iter().position(|(ordinal, ..)| *ordinal > skipped);
-        let rest = files.split_off(read.unwrap_or(files.len()));
-        let before = std::mem::replace(files, rest).pop().filter(|_| skipped > 0)?;
-        let disk = &*self.options.disk;
-        let opened =
-            crate::segment::bytes::SegmentFile::open(disk, &before.1, crate::disk::Open::Read);
-        opened.ok().flatten().map(|segment| segment.header)
+        files.retain(|(ordinal, ..)| *ordinal > skipped);
+        let before = self.sealed.iter().find(|sealed| sealed.ordinal == skipped)?;
+        Some(Hash::from_bytes(before.header))
     }
 }

@@ -1,0 +1,190 @@
+//! Segments that were dropped: a gap is explained by its certificate, and checked by the
+//! hashes that stay.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Verifier;
+use super::report::Place;
+use crate::format::catalog_body::{Sealed, status};
+use crate::hash::Hash;
+use crate::log::core::{catalog_dir, segments_dir, tree_dir};
+use crate::merkle::Frontier;
+use crate::retention::DropCertificate;
+use crate::segment;
+use crate::seq::{Seq, TreeSize};
+
+/// A range of records that the log no longer has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// The segment.
+    pub ordinal: u64,
+    /// Its first record.
+    pub first: Seq,
+    /// Records in it.
+    pub count: u64,
+    /// What is known of it.
+    pub verdict: GapVerdict,
+    /// What the log says of it; `None` if it says nothing.
+    pub certificate: Option<DropCertificate>,
+}
+
+/// What is known of records that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GapVerdict {
+    /// The certificate's hashes lead from the tree before the gap to the tree after it, and
+    /// the stored hashes of the dropped records fold to them.
+    Checked,
+    /// There is a certificate, and nothing to compare it with.
+    Asserted,
+    /// There is none that fits: somebody removed the records. Also a finding.
+    Unexplained,
+}
+
+impl fmt::Display for GapVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GapVerdict::Checked => "checked",
+            GapVerdict::Asserted => "asserted",
+            GapVerdict::Unexplained => "unexplained",
+        })
+    }
+}
+
+impl Verifier<'_> {
+    /// Whether a segment was dropped, by the catalog, and its file is not there.
+    pub(super) fn is_gap(sealed: &Sealed, there: &dyn Fn(u64) -> bool) -> bool {
+        match sealed.status {
+            status::DROPPED => true,
+            status::DROPPING => !there(sealed.ordinal),
+            _ => false,
+        }
+    }
+
+    /// Files of dropped segments are none of the log's.
+    pub(super) fn leave_out_dropped(&mut self, files: &mut Vec<(u64, PathBuf, u64)>) {
+        let dropped = |ordinal: u64| {
+            let mut sealed = self.sealed.iter();
+            sealed.any(|s| s.ordinal == ordinal && s.status == status::DROPPED)
+        };
+        let (back, kept) = std::mem::take(files).into_iter().partition(|file| dropped(file.0));
+        *files = kept;
+        let back: Vec<(u64, PathBuf, u64)> = back;
+        for (ordinal, path, bytes) in back {
+            let expected = "no file: the segment was dropped (`bulla restore` brings one back)";
+            let place = (Some(ordinal), None, None);
+            self.warning(&path, place, "segment", expected, format!("one of {bytes} bytes"));
+        }
+    }
+
+    /// Goes over the dropped segments before one that is there; gives the digest of the last
+    /// one's header, for the chain.
+    pub(super) fn cross_gaps(&mut self, before: u64, there: &dyn Fn(u64) -> bool) -> Option<Hash> {
+        let behind = self.gaps.last().map_or(0, |gap| gap.ordinal);
+        let gone: Vec<Sealed> = self
+            .sealed
+            .iter()
+            .filter(|sealed| sealed.ordinal < before && sealed.ordinal > behind)
+            .filter(|sealed| sealed.first >= self.since.get() && Self::is_gap(sealed, there))
+            .copied()
+            .collect();
+        for sealed in &gone {
+            self.cross(sealed);
+        }
+        gone.last().map(|sealed| Hash::from_bytes(sealed.header))
+    }
+
+    fn cross(&mut self, sealed: &Sealed) {
+        let certificate = self.certificate_of(sealed.ordinal);
+        let end = TreeSize::new(sealed.first.saturating_add(sealed.count));
+        self.anchor_unknown = true;
+        let verdict = match &certificate {
+            _ if self.tree_lost && certificate.is_some() => GapVerdict::Asserted,
+            Some(certificate) => self.check_gap(certificate),
+            None => {
+                self.gap_finding(sealed.ordinal, sealed.first, "a drop certificate", "none");
+                GapVerdict::Unexplained
+            }
+        };
+        if self.frontier.size() < end {
+            self.substitute(end);
+        }
+        self.gaps.push(Gap {
+            ordinal: sealed.ordinal,
+            first: Seq::new(sealed.first),
+            count: sealed.count,
+            verdict,
+            certificate,
+        });
+    }
+
+    fn check_gap(&mut self, certificate: &DropCertificate) -> GapVerdict {
+        let (ordinal, first) = (certificate.ordinal, certificate.start.size.get());
+        let after = match certificate.extend(&self.frontier) {
+            Ok(after) => after,
+            Err(error) => {
+                let expected = "a certificate that leads from the tree before to the tree after";
+                self.gap_finding(ordinal, first, expected, &error.to_string());
+                return GapVerdict::Unexplained;
+            }
+        };
+        let Some(leaves) = self.dropped_leaves(certificate, &after) else {
+            let expected = format!("hashes that fold to root {}", after.root());
+            let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
+            let path = tree_dir(self.dir);
+            let found = "others, or none: restore `tree/` from a backup, or the segment from its \
+                         archive";
+            self.finding(&path, place, "stored hashes of dropped records", expected, found);
+            self.frontier = after;
+            self.meet_heads();
+            return GapVerdict::Asserted;
+        };
+        for leaf in leaves {
+            self.push(leaf, None);
+        }
+        GapVerdict::Checked
+    }
+
+    /// The stored leaves of dropped records, if they fold to the tree after them.
+    fn dropped_leaves(
+        &mut self,
+        certificate: &DropCertificate,
+        after: &Frontier,
+    ) -> Option<Vec<Hash>> {
+        let (first, end) = (certificate.start.size.get(), certificate.end.size.get());
+        let mut frontier = self.frontier.clone();
+        let mut leaves = Vec::new();
+        for seq in first..end {
+            let leaf = self.stored.leaf(Seq::new(seq))?;
+            frontier.push(leaf, |_, _| ());
+            leaves.push(leaf);
+        }
+        (frontier == *after).then_some(leaves)
+    }
+
+    fn certificate_of(&self, ordinal: u64) -> Option<DropCertificate> {
+        let catalog = self.catalog.as_ref()?;
+        let at = catalog.whole.state.certificate_of(ordinal)?;
+        let mut all = catalog.facts.certificates.iter();
+        all.find(|certificate| certificate.catalog_seq == at).cloned()
+    }
+
+    /// Whether a record was in a segment that is gone.
+    pub(super) fn is_dropped(&self, seq: Seq) -> bool {
+        self.gaps.iter().any(|gap| {
+            let end = gap.first.get().saturating_add(gap.count);
+            (gap.first.get()..end).contains(&seq.get())
+        })
+    }
+
+    fn gap_finding(&mut self, ordinal: u64, first: u64, expected: &str, found: &str) {
+        let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
+        let path = match self.catalog {
+            Some(_) => catalog_dir(self.dir),
+            None => segment::path(&segments_dir(self.dir), ordinal),
+        };
+        self.finding(&path, place, "gap", expected, found);
+    }
+}
