@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::sim::SimDisk;
-use super::{Disk, DiskFile, Open, RealDisk, read_exact_at};
+use super::{Disk, DiskFile, Open, Protection, RealDisk, read_exact_at};
 
 /// Runs a check in an empty directory of each disk.
 fn on_both(check: impl Fn(&dyn Disk, &Path)) {
@@ -40,6 +40,39 @@ fn what_is_written_is_read_back_and_gaps_are_zeros() {
         let bytes = bytes_of(&*file);
         assert_eq!((&bytes[..4], &bytes[1000..]), (&b"head"[..], &b"tail"[..]));
         assert!(bytes[4..1000].iter().all(|byte| *byte == 0));
+    });
+}
+
+#[test]
+fn a_read_only_file_is_read_and_unlinked() {
+    on_both(|disk, dir| {
+        let path = dir.join("f");
+        let file = create(disk, &path, b"sealed");
+        assert_eq!(disk.protection(&path).unwrap(), Protection::None);
+        assert_eq!(disk.protect(&path, Protection::ReadOnly).unwrap(), Protection::ReadOnly);
+        assert_eq!(disk.protection(&path).unwrap(), Protection::ReadOnly);
+        file.write_at(b"SEALED", 0).unwrap(); // it was open before
+        assert_eq!(bytes_of(&*disk.open(&path, Open::Read).unwrap()), b"SEALED");
+        disk.unprotect(&path).unwrap();
+        disk.remove_file(&path).unwrap();
+    });
+}
+
+#[test]
+fn an_immutable_file_is_unlinked_only_when_the_attribute_is_taken_away() {
+    on_both(|disk, dir| {
+        let path = dir.join("f");
+        drop(create(disk, &path, b"sealed"));
+        // Not every file system has it, and not everybody may set it.
+        let reached = disk.protect(&path, Protection::Immutable).unwrap();
+        assert_eq!(disk.protection(&path).unwrap(), reached);
+        if reached == Protection::Immutable {
+            let refused = disk.remove_file(&path).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+            assert!(disk.open(&path, Open::ReadWrite).is_err());
+        }
+        disk.unprotect(&path).unwrap();
+        disk.remove_file(&path).unwrap();
     });
 }
 

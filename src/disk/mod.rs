@@ -32,6 +32,18 @@ pub enum Open {
     CreateNewPrivate,
 }
 
+/// How the operating system keeps a file from being changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// Not at all.
+    None,
+    /// Nobody but root opens it for writing. It can be unlinked.
+    ReadOnly,
+    /// Nobody changes or unlinks it, until root takes the attribute away (Linux:
+    /// `FS_IMMUTABLE_FL`).
+    Immutable,
+}
+
 /// What the engine asks of a file system. Paths are as the caller gave them.
 ///
 /// A created, renamed or removed name is durable only after [`Disk::sync_dir`] of
@@ -53,6 +65,13 @@ pub trait Disk: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Unlinks a file. Readers that have it open keep it.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Keeps a file from being changed, as far as the system offers it and permits; gives
+    /// what was reached. Handles that are open for writing go on writing.
+    fn protect(&self, path: &Path, wanted: Protection) -> io::Result<Protection>;
+    /// Takes that away again, as far as it keeps the file from being unlinked.
+    fn unprotect(&self, path: &Path) -> io::Result<()>;
+    /// How a file is protected now.
+    fn protection(&self, path: &Path) -> io::Result<Protection>;
     /// Makes creations, renames and removals in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, Map, Open};
+use super::{Disk, DiskFile, Map, Open, Protection};
 
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +66,40 @@ impl Disk for RealDisk {
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn protect(&self, path: &Path, wanted: Protection) -> io::Result<Protection> {
+        if self.protection(path)? >= wanted {
+            return Ok(wanted);
+        }
+        let file = File::open(path)?;
+        if wanted >= Protection::ReadOnly {
+            let mut permissions = file.metadata()?.permissions();
+            permissions.set_readonly(true);
+            file.set_permissions(permissions)?;
+        }
+        if wanted == Protection::Immutable && system::set_immutable(&file, true).is_err() {
+            return Ok(Protection::ReadOnly);
+        }
+        Ok(wanted)
+    }
+
+    fn unprotect(&self, path: &Path) -> io::Result<()> {
+        match self.protection(path)? {
+            Protection::Immutable => system::set_immutable(&File::open(path)?, false),
+            Protection::None | Protection::ReadOnly => Ok(()),
+        }
+    }
+
+    fn protection(&self, path: &Path) -> io::Result<Protection> {
+        let file = File::open(path)?;
+        if system::is_immutable(&file) {
+            return Ok(Protection::Immutable);
+        }
+        match file.metadata()?.permissions().readonly() {
+            true => Ok(Protection::ReadOnly),
+            false => Ok(Protection::None),
+        }
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -244,6 +278,31 @@ mod system {
         // To the system a length of nothing means "to the end"; to us it means nothing.
         let Some(len) = std::num::NonZeroU64::new(len) else { return Ok(()) };
         Ok(rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::DontNeed)?)
+    }
+
+    /// File systems without the attribute, and whoever may not set it, say so.
+    #[cfg(target_os = "linux")]
+    pub(super) fn set_immutable(file: &File, immutable: bool) -> io::Result<()> {
+        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+        let mut flags = ioctl_getflags(file)?;
+        flags.set(IFlags::IMMUTABLE, immutable);
+        Ok(ioctl_setflags(file, flags)?)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_immutable(file: &File) -> bool {
+        use rustix::fs::{IFlags, ioctl_getflags};
+        ioctl_getflags(file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn set_immutable(_file: &File, _immutable: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn is_immutable(_file: &File) -> bool {
+        false
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -20,6 +20,7 @@ mod indexes;
 mod keys;
 mod open;
 mod options;
+mod protect;
 mod prove;
 mod read;
 mod recover;

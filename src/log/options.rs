@@ -64,6 +64,7 @@ pub struct LogOptions {
     pub(crate) housekeeping: Housekeeping,
     pub(crate) frame_align: u32,
     pub(crate) mmap: bool,
+    pub(crate) immutable: bool,
     pub(crate) queue_bytes: usize,
     pub(crate) clock_tolerance: Duration,
     pub(crate) clock: Arc<dyn Clock>,
@@ -82,6 +83,7 @@ impl LogOptions {
             housekeeping: Housekeeping::default(),
             frame_align: 1,
             mmap: true,
+            immutable: false,
             queue_bytes: 8 << 20,
             clock_tolerance: Duration::from_secs(5),
             clock: Arc::new(SystemClock::new()),
@@ -140,6 +142,16 @@ impl LogOptions {
     /// that somebody truncates kills the process with SIGBUS.
     pub fn mmap(mut self, mmap: bool) -> Self {
         self.mmap = mmap;
+        self
+    }
+
+    /// Whether sealed segments are given the operating system's immutable attribute (Linux),
+    /// besides being made read-only. Not even root changes or removes such a file without
+    /// taking the attribute away first; a drop does. Where it is not permitted the log goes on
+    /// without, and [`Log::stats`] says so. Default: only if the retention policy is in
+    /// compliance mode.
+    pub fn immutable(mut self, immutable: bool) -> Self {
+        self.immutable = immutable;
         self
     }
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, Open};
+use crate::disk::{Disk, Open, Protection};
 use crate::error::{Error, Result};
 use crate::format::LogId;
+use crate::format::catalog_body::status;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{CatalogState, segments_dir, tree_dir};
 use crate::log::indexes;
@@ -28,6 +29,12 @@ pub struct SegmentInfo {
     pub bytes: u64,
     /// Whether it is sealed.
     pub sealed: bool,
+    /// Whether its records have expired; its file is gone then.
+    pub dropped: bool,
+    /// Whether it was dropped and brought back from an archive.
+    pub restored: bool,
+    /// Not dropped before; `None`: there was no policy when it was sealed.
+    pub keep_until: Option<Timestamp>,
     /// Smallest and largest `recorded_at`, once it is sealed.
     pub recorded: Option<(Timestamp, Timestamp)>,
     /// Smallest and largest `occurred_at`, once it is sealed.
@@ -53,7 +60,7 @@ pub struct Stats {
     pub algorithm: HashAlgorithm,
     /// Records.
     pub size: TreeSize,
-    /// Segments, the active one included.
+    /// Segments that are there, the active one included.
     pub segments: u64,
     /// Those of them that are sealed.
     pub sealed_segments: u64,
@@ -63,6 +70,13 @@ pub struct Stats {
     pub index_bytes: u64,
     /// Sealed segments that have no index file: queries read all their records.
     pub segments_without_index: u64,
+    /// Sealed segments whose files the operating system keeps from being changed: read-only,
+    /// and of those the immutable ones.
+    pub protected: (u64, u64),
+    /// Segments whose records have expired.
+    pub dropped_segments: u64,
+    /// Records in them.
+    pub dropped_records: u64,
     /// Bytes of all hash files.
     pub tree_bytes: u64,
     /// Records in the catalog; `None` if it is damaged.
@@ -123,13 +137,16 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
     let path = segment::path(&view.segments_dir, entry.ordinal);
     let bytes = match (&entry.open, &entry.sealed) {
         (Some(open), _) => open.segment.file_len()?,
+        _ if entry.is_gone() => 0,
         (None, sealed) => sealed.as_ref().map_or(0, |sealed| sealed.bytes),
     };
     let times = entry.sealed.as_ref().map(|sealed| sealed.times.map(Timestamp::from_nanos));
-    let index_bytes = match &entry.sealed {
-        Some(_) => index_bytes(view, entry.ordinal)?,
-        None => None,
+    let index_bytes = match entry.is_sealed_and_there() {
+        true => index_bytes(view, entry.ordinal)?,
+        false => None,
     };
+    let keep_until = entry.sealed.as_ref().map(|sealed| sealed.keep_until);
+    let keep_until = keep_until.filter(|until| *until != 0).map(Timestamp::from_nanos);
     let index_root = entry.sealed.as_ref().map(|sealed| Hash::from_bytes(sealed.index_root));
     Ok(SegmentInfo {
         ordinal: entry.ordinal,
@@ -137,6 +154,9 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         count: end.get().saturating_sub(entry.first.get()),
         bytes,
         sealed: entry.sealed.is_some(),
+        dropped: entry.is_gone(),
+        restored: entry.sealed.as_ref().is_some_and(|sealed| sealed.status == status::RESTORED),
+        keep_until,
         recorded: times.map(|times| (times[0], times[1])),
         occurred: times.map(|times| (times[2], times[3])),
         path,
@@ -162,16 +182,21 @@ fn stats(
     catalog: Option<(TreeSize, TreeSize)>,
 ) -> Result<Stats> {
     let segments = segments(view)?;
+    let (dropped, there): (Vec<&SegmentInfo>, Vec<&SegmentInfo>) =
+        segments.iter().partition(|segment| segment.dropped);
     Ok(Stats {
         origin: origin.to_owned(),
         log_id: view.log_id,
         algorithm: view.algorithm,
         size: view.size(),
-        segments: segments.len() as u64,
-        sealed_segments: segments.iter().filter(|segment| segment.sealed).count() as u64,
+        segments: there.len() as u64,
+        sealed_segments: there.iter().filter(|segment| segment.sealed).count() as u64,
         segment_bytes: segments.iter().map(|segment| segment.bytes).sum(),
         index_bytes: segments.iter().filter_map(|segment| segment.index_bytes).sum(),
-        segments_without_index: segments
+        protected: protected(view, &there)?,
+        dropped_segments: dropped.len() as u64,
+        dropped_records: dropped.iter().map(|segment| segment.count).sum(),
+        segments_without_index: there
             .iter()
             .filter(|segment| segment.sealed && segment.index_bytes.is_none())
             .count() as u64,
@@ -179,6 +204,23 @@ fn stats(
         catalog_records: catalog.map(|(size, _)| size.get()),
         signed_size: catalog.map(|(_, signed)| signed).filter(|signed| signed.get() > 0),
     })
+}
+
+/// How many of the sealed segments are protected, and how many of those wholly.
+fn protected(view: &View, segments: &[&SegmentInfo]) -> Result<(u64, u64)> {
+    let (mut read_only, mut immutable) = (0, 0);
+    for segment in segments.iter().filter(|segment| segment.sealed) {
+        match view.disk.protection(&segment.path) {
+            Ok(protection) => {
+                read_only += u64::from(protection >= Protection::ReadOnly);
+                immutable += u64::from(protection == Protection::Immutable);
+            }
+            // A missing file is told by `verify`.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("stat", &segment.path)(error)),
+        }
+    }
+    Ok((read_only, immutable))
 }
 
 /// Bytes of all files in a directory.

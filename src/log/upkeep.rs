@@ -55,6 +55,7 @@ impl Core {
     pub(crate) fn upkeep_after_open(&self) -> Result<()> {
         let mut upkeep = self.upkeep.lock();
         self.seal_retired()?;
+        self.protect_newest();
         self.look_for_indexes()?;
         if self.recovery.replayed > 0 {
             self.write_mark(&mut upkeep)?;
@@ -187,6 +188,7 @@ impl Core {
             catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
         }
         self.view.sealed(sealed);
+        self.protect(sealed.ordinal);
         Ok(true)
     }
 

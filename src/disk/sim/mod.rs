@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Disk, DiskFile, Open};
+use super::{Disk, DiskFile, Open, Protection};
 use state::State;
 
 pub use fault::{Fault, FaultKind};
@@ -203,6 +203,21 @@ impl Disk for SimDisk {
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.shared.state.lock().remove_file(path)
+    }
+
+    fn protect(&self, path: &Path, wanted: Protection) -> io::Result<Protection> {
+        self.shared.state.lock().set_protection(path, wanted).map(|()| wanted)
+    }
+
+    fn unprotect(&self, path: &Path) -> io::Result<()> {
+        self.shared.state.lock().set_protection(path, Protection::None)
+    }
+
+    fn protection(&self, path: &Path) -> io::Result<Protection> {
+        let state = self.shared.state.lock();
+        state.running()?;
+        let id = state.names.file(path)?;
+        Ok(state.files.get(&id).map_or(Protection::None, |file| file.protection))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -10,7 +10,7 @@ use super::fault::{self, Extent, Fate, Schedule, Sort};
 use super::names::{Names, NodeId, Target};
 use super::node::{Node, SECTOR};
 use super::prng::Prng;
-use crate::disk::Open;
+use crate::disk::{Open, Protection};
 
 /// How many operations the trace goes back.
 const TRACE_LEN: usize = 1_000;
@@ -20,12 +20,19 @@ const STALE_LEN: usize = 64;
 const FILE_MAX: u64 = 1 << 30;
 
 /// A file and who has it open.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct File {
     pub(super) node: Node,
     handles: u64,
     /// The handle that holds the lock.
     pub(super) lock: Option<u64>,
+    pub(super) protection: Protection,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        File { node: Node::default(), handles: 0, lock: None, protection: Protection::None }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -186,7 +193,8 @@ impl State {
     pub(super) fn open(&mut self, path: &Path, how: Open) -> io::Result<Handle> {
         self.running()?;
         let node = match how {
-            Open::Read | Open::ReadWrite => self.names.file(path)?,
+            Open::Read => self.names.file(path)?,
+            Open::ReadWrite => self.unprotected(path, Protection::ReadOnly, Errno::ACCESS)?,
             Open::CreateNew | Open::CreateNewPrivate => self.create_file(path)?,
         };
         let id = self.new_id();
@@ -209,6 +217,21 @@ impl State {
         self.next_id - 1
     }
 
+    /// The file at a path, unless it is protected as much as this.
+    fn unprotected(&self, path: &Path, than: Protection, error: Errno) -> io::Result<NodeId> {
+        let id = self.names.file(path)?;
+        let file = self.files.get(&id);
+        if file.is_some_and(|file| file.protection >= than) { Err(error.into()) } else { Ok(id) }
+    }
+
+    /// Durable at once: nobody counts on it.
+    pub(super) fn set_protection(&mut self, path: &Path, to: Protection) -> io::Result<()> {
+        self.running()?;
+        let id = self.names.file(path)?;
+        self.files.entry(id).or_default().protection = to;
+        Ok(())
+    }
+
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let label = format!("rename {} {}", from.display(), to.display());
         self.whole(Sort::Space, label, |state| state.names.rename(from, to))
@@ -216,6 +239,9 @@ impl State {
 
     pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
         self.whole(Sort::Remove, format!("remove {}", path.display()), |state| {
+            if state.names.file(path).is_ok() {
+                state.unprotected(path, Protection::Immutable, Errno::PERM)?;
+            }
             state.names.remove(path)
         })
     }

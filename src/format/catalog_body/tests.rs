@@ -92,13 +92,13 @@ fn a_longer_spelling_and_an_unknown_kind_are_refused() {
 fn the_state_root_depends_on_every_entry_and_not_on_their_order() {
     let (mut one, mut other) = (StateMap::default(), StateMap::default());
     for n in [1, 2, 3] {
-        one.apply(&CatalogBody::Sealed(sealed(n))).unwrap();
+        one.apply(Seq::new(0), &CatalogBody::Sealed(sealed(n))).unwrap();
     }
     for n in [3, 1] {
-        other.apply(&CatalogBody::Sealed(sealed(n))).unwrap();
+        other.apply(Seq::new(0), &CatalogBody::Sealed(sealed(n))).unwrap();
     }
     assert_ne!(one.root(), other.root());
-    other.apply(&CatalogBody::Sealed(sealed(2))).unwrap();
+    other.apply(Seq::new(0), &CatalogBody::Sealed(sealed(2))).unwrap();
     assert_eq!(one.root(), other.root());
     assert_eq!(one.segments().map(|s| s.ordinal).collect::<Vec<_>>(), [1, 2, 3]);
 }

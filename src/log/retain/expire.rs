@@ -246,6 +246,7 @@ impl Core {
         let segment = segment::path(&dir, sealed.ordinal);
         for path in [indexes::path(&dir, sealed.ordinal), segment] {
             if disk.exists(&path).map_err(Error::io("look for", &path))? {
+                disk.unprotect(&path).map_err(Error::io("unprotect", &path))?;
                 disk.remove_file(&path).map_err(Error::io("remove", &path))?;
             }
         }

@@ -19,7 +19,11 @@ impl Log {
     /// `CatalogDamaged`, `DiskFull`, I/O.
     pub fn set_policy(&self, policy: &Policy, asked: &Asked) -> Result<()> {
         let core = self.core();
-        set_policy(core.catalog.lock().good()?, policy, asked, core.options.clock.now())
+        set_policy(core.catalog.lock().good()?, policy, asked, core.options.clock.now())?;
+        if policy.compliance {
+            core.protect_all();
+        }
+        Ok(())
     }
 
     /// Places a legal hold. When this returns it is in force: no segment with a record that it
