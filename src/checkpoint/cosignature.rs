@@ -20,6 +20,8 @@ use super::note::NoteSignature;
 const SECONDS_MAX: u64 = i64::MAX as u64;
 /// Length of the time in front of the signature.
 const TIME_LEN: usize = 8;
+/// Length of the Ed25519 signature behind it.
+const SIGNATURE_LEN: usize = 64;
 
 /// A witness says: at this time, this was the largest consistent head that I had seen
 /// of this log. Its signature has been checked.
@@ -57,6 +59,14 @@ pub(super) fn check(key: &VerifyingKey, text: &str, signature: &[u8]) -> Option<
     let good = unix_seconds <= SECONDS_MAX
         && key.signed(message(text, unix_seconds).as_bytes(), signature);
     good.then(|| Cosignature { key: key.clone(), unix_seconds })
+}
+
+/// The time in the bytes of a signature, if they have the form of a cosignature. Nobody has
+/// checked it.
+pub(super) fn claimed_time(signature: &[u8]) -> Option<u64> {
+    let (time, signature) = signature.split_first_chunk::<TIME_LEN>()?;
+    let unix_seconds = from_big_endian(*time);
+    (signature.len() == SIGNATURE_LEN && unix_seconds <= SECONDS_MAX).then_some(unix_seconds)
 }
 
 /// Cosigns a text.

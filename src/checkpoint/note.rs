@@ -190,6 +190,12 @@ impl NoteSignature {
         parse_block(block)
     }
 
+    /// The time that it claims, in seconds since 1970, if it has the form of a cosignature.
+    /// **Nobody has checked it.**
+    pub fn claimed_time(&self) -> Option<u64> {
+        cosignature::claimed_time(&self.signature)
+    }
+
     /// The bytes, in the form of the key's kind, as a signature by that key.
     pub(super) fn by(key: &VerifyingKey, signature: Vec<u8>) -> Self {
         NoteSignature { name: key.name().clone(), id: key.id(), signature }

@@ -14,19 +14,21 @@
 //! A process that dies before 4 has done nothing. After 4 the next opening goes on at 5, or
 //! calls the drop off if a hold came in between (see `settle`).
 
+use std::path::Path;
+
 use crate::catalog::{Catalog, Exclusive};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, status};
 use crate::log::core::Core;
+use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::scan::{self, Scanned};
-use crate::log::retain::{ExpireOptions, Expiry, pins, record, recorded};
+use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
 use crate::retention::{
-    Asked, Candidate, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy, Verdict,
-    believed_now, plan,
+    Asked, Candidate, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy, Verdict, plan,
 };
 use crate::segment;
 use crate::seq::Seq;
@@ -46,7 +48,7 @@ impl Log {
             catalog.refresh()?;
             Facts::of(catalog)?
         };
-        facts.plan_now(&self.snapshot(), core.options.clock.now(), options)
+        facts.plan_now(&self.snapshot(), &core.options, &core.dir, options)
     }
 
     /// Drops the segments whose time is over and that no hold pins, the oldest first.
@@ -84,7 +86,7 @@ impl LogReader {
     /// As [`Log::plan_expiry`].
     pub fn plan_expiry(&self, options: &ExpireOptions) -> Result<Plan> {
         let facts = self.with_catalog(Facts::of)?;
-        facts.plan_now(&self.snapshot(), self.options.clock.now(), options)
+        facts.plan_now(&self.snapshot(), &self.options, &self.dir, options)
     }
 }
 
@@ -123,13 +125,12 @@ impl Facts {
     fn plan_now(
         &self,
         snapshot: &Snapshot,
-        clock: Timestamp,
+        of: &LogOptions,
+        dir: &Path,
         options: &ExpireOptions,
     ) -> Result<Plan> {
-        let now = match &self.policy {
-            Some(_) => believed(snapshot, clock, options)?,
-            None => clock,
-        };
+        let clock = (of.clock.now(), options.clock_lead);
+        let (now, _) = now::believed(snapshot, clock, self.policy.as_ref(), (&*of.disk, dir))?;
         Ok(self.plan(snapshot, now, options))
     }
 
@@ -175,15 +176,6 @@ impl Facts {
     }
 }
 
-/// The time to expire by, compared with the newest record.
-fn believed(snapshot: &Snapshot, now: Timestamp, options: &ExpireOptions) -> Result<Timestamp> {
-    let newest = match snapshot.size().last_seq() {
-        Some(last) => Some(snapshot.recorded_at(last)?),
-        None => None,
-    };
-    believed_now(now, newest, options.clock_lead).map_err(Error::ClockAhead)
-}
-
 impl Core {
     /// Lets one segment go; see the head of this file.
     fn drop_segment(
@@ -195,11 +187,9 @@ impl Core {
         // Nobody signs, seals or makes an index meanwhile.
         let _signing = self.signing.lock();
         let _upkeep = self.upkeep.lock();
-        let snapshot = self.view.snapshot(None);
-        let now = believed(&snapshot, self.options.clock.now(), options)?;
         let mut catalog = self.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
-            let going = self.may_go(catalog, ordinal, now, options)?;
+            let going = self.may_go(catalog, ordinal, options)?;
             let holds = recorded::scopes(catalog.catalog())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;
@@ -215,13 +205,15 @@ impl Core {
         &self,
         catalog: &Exclusive<'_>,
         ordinal: u64,
-        now: Timestamp,
         options: &ExpireOptions,
     ) -> Result<Going> {
         let stays =
             |verdict: String| Error::Retention { reason: format!("segment {ordinal} {verdict}") };
         let facts = Facts { holds: Vec::new(), ..Facts::of(catalog.catalog())? };
-        let planned = facts.plan(&self.view.snapshot(None), now, options);
+        let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
+        let clock = (self.options.clock.now(), options.clock_lead);
+        let now = now::believed(&snapshot, clock, facts.policy.as_ref(), place)?;
+        let planned = facts.plan(&snapshot, now.0, options);
         let step = planned.steps.into_iter().find(|step| step.segment.ordinal == ordinal);
         let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;
         match step.verdict {
@@ -277,7 +269,7 @@ struct Going {
     /// The catalog record that set the policy.
     policy: u64,
     keep_until: Timestamp,
-    now: Timestamp,
+    now: (Timestamp, NowFrom),
 }
 
 /// Writes the certificate.
@@ -305,8 +297,8 @@ fn begin(
         index_root: sealed.index_root,
         keep_until: going.keep_until.as_nanos(),
         policy: going.policy,
-        now: going.now.as_nanos(),
-        now_from: NowFrom::Clock.code(),
+        now: going.now.0.as_nanos(),
+        now_from: going.now.1.code(),
         holds: holds as u64,
         scanned: scanned.records,
         archived: archived

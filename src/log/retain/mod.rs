@@ -3,10 +3,12 @@
 //! - `record`: setting the policy, placing and releasing holds; `recorded`: reading them;
 //! - `admin`: both, beside a service that has the log open;
 //! - `pins`: which segments a hold pins, by the indexes; `scan`: the same, by the records;
-//! - `expire`: the transaction that deletes; `settle`: what a crash left of one.
+//! - `expire`: the transaction that deletes, `now`: by which time; `settle`: what a crash left
+//!   of one.
 
 mod admin;
 mod expire;
+mod now;
 mod pins;
 mod record;
 mod recorded;

@@ -1,0 +1,57 @@
+//! The time that an expiry goes by.
+
+use std::path::Path;
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
+use crate::log::read::Snapshot;
+use crate::log::sign;
+use crate::retention::{NowFrom, Period, Policy, believed_now};
+use crate::time::Timestamp;
+
+/// So many of the newest checkpoints are searched for a cosignature.
+const SEARCHED: usize = 64;
+
+/// The clock's time, compared with the newest record; in compliance mode not later than the
+/// newest cosignature of a published checkpoint, if there is one. Nobody checks who made
+/// that: it can only delay what goes, never hasten it.
+pub(super) fn believed(
+    snapshot: &Snapshot,
+    (clock, lead): (Timestamp, Period),
+    policy: Option<&Policy>,
+    (disk, dir): (&dyn Disk, &Path),
+) -> Result<(Timestamp, NowFrom)> {
+    let Some(policy) = policy else { return Ok((clock, NowFrom::Clock)) };
+    let newest = match snapshot.size().last_seq() {
+        Some(last) => Some(snapshot.recorded_at(last)?),
+        None => None,
+    };
+    let now = believed_now(clock, newest, lead).map_err(Error::ClockAhead)?;
+    if !policy.compliance {
+        return Ok((now, NowFrom::Clock));
+    }
+    match witnessed(disk, dir)?.filter(|witnessed| *witnessed < now) {
+        Some(witnessed) => Ok((witnessed, NowFrom::Cosignature)),
+        None => Ok((now, NowFrom::Clock)),
+    }
+}
+
+/// The newest time that a cosignature on a published checkpoint claims.
+fn witnessed(disk: &dyn Disk, dir: &Path) -> Result<Option<Timestamp>> {
+    let mut newest = None;
+    for files in [checkpoint_files(disk, dir)?, catalog_checkpoint_files(disk, dir)?] {
+        for (_, path) in files.iter().rev().take(SEARCHED) {
+            // What is no checkpoint is told by `verify`.
+            let Ok(checkpoint) = sign::read(disk, path) else { continue };
+            let signatures = checkpoint.note().signatures().iter();
+            let claimed = signatures.filter_map(|signature| signature.claimed_time()).max();
+            if claimed.is_some() {
+                newest = newest.max(claimed);
+                break;
+            }
+        }
+    }
+    let nanos = newest.map(|seconds| seconds.saturating_mul(1_000_000_000));
+    Ok(nanos.map(|nanos| Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))))
+}
