@@ -21,6 +21,7 @@ pub mod proof;
 pub mod query;
 #[cfg(feature = "engine")]
 pub mod random;
+pub mod redact;
 #[cfg(feature = "engine")]
 pub mod segment;
 pub mod seq;
@@ -47,6 +48,7 @@ pub use log::{
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};
 pub use query::{Cursor, Query};
+pub use redact::Redactor;
 pub use seq::{Seq, TreeSize};
 pub use time::Timestamp;
 pub use trust::Trust;
