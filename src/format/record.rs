@@ -325,6 +325,24 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_has_the_schemas_it_knows() {
+        let decode = |schema, kind, flags| {
+            let (seq, recorded_at) = (Seq::new(4), Timestamp::from_nanos(5));
+            let head = Head { schema, kind, flags, seq, recorded_at, envelope_len: 8 };
+            Head::decode(&head.encode(&LogId([1; 16]))).map(|(read, _)| assert_eq!(read, head))
+        };
+        for (schema, kind) in [(1, 1), (2, 1), (1, 2), (1, 16), (1, 255)] {
+            assert_eq!(decode(schema, kind, 0), Ok(()), "{schema} {kind}");
+            assert!(matches!(decode(schema, kind, 2), Err(FormatError::Mismatch { .. })));
+        }
+        for (schema, kind) in [(3, 1), (2, 2), (2, 16), (255, 1)] {
+            let newer = FormatError::Newer { what: "record", found: schema.into() };
+            assert_eq!(decode(schema, kind, 0), Err(newer), "{schema} {kind}");
+        }
+        assert!(matches!(decode(0, 1, 0), Err(FormatError::Mismatch { .. })));
+    }
+
+    #[test]
     fn a_record_checks_only_at_its_own_seq_and_undamaged() {
         let (good, _) = stored(Seq::new(4));
         let check = |bytes: &[u8], seq| {
