@@ -67,9 +67,9 @@ fn whole(text: &str, range: Range<usize>) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// Payment card numbers: 13 to 19 digits that begin with 2 to 6 and satisfy the Luhn
-/// check (ISO/IEC 7812-1), in one piece or in groups of four to seven with a space or a
-/// hyphen between them.
+/// Payment card numbers: 13 to 19 digits that begin as those of a card network do, are as
+/// many as there, and satisfy the Luhn check (ISO/IEC 7812-1); in one piece, or in groups
+/// of four to seven with a space or a hyphen between them.
 ///
 /// Not within longer words, numbers or decimal fractions. One in ten numbers of that form
 /// that is no card satisfies the check too.
@@ -77,7 +77,7 @@ pub fn card_numbers() -> impl Pattern {
     find_cards as fn(&str) -> Vec<Range<usize>>
 }
 
-const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+const CARD_DIGITS_MAX: usize = 19;
 
 fn find_cards(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
@@ -107,20 +107,21 @@ fn digits(bytes: &[u8], at: usize) -> usize {
 
 /// Where the longest card number that begins here ends.
 fn card_at(bytes: &[u8], start: usize) -> Option<usize> {
-    if !matches!(bytes.get(start), Some(b'2'..=b'6')) || !border_before(bytes, start) {
+    if !border_before(bytes, start) {
         return None;
     }
+    let lengths = lengths_of(bytes.get(start..start + 4)?);
     let (mut end, mut count, mut best) = (start, 0, None);
     let mut separator = None;
     loop {
         let group = digits(bytes, end);
         count += group;
         end += group;
-        if count > *CARD_DIGITS.end() {
+        if count > CARD_DIGITS_MAX {
             return best;
         }
         let checked = |end: usize| luhn(bytes.get(start..end).unwrap_or_default());
-        if CARD_DIGITS.contains(&count) && border_after(bytes, end) && checked(end) {
+        if lengths.contains(&count) && border_after(bytes, end) && checked(end) {
             best = Some(end);
         }
         let next = bytes.get(end).copied().filter(|byte| matches!(byte, b' ' | b'-'));
@@ -133,6 +134,20 @@ fn card_at(bytes: &[u8], start: usize) -> Option<usize> {
         if !(1..=7).contains(&digits(bytes, end)) {
             return best;
         }
+    }
+}
+
+/// How many digits the numbers of the card network have whose begin so: Visa, Mastercard,
+/// American Express, Diners Club, JCB; Maestro, Discover, UnionPay.
+fn lengths_of(first: &[u8]) -> &'static [usize] {
+    match first {
+        [b'4', ..] => &[13, 16, 19],
+        [b'5', b'1'..=b'5', ..] | [b'2', b'2'..=b'7', ..] => &[16],
+        [b'3', b'4' | b'7', ..] => &[15],
+        [b'3', b'0' | b'6' | b'8' | b'9', ..] => &[14, 15, 16, 17, 18, 19],
+        [b'3', b'5', ..] => &[16, 17, 18, 19],
+        [b'5' | b'6', ..] => &[13, 14, 15, 16, 17, 18, 19],
+        _ => &[],
     }
 }
 
@@ -274,6 +289,7 @@ mod tests {
             ("30569309025904 4111111111111111", "# #"),
             ("(6011000990139424)é", "(#)é"),
             ("4111 1111 1111 1111 12", "# 12"),
+            ("3530111333300000 6759 6498 2643 8453", "# #"),
             ("6212345678901234567", "6212345678901234567"),
         ] {
             assert_eq!(cut(&card_numbers(), text), expected, "{text}");
@@ -284,6 +300,9 @@ mod tests {
     fn other_numbers_are_left_alone() {
         for text in [
             "4111111111111112",
+            "2111111111111115",
+            "55555555555544440",
+            "41111111111111113",
             "411111111111",
             "x4111111111111111",
             "4111111111111111x",
@@ -293,6 +312,7 @@ mod tests {
             "41111111111111111111111",
             "1763758561123456789",
             "4111 1111-1111 1111",
+            "4111",
             "4111  1111 1111 1111",
             "41111111-1111-4111-8111-111111111111",
             "2026-11-22 09:10:34",
