@@ -71,7 +71,7 @@ fn whole(text: &str, range: Range<usize>) -> Option<Range<usize>> {
 /// many as there, and satisfy the Luhn check (ISO/IEC 7812-1); in one piece, or in groups
 /// of four to seven with a space or a hyphen between them.
 ///
-/// Not within longer words, numbers or decimal fractions. One in ten numbers of that form
+/// Not within longer words, numbers or decimal fractions, and no negative numbers. One in ten numbers of that form
 /// that is no card satisfies the check too.
 pub fn card_numbers() -> impl Pattern {
     find_cards as fn(&str) -> Vec<Range<usize>>
@@ -151,12 +151,14 @@ fn lengths_of(first: &[u8]) -> &'static [usize] {
     }
 }
 
-/// Whether no word or decimal fraction goes on before this place.
+/// Whether no word or decimal fraction goes on before this place, and no sign stands there.
 fn border_before(bytes: &[u8], at: usize) -> bool {
     let back = |by| at.checked_sub(by).and_then(|place| bytes.get(place));
     match back(1) {
         None => true,
         Some(b'.') => !back(2).is_some_and(u8::is_ascii_digit),
+        // A hyphen behind a word, or else a minus sign.
+        Some(b'-') => back(2).is_some_and(|byte| in_word(*byte) || matches!(byte, b'-' | 0x80..)),
         Some(byte) => !in_word(*byte),
     }
 }
@@ -286,6 +288,7 @@ mod tests {
             ("card=6304000000000000;x", "card=#;x"),
             ("no.5555555555554444", "no.#"),
             ("a-2223003122003222", "a-#"),
+            ("--4111111111111111é-4111111111111111", "--#é-#"),
             ("30569309025904 4111111111111111", "# #"),
             ("(6011000990139424)é", "(#)é"),
             ("4111 1111 1111 1111 12", "# 12"),
@@ -308,6 +311,8 @@ mod tests {
             "4111111111111111x",
             "_4111111111111111",
             "0.4111111111111111",
+            "-4111111111111111",
+            "n -4111111111111111",
             "4111111111111111.5",
             "41111111111111111111111",
             "1763758561123456789",

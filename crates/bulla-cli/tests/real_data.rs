@@ -183,7 +183,7 @@ fn only_redacted(value: &serde_json::Value, name: &str) -> bool {
                     let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
                     let key = key.to_ascii_lowercase();
                     if SECRET_ENDS.iter().any(|end| key.ends_with(end)) {
-                        assert_eq!(value, "[redacted]", "{name}: {key}");
+                        assert_eq!(**value, *"[redacted]", "{name}: {key}");
                         return true;
                     }
                     only_redacted(value, name)
