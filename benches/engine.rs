@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use bulla::format::body;
 use bulla::merkle::Frontier;
+use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
 use bulla::{
     Actor, Disclosure, Durability, Event, HashAlgorithm, Log, Query, Resource, Seq, Signer,
     Timestamp,
@@ -62,6 +63,28 @@ fn bodies(c: &mut Criterion) {
     group.finish();
 }
 
+fn redaction(c: &mut Criterion) {
+    let given = event(41);
+    let secret = event(41)
+        .details_json(r#"{"path":"/v1/login","body":{"user":"al","password":"q"},"status":200}"#)
+        .unwrap();
+    let names = Redactor::standard();
+    let all = Redactor::standard()
+        .pattern("card_numbers", card_numbers())
+        .pattern("bearer_tokens", bearer_tokens())
+        .pattern("private_keys", private_keys());
+    let mut group = c.benchmark_group("redact");
+    for (what, redactor) in [("names", &names), ("names and patterns", &all)] {
+        group.bench_function(format!("nothing, {what}"), |b| {
+            b.iter(|| redactor.apply(black_box(&given)).redacted.is_some());
+        });
+        group.bench_function(format!("a password, {what}"), |b| {
+            b.iter(|| redactor.apply(black_box(&secret)).redacted.is_some());
+        });
+    }
+    group.finish();
+}
+
 fn log(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::options()
@@ -100,5 +123,5 @@ fn log(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hashing, bodies, log);
+criterion_group!(benches, hashing, bodies, redaction, log);
 criterion_main!(benches);

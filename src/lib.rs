@@ -21,6 +21,7 @@ pub mod proof;
 pub mod query;
 #[cfg(feature = "engine")]
 pub mod random;
+pub mod redact;
 pub mod retention;
 #[cfg(feature = "engine")]
 pub mod segment;
@@ -49,6 +50,7 @@ pub use log::{
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};
 pub use query::{Cursor, Query};
+pub use redact::Redactor;
 pub use retention::{Asked, DropCertificate, Hold, HoldScope, Period, Policy, Preset};
 pub use seq::{Seq, TreeSize};
 pub use time::Timestamp;

@@ -27,6 +27,7 @@ const FLOORS: &[&str] = &[
     "time",
     "random",
     "event",
+    "redact",
     "query",
     "merkle",
     "format",

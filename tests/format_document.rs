@@ -206,6 +206,6 @@ fn the_worked_example_is_what_the_code_reads() {
     let (_, record) = cursor.next_record().unwrap().unwrap();
     assert_eq!(record.leaf(HashAlgorithm::Sha256), leaf);
     let envelope = body::decode_envelope_strict(record.envelope).unwrap();
-    let payload = body::decode_payload_strict(record.payload()).unwrap();
+    let payload = body::decode_payload_strict(record.head.schema, record.payload()).unwrap();
     assert_eq!(body::to_event(&envelope, Some(&payload)), event());
 }

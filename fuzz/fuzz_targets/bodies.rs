@@ -9,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = body::decode_envelope(bytes);
-    let _ = body::decode_payload(bytes);
+    for schema in [body::SCHEMA, body::SCHEMA_REDACTED] {
+        let _ = body::decode_payload_strict(schema, bytes);
+    }
     let _ = Snapshot::decode(bytes, LogId([0; 16]));
     if let Ok(anchor) = body::decode_anchor_strict(bytes) {
         let mut again = Vec::new();

@@ -14,7 +14,8 @@ fuzz_target!(|text: &str| {
     let Ok(lengths) = body::encode_event(&event, now, [1; 16], [2; 16], &mut bytes) else { return };
     let (envelope, rest) = bytes.split_at(lengths.envelope);
     let envelope = body::decode_envelope_strict(envelope).unwrap();
-    let payload = body::decode_payload_strict(&rest[16..]).unwrap();
+    let payload = body::decode_payload_strict(body::schema_of(&event), &rest[16..]).unwrap();
     let read = body::to_event(&envelope, Some(&payload));
     assert_eq!((read.actor, read.details), (event.actor, event.details));
+    assert_eq!(read.redacted, event.redacted);
 });

@@ -80,6 +80,7 @@ impl Event {
             new_values: None,
             tags: BTreeMap::new(),
             details: None,
+            redacted: None,
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::{Event, Json};
+use super::{Event, Json, Redacted};
 use crate::time::Timestamp;
 
 /// Longest `tenant`, `actor.type`, `action` and `resource.type`.
@@ -36,6 +36,12 @@ pub const TAG_KEY_LEN_MAX: usize = 256;
 pub const TAG_VALUE_LEN_MAX: usize = 4096;
 /// Longest text of `old_values`, `new_values` and `details`.
 pub const JSON_LEN_MAX: usize = 1 << 20;
+/// Longest `redacted.rules`.
+pub const REDACTED_RULES_LEN_MAX: usize = 256;
+/// Most `redacted.paths`.
+pub const REDACTED_PATHS_MAX: usize = 256;
+/// Longest path in `redacted.paths`.
+pub const REDACTED_PATH_LEN_MAX: usize = 512;
 /// Deepest nesting of arrays and objects in a JSON value. `serde_json` reads 127
 /// levels, and a value is one level down in the JSON of its record.
 pub const JSON_DEPTH_MAX: usize = 126;
@@ -194,7 +200,7 @@ impl Event {
             line("tags (key)", key, TAG_KEY_LEN_MAX)?;
             line("tags (value)", value, TAG_VALUE_LEN_MAX)?;
         }
-        Ok(())
+        self.redacted.as_ref().map_or(Ok(()), Redacted::validate)
     }
 
     fn payload_text_len(&self) -> usize {
@@ -212,6 +218,19 @@ impl Event {
             + json(&self.new_values)
             + self.tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
             + json(&self.details)
+            + self.redacted.as_ref().map_or(0, Redacted::text_len)
+    }
+}
+
+impl Redacted {
+    fn validate(&self) -> Result<(), InvalidEvent> {
+        identifier("redacted.rules", &self.rules, REDACTED_RULES_LEN_MAX)?;
+        at_most_entries("redacted.paths", REDACTED_PATHS_MAX, self.paths.len())?;
+        self.paths.iter().try_for_each(|path| line("redacted.paths", path, REDACTED_PATH_LEN_MAX))
+    }
+
+    fn text_len(&self) -> usize {
+        self.rules.len() + self.paths.iter().map(String::len).sum::<usize>()
     }
 }
 

@@ -67,6 +67,27 @@ pub struct Event {
     pub tags: BTreeMap<String, String>,
     /// Anything else, as JSON; kept byte for byte.
     pub details: Option<Json>,
+    /// What was taken out of the event before a log took it, if anything was; set by
+    /// [`Redactor::apply`](crate::redact::Redactor::apply).
+    pub redacted: Option<Redacted>,
+}
+
+/// What was taken out of an event before it was hashed or written: where, and by
+/// which rules. Never what: no digest of it either, because who can guess a password
+/// could check the guess.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Redacted {
+    /// Name and version of the rules, e.g. `bulla/1`; up to
+    /// [`REDACTED_RULES_LEN_MAX`](limits::REDACTED_RULES_LEN_MAX) bytes.
+    pub rules: String,
+    /// Where something was taken out, e.g. `details/users/0/password`: the field of the
+    /// event, then names, and numbers from 0 in arrays. In a name `~` is written `~0`,
+    /// `/` `~1`, a control character as in `\u{1b}`; a path that would be longer than
+    /// [`REDACTED_PATH_LEN_MAX`](limits::REDACTED_PATH_LEN_MAX) bytes ends in `…`.
+    pub paths: Vec<String>,
+    /// In how many places besides; more than 0 only if there are
+    /// [`REDACTED_PATHS_MAX`](limits::REDACTED_PATHS_MAX) paths.
+    pub more: u64,
 }
 
 /// Who did it.

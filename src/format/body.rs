@@ -25,7 +25,9 @@ use crate::time::Timestamp;
 pub use anchor::{ANCHOR_LEN_MAX, decode_anchor, decode_anchor_strict, encode_anchor};
 pub use convert::to_event;
 pub use error::{Body, BodyError};
-pub use fields::{Aliases, JsonText, Names, Tags};
+pub use fields::{Aliases, JsonText, Names, Redaction, Tags};
+
+use fields::Schema;
 
 /// Longest envelope: what a C2SP entry (65,535 bytes) leaves beside the head
 /// (40 bytes) and two digests (64 bytes).
@@ -33,6 +35,12 @@ pub const ENVELOPE_LEN_MAX: usize = 65_535 - 40 - 64;
 
 /// Longest payload, without its salt.
 pub const PAYLOAD_LEN_MAX: usize = 4 << 20;
+
+/// The schema of the bodies of most records.
+pub const SCHEMA: u8 = 1;
+
+/// The schema of an event of which something was redacted.
+pub const SCHEMA_REDACTED: u8 = 2;
 
 /// Length of the salt between envelope and payload.
 pub const SALT_LEN: usize = 16;
@@ -70,6 +78,7 @@ pub struct Envelope<'a> {
 /// The rest of an event: what may be withheld or erased. The fields are those of
 /// [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+#[bincode(decode_context = "Schema")]
 pub struct Payload<'a> {
     /// `actor.email`.
     pub email: Option<&'a str>,
@@ -97,6 +106,8 @@ pub struct Payload<'a> {
     pub tags: Tags<'a>,
     /// Anything else.
     pub details: Option<JsonText<'a>>,
+    /// What was redacted: there in schema 2, and only there.
+    pub redacted: Redaction<'a>,
 }
 
 /// Lengths in bytes of the two bodies of an event; [`SALT_LEN`] bytes of salt
@@ -158,7 +169,7 @@ fn append_parts(
 /// # Errors
 /// The bytes are not an envelope, or more than one.
 pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
-    wire::decode(Body::Envelope, ENVELOPE_LEN_MAX, bytes)
+    wire::decode(Body::Envelope, ENVELOPE_LEN_MAX, bytes, ())
 }
 
 /// Reads an envelope and refuses integers written longer than necessary.
@@ -169,20 +180,26 @@ pub fn decode_envelope_strict(bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
     wire::strict(Body::Envelope, bytes, decode_envelope(bytes)?)
 }
 
-/// Reads a payload: all of `bytes` (the salt is not part of it).
+/// The schema of the record of this event: 2 if something of it was redacted, else 1.
+pub fn schema_of(event: &Event) -> u8 {
+    if event.redacted.is_some() { SCHEMA_REDACTED } else { SCHEMA }
+}
+
+/// Reads a payload of a record of this schema: all of `bytes` (the salt is not part of
+/// it).
 ///
 /// # Errors
 /// The bytes are not a payload, or more than one.
-pub fn decode_payload(bytes: &[u8]) -> Result<Payload<'_>, BodyError> {
-    wire::decode(Body::Payload, PAYLOAD_LEN_MAX, bytes)
+pub fn decode_payload(schema: u8, bytes: &[u8]) -> Result<Payload<'_>, BodyError> {
+    wire::decode(Body::Payload, PAYLOAD_LEN_MAX, bytes, Schema(schema))
 }
 
 /// Reads a payload and refuses integers written longer than necessary.
 ///
 /// # Errors
 /// The bytes are not the one spelling of a payload.
-pub fn decode_payload_strict(bytes: &[u8]) -> Result<Payload<'_>, BodyError> {
-    wire::strict(Body::Payload, bytes, decode_payload(bytes)?)
+pub fn decode_payload_strict(schema: u8, bytes: &[u8]) -> Result<Payload<'_>, BodyError> {
+    wire::strict(Body::Payload, bytes, decode_payload(schema, bytes)?)
 }
 
 /// Most bytes of a text beside the text itself: the mark of an optional one, and
@@ -194,8 +211,9 @@ const TEXT_OVERHEAD_MAX: usize = 1 + 5;
 const ENVELOPE_OVERHEAD_MAX: usize = 16 + 9 + 2 + 8 * TEXT_OVERHEAD_MAX;
 
 /// Most bytes of a payload, without its list entries, that are not text: ten texts,
-/// the duration, and the lengths of two lists.
-const PAYLOAD_OVERHEAD_MAX: usize = 10 * TEXT_OVERHEAD_MAX + (1 + 9) + 2 * 3;
+/// the duration, and the lengths of two lists; what was redacted.
+const PAYLOAD_OVERHEAD_MAX: usize =
+    10 * TEXT_OVERHEAD_MAX + (1 + 9) + 2 * 3 + (TEXT_OVERHEAD_MAX + 3 + 9);
 
 /// Most bytes of a text in a list beside the text itself: no such text has more
 /// than 65,535 bytes.
@@ -228,6 +246,8 @@ impl Payload<'_> {
                 .iter()
                 .map(|(k, v)| 2 * ENTRY_OVERHEAD_MAX + k.len() + v.len())
                 .sum::<usize>()
+            + self.redacted.rules().map_or(0, str::len)
+            + self.redacted.paths().map(|path| ENTRY_OVERHEAD_MAX + path.len()).sum::<usize>()
     }
 }
 
@@ -242,7 +262,8 @@ const _: () = assert!(
 const _: () = assert!(
     limits::PAYLOAD_TEXT_LEN_MAX
         + PAYLOAD_OVERHEAD_MAX
-        + ENTRY_OVERHEAD_MAX * (limits::CHANGED_FIELDS_MAX + 2 * limits::TAGS_MAX)
+        + ENTRY_OVERHEAD_MAX
+            * (limits::CHANGED_FIELDS_MAX + 2 * limits::TAGS_MAX + limits::REDACTED_PATHS_MAX)
         <= PAYLOAD_LEN_MAX
 );
 

@@ -2,6 +2,7 @@
 
 use super::layout::{record_head as h, record_prefix as p};
 use super::{FormatError, LogId};
+use crate::event::RecordKind;
 use crate::hash::{Hash, HashAlgorithm, tag, tagged};
 use crate::seq::Seq;
 use crate::time::Timestamp;
@@ -12,8 +13,11 @@ pub const PREFIX_LEN: usize = p::LEN;
 pub const HEAD_LEN: usize = h::LEN;
 /// Length of the salt at the start of every payload.
 pub const SALT_LEN: usize = 16;
-/// The record schema this code writes.
-pub const SCHEMA: u8 = 1;
+/// The schema of records, but for events of which something was redacted: those have
+/// [`SCHEMA_REDACTED`].
+pub const SCHEMA: u8 = super::body::SCHEMA;
+/// The schema of events of which something was redacted.
+pub const SCHEMA_REDACTED: u8 = super::body::SCHEMA_REDACTED;
 /// head ‖ envelope ‖ two digests must fit a C2SP entry of 65,535 bytes.
 pub const MAX_ENVELOPE_LEN: usize = 65_535 - HEAD_LEN - 2 * Hash::LEN;
 /// Largest payload with its salt, in bytes.
@@ -88,10 +92,16 @@ impl Head {
     }
 
     fn check_schema(&self) -> Result<(), FormatError> {
+        let newest = match RecordKind::from_code(self.kind) {
+            Some(RecordKind::Event) => SCHEMA_REDACTED,
+            _ => SCHEMA,
+        };
         match (self.schema, self.flags) {
-            (SCHEMA, 0) => Ok(()),
             (0, _) => Err(FormatError::mismatch("record: schema", "1", 0)),
-            (SCHEMA, flags) => Err(FormatError::mismatch("record: flags", "0", flags)),
+            (schema, 0) if schema <= newest => Ok(()),
+            (schema, flags) if schema <= newest => {
+                Err(FormatError::mismatch("record: flags", "0", flags))
+            }
             (found, _) => Err(FormatError::Newer { what: "record", found: found.into() }),
         }
     }
@@ -312,6 +322,24 @@ mod tests {
         assert_eq!(record.entry().len(), HEAD_LEN + b"envelope".len() + Hash::LEN);
         let (head, log_id) = Head::decode(&record.hashed).unwrap();
         assert_eq!((head, log_id), (record.head, LogId([1; 16])));
+    }
+
+    #[test]
+    fn each_kind_has_the_schemas_it_knows() {
+        let decode = |schema, kind, flags| {
+            let (seq, recorded_at) = (Seq::new(4), Timestamp::from_nanos(5));
+            let head = Head { schema, kind, flags, seq, recorded_at, envelope_len: 8 };
+            Head::decode(&head.encode(&LogId([1; 16]))).map(|(read, _)| assert_eq!(read, head))
+        };
+        for (schema, kind) in [(1, 1), (2, 1), (1, 2), (1, 16), (1, 255)] {
+            assert_eq!(decode(schema, kind, 0), Ok(()), "{schema} {kind}");
+            assert!(matches!(decode(schema, kind, 2), Err(FormatError::Mismatch { .. })));
+        }
+        for (schema, kind) in [(3, 1), (2, 2), (2, 16), (255, 1)] {
+            let newer = FormatError::Newer { what: "record", found: schema.into() };
+            assert_eq!(decode(schema, kind, 0), Err(newer), "{schema} {kind}");
+        }
+        assert!(matches!(decode(0, 1, 0), Err(FormatError::Mismatch { .. })));
     }
 
     #[test]

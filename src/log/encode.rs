@@ -27,6 +27,7 @@ pub(crate) struct EncodedRecord {
     /// Where its prefix goes.
     pub(crate) at: usize,
     pub(crate) kind: RecordKind,
+    pub(crate) schema: u8,
     pub(crate) envelope_len: u16,
     pub(crate) payload_len: u32,
     pub(crate) body_crc: u32,
@@ -80,7 +81,8 @@ impl Encoded {
             }
         };
         let occurred_at = event.occurred_at.unwrap_or(now);
-        self.finish(at, RecordKind::Event, lengths.envelope, occurred_at);
+        let kind = (RecordKind::Event, body::schema_of(event));
+        self.finish(at, kind, lengths.envelope, occurred_at);
         Ok(())
     }
 
@@ -92,16 +94,23 @@ impl Encoded {
             .map_err(|error| Error::Proof { reason: error.to_string() })?;
         let salt = random::random_16().map_err(random_error)?;
         self.bytes.extend_from_slice(&salt);
-        self.finish(at, RecordKind::Anchor, len, now);
+        self.finish(at, (RecordKind::Anchor, body::SCHEMA), len, now);
         Ok(())
     }
 
-    fn finish(&mut self, at: usize, kind: RecordKind, envelope: usize, occurred_at: Timestamp) {
+    fn finish(
+        &mut self,
+        at: usize,
+        (kind, schema): (RecordKind, u8),
+        envelope: usize,
+        occurred_at: Timestamp,
+    ) {
         let bodies = &self.bytes[at + PREFIX_LEN..];
         let salted = &bodies[envelope..];
         self.records.push(EncodedRecord {
             at,
             kind,
+            schema,
             // Both are below the limits that encoding checked.
             envelope_len: u16::try_from(envelope).unwrap_or(u16::MAX),
             payload_len: u32::try_from(salted.len()).unwrap_or(u32::MAX),

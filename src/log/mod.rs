@@ -38,6 +38,7 @@ mod view;
 mod watch;
 mod writer;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -213,7 +214,7 @@ impl Log {
     /// again. `Poisoned`: an earlier write failed, reopen the log. `Closed`.
     pub fn append(&self, event: &Event) -> Result<Receipt> {
         with_scratch(|scratch| {
-            scratch.push(event, self.core().options.clock.now())?;
+            scratch.push(&self.redacted(event), self.core().options.clock.now())?;
             check_frame(scratch)?;
             self.core().commit(scratch).map(Receipt::from)
         })
@@ -228,7 +229,7 @@ impl Log {
         with_scratch(|scratch| {
             let now = self.core().options.clock.now();
             for event in events {
-                scratch.push(event, now)?;
+                scratch.push(&self.redacted(event), now)?;
                 check_frame(scratch)?;
             }
             check_frame(scratch)?;
@@ -244,11 +245,19 @@ impl Log {
     /// `Busy` if too much is queued already; else as [`Log::append`].
     pub fn enqueue(&self, event: &Event) -> Result<Ticket> {
         with_scratch(|scratch| {
-            scratch.push(event, self.core().options.clock.now())?;
+            scratch.push(&self.redacted(event), self.core().options.clock.now())?;
             check_frame(scratch)?;
             let pending = self.core().enqueue(scratch)?;
             Ok(Ticket { pending })
         })
+    }
+
+    /// The event without what this log does not keep.
+    fn redacted<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
+        match &self.core().options.redactor {
+            Some(redactor) => redactor.apply(event),
+            None => Cow::Borrowed(event),
+        }
     }
 
     /// Makes all that was appended durable, whatever the durability level.

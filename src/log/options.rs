@@ -8,6 +8,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
 use crate::log::{Log, LogReader};
+use crate::redact::Redactor;
 use crate::time::{Clock, SystemClock};
 
 /// When a record is acknowledged, and so what a power failure may take.
@@ -67,6 +68,7 @@ pub struct LogOptions {
     pub(crate) immutable: bool,
     pub(crate) queue_bytes: usize,
     pub(crate) clock_tolerance: Duration,
+    pub(crate) redactor: Option<Redactor>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) disk: Arc<dyn Disk>,
 }
@@ -86,6 +88,7 @@ impl LogOptions {
             immutable: false,
             queue_bytes: 8 << 20,
             clock_tolerance: Duration::from_secs(5),
+            redactor: None,
             clock: Arc::new(SystemClock::new()),
             disk: Arc::new(RealDisk),
         }
@@ -165,6 +168,32 @@ impl LogOptions {
     /// Bytes of events that may wait for the commit in flight. Default: 8 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
+        self
+    }
+
+    /// What is taken out of every event before anything of it is hashed or written; in
+    /// the thread that appends, before it waits for others. Default: nothing, because a
+    /// service decides what is in its events, and a log that changes them unasked is no
+    /// evidence. The command line redacts by default: what it imports, others wrote.
+    ///
+    /// ```
+    /// use bulla::redact::{Redactor, card_numbers};
+    /// use bulla::{Actor, Event, Log, Resource};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("audit");
+    /// let redactor = Redactor::standard().pattern("card_numbers", card_numbers());
+    /// let log = Log::options().redactor(redactor).create(&path)?;
+    /// let event = Event::new(Actor::new("user", "al"), "user.create", Resource::new("user", "7"))
+    ///     .new_values(serde_json::json!({"name": "Al", "password": "hunter2"}));
+    /// let record = log.get(log.append(&event)?.seq)?;
+    /// let redacted = record.event.redacted.ok_or("nothing was redacted")?;
+    /// assert_eq!(redacted.paths, ["new_values/password"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.redactor = Some(redactor);
         self
     }
 

@@ -192,7 +192,8 @@ pub(crate) fn decode(
     match RecordKind::from_code(record.head.kind) {
         Some(RecordKind::Event) => {
             let envelope = body::decode_envelope(record.envelope).map_err(|e| e.to_string())?;
-            let payload = body::decode_payload(record.payload()).map_err(|e| e.to_string())?;
+            let payload = body::decode_payload(record.head.schema, record.payload())
+                .map_err(|e| e.to_string())?;
             let event = body::to_event(&envelope, Some(&payload));
             Ok(Record::of_event(seq, recorded_at, leaf, event))
         }

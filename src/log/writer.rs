@@ -315,7 +315,7 @@ fn seal_frame(
     for (n, encoded) in group.records.iter().enumerate() {
         let n = n as u64;
         let head = Head {
-            schema: record::SCHEMA,
+            schema: encoded.schema,
             kind: encoded.kind.code(),
             flags: 0,
             seq: Seq::new(first + n),

@@ -256,7 +256,8 @@ impl<'a> Parts<'a> {
                 let payload = match self.payload {
                     Ok(salted) => {
                         let payload = salted.get(SALT_LEN..).unwrap_or_default();
-                        Some(body::decode_payload_strict(payload).map_err(refuse)?)
+                        let schema = self.head.schema;
+                        Some(body::decode_payload_strict(schema, payload).map_err(refuse)?)
                     }
                     Err(_) => None,
                 };

@@ -9,6 +9,7 @@ mod output;
 mod places;
 mod progress;
 mod records;
+mod redacting;
 mod trusting;
 mod when;
 

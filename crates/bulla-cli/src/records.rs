@@ -47,6 +47,7 @@ impl Row for Record {
         "new_values",
         "tags",
         "details",
+        "redacted",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -99,6 +100,7 @@ impl Row for Record {
             json(&event.new_values),
             tags,
             json(&event.details),
+            event.redacted.as_ref().map_or(String::new(), |redacted| redacted.paths.join(" ")),
         ]
     }
 
@@ -166,7 +168,14 @@ pub(crate) fn show_event(out: &mut impl Write, event: &Event) -> io::Result<()> 
     facts(out, &lines)?;
     show_json(out, "old_values", event.old_values.as_ref())?;
     show_json(out, "new_values", event.new_values.as_ref())?;
-    show_json(out, "details", event.details.as_ref())
+    show_json(out, "details", event.details.as_ref())?;
+    let Some(redacted) = &event.redacted else { return Ok(()) };
+    let more = match redacted.more {
+        0 => String::new(),
+        more => format!(" and in {} places more", cells::count(more)),
+    };
+    let redacted = format!("by {}: {}{more}", redacted.rules, redacted.paths.join(", "));
+    facts(out, &[("redacted", redacted)])
 }
 
 fn show_json(out: &mut impl Write, name: &str, json: Option<&Json>) -> io::Result<()> {

@@ -223,6 +223,38 @@ fn an_import_accounts_for_every_line() {
 }
 
 #[test]
+fn events_are_redacted_unless_told_otherwise() {
+    let (dir, log) = new_log();
+    let secret = r#"{"password": "hunter2", "n": 1.0, "note": "card 4111-1111-1111-1111"}"#;
+    let kept = r#"{"password": "[redacted]", "n": 1.0, "note": "card [redacted]"}"#;
+    let given = ["--actor", "user:al", "--action", "user.create", "--resource", "user/7"];
+    let with = |more: &[&str]| {
+        let arguments = [&["append", &log], given.as_slice(), &["--details", secret], more];
+        fine(&arguments.concat())
+    };
+    with(&[]);
+    with(&["--no-redact"]);
+    let file = at(dir.path(), "events.jsonl");
+    let line = r#"{"actor":{"type":"user","id":"al"},"action":"user.create","resource":{"type":"user"},"details":"#;
+    fs::write(&file, format!("{line}{secret}}}\n")).unwrap();
+    let told = fine(&["import", &log, &file, "--format", "jsonl"]);
+    assert!(told.ends_with("0 rejected, 1 event with values redacted\n"), "{told}");
+    let told = fine(&["import", &log, &file, "--format", "jsonl", "--no-redact"]);
+    assert!(told.ends_with("1 imported, 0 rejected\n"), "{told}");
+    for (seq, expected) in [("0", kept), ("1", secret), ("2", kept), ("3", secret)] {
+        let record = fine(&["get", &log, seq, "--output", "jsonl"]);
+        assert!(record.contains(expected), "{record}");
+        let rules = "bulla/1+card_numbers+bearer_tokens+private_keys";
+        let redacted = format!(
+            r#""redacted":{{"rules":"{rules}","paths":["details/password","details/note"]}}"#
+        );
+        assert_eq!(record.contains(&redacted), expected == kept, "{record}");
+    }
+    let shown = fine(&["get", &log, "0"]);
+    assert!(shown.contains("details/password, details/note"), "{shown}");
+}
+
+#[test]
 fn a_strict_import_imports_nothing_unless_all_can_be_mapped() {
     let (_dir, log) = new_log();
     let (good, bad) = (sample("cloudtrail.jsonl"), sample("events.jsonl"));

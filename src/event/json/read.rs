@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use crate::event::{Actor, Event, EventId, Json, Outcome, Resource};
+use crate::event::{Actor, Event, EventId, Json, Outcome, Redacted, Resource};
 use crate::time::Timestamp;
 
 /// The JSON shape, read strictly; only with `serde_json`'s deserializers, because
@@ -103,6 +103,7 @@ struct EventFields {
     new_values: Slot<Json>,
     tags: Slot<Option<Tags>>,
     details: Slot<Json>,
+    redacted: Slot<Option<Redacted>>,
 }
 
 impl Fields for EventFields {
@@ -130,6 +131,7 @@ impl Fields for EventFields {
             "new_values" => fill(&mut self.new_values, name, map),
             "tags" => fill(&mut self.tags, name, map),
             "details" => fill(&mut self.details, name, map),
+            "redacted" => fill(&mut self.redacted, name, map),
             "seq" | "recorded_at" | "leaf_hash" => Err(A::Error::custom(format_args!(
                 "`{name}` is given by the log to a record: leave it out of an event"
             ))),
@@ -161,6 +163,7 @@ impl EventFields {
             new_values: self.new_values,
             tags: self.tags.flatten().unwrap_or_default().0,
             details: self.details,
+            redacted: self.redacted.flatten(),
         })
     }
 }
@@ -221,6 +224,37 @@ impl<'de> Deserialize<'de> for Resource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = read_object::<ResourceFields, D>(deserializer)?;
         Ok(Resource { kind: required(fields.kind, "type")?, id: fields.id.flatten() })
+    }
+}
+
+#[derive(Default)]
+struct RedactedFields {
+    rules: Slot<String>,
+    paths: Slot<Vec<String>>,
+    more: Slot<Option<u64>>,
+}
+
+impl Fields for RedactedFields {
+    const WHAT: &'static str = "what was redacted";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "rules" => fill(&mut self.rules, name, map),
+            "paths" => fill(&mut self.paths, name, map),
+            "more" => fill(&mut self.more, name, map),
+            _ => Err(unknown(name, "redacted.")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Redacted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = read_object::<RedactedFields, D>(deserializer)?;
+        Ok(Redacted {
+            rules: required(fields.rules, "rules")?,
+            paths: required(fields.paths, "paths")?,
+            more: fields.more.flatten().unwrap_or(0),
+        })
     }
 }
 

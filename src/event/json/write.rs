@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use serde::ser::{Serialize, Serializer};
 
-use crate::event::{Actor, Event, EventId, Json, Outcome, Record, Resource};
+use crate::event::{Actor, Event, EventId, Json, Outcome, Record, Redacted, Resource};
 use crate::hash::Hash;
 use crate::time::Timestamp;
 
@@ -54,6 +54,16 @@ struct Shape<'a> {
     tags: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redacted: Option<RedactedShape<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct RedactedShape<'a> {
+    rules: &'a str,
+    paths: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<u64>,
 }
 
 #[derive(serde::Serialize)]
@@ -110,6 +120,7 @@ impl<'a> From<&'a Event> for Shape<'a> {
             new_values: event.new_values.as_ref(),
             tags: &event.tags,
             details: event.details.as_ref(),
+            redacted: event.redacted.as_ref().map(RedactedShape::from),
         }
     }
 }
@@ -118,6 +129,13 @@ impl<'a> From<&'a Actor> for ActorShape<'a> {
     fn from(actor: &'a Actor) -> Self {
         let Actor { kind, id, email, role } = actor;
         ActorShape { kind, id, email: email.as_deref(), role: role.as_deref() }
+    }
+}
+
+impl<'a> From<&'a Redacted> for RedactedShape<'a> {
+    fn from(redacted: &'a Redacted) -> Self {
+        let Redacted { rules, paths, more } = redacted;
+        RedactedShape { rules, paths, more: Some(*more).filter(|more| *more > 0) }
     }
 }
 

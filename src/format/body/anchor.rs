@@ -31,7 +31,8 @@ pub fn encode_anchor(anchor: &Anchor, out: &mut Vec<u8>) -> Result<usize, BodyEr
 /// # Errors
 /// The bytes are not an anchor, or more than one.
 pub fn decode_anchor(bytes: &[u8]) -> Result<Anchor, BodyError> {
-    wire::decode(Body::Anchor, ANCHOR_LEN_MAX, bytes).map(|body: AnchorBody| Anchor::from(&body))
+    wire::decode(Body::Anchor, ANCHOR_LEN_MAX, bytes, ())
+        .map(|body: AnchorBody| Anchor::from(&body))
 }
 
 /// Reads the body of an anchor and refuses integers written longer than necessary.

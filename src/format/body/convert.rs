@@ -1,6 +1,6 @@
 //! Between events and their bodies.
 
-use super::{Aliases, Envelope, JsonText, Names, Payload, Tags};
+use super::{Aliases, Envelope, JsonText, Names, Payload, Redaction, Tags};
 use crate::event::{Actor, Event, EventId, Resource};
 use crate::query::Subject;
 use crate::time::Timestamp;
@@ -59,6 +59,7 @@ impl<'a> Payload<'a> {
             new_values: event.new_values.as_ref().map(JsonText::from),
             tags: Tags::from(&event.tags),
             details: event.details.as_ref().map(JsonText::from),
+            redacted: event.redacted.as_ref().map_or(Redaction::NONE, Redaction::from),
         }
     }
 }
@@ -103,5 +104,6 @@ fn with_payload(mut event: Event, payload: &Payload<'_>) -> Event {
     event.new_values = payload.new_values.map(JsonText::to_json);
     event.tags = payload.tags.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     event.details = payload.details.map(JsonText::to_json);
+    event.redacted = payload.redacted.to_redacted();
     event
 }

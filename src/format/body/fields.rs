@@ -7,8 +7,8 @@ use bincode::enc::Encoder;
 use bincode::error::{AllowedEnumVariants, DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode, impl_borrow_decode};
 
-use crate::event::limits::{CHANGED_FIELDS_MAX, TAGS_MAX};
-use crate::event::{EventId, Json, Outcome};
+use crate::event::limits::{CHANGED_FIELDS_MAX, REDACTED_PATHS_MAX, TAGS_MAX};
+use crate::event::{EventId, Json, Outcome, Redacted};
 use crate::time::Timestamp;
 
 /// Which identifiers of an envelope are aliases (keyed pseudonyms) instead of
@@ -67,6 +67,51 @@ pub struct Names<'a>(Source<&'a [String], Vec<&'a str>>);
 /// Labels by ascending key: an event's own, or borrowed from the bytes.
 #[derive(Clone, Debug)]
 pub struct Tags<'a>(Source<&'a BTreeMap<String, String>, Vec<(&'a str, &'a str)>>);
+
+/// The schema of the record whose payload is decoded.
+pub(super) struct Schema(pub(super) u8);
+
+/// What was redacted of an event, if anything was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redaction<'a>(Option<Places<'a>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Places<'a> {
+    rules: &'a str,
+    paths: Names<'a>,
+    more: u64,
+}
+
+impl<'a> Redaction<'a> {
+    /// Nothing was.
+    pub const NONE: Redaction<'static> = Redaction(None);
+
+    /// By which rules.
+    pub fn rules(&self) -> Option<&'a str> {
+        self.0.as_ref().map(|places| places.rules)
+    }
+
+    /// Where.
+    pub fn paths(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.0.iter().flat_map(|places| places.paths.iter())
+    }
+
+    /// All of it, owned.
+    pub fn to_redacted(&self) -> Option<Redacted> {
+        self.0.as_ref().map(|places| Redacted {
+            rules: places.rules.to_owned(),
+            paths: places.paths.iter().map(str::to_owned).collect(),
+            more: places.more,
+        })
+    }
+}
+
+impl<'a> From<&'a Redacted> for Redaction<'a> {
+    fn from(redacted: &'a Redacted) -> Self {
+        let Redacted { rules, paths, more } = redacted;
+        Redaction(Some(Places { rules, paths: Names::from(paths.as_slice()), more: *more }))
+    }
+}
 
 #[derive(Clone, Debug)]
 enum Source<G, R> {
@@ -294,5 +339,37 @@ impl<'a, 'de: 'a, Context> BorrowDecode<'de, Context> for Tags<'a> {
             tags.push((key, value));
         }
         Ok(Tags(Source::Read(tags)))
+    }
+}
+
+/// Nothing at all if nothing was redacted: schema 1 ends with the field before. Else
+/// the mark of an optional field, and its parts.
+impl Encode for Redaction<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let Some(places) = &self.0 else { return Ok(()) };
+        1_u8.encode(encoder)?;
+        places.rules.encode(encoder)?;
+        places.paths.encode(encoder)?;
+        places.more.encode(encoder)
+    }
+}
+
+impl<'a, 'de: 'a> BorrowDecode<'de, Schema> for Redaction<'a> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = Schema>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        if decoder.context().0 < super::SCHEMA_REDACTED {
+            return Ok(Redaction::NONE);
+        }
+        if u8::decode(decoder)? != 1 {
+            return Err(DecodeError::Other("what was redacted, because the schema is 2"));
+        }
+        let rules = <&str>::borrow_decode(decoder)?;
+        let paths = Names::borrow_decode(decoder)?;
+        if paths.len() > REDACTED_PATHS_MAX {
+            return Err(DecodeError::Other("at most 256 paths of redacted places"));
+        }
+        let more = u64::decode(decoder)?;
+        Ok(Redaction(Some(Places { rules, paths, more })))
     }
 }

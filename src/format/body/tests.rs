@@ -3,7 +3,7 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Actor, Anchor, Json, Resource};
+use crate::event::{Actor, Anchor, Json, Redacted, Resource};
 use crate::hash::Hash;
 use crate::seq::TreeSize;
 
@@ -49,6 +49,20 @@ const GOLDEN_PAYLOAD: [(&str, &str); 13] = [
     ("tags", "02016b017606726567696f6e026575"),
     ("details", "010a7b226e223a20312e307d"),
 ];
+
+/// The fourteenth field, of schema 2 only, of [`redacted_event`].
+const GOLDEN_REDACTED: (&str, &str) = ("redacted", "010762756c6c612f3102016104622f7e3105");
+
+/// The full event with something redacted.
+fn redacted_event() -> Event {
+    let mut event = full_event();
+    event.redacted = Some(Redacted {
+        rules: "bulla/1".to_owned(),
+        paths: vec!["a".to_owned(), "b/~1".to_owned()],
+        more: 5,
+    });
+    event
+}
 
 fn full_event() -> Event {
     Event::new(
@@ -115,6 +129,39 @@ fn the_bytes_of_a_full_event_do_not_change() {
 }
 
 #[test]
+fn the_bytes_of_a_redacted_event_do_not_change() {
+    let event = redacted_event();
+    let (envelope, payload) = encode(&event);
+    assert_eq!(encode(&full_event()).0, envelope);
+    let expected = GOLDEN_PAYLOAD.map(|(_, hex)| hex).concat() + GOLDEN_REDACTED.1;
+    assert_eq!(hex(&payload), expected);
+    assert_eq!((schema_of(&full_event()), schema_of(&event)), (1, 2));
+    let decoded = decode_payload_strict(SCHEMA_REDACTED, &payload).unwrap();
+    assert_eq!(to_event(&decode_envelope(&envelope).unwrap(), Some(&decoded)), event);
+}
+
+#[test]
+fn a_payload_is_of_its_own_schema_only() {
+    let (_, plain) = encode(&full_event());
+    let (_, redacted) = encode(&redacted_event());
+    let found = redacted.len() - plain.len();
+    let expected = BodyError::Trailing { body: Body::Payload, offset: plain.len(), found };
+    assert_eq!(decode_payload(SCHEMA, &redacted), Err(expected));
+    for len in plain.len()..redacted.len() {
+        assert!(decode_payload(SCHEMA_REDACTED, &redacted[..len]).is_err(), "{len}");
+    }
+    let absent = decode_payload(SCHEMA_REDACTED, &[plain.as_slice(), &[0]].concat()).unwrap_err();
+    assert!(absent.to_string().contains("expected what was redacted"), "{absent}");
+    let many = [plain.as_slice(), b"\x01\x01r\xfb\x01\x01", &[0; 257], &[0]].concat();
+    let refused = decode_payload(SCHEMA_REDACTED, &many).unwrap_err();
+    assert!(refused.to_string().contains("at most 256 paths"), "{refused}");
+    let long = [plain.as_slice(), b"\x01\x01r\x00\xfb\x01\x00"].concat();
+    assert!(decode_payload(SCHEMA_REDACTED, &long).is_ok());
+    let refused = decode_payload_strict(SCHEMA_REDACTED, &long);
+    assert!(matches!(refused, Err(BodyError::NotCanonical { .. })), "{refused:?}");
+}
+
+#[test]
 fn the_bytes_of_the_smallest_event_do_not_change() {
     let event = smallest_event().id(EventId([0; 16])).occurred_at(Timestamp::from_nanos(-1));
     let (envelope, payload) = encode(&event);
@@ -157,8 +204,10 @@ fn the_tables_of_the_document_name_the_fields_in_their_order() {
     assert_eq!(field_names(&envelope), of_golden);
     assert_eq!(documented("Envelope"), of_golden);
     let payload = Payload::of(&event);
-    assert_eq!(field_names(&payload), GOLDEN_PAYLOAD.map(|(name, _)| name));
-    assert_eq!(documented("Payload"), GOLDEN_PAYLOAD.map(|(name, _)| name));
+    let names = [GOLDEN_PAYLOAD.as_slice(), &[GOLDEN_REDACTED]].concat();
+    let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(field_names(&payload), names);
+    assert_eq!(documented("Payload"), names);
     let anchor = ["catalog_size", "catalog_root", "state_root"];
     assert_eq!(documented("Anchor"), anchor);
 }
@@ -168,7 +217,7 @@ fn an_event_comes_back_from_its_bodies() {
     let event = full_event();
     let (envelope, payload) = encode(&event);
     let envelope = decode_envelope_strict(&envelope).unwrap();
-    let payload = decode_payload_strict(&payload).unwrap();
+    let payload = decode_payload_strict(SCHEMA, &payload).unwrap();
     assert_eq!(to_event(&envelope, Some(&payload)), event);
     assert_eq!(payload, Payload::of(&event));
     assert_eq!(envelope.subject(), crate::query::Subject::of_event(&event, NOW));
@@ -230,10 +279,17 @@ fn an_event_at_every_limit_fits_and_comes_back() {
         + limits::USER_AGENT_LEN_MAX
         + limits::IP_LEN_MAX
         + 4 * limits::LABEL_LEN_MAX;
+    let redacted = Redacted {
+        rules: text(limits::REDACTED_RULES_LEN_MAX),
+        paths: vec![text(limits::REDACTED_PATH_LEN_MAX); limits::REDACTED_PATHS_MAX],
+        more: u64::MAX,
+    };
+    let used = used + redacted.rules.len() + redacted.paths.iter().map(String::len).sum::<usize>();
+    event.redacted = Some(redacted);
     event = event.details(json(limits::PAYLOAD_TEXT_LEN_MAX - used));
     let (envelope, payload) = encode(&event);
     assert!(envelope.len() <= ENVELOPE_LEN_MAX && payload.len() <= PAYLOAD_LEN_MAX);
-    let payload = decode_payload_strict(&payload).unwrap();
+    let payload = decode_payload_strict(SCHEMA_REDACTED, &payload).unwrap();
     let read = to_event(&decode_envelope_strict(&envelope).unwrap(), Some(&payload));
     assert_eq!(Event { id: None, ..read }, event);
 }
@@ -245,11 +301,11 @@ fn each_cut_is_an_error() {
         assert!(decode_envelope(&envelope[..len]).is_err(), "{len}");
     }
     for len in 0..payload.len() {
-        assert!(decode_payload(&payload[..len]).is_err(), "{len}");
+        assert!(decode_payload(SCHEMA, &payload[..len]).is_err(), "{len}");
     }
     let trailing = [payload.as_slice(), &[0]].concat();
     let expected = BodyError::Trailing { body: Body::Payload, offset: payload.len(), found: 1 };
-    assert_eq!(decode_payload(&trailing), Err(expected));
+    assert_eq!(decode_payload(SCHEMA, &trailing), Err(expected));
     let trailing = [envelope.as_slice(), &[0]].concat();
     let expected = BodyError::Trailing { body: Body::Envelope, offset: envelope.len(), found: 1 };
     assert_eq!(decode_envelope(&trailing), Err(expected));
@@ -327,20 +383,21 @@ fn integers_written_too_long_are_refused_by_the_strict_reader_only() {
         assert!(matches!(refused, Err(BodyError::NotCanonical { .. })), "{refused:?}");
     }
     let long = empty_payload_with(11, b"\xfb\x01\0\x01k\x01v");
-    assert!(decode_payload(&long).is_ok());
+    assert!(decode_payload(SCHEMA, &long).is_ok());
     let offset = 11;
     let refused = BodyError::NotCanonical { body: Body::Payload, offset };
-    assert_eq!(decode_payload_strict(&long), Err(refused));
+    assert_eq!(decode_payload_strict(SCHEMA, &long), Err(refused));
 }
 
 #[test]
 fn tags_must_ascend_and_json_must_be_json() {
-    let tags = |bytes: &[u8]| decode_payload(&empty_payload_with(11, bytes)).map(|p| p.tags.len());
+    let tags =
+        |bytes: &[u8]| decode_payload(SCHEMA, &empty_payload_with(11, bytes)).map(|p| p.tags.len());
     assert_eq!(tags(b"\x02\x01a\0\x01b\0"), Ok(2));
     assert!(tags(b"\x02\x01b\0\x01a\0").is_err());
     assert!(tags(b"\x02\x01a\0\x01a\0").is_err());
     for field in [9, 10, 12] {
-        let json = |bytes: &[u8]| decode_payload(&empty_payload_with(field, bytes)).is_ok();
+        let json = |bytes: &[u8]| decode_payload(SCHEMA, &empty_payload_with(field, bytes)).is_ok();
         assert!(json(b"\x01\x02{}"));
         for bad in [&b"\x01\x00"[..], b"\x01\x01{", b"\x01\x02 1", b"\x01\x021 ", b"\x01\x05{},{}"]
         {
@@ -353,13 +410,13 @@ fn tags_must_ascend_and_json_must_be_json() {
 fn claimed_numbers_are_not_believed() {
     for count in [1025, u64::from(u32::MAX), u64::MAX] {
         let claim = [&[253], count.to_le_bytes().as_slice()].concat();
-        assert!(decode_payload(&empty_payload_with(8, &claim)).is_err());
-        assert!(decode_payload(&empty_payload_with(11, &claim)).is_err());
+        assert!(decode_payload(SCHEMA, &empty_payload_with(8, &claim)).is_err());
+        assert!(decode_payload(SCHEMA, &empty_payload_with(11, &claim)).is_err());
         let text = [&[1], claim.as_slice()].concat();
-        assert!(decode_payload(&empty_payload_with(2, &text)).is_err());
+        assert!(decode_payload(SCHEMA, &empty_payload_with(2, &text)).is_err());
     }
     let too_long = vec![0; PAYLOAD_LEN_MAX + 1];
-    assert!(matches!(decode_payload(&too_long), Err(BodyError::TooLong { .. })));
+    assert!(matches!(decode_payload(SCHEMA, &too_long), Err(BodyError::TooLong { .. })));
     let too_long = vec![0; ENVELOPE_LEN_MAX + 1];
     assert!(matches!(decode_envelope(&too_long), Err(BodyError::TooLong { .. })));
 }
@@ -377,6 +434,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         prop::option::of(any::<u64>()),
         prop::collection::vec("[^\\p{Cc}]{0,20}", 0..5),
         prop::collection::btree_map("[^\\p{Cc}]{0,20}", "[^\\p{Cc}]{0,20}", 0..5),
+        prop::option::of(("[^\\p{Cc}]{1,20}", prop::collection::vec("[^\\p{Cc}]{0,20}", 0..5))),
+        any::<u64>(),
     );
     (who, texts, rest, (json(), json(), json())).prop_map(|(who, texts, rest, json)| {
         let actor = Actor { kind: who.0, id: who.1, email: who.2, role: who.3 };
@@ -393,6 +452,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         event.duration_ms = rest.3;
         event.changed_fields = rest.4;
         event.tags = rest.5;
+        event.redacted = rest.6.map(|(rules, paths)| Redacted { rules, paths, more: rest.7 });
         (event.old_values, event.new_values, event.details) = json;
         event
     })
@@ -405,7 +465,7 @@ proptest! {
         let (envelope, payload) = encode(&event);
         let read = to_event(
             &decode_envelope_strict(&envelope).unwrap(),
-            Some(&decode_payload_strict(&payload).unwrap()),
+            Some(&decode_payload_strict(schema_of(&event), &payload).unwrap()),
         );
         prop_assert_eq!(&read, &event);
         prop_assert_eq!(Event::from_json(&event.to_json()).unwrap(), event);
@@ -413,7 +473,8 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = (decode_envelope_strict(&bytes), decode_payload_strict(&bytes));
+        let _ = (decode_envelope_strict(&bytes), decode_payload_strict(SCHEMA, &bytes));
+        let _ = decode_payload_strict(SCHEMA_REDACTED, &bytes);
         let _ = decode_anchor_strict(&bytes);
     }
 
@@ -432,7 +493,7 @@ proptest! {
             wire::append(Body::Envelope, ENVELOPE_LEN_MAX, &read, &mut again).unwrap();
             prop_assert_eq!(again, envelope);
         }
-        if let Ok(read) = decode_payload_strict(&payload) {
+        if let Ok(read) = decode_payload_strict(schema_of(&event), &payload) {
             let mut again = Vec::new();
             wire::append(Body::Payload, PAYLOAD_LEN_MAX, &read, &mut again).unwrap();
             prop_assert_eq!(again, payload);

@@ -41,15 +41,16 @@ pub(super) fn append<T: Encode>(
 }
 
 /// Reads one value that takes all of the bytes.
-pub(super) fn decode<'a, T: BorrowDecode<'a, ()>>(
+pub(super) fn decode<'a, C, T: BorrowDecode<'a, C>>(
     body: Body,
     max: usize,
     bytes: &'a [u8],
+    context: C,
 ) -> Result<T, BodyError> {
     if bytes.len() > max {
         return Err(BodyError::TooLong { body, max, found: bytes.len() });
     }
-    let mut decoder = DecoderImpl::new(Input { rest: bytes }, CONFIG, ());
+    let mut decoder = DecoderImpl::new(Input { rest: bytes }, CONFIG, context);
     let value = T::borrow_decode(&mut decoder);
     let rest = decoder.borrow_reader().rest.len();
     let offset = bytes.len() - rest;

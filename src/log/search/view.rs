@@ -72,7 +72,7 @@ impl<'a> RecordView<'a> {
         if self.kind != RecordKind::Event {
             return Ok(None);
         }
-        let decoded = body::decode_payload(self.record.payload());
+        let decoded = body::decode_payload(self.record.head.schema, self.record.payload());
         decoded.map(Some).map_err(|error| read::damaged(self.seq(), error.to_string()))
     }
 

@@ -245,7 +245,7 @@ impl Checked {
         let occurred_at = match RecordKind::from_code(record.head.kind)? {
             RecordKind::Event => {
                 let envelope = body::decode_envelope_strict(record.envelope).ok()?;
-                body::decode_payload_strict(record.payload()).ok()?;
+                body::decode_payload_strict(record.head.schema, record.payload()).ok()?;
                 envelope.occurred_at
             }
             RecordKind::Anchor => {

@@ -295,7 +295,7 @@ impl Verifier<'_> {
             Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
                 .and_then(|envelope| {
                     self.times.add(record.head.recorded_at, envelope.occurred_at);
-                    body::decode_payload_strict(record.payload()).map(|_| ())
+                    body::decode_payload_strict(record.head.schema, record.payload()).map(|_| ())
                 })
                 .map_err(|error| error.to_string()),
             Some(RecordKind::Anchor) => decode_anchor(record).map(|anchor| {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use bulla::event::{Actor, Event, EventId, Outcome, Resource};
-use bulla::{Error, Log, Receipt};
+use bulla::{Error, Log, Receipt, Redactor};
 use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::places;
+use crate::redacting::{Redacting, kept};
 use crate::when::{When, when};
 
 #[derive(Args)]
@@ -20,7 +21,8 @@ Examples:
       --outcome denied --tenant acme --details '{\"attempt\": 3}'
   my-service | bulla append ./audit --stdin --output jsonl
 
-A line is printed when its event is durable, not before.")]
+A line is printed when its event is durable, not before. Values under names such as password,
+token or cookie are taken out before, and card numbers, bearer tokens and private keys.")]
 pub(crate) struct Append {
     /// The log
     dir: PathBuf,
@@ -29,6 +31,8 @@ pub(crate) struct Append {
     stdin: bool,
     #[command(flatten)]
     given: Given,
+    #[command(flatten)]
+    redacting: Redacting,
     #[command(flatten)]
     shown: Shown,
 }
@@ -165,13 +169,14 @@ impl Row for Ack {
 
 impl Append {
     pub(crate) fn run(self) -> Result<Verdict> {
+        let redactor = self.redacting.redactor();
         if self.stdin {
             let log = places::writer(&self.dir)?;
-            let done = from_stdin(&log, self.shown.output);
+            let done = from_stdin(&log, redactor.as_ref(), self.shown.output);
             close(&log)?;
             return done;
         }
-        let event = self.given.event()?;
+        let (event, _) = kept(redactor.as_ref(), self.given.event()?);
         let log = places::writer(&self.dir)?;
         let receipt = log.append(&event)?;
         // Whatever closing meets, the record is in the log, and that is told first.
@@ -209,7 +214,7 @@ fn closing_failed(error: &Error) -> String {
 }
 
 /// Appends line by line; each is acknowledged before the next one is read.
-fn from_stdin(log: &Log, format: Format) -> Result<Verdict> {
+fn from_stdin(log: &Log, redactor: Option<&Redactor>, format: Format) -> Result<Verdict> {
     let mut out = output::stdout();
     let mut listing = Listing::new(&mut out, format);
     let mut verdict = Verdict::Fine;
@@ -223,7 +228,7 @@ fn from_stdin(log: &Log, format: Format) -> Result<Verdict> {
                 writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
                 verdict = Verdict::Failed;
             }
-            Ok(event) => match log.append(&event) {
+            Ok(event) => match log.append(&kept(redactor, event).0) {
                 Err(bulla::Error::Invalid(reason)) => {
                     writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
                     verdict = Verdict::Failed;

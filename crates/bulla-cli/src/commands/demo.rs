@@ -18,12 +18,12 @@ use bulla::{Log, Report, Signer, VerifyOptions};
 use bulla_cli::import::Format;
 use clap::Args;
 
-use super::import::{Rejects, import_file};
+use super::import::{Rejects, Source, import_file};
 use super::keygen::public_file;
 use super::verify::verify_with_bar;
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Out, Row};
-use crate::{cells, keys, places, records, when};
+use crate::{cells, keys, places, records, redacting, when};
 
 /// Hand-written events in the format of AWS CloudTrail.
 const SAMPLE: &str = include_str!("../../samples/cloudtrail.jsonl");
@@ -109,7 +109,8 @@ fn tell(out: &mut Out, what: &str, text: &str) -> Result<()> {
 /// Imports the sample and appends generated events, in three segments.
 fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
     places::write_file(&stage.sample, SAMPLE)?;
-    let done = import_file(log, &stage.sample, &Format::CloudTrail, &mut Rejects::new(None)?)?;
+    let sample = Source { format: Format::CloudTrail, redactor: Some(redacting::redactor()) };
+    let done = import_file(log, &stage.sample, &sample, &mut Rejects::new(None)?)?;
     tell(
         out,
         "imported",

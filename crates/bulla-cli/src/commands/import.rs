@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use bulla::Log;
 use bulla::event::{Event, Json};
+use bulla::{Log, Redactor};
 use bulla_cli::import::{self, Format, Item, Mapping};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 
 use super::init::Shape;
 use crate::failure::Verdict;
+use crate::redacting::{Redacting, kept};
 use crate::{cells, output, places, progress};
 
 /// A batch is one commit: at most so many events…
@@ -31,7 +32,9 @@ Examples:
   bulla import ./audit *.log --format auditd --rejects rejected.txt
 
 Every line is imported or rejected with its reason: imported + rejected = read. The
-original event is kept whole in the details of its record. Files may be packed with gzip.
+original event is kept in the details of its record, but for values under names such as
+password, token or cookie, and card numbers, bearer tokens and private keys: --no-redact keeps
+those too. Files may be packed with gzip.
 Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
 What is imported again is there twice; docs/importers.md tells how to resume.
 Mappings that come with the tool: gcp, github, gworkspace, okta.")]
@@ -53,10 +56,8 @@ pub(crate) struct Import {
     /// Write all rejected lines here, as FILE:LINE: REASON
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Keep everything as it is. Redaction comes with a later release: until then
-    /// nothing is redacted with or without this
-    #[arg(long)]
-    no_redact: bool,
+    #[command(flatten)]
+    redacting: Redacting,
     /// Make the log first, if there is none
     #[arg(long)]
     create: bool,
@@ -81,9 +82,9 @@ enum Name {
 
 impl Import {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let format = self.source_format()?;
+        let source = Source { format: self.source_format()?, redactor: self.redacting.redactor() };
         let mut rejects = Rejects::new(self.rejects.as_deref())?;
-        if self.strict && !self.all_can_be_mapped(&format, &mut rejects)? {
+        if self.strict && !self.all_can_be_mapped(&source.format, &mut rejects)? {
             return Ok(Verdict::Failed);
         }
         let log = match self.create && !self.dir.exists() {
@@ -93,8 +94,8 @@ impl Import {
         let mut out = output::stdout();
         let (mut imported, mut rejected) = (0, 0);
         for file in &self.files {
-            let done = import_file(&log, file, &format, &mut rejects)?;
-            writeln!(out, "{}: {}", file.display(), done.told())?;
+            let done = import_file(&log, file, &source, &mut rejects)?;
+            writeln!(out, "{}: {}", file.display(), done.told(&source))?;
             out.flush()?;
             imported += done.imported;
             rejected += done.rejected;
@@ -111,7 +112,6 @@ impl Import {
     }
 
     fn source_format(&self) -> Result<Format> {
-        let _ = self.no_redact; // accepted, so that scripts of today work later
         if self.map.is_some() && self.format != Name::Json {
             bail!("--map belongs to --format json: the other formats have their own mapping");
         }
@@ -155,6 +155,14 @@ impl Import {
     }
 }
 
+/// How files are read.
+pub(crate) struct Source {
+    /// What their lines mean.
+    pub(crate) format: Format,
+    /// What their events are redacted with, if they are.
+    pub(crate) redactor: Option<Redactor>,
+}
+
 /// What became of the lines of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Done {
@@ -166,16 +174,28 @@ pub(crate) struct Done {
     pub(crate) rejected: u64,
     /// The events that the imported lines made.
     pub(crate) events: u64,
+    /// Those of them of which something was redacted.
+    pub(crate) redacted: u64,
 }
 
 impl Done {
-    fn told(&self) -> String {
+    fn imported(&mut self, origin: &Origin) {
+        self.events += 1;
+        self.imported += origin.lines;
+        self.redacted += u64::from(origin.redacted);
+    }
+
+    fn told(&self, source: &Source) -> String {
         let events = match self.events == self.imported {
             true => String::new(),
             false => format!(" (as {})", cells::counted(self.events, "event")),
         };
+        let redacted = match source.redactor {
+            Some(_) => format!(", {} with values redacted", cells::counted(self.redacted, "event")),
+            None => String::new(),
+        };
         format!(
-            "{} read, {} imported{events}, {} rejected",
+            "{} read, {} imported{events}, {} rejected{redacted}",
             cells::counted(self.lines, "line"),
             cells::count(self.imported),
             cells::count(self.rejected)
@@ -187,11 +207,11 @@ impl Done {
 pub(crate) fn import_file(
     log: &Log,
     file: &Path,
-    format: &Format,
+    source: &Source,
     rejects: &mut Rejects,
 ) -> Result<Done> {
     let bar = bar_for(file);
-    let mut input = import::read(file, format)?;
+    let mut input = import::read(file, &source.format)?;
     let mut batch = Batch::default();
     let mut done = Done::default();
     rejects.begin(file);
@@ -201,11 +221,14 @@ pub(crate) fn import_file(
             Err(error) => {
                 batch.append(log, &mut done, rejects)?;
                 bar.finish_and_clear();
-                bail!("{error}; what was read before is in the log: {}", done.told());
+                bail!("{error}; what was read before is in the log: {}", done.told(source));
             }
         };
         match item {
-            Item::Event { event, line, lines } => batch.add(event, line, lines),
+            Item::Event { event, line, lines } => {
+                let (event, redacted) = kept(source.redactor.as_ref(), event);
+                batch.add(event, Origin { line, lines, redacted });
+            }
             Item::Rejected { line, lines, reason } => {
                 rejects.tell(line, &reason)?;
                 done.lines += lines;
@@ -229,19 +252,28 @@ fn bar_for(file: &Path) -> ProgressBar {
     progress::over_bytes(&name.unwrap_or_default(), size)
 }
 
+/// Where an event comes from: its first line, how many there are, and whether something
+/// of them was redacted.
+#[derive(Clone, Copy)]
+struct Origin {
+    line: u64,
+    lines: u64,
+    redacted: bool,
+}
+
 /// Events that become durable together, with the lines they come from.
 #[derive(Default)]
 struct Batch {
     events: Vec<Event>,
-    places: Vec<(u64, u64)>,
+    origins: Vec<Origin>,
     bytes: usize,
 }
 
 impl Batch {
-    fn add(&mut self, event: Event, line: u64, lines: u64) {
+    fn add(&mut self, event: Event, origin: Origin) {
         self.bytes += weight(&event);
         self.events.push(event);
-        self.places.push((line, lines));
+        self.origins.push(origin);
     }
 
     fn is_full(&self) -> bool {
@@ -253,30 +285,28 @@ impl Batch {
         if self.events.is_empty() {
             return Ok(());
         }
-        let Batch { events, places, .. } = std::mem::take(self);
-        done.lines += places.iter().map(|(_, lines)| lines).sum::<u64>();
+        let Batch { events, origins, .. } = std::mem::take(self);
+        done.lines += origins.iter().map(|origin| origin.lines).sum::<u64>();
         match log.append_batch(&events) {
             Ok(_) => {
-                done.events += events.len() as u64;
-                done.imported += places.iter().map(|(_, lines)| lines).sum::<u64>();
+                origins.iter().for_each(|origin| done.imported(origin));
             }
             Err(bulla::Error::Invalid(_) | bulla::Error::InvalidBatch { .. }) => {
-                for (event, (line, lines)) in events.iter().zip(places) {
+                for (event, origin) in events.iter().zip(origins) {
                     match log.append(event) {
                         Err(bulla::Error::Invalid(reason)) => {
-                            rejects.tell(line, &reason.to_string())?;
-                            done.rejected += lines;
+                            rejects.tell(origin.line, &reason.to_string())?;
+                            done.rejected += origin.lines;
                         }
                         result => {
                             result?;
-                            done.events += 1;
-                            done.imported += lines;
+                            done.imported(&origin);
                         }
                     }
                 }
             }
             Err(error) => {
-                let next = places.first().map_or(1, |(line, _)| *line);
+                let next = origins.first().map_or(1, |origin| origin.line);
                 return Err(anyhow::Error::from(error).context(format!(
                     "the log refused; imported before: {}; go on at line {next}",
                     cells::counted(done.imported, "line")

@@ -1,0 +1,38 @@
+//! What is taken out of events that come in from outside, unless `--no-redact` is given.
+
+use std::borrow::Cow;
+
+use bulla::Event;
+use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
+use clap::Args;
+
+/// The choice not to redact.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Redacting {
+    /// Keep everything exactly as it is, also passwords, tokens, card numbers and the like
+    #[arg(long)]
+    no_redact: bool,
+}
+
+impl Redacting {
+    /// What events are redacted with, if they are.
+    pub(crate) fn redactor(self) -> Option<Redactor> {
+        (!self.no_redact).then(redactor)
+    }
+}
+
+/// The standard names, and the patterns that come with the library.
+pub(crate) fn redactor() -> Redactor {
+    Redactor::standard()
+        .pattern("card_numbers", card_numbers())
+        .pattern("bearer_tokens", bearer_tokens())
+        .pattern("private_keys", private_keys())
+}
+
+/// The event as it is kept, and whether something was taken out of it.
+pub(crate) fn kept(redactor: Option<&Redactor>, event: Event) -> (Event, bool) {
+    match redactor.map(|redactor| redactor.apply(&event)) {
+        Some(Cow::Owned(redacted)) => (redacted, true),
+        Some(Cow::Borrowed(_)) | None => (event, false),
+    }
+}

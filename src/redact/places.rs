@@ -1,0 +1,176 @@
+//! Where something was redacted, as records tell it.
+
+use crate::event::Redacted;
+use crate::event::limits::{REDACTED_PATH_LEN_MAX, REDACTED_PATHS_MAX, REDACTED_RULES_LEN_MAX};
+
+/// Ends a path that would be too long.
+const CUT: &str = "…";
+
+/// The places of one event.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    paths: Vec<String>,
+    more: u64,
+}
+
+impl Places {
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Notes a place; its path is made only if there is room for it.
+    pub(super) fn add(&mut self, path: impl FnOnce() -> String) {
+        if self.paths.len() >= REDACTED_PATHS_MAX {
+            self.more = self.more.saturating_add(1);
+            return;
+        }
+        let path = path();
+        // Such as a name that is given twice.
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
+        }
+    }
+
+    /// These places behind those that were known before.
+    pub(super) fn merged(self, before: Option<Redacted>, rules: &str) -> Redacted {
+        let Some(before) = before else {
+            return Redacted { rules: rules.to_owned(), paths: self.paths, more: self.more };
+        };
+        let mut all = Places { paths: before.paths, more: before.more.saturating_add(self.more) };
+        self.paths.into_iter().for_each(|path| all.add(|| path));
+        Redacted { rules: both(before.rules, rules), paths: all.paths, more: all.more }
+    }
+}
+
+/// Two rule sets, one after the other; of too long a list the newest is kept.
+fn both(before: String, rules: &str) -> String {
+    if before.is_empty() || before.split(", ").any(|one| one == rules) {
+        return if before.is_empty() { rules.to_owned() } else { before };
+    }
+    let both = format!("{before}, {rules}");
+    if both.len() <= REDACTED_RULES_LEN_MAX { both } else { rules.to_owned() }
+}
+
+/// A path being written.
+#[derive(Debug)]
+pub(super) struct Path {
+    text: String,
+    cut: bool,
+}
+
+impl Path {
+    /// The path of a field of the event.
+    pub(super) fn of(field: &str) -> Self {
+        Path { text: field.to_owned(), cut: false }
+    }
+
+    /// … of an element of an array in there.
+    pub(super) fn element(mut self, at: usize) -> Self {
+        self.step([at.to_string()]);
+        self
+    }
+
+    /// … of what has this name in there.
+    pub(super) fn member(mut self, name: &str) -> Self {
+        self.step(shown(name).map(|shown| match shown.as_str() {
+            "~" => "~0".to_owned(),
+            "/" => "~1".to_owned(),
+            _ => shown,
+        }));
+        self
+    }
+
+    /// … of something whose name is too long to be told.
+    pub(super) fn cut(mut self) -> Self {
+        self.cut = true;
+        self
+    }
+
+    /// Whether nothing more is told.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Adds a step, whole or not at all.
+    fn step(&mut self, parts: impl IntoIterator<Item = String>) {
+        let whole = self.text.len();
+        let room = REDACTED_PATH_LEN_MAX - "/".len() - CUT.len();
+        if self.cut {
+            return;
+        }
+        self.text.push('/');
+        for part in parts {
+            self.text.push_str(&part);
+            if self.text.len() > room {
+                self.text.truncate(whole);
+                self.cut = true;
+                return;
+            }
+        }
+    }
+
+    pub(super) fn end(mut self) -> String {
+        if self.cut {
+            self.text.push('/');
+            self.text.push_str(CUT);
+        }
+        self.text
+    }
+}
+
+/// The characters of a text, control characters as escapes.
+pub(super) fn shown(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.chars().map(|c| match c.is_control() {
+        true => c.escape_unicode().collect(),
+        false => c.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_escaped_and_cut_between_steps() {
+        let path = Path::of("details").member("a/b~c").element(3).member("x\u{1b}[\u{9b}").end();
+        assert_eq!(path, "details/a~1b~0c/3/x\\u{1b}[\\u{9b}");
+        assert_eq!(Path::of("details").member("").end(), "details/");
+        let long = "y".repeat(REDACTED_PATH_LEN_MAX);
+        assert_eq!(Path::of("d").member("a").member(&long).member("b").end(), "d/a/…");
+        let steps = (0..1000).fold(Path::of("d"), |path, _| path.member("abc"));
+        let path = steps.end();
+        assert!(path.len() <= REDACTED_PATH_LEN_MAX && path.len() > REDACTED_PATH_LEN_MAX - 10);
+        assert!(path.ends_with("/abc/…"), "{path}");
+    }
+
+    #[test]
+    fn places_are_told_once_and_counted_beyond_the_limit() {
+        let mut places = Places::default();
+        for at in 0..300 {
+            places.add(|| format!("a/{}", at / 2));
+        }
+        assert_eq!((places.paths.len(), places.more), (150, 0));
+        for at in 0..300 {
+            places.add(|| format!("b/{at}"));
+        }
+        assert_eq!((places.paths.len(), places.more), (REDACTED_PATHS_MAX, 194));
+    }
+
+    #[test]
+    fn what_was_known_before_is_kept() {
+        let before = |rules: &str| Redacted {
+            rules: rules.to_owned(),
+            paths: vec!["a".to_owned(), "b".to_owned()],
+            more: 2,
+        };
+        let places = || Places { paths: vec!["b".to_owned(), "c".to_owned()], more: 1 };
+        let merged = places().merged(Some(before("acme/3")), "bulla/1");
+        assert_eq!(merged.rules, "acme/3, bulla/1");
+        assert_eq!((merged.paths.concat().as_str(), merged.more), ("abc", 3));
+        let merged = places().merged(Some(merged), "acme/3");
+        assert_eq!(merged.rules, "acme/3, bulla/1");
+        let long = "x".repeat(REDACTED_RULES_LEN_MAX);
+        assert_eq!(places().merged(Some(before(&long)), "bulla/1").rules, "bulla/1");
+        assert_eq!(places().merged(Some(before("")), "bulla/1").rules, "bulla/1");
+    }
+}
