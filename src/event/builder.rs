@@ -80,6 +80,7 @@ impl Event {
             new_values: None,
             tags: BTreeMap::new(),
             details: None,
+            subject: None,
         }
     }
 
@@ -164,6 +165,8 @@ text_setters! {
     request_id
     /// Sets what groups several requests into one operation.
     correlation_id
+    /// Sets whose personal data the event holds; see [`Event::subject`](struct@Event).
+    subject
 }
 
 macro_rules! json_setters {

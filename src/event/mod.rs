@@ -17,7 +17,7 @@ pub use id::ParseEventIdError;
 pub use json::Json;
 pub use limits::InvalidEvent;
 pub use outcome::ParseOutcomeError;
-pub use record::{Anchor, Record, RecordKind};
+pub use record::{Anchor, PayloadState, Record, RecordKind};
 
 /// Who did what to which resource, when, from where, with what result.
 ///
@@ -67,6 +67,11 @@ pub struct Event {
     pub tags: BTreeMap<String, String>,
     /// Anything else, as JSON; kept byte for byte.
     pub details: Option<Json>,
+    /// Whose personal data the event holds, e.g. `user:alice`: with a
+    /// [key store](crate::LogOptions) the payload is encrypted with that subject's key,
+    /// and can be erased with it. Tells the log what to do and is not part of the
+    /// record: read back, it is absent.
+    pub subject: Option<String>,
 }
 
 /// Who did it.

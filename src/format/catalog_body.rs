@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bincode::{BorrowDecode, Decode, Encode};
 
 use super::FormatError;
+use super::encrypted::KeyId;
 use super::layout::{snapshot_header as s, trailing_crc};
 use super::{FORMAT_VERSION, LogId, check_envelope};
 use crate::hash::{Hash, HashAlgorithm};
@@ -20,8 +21,7 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<MAX_SNAPSHOT>()
 }
 
-/// Record kinds of the catalog. Those from 32 on are reserved for retention, holds
-/// and erasure: this version writes none and shows them by number.
+/// Record kinds of the catalog. Those from 32 on change what is kept.
 pub mod kind {
     /// The log was created.
     pub const CREATED: u8 = 16;
@@ -53,7 +53,7 @@ pub mod kind {
     pub const ARCHIVED: u8 = 37;
     /// Reserved: a segment was restored.
     pub const RESTORED: u8 = 38;
-    /// Reserved: a subject's payloads were erased.
+    /// A subject's keys are about to be destroyed.
     pub const ERASED: u8 = 39;
 }
 
@@ -178,6 +178,39 @@ pub struct ClockStepped {
     pub ordinal: u64,
 }
 
+/// A subject's keys are about to be destroyed: what they encrypt is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Erased {
+    /// When, in nanoseconds since 1970.
+    pub erased_at: i64,
+    /// The keys, ascending; 1 to [`Erased::KEYS_MAX`].
+    pub key_ids: Vec<[u8; 16]>,
+    /// Records of the main log that were looked through.
+    pub size: u64,
+    /// Those of them that one of the keys encrypts.
+    pub records: u64,
+}
+
+/// Longest body of [`Erased`]: its key ids, four numbers.
+const ERASED_LEN_MAX: usize = 16 * Erased::KEYS_MAX + 4 * 9;
+
+impl Erased {
+    /// Most keys of one record.
+    pub const KEYS_MAX: usize = 1024;
+
+    /// Reads one, which allocates no more than the most keys take.
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let expected = || format!("1 to {} key ids, ascending", Erased::KEYS_MAX);
+        let limited = bincode::config::standard().with_limit::<ERASED_LEN_MAX>();
+        let erased: Erased = whole(bincode::decode_from_slice(bytes, limited), bytes)?;
+        let ascending = erased.key_ids.is_sorted_by(|one, next| one < next);
+        match (1..=Erased::KEYS_MAX).contains(&erased.key_ids.len()) && ascending {
+            true => Ok(erased),
+            false => Err(FormatError::mismatch("erased", expected(), "others")),
+        }
+    }
+}
+
 /// The body of a catalog record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogBody<'a> {
@@ -195,6 +228,8 @@ pub enum CatalogBody<'a> {
     Quarantined(Quarantined<'a>),
     /// See [`ClockStepped`].
     ClockStepped(ClockStepped),
+    /// See [`Erased`].
+    Erased(Erased),
 }
 
 impl<'a> CatalogBody<'a> {
@@ -208,6 +243,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::KeysChanged(_) => kind::KEYS_CHANGED,
             CatalogBody::Quarantined(_) => kind::QUARANTINED,
             CatalogBody::ClockStepped(_) => kind::CLOCK_STEPPED,
+            CatalogBody::Erased(_) => kind::ERASED,
         }
     }
 
@@ -225,6 +261,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::KeysChanged(body) => encode(body),
             CatalogBody::Quarantined(body) => encode(body),
             CatalogBody::ClockStepped(body) => encode(body),
+            CatalogBody::Erased(body) => encode(body),
         }?;
         out.extend_from_slice(&body);
         if out.len() > super::record::MAX_ENVELOPE_LEN {
@@ -252,6 +289,7 @@ impl<'a> CatalogBody<'a> {
             kind::KEYS_CHANGED => CatalogBody::KeysChanged(borrow(body)?),
             kind::QUARANTINED => CatalogBody::Quarantined(borrow(body)?),
             kind::CLOCK_STEPPED => CatalogBody::ClockStepped(decode(body)?),
+            kind::ERASED => CatalogBody::Erased(Erased::decode(body)?),
             _ => {
                 return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() });
             }
@@ -321,7 +359,7 @@ fn whole<T: Encode>(
 /// What is in force: a sorted map whose Merkle root each catalog record carries.
 ///
 /// Keys are text: `log`, `keys`, `segment/` ‖ ordinal as 16 hexadecimal digits, `key/` ‖
-/// vkey; values are the bodies of the records that made them so.
+/// vkey, `erased/` ‖ key id; values are the bodies of the records that made them so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateMap {
     entries: BTreeMap<String, Vec<u8>>,
@@ -340,12 +378,26 @@ impl StateMap {
             CatalogBody::Sealed(sealed) => (segment_key(sealed.ordinal), encode(sealed)?),
             CatalogBody::KeyAdded(key) => (key_entry(key.vkey), encode(key)?),
             CatalogBody::KeysChanged(changed) => return self.change_keys(changed),
+            CatalogBody::Erased(erased) => return self.erase(erased),
             CatalogBody::HeadSigned(_)
             | CatalogBody::Quarantined(_)
             | CatalogBody::ClockStepped(_) => return Ok(()),
         };
         self.entries.insert(key, value);
         Ok(())
+    }
+
+    fn erase(&mut self, erased: &Erased) -> Result<(), FormatError> {
+        for id in &erased.key_ids {
+            self.entries.insert(erased_key(KeyId(*id)), encode(&erased.erased_at)?);
+        }
+        Ok(())
+    }
+
+    /// The keys that were erased, and are never used again.
+    pub fn erased_keys(&self) -> impl Iterator<Item = KeyId> + '_ {
+        let keys = ERASED.to_owned().."erased0".to_owned(); // '0' follows '/'
+        self.entries.range(keys).filter_map(|(key, _)| parse_key_id(key.strip_prefix(ERASED)?))
     }
 
     fn change_keys(&mut self, changed: &KeysChanged<'_>) -> Result<(), FormatError> {
@@ -435,6 +487,18 @@ impl StateMap {
 
 /// The entry of what the statements about keys add up to.
 const KEYS: &str = "keys";
+/// How the entries of erased keys begin.
+const ERASED: &str = "erased/";
+
+fn erased_key(id: KeyId) -> String {
+    format!("{ERASED}{id}")
+}
+
+/// A number in hexadecimal is written with its highest digits first.
+#[allow(clippy::big_endian_bytes)]
+fn parse_key_id(text: &str) -> Option<KeyId> {
+    u128::from_str_radix(text, 16).ok().map(|number| KeyId(number.to_be_bytes()))
+}
 
 fn key_entry(vkey: &str) -> String {
     format!("key/{vkey}")

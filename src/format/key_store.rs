@@ -8,6 +8,7 @@ use super::layout::{
     trailing_crc,
 };
 use super::{FORMAT_VERSION, FormatError, check_envelope};
+use crate::event::limits::SUBJECT_LEN_MAX;
 use crate::hash::Hash;
 use crate::time::Timestamp;
 
@@ -16,8 +17,6 @@ use crate::time::Timestamp;
 pub const SLOT_OFFSETS: [u64; 2] = [4096, 8192];
 /// Where the entries begin.
 pub const ENTRIES_OFFSET: u64 = 12_288;
-/// Longest name of a subject in bytes: an actor's type, a colon and an actor's id.
-pub const SUBJECT_LEN_MAX: usize = 256 + 1 + 4096;
 /// Largest key store that is read or written, in bytes.
 pub const FILE_LEN_MAX: u64 = 1 << 30;
 /// Length of the header in bytes.

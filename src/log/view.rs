@@ -14,7 +14,9 @@ use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
+use crate::keystore::KeyStore;
 use crate::log::indexes::Indexes;
+use crate::log::opener::Opener;
 use crate::log::read::Snapshot;
 use crate::log::search::OpenIndex;
 use crate::log::watch::Watch;
@@ -88,6 +90,7 @@ pub(crate) struct View {
     /// Open sealed segments, the most recently used last.
     cache: Mutex<Vec<Arc<SealedSegment>>>,
     indexes: Indexes,
+    opener: Opener,
 }
 
 impl View {
@@ -97,6 +100,7 @@ impl View {
         identity: (LogId, HashAlgorithm),
         mmap: bool,
         entries: Vec<Entry>,
+        key_store: Option<KeyStore>,
     ) -> Self {
         View {
             disk,
@@ -108,6 +112,7 @@ impl View {
             entries: RwLock::new(Arc::new(entries)),
             cache: Mutex::default(),
             indexes: Indexes::default(),
+            opener: Opener::new(identity.0, key_store),
         }
     }
 
@@ -117,6 +122,11 @@ impl View {
 
     pub(crate) fn publish(&self, size: TreeSize) {
         self.watch.publish(size);
+    }
+
+    /// What opens payloads.
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
     }
 
     /// Who waits for the size to grow.

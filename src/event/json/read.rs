@@ -103,6 +103,7 @@ struct EventFields {
     new_values: Slot<Json>,
     tags: Slot<Option<Tags>>,
     details: Slot<Json>,
+    subject: Slot<Option<String>>,
 }
 
 impl Fields for EventFields {
@@ -130,7 +131,8 @@ impl Fields for EventFields {
             "new_values" => fill(&mut self.new_values, name, map),
             "tags" => fill(&mut self.tags, name, map),
             "details" => fill(&mut self.details, name, map),
-            "seq" | "recorded_at" | "leaf_hash" => Err(A::Error::custom(format_args!(
+            "subject" => fill(&mut self.subject, name, map),
+            "seq" | "recorded_at" | "leaf_hash" | "payload" => Err(A::Error::custom(format_args!(
                 "`{name}` is given by the log to a record: leave it out of an event"
             ))),
             _ => Err(unknown(name, "")),
@@ -161,6 +163,7 @@ impl EventFields {
             new_values: self.new_values,
             tags: self.tags.flatten().unwrap_or_default().0,
             details: self.details,
+            subject: self.subject.flatten(),
         })
     }
 }

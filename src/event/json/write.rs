@@ -54,6 +54,8 @@ struct Shape<'a> {
     tags: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'static str>,
 }
 
 #[derive(serde::Serialize)]
@@ -110,6 +112,7 @@ impl<'a> From<&'a Event> for Shape<'a> {
             new_values: event.new_values.as_ref(),
             tags: &event.tags,
             details: event.details.as_ref(),
+            payload: None,
         }
     }
 }
@@ -143,6 +146,7 @@ impl Serialize for Record {
             seq: Some(self.seq.get()),
             recorded_at: Some(AsText(self.recorded_at)),
             leaf_hash: Some(AsText(self.leaf_hash)),
+            payload: self.payload.absence(),
             ..Shape::from(&self.event)
         };
         shape.serialize(serializer)
