@@ -51,7 +51,7 @@ proptest! {
         // All but the key's name, which says where to look, is authenticated or compared.
         let at = flipped.index(stored.len());
         let mut bad = stored.clone();
-        bad[at] ^= 1 << bit;
+        bad[at] ^= 1_u8 << bit;
         let bad = EncryptedPayload::split(&bad).unwrap();
         prop_assert_ne!(bad.digests(), digests);
         let named = (32..48).contains(&at);
