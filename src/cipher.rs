@@ -93,8 +93,7 @@ pub fn encrypt_payload(
     written.copy_from_slice(&front);
     let (text, tag) = rest.split_at_mut(plain_len);
     let cipher = XChaCha20Poly1305::new(&keys.payload_key.into());
-    let computed =
-        cipher.encrypt_inout_detached(&XNonce::from(*nonce), &data, text.into()).ok()?;
+    let computed = cipher.encrypt_inout_detached(&XNonce::from(*nonce), &data, text.into()).ok()?;
     tag.copy_from_slice(&computed);
     EncryptedPayload::split(bodies.get(start..)?).map(|stored| stored.digests())
 }

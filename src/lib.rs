@@ -39,17 +39,19 @@ pub mod witness;
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
-pub use event::{Actor, Event, EventId, InvalidEvent, Json, Outcome, PayloadState, Record, Resource};
+pub use event::{
+    Actor, Event, EventId, InvalidEvent, Json, Outcome, PayloadState, Record, Resource,
+};
 pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
-pub use log::{
-    BatchReceipt, CancelToken, Durability, ErasureCertificate, Explain, Finding, GroupBy, Housekeeping, Log,
-    LogOptions, LogReader, Matches, NotRead, Progress, Receipt, RecordView, Recovery, Report,
-    SegmentInfo, Signer, Snapshot, Stats, SubjectRule, Subscription, Ticket, TileReader, VerifyOptions,
-    generate_recovery_key, load_recovery_key, verify,
-};
-#[cfg(feature = "engine")]
 pub use keystore::{KeyStore, WrappingKey};
+#[cfg(feature = "engine")]
+pub use log::{
+    BatchReceipt, CancelToken, Durability, ErasureCertificate, Explain, Finding, GroupBy,
+    Housekeeping, Log, LogOptions, LogReader, Matches, NotRead, Progress, Receipt, RecordView,
+    Recovery, Report, SegmentInfo, Signer, Snapshot, Stats, SubjectRule, Subscription, Ticket,
+    TileReader, VerifyOptions, generate_recovery_key, load_recovery_key, verify,
+};
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};
 pub use query::{Cursor, Query};

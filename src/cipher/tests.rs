@@ -17,8 +17,7 @@ const ENVELOPE: &[u8] = b"envelope";
 /// In front of it what stands in a frame; behind it the encrypted payload.
 fn encrypted(salted: &[u8], nonce: [u8; NONCE_LEN]) -> (Vec<u8>, Digests) {
     let mut bodies = [b"before".as_slice(), ENVELOPE, salted].concat();
-    let digests =
-        encrypt_payload(&keys(1), LOG, &nonce, &mut bodies, (6, ENVELOPE.len())).unwrap();
+    let digests = encrypt_payload(&keys(1), LOG, &nonce, &mut bodies, (6, ENVELOPE.len())).unwrap();
     assert_eq!(&bodies[..6 + ENVELOPE.len()], [b"before".as_slice(), ENVELOPE].concat());
     (bodies.split_off(6 + ENVELOPE.len()), digests)
 }

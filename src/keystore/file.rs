@@ -65,6 +65,13 @@ impl StoreFile {
         }
         let slot = read_slot(&bytes, &header, path)?;
         let (keys, slot) = read_entries(&bytes, &header, &entries_key, slot, path)?;
+        if how == Open::ReadWrite && bytes.len() as u64 > slot.entries_end {
+            // Of a batch that was cut short a later entry may be whole: it must not turn up
+            // behind what is written over the earlier ones.
+            file.set_len(slot.entries_end)
+                .and_then(|()| file.sync_data())
+                .map_err(Error::io("cut", path))?;
+        }
         let path = path.to_owned();
         Ok((StoreFile { disk, path, file, header, entries_key, slot, broken: None }, keys))
     }

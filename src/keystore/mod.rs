@@ -153,11 +153,7 @@ impl KeyStore {
     ///
     /// # Errors
     /// As [`KeyStore::create`].
-    pub fn create_on(
-        disk: Arc<dyn Disk>,
-        path: &Path,
-        wrapping_key: &WrappingKey,
-    ) -> Result<Self> {
+    pub fn create_on(disk: Arc<dyn Disk>, path: &Path, wrapping_key: &WrappingKey) -> Result<Self> {
         refuse_inside_log(&*disk, path)?;
         let lock = take_lock(&*disk, path)?;
         let store_id = random::random_16().map_err(random_error)?;
@@ -319,9 +315,8 @@ impl KeyStore {
     }
 
     fn writable<'f>(&self, file: &'f mut Option<StoreFile>) -> Result<&'f mut StoreFile> {
-        file.as_mut().ok_or_else(|| {
-            self.error("it was opened for reading: open it for writing".to_owned())
-        })
+        file.as_mut()
+            .ok_or_else(|| self.error("it was opened for reading: open it for writing".to_owned()))
     }
 
     pub(crate) fn error(&self, reason: String) -> Error {
@@ -410,8 +405,8 @@ fn take_lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>> {
     match lock.try_lock().map_err(Error::io("lock", &name))? {
         true => Ok(lock),
         false => {
-            let reason = "another process has it open for writing: stop that one, or do it there"
-                .to_owned();
+            let reason =
+                "another process has it open for writing: stop that one, or do it there".to_owned();
             Err(Error::KeyStore { path: path.to_owned(), reason })
         }
     }

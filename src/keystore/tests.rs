@@ -58,8 +58,7 @@ fn nothing_of_a_subject_can_be_read_without_the_wrapping_key() {
     let store = create(&disk).unwrap();
     let keys = store.draw("user:alice").unwrap();
     let stored = bytes(&disk);
-    let secrets: [&[u8]; 4] =
-        [b"user:alice", &keys.key_id.0, &keys.payload_key, &keys.alias_key];
+    let secrets: [&[u8]; 4] = [b"user:alice", &keys.key_id.0, &keys.payload_key, &keys.alias_key];
     for secret in secrets {
         assert!(!stored.windows(secret.len()).any(|part| part == secret));
     }
@@ -190,6 +189,28 @@ fn what_was_being_written_is_set_aside_and_written_over() {
     store.draw("user:bob").unwrap();
     drop(store);
     assert_eq!(names(&open(&disk).unwrap()), ["user:alice", "user:bob"]);
+}
+
+#[test]
+fn the_whole_end_of_a_batch_that_was_cut_short_does_not_come_back() {
+    let disk = SimDisk::new(8);
+    let store = create(&disk).unwrap();
+    let before = bytes(&disk);
+    store.prepare(["user:a", "user:b", "user:c"].into_iter()).unwrap();
+    drop(store);
+    // The slot was not written, and of the three entries the first was not.
+    let mut torn = bytes(&disk);
+    let entries = usize::try_from(crate::format::key_store::ENTRIES_OFFSET).unwrap();
+    torn[..entries].copy_from_slice(&before[..entries]);
+    torn[entries + 40] ^= 1;
+    put(&disk, &torn);
+    let store = open(&disk).unwrap();
+    assert_eq!(names(&store), Vec::<String>::new());
+    let c = store.draw("user:c").unwrap();
+    drop(store);
+    let store = open(&disk).unwrap();
+    assert_eq!(names(&store), ["user:c"]);
+    assert_eq!(store.known("user:c"), Some(c));
 }
 
 #[test]

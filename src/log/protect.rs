@@ -61,10 +61,7 @@ impl Protection {
 
     /// What stands in the envelope in place of identifiers.
     pub(crate) fn pseudonyms(&self) -> Pseudonyms<'_> {
-        Pseudonyms {
-            actor_id: self.actor_id.as_deref(),
-            resource_id: self.resource_id.as_deref(),
-        }
+        Pseudonyms { actor_id: self.actor_id.as_deref(), resource_id: self.resource_id.as_deref() }
     }
 }
 

@@ -203,11 +203,7 @@ impl TlogProof {
 
 /// What stands behind the envelope: salt and payload, if they are shown, and the digests
 /// that the leaf covers. The flags of the head say which forms may be.
-fn split_payload(
-    flags: u8,
-    form: u8,
-    rest: &[u8],
-) -> Result<(Option<&[u8]>, Digests), String> {
+fn split_payload(flags: u8, form: u8, rest: &[u8]) -> Result<(Option<&[u8]>, Digests), String> {
     let expected = |what: &str| Err(format!("expected {what}"));
     match (flags & record::ENCRYPTED != 0, form) {
         (false, WHOLE) if rest.len() >= SALT_LEN => Ok((Some(rest), Digests::of_plain(rest))),

@@ -9,6 +9,7 @@ mod output;
 mod places;
 mod progress;
 mod records;
+mod secrets;
 mod trusting;
 mod when;
 

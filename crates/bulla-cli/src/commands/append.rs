@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
-use crate::places;
+use crate::secrets::Encryption;
 use crate::when::{When, when};
 
 #[derive(Args)]
@@ -29,6 +29,8 @@ pub(crate) struct Append {
     stdin: bool,
     #[command(flatten)]
     given: Given,
+    #[command(flatten)]
+    encryption: Encryption,
     #[command(flatten)]
     shown: Shown,
 }
@@ -87,6 +89,10 @@ struct Given {
     /// The role in which the actor acted
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
+    /// Whose personal data it holds, such as user:alice: the payload is encrypted with that
+    /// subject's key
+    #[arg(long, value_name = "NAME", requires = "key_store")]
+    subject: Option<String>,
     /// A label; may be given several times
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
@@ -132,6 +138,7 @@ impl Given {
         event.session_id = self.session_id;
         event.request_id = self.request_id;
         event.correlation_id = self.correlation_id;
+        event.subject = self.subject;
         event.tags.extend(self.tags);
         match self.details {
             None => Ok(event),
@@ -166,13 +173,13 @@ impl Row for Ack {
 impl Append {
     pub(crate) fn run(self) -> Result<Verdict> {
         if self.stdin {
-            let log = places::writer(&self.dir)?;
+            let log = self.encryption.writer(&self.dir)?;
             let done = from_stdin(&log, self.shown.output);
             close(&log)?;
             return done;
         }
         let event = self.given.event()?;
-        let log = places::writer(&self.dir)?;
+        let log = self.encryption.writer(&self.dir)?;
         let receipt = log.append(&event)?;
         // Whatever closing meets, the record is in the log, and that is told first.
         let mut out = output::stdout();
