@@ -62,7 +62,10 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["chacha20poly1305"], &["cipher.rs"]),
     (&["ed25519_dalek"], &["checkpoint.rs", "checkpoint/"]),
     (&["getrandom"], &["random.rs"]),
-    (&["bincode"], &["format/body.rs", "format/body/", "format/catalog_body.rs"]),
+    (
+        &["bincode"],
+        &["format/body.rs", "format/body/", "format/catalog_body.rs", "format/catalog_body/"],
+    ),
     (&["std", "fs"], &["disk/"]),
     (&["std", "os"], &["disk/"]),
     (&["rustix"], &["disk/"]),

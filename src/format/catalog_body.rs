@@ -3,16 +3,19 @@
 //! The envelope of a catalog record is its state root and its fields; the payload is
 //! who asked and why, which can be erased without touching a proof.
 
+mod erased;
+
 use std::collections::BTreeMap;
 
 use bincode::{BorrowDecode, Decode, Encode};
 
 use super::FormatError;
-use super::encrypted::KeyId;
 use super::layout::{snapshot_header as s, trailing_crc};
 use super::{FORMAT_VERSION, LogId, check_envelope};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
+
+pub use erased::Erased;
 
 /// Largest snapshot body that is read, in bytes.
 const MAX_SNAPSHOT: usize = 64 << 20;
@@ -176,39 +179,6 @@ pub struct ClockStepped {
     pub found: i64,
     /// The segment that begins with the new time.
     pub ordinal: u64,
-}
-
-/// A subject's keys are about to be destroyed: what they encrypt is erased.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Erased {
-    /// When, in nanoseconds since 1970.
-    pub erased_at: i64,
-    /// The keys, ascending; 1 to [`Erased::KEYS_MAX`].
-    pub key_ids: Vec<[u8; 16]>,
-    /// Records of the main log that were looked through.
-    pub size: u64,
-    /// Those of them that one of the keys encrypts.
-    pub records: u64,
-}
-
-/// Longest body of [`Erased`]: its key ids, four numbers.
-const ERASED_LEN_MAX: usize = 16 * Erased::KEYS_MAX + 4 * 9;
-
-impl Erased {
-    /// Most keys of one record.
-    pub const KEYS_MAX: usize = 1024;
-
-    /// Reads one, which allocates no more than the most keys take.
-    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let expected = || format!("1 to {} key ids, ascending", Erased::KEYS_MAX);
-        let limited = bincode::config::standard().with_limit::<ERASED_LEN_MAX>();
-        let erased: Erased = whole(bincode::decode_from_slice(bytes, limited), bytes)?;
-        let ascending = erased.key_ids.is_sorted_by(|one, next| one < next);
-        match (1..=Erased::KEYS_MAX).contains(&erased.key_ids.len()) && ascending {
-            true => Ok(erased),
-            false => Err(FormatError::mismatch("erased", expected(), "others")),
-        }
-    }
 }
 
 /// The body of a catalog record.
@@ -387,19 +357,6 @@ impl StateMap {
         Ok(())
     }
 
-    fn erase(&mut self, erased: &Erased) -> Result<(), FormatError> {
-        for id in &erased.key_ids {
-            self.entries.insert(erased_key(KeyId(*id)), encode(&erased.erased_at)?);
-        }
-        Ok(())
-    }
-
-    /// The keys that were erased, and are never used again.
-    pub fn erased_keys(&self) -> impl Iterator<Item = KeyId> + '_ {
-        let keys = ERASED.to_owned().."erased0".to_owned(); // '0' follows '/'
-        self.entries.range(keys).filter_map(|(key, _)| parse_key_id(key.strip_prefix(ERASED)?))
-    }
-
     fn change_keys(&mut self, changed: &KeysChanged<'_>) -> Result<(), FormatError> {
         let names_recovery = changed.change == KeysChanged::RECOVERY;
         let recovery = match self.keys_in_force() {
@@ -487,18 +444,6 @@ impl StateMap {
 
 /// The entry of what the statements about keys add up to.
 const KEYS: &str = "keys";
-/// How the entries of erased keys begin.
-const ERASED: &str = "erased/";
-
-fn erased_key(id: KeyId) -> String {
-    format!("{ERASED}{id}")
-}
-
-/// A number in hexadecimal is written with its highest digits first.
-#[allow(clippy::big_endian_bytes)]
-fn parse_key_id(text: &str) -> Option<KeyId> {
-    u128::from_str_radix(text, 16).ok().map(|number| KeyId(number.to_be_bytes()))
-}
 
 fn key_entry(vkey: &str) -> String {
     format!("key/{vkey}")

@@ -182,6 +182,26 @@ pub fn leaf(
     algorithm.leaf(&[head, envelope, digests.payload.as_bytes(), digests.encrypted_bytes()])
 }
 
+/// The parts of an entry, what a leaf is made of: head, log and envelope. The digests behind
+/// them are as many as the flags in the head say.
+///
+/// # Errors
+/// The bytes are no entry.
+pub fn split_entry(entry: &[u8]) -> Result<(Head, LogId, &[u8]), FormatError> {
+    let short = || FormatError::mismatch("entry", "a head of 40 bytes", entry.len());
+    let (head, rest) = entry.split_first_chunk::<HEAD_LEN>().ok_or_else(short)?;
+    let (head, log_id) = Head::decode(head)?;
+    let digests = if head.flags & ENCRYPTED != 0 { 2 * Hash::LEN } else { Hash::LEN };
+    let envelope_len = usize::from(head.envelope_len);
+    match rest.split_at_checked(envelope_len) {
+        Some((envelope, behind)) if behind.len() == digests => Ok((head, log_id, envelope)),
+        _ => {
+            let expected = format!("{envelope_len} bytes of envelope and {digests} of digests");
+            Err(FormatError::mismatch("entry", expected, format!("{} bytes", rest.len())))
+        }
+    }
+}
+
 /// A record as it stands in a frame, not yet checked against its CRC.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRecord<'a> {
@@ -359,7 +379,11 @@ mod tests {
         assert_eq!(record.payload(), b"payload");
         assert_eq!(HashAlgorithm::Sha256.leaf(&[&record.entry()]), leaf);
         assert_eq!(record.entry().len(), HEAD_LEN + b"envelope".len() + Hash::LEN);
-        let (head, log_id) = Head::decode(&record.hashed).unwrap();
+        let entry = record.entry();
+        let (head, log_id, envelope) = split_entry(&entry).unwrap();
+        assert_eq!((head, envelope), (record.head, record.envelope));
+        assert!((0..entry.len()).all(|cut| split_entry(&entry[..cut]).is_err()));
+        let (head, log_id) = (Head::decode(&record.hashed).unwrap().0, log_id);
         assert_eq!((head, log_id), (record.head, LogId([1; 16])));
     }
 
