@@ -6,6 +6,9 @@ pub mod format {}
 #[doc = include_str!("../docs/durability.md")]
 pub mod durability {}
 
+#[doc = include_str!("../docs/erasure.md")]
+pub mod erasure {}
+
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 

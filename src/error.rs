@@ -154,6 +154,18 @@ pub enum Error {
         /// What was signed, what is there, and the way forward.
         reason: String,
     },
+    /// A key store that cannot be used, or that lacks what was asked of it.
+    KeyStore {
+        /// The store's file.
+        path: PathBuf,
+        /// What was expected, what was found, and the way forward.
+        reason: String,
+    },
+    /// The payload of a record is encrypted, and its key is not at hand.
+    PayloadSealed {
+        /// The record.
+        seq: Seq,
+    },
     /// The catalog is damaged in both copies: appending and reading go on, signing and
     /// deleting do not.
     CatalogDamaged {
@@ -222,6 +234,14 @@ impl fmt::Display for Error {
             Error::Proof { reason } => write!(f, "not proved: {reason}"),
             Error::Key { reason } => write!(f, "key: {reason}"),
             Error::WouldFork { reason } => write!(f, "refused to sign: {reason}"),
+            Error::KeyStore { path, reason } => {
+                write!(f, "key store {}: {reason}", path.display())
+            }
+            Error::PayloadSealed { seq } => write!(
+                f,
+                "the payload of record {seq} is encrypted and its key is not at hand: open the \
+                 log with its key store, or withhold the payload"
+            ),
             Error::CatalogDamaged { reason } => write!(
                 f,
                 "the catalog is damaged in both copies, so this is refused until it is \

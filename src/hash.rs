@@ -15,6 +15,16 @@ use sha2::Digest as _;
 pub mod tag {
     /// `C`, the payload commitment: tag ‖ salt (16 bytes) ‖ payload.
     pub const PAYLOAD: &[u8] = b"bulla/payload/v1\0";
+    /// `D`, the digest of an encrypted payload: tag ‖ key id ‖ nonce ‖ ciphertext.
+    pub const ENCRYPTED: &[u8] = b"bulla/sealed/v1\0";
+    /// The digest of the envelope that an encrypted payload belongs to.
+    pub const ENCRYPTED_FOR: &[u8] = b"bulla/sealed-for/v1\0";
+    /// Keyed with a subject's alias key: an alias of an identifier.
+    pub const ALIAS: &[u8] = b"bulla/alias/v1\0";
+    /// Keyed with a wrapping key: what tells it from another one.
+    pub const KEY_STORE_CHECK: &[u8] = b"bulla/key-store-check/v1\0";
+    /// Keyed with a wrapping key: the key of a key store's entries.
+    pub const KEY_STORE_ENTRIES: &[u8] = b"bulla/key-store-entries/v1\0";
     /// The digest of a segment header, by which segments chain.
     pub const SEGMENT_HEADER: &[u8] = b"bulla/segment-header/v1\0";
     /// The digest of bytes that recovery set aside.
@@ -201,6 +211,16 @@ pub fn sha256(parts: &[&[u8]]) -> Hash {
 /// BLAKE3 of tag ‖ parts…; the tag is one of [`tag`].
 pub fn tagged(tag: &[u8], parts: &[&[u8]]) -> Hash {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(tag);
+    parts.iter().for_each(|part| {
+        hasher.update(part);
+    });
+    Hash(hasher.finalize().into())
+}
+
+/// Keyed BLAKE3 of tag ‖ parts…; the tag is one of [`tag`].
+pub fn keyed(key: &[u8; 32], tag: &[u8], parts: &[&[u8]]) -> Hash {
+    let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(tag);
     parts.iter().for_each(|part| {
         hasher.update(part);

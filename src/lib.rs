@@ -3,6 +3,8 @@
 pub mod catalog;
 pub mod checkpoint;
 #[cfg(feature = "engine")]
+pub mod cipher;
+#[cfg(feature = "engine")]
 pub mod disk;
 #[cfg(doc)]
 pub mod docs;
@@ -14,6 +16,8 @@ pub mod hash;
 #[cfg(feature = "engine")]
 pub mod index;
 pub mod keys;
+#[cfg(feature = "engine")]
+pub mod keystore;
 #[cfg(feature = "engine")]
 pub mod log;
 pub mod merkle;
@@ -37,15 +41,19 @@ pub mod witness;
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
-pub use event::{Actor, Event, EventId, InvalidEvent, Json, Outcome, Record, Resource};
+pub use event::{
+    Actor, Event, EventId, InvalidEvent, Json, Outcome, PayloadState, Record, Resource,
+};
 pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
+pub use keystore::{KeyStore, WrappingKey};
+#[cfg(feature = "engine")]
 pub use log::{
-    BatchReceipt, CancelToken, Durability, ExpireOptions, Expiry, Explain, Finding, Gap,
-    GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader, Matches, NotRead,
-    Progress, Receipt, RecordView, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats,
-    Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key, load_recovery_key,
-    verify,
+    BatchReceipt, CancelToken, Durability, ErasureCertificate, ExpireOptions, Expiry, Explain,
+    Finding, Gap, GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader, Matches,
+    NotRead, Progress, Receipt, RecordView, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats,
+    SubjectRule, Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key,
+    load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

@@ -41,7 +41,9 @@ const FLOORS: &[&str] = &[
     "proof",
     // The outside world, one kind of file each, the engine.
     "error",
+    "cipher",
     "disk",
+    "keystore",
     "segment",
     "tree",
     "index",
@@ -59,6 +61,7 @@ const LAST_PURE_FLOOR: &str = "proof";
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["sha2"], &["hash.rs"]),
     (&["blake3"], &["hash.rs"]),
+    (&["chacha20poly1305"], &["cipher.rs"]),
     (&["ed25519_dalek"], &["checkpoint.rs", "checkpoint/"]),
     (&["getrandom"], &["random.rs"]),
     (

@@ -113,8 +113,8 @@ fn example() -> (Vec<Part>, Hash) {
     };
     let context = record::Context { log_id, nonce, algorithm };
     let payload_len = u32::try_from(salted.len()).unwrap();
-    let commitment = record::payload_commitment(salted);
-    let sealed = (record::body_crc(&bodies), payload_len, &commitment);
+    let digests = record::Digests::of_plain(salted);
+    let sealed = (record::body_crc(&bodies), payload_len, &digests);
     let mut prefix = [0; PREFIX_LEN];
     let leaf = record::seal(&context, &head, sealed, &mut prefix, envelope);
     let offset = header.first_frame();

@@ -154,11 +154,11 @@ fn edit_record(bytes: &mut [u8], segment: &SegmentFile, head: Head, edit: impl F
     let envelope_end = PREFIX_LEN + usize::from(head.envelope_len);
     let salted = &bytes[envelope_end..len];
     let crc = bulla::format::record::body_crc(&bytes[PREFIX_LEN..len]);
-    let commitment = bulla::format::record::payload_commitment(salted);
+    let digests = bulla::format::record::Digests::of_plain(salted);
     let salted_len = u32::try_from(salted.len()).unwrap();
     let (slot, bodies) = bytes.split_at_mut(PREFIX_LEN);
     let envelope = &bodies[..usize::from(head.envelope_len)];
-    let sealed = (crc, salted_len, &commitment);
+    let sealed = (crc, salted_len, &digests);
     bulla::format::record::seal(&segment.context(), &head, sealed, slot, envelope);
     assert_eq!(HEAD_LEN, head.encode(&segment.header.log_id).len());
 }

@@ -4,6 +4,7 @@ use crate::catalog::{Catalog, load};
 use crate::disk::Open;
 use crate::error::Result;
 use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
+use crate::format::encrypted::KeyId;
 use crate::format::record;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::retention::{HoldScope, Policy};
@@ -124,6 +125,12 @@ fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) 
         Some(CatalogBody::ClockStepped(b)) => {
             let time = Timestamp::from_nanos;
             ("clock stepped", format!("from {} to {}", time(b.expected), time(b.found)))
+        }
+        Some(CatalogBody::Erased(b)) => {
+            let keys: Vec<_> = b.key_ids.iter().map(|id| KeyId(*id).to_string()).collect();
+            let (records, size) = (b.records, b.size);
+            let keys = keys.join(", ");
+            ("subject erased", format!("keys {keys}: {records} of the first {size} records"))
         }
         Some(body) => retention(body),
         None => ("unknown", format!("record kind {kind}, written by a newer version")),

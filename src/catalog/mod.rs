@@ -345,7 +345,7 @@ impl Catalog {
         let sealed = (
             record::body_crc(&bodies),
             u32::try_from(salted.len()).unwrap_or(u32::MAX),
-            &record::payload_commitment(&salted),
+            &record::Digests::of_plain(&salted),
         );
         let mut prefix = [0; PREFIX_LEN];
         let context = self.segment.context();

@@ -81,6 +81,7 @@ impl Event {
             tags: BTreeMap::new(),
             details: None,
             redacted: None,
+            subject: None,
         }
     }
 
@@ -165,6 +166,8 @@ text_setters! {
     request_id
     /// Sets what groups several requests into one operation.
     correlation_id
+    /// Sets whose personal data the event holds; see [`Event::subject`](struct@Event).
+    subject
 }
 
 macro_rules! json_setters {

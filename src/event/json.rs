@@ -4,7 +4,9 @@
 //! The shape is one for all purposes (listings, imports, proofs): the fields of
 //! [`Event`], with `type` for the `kind` of an actor or a resource; absent fields
 //! are left out; times are RFC 3339 in UTC with nanoseconds. A record has `seq`,
-//! `recorded_at` and `leaf_hash` in front, which an event must not have. Reading
+//! `recorded_at` and `leaf_hash` in front, which an event must not have, and, if its
+//! payload cannot be read, `payload`, which says why: `sealed` (encrypted, and its key is
+//! not at hand) or `erased`. `subject` is read in an event and never written. Reading
 //! ignores nothing: an unknown or repeated field is an error, because a misspelt
 //! one must not vanish. `null` counts as absent, except in `old_values`,
 //! `new_values` and `details`, where it is a value.

@@ -42,6 +42,8 @@ pub const REDACTED_RULES_LEN_MAX: usize = 256;
 pub const REDACTED_PATHS_MAX: usize = 256;
 /// Longest path in `redacted.paths`.
 pub const REDACTED_PATH_LEN_MAX: usize = 512;
+/// Longest `subject`: an actor's type, a colon and an actor's id.
+pub const SUBJECT_LEN_MAX: usize = NAME_LEN_MAX + 1 + ID_LEN_MAX;
 /// Deepest nesting of arrays and objects in a JSON value. `serde_json` reads 127
 /// levels, and a value is one level down in the JSON of its record.
 pub const JSON_DEPTH_MAX: usize = 126;
@@ -175,6 +177,9 @@ impl Event {
         identifier("resource.type", &self.resource.kind, NAME_LEN_MAX)?;
         if let Some(id) = &self.resource.id {
             identifier("resource.id", id, ID_LEN_MAX)?;
+        }
+        if let Some(subject) = &self.subject {
+            identifier("subject", subject, SUBJECT_LEN_MAX)?;
         }
         label("request_id", &self.request_id, LABEL_LEN_MAX)?;
         label("correlation_id", &self.correlation_id, LABEL_LEN_MAX)

@@ -17,7 +17,7 @@ pub use id::ParseEventIdError;
 pub use json::Json;
 pub use limits::InvalidEvent;
 pub use outcome::ParseOutcomeError;
-pub use record::{Anchor, Record, RecordKind};
+pub use record::{Anchor, PayloadState, Record, RecordKind};
 
 /// Who did what to which resource, when, from where, with what result.
 ///
@@ -70,6 +70,11 @@ pub struct Event {
     /// What was taken out of the event before a log took it, if anything was; set by
     /// [`Redactor::apply`](crate::redact::Redactor::apply).
     pub redacted: Option<Redacted>,
+    /// Whose personal data the event holds, e.g. `user:alice`: with a
+    /// [key store](crate::LogOptions) the payload is encrypted with that subject's key,
+    /// and can be erased with it. Tells the log what to do and is not part of the
+    /// record: read back, it is absent.
+    pub subject: Option<String>,
 }
 
 /// What was taken out of an event before it was hashed or written: where, and by

@@ -21,6 +21,42 @@ pub struct Record {
     pub event: Event,
     /// What it binds, if it is an anchor.
     pub anchor: Option<Anchor>,
+    /// Whether its payload could be read: if not, the event has only what stands in the
+    /// envelope.
+    pub payload: PayloadState,
+}
+
+/// Whether the payload of a record could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PayloadState {
+    /// It is stored as it is.
+    Plain,
+    /// It is stored encrypted, and was decrypted.
+    Decrypted,
+    /// It is stored encrypted, and its key is not at hand: there is no key store here, or
+    /// none that has the key.
+    Sealed,
+    /// It is stored encrypted, and its key was destroyed: the catalog has the certificate.
+    Erased,
+    /// The proof that the record comes from does not show it.
+    Withheld,
+}
+
+impl PayloadState {
+    /// Whether the payload's fields are in the event.
+    pub const fn is_shown(self) -> bool {
+        matches!(self, PayloadState::Plain | PayloadState::Decrypted)
+    }
+
+    /// `sealed` or `erased`, as in JSON; `None` for the others.
+    pub const fn absence(self) -> Option<&'static str> {
+        match self {
+            PayloadState::Sealed => Some("sealed"),
+            PayloadState::Erased => Some("erased"),
+            PayloadState::Plain | PayloadState::Decrypted | PayloadState::Withheld => None,
+        }
+    }
 }
 
 /// Whose record it is.
@@ -66,7 +102,15 @@ impl Record {
     /// The record of a caller's event.
     pub fn of_event(seq: Seq, recorded_at: Timestamp, leaf_hash: Hash, event: Event) -> Self {
         let kind = RecordKind::Event;
-        Record { seq, recorded_at, leaf_hash, kind, event, anchor: None }
+        let payload = PayloadState::Plain;
+        Record { seq, recorded_at, leaf_hash, kind, event, anchor: None, payload }
+    }
+
+    /// The same, with another state of its payload.
+    #[must_use]
+    pub fn with_payload(mut self, state: PayloadState) -> Self {
+        self.payload = state;
+        self
     }
 
     /// The record of an anchor. Its event is a view for listings: done by the actor
@@ -82,7 +126,8 @@ impl Record {
             .occurred_at(recorded_at)
             .details(Json::from(details));
         let kind = RecordKind::Anchor;
-        Record { seq, recorded_at, leaf_hash, kind, event, anchor: Some(anchor) }
+        let payload = PayloadState::Plain;
+        Record { seq, recorded_at, leaf_hash, kind, event, anchor: Some(anchor), payload }
     }
 }
 

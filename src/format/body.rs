@@ -133,9 +133,33 @@ pub fn encode_event(
     salt: [u8; SALT_LEN],
     out: &mut Vec<u8>,
 ) -> Result<Lengths, InvalidEvent> {
+    encode_event_as(event, Pseudonyms::default(), now, fallback_id_random, salt, out)
+}
+
+/// What stands in an envelope in place of identifiers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pseudonyms<'a> {
+    /// In place of `actor.id`.
+    pub actor_id: Option<&'a str>,
+    /// In place of `resource.id`, if there is one.
+    pub resource_id: Option<&'a str>,
+}
+
+/// As [`encode_event`], with aliases in place of identifiers.
+///
+/// # Errors
+/// As [`encode_event`].
+pub fn encode_event_as(
+    event: &Event,
+    pseudonyms: Pseudonyms<'_>,
+    now: Timestamp,
+    fallback_id_random: [u8; 16],
+    salt: [u8; SALT_LEN],
+    out: &mut Vec<u8>,
+) -> Result<Lengths, InvalidEvent> {
     event.validate()?;
     let id = event.id.unwrap_or_else(|| EventId::v7(now, fallback_id_random));
-    let envelope = Envelope::of(event, id, event.occurred_at.unwrap_or(now));
+    let envelope = Envelope::of(event, id, event.occurred_at.unwrap_or(now)).under(pseudonyms);
     let start = out.len();
     let appended = append_parts(&envelope, &Payload::of(event), salt, out);
     if appended.is_err() {

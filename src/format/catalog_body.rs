@@ -3,6 +3,7 @@
 //! The envelope of a catalog record is its state root and its fields; the payload is
 //! who asked and why, which can be erased without touching a proof.
 
+mod erased;
 mod retention;
 mod state;
 
@@ -18,6 +19,8 @@ pub use retention::{
     PolicySet, Restored, status,
 };
 pub use state::StateMap;
+
+pub use erased::Erased;
 
 /// Largest snapshot body that is read, in bytes.
 const MAX_SNAPSHOT: usize = 64 << 20;
@@ -58,7 +61,7 @@ pub mod kind {
     pub const ARCHIVED: u8 = 37;
     /// A segment was restored.
     pub const RESTORED: u8 = 38;
-    /// Reserved: a subject's payloads were erased.
+    /// A subject's keys are about to be destroyed.
     pub const ERASED: u8 = 39;
     /// An interrupted drop was called off.
     pub const DROP_UNDONE: u8 = 40;
@@ -218,6 +221,8 @@ pub enum CatalogBody<'a> {
     Restored(Restored<'a>),
     /// See [`DropUndone`].
     DropUndone(DropUndone<'a>),
+    /// See [`Erased`].
+    Erased(Erased),
 }
 
 impl<'a> CatalogBody<'a> {
@@ -239,6 +244,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::Archived(_) => kind::ARCHIVED,
             CatalogBody::Restored(_) => kind::RESTORED,
             CatalogBody::DropUndone(_) => kind::DROP_UNDONE,
+            CatalogBody::Erased(_) => kind::ERASED,
         }
     }
 
@@ -264,6 +270,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::Archived(body) => encode(body),
             CatalogBody::Restored(body) => encode(body),
             CatalogBody::DropUndone(body) => encode(body),
+            CatalogBody::Erased(body) => encode(body),
         }?;
         out.extend_from_slice(&body);
         if out.len() > super::record::MAX_ENVELOPE_LEN {
@@ -299,6 +306,7 @@ impl<'a> CatalogBody<'a> {
             kind::ARCHIVED => CatalogBody::Archived(borrow(body)?),
             kind::RESTORED => CatalogBody::Restored(borrow(body)?),
             kind::DROP_UNDONE => CatalogBody::DropUndone(borrow(body)?),
+            kind::ERASED => CatalogBody::Erased(Erased::decode(body)?),
             _ => {
                 return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() });
             }

@@ -100,6 +100,15 @@ layout! {
 }
 
 layout! {
+    /// In front of the ciphertext of a payload that is stored encrypted.
+    encrypted_payload, "Encrypted payload", 72, {
+        COMMITMENT: 0, 32;
+        KEY_ID: 32, 16;
+        NONCE: 48, 24;
+    }
+}
+
+layout! {
     /// The last 256 bytes of a sealed segment.
     segment_footer, "Segment footer", 256, {
         MAGIC: 0, 8;
@@ -229,12 +238,58 @@ layout! {
     }
 }
 
+layout! {
+    /// The first 128 bytes of a key store.
+    key_store_header, "Key store header", 128, {
+        MAGIC: 0, 8;
+        FORMAT_VERSION: 8, 2;
+        RESERVED_A: 10, 6;
+        STORE_ID: 16, 16;
+        CREATED_AT: 32, 8;
+        CHECK: 40, 32;
+        RESERVED_B: 72, 52;
+        CRC: 124, 4;
+    }
+}
+
+layout! {
+    /// One of the two slots of a key store.
+    key_store_slot, "Key store slot", 64, {
+        MAGIC: 0, 8;
+        GENERATION: 8, 8;
+        STORE_ID: 16, 16;
+        ENTRIES_END: 32, 8;
+        COUNT: 40, 4;
+        RESERVED: 44, 16;
+        CRC: 60, 4;
+    }
+}
+
+layout! {
+    /// In front of the ciphertext of one entry of a key store.
+    key_store_entry, "Key store entry", 26, {
+        LEN_OF_NAME: 0, 2;
+        NONCE: 2, 24;
+    }
+}
+
+layout! {
+    /// What an entry of a key store holds, decrypted; the subject's name follows.
+    subject_keys, "Subject keys", 88, {
+        KEY_ID: 0, 16;
+        PAYLOAD_KEY: 16, 32;
+        ALIAS_KEY: 48, 32;
+        CREATED_AT: 80, 8;
+    }
+}
+
 /// Every layout of the format.
 pub const ALL: &[Layout] = &[
     segment_header::LAYOUT,
     frame_header::LAYOUT,
     record_prefix::LAYOUT,
     record_head::LAYOUT,
+    encrypted_payload::LAYOUT,
     segment_footer::LAYOUT,
     waypoint::LAYOUT,
     index_header::LAYOUT,
@@ -242,6 +297,10 @@ pub const ALL: &[Layout] = &[
     mark_slot::LAYOUT,
     lock_file::LAYOUT,
     snapshot_header::LAYOUT,
+    key_store_header::LAYOUT,
+    key_store_slot::LAYOUT,
+    key_store_entry::LAYOUT,
+    subject_keys::LAYOUT,
 ];
 
 impl Field {

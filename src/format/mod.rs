@@ -5,10 +5,12 @@
 
 pub mod body;
 pub mod catalog_body;
+pub mod encrypted;
 pub mod footer;
 pub mod frame;
 pub mod header;
 pub mod index_header;
+pub mod key_store;
 pub mod layout;
 pub mod lock;
 pub mod mark;

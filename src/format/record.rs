@@ -1,5 +1,6 @@
 //! One record: its stored prefix, its hashed head, its CRC and its leaf.
 
+use super::encrypted::{self, EncryptedPayload};
 use super::layout::{record_head as h, record_prefix as p};
 use super::{FormatError, LogId};
 use crate::event::RecordKind;
@@ -20,8 +21,10 @@ pub const SCHEMA: u8 = super::body::SCHEMA;
 pub const SCHEMA_REDACTED: u8 = super::body::SCHEMA_REDACTED;
 /// head ‖ envelope ‖ two digests must fit a C2SP entry of 65,535 bytes.
 pub const MAX_ENVELOPE_LEN: usize = 65_535 - HEAD_LEN - 2 * Hash::LEN;
-/// Largest payload with its salt, in bytes.
+/// Largest payload with its salt, in bytes, when it is stored as it is.
 pub const MAX_PAYLOAD_LEN: usize = (4 << 20) + SALT_LEN;
+/// Bit 0 of a record's flags: the payload is stored encrypted.
+pub const ENCRYPTED: u8 = 1;
 
 /// First byte of every hashed head.
 const HEAD_TAG: u8 = 0xb1;
@@ -44,7 +47,7 @@ pub struct Head {
     pub schema: u8,
     /// What the envelope holds.
     pub kind: u8,
-    /// Bit 0: the payload is stored encrypted. Version 1 writes and reads 0.
+    /// [`ENCRYPTED`], which only an event has, or 0.
     pub flags: u8,
     /// Position in the stream.
     pub seq: Seq,
@@ -99,8 +102,11 @@ impl Head {
         match (self.schema, self.flags) {
             (0, _) => Err(FormatError::mismatch("record: schema", "1", 0)),
             (schema, 0) if schema <= newest => Ok(()),
+            (schema, ENCRYPTED) if schema <= newest && self.kind == RecordKind::Event.code() => {
+                Ok(())
+            }
             (schema, flags) if schema <= newest => {
-                Err(FormatError::mismatch("record: flags", "0", flags))
+                Err(FormatError::mismatch("record: flags", "0, or 1 of an event", flags))
             }
             (found, _) => Err(FormatError::Newer { what: "record", found: found.into() }),
         }
@@ -132,16 +138,37 @@ pub fn payload_commitment(salted_payload: &[u8]) -> Hash {
     tagged(tag::PAYLOAD, &[salted_payload])
 }
 
+/// What a leaf covers of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// `C`, see [`payload_commitment`].
+    pub payload: Hash,
+    /// `D`, of one that is stored encrypted; see [`EncryptedPayload`].
+    pub encrypted: Option<Hash>,
+}
+
+impl Digests {
+    /// Of a salted payload that is stored as it is.
+    pub fn of_plain(salted_payload: &[u8]) -> Self {
+        Digests { payload: payload_commitment(salted_payload), encrypted: None }
+    }
+
+    /// The bytes of `D`; none of a payload that is stored as it is.
+    fn encrypted_bytes(&self) -> &[u8] {
+        self.encrypted.as_ref().map_or(&[], |digest| digest.as_bytes())
+    }
+}
+
 /// Writes the prefix of a record whose bodies are already in place, and gives its
 /// leaf hash. `slot` is the prefix, `envelope` the bytes behind it.
 pub fn seal(
     context: &Context,
     head: &Head,
-    sealed: (u32, u32, &Hash),
+    sealed: (u32, u32, &Digests),
     slot: &mut [u8],
     envelope: &[u8],
 ) -> Hash {
-    let (body_crc, payload_len, commitment) = sealed;
+    let (body_crc, payload_len, digests) = sealed;
     let hashed = head.encode(&context.log_id);
     p::CRC.set_uint(slot, full_crc(body_crc, context, &hashed).into());
     p::PAYLOAD_LEN.set_uint(slot, payload_len.into());
@@ -151,17 +178,37 @@ pub fn seal(
     slot[p::FLAGS.offset] = head.flags;
     slot[p::RESERVED.offset] = 0;
     p::RECORDED_AT.set_int(slot, head.recorded_at.as_nanos());
-    leaf(context.algorithm, &hashed, envelope, commitment)
+    leaf(context.algorithm, &hashed, envelope, digests)
 }
 
-/// Leaf hash: H(0x00 ‖ head ‖ envelope ‖ C).
+/// Leaf hash: H(0x00 ‖ head ‖ envelope ‖ C), with D behind C if the payload is encrypted.
 pub fn leaf(
     algorithm: HashAlgorithm,
     head: &[u8; HEAD_LEN],
     envelope: &[u8],
-    commitment: &Hash,
+    digests: &Digests,
 ) -> Hash {
-    algorithm.leaf(&[head, envelope, commitment.as_bytes()])
+    algorithm.leaf(&[head, envelope, digests.payload.as_bytes(), digests.encrypted_bytes()])
+}
+
+/// The parts of an entry, what a leaf is made of: head, log and envelope. The digests behind
+/// them are as many as the flags in the head say.
+///
+/// # Errors
+/// The bytes are no entry.
+pub fn split_entry(entry: &[u8]) -> Result<(Head, LogId, &[u8]), FormatError> {
+    let short = || FormatError::mismatch("entry", "a head of 40 bytes", entry.len());
+    let (head, rest) = entry.split_first_chunk::<HEAD_LEN>().ok_or_else(short)?;
+    let (head, log_id) = Head::decode(head)?;
+    let digests = if head.flags & ENCRYPTED != 0 { 2 * Hash::LEN } else { Hash::LEN };
+    let envelope_len = usize::from(head.envelope_len);
+    match rest.split_at_checked(envelope_len) {
+        Some((envelope, behind)) if behind.len() == digests => Ok((head, log_id, envelope)),
+        _ => {
+            let expected = format!("{envelope_len} bytes of envelope and {digests} of digests");
+            Err(FormatError::mismatch("entry", expected, format!("{} bytes", rest.len())))
+        }
+    }
 }
 
 /// A record as it stands in a frame, not yet checked against its CRC.
@@ -172,7 +219,7 @@ pub struct RawRecord<'a> {
     envelope_len: u16,
 }
 
-/// Lengths of envelope and salted payload, from the prefix of a record.
+/// Lengths of envelope and stored payload, from the prefix of a record.
 fn lengths(bytes: &[u8]) -> Result<(u16, usize), FormatError> {
     let Some(prefix) = bytes.get(..PREFIX_LEN) else {
         let found = format!("{} bytes", bytes.len());
@@ -180,11 +227,13 @@ fn lengths(bytes: &[u8]) -> Result<(u16, usize), FormatError> {
     };
     let envelope_len = check_envelope_len(p::ENVELOPE_LEN.uint(prefix))?;
     let payload_len = p::PAYLOAD_LEN.uint(prefix);
-    let allowed = SALT_LEN..=MAX_PAYLOAD_LEN;
+    // What else the flags may say is looked at once the CRC was right.
+    let more = if prefix[p::FLAGS.offset] == ENCRYPTED { encrypted::OVERHEAD } else { 0 };
+    let allowed = SALT_LEN + more..=MAX_PAYLOAD_LEN + more;
     match usize::try_from(payload_len).ok().filter(|len| allowed.contains(len)) {
         Some(payload_len) => Ok((envelope_len, payload_len)),
         None => {
-            let expected = format!("{SALT_LEN} to {MAX_PAYLOAD_LEN}");
+            let expected = format!("{} to {}", allowed.start(), allowed.end());
             Err(FormatError::mismatch("record: payload_len", expected, payload_len))
         }
     }
@@ -241,8 +290,8 @@ impl<'a> RawRecord<'a> {
             return Err(FormatError::mismatch("record: crc", expected, format!("{stored:08x}")));
         }
         head.check_schema()?;
-        let (envelope, salted_payload) = self.bodies.split_at(self.envelope_len.into());
-        Ok(CheckedRecord { head, hashed, envelope, salted_payload })
+        let (envelope, stored_payload) = self.bodies.split_at(self.envelope_len.into());
+        Ok(CheckedRecord { head, hashed, envelope, stored_payload })
     }
 }
 
@@ -255,31 +304,50 @@ pub struct CheckedRecord<'a> {
     pub hashed: [u8; HEAD_LEN],
     /// Its envelope.
     pub envelope: &'a [u8],
-    /// Salt (16 bytes) and payload.
-    pub salted_payload: &'a [u8],
+    /// Salt (16 bytes) and payload; or what stands for them when they are encrypted.
+    pub stored_payload: &'a [u8],
 }
 
 impl<'a> CheckedRecord<'a> {
-    /// The payload without its salt.
+    /// The payload without its salt; nothing if it is stored encrypted.
     pub fn payload(&self) -> &'a [u8] {
-        self.salted_payload.get(SALT_LEN..).unwrap_or_default()
+        match self.encrypted() {
+            None => self.stored_payload.get(SALT_LEN..).unwrap_or_default(),
+            Some(_) => &[],
+        }
+    }
+
+    /// The payload, if it is stored encrypted.
+    pub fn encrypted(&self) -> Option<EncryptedPayload<'a>> {
+        let encrypted = self.head.flags & ENCRYPTED != 0;
+        encrypted.then(|| EncryptedPayload::split(self.stored_payload)).flatten()
     }
 
     /// Bytes that it takes in its segment.
     pub fn stored_len(&self) -> usize {
-        PREFIX_LEN + self.envelope.len() + self.salted_payload.len()
+        PREFIX_LEN + self.envelope.len() + self.stored_payload.len()
     }
 
-    /// The bytes that its leaf hash is of: head ‖ envelope ‖ C, at most 65,535.
+    /// What its leaf covers of its payload, from the stored bytes. Whether an encrypted
+    /// payload is what `C` says is only known to who can decrypt it.
+    pub fn digests(&self) -> Digests {
+        match self.encrypted() {
+            Some(encrypted) => encrypted.digests(),
+            None => Digests::of_plain(self.stored_payload),
+        }
+    }
+
+    /// The bytes that its leaf hash is of: head ‖ envelope ‖ C, and D if there is one; at
+    /// most 65,535.
     pub fn entry(&self) -> Vec<u8> {
-        let commitment = payload_commitment(self.salted_payload);
-        [self.hashed.as_slice(), self.envelope, commitment.as_bytes()].concat()
+        let digests = self.digests();
+        let payload = digests.payload.as_bytes().as_slice();
+        [self.hashed.as_slice(), self.envelope, payload, digests.encrypted_bytes()].concat()
     }
 
     /// Its leaf hash, computed from the stored bytes.
     pub fn leaf(&self, algorithm: HashAlgorithm) -> Hash {
-        let commitment = payload_commitment(self.salted_payload);
-        leaf(algorithm, &self.hashed, self.envelope, &commitment)
+        leaf(algorithm, &self.hashed, self.envelope, &self.digests())
     }
 }
 
@@ -305,8 +373,8 @@ mod tests {
             envelope_len: 8,
         };
         let crc = body_crc(&bytes[PREFIX_LEN..]);
-        let commitment = payload_commitment(salted);
-        let sealed = (crc, 23, &commitment);
+        let digests = Digests::of_plain(salted);
+        let sealed = (crc, 23, &digests);
         let (slot, bodies) = bytes.split_at_mut(PREFIX_LEN);
         let leaf = seal(&context(), &head, sealed, slot, &bodies[..8]);
         (bytes, leaf)
@@ -320,7 +388,11 @@ mod tests {
         assert_eq!(record.payload(), b"payload");
         assert_eq!(HashAlgorithm::Sha256.leaf(&[&record.entry()]), leaf);
         assert_eq!(record.entry().len(), HEAD_LEN + b"envelope".len() + Hash::LEN);
-        let (head, log_id) = Head::decode(&record.hashed).unwrap();
+        let entry = record.entry();
+        let (head, log_id, envelope) = split_entry(&entry).unwrap();
+        assert_eq!((head, envelope), (record.head, record.envelope));
+        assert!((0..entry.len()).all(|cut| split_entry(&entry[..cut]).is_err()));
+        let (head, log_id) = (Head::decode(&record.hashed).unwrap().0, log_id);
         assert_eq!((head, log_id), (record.head, LogId([1; 16])));
     }
 

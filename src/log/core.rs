@@ -23,7 +23,7 @@ use crate::tree::TreeStore;
 use crate::tree::mark::MarkFile;
 
 /// An open log. Locks are taken in the order: signing, upkeep, writer, ahead, catalog,
-/// queue.
+/// queue; and the key store's behind all of them.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) dir: PathBuf,

@@ -2,12 +2,16 @@
 
 use std::cell::RefCell;
 
+use crate::cipher;
 use crate::error::{Error, Result};
 use crate::event::{Anchor, Event, RecordKind};
+use crate::format::LogId;
 use crate::format::body;
+use crate::format::encrypted::NONCE_LEN;
 use crate::format::frame;
-use crate::format::record::{self, PREFIX_LEN, SALT_LEN};
+use crate::format::record::{self, Digests, PREFIX_LEN, SALT_LEN};
 use crate::hash::Hash;
+use crate::log::protect::Protection;
 use crate::random;
 use crate::time::Timestamp;
 
@@ -31,7 +35,7 @@ pub(crate) struct EncodedRecord {
     pub(crate) envelope_len: u16,
     pub(crate) payload_len: u32,
     pub(crate) body_crc: u32,
-    pub(crate) commitment: Hash,
+    pub(crate) digests: Digests,
     pub(crate) occurred_at: Timestamp,
 }
 
@@ -69,12 +73,21 @@ impl Encoded {
     }
 
     /// Encodes an event.
-    pub(crate) fn push(&mut self, event: &Event, now: Timestamp) -> Result<()> {
+    pub(crate) fn push(
+        &mut self,
+        event: &Event,
+        now: Timestamp,
+        log_id: LogId,
+        protection: &Protection,
+    ) -> Result<()> {
         let at = self.bytes.len();
         self.bytes.resize(at + PREFIX_LEN, 0);
-        let encoded = encode_event(event, now, &mut self.bytes);
-        let lengths = match encoded {
-            Ok(lengths) => lengths,
+        let encoded = encode_event(event, now, protection, &mut self.bytes).and_then(|lengths| {
+            let digests = self.encrypt(at, lengths.envelope, log_id, protection)?;
+            Ok((lengths, digests))
+        });
+        let (lengths, digests) = match encoded {
+            Ok(encoded) => encoded,
             Err(error) => {
                 self.bytes.truncate(at);
                 return Err(error);
@@ -82,8 +95,27 @@ impl Encoded {
         };
         let occurred_at = event.occurred_at.unwrap_or(now);
         let kind = (RecordKind::Event, body::schema_of(event));
-        self.finish(at, kind, lengths.envelope, occurred_at);
+        self.finish(at, kind, (lengths.envelope, occurred_at), digests);
         Ok(())
+    }
+
+    /// Encrypts the payload of the record at `at`, if it has a subject.
+    fn encrypt(
+        &mut self,
+        at: usize,
+        envelope_len: usize,
+        log_id: LogId,
+        protection: &Protection,
+    ) -> Result<Option<Digests>> {
+        let Some(keys) = &protection.keys else { return Ok(None) };
+        let mut nonce = [0; NONCE_LEN];
+        let (one, two) = (random::random_16(), random::random_16());
+        nonce[..16].copy_from_slice(&one.map_err(random_error)?);
+        nonce[16..].copy_from_slice(&two.map_err(random_error)?[..NONCE_LEN - 16]);
+        let place = (at + PREFIX_LEN, envelope_len);
+        let digests = cipher::encrypt_payload(keys, log_id, &nonce, &mut self.bytes, place);
+        let refused = || Error::InvalidBatch { reason: "the payload was not encrypted".to_owned() };
+        digests.map(Some).ok_or_else(refused)
     }
 
     /// Encodes an anchor.
@@ -94,41 +126,47 @@ impl Encoded {
             .map_err(|error| Error::Proof { reason: error.to_string() })?;
         let salt = random::random_16().map_err(random_error)?;
         self.bytes.extend_from_slice(&salt);
-        self.finish(at, (RecordKind::Anchor, body::SCHEMA), len, now);
+        self.finish(at, (RecordKind::Anchor, body::SCHEMA), (len, now), None);
         Ok(())
     }
 
+    /// `digests` are those of a payload that was encrypted.
     fn finish(
         &mut self,
         at: usize,
         (kind, schema): (RecordKind, u8),
-        envelope: usize,
-        occurred_at: Timestamp,
+        (envelope, occurred_at): (usize, Timestamp),
+        digests: Option<Digests>,
     ) {
         let bodies = &self.bytes[at + PREFIX_LEN..];
-        let salted = &bodies[envelope..];
+        let stored = &bodies[envelope..];
         self.records.push(EncodedRecord {
             at,
             kind,
             schema,
             // Both are below the limits that encoding checked.
             envelope_len: u16::try_from(envelope).unwrap_or(u16::MAX),
-            payload_len: u32::try_from(salted.len()).unwrap_or(u32::MAX),
+            payload_len: u32::try_from(stored.len()).unwrap_or(u32::MAX),
             body_crc: record::body_crc(bodies),
-            commitment: record::payload_commitment(salted),
+            digests: digests.unwrap_or_else(|| Digests::of_plain(stored)),
             occurred_at,
         });
     }
 }
 
-fn encode_event(event: &Event, now: Timestamp, out: &mut Vec<u8>) -> Result<body::Lengths> {
+fn encode_event(
+    event: &Event,
+    now: Timestamp,
+    protection: &Protection,
+    out: &mut Vec<u8>,
+) -> Result<body::Lengths> {
     let salt: [u8; SALT_LEN] = random::random_16().map_err(random_error)?;
     // The id's random bits are drawn only when the caller gave no id.
     let fallback = match event.id {
         Some(_) => [0; 16],
         None => random::random_16().map_err(random_error)?,
     };
-    Ok(body::encode_event(event, now, fallback, salt, out)?)
+    Ok(body::encode_event_as(event, protection.pseudonyms(), now, fallback, salt, out)?)
 }
 
 pub(crate) fn random_error(error: random::RandomError) -> Error {

@@ -95,6 +95,9 @@ impl LogReader {
         let entries = sealed.iter().map(entry_of).collect();
         let view = make_view(&options, dir, (log_id, identity.algorithm), entries);
         view.publish(next.1);
+        if let Some(catalog) = &catalog {
+            view.opener().note_erased(catalog.state());
+        }
         let reader = LogReader {
             dir: dir.to_owned(),
             log_id,
@@ -134,6 +137,7 @@ impl LogReader {
             }
         }
         self.note_seals(&mut state)?;
+        self.note_erasures(&mut state)?;
         Ok(self.view.size())
     }
 
@@ -253,6 +257,18 @@ impl LogReader {
             }
         }
         Ok(())
+    }
+
+    /// What was erased meanwhile reads as erased, also with a copy of its key at hand.
+    fn note_erasures(&self, state: &mut Follow) -> Result<()> {
+        match &mut state.catalog {
+            Some(catalog) if self.view.opener().met_encrypted() => {
+                catalog.refresh()?;
+                self.view.opener().note_erased(catalog.state());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The log as of the last refresh, to read from; without its tree.

@@ -8,6 +8,7 @@
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
 //! - `retain`: policy, legal holds, expiry;
+//! - `protect`: encryption and aliases; `opener`: reading what is encrypted; `erase`;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
@@ -15,12 +16,15 @@ mod commit;
 mod core;
 mod cosign;
 mod encode;
+mod erase;
 mod follow;
 mod immutable;
 mod indexes;
 mod keys;
 mod open;
+mod opener;
 mod options;
+mod protect;
 mod prove;
 mod read;
 mod recover;
@@ -56,9 +60,11 @@ use core::{CatalogState, Core};
 use encode::{check_frame, with_scratch};
 use writer::Committed;
 
+pub use erase::ErasureCertificate;
 pub use follow::LogReader;
 pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
+pub use protect::SubjectRule;
 pub use prove::Disclosure;
 pub use read::{Records, Snapshot};
 pub use retain::{ExpireOptions, Expiry, LogAdmin, Pinned, RecordedHold, RecordedPolicy, Release};
@@ -210,11 +216,13 @@ impl Log {
     /// Callers of many threads share commits. An idle log commits in the caller's thread.
     ///
     /// # Errors
-    /// `Invalid` names the field that breaks a limit. `DiskFull`: nothing was written, try
+    /// `Invalid` names the field that breaks a limit. `InvalidOption`: the event names a
+    /// subject, and the log was opened without a key store. `DiskFull`: nothing was written, try
     /// again. `Poisoned`: an earlier write failed, reopen the log. `Closed`.
     pub fn append(&self, event: &Event) -> Result<Receipt> {
         with_scratch(|scratch| {
-            scratch.push(&self.redacted(event), self.core().options.clock.now())?;
+            let now = self.core().options.clock.now();
+            self.core().encode(&self.redacted(event), now, scratch)?;
             check_frame(scratch)?;
             self.core().commit(scratch).map(Receipt::from)
         })
@@ -228,8 +236,9 @@ impl Log {
     pub fn append_batch(&self, events: &[Event]) -> Result<BatchReceipt> {
         with_scratch(|scratch| {
             let now = self.core().options.clock.now();
+            protect::prepare(&self.core().options, events)?;
             for event in events {
-                scratch.push(&self.redacted(event), now)?;
+                self.core().encode(&self.redacted(event), now, scratch)?;
                 check_frame(scratch)?;
             }
             check_frame(scratch)?;
@@ -245,7 +254,8 @@ impl Log {
     /// `Busy` if too much is queued already; else as [`Log::append`].
     pub fn enqueue(&self, event: &Event) -> Result<Ticket> {
         with_scratch(|scratch| {
-            scratch.push(&self.redacted(event), self.core().options.clock.now())?;
+            let now = self.core().options.clock.now();
+            self.core().encode(&self.redacted(event), now, scratch)?;
             check_frame(scratch)?;
             let pending = self.core().enqueue(scratch)?;
             Ok(Ticket { pending })
@@ -341,6 +351,12 @@ impl Log {
 }
 
 impl Core {
+    /// Encodes an event, encrypted if it has a subject.
+    fn encode(&self, event: &Event, now: Timestamp, into: &mut encode::Encoded) -> Result<()> {
+        let protection = protect::Protection::of(&self.options, event)?;
+        into.push(event, now, self.log_id, &protection)
+    }
+
     fn check_poisoned(&self) -> Result<()> {
         match self.poisoned() {
             Some(cause) => Err(Error::Poisoned { cause }),

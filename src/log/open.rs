@@ -23,7 +23,7 @@ use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::recover::{self, Recovered};
 use crate::log::verify::{DIGEST_MARK, digest_of};
 use crate::log::view::{Entry, View};
-use crate::log::{Log, retain, settle, upkeep};
+use crate::log::{Log, erase, retain, settle, upkeep};
 use crate::random;
 use crate::segment;
 use crate::seq::TreeSize;
@@ -275,6 +275,7 @@ fn finish(
     match &catalog {
         CatalogState::Good(catalog) => {
             settle::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
+            view.opener().note_erased(catalog.state());
         }
         CatalogState::Damaged(reason) => {
             settle::check_published(&*disk, dir, writer.size)?;
@@ -285,6 +286,7 @@ fn finish(
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
     record_set_aside(&*disk, dir, &mut catalog, &set_aside)?;
     settle::clear_away(&*disk, dir, &leftovers)?;
+    erase::finish(options.key_store.as_ref(), &catalog)?;
     recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
     let durable = AtomicU64::new(writer.size.get());
@@ -329,7 +331,8 @@ pub(super) fn make_view(
     entries: Vec<Entry>,
 ) -> View {
     let reading = (options.mmap, Arc::clone(&options.clock));
-    View::new(Arc::clone(&options.disk), segments_dir(dir), identity, reading, entries)
+    let (disk, store) = (Arc::clone(&options.disk), options.key_store.clone());
+    View::new(disk, segments_dir(dir), identity, reading, entries, store)
 }
 
 fn record_set_aside(

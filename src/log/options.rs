@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
+use crate::keystore::KeyStore;
+use crate::log::protect::{self, SubjectRule};
 use crate::log::{Log, LogReader};
 use crate::redact::Redactor;
 use crate::time::{Clock, SystemClock};
@@ -71,6 +73,10 @@ pub struct LogOptions {
     pub(crate) redactor: Option<Redactor>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) key_store: Option<KeyStore>,
+    pub(crate) subject_rule: SubjectRule,
+    pub(crate) alias_actors: bool,
+    pub(crate) alias_resources: Vec<String>,
 }
 
 impl LogOptions {
@@ -91,6 +97,10 @@ impl LogOptions {
             redactor: None,
             clock: Arc::new(SystemClock::new()),
             disk: Arc::new(RealDisk),
+            key_store: None,
+            subject_rule: SubjectRule::None,
+            alias_actors: false,
+            alias_resources: Vec::new(),
         }
     }
 
@@ -209,6 +219,34 @@ impl LogOptions {
         self
     }
 
+    /// The keys of this log's subjects: what is appended with a subject is encrypted, and
+    /// what is encrypted can be read and erased. Default: none.
+    pub fn key_store(mut self, store: KeyStore) -> Self {
+        self.key_store = Some(store);
+        self
+    }
+
+    /// Who is the subject of an event that names none. Default: nobody. Needs a key store.
+    pub fn subject_rule(mut self, rule: SubjectRule) -> Self {
+        self.subject_rule = rule;
+        self
+    }
+
+    /// Whether `actor.id` is recorded as an alias, which is tied to the actor only by the
+    /// keys of the subject `TYPE:ID`. Default: it is recorded as it is, and then goes only
+    /// when its record expires. Needs a key store.
+    pub fn alias_actors(mut self, alias: bool) -> Self {
+        self.alias_actors = alias;
+        self
+    }
+
+    /// The types of resources whose `resource.id` is recorded as an alias, likewise.
+    /// Default: none. Needs a key store.
+    pub fn alias_resources<K: Into<String>>(mut self, kinds: impl IntoIterator<Item = K>) -> Self {
+        self.alias_resources = kinds.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Creates a log in a new directory.
     ///
     /// # Errors
@@ -267,7 +305,7 @@ impl LogOptions {
                 format!("expected 1 s or more, found {:?}", self.segment_age),
             );
         }
-        Ok(())
+        protect::check(self)
     }
 }
 

@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::event::{Anchor, Record, RecordKind};
 use crate::format::body;
 use crate::format::record::CheckedRecord;
-use crate::hash::HashAlgorithm;
 use crate::log::search::{CancelToken, Matches};
 use crate::log::view::{Entry, View};
 use crate::merkle::TreeHead;
@@ -154,7 +153,7 @@ impl Snapshot {
 
     /// Decodes a record with its event.
     pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
-        decode(self.view.algorithm, record).map_err(|reason| damaged(record.head.seq, reason))
+        decode(&self.view, record).map_err(|reason| damaged(record.head.seq, reason))
     }
 }
 
@@ -184,18 +183,22 @@ pub(crate) fn damaged(seq: Seq, reason: String) -> Error {
 
 /// Decodes a checked record.
 pub(crate) fn decode(
-    algorithm: HashAlgorithm,
+    view: &View,
     record: &CheckedRecord<'_>,
 ) -> std::result::Result<Record, String> {
     let (seq, recorded_at) = (record.head.seq, record.head.recorded_at);
-    let leaf = record.leaf(algorithm);
+    let leaf = record.leaf(view.algorithm);
     match RecordKind::from_code(record.head.kind) {
         Some(RecordKind::Event) => {
             let envelope = body::decode_envelope(record.envelope).map_err(|e| e.to_string())?;
-            let payload = body::decode_payload(record.head.schema, record.payload())
-                .map_err(|e| e.to_string())?;
-            let event = body::to_event(&envelope, Some(&payload));
-            Ok(Record::of_event(seq, recorded_at, leaf, event))
+            let opened = view.opener().open(record)?;
+            let payload = opened.payload();
+            let payload = payload.map(|bytes| body::decode_payload(record.head.schema, bytes));
+            let payload = payload.transpose();
+            let payload = payload.map_err(|e| e.to_string())?;
+            let event = body::to_event(&envelope, payload.as_ref());
+            let state = opened.state();
+            Ok(Record::of_event(seq, recorded_at, leaf, event).with_payload(state))
         }
         Some(RecordKind::Anchor) => {
             let anchor = decode_anchor(record)?;
@@ -227,7 +230,7 @@ impl Records {
             }
             let Some(cursor) = &mut self.cursor else { return Ok(None) };
             if let Some((_, record)) = cursor.next_record()? {
-                let decoded = decode(self.snapshot.view.algorithm, &record)
+                let decoded = decode(&self.snapshot.view, &record)
                     .map_err(|reason| damaged(record.head.seq, reason))?;
                 self.next = cursor.next_seq();
                 return Ok(Some(decoded));

@@ -15,8 +15,10 @@ use crate::format::LogId;
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
+use crate::keystore::KeyStore;
 use crate::log::core::catalog_dir;
 use crate::log::indexes::Indexes;
+use crate::log::opener::Opener;
 use crate::log::read::Snapshot;
 use crate::log::retain;
 use crate::log::search::OpenIndex;
@@ -107,6 +109,7 @@ pub(crate) struct View {
     /// Open sealed segments, the most recently used last.
     cache: Mutex<Vec<Arc<SealedSegment>>>,
     indexes: Indexes,
+    opener: Opener,
 }
 
 impl View {
@@ -116,6 +119,7 @@ impl View {
         identity: (LogId, HashAlgorithm),
         reading: (bool, Arc<dyn Clock>),
         entries: Vec<Entry>,
+        key_store: Option<KeyStore>,
     ) -> Self {
         let (mmap, clock) = reading;
         View {
@@ -129,6 +133,7 @@ impl View {
             entries: RwLock::new(Arc::new(entries)),
             cache: Mutex::default(),
             indexes: Indexes::default(),
+            opener: Opener::new(identity.0, key_store),
         }
     }
 
@@ -138,6 +143,11 @@ impl View {
 
     pub(crate) fn publish(&self, size: TreeSize) {
         self.watch.publish(size);
+    }
+
+    /// What opens payloads.
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
     }
 
     /// Who waits for the size to grow.

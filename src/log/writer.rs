@@ -317,14 +317,14 @@ fn seal_frame(
         let head = Head {
             schema: encoded.schema,
             kind: encoded.kind.code(),
-            flags: 0,
+            flags: if encoded.digests.encrypted.is_some() { record::ENCRYPTED } else { 0 },
             seq: Seq::new(first + n),
             recorded_at,
             envelope_len: encoded.envelope_len,
         };
         let (slot, bodies) = group.bytes[encoded.at..].split_at_mut(PREFIX_LEN);
         let envelope = &bodies[..usize::from(encoded.envelope_len)];
-        let sealed = (encoded.body_crc, encoded.payload_len, &encoded.commitment);
+        let sealed = (encoded.body_crc, encoded.payload_len, &encoded.digests);
         group.leaves.push(record::seal(&context, &head, sealed, slot, envelope));
         let occurred_at = match encoded.kind {
             RecordKind::Event => encoded.occurred_at,

@@ -377,7 +377,7 @@ fn verify_record(
     let leaf_hash = parts.leaf(algorithm);
     verify_inclusion(algorithm, &leaf_hash, seq, &head, hashes)
         .map_err(VerifyProofError::Inclusion)?;
-    let because = parts.payload.ok().map(|salted| salted.get(SALT_LEN..).unwrap_or_default());
+    let because = parts.payload.map(|salted| salted.get(SALT_LEN..).unwrap_or_default());
     let record = CatalogRecord {
         seq,
         recorded_at: parts.head.recorded_at,

@@ -7,6 +7,8 @@
 //! "bulla-record/v1\0" ‖ form (1 byte) ‖ head (40 bytes) ‖ envelope ‖ rest
 //! form 1: rest = salt (16 bytes) ‖ payload        the whole record
 //! form 2: rest = C (32 bytes)                     the payload withheld
+//! form 3: rest = D (32 bytes) ‖ salt ‖ payload    the whole record, stored encrypted
+//! form 4: rest = C ‖ D                            the payload withheld, stored encrypted
 //! ```
 
 use std::fmt;
@@ -16,10 +18,10 @@ use super::catalog::VerifiedStatement;
 use super::extra::VerifiedExtra;
 use super::{Extra, MalformedProof, TlogProof, VerifiedInclusion, VerifiedViaCatalog};
 use crate::checkpoint::VerifiedCheckpoint;
-use crate::event::{Record, RecordKind};
+use crate::event::{PayloadState, Record, RecordKind};
 use crate::format::LogId;
 use crate::format::body;
-use crate::format::record::{self, CheckedRecord, HEAD_LEN, Head, SALT_LEN};
+use crate::format::record::{self, CheckedRecord, Digests, HEAD_LEN, Head, SALT_LEN};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::seq::Seq;
 use crate::trust::Trust;
@@ -27,6 +29,8 @@ use crate::trust::Trust;
 const MAGIC: &[u8; 16] = b"bulla-record/v1\0";
 const WHOLE: u8 = 1;
 const WITHHELD: u8 = 2;
+const WHOLE_ENCRYPTED: u8 = 3;
+const WITHHELD_ENCRYPTED: u8 = 4;
 
 /// How much of a record a proof shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -34,22 +38,40 @@ pub enum Disclosure {
     /// Everything.
     #[default]
     Whole,
-    /// Head and envelope; of the payload only its commitment.
+    /// Head and envelope; of the payload only its commitment. All that can be shown of a
+    /// payload that was erased.
     WithholdPayload,
 }
 
-/// The bytes of a record for a proof's `extra` line.
+/// The bytes of a record for a proof's `extra` line. A payload that is stored encrypted is
+/// withheld: [`disclose_decrypted`] shows it.
 pub fn disclose(record: &CheckedRecord<'_>, disclosure: Disclosure) -> Vec<u8> {
+    let Digests { payload, encrypted } = record.digests();
+    let payload = payload.as_bytes().as_slice();
+    match (encrypted, disclosure) {
+        (Some(digest), _) => bytes_of(record, WITHHELD_ENCRYPTED, &[payload, digest.as_bytes()]),
+        (None, Disclosure::Whole) => bytes_of(record, WHOLE, &[record.stored_payload]),
+        (None, Disclosure::WithholdPayload) => bytes_of(record, WITHHELD, &[payload]),
+    }
+}
+
+/// The same, of a whole record whose payload is stored encrypted, with its salt and payload
+/// as they were decrypted.
+pub fn disclose_decrypted(record: &CheckedRecord<'_>, salted_payload: &[u8]) -> Vec<u8> {
+    match record.digests().encrypted {
+        Some(digest) => {
+            bytes_of(record, WHOLE_ENCRYPTED, &[digest.as_bytes().as_slice(), salted_payload])
+        }
+        None => disclose(record, Disclosure::Whole),
+    }
+}
+
+fn bytes_of(record: &CheckedRecord<'_>, form: u8, rest: &[&[u8]]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
-    let commitment = record::payload_commitment(record.salted_payload);
-    let (form, rest) = match disclosure {
-        Disclosure::Whole => (WHOLE, record.salted_payload),
-        Disclosure::WithholdPayload => (WITHHELD, commitment.as_bytes().as_slice()),
-    };
     out.push(form);
     out.extend_from_slice(&record.hashed);
     out.extend_from_slice(record.envelope);
-    out.extend_from_slice(rest);
+    rest.iter().for_each(|part| out.extend_from_slice(part));
     out
 }
 
@@ -179,14 +201,48 @@ impl TlogProof {
     }
 }
 
+/// What stands behind the envelope: salt and payload, if they are shown, and the digests
+/// that the leaf covers. The flags of the head say which forms may be.
+fn split_payload(flags: u8, form: u8, rest: &[u8]) -> Result<(Option<&[u8]>, Digests), String> {
+    let expected = |what: &str| Err(format!("expected {what}"));
+    match (flags & record::ENCRYPTED != 0, form) {
+        (false, WHOLE) if rest.len() >= SALT_LEN => Ok((Some(rest), Digests::of_plain(rest))),
+        (false, WITHHELD) => match Hash::from_slice(rest) {
+            Some(payload) => Ok((None, Digests { payload, encrypted: None })),
+            None => expected("a commitment of 32 bytes"),
+        },
+        (true, WHOLE_ENCRYPTED) => match rest.split_first_chunk::<{ Hash::LEN }>() {
+            Some((digest, salted)) if salted.len() >= SALT_LEN => {
+                let encrypted = Some(Hash::from_bytes(*digest));
+                let payload = record::payload_commitment(salted);
+                Ok((Some(salted), Digests { payload, encrypted }))
+            }
+            _ => expected("a digest of 32 bytes, salt and payload"),
+        },
+        (true, WITHHELD_ENCRYPTED) => match rest.split_first_chunk::<{ Hash::LEN }>() {
+            Some((payload, digest)) if digest.len() == Hash::LEN => {
+                let payload = Hash::from_bytes(*payload);
+                Ok((None, Digests { payload, encrypted: Hash::from_slice(digest) }))
+            }
+            _ => expected("a commitment and a digest of 32 bytes each"),
+        },
+        (false, WHOLE) => expected("more bytes"),
+        (encrypted, other) => {
+            let forms = if encrypted { "3 or 4, as its payload is encrypted" } else { "1 or 2" };
+            Err(format!("expected form {forms}, found {other}"))
+        }
+    }
+}
+
 /// The parts of a record's bytes, **not checked**.
 pub(super) struct Parts<'a> {
     hashed: [u8; HEAD_LEN],
     pub(super) head: Head,
     pub(super) log_id: LogId,
     pub(super) envelope: &'a [u8],
-    /// Salt and payload, or the commitment to them.
-    pub(super) payload: Result<&'a [u8], Hash>,
+    /// Salt and payload, if they are shown.
+    pub(super) payload: Option<&'a [u8]>,
+    digests: Digests,
 }
 
 impl<'a> Parts<'a> {
@@ -199,30 +255,18 @@ impl<'a> Parts<'a> {
         let (head, log_id) = Head::decode(hashed).map_err(|error| refuse(&error.to_string()))?;
         let envelope_len = usize::from(head.envelope_len);
         let (envelope, rest) = rest.split_at_checked(envelope_len).ok_or_else(short)?;
-        let payload = match *form {
-            WHOLE if rest.len() >= SALT_LEN => Ok(rest),
-            WHOLE => return Err(short()),
-            WITHHELD => {
-                let commitment = Hash::from_slice(rest);
-                Err(commitment.ok_or_else(|| refuse("expected a commitment of 32 bytes"))?)
-            }
-            other => return Err(refuse(&format!("expected form 1 or 2, found {other}"))),
-        };
-        Ok(Parts { hashed: *hashed, head, log_id, envelope, payload })
+        let (payload, digests) = split_payload(head.flags, *form, rest)?;
+        Ok(Parts { hashed: *hashed, head, log_id, envelope, payload, digests })
     }
 
     pub(super) fn leaf(&self, algorithm: HashAlgorithm) -> Hash {
-        let commitment = match self.payload {
-            Ok(salted) => record::payload_commitment(salted),
-            Err(commitment) => commitment,
-        };
-        record::leaf(algorithm, &self.hashed, self.envelope, &commitment)
+        record::leaf(algorithm, &self.hashed, self.envelope, &self.digests)
     }
 
     pub(super) fn disclosure(&self) -> Disclosure {
         match self.payload {
-            Ok(_) => Disclosure::Whole,
-            Err(_) => Disclosure::WithholdPayload,
+            Some(_) => Disclosure::Whole,
+            None => Disclosure::WithholdPayload,
         }
     }
 
@@ -254,15 +298,20 @@ impl<'a> Parts<'a> {
             Some(RecordKind::Event) => {
                 let envelope = body::decode_envelope_strict(self.envelope).map_err(refuse)?;
                 let payload = match self.payload {
-                    Ok(salted) => {
+                    Some(salted) => {
                         let payload = salted.get(SALT_LEN..).unwrap_or_default();
                         let schema = self.head.schema;
                         Some(body::decode_payload_strict(schema, payload).map_err(refuse)?)
                     }
-                    Err(_) => None,
+                    None => None,
+                };
+                let state = match (&payload, self.digests.encrypted) {
+                    (Some(_), None) => PayloadState::Plain,
+                    (Some(_), Some(_)) => PayloadState::Decrypted,
+                    (None, _) => PayloadState::Withheld,
                 };
                 let event = body::to_event(&envelope, payload.as_ref());
-                Ok(Record::of_event(seq, recorded_at, leaf, event))
+                Ok(Record::of_event(seq, recorded_at, leaf, event).with_payload(state))
             }
             Some(RecordKind::Anchor) => {
                 let anchor = body::decode_anchor_strict(self.envelope).map_err(refuse)?;

@@ -53,7 +53,7 @@ pub use catalog::{
 pub use consistency::{
     CONSISTENCY_HASHES_MAX, CONSISTENCY_PROOF_LEN_MAX, ConsistencyProof, VerifiedConsistency,
 };
-pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose};
+pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose, disclose_decrypted};
 pub use extra::{
     AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, CATALOG_ORIGIN_SUFFIX, Extra, VerifiedViaCatalog,
     ViaCatalog,

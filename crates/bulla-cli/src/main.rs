@@ -10,6 +10,7 @@ mod places;
 mod progress;
 mod records;
 mod redacting;
+mod secrets;
 mod trusting;
 mod when;
 

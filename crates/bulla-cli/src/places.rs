@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use bulla::{Log, LogReader};
+use bulla::{Log, LogOptions, LogReader};
 
 /// How a file with a private key begins.
 const PRIVATE_KEY: &[u8] = b"PRIVATE+KEY+";
@@ -38,8 +38,13 @@ pub(crate) fn reader(dir: &Path) -> Result<LogReader> {
 
 /// Opens a log for writing, and says what opening found to be out of order.
 pub(crate) fn writer(dir: &Path) -> Result<Log> {
+    writer_with(dir, || Ok(Log::options()))
+}
+
+/// The same with options, which are made once the directory was seen to be a log.
+pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOptions>) -> Result<Log> {
     check(dir)?;
-    let log = Log::open(dir)?;
+    let log = options()?.open(dir)?;
     let found = log.recovery();
     let mut err = io::stderr();
     for aside in &found.set_aside {

@@ -132,6 +132,9 @@ pub(crate) fn show(out: &mut impl Write, record: &Record) -> io::Result<()> {
             ("leaf_hash", record.leaf_hash.to_string()),
         ],
     )?;
+    if let Some(absence) = record.payload.absence() {
+        facts(out, &[("payload", absence.to_owned())])?;
+    }
     writeln!(out)?;
     show_event(out, &record.event)
 }

@@ -104,6 +104,7 @@ struct EventFields {
     tags: Slot<Option<Tags>>,
     details: Slot<Json>,
     redacted: Slot<Option<Redacted>>,
+    subject: Slot<Option<String>>,
 }
 
 impl Fields for EventFields {
@@ -132,7 +133,8 @@ impl Fields for EventFields {
             "tags" => fill(&mut self.tags, name, map),
             "details" => fill(&mut self.details, name, map),
             "redacted" => fill(&mut self.redacted, name, map),
-            "seq" | "recorded_at" | "leaf_hash" => Err(A::Error::custom(format_args!(
+            "subject" => fill(&mut self.subject, name, map),
+            "seq" | "recorded_at" | "leaf_hash" | "payload" => Err(A::Error::custom(format_args!(
                 "`{name}` is given by the log to a record: leave it out of an event"
             ))),
             _ => Err(unknown(name, "")),
@@ -164,6 +166,7 @@ impl EventFields {
             tags: self.tags.flatten().unwrap_or_default().0,
             details: self.details,
             redacted: self.redacted.flatten(),
+            subject: self.subject.flatten(),
         })
     }
 }

@@ -56,6 +56,8 @@ struct Shape<'a> {
     details: Option<&'a Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redacted: Option<RedactedShape<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'static str>,
 }
 
 #[derive(serde::Serialize)]
@@ -121,6 +123,7 @@ impl<'a> From<&'a Event> for Shape<'a> {
             tags: &event.tags,
             details: event.details.as_ref(),
             redacted: event.redacted.as_ref().map(RedactedShape::from),
+            payload: None,
         }
     }
 }
@@ -161,6 +164,7 @@ impl Serialize for Record {
             seq: Some(self.seq.get()),
             recorded_at: Some(AsText(self.recorded_at)),
             leaf_hash: Some(AsText(self.leaf_hash)),
+            payload: self.payload.absence(),
             ..Shape::from(&self.event)
         };
         shape.serialize(serializer)

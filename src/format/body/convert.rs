@@ -1,6 +1,6 @@
 //! Between events and their bodies.
 
-use super::{Aliases, Envelope, JsonText, Names, Payload, Redaction, Tags};
+use super::{Aliases, Envelope, JsonText, Names, Payload, Pseudonyms, Redaction, Tags};
 use crate::event::{Actor, Event, EventId, Resource};
 use crate::query::Subject;
 use crate::time::Timestamp;
@@ -21,6 +21,20 @@ impl<'a> Envelope<'a> {
             request_id: event.request_id.as_deref(),
             correlation_id: event.correlation_id.as_deref(),
             aliases: Aliases::NONE,
+        }
+    }
+
+    /// The same with aliases in place of identifiers.
+    pub(super) fn under<'b>(self, pseudonyms: Pseudonyms<'b>) -> Envelope<'b>
+    where
+        'a: 'b,
+    {
+        let resource = self.resource_id.and(pseudonyms.resource_id);
+        Envelope {
+            actor_id: pseudonyms.actor_id.unwrap_or(self.actor_id),
+            resource_id: resource.or(self.resource_id),
+            aliases: Aliases::of(pseudonyms.actor_id.is_some(), resource.is_some()),
+            ..self
         }
     }
 

@@ -17,10 +17,15 @@ use crate::time::Timestamp;
 pub struct Aliases(u8);
 
 impl Aliases {
-    /// All identifiers are plain; what this version writes.
+    /// All identifiers are plain.
     pub const NONE: Aliases = Aliases(0);
     /// Highest value: all three bits.
     const MAX: u8 = 0b111;
+
+    /// Those of `actor.id` and `resource.id` that are aliases; `tenant` is plain.
+    pub(super) const fn of(actor_id: bool, resource_id: bool) -> Self {
+        Aliases(actor_id as u8 | (resource_id as u8) << 1)
+    }
 
     /// Whether `actor.id` is an alias.
     pub const fn actor_id(self) -> bool {

@@ -14,12 +14,12 @@ use crate::seq::Seq;
 
 /// What is in force: a sorted map whose Merkle root each catalog record carries.
 ///
-/// Keys are text: `log`, `keys`, `policy`, `key/` ‖ vkey, `hold/` ‖ case, and, with the
+/// Keys are text: `log`, `keys`, `policy`, `key/` ‖ vkey, `hold/` ‖ case, `erased/` ‖ key id, and, with the
 /// ordinal as 16 hexadecimal digits, `segment/`, `archive/` and `drop/`; values are the bodies
 /// of the records that made them so. See `docs/format.md`, “State”.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateMap {
-    entries: BTreeMap<String, Vec<u8>>,
+    pub(super) entries: BTreeMap<String, Vec<u8>>,
 }
 
 const STATE_TAG: &[u8] = b"bulla/state/v1\0";
@@ -47,6 +47,7 @@ impl StateMap {
                 (ordinal_key("archive", archived.ordinal), encode(archived)?)
             }
             CatalogBody::Restored(restored) => return self.restore(restored),
+            CatalogBody::Erased(erased) => return self.erase(erased),
             CatalogBody::HeadSigned(_)
             | CatalogBody::Quarantined(_)
             | CatalogBody::ClockStepped(_) => return Ok(()),

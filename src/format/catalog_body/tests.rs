@@ -172,6 +172,7 @@ fn every_body_round_trips_and_refuses_other_lengths() {
             reason: "r",
         }),
         CatalogBody::ClockStepped(ClockStepped { expected: 1, found: 2, ordinal: 3 }),
+        CatalogBody::Erased(erased(2)),
     ];
     let root = Hash::from_bytes([8; 32]);
     for body in bodies {
@@ -236,4 +237,43 @@ fn a_snapshot_round_trips_and_damage_is_refused() {
         bad[at] ^= 1;
         assert!(Snapshot::decode(&bad, log_id).is_err(), "byte {at}");
     }
+}
+
+fn erased(keys: u16) -> Erased {
+    let key_ids = (0..keys).map(|n| {
+        let mut id = [9; 16];
+        id[0] = u8::try_from(n >> 8).unwrap();
+        id[1] = u8::try_from(n & 0xff).unwrap();
+        id
+    });
+    Erased { erased_at: i64::MIN, key_ids: key_ids.collect(), size: u64::MAX, records: 3 }
+}
+
+#[test]
+fn erased_keys_are_in_the_state_and_their_lists_are_bounded_and_ascending() {
+    let root = Hash::from_bytes([8; 32]);
+    let decoded = |erased: Erased| {
+        let bytes = CatalogBody::Erased(erased).encode(&root).unwrap();
+        CatalogBody::decode(kind::ERASED, &bytes).map(|_| ())
+    };
+    assert_eq!(decoded(erased(1024)), Ok(()));
+    for bad in [0, 1025, 3000] {
+        assert!(decoded(erased(bad)).is_err(), "{bad} keys");
+    }
+    let mut twice = erased(2);
+    twice.key_ids[1] = twice.key_ids[0];
+    assert!(decoded(twice).is_err());
+    // A list that claims to be long is not believed: 2^64 - 1 keys, and none there.
+    let mut hostile = root.as_bytes().to_vec();
+    hostile.extend_from_slice(&[0, 253, 255, 255, 255, 255, 255, 255, 255, 255]);
+    assert!(CatalogBody::decode(kind::ERASED, &hostile).is_err());
+
+    let mut state = StateMap::default();
+    let before = state.root();
+    state.apply(&CatalogBody::Erased(erased(3))).unwrap();
+    assert_ne!(state.root(), before);
+    let ids: Vec<[u8; 16]> = state.erased_keys().map(|id| id.0).collect();
+    assert_eq!(ids, erased(3).key_ids);
+    let keys: Vec<&str> = state.entries().map(|(key, _)| key).collect();
+    assert_eq!(keys[1], "erased/00010909090909090909090909090909");
 }

@@ -7,7 +7,7 @@ use crate::format::record::CheckedRecord;
 use crate::log::read::Snapshot;
 use crate::log::{Disclosure, Log, LogReader};
 use crate::merkle::{BatchPlan, verify_batch_inclusion};
-use crate::proof::{BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, Extra, disclose};
+use crate::proof::{BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, Extra};
 use crate::seq::Seq;
 use crate::tree::proof_error;
 
@@ -78,7 +78,7 @@ impl Snapshot {
         for seq in seqs {
             let (leaf, bytes) = self.with_record(seq, |_, record| {
                 let disclosure = disclosure(&record)?;
-                Ok::<_, Error>((record.leaf(algorithm), disclose(&record, disclosure)))
+                Ok::<_, Error>((record.leaf(algorithm), self.shown(&record, disclosure)?))
             })??;
             room = room.checked_sub(bytes.len()).ok_or_else(|| too_long(records.len()))?;
             leaves.push((seq, leaf));

@@ -15,9 +15,12 @@ mod consistency;
 mod record;
 
 use crate::error::{Error, Result};
+use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
-use crate::log::read::Snapshot;
+use crate::log::opener::Opened;
+use crate::log::read::{self, Snapshot};
 use crate::merkle::{NodeId, TreeHead};
+use crate::proof::{disclose, disclose_decrypted};
 
 pub use crate::proof::Disclosure;
 
@@ -25,6 +28,20 @@ impl Snapshot {
     fn nodes(&self, nodes: &[NodeId]) -> Result<Vec<Hash>> {
         let tree = self.tree()?;
         nodes.iter().map(|node| tree.node(*node)).collect()
+    }
+
+    /// The bytes of a record for a proof. Of what was erased there is only the envelope.
+    fn shown(&self, record: &CheckedRecord<'_>, disclosure: Disclosure) -> Result<Vec<u8>> {
+        if disclosure == Disclosure::WithholdPayload || record.encrypted().is_none() {
+            return Ok(disclose(record, disclosure));
+        }
+        let seq = record.head.seq;
+        let opened = self.view().opener().open(record);
+        match opened.map_err(|reason| read::damaged(seq, reason))? {
+            Opened::Decrypted(salted) => Ok(disclose_decrypted(record, &salted)),
+            Opened::Sealed => Err(Error::PayloadSealed { seq }),
+            Opened::Plain(_) | Opened::Erased => Ok(disclose(record, disclosure)),
+        }
     }
 
     /// The head must be one of this log.

@@ -2,11 +2,11 @@
 
 use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::read::Snapshot;
 use crate::log::{Disclosure, Log, LogReader};
 use crate::merkle::ProofPlan;
-use crate::proof::{InclusionProof, TlogProof, disclose};
+use crate::proof::{InclusionProof, TlogProof};
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;
 
@@ -57,8 +57,8 @@ impl Snapshot {
         let inclusion = self.inclusion(seq, head.size)?;
         let algorithm = self.tree()?.algorithm();
         let (leaf, extra) = self.with_record(seq, |_, record| {
-            (record.leaf(algorithm), disclose(&record, disclosure))
-        })?;
+            Ok::<_, Error>((record.leaf(algorithm), self.shown(&record, disclosure)?))
+        })??;
         inclusion.verify(algorithm, &leaf, &head).map_err(|error| {
             does_not_hold(
                 format!("record {seq} against the tree of {} records", head.size),

@@ -24,7 +24,8 @@ use crate::time::Timestamp;
 
 pub use admin::LogAdmin;
 pub use pins::Pinned;
-pub(super) use recorded::certificate_at;
+pub(super) use recorded::{certificate_at, scopes};
+pub(super) use scan::check_holds;
 pub(super) use settle::settle;
 
 /// The policy in force, and who set it.

@@ -152,7 +152,7 @@ pub(super) fn hold(body: &HoldPlaced<'_>, custodian: Option<&str>) -> Result<Hol
 }
 
 /// The holds in force, by the state alone: without who and why.
-pub(super) fn scopes(catalog: &Catalog) -> Result<Vec<Hold>> {
+pub(in crate::log) fn scopes(catalog: &Catalog) -> Result<Vec<Hold>> {
     catalog.state().holds().map(|body| hold(&body, None)).collect()
 }
 

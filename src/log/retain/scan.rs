@@ -52,8 +52,9 @@ pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scann
     let start_root = hashes.frontier.root();
     let from = first.next_seq();
     let mut cursor = RecordCursor::at(Arc::clone(&opened.segment), &opened.waypoints, from, end)?;
+    let what = format!("segment {}", sealed.ordinal);
     while let Some((_, record)) = cursor.next_record()? {
-        check_holds(&record, holds, sealed.ordinal)?;
+        check_holds(&record, holds, &what)?;
         hashes.push(record.leaf(core.algorithm))?;
     }
     hashes.compare()?;
@@ -72,7 +73,15 @@ fn end_of(sealed: &Sealed) -> TreeSize {
     TreeSize::new(sealed.first.saturating_add(sealed.count))
 }
 
-fn check_holds(record: &CheckedRecord<'_>, holds: &[Hold], ordinal: u64) -> Result<()> {
+/// That no hold matches a record.
+///
+/// # Errors
+/// `Held` with the cases of those that do, and what is not to go.
+pub(in crate::log) fn check_holds(
+    record: &CheckedRecord<'_>,
+    holds: &[Hold],
+    what: &str,
+) -> Result<()> {
     if holds.is_empty() {
         return Ok(());
     }
@@ -92,7 +101,7 @@ fn check_holds(record: &CheckedRecord<'_>, holds: &[Hold], ordinal: u64) -> Resu
     let cases: Vec<String> = pinning.map(|hold| hold.case.clone()).collect();
     match cases.is_empty() {
         true => Ok(()),
-        false => Err(Error::Held { what: format!("segment {ordinal} (record {seq})"), cases }),
+        false => Err(Error::Held { what: format!("{what} (record {seq})"), cases }),
     }
 }
 

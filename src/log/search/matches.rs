@@ -107,7 +107,7 @@ impl Matches {
                 continue;
             };
             let record = work.part.reader.record(position)?;
-            let view = RecordView::of(record, self.walk.snapshot.view().algorithm)?;
+            let view = RecordView::of(record, self.walk.snapshot.view())?;
             self.walk.explain.records += 1;
             if view.matches(&self.walk.query) {
                 self.walk.explain.matched += 1;
@@ -158,7 +158,7 @@ impl Work {
             }
             while let Some(position) = work.block.pop() {
                 let record = work.part.reader.record(position)?;
-                let view = RecordView::of(record, walk.snapshot.view().algorithm)?;
+                let view = RecordView::of(record, walk.snapshot.view())?;
                 walk.explain.records += 1;
                 if view.matches(&walk.query) {
                     walk.explain.matched += 1;

@@ -1,11 +1,15 @@
 //! [`RecordView`]: a record that matched, borrowed.
 
+use std::cell::OnceCell;
+
 use crate::error::{Error, Result};
-use crate::event::{Record, RecordKind};
+use crate::event::{PayloadState, Record, RecordKind};
 use crate::format::body::{self, Envelope, Payload};
 use crate::format::record::CheckedRecord;
-use crate::hash::{Hash, HashAlgorithm};
+use crate::hash::Hash;
+use crate::log::opener::Opened;
 use crate::log::read;
+use crate::log::view::View;
 use crate::query::{Query, Subject};
 use crate::seq::Seq;
 use crate::time::Timestamp;
@@ -17,12 +21,14 @@ pub struct RecordView<'a> {
     kind: RecordKind,
     /// Of an event.
     envelope: Option<Envelope<'a>>,
-    algorithm: HashAlgorithm,
+    view: &'a View,
+    /// Salt and payload, once they were asked for.
+    opened: OnceCell<Opened<'a>>,
 }
 
 impl<'a> RecordView<'a> {
     /// Decodes the envelope of a record; the payload stays as it is.
-    pub(super) fn of(record: CheckedRecord<'a>, algorithm: HashAlgorithm) -> Result<Self> {
+    pub(super) fn of(record: CheckedRecord<'a>, view: &'a View) -> Result<Self> {
         let damaged = |reason: String| read::damaged(record.head.seq, reason);
         let Some(kind) = RecordKind::from_code(record.head.kind) else {
             return Err(damaged(format!("record kind {}", record.head.kind)));
@@ -34,7 +40,7 @@ impl<'a> RecordView<'a> {
             }
             RecordKind::Anchor => None,
         };
-        Ok(RecordView { record, kind, envelope, algorithm })
+        Ok(RecordView { record, kind, envelope, view, opened: OnceCell::new() })
     }
 
     pub(super) fn matches(&self, query: &Query) -> bool {
@@ -64,21 +70,41 @@ impl<'a> RecordView<'a> {
         }
     }
 
-    /// The rest of the event; `None` for the log's own records.
+    /// The rest of the event; `None` for the log's own records, and if it cannot be read:
+    /// [`RecordView::payload_state`] says why.
     ///
     /// # Errors
     /// `Tampered` if it is not one.
-    pub fn payload(&self) -> Result<Option<Payload<'a>>> {
+    pub fn payload(&self) -> Result<Option<Payload<'_>>> {
         if self.kind != RecordKind::Event {
             return Ok(None);
         }
-        let decoded = body::decode_payload(self.record.head.schema, self.record.payload());
-        decoded.map(Some).map_err(|error| read::damaged(self.seq(), error.to_string()))
+        let schema = self.record.head.schema;
+        let payload = self.opened()?.payload();
+        let decoded = payload.map(|bytes| body::decode_payload(schema, bytes)).transpose();
+        decoded.map_err(|error| read::damaged(self.seq(), error.to_string()))
+    }
+
+    /// Whether the payload can be read.
+    ///
+    /// # Errors
+    /// As [`RecordView::payload`].
+    pub fn payload_state(&self) -> Result<PayloadState> {
+        Ok(self.opened()?.state())
+    }
+
+    fn opened(&self) -> Result<&Opened<'a>> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = self.view.opener().open(&self.record);
+        let opened = opened.map_err(|reason| read::damaged(self.seq(), reason))?;
+        Ok(self.opened.get_or_init(|| opened))
     }
 
     /// Its leaf hash, computed from the stored bytes.
     pub fn leaf_hash(&self) -> Hash {
-        self.record.leaf(self.algorithm)
+        self.record.leaf(self.view.algorithm)
     }
 
     /// A copy of all of it.
@@ -86,7 +112,7 @@ impl<'a> RecordView<'a> {
     /// # Errors
     /// As [`RecordView::payload`].
     pub fn to_record(&self) -> Result<Record> {
-        read::decode(self.algorithm, &self.record)
+        read::decode(self.view, &self.record)
             .map_err(|reason: String| -> Error { read::damaged(self.seq(), reason) })
     }
 }

@@ -18,6 +18,7 @@ use crate::format::footer::{STRIDE, TimeRange, Waypoint};
 use crate::format::frame::{self, FrameHeader};
 use crate::format::record::{CheckedRecord, RawRecord};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::log::opener::Opener;
 use crate::log::read::decode_anchor;
 use crate::merkle::NodeId;
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -42,6 +43,8 @@ pub(super) struct Part<'a> {
     pub(super) size: Option<TreeSize>,
     /// Offsets at which a batch shall end, if a frame does.
     pub(super) stops: &'a [u64],
+    /// Opens encrypted payloads, as far as keys are at hand.
+    pub(super) opener: &'a Opener,
 }
 
 /// Frames that follow each other, whose headers checked.
@@ -214,21 +217,26 @@ fn check(batch: &Batch, part: &Part<'_>, files: &HashFiles) -> Option<Checked> {
         if padding.iter().any(|byte| *byte != 0) {
             return None;
         }
-        checked.frame(part.segment, frame, framed.get(frame::LEN..)?)?;
+        checked.frame((part.segment, part.opener), frame, framed.get(frame::LEN..)?)?;
     }
     checked.fold(part.segment.header.algorithm, files);
     Some(checked)
 }
 
 impl Checked {
-    fn frame(&mut self, segment: &SegmentFile, frame: &FrameAt, body: &[u8]) -> Option<()> {
+    fn frame(
+        &mut self,
+        (segment, opener): (&SegmentFile, &Opener),
+        frame: &FrameAt,
+        body: &[u8],
+    ) -> Option<()> {
         let (context, header) = (segment.context(), &segment.header);
         let mut rest = body;
         for n in 0..u64::from(frame.header.count) {
             let seq = Seq::new(frame.header.first.get() + n);
             let raw = RawRecord::take(rest).ok()?;
             let record = raw.check(&context, seq).ok()?;
-            self.record(&record)?;
+            self.record(&record, opener)?;
             let offset = frame.body() + (body.len() - rest.len()) as u64;
             if (seq.get() - header.first.get()).is_multiple_of(STRIDE) {
                 self.waypoints.push(Waypoint::at(frame.offset, offset));
@@ -240,12 +248,12 @@ impl Checked {
         rest.is_empty().then_some(())
     }
 
-    fn record(&mut self, record: &CheckedRecord<'_>) -> Option<()> {
+    fn record(&mut self, record: &CheckedRecord<'_>, opener: &Opener) -> Option<()> {
         let recorded_at = record.head.recorded_at;
         let occurred_at = match RecordKind::from_code(record.head.kind)? {
             RecordKind::Event => {
                 let envelope = body::decode_envelope_strict(record.envelope).ok()?;
-                body::decode_payload_strict(record.head.schema, record.payload()).ok()?;
+                check_payload(record, opener).ok()?;
                 envelope.occurred_at
             }
             RecordKind::Anchor => {
@@ -285,6 +293,17 @@ impl Checked {
             first = NodeId { level: first.level + 1, index: first.index.div_ceil(2) };
         }
         self.subtrees.extend(right.into_iter().rev());
+    }
+}
+
+/// A payload must be one of its schema. Of an encrypted one whose key is not at hand only
+/// the hashes are known.
+pub(super) fn check_payload(record: &CheckedRecord<'_>, opener: &Opener) -> Result<(), String> {
+    let opened = opener.open(record)?;
+    let schema = record.head.schema;
+    match opened.payload().map(|bytes| body::decode_payload_strict(schema, bytes)) {
+        Some(Err(error)) => Err(error.to_string()),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 

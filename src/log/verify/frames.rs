@@ -1,5 +1,7 @@
 //! The frames of one segment: whole ones in batches, the others one by one.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::footer::{STRIDE, Waypoint};
@@ -120,7 +122,8 @@ impl Verifier<'_> {
         let (segment, ordinal) = (frames.segment, frames.segment.header.ordinal);
         let here = self.marks.iter().filter(|mark| mark.mark.ordinal == ordinal);
         let stops: Vec<u64> = here.map(|mark| mark.mark.offset).collect();
-        let part = Part { segment, from, end, size: frames.size, stops: &stops };
+        let opener = &*Arc::clone(&self.opener);
+        let part = Part { segment, from, end, size: frames.size, stops: &stops, opener };
         let (files, threads) = (self.stored.files.clone(), self.options.thread_count());
         batches::walk(part, &files, threads, |checked| {
             self.take_batch(segment, &checked);
@@ -293,11 +296,11 @@ impl Verifier<'_> {
     fn record(&mut self, segment: &SegmentFile, place: Place, record: &CheckedRecord<'_>) {
         let decoded = match RecordKind::from_code(record.head.kind) {
             Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
+                .map_err(|error| error.to_string())
                 .and_then(|envelope| {
                     self.times.add(record.head.recorded_at, envelope.occurred_at);
-                    body::decode_payload_strict(record.head.schema, record.payload()).map(|_| ())
-                })
-                .map_err(|error| error.to_string()),
+                    batches::check_payload(record, &self.opener)
+                }),
             Some(RecordKind::Anchor) => decode_anchor(record).map(|anchor| {
                 self.times.add(record.head.recorded_at, record.head.recorded_at);
                 let (ordinal, seq) = (segment.header.ordinal, record.head.seq);

@@ -22,6 +22,7 @@ mod segments;
 mod since;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::Open;
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ use crate::format::footer::{TimeRange, Waypoint};
 use crate::hash::HashAlgorithm;
 use crate::log::core::{lock_path, segments_dir, tree_dir};
 use crate::log::open::{check_is_log, read_lock};
+use crate::log::opener::Opener;
 use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
@@ -112,6 +114,8 @@ struct Verifier<'a> {
     doubts: Vec<Doubt>,
     /// Leaves of altered records.
     altered: Vec<NodeId>,
+    /// Opens encrypted payloads, as far as keys are at hand.
+    opener: Arc<Opener>,
     /// Records below this must be there; a writer may be busy with those beyond.
     durable: TreeSize,
     bytes_total: u64,
@@ -148,6 +152,10 @@ impl<'a> Verifier<'a> {
         let (catalog, doubtful) = reading::catalog(dir, options, log_id);
         let (findings, mut warnings) = (doubtful.findings, doubtful.warnings);
         let sealed = catalog.as_ref().map(|catalog| catalog.whole.state.segments().collect());
+        let opener = Opener::new(log_id, options.key_store.clone());
+        if let Some(catalog) = &catalog {
+            opener.note_erased(&catalog.whole.state);
+        }
         let algorithm = algorithm(dir, options, catalog.as_ref())?;
         let marks = reading::marks(dir, options, log_id)?;
         warnings.extend(marks.oddities());
@@ -184,6 +192,7 @@ impl<'a> Verifier<'a> {
             lossy: Vec::new(),
             doubts: Vec::new(),
             altered: Vec::new(),
+            opener: Arc::new(opener),
             durable,
             bytes_total: 0,
             counts: Counts::default(),

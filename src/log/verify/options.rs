@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
 use crate::disk::{Disk, RealDisk};
+use crate::keystore::KeyStore;
 
 /// What changes under the reader is read so often at most.
 const READINGS: u32 = 8;
@@ -22,6 +23,7 @@ pub struct VerifyOptions {
     pub(super) threads: Option<NonZeroUsize>,
     pub(super) at_rest: bool,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) key_store: Option<KeyStore>,
 }
 
 impl VerifyOptions {
@@ -34,6 +36,7 @@ impl VerifyOptions {
             threads: None,
             at_rest: false,
             disk: Arc::new(RealDisk),
+            key_store: None,
         }
     }
 
@@ -73,6 +76,14 @@ impl VerifyOptions {
     /// in the middle of a write.
     pub fn at_rest(mut self) -> Self {
         self.at_rest = true;
+        self
+    }
+
+    /// With the log's key store: encrypted payloads whose keys are in it are decrypted, and
+    /// must be those that the log committed to. Without it all hashes are checked as well,
+    /// but not that.
+    pub fn key_store(mut self, store: KeyStore) -> Self {
+        self.key_store = Some(store);
         self
     }
 

@@ -10,8 +10,8 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
-use crate::places;
 use crate::redacting::{Redacting, kept};
+use crate::secrets::Encryption;
 use crate::when::{When, when};
 
 #[derive(Args)]
@@ -33,6 +33,8 @@ pub(crate) struct Append {
     given: Given,
     #[command(flatten)]
     redacting: Redacting,
+    #[command(flatten)]
+    encryption: Encryption,
     #[command(flatten)]
     shown: Shown,
 }
@@ -91,6 +93,10 @@ struct Given {
     /// The role in which the actor acted
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
+    /// Whose personal data it holds, such as user:alice: the payload is encrypted with that
+    /// subject's key
+    #[arg(long, value_name = "NAME", requires = "key_store")]
+    subject: Option<String>,
     /// A label; may be given several times
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
@@ -136,6 +142,7 @@ impl Given {
         event.session_id = self.session_id;
         event.request_id = self.request_id;
         event.correlation_id = self.correlation_id;
+        event.subject = self.subject;
         event.tags.extend(self.tags);
         match self.details {
             None => Ok(event),
@@ -171,13 +178,13 @@ impl Append {
     pub(crate) fn run(self) -> Result<Verdict> {
         let redactor = self.redacting.redactor();
         if self.stdin {
-            let log = places::writer(&self.dir)?;
+            let log = self.encryption.writer(&self.dir)?;
             let done = from_stdin(&log, redactor.as_ref(), self.shown.output);
             close(&log)?;
             return done;
         }
         let (event, _) = kept(redactor.as_ref(), self.given.event()?);
-        let log = places::writer(&self.dir)?;
+        let log = self.encryption.writer(&self.dir)?;
         let receipt = log.append(&event)?;
         // Whatever closing meets, the record is in the log, and that is told first.
         let mut out = output::stdout();

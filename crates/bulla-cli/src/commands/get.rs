@@ -9,7 +9,8 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
-use crate::{places, records};
+use crate::records;
+use crate::secrets::Secrets;
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  bulla get ./audit 41 --output jsonl")]
@@ -19,12 +20,14 @@ pub(crate) struct Get {
     /// The position of the record, from 0
     seq: Seq,
     #[command(flatten)]
+    secrets: Secrets,
+    #[command(flatten)]
     shown: Shown,
 }
 
 impl Get {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let record = places::reader(&self.dir)?.get(self.seq)?;
+        let record = self.secrets.reader(&self.dir)?.get(self.seq)?;
         let mut out = output::stdout();
         if self.shown.output == Format::Table {
             records::show(&mut out, &record)?;

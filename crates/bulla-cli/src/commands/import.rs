@@ -15,7 +15,8 @@ use indicatif::ProgressBar;
 use super::init::Shape;
 use crate::failure::Verdict;
 use crate::redacting::{Redacting, kept};
-use crate::{cells, output, places, progress};
+use crate::secrets::Encryption;
+use crate::{cells, output, progress};
 
 /// A batch is one commit: at most so many events…
 const BATCH_EVENTS_MAX: usize = 1_000;
@@ -62,6 +63,8 @@ pub(crate) struct Import {
     #[arg(long)]
     create: bool,
     #[command(flatten)]
+    encryption: Encryption,
+    #[command(flatten)]
     shape: Shape,
 }
 
@@ -88,8 +91,8 @@ impl Import {
             return Ok(Verdict::Failed);
         }
         let log = match self.create && !self.dir.exists() {
-            true => self.shape.create(&self.dir)?,
-            false => places::writer(&self.dir)?,
+            true => self.shape.create(&self.dir, self.encryption.options(Log::options())?)?,
+            false => self.encryption.writer(&self.dir)?,
         };
         let mut out = output::stdout();
         let (mut imported, mut rejected) = (0, 0);

@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use bulla::Log;
 use bulla::checkpoint::KeyName;
 use bulla::hash::HashAlgorithm;
+use bulla::{Log, LogOptions};
 use clap::{Args, ValueEnum};
 
 use crate::failure::Verdict;
@@ -59,11 +59,11 @@ pub(crate) fn origin(name: &str) -> Result<String, String> {
 
 impl Shape {
     /// Makes the log.
-    pub(crate) fn create(&self, dir: &Path) -> Result<Log> {
+    pub(crate) fn create(&self, dir: &Path, options: LogOptions) -> Result<Log> {
         if dir.exists() && !dir.is_dir() {
             bail!("{} is a file: choose another path for the log", dir.display());
         }
-        let options = Log::options().hash(self.hash.into());
+        let options = options.hash(self.hash.into());
         let options = match &self.origin {
             Some(origin) => options.origin(origin),
             None => options,
@@ -74,7 +74,7 @@ impl Shape {
 
 impl Init {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let log = self.shape.create(&self.dir)?;
+        let log = self.shape.create(&self.dir, Log::options())?;
         let (origin, hash) = (log.origin().to_owned(), log.algorithm().name());
         log.close()?;
         let mut out = output::stdout();

@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use bulla::Signer;
 use bulla::hash::HashAlgorithm;
+use bulla::{Signer, WrappingKey};
 use bulla_witness::Cosigner;
 use clap::Args;
 
@@ -20,6 +20,8 @@ Example:
 
   bulla keygen w1.key --witness --name witness.example/w1
 
+  bulla keygen wrapping.key --wrapping
+
 FILE is the private key, readable by its owner only: keep it outside the log's directory.
 FILE.pub holds the verifying key, which is also printed: give it to whoever shall check
 proofs. What a log's key signs is noted in FILE.heads, so that it never signs two histories.")]
@@ -30,7 +32,7 @@ pub(crate) struct Keygen {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["origin", "hash"])]
     log: Option<PathBuf>,
     /// The origin of the log it is for
-    #[arg(long, value_name = "NAME", value_parser = origin, required_unless_present_any = ["log", "witness"])]
+    #[arg(long, value_name = "NAME", value_parser = origin, required_unless_present_any = ["log", "witness", "wrapping"])]
     origin: Option<String>,
     /// The hash of the tree of the log it is for
     #[arg(long, value_enum, default_value_t = Hash::Sha256)]
@@ -38,6 +40,9 @@ pub(crate) struct Keygen {
     /// Make a key for a witness, which cosigns logs (see `bulla witness`)
     #[arg(long, requires = "name", conflicts_with_all = ["log", "origin", "hash"])]
     witness: bool,
+    /// Make a wrapping key, which a key store is encrypted under (see `bulla keystore`)
+    #[arg(long, conflicts_with_all = ["log", "origin", "hash", "witness", "name"])]
+    wrapping: bool,
     /// The name of the witness: a URL without its scheme, such as witness.example/w1
     #[arg(long, value_name = "NAME", value_parser = origin, requires = "witness")]
     name: Option<String>,
@@ -45,6 +50,11 @@ pub(crate) struct Keygen {
 
 impl Keygen {
     pub(crate) fn run(self) -> Result<Verdict> {
+        if self.wrapping {
+            places::check_result(&self.file)?; // inside no log
+            WrappingKey::generate()?.write_new(&keys::private_key(&self.file)?)?;
+            return Ok(Verdict::Fine);
+        }
         if let (true, Some(name)) = (self.witness, &self.name) {
             return self.of_witness(name);
         }

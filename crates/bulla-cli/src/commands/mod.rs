@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod checkpoint;
 mod demo;
+mod erase;
 mod export_tiles;
 mod get;
 mod history;
@@ -12,6 +13,7 @@ mod import;
 mod init;
 mod key;
 mod keygen;
+mod keystore;
 mod prove;
 mod query;
 mod segments;
@@ -47,6 +49,10 @@ pub(crate) enum Command {
     Keygen(keygen::Keygen),
     /// Hand over, recover, revoke and retire keys; print the key chain
     Key(key::Key),
+    /// Make, list and rewrap the store of keys that payloads are encrypted with
+    Keystore(keystore::Keystore),
+    /// Destroy the key of a subject, and so its payloads; proofs stay good
+    Erase(erase::Erase),
     /// Sign what the log holds now, and publish it
     Checkpoint(checkpoint::Checkpoint),
     /// Cosign the checkpoints of other machines' logs, as a service
@@ -84,6 +90,8 @@ impl Command {
             Command::Tail(args) => args.run(),
             Command::Keygen(args) => args.run(),
             Command::Key(args) => args.run(),
+            Command::Keystore(args) => args.run(),
+            Command::Erase(args) => args.run(),
             Command::Checkpoint(args) => args.run(),
             Command::Witness(args) => args.run(),
             Command::Prove(args) => args.run(),

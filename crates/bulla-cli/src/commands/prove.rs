@@ -11,6 +11,7 @@ use bulla::{Error, LogReader};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
+use crate::secrets::Secrets;
 use crate::{cells, keys, places};
 
 #[derive(Args)]
@@ -34,6 +35,8 @@ pub(crate) struct Prove {
     /// The proof file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    secrets: Secrets,
     /// Prove without showing payloads
     #[arg(long)]
     withhold_payload: bool,
@@ -65,7 +68,7 @@ struct Written {
 impl Prove {
     pub(crate) fn run(self) -> Result<Verdict> {
         places::check_result(&self.output)?;
-        let reader = places::reader(&self.dir)?;
+        let reader = self.secrets.reader(&self.dir)?;
         let checkpoint = match &self.checkpoint {
             Some(file) => own_checkpoint(&reader, file)?,
             None => self.latest(&reader)?,

@@ -10,15 +10,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use bulla::cipher::Identifier;
 use bulla::event::{EventId, Outcome};
 use bulla::log::Explain;
 use bulla::query::{self, Cursor};
-use bulla::{Matches, Snapshot};
+use bulla::{KeyStore, Log, LogOptions, Matches, Snapshot};
 use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
 use crate::places;
+use crate::secrets::Secrets;
 use crate::when::{When, length, when};
 use groups::Field;
 use proving::Proving;
@@ -70,6 +72,8 @@ pub(crate) struct Query {
     explain: bool,
     #[command(flatten)]
     proving: Proving,
+    #[command(flatten)]
+    secrets: Secrets,
     #[command(flatten)]
     shown: Shown,
 }
@@ -142,7 +146,8 @@ struct Filters {
 }
 
 impl Filters {
-    fn query(&self) -> Result<query::Query> {
+    /// With a key store, identifiers are looked for by their aliases as well.
+    fn query(&self, aliases: Option<&KeyStore>) -> Result<query::Query> {
         let mut query = query::Query::new().system(self.system);
         if self.actor_type.is_some() && self.actor.is_empty() {
             bail!(
@@ -154,9 +159,16 @@ impl Filters {
             Some(kind) => query.actor_type_id(kind, actor),
             None => by_actor(query, actor),
         });
+        for alias in self.actor.iter().filter_map(|actor| self.actor_alias(aliases?, actor)) {
+            query = query.actor(alias);
+        }
         for resource in &self.resource {
             query = match resource.split_once('/') {
-                Some((kind, id)) => query.resource(kind, id),
+                Some((kind, id)) => {
+                    let alias = aliases.and_then(|keys| keys.alias(Identifier::Resource, kind, id));
+                    let query = query.resource(kind, id);
+                    alias.into_iter().fold(query, |query, alias| query.resource(kind, alias))
+                }
                 None => query.resource_type(resource),
             };
         }
@@ -170,6 +182,15 @@ impl Filters {
             query = query.action(glob).map_err(|error| anyhow::anyhow!("--action: {error}"))?;
         }
         Ok(self.times(query))
+    }
+
+    /// The alias of an actor whose type was given, too.
+    fn actor_alias(&self, keys: &KeyStore, actor: &str) -> Option<String> {
+        let (kind, id) = match &self.actor_type {
+            Some(kind) => (kind.as_str(), actor),
+            None => actor.split_once(':')?,
+        };
+        keys.alias(Identifier::Actor, kind, id)
     }
 
     fn times(&self, mut query: query::Query) -> query::Query {
@@ -215,11 +236,14 @@ fn by_actor(query: query::Query, actor: &str) -> query::Query {
 
 impl Query {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let mut query = self.filters.query()?;
+        places::check(&self.dir)?;
+        let keys = self.secrets.to_read()?;
+        let mut query = self.filters.query(keys.as_ref())?;
         if self.oldest_first {
             query = query.oldest_first();
         }
-        let reader = places::reader(&self.dir)?;
+        let options = keys.into_iter().fold(Log::options(), LogOptions::key_store);
+        let reader = options.open_read_only(&self.dir)?;
         let explain = match &self.proving.prove {
             Some(file) => Some(self.prove(file, &reader, query)?),
             None => self.answer(&reader.snapshot(), &query)?,

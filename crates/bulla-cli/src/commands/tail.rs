@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Listing, Out, Shown};
-use crate::places;
+use crate::secrets::Secrets;
 
 /// How often the log is looked at for new records.
 const POLL_EVERY: Duration = Duration::from_millis(100);
@@ -37,12 +37,14 @@ pub(crate) struct Tail {
     #[arg(short, long)]
     follow: bool,
     #[command(flatten)]
+    secrets: Secrets,
+    #[command(flatten)]
     shown: Shown,
 }
 
 impl Tail {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let reader = places::reader(&self.dir)?;
+        let reader = self.secrets.reader(&self.dir)?;
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.output);
         let snapshot = reader.snapshot();

@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
+use crate::secrets::Secrets;
 use crate::{cells, keys, progress};
 
 #[derive(Args)]
@@ -25,6 +26,9 @@ Without --checkpoint the log is checked against itself and the checkpoints in it
 holds the key could have rewritten all of them. A checkpoint that was kept elsewhere shows
 that too. With --since only what came after such a checkpoint is read; that the older bytes
 have not rotted since is then not looked at.
+
+With a key store encrypted payloads are opened, too, and must be those that the log committed
+to. Hashes and proofs are checked without it as well.
 
 A warning is something that a crash may leave as well, or damage of a file that the next
 opening makes anew; it does not change the exit status.")]
@@ -45,6 +49,8 @@ pub(crate) struct Verify {
     /// Check in so many threads [default: as many as the machine runs at a time]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    #[command(flatten)]
+    secrets: Secrets,
     /// Show no progress bar (there is none either when standard error is no terminal)
     #[arg(long)]
     no_progress: bool,
@@ -114,6 +120,9 @@ impl Verify {
         }
         if let Some(threads) = self.threads {
             options = options.threads(threads.into());
+        }
+        if let Some(store) = self.secrets.to_read()? {
+            options = options.key_store(store);
         }
         if !self.dir.is_dir() {
             bail!("there is no log at {}: not a directory; check the path", self.dir.display());

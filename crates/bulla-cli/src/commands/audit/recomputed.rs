@@ -167,18 +167,12 @@ impl OpenSegment {
         OpenSegment { listed, collected: Collected::default(), times }
     }
 
-    /// Takes in the terms of an entry: head ‖ envelope ‖ C. Gives the log that it names.
+    /// Takes in the terms of an entry. Gives the log that it names.
     fn take_in(&mut self, entry: &[u8], seq: Seq) -> Result<LogId, String> {
-        let (head, rest) = entry.split_first_chunk::<{ record::HEAD_LEN }>().ok_or("no head")?;
-        let (head, log_id) = record::Head::decode(head).map_err(|error| error.to_string())?;
-        let (envelope, _) = rest.split_last_chunk::<{ Hash::LEN }>().ok_or("no payload digest")?;
-        if head.seq != seq || usize::from(head.envelope_len) != envelope.len() {
-            return Err(format!(
-                "expected record {seq} with {} bytes of envelope, found record {} with {}",
-                head.envelope_len,
-                head.seq,
-                envelope.len()
-            ));
+        let (head, log_id, envelope) =
+            record::split_entry(entry).map_err(|error| error.to_string())?;
+        if head.seq != seq {
+            return Err(format!("expected record {seq}, found record {}", head.seq));
         }
         let at = head.recorded_at;
         let occurred = match RecordKind::from_code(head.kind) {

@@ -1,0 +1,62 @@
+//! `bulla erase`: destroy the keys of a subject.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::failure::Verdict;
+use crate::secrets::Secrets;
+use crate::{cells, output};
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla erase ./audit user:alice --key-store /var/lib/audit.keys \\
+      --wrapping-key /secrets/wrapping.key --who dpo@example.com --why 'request 17'
+
+A certificate goes into the log's own history (`bulla history`), then the subject's key is
+destroyed. What it encrypted is gone in the log and in all its copies; the records stay, with
+who, what and when, and so do their hashes and proofs: `bulla verify` finds nothing amiss.
+It cannot be undone. It reaches neither what was appended without a subject, nor identifiers
+that were not recorded as aliases, nor copies of the key store: see docs/erasure.md.
+Every record is read once, to count those that are erased.")]
+pub(crate) struct Erase {
+    /// The log; no other process may be writing to it
+    dir: PathBuf,
+    /// Whose payloads: the subject that they were appended with, such as user:alice
+    subject: String,
+    #[command(flatten)]
+    secrets: Secrets,
+    /// Who asks for it; goes into the certificate
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+    /// Why; goes into the certificate. Do not name the subject here
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+impl Erase {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        if !self.secrets.are_given() {
+            bail!(
+                "expected --key-store FILE and --wrapping-key FILE: the keys are destroyed there"
+            );
+        }
+        let log = self.secrets.writer(&self.dir)?;
+        let done = log.erase(&self.subject, self.who.as_deref(), self.why.as_deref())?;
+        let mut out = output::stdout();
+        let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "erased {}: key {} is destroyed; certificate {} in `bulla history`",
+            cells::counted(done.records, "payload"),
+            ids.join(", "),
+            done.catalog_seq
+        )?;
+        out.flush()?;
+        log.close()?;
+        Ok(Verdict::Fine)
+    }
+}

@@ -1,0 +1,91 @@
+//! The options for a log whose payloads are encrypted.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bulla::log::SubjectRule;
+use bulla::{KeyStore, Log, LogOptions, LogReader, WrappingKey};
+use clap::Args;
+
+use crate::places;
+
+/// The keys of the log's subjects.
+#[derive(Args)]
+pub(crate) struct Secrets {
+    /// The key store of the log's subjects: encrypted payloads are read, and written, with it
+    #[arg(long, value_name = "FILE", requires = "wrapping_key")]
+    key_store: Option<PathBuf>,
+    /// The key that the key store is encrypted under
+    #[arg(long, value_name = "FILE", requires = "key_store")]
+    wrapping_key: Option<PathBuf>,
+}
+
+impl Secrets {
+    pub(crate) fn are_given(&self) -> bool {
+        self.key_store.is_some()
+    }
+
+    /// The store as it is now, if it was given; works while a service has it open.
+    pub(crate) fn to_read(&self) -> Result<Option<KeyStore>> {
+        self.opened(KeyStore::open_read_only)
+    }
+
+    fn opened(
+        &self,
+        open: impl FnOnce(&Path, &WrappingKey) -> bulla::Result<KeyStore>,
+    ) -> Result<Option<KeyStore>> {
+        let (Some(store), Some(key)) = (&self.key_store, &self.wrapping_key) else {
+            return Ok(None);
+        };
+        Ok(Some(open(store, &WrappingKey::load(key)?)?))
+    }
+
+    /// Opens a log for reading, with its keys if they were given.
+    pub(crate) fn reader(&self, dir: &Path) -> Result<LogReader> {
+        places::check(dir)?;
+        Ok(with_store(Log::options(), self.to_read()?).open_read_only(dir)?)
+    }
+
+    /// Opens a log for writing, with its keys if they were given.
+    pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
+        places::writer_with(dir, || self.options(Log::options()))
+    }
+
+    /// The options with the keys, if they were given, to write with.
+    pub(crate) fn options(&self, options: LogOptions) -> Result<LogOptions> {
+        Ok(with_store(options, self.opened(KeyStore::open)?))
+    }
+}
+
+fn with_store(options: LogOptions, store: Option<KeyStore>) -> LogOptions {
+    match store {
+        Some(store) => options.key_store(store),
+        None => options,
+    }
+}
+
+/// The keys of the log's subjects, and what is to be encrypted with them.
+#[derive(Args)]
+pub(crate) struct Encryption {
+    #[command(flatten)]
+    pub(crate) secrets: Secrets,
+    /// The actor of an event without a subject is its subject: encrypt its payload with the
+    /// actor's key
+    #[arg(long, requires = "key_store")]
+    actor_is_subject: bool,
+    /// Record actor ids as aliases, which are tied to the actor only by its key
+    #[arg(long, requires = "key_store")]
+    alias_actors: bool,
+}
+
+impl Encryption {
+    pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
+        places::writer_with(dir, || self.options(Log::options()))
+    }
+
+    pub(crate) fn options(&self, options: LogOptions) -> Result<LogOptions> {
+        let rule = if self.actor_is_subject { SubjectRule::Actor } else { SubjectRule::None };
+        let options = self.secrets.options(options)?;
+        Ok(options.subject_rule(rule).alias_actors(self.alias_actors))
+    }
+}

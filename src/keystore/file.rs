@@ -1,0 +1,298 @@
+//! The file of a key store: reading it whole, adding entries, replacing it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{WrappingKey, random_error};
+use crate::cipher;
+use crate::disk::{self, Disk, DiskFile, Open};
+use crate::error::{Error, Result};
+use crate::format::key_store::{
+    ENTRIES_OFFSET, Entry, FILE_LEN_MAX, HEADER_LEN, Header, SLOT_LEN, SLOT_OFFSETS, Slot,
+    SubjectKeys,
+};
+use crate::random;
+
+/// An open store file, and where its entries end. Owned by whoever changes it.
+#[derive(Debug)]
+pub(super) struct StoreFile {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    pub(super) header: Header,
+    entries_key: Zeroizing<[u8; 32]>,
+    slot: Slot,
+    /// After a failed write: what is on disk is unknown.
+    broken: Option<String>,
+}
+
+impl StoreFile {
+    /// Makes a new store without subjects.
+    pub(super) fn create(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        header: Header,
+        entries_key: Zeroizing<[u8; 32]>,
+    ) -> Result<Self> {
+        let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
+        let (slot, bytes) = image(&header, 0, &entries_key, &[])?;
+        file.write_at(&bytes, 0)
+            .and_then(|()| file.sync_data())
+            .and_then(|()| disk.sync_dir(disk::parent(path)))
+            .map_err(Error::io("write", path))?;
+        let path = path.to_owned();
+        Ok(StoreFile { disk, path, file, header, entries_key, slot, broken: None })
+    }
+
+    /// Reads a store, and the keys in it.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        wrapping_key: &WrappingKey,
+        how: Open,
+    ) -> Result<(Self, Vec<SubjectKeys>)> {
+        let file = disk.open(path, how).map_err(Error::io("open", path))?;
+        let bytes = read_all(&*file, path)?;
+        let header = read_header(&bytes, path)?;
+        let (entries_key, check) = cipher::entries_key(wrapping_key.bytes(), &header.store_id);
+        if check != header.check {
+            let reason = "the wrapping key is another one than the store was made with: give \
+                          that one, or the one it was last rewrapped with"
+                .to_owned();
+            return Err(Error::KeyStore { path: path.to_owned(), reason });
+        }
+        let slot = read_slot(&bytes, &header, path)?;
+        let (keys, slot) = read_entries(&bytes, &header, &entries_key, slot, path)?;
+        if how == Open::ReadWrite && bytes.len() as u64 > slot.entries_end {
+            // Of a batch that was cut short a later entry may be whole: it must not turn up
+            // behind what is written over the earlier ones.
+            file.set_len(slot.entries_end)
+                .and_then(|()| file.sync_data())
+                .map_err(Error::io("cut", path))?;
+        }
+        let path = path.to_owned();
+        Ok((StoreFile { disk, path, file, header, entries_key, slot, broken: None }, keys))
+    }
+
+    /// Adds subjects, durably.
+    pub(super) fn add(&mut self, keys: &[SubjectKeys]) -> Result<()> {
+        self.check_whole()?;
+        let mut bytes = Vec::new();
+        for keys in keys {
+            append_entry(&self.header, &self.entries_key, keys, &mut bytes)?;
+        }
+        let entries_end = self.slot.entries_end + bytes.len() as u64;
+        if entries_end > FILE_LEN_MAX {
+            let reason = format!("expected at most {FILE_LEN_MAX} bytes: it is full");
+            return Err(Error::KeyStore { path: self.path.clone(), reason });
+        }
+        let added = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let slot = Slot {
+            generation: self.slot.generation + 1,
+            entries_end,
+            count: self.slot.count.saturating_add(added),
+            ..self.slot
+        };
+        // The slot vouches for the entries, so they come first.
+        let written = self
+            .file
+            .write_at(&bytes, self.slot.entries_end)
+            .and_then(|()| self.file.sync_data())
+            .and_then(|()| self.file.write_at(&slot.encode(), slot.offset()))
+            .and_then(|()| self.file.sync_data());
+        self.settle(written.map_err(Error::io("write", &self.path)))?;
+        self.slot = slot;
+        Ok(())
+    }
+
+    /// Replaces the file by one with these subjects only, and overwrites what the old one
+    /// held. With another wrapping key, if one is given.
+    pub(super) fn replace<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k SubjectKeys>,
+        wrapping_key: Option<&WrappingKey>,
+    ) -> Result<()> {
+        self.check_whole()?;
+        if let Some(wrapping_key) = wrapping_key {
+            let (entries_key, check) =
+                cipher::entries_key(wrapping_key.bytes(), &self.header.store_id);
+            (self.entries_key, self.header.check) = (entries_key, check);
+        }
+        let keys: Vec<&SubjectKeys> = keys.collect();
+        let generation = self.slot.generation;
+        let (slot, bytes) = image(&self.header, generation, &self.entries_key, &keys)?;
+        let replaced = self.put(&bytes);
+        let file = self.settle(replaced)?;
+        let old = std::mem::replace(&mut self.file, file);
+        overwrite(&*old);
+        self.slot = slot;
+        Ok(())
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<Arc<dyn DiskFile>> {
+        let mut temporary = self.path.clone().into_os_string();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
+        let disk = &*self.disk;
+        let write = || {
+            if disk.exists(&temporary)? {
+                disk.remove_file(&temporary)?;
+            }
+            let file = disk.open(&temporary, Open::CreateNewPrivate)?;
+            file.write_at(bytes, 0)?;
+            file.sync_data()?;
+            disk.rename(&temporary, &self.path)?;
+            disk.sync_dir(disk::parent(&self.path))?;
+            Ok(file)
+        };
+        write().map_err(Error::io("replace", &self.path))
+    }
+
+    pub(super) fn check_whole(&self) -> Result<()> {
+        match &self.broken {
+            Some(cause) => {
+                let reason = format!("an earlier write failed, open it again: {cause}");
+                Err(Error::KeyStore { path: self.path.clone(), reason })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn settle<T>(&mut self, done: Result<T>) -> Result<T> {
+        if let Err(error) = &done {
+            self.broken = Some(error.to_string());
+        }
+        done
+    }
+}
+
+/// What the file held of keys is not left to whoever finds its blocks, as far as the disk
+/// goes along. The file is replaced already: nothing depends on it.
+fn overwrite(file: &dyn DiskFile) {
+    let len = file.len().unwrap_or(0);
+    let zeros = [0; 4096];
+    let mut at = 0;
+    while at < len {
+        let part = usize::try_from(len - at).unwrap_or(zeros.len()).min(zeros.len());
+        if file.write_at(&zeros[..part], at).is_err() {
+            return;
+        }
+        at += part as u64;
+    }
+    let _ = file.sync_data();
+}
+
+/// The bytes of a whole file with these subjects.
+fn image(
+    header: &Header,
+    generation: u64,
+    entries_key: &[u8; 32],
+    keys: &[&SubjectKeys],
+) -> Result<(Slot, Vec<u8>)> {
+    let start = usize::try_from(ENTRIES_OFFSET).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; start];
+    for keys in keys {
+        append_entry(header, entries_key, keys, &mut bytes)?;
+    }
+    let slot = Slot {
+        generation: generation + 1,
+        store_id: header.store_id,
+        entries_end: bytes.len() as u64,
+        count: u32::try_from(keys.len()).unwrap_or(u32::MAX),
+    };
+    let slot_at = usize::try_from(slot.offset()).unwrap_or(usize::MAX);
+    bytes[..HEADER_LEN].copy_from_slice(&header.encode());
+    bytes[slot_at..slot_at + SLOT_LEN].copy_from_slice(&slot.encode());
+    Ok((slot, bytes))
+}
+
+fn append_entry(
+    header: &Header,
+    entries_key: &[u8; 32],
+    keys: &SubjectKeys,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let mut nonce = [0; 24];
+    random::fill(&mut nonce).map_err(random_error)?;
+    cipher::encrypt_entry(entries_key, &header.store_id, nonce, keys, out).ok_or_else(|| {
+        Error::InvalidOption { name: "subject", reason: "too long to be encrypted".to_owned() }
+    })
+}
+
+fn read_all(file: &dyn DiskFile, path: &Path) -> Result<Vec<u8>> {
+    let len = file.len().map_err(Error::io("look at", path))?;
+    if len > FILE_LEN_MAX {
+        let expected = format!("at most {FILE_LEN_MAX} bytes");
+        return Err(Error::corrupt(path, FILE_LEN_MAX, expected, format!("{len} bytes")));
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    disk::read_exact_at(file, &mut bytes, 0).map_err(Error::io("read", path))?;
+    Ok(bytes)
+}
+
+fn read_header(bytes: &[u8], path: &Path) -> Result<Header> {
+    match bytes.first_chunk::<HEADER_LEN>() {
+        Some(header) => Header::decode(header).map_err(Error::format(path, 0)),
+        None => {
+            let found = format!("{} bytes", bytes.len());
+            Err(Error::corrupt(path, 0, "the header of a key store", found))
+        }
+    }
+}
+
+/// The newest good slot.
+fn read_slot(bytes: &[u8], header: &Header, path: &Path) -> Result<Slot> {
+    let slots = SLOT_OFFSETS.iter().filter_map(|offset| {
+        let rest = bytes.get(usize::try_from(*offset).ok()?..)?;
+        let slot = Slot::decode(rest.first_chunk::<SLOT_LEN>()?, &header.store_id)?;
+        (slot.offset() == *offset).then_some(slot)
+    });
+    slots.max_by_key(|slot| slot.generation).ok_or_else(|| {
+        Error::corrupt(path, SLOT_OFFSETS[0], "a slot that says how far its entries go", "none")
+    })
+}
+
+/// The keys, and the slot as it should be: entries behind it that are good count too.
+fn read_entries(
+    bytes: &[u8],
+    header: &Header,
+    entries_key: &[u8; 32],
+    mut slot: Slot,
+    path: &Path,
+) -> Result<(Vec<SubjectKeys>, Slot)> {
+    let mut at = ENTRIES_OFFSET;
+    let mut keys: Vec<SubjectKeys> = Vec::new();
+    loop {
+        let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+        let read = Entry::take(rest).and_then(|(entry, len)| {
+            let keys = cipher::decrypt_entry(entries_key, &header.store_id, &entry)?;
+            Some((keys, len as u64))
+        });
+        match read {
+            Some((subject, len)) if at + len <= slot.entries_end || at >= slot.entries_end => {
+                keys.push(subject);
+                at += len;
+            }
+            _ if at < slot.entries_end => {
+                let expected = format!("an entry, up to offset {}", slot.entries_end);
+                return Err(Error::corrupt(path, at, expected, "something else"));
+            }
+            _ => break,
+        }
+        if at == slot.entries_end && keys.len() as u64 != u64::from(slot.count) {
+            return Err(miscounted(path, at, slot.count, keys.len()));
+        }
+    }
+    if at < slot.entries_end || (keys.len() as u64) < u64::from(slot.count) {
+        return Err(miscounted(path, at, slot.count, keys.len()));
+    }
+    slot.entries_end = at;
+    slot.count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+    Ok((keys, slot))
+}
+
+fn miscounted(path: &Path, at: u64, expected: u32, found: usize) -> Error {
+    Error::corrupt(path, at, format!("{expected} entries"), format!("{found}"))
+}

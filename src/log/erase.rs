@@ -1,0 +1,160 @@
+//! Erasing a subject: the certificate first, then its keys.
+
+use crate::catalog::Exclusive;
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, Erased};
+use crate::format::encrypted::KeyId;
+use crate::format::record::CheckedRecord;
+use crate::keystore::KeyStore;
+use crate::log::core::{CatalogState, Core};
+use crate::log::read::Snapshot;
+use crate::log::view::Entry;
+use crate::log::{Log, retain};
+use crate::retention::Hold;
+use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
+
+/// What was erased: as the catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErasureCertificate {
+    /// Its position in the catalog.
+    pub catalog_seq: Seq,
+    /// When it was asked for.
+    pub erased_at: Timestamp,
+    /// The keys that were destroyed: what they encrypt is erased.
+    pub key_ids: Vec<KeyId>,
+    /// Records of the log that were looked through.
+    pub size: TreeSize,
+    /// How many of those are encrypted with one of the keys.
+    pub records: u64,
+}
+
+impl Log {
+    /// Erases what was encrypted for a subject: records in the catalog that it is erased,
+    /// who asked and why, and then destroys its keys. The records stay, with their
+    /// envelopes, hashes and proofs; their payloads read as
+    /// [`Erased`](crate::PayloadState::Erased). Aliases of the subject are tied to it no
+    /// longer. If it appears again, it is given new keys.
+    ///
+    /// All records are read, to count them. What this reaches, and what it does not, is in
+    /// `docs/erasure.md`.
+    ///
+    /// # Errors
+    /// `InvalidOption`: the log was opened without a key store. `KeyStore`: it has no keys
+    /// of this subject, or was opened for reading. `CatalogDamaged`, damage, `DiskFull`, I/O.
+    /// `Held` if a hold matches a record that would be erased: nothing was done then. Once the
+    /// certificate is in the catalog, the erasure is finished when the log is
+    /// opened with its store, whatever happened after.
+    pub fn erase(
+        &self,
+        subject: &str,
+        who: Option<&str>,
+        why: Option<&str>,
+    ) -> Result<ErasureCertificate> {
+        let core = self.core();
+        let store = core.options.key_store.as_ref().ok_or_else(|| Error::InvalidOption {
+            name: "key_store",
+            reason: "expected the key store of this log, found none: open the log with it"
+                .to_owned(),
+        })?;
+        let id = key_of(store, subject)?;
+        let (size, records) = core.count_encrypted(&[id])?;
+        let mut catalog = core.catalog.lock();
+        let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {
+            // Another thread may have been quicker, and the subject have come back since.
+            if key_of(store, subject)? != id {
+                let reason = format!("{subject:?} was erased at this moment by somebody else");
+                return Err(store.error(reason));
+            }
+            core.refuse_held(catalog, &[id])?;
+            let erasing = store.erasing()?;
+            let (seq, erased_at) = (catalog.catalog().size().next_seq(), core.options.clock.now());
+            let body = CatalogBody::Erased(Erased {
+                erased_at: erased_at.as_nanos(),
+                key_ids: vec![id.0],
+                size: size.get(),
+                records,
+            });
+            catalog.append(&body, &Because { who, why, custodian: None })?;
+            core.view.opener().note_erased(catalog.state());
+            Ok((erasing, seq, erased_at))
+        })?;
+        erasing.destroy(&[id])?;
+        Ok(ErasureCertificate { catalog_seq, erased_at, key_ids: vec![id], size, records })
+    }
+}
+
+impl Core {
+    /// How many records are encrypted with one of these keys, and of how many.
+    fn count_encrypted(&self, ids: &[KeyId]) -> Result<(TreeSize, u64)> {
+        let (snapshot, mut count) = (self.view.snapshot(None), 0);
+        for entry in snapshot.entries() {
+            each_encrypted(&snapshot, entry, ids, |_| {
+                count += 1;
+                Ok(())
+            })?;
+        }
+        Ok((snapshot.size(), count))
+    }
+
+    /// Refuses to erase what a hold pins: called with the catalog locked, so that no hold is
+    /// placed between this and the certificate.
+    fn refuse_held(&self, catalog: &Exclusive<'_>, ids: &[KeyId]) -> Result<()> {
+        let holds = retain::scopes(catalog.catalog())?;
+        let snapshot = self.view.snapshot(None);
+        for entry in snapshot.entries() {
+            let times = entry.sealed.as_ref().map(|sealed| sealed.times);
+            let may_pin = |hold: &Hold| times.is_none_or(|times| hold.scope.may_pin(times));
+            if holds.iter().any(may_pin) {
+                each_encrypted(&snapshot, entry, ids, |record| {
+                    retain::check_holds(record, &holds, "the subject's payloads")
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives the records of a segment that are encrypted with one of these keys.
+fn each_encrypted(
+    snapshot: &Snapshot,
+    entry: &Entry,
+    ids: &[KeyId],
+    mut each: impl FnMut(&CheckedRecord<'_>) -> Result<()>,
+) -> Result<()> {
+    let end = snapshot.end_of(entry);
+    if entry.is_gone() || entry.first >= end {
+        return Ok(());
+    }
+    let first = entry.first.next_seq();
+    let mut cursor = snapshot.view().cursor(snapshot.entries(), first, end)?;
+    while let Some((_, record)) = cursor.next_record()? {
+        if record.encrypted().is_some_and(|found| ids.contains(&found.key_id)) {
+            each(&record)?;
+        }
+    }
+    Ok(())
+}
+
+fn key_of(store: &KeyStore, subject: &str) -> Result<KeyId> {
+    let stored = store.subject(subject).map(|stored| stored.key_id);
+    stored.ok_or_else(|| {
+        store.error(format!(
+            "expected keys of {subject:?}, found none: nothing was encrypted for it, or it was \
+             erased before (`bulla history` shows the certificates)"
+        ))
+    })
+}
+
+/// Finishes what a crash interrupted between the certificate and the keys, and lets a store
+/// that was restored from a copy forget what was erased since.
+pub(super) fn finish(store: Option<&KeyStore>, catalog: &CatalogState) -> Result<()> {
+    let (Some(store), CatalogState::Good(catalog)) = (store, catalog) else { return Ok(()) };
+    let erased: Vec<KeyId> =
+        catalog.state().erased_keys().filter(|id| store.key(*id).is_some()).collect();
+    match erased.is_empty() {
+        true => Ok(()),
+        false => store.erasing()?.destroy(&erased),
+    }
+}

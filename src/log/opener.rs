@@ -1,0 +1,101 @@
+//! Opening payloads: as they stand, decrypted, or not at all.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::RwLock;
+use zeroize::Zeroizing;
+
+use crate::cipher;
+use crate::event::PayloadState;
+use crate::format::LogId;
+use crate::format::catalog_body::StateMap;
+use crate::format::encrypted::KeyId;
+use crate::format::record::{CheckedRecord, SALT_LEN};
+use crate::keystore::KeyStore;
+
+/// What opens the payloads of a log: its keys, and which of them were erased.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    log_id: LogId,
+    store: Option<KeyStore>,
+    /// As the catalog has it. Replaced whole; grows only.
+    erased: RwLock<Arc<HashSet<KeyId>>>,
+    /// Whether an encrypted payload was met: then it matters which keys were erased.
+    met: AtomicBool,
+}
+
+/// A payload, or why there is none.
+#[derive(Debug)]
+pub(crate) enum Opened<'a> {
+    /// Salt and payload as they are stored.
+    Plain(&'a [u8]),
+    /// Salt and payload, which are what the record commits to.
+    Decrypted(Zeroizing<Vec<u8>>),
+    Sealed,
+    Erased,
+}
+
+impl Opened<'_> {
+    pub(crate) fn state(&self) -> PayloadState {
+        match self {
+            Opened::Plain(_) => PayloadState::Plain,
+            Opened::Decrypted(_) => PayloadState::Decrypted,
+            Opened::Sealed => PayloadState::Sealed,
+            Opened::Erased => PayloadState::Erased,
+        }
+    }
+
+    /// The payload without its salt.
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        let salted: &[u8] = match self {
+            Opened::Plain(salted) => salted,
+            Opened::Decrypted(salted) => salted,
+            Opened::Sealed | Opened::Erased => return None,
+        };
+        Some(salted.get(SALT_LEN..).unwrap_or_default())
+    }
+}
+
+impl Opener {
+    pub(crate) fn new(log_id: LogId, store: Option<KeyStore>) -> Self {
+        Opener { log_id, store, erased: RwLock::default(), met: AtomicBool::new(false) }
+    }
+
+    /// Opens a record's payload. An error says what was found in place of one.
+    pub(crate) fn open<'a>(
+        &self,
+        record: &CheckedRecord<'a>,
+    ) -> std::result::Result<Opened<'a>, String> {
+        let Some(stored) = record.encrypted() else {
+            return Ok(Opened::Plain(record.stored_payload));
+        };
+        self.met.store(true, Ordering::Relaxed);
+        // Asked first: a key that was erased opens nothing, wherever a copy turned up.
+        if self.erased.read().contains(&stored.key_id) {
+            return Ok(Opened::Erased);
+        }
+        let Some(keys) = self.store.as_ref().and_then(|store| store.key(stored.key_id)) else {
+            return Ok(Opened::Sealed);
+        };
+        cipher::decrypt_payload(&keys.payload_key, self.log_id, record.envelope, &stored)
+            .map(Opened::Decrypted)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Takes from the state which keys were erased.
+    pub(crate) fn note_erased(&self, state: &StateMap) {
+        let mut erased = self.erased.write();
+        let mut known = HashSet::clone(&erased);
+        known.extend(state.erased_keys());
+        if known.len() != erased.len() {
+            *erased = Arc::new(known);
+        }
+    }
+
+    /// Whether which keys were erased matters to who reads.
+    pub(crate) fn met_encrypted(&self) -> bool {
+        self.met.load(Ordering::Relaxed)
+    }
+}

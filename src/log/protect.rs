@@ -1,0 +1,131 @@
+//! Whose data an event holds, and so with which key it is encrypted and which of its
+//! identifiers are recorded as aliases.
+
+use std::sync::Arc;
+
+use crate::cipher::{self, Identifier};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::format::body::Pseudonyms;
+use crate::format::key_store::SubjectKeys;
+use crate::keystore::{KeyStore, subject_of};
+use crate::log::options::LogOptions;
+
+/// Who is the subject of an event that names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SubjectRule {
+    /// Nobody: its payload is stored as it is (the default).
+    #[default]
+    None,
+    /// Its actor, as `TYPE:ID`.
+    Actor,
+}
+
+/// What of an event is recorded in another form than it was given.
+#[derive(Debug, Default)]
+pub(crate) struct Protection {
+    /// Encrypts the payload.
+    pub(crate) keys: Option<Arc<SubjectKeys>>,
+    actor_id: Option<String>,
+    resource_id: Option<String>,
+}
+
+impl Protection {
+    /// Of an event, by the options of the log. Draws the keys of subjects that are new.
+    pub(crate) fn of(options: &LogOptions, event: &Event) -> Result<Self> {
+        let Some(store) = &options.key_store else {
+            return match &event.subject {
+                None => Ok(Protection::default()),
+                Some(_) => Err(no_store("an event that names a subject")),
+            };
+        };
+        let actor = || subject_of(&event.actor.kind, &event.actor.id);
+        let subject = match (&event.subject, options.subject_rule) {
+            (Some(subject), _) => Some(subject.clone()),
+            (None, SubjectRule::Actor) => Some(actor()),
+            (None, SubjectRule::None) => None,
+        };
+        let keys = subject.map(|subject| known_or_drawn(store, &subject, event)).transpose()?;
+        let mut protection = Protection { keys, ..Protection::default() };
+        if options.alias_actors {
+            let (kind, id) = (&event.actor.kind, &event.actor.id);
+            protection.actor_id = Some(alias(store, event, Identifier::Actor, kind, id)?);
+        }
+        if let Some(id) = aliased_resource(options, event) {
+            let kind = &event.resource.kind;
+            protection.resource_id = Some(alias(store, event, Identifier::Resource, kind, id)?);
+        }
+        Ok(protection)
+    }
+
+    /// What stands in the envelope in place of identifiers.
+    pub(crate) fn pseudonyms(&self) -> Pseudonyms<'_> {
+        Pseudonyms { actor_id: self.actor_id.as_deref(), resource_id: self.resource_id.as_deref() }
+    }
+}
+
+/// The id of a resource that is to be recorded as an alias.
+fn aliased_resource<'e>(options: &LogOptions, event: &'e Event) -> Option<&'e str> {
+    let listed = options.alias_resources.iter().any(|kind| *kind == event.resource.kind);
+    event.resource.id.as_deref().filter(|_| listed)
+}
+
+fn alias(
+    store: &KeyStore,
+    event: &Event,
+    which: Identifier,
+    kind: &str,
+    id: &str,
+) -> Result<String> {
+    let keys = known_or_drawn(store, &subject_of(kind, id), event)?;
+    Ok(cipher::alias(&keys.alias_key, which, kind, id))
+}
+
+/// An event that the log does not take leaves no keys behind.
+fn known_or_drawn(store: &KeyStore, subject: &str, event: &Event) -> Result<Arc<SubjectKeys>> {
+    if let Some(known) = store.known(subject) {
+        return Ok(known);
+    }
+    event.validate()?;
+    store.draw(subject)
+}
+
+/// Draws the keys of all new subjects of a batch at once. Those of an invalid event wait
+/// until it is refused.
+pub(crate) fn prepare(options: &LogOptions, events: &[Event]) -> Result<()> {
+    let Some(store) = &options.key_store else { return Ok(()) };
+    let mut subjects = Vec::new();
+    for event in events.iter().filter(|event| event.validate().is_ok()) {
+        subjects.extend(event.subject.clone());
+        let by_rule = event.subject.is_none() && options.subject_rule == SubjectRule::Actor;
+        if by_rule || options.alias_actors {
+            subjects.push(subject_of(&event.actor.kind, &event.actor.id));
+        }
+        if let Some(id) = aliased_resource(options, event) {
+            subjects.push(subject_of(&event.resource.kind, id));
+        }
+    }
+    store.prepare(subjects.iter().map(String::as_str))
+}
+
+/// What asks for keys needs a store that can draw them.
+pub(crate) fn check(options: &LogOptions) -> Result<()> {
+    let asks = options.subject_rule != SubjectRule::None
+        || options.alias_actors
+        || !options.alias_resources.is_empty();
+    match &options.key_store {
+        None if asks => Err(no_store("`subject_rule`, `alias_actors` or `alias_resources`")),
+        _ => Ok(()),
+    }
+}
+
+fn no_store(what: &str) -> Error {
+    Error::InvalidOption {
+        name: "key_store",
+        reason: format!(
+            "expected a key store for {what}, found none: without it the payload would be \
+             stored as it is"
+        ),
+    }
+}
