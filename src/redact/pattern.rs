@@ -138,15 +138,15 @@ fn card_at(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// How many digits the numbers of the card network have whose begin so: Visa, Mastercard,
-/// American Express, Diners Club, JCB; Maestro, Discover, UnionPay.
+/// Discover and RuPay, American Express, Diners Club, JCB, UnionPay, Maestro.
 fn lengths_of(first: &[u8]) -> &'static [usize] {
     match first {
         [b'4', ..] => &[13, 16, 19],
-        [b'5', b'1'..=b'5', ..] | [b'2', b'2'..=b'7', ..] => &[16],
+        [b'5', b'1'..=b'5', ..] | [b'2', b'2'..=b'7', ..] | [b'6', b'0', ..] => &[16],
         [b'3', b'4' | b'7', ..] => &[15],
         [b'3', b'0' | b'6' | b'8' | b'9', ..] => &[14, 15, 16, 17, 18, 19],
-        [b'3', b'5', ..] => &[16, 17, 18, 19],
-        [b'5' | b'6', ..] => &[13, 14, 15, 16, 17, 18, 19],
+        [b'3', b'5', ..] | [b'6', b'2' | b'4' | b'5', ..] => &[16, 17, 18, 19],
+        [b'5', b'0' | b'6'..=b'8', ..] | [b'6', b'3' | b'7', ..] => &[13, 14, 15, 16, 17, 18, 19],
         _ => &[],
     }
 }
