@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #[cfg(feature = "engine")]
+pub mod archive;
+#[cfg(feature = "engine")]
 pub mod catalog;
 pub mod checkpoint;
 #[cfg(feature = "engine")]
@@ -40,10 +42,10 @@ pub use event::{Actor, Event, EventId, InvalidEvent, Json, Outcome, Record, Reso
 pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]
 pub use log::{
-    BatchReceipt, CancelToken, Durability, Explain, Finding, GroupBy, Housekeeping, Log,
-    LogOptions, LogReader, Matches, NotRead, Progress, Receipt, RecordView, Recovery, Report,
-    SegmentInfo, Signer, Snapshot, Stats, Subscription, Ticket, TileReader, VerifyOptions,
-    generate_recovery_key, load_recovery_key, verify,
+    ArchivedCopy, BatchReceipt, CancelToken, Durability, Explain, Finding, GroupBy, Housekeeping,
+    Log, LogOptions, LogReader, Matches, NotRead, Progress, Receipt, RecordView, Recovery, Report,
+    Restoration, SegmentInfo, Signer, Snapshot, Stats, Subscription, Ticket, TileReader,
+    VerifyOptions, generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

@@ -7,9 +7,11 @@
 //! - `search`: queries; `indexes`: their files, opened and made anew;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
+//! - `archiving`, `restoring`: segments to an archive, and back;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
+mod archiving;
 mod commit;
 mod core;
 mod cosign;
@@ -22,6 +24,7 @@ mod options;
 mod prove;
 mod read;
 mod recover;
+mod restoring;
 mod search;
 mod settle;
 mod sign;
@@ -52,11 +55,13 @@ use core::{CatalogState, Core};
 use encode::{check_frame, with_scratch};
 use writer::Committed;
 
+pub use archiving::ArchivedCopy;
 pub use follow::LogReader;
 pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use prove::Disclosure;
 pub use read::{Records, Snapshot};
+pub use restoring::Restoration;
 pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use stats::{SegmentInfo, Stats};
