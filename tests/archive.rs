@@ -108,7 +108,8 @@ fn a_folder_shows_what_it_holds_and_no_more() {
 #[test]
 fn a_head_that_was_signed_before_the_seal_covers_the_records_alone() {
     let (disk, shelf) = (SimDisk::new(1), SimDisk::new(2));
-    let (log, signer) = (log_on(&disk, Shape::PLAIN), signer(&disk, Shape::PLAIN.algorithm).unwrap());
+    let (log, signer) =
+        (log_on(&disk, Shape::PLAIN), signer(&disk, Shape::PLAIN.algorithm).unwrap());
     log.append(&event(0)).unwrap();
     log.checkpoint(&signer).unwrap();
     log.rotate().unwrap();
@@ -222,7 +223,9 @@ fn a_folder_of_another_segment_or_log_is_refused() {
     let originals = of(&first.folder);
     for folder in [&second.folder, &foreign.folder] {
         for (name, bytes) in of(folder) {
-            shelf.write_file(&Path::new("/archive").join(&first.folder).join(name), &bytes).unwrap();
+            shelf
+                .write_file(&Path::new("/archive").join(&first.folder).join(name), &bytes)
+                .unwrap();
         }
         let report = plain(&store, &first.folder);
         assert!(!report.is_clean(), "{folder} passed for {}", first.folder);

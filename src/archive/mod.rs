@@ -47,19 +47,21 @@ pub fn folder_of(origin: &str, log_id: LogId, ordinal: u64) -> String {
     format!("{name}-{}/{ordinal:08}", verify::log_digits(&log_id))
 }
 
-/// The folders of a store, ascending: those that have a manifest.
+/// The folders of a store, ascending: also those that were not finished, or have lost their
+/// manifest.
 ///
 /// # Errors
 /// I/O.
 pub fn folders(store: &dyn ArchiveStore) -> Result<Vec<String>> {
     let keys = store.list("").map_err(failed("list", store, ""))?;
-    let manifest = |key: &String| match key.strip_suffix(file::MANIFEST) {
-        Some("") => Some(String::new()),
-        Some(folder) => folder.strip_suffix('/').map(str::to_owned),
-        None => None,
+    let is_ours = |name: &str| name == file::MANIFEST || file::ALL.contains(&name);
+    let folder = |key: &String| {
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        is_ours(name).then(|| folder.to_owned())
     };
-    let mut folders: Vec<String> = keys.iter().filter_map(manifest).collect();
+    let mut folders: Vec<String> = keys.iter().filter_map(folder).collect();
     folders.sort_unstable();
+    folders.dedup();
     Ok(folders)
 }
 

@@ -88,6 +88,9 @@ impl Log {
     pub fn dropped_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
         let mut found = Vec::new();
         for folder in archive::folders(store)? {
+            if archive::manifest_bytes(store, &folder)?.is_none() {
+                continue; // not finished
+            }
             let facts = archive::manifest(store, &folder)?.facts;
             if facts.log_id == self.core().log_id
                 && self.core().sealed_segment(facts.ordinal)?.status == status::DROPPED
@@ -378,3 +381,6 @@ pub(crate) fn settle_restores(disk: &dyn Disk, dir: &Path, state: &StateMap) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
