@@ -20,3 +20,6 @@ pub mod verify {}
 
 #[doc = include_str!("../docs/witnessing.md")]
 pub mod witnessing {}
+
+#[doc = include_str!("../docs/archive.md")]
+pub mod archive {}

@@ -29,6 +29,12 @@ pub mod tag {
     pub const SEGMENT_HEADER: &[u8] = b"bulla/segment-header/v1\0";
     /// The digest of bytes that recovery set aside.
     pub const SET_ASIDE: &[u8] = b"bulla/set-aside/v1\0";
+    /// The digest of a file in an archived folder.
+    pub const ARCHIVE_FILE: &[u8] = b"bulla/archive-file/v1\0";
+    /// The digest of an archived folder's manifest.
+    pub const ARCHIVE_MANIFEST: &[u8] = b"bulla/archive-manifest/v1\0";
+    /// The check inside an archived folder's manifest.
+    pub const ARCHIVE_CHECK: &[u8] = b"bulla/archive-check/v1\0";
 }
 
 /// A 32-byte digest.
@@ -228,9 +234,40 @@ pub fn keyed(key: &[u8; 32], tag: &[u8], parts: &[&[u8]]) -> Hash {
     Hash(hasher.finalize().into())
 }
 
+/// [`tagged`] of bytes that come in pieces.
+#[derive(Clone, Debug)]
+pub struct TaggedHasher(blake3::Hasher);
+
+impl TaggedHasher {
+    /// Begins with a tag, one of [`tag`].
+    pub fn new(tag: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(tag);
+        TaggedHasher(hasher)
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of tag and bytes so far.
+    pub fn digest(&self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_hash_as_their_concatenation() {
+        let mut hasher = TaggedHasher::new(tag::ARCHIVE_FILE);
+        hasher.update(b"ab");
+        hasher.update(b"c");
+        assert_eq!(hasher.digest(), tagged(tag::ARCHIVE_FILE, &[b"abc"]));
+    }
 
     #[test]
     fn hash_round_trips_through_hex() {

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #[cfg(feature = "engine")]
+pub mod archive;
+#[cfg(feature = "engine")]
 pub mod catalog;
 pub mod checkpoint;
 #[cfg(feature = "engine")]
@@ -49,11 +51,11 @@ pub use hash::{Hash, HashAlgorithm};
 pub use keystore::{KeyStore, WrappingKey};
 #[cfg(feature = "engine")]
 pub use log::{
-    BatchReceipt, CancelToken, Durability, ErasureCertificate, ExpireOptions, Expiry, Explain,
-    Finding, Gap, GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader, Matches,
-    NotRead, Progress, Receipt, RecordView, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats,
-    SubjectRule, Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key,
-    load_recovery_key, verify,
+    ArchivedCopy, BatchReceipt, CancelToken, Durability, ErasureCertificate, ExpireOptions, Expiry,
+    Explain, Finding, Gap, GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader,
+    Matches, NotRead, Progress, Receipt, RecordView, Recovery, Report, Restoration, SegmentInfo,
+    Signer, Snapshot, Stats, SubjectRule, Subscription, Ticket, TileReader, VerifyOptions,
+    generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

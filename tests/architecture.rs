@@ -48,6 +48,7 @@ const FLOORS: &[&str] = &[
     "tree",
     "index",
     "catalog",
+    "archive",
     "log",
     // Only in rustdoc: the documents of `docs/`.
     "docs",

@@ -174,7 +174,7 @@ impl LogReader {
     }
 }
 
-fn key_chain(catalog: &Catalog) -> Result<KeyChain> {
+pub(super) fn key_chain(catalog: &Catalog) -> Result<KeyChain> {
     let mut chain = KeyChain::default();
     if catalog.state().keys_in_force().is_none() {
         return Ok(chain);

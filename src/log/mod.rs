@@ -7,11 +7,13 @@
 //! - `search`: queries; `indexes`: their files, opened and made anew;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
+//! - `archiving`, `restoring`: segments to an archive, and back;
 //! - `retain`: policy, legal holds, expiry;
 //! - `protect`: encryption and aliases; `opener`: reading what is encrypted; `erase`;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
+mod archiving;
 mod commit;
 mod core;
 mod cosign;
@@ -28,6 +30,7 @@ mod protect;
 mod prove;
 mod read;
 mod recover;
+mod restoring;
 mod retain;
 mod search;
 mod settle;
@@ -60,6 +63,7 @@ use core::{CatalogState, Core};
 use encode::{check_frame, with_scratch};
 use writer::Committed;
 
+pub use archiving::ArchivedCopy;
 pub use erase::ErasureCertificate;
 pub use follow::LogReader;
 pub use open::{Recovery, SetAside};
@@ -67,6 +71,7 @@ pub use options::{Durability, Housekeeping, LogOptions};
 pub use protect::SubjectRule;
 pub use prove::Disclosure;
 pub use read::{Records, Snapshot};
+pub use restoring::Restoration;
 pub use retain::{ExpireOptions, Expiry, LogAdmin, Pinned, RecordedHold, RecordedPolicy, Release};
 pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};

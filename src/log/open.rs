@@ -23,7 +23,7 @@ use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::recover::{self, Recovered};
 use crate::log::verify::{DIGEST_MARK, digest_of};
 use crate::log::view::{Entry, View};
-use crate::log::{Log, erase, retain, settle, upkeep};
+use crate::log::{Log, erase, restoring, retain, settle, upkeep};
 use crate::random;
 use crate::segment;
 use crate::seq::TreeSize;
@@ -268,6 +268,9 @@ fn finish(
             (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
         }
     };
+    if let CatalogState::Good(catalog) = &catalog {
+        restoring::settle_restores(&*disk, dir, catalog.state())?;
+    }
     let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
         recover::main_log(&options, dir, (log_id, algorithm), mark, known, &catalog)?;
     let view = Arc::new(make_view(&options, dir, (log_id, algorithm), entries));

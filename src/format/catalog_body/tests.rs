@@ -270,7 +270,7 @@ fn erased_keys_are_in_the_state_and_their_lists_are_bounded_and_ascending() {
 
     let mut state = StateMap::default();
     let before = state.root();
-    state.apply(&CatalogBody::Erased(erased(3))).unwrap();
+    state.apply(Seq::new(0), &CatalogBody::Erased(erased(3))).unwrap();
     assert_ne!(state.root(), before);
     let ids: Vec<[u8; 16]> = state.erased_keys().map(|id| id.0).collect();
     assert_eq!(ids, erased(3).key_ids);

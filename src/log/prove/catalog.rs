@@ -2,6 +2,7 @@
 //! in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::does_not_hold;
 use crate::catalog::Catalog;
@@ -12,6 +13,7 @@ use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, StateMap};
 use crate::format::record::Head;
 use crate::hash::{Hash, HashAlgorithm};
+use crate::log::core::Core;
 use crate::log::read::{Snapshot, decode_anchor};
 use crate::log::{Disclosure, Log, LogReader};
 use crate::merkle::{BatchPlan, Frontier, ProofPlan, TreeHead, verify_inclusion};
@@ -59,8 +61,7 @@ impl Log {
         key: &str,
         checkpoint: &UnverifiedCheckpoint,
     ) -> Result<CatalogProof> {
-        let snapshot = self.snapshot();
-        self.with_catalog(|catalog| Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key))
+        self.core().prove_state_entry(key, checkpoint)
     }
 
     /// What a proof under `checkpoint` carries to show its head in the catalog, under a
@@ -88,6 +89,21 @@ impl Log {
         let catalog = catalog.good()?;
         catalog.refresh()?;
         read(catalog)
+    }
+}
+
+impl Core {
+    /// As [`Log::prove_state_entry`].
+    pub(in crate::log) fn prove_state_entry(
+        &self,
+        key: &str,
+        checkpoint: &UnverifiedCheckpoint,
+    ) -> Result<CatalogProof> {
+        let snapshot = self.view.snapshot(Some(Arc::clone(&self.tree)));
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key)
     }
 }
 

@@ -53,12 +53,12 @@ impl Log {
 
     /// Drops the segments whose time is over and that no hold pins, the oldest first.
     ///
-    /// Each one leaves a certificate in the catalog. What cannot go now stays, and the answer
+    /// With an archive, a copy of each one is made there first, read back and verified. Each one
+    /// leaves a certificate in the catalog. What cannot go now stays, and the answer
     /// says why; the others go all the same.
     ///
     /// # Errors
-    /// `ClockAhead`: nothing was done. `Retention` if the policy asks for an archive and none
-    /// is given. `CatalogDamaged`, `DiskFull`, I/O: what went before has its certificate; a
+    /// `ClockAhead`: nothing was done. `CatalogDamaged`, `DiskFull`, I/O: what went before has its certificate; a
     /// drop in the middle is finished or called off by the next opening or expiry.
     pub fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
         record::check(asked)?;
@@ -69,7 +69,11 @@ impl Log {
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
         let mut expiry = Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new() };
         for ordinal in going.into_iter().take(options.at_most) {
-            match core.drop_segment(ordinal, options, asked) {
+            let archived = match &options.archive {
+                Some(store) => self.archive(ordinal, &**store, asked).map(|_| ()),
+                None => Ok(()),
+            };
+            match archived.and_then(|()| core.drop_segment(ordinal, options, asked)) {
                 Ok(certificate) => expiry.dropped.push(certificate),
                 Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
                 Err(error) => return Err(error),

@@ -17,6 +17,7 @@ mod settle;
 
 use std::sync::Arc;
 
+use crate::archive::ArchiveStore;
 use crate::error::Error;
 use crate::retention::{DropCertificate, Hold, Period, Plan, Policy};
 use crate::seq::Seq;
@@ -81,6 +82,7 @@ pub struct ExpireOptions {
     clock_lead: Period,
     drop_restored: bool,
     at_most: usize,
+    archive: Option<Arc<dyn ArchiveStore>>,
 }
 
 impl ExpireOptions {
@@ -91,7 +93,16 @@ impl ExpireOptions {
             clock_lead: Period::from_days(7),
             drop_restored: false,
             at_most: usize::MAX,
+            archive: None,
         }
+    }
+
+    /// Where a copy of each segment goes, and is read back and verified, before it is dropped.
+    /// With an archive a copy is made whether the policy asks for one or not; without one,
+    /// what the policy wants archived stays.
+    pub fn archive_to(mut self, store: Arc<dyn ArchiveStore>) -> Self {
+        self.archive = Some(store);
+        self
     }
 
     /// How far the clock may be ahead of the newest record and still be believed. A log that

@@ -16,6 +16,7 @@ mod keygen;
 mod keystore;
 mod prove;
 mod query;
+mod restore;
 mod segments;
 mod stats;
 mod tail;
@@ -61,8 +62,10 @@ pub(crate) enum Command {
     Prove(prove::Prove),
     /// Check proofs: offline, with nothing but the log's public key
     VerifyProof(verify_proof::VerifyProof),
-    /// Re-read and re-hash the whole log, and name everything that does not hold
+    /// Re-read and re-hash the whole log, or an archive, and name everything that does not hold
     Verify(verify::Verify),
+    /// Bring dropped segments back from an archive
+    Restore(restore::Restore),
     /// Write a directory that a static file server serves as a C2SP log
     ExportTiles(export_tiles::ExportTiles),
     /// Recompute the indexes of an exported log, as an auditor, and sign what was found
@@ -97,6 +100,7 @@ impl Command {
             Command::Prove(args) => args.run(),
             Command::VerifyProof(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::Restore(args) => args.run(),
             Command::ExportTiles(args) => args.run(),
             Command::Audit(args) => args.run(),
             Command::Segments(args) => args.run(),

@@ -1,4 +1,6 @@
-//! `bulla verify`: re-read and re-hash the whole log.
+//! `bulla verify`: re-read and re-hash the whole log, or an archive.
+
+mod archived;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ Examples:
   bulla verify ./audit
   bulla verify ./audit --checkpoint kept-elsewhere.checkpoint --pubkey audit.key.pub
   bulla verify ./audit --since verified-last-month.checkpoint --pubkey audit.key.pub
+  bulla verify /mnt/archive --pubkey audit.key.pub
 
 Changes nothing, works while a service has the log open, and goes on after a finding.
 Without --checkpoint the log is checked against itself and the checkpoints in it: whoever
@@ -30,10 +33,13 @@ have not rotted since is then not looked at.
 With a key store encrypted payloads are opened, too, and must be those that the log committed
 to. Hashes and proofs are checked without it as well.
 
+Of an archive, or of one folder of it, every folder is verified by itself, without the log; the
+output says what it shows: digests only, under which checkpoint, and with --pubkey who signed it.
+
 A warning is something that a crash may leave as well, or damage of a file that the next
 opening makes anew; it does not change the exit status.")]
 pub(crate) struct Verify {
-    /// The log
+    /// The log, an archive, or one folder of an archive
     dir: PathBuf,
     /// A checkpoint that was kept elsewhere: the log must still be what it says
     #[arg(long, value_name = "FILE", requires = "pubkey")]
@@ -108,6 +114,12 @@ fn values(finding: &Finding) -> [String; 7] {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
+        if !self.dir.is_dir() {
+            bail!("there is no log at {}: not a directory; check the path", self.dir.display());
+        }
+        if let Some((store, folders)) = archived::open(&self.dir)? {
+            return self.run_archive(&store, &folders);
+        }
         let mut options = VerifyOptions::new();
         for key in keys::verifying_keys(&self.pubkey)? {
             options = options.key(key);
@@ -123,9 +135,6 @@ impl Verify {
         }
         if let Some(store) = self.secrets.to_read()? {
             options = options.key_store(store);
-        }
-        if !self.dir.is_dir() {
-            bail!("there is no log at {}: not a directory; check the path", self.dir.display());
         }
         let bar = if self.no_progress {
             progress::hidden()

@@ -1,0 +1,387 @@
+//! Restoring: a dropped segment comes back from an archive.
+//!
+//! The order of effects, and what a crash behind each leaves:
+//!
+//! 1. The folder is verified, and compared with what the catalog says of the segment.
+//!    *Nothing has changed.*
+//! 2. Its files are copied to `segments/NNNNNNNN.seg.restoring` and `.idx.restoring`, each is
+//!    synced, then the directory. *The segment is dropped, and two files are there that nobody
+//!    reads: opening removes them.*
+//! 3. The catalog records the restore, durably. *It is restored: opening renames the files,
+//!    which are durable since step 2.*
+//! 4. They are renamed, the index first, and the directory is synced. *It is restored; names
+//!    that the crash took back are there as `.restoring` again, and opening renames them.*
+//! 5. Readers see it.
+//!
+//! So at every moment the segment is dropped, and the archive as it was, or it is restored.
+//! While the catalog's record may or may not be durable (its write failed), the files stay:
+//! whoever opens the log next knows.
+
+use std::path::{Path, PathBuf};
+
+use crate::archive::{
+    self, ArchiveStore, ArchivedFile, Manifest, SegmentFacts, Shown, VerifyArchiveOptions, file,
+};
+use crate::catalog::Catalog;
+use crate::disk::{Disk, Open};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{Because, CatalogBody, Restored, Sealed, StateMap, status};
+use crate::hash::{Hash, TaggedHasher, tag};
+use crate::log::archiving::{check_apart, damaged, refused};
+use crate::log::core::{Core, segments_dir};
+use crate::log::view::Entry;
+use crate::log::{Log, indexes};
+use crate::retention::Asked;
+use crate::segment;
+use crate::seq::{Seq, TreeSize};
+
+/// Bytes that are copied at a time.
+const PIECE: usize = 1 << 20;
+
+/// The ending of a copy that is not in its place yet.
+const UNFINISHED: &str = ".restoring";
+
+/// A segment that was brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Restoration {
+    /// The segment.
+    pub ordinal: u64,
+    /// Its first record.
+    pub first: Seq,
+    /// Records in it.
+    pub count: u64,
+    /// Size of its file in bytes.
+    pub bytes: u64,
+    /// Where it came from: the archive, and the folder in it.
+    pub location: String,
+    /// Digest of the folder's manifest.
+    pub digest: Hash,
+    /// What the folder showed by itself. That it is this log's segment the catalog said.
+    pub shown: Shown,
+}
+
+impl Log {
+    /// Brings a dropped segment back from a folder of an archive: verifies the folder, compares
+    /// it with what the catalog says of the segment and of its copy, copies it, records that,
+    /// and from then on queries see its records again. It is not dropped again by itself.
+    ///
+    /// # Errors
+    /// `Corrupt` if the folder does not hold; `Tampered` if it is not of the segment that was
+    /// dropped; the segment is here already, or is none of this log; the archive lies in the
+    /// log's directory; `CatalogDamaged`, `DiskFull`, I/O. After an I/O error the segment may
+    /// come back when the log is opened.
+    pub fn restore(
+        &self,
+        store: &dyn ArchiveStore,
+        folder: &str,
+        asked: &Asked,
+    ) -> Result<Restoration> {
+        self.core().restore(store, folder, asked)
+    }
+
+    /// The dropped segments of this log that an archive has, ascending, each with its folder
+    /// there: what [`Log::restore`] can bring back. What is in the folders is not verified.
+    ///
+    /// # Errors
+    /// A manifest that is none; `CatalogDamaged`; I/O.
+    pub fn dropped_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
+        let mut found = Vec::new();
+        for folder in archive::folders(store)? {
+            if archive::manifest_bytes(store, &folder)?.is_none() {
+                continue; // not finished
+            }
+            let facts = archive::manifest(store, &folder)?.facts;
+            if facts.log_id == self.core().log_id
+                && self.core().sealed_segment(facts.ordinal)?.status == status::DROPPED
+            {
+                found.push((facts.ordinal, folder));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+impl Core {
+    fn restore(
+        &self,
+        store: &dyn ArchiveStore,
+        folder: &str,
+        asked: &Asked,
+    ) -> Result<Restoration> {
+        self.with_writer(|_, _| Ok(()))?;
+        check_apart(store, &self.dir)?;
+        let report = archive::verify(store, folder, &VerifyArchiveOptions::new())?;
+        if let Some(finding) = report.findings.first() {
+            let key = archive::key_of(folder, &finding.file);
+            return Err(damaged(&archive::path_of(store, &key), finding));
+        }
+        let (Some(manifest), Some(digest)) = (&report.manifest, report.digest) else {
+            return Err(refused(format!("expected an archived segment, found none in {folder:?}")));
+        };
+        let location = archive::place_of(store, folder);
+        // One restore at a time, and none while the segments' directory is looked after.
+        let _upkeep = self.upkeep.lock();
+        let sealed = self.check_dropped(&manifest.facts, digest, &location)?;
+        let sealed = if sealed.status == status::RESTORED {
+            sealed // recorded before; only the renaming failed
+        } else {
+            self.copy_all(store, folder, manifest)?;
+            let body = Restored {
+                ordinal: sealed.ordinal,
+                location: &location,
+                digest: *digest.as_bytes(),
+                restored_at: self.options.clock.now().as_nanos(),
+            };
+            self.record_restored(&body, asked)?
+        };
+        settle_one(&*self.options.disk, &self.segments_dir(), sealed.ordinal)?;
+        self.protect(sealed.ordinal);
+        self.show_restored(sealed, manifest.file(file::INDEX).is_some());
+        Ok(Restoration {
+            ordinal: sealed.ordinal,
+            first: Seq::new(sealed.first),
+            count: sealed.count,
+            bytes: sealed.bytes,
+            location,
+            digest,
+            shown: report.shown,
+        })
+    }
+
+    /// What the catalog says of the segment in a folder, which must be what the folder holds.
+    fn check_dropped(&self, facts: &SegmentFacts, digest: Hash, place: &str) -> Result<Sealed> {
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        let what = || format!("the archived folder {place}");
+        if facts.log_id != self.log_id {
+            let (expected, found) = (self.log_id, facts.log_id);
+            let (expected, found) = (format!("log {expected}"), format!("log {found}"));
+            return Err(Error::tampered(what(), expected, found));
+        }
+        let ordinal = facts.ordinal;
+        let Some(sealed) = catalog.state().segment(ordinal) else {
+            let expected = "a segment that this log sealed";
+            return Err(Error::tampered(what(), expected, format!("segment {ordinal}")));
+        };
+        if sealed != facts.sealed(sealed.status) {
+            let expected = format!("segment {ordinal} as the catalog recorded its seal");
+            return Err(Error::tampered(what(), expected, "another segment of that number"));
+        }
+        match sealed.status {
+            status::DROPPED => {}
+            status::RESTORED if self.is_unfinished(ordinal)? => return Ok(sealed),
+            status::DROPPING => {
+                return Err(refused(format!(
+                    "segment {ordinal} is about to be dropped: open the log again, which finishes \
+                     that, then restore it"
+                )));
+            }
+            _ => {
+                return Err(refused(format!(
+                    "segment {ordinal} is here already: there is nothing to restore"
+                )));
+            }
+        }
+        let known = known_digests(catalog, ordinal)?;
+        if known.is_empty() || known.contains(&digest) {
+            return Ok(sealed);
+        }
+        let expected = known.iter().map(Hash::to_string).collect::<Vec<_>>().join(" or ");
+        Err(Error::tampered(what(), format!("a manifest of digest {expected}"), digest))
+    }
+
+    fn is_unfinished(&self, ordinal: u64) -> Result<bool> {
+        let path = unfinished(&segment::path(&self.segments_dir(), ordinal));
+        self.options.disk.exists(&path).map_err(Error::io("look for", &path))
+    }
+
+    /// Copies segment and index beside their places, durably.
+    fn copy_all(&self, store: &dyn ArchiveStore, folder: &str, manifest: &Manifest) -> Result<()> {
+        let (dir, ordinal) = (self.segments_dir(), manifest.facts.ordinal);
+        let places = [
+            (file::SEGMENT, segment::path(&dir, ordinal)),
+            (file::INDEX, indexes::path(&dir, ordinal)),
+        ];
+        for (name, to) in places {
+            let to = unfinished(&to);
+            // What an earlier attempt left is not known to be durable, or whole.
+            remove(&*self.options.disk, &to)?;
+            if let Some(listed) = manifest.file(name)
+                && let Err(error) = self.copy(store, &archive::key_of(folder, name), listed, &to)
+            {
+                let _ = remove(&*self.options.disk, &to); // else opening does it
+                return Err(error);
+            }
+        }
+        self.options.disk.sync_dir(&dir).map_err(Error::io("sync", &dir))
+    }
+
+    fn copy(
+        &self,
+        store: &dyn ArchiveStore,
+        key: &str,
+        listed: &ArchivedFile,
+        to: &Path,
+    ) -> Result<()> {
+        let full = |op| {
+            move |error: std::io::Error| match error.kind() {
+                std::io::ErrorKind::StorageFull => {
+                    Error::DiskFull { path: to.to_owned(), needed: listed.bytes }
+                }
+                _ => Error::io(op, to)(error),
+            }
+        };
+        let file = self.options.disk.open(to, Open::CreateNew).map_err(full("create"))?;
+        let (mut hasher, mut at) = (TaggedHasher::new(tag::ARCHIVE_FILE), 0);
+        let mut piece = vec![0; PIECE];
+        while at < listed.bytes {
+            let read = store.read_at(key, &mut piece, at);
+            let read = read.map_err(archive::failed("read", store, key))?;
+            let bytes = piece.get(..read).filter(|bytes| !bytes.is_empty());
+            let Some(bytes) = bytes.filter(|_| at + read as u64 <= listed.bytes) else { break };
+            file.write_at(bytes, at).map_err(full("write"))?;
+            hasher.update(bytes);
+            at += bytes.len() as u64;
+        }
+        // Read for the second time: a store may give other bytes than when it was verified.
+        if at != listed.bytes || hasher.digest() != listed.blake3 {
+            let path = archive::path_of(store, key);
+            let expected = format!("{} bytes of digest {}", listed.bytes, listed.blake3);
+            let found = format!("{at} bytes of digest {}", hasher.digest());
+            return Err(Error::corrupt(&path, 0, expected, found));
+        }
+        file.sync_data().map_err(full("sync"))
+    }
+
+    /// From here on the segment is restored.
+    fn record_restored(&self, body: &Restored<'_>, asked: &Asked) -> Result<Sealed> {
+        let because =
+            Because { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None };
+        let appended = {
+            let mut catalog = self.catalog.lock();
+            let catalog = catalog.good()?;
+            let appended = catalog.append(&CatalogBody::Restored(body.clone()), &because);
+            appended.map(|()| catalog.state().segment(body.ordinal))
+        };
+        match appended {
+            Ok(Some(sealed)) => Ok(sealed),
+            Ok(None) => Err(refused(format!("segment {} is not in the catalog", body.ordinal))),
+            Err(error) => {
+                match &error {
+                    // Nothing was written.
+                    Error::DiskFull { .. } => {
+                        let _ = self.remove_unfinished(body.ordinal);
+                    }
+                    Error::Io { .. } => self.poison(&error.to_string()),
+                    _ => {}
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn remove_unfinished(&self, ordinal: u64) -> Result<()> {
+        let dir = self.segments_dir();
+        remove(&*self.options.disk, &unfinished(&segment::path(&dir, ordinal)))?;
+        remove(&*self.options.disk, &unfinished(&indexes::path(&dir, ordinal)))
+    }
+
+    /// Readers see the segment from here on.
+    fn show_restored(&self, sealed: Sealed, has_index: bool) {
+        let first = TreeSize::new(sealed.first);
+        let entry = Entry { ordinal: sealed.ordinal, first, open: None, sealed: Some(sealed) };
+        self.view.update(|entries| {
+            let at = entries.partition_point(|known| known.ordinal < entry.ordinal);
+            match entries.get_mut(at).filter(|known| known.ordinal == entry.ordinal) {
+                Some(known) => *known = entry,
+                None => entries.insert(at, entry),
+            }
+        });
+        if !has_index {
+            self.view.note_unindexed(sealed.ordinal);
+            self.needs_upkeep();
+        }
+    }
+}
+
+/// Digests of the folders that the catalog knows of a dropped segment: that of its newest
+/// copy, and that in its certificate.
+fn known_digests(catalog: &Catalog, ordinal: u64) -> Result<Vec<Hash>> {
+    let newest = catalog.state().archived(ordinal).map(|archived| archived.digest);
+    let certified = match catalog.state().certificate_of(ordinal) {
+        Some(seq) => catalog.with_record(seq, |record| {
+            match CatalogBody::decode(record.head.kind, record.envelope) {
+                Ok((_, CatalogBody::DropBegun(drop))) => drop.archived.map(|copy| copy.digest),
+                _ => None,
+            }
+        })?,
+        None => None,
+    };
+    let mut known: Vec<Hash> = newest.into_iter().chain(certified).map(Hash::from_bytes).collect();
+    known.dedup();
+    Ok(known)
+}
+
+/// Where a copy is until it is in its place.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    PathBuf::from(name)
+}
+
+fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
+    match disk.exists(path).map_err(Error::io("look for", path))? {
+        true => disk.remove_file(path).map_err(Error::io("remove", path)),
+        false => Ok(()),
+    }
+}
+
+/// Puts the copies of a restored segment into their places, durably.
+fn settle_one(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<()> {
+    for to in [indexes::path(dir, ordinal), segment::path(dir, ordinal)] {
+        let from = unfinished(&to);
+        if disk.exists(&from).map_err(Error::io("look for", &from))? {
+            disk.rename(&from, &to).map_err(Error::io("rename", &from))?;
+        }
+    }
+    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+}
+
+/// Finishes the restores that a crash interrupted: what the catalog says is restored gets its
+/// files into place, what is dropped loses the copies that were being made of it. Nothing
+/// else is touched.
+///
+/// # Errors
+/// I/O.
+pub(crate) fn settle_restores(disk: &dyn Disk, dir: &Path, state: &StateMap) -> Result<()> {
+    let dir = segments_dir(dir);
+    if !disk.exists(&dir).map_err(Error::io("look for", &dir))? {
+        return Ok(());
+    }
+    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+    let ordinals = names.iter().filter_map(|name| {
+        let name = name.strip_suffix(UNFINISHED)?;
+        let segment = name.strip_suffix(".idx").map(|stem| format!("{stem}.seg"));
+        segment::parse_file_name(segment.as_deref().unwrap_or(name))
+    });
+    let mut ordinals: Vec<u64> = ordinals.collect();
+    ordinals.dedup(); // sorted by name, so the two of a segment are neighbours
+    for ordinal in ordinals {
+        match state.segment(ordinal).map(|sealed| sealed.status) {
+            Some(status::RESTORED) => settle_one(disk, &dir, ordinal)?,
+            Some(status::DROPPED) => {
+                remove(disk, &unfinished(&segment::path(&dir, ordinal)))?;
+                remove(disk, &unfinished(&indexes::path(&dir, ordinal)))?;
+                disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
