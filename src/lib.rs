@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #[cfg(feature = "engine")]
+pub mod access;
+#[cfg(feature = "engine")]
 pub mod catalog;
 pub mod checkpoint;
 #[cfg(feature = "engine")]
@@ -30,6 +32,8 @@ pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
 pub mod trust;
+#[cfg(feature = "engine")]
+pub mod vault;
 pub mod witness;
 
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
@@ -50,3 +54,5 @@ pub use query::{Cursor, Query};
 pub use seq::{Seq, TreeSize};
 pub use time::Timestamp;
 pub use trust::Trust;
+#[cfg(feature = "engine")]
+pub use vault::{Vault, VaultOptions};

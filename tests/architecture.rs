@@ -45,6 +45,9 @@ const FLOORS: &[&str] = &[
     "index",
     "catalog",
     "log",
+    // Over many logs.
+    "access",
+    "vault",
     // Only in rustdoc: the documents of `docs/`.
     "docs",
 ];
