@@ -36,6 +36,8 @@ pub mod trust;
 pub mod vault;
 pub mod witness;
 
+#[cfg(feature = "engine")]
+pub use access::{AccessLog, Accessor};
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};

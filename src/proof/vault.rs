@@ -90,7 +90,8 @@ impl LogHead {
             *byte = fields.u8()?;
         }
         let origin = fields.text()?;
-        let algorithm = HashAlgorithm::from_code(fields.u8()?).ok_or_else(|| wrong("hash 1 or 2"))?;
+        let algorithm =
+            HashAlgorithm::from_code(fields.u8()?).ok_or_else(|| wrong("hash 1 or 2"))?;
         let (size, root) = (TreeSize::new(fields.u64()?), fields.hash()?);
         fields.end()?;
         let head = TreeHead { size, root };
@@ -177,7 +178,8 @@ impl VaultProof {
 
     /// The text, to be kept in a file.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\nlog {}\n", Self::FIRST_LINE, line::to_base64(self.log.to_bytes()));
+        let mut text =
+            format!("{}\nlog {}\n", Self::FIRST_LINE, line::to_base64(self.log.to_bytes()));
         text += &format!("place {}\n", self.place.seq);
         let hashes = |text: &mut String, proof: &InclusionProof| {
             for hash in &proof.hashes {

@@ -111,11 +111,7 @@ impl Vault {
 
     /// Does something with a log that is opened if need be. A log that took its last append
     /// is closed, so that it is opened anew.
-    pub(super) fn in_log<T>(
-        &self,
-        name: &str,
-        act: impl FnOnce(&Log) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn in_log<T>(&self, name: &str, act: impl FnOnce(&Log) -> Result<T>) -> Result<T> {
         let log = self.inner.shelf.acquire(name)?;
         let done = act(&log);
         if let Err(Error::Poisoned { .. } | Error::Closed | Error::Io { .. }) = &done {

@@ -21,6 +21,7 @@ mod name;
 mod opaque;
 mod open;
 mod options;
+mod reading;
 mod routing;
 mod runs;
 mod shelf;
@@ -48,6 +49,7 @@ pub use cursor::VaultCursor;
 pub use heads::VaultCheckpoint;
 pub use merge::{VaultMatches, VaultRecord};
 pub use options::{Asked, LogSpec, VaultOptions};
+pub use reading::VaultReading;
 pub use routing::{RULES_MAX, Routing, Rule, RuleTarget};
 pub use shelf::VaultLog;
 pub use tenant::{
@@ -153,7 +155,8 @@ impl Vault {
     /// I/O.
     pub fn unknown_directories(&self) -> Result<Vec<String>> {
         let dir = self.inner.dir.join(open::LOGS);
-        let names = self.inner.shelf.options.log.disk.list(&dir).map_err(Error::io("list", &dir))?;
+        let names =
+            self.inner.shelf.options.log.disk.list(&dir).map_err(Error::io("list", &dir))?;
         Ok(names.into_iter().filter(|name| self.inner.shelf.added(name).is_none()).collect())
     }
 
@@ -211,9 +214,8 @@ impl Vault {
         }
         let algorithm = options.algorithm;
         let log = options.open_or_create(&path)?;
-        let whole = log.size() == TreeSize::ZERO
-            && log.origin() == origin
-            && log.algorithm() == algorithm;
+        let whole =
+            log.size() == TreeSize::ZERO && log.origin() == origin && log.algorithm() == algorithm;
         if whole {
             return Ok(log);
         }
@@ -270,10 +272,8 @@ impl Vault {
     ) -> Result<VaultMatches> {
         merge::check(query)?;
         let fingerprint = cursor::fingerprint(self.inner.control.log_id(), query);
-        let refused = |error: CursorError| Error::InvalidOption {
-            name: "cursor",
-            reason: error.to_string(),
-        };
+        let refused =
+            |error: CursorError| Error::InvalidOption { name: "cursor", reason: error.to_string() };
         let after = cursor.map(|cursor| cursor.open(query.order, fingerprint).cloned());
         let after = after.transpose().map_err(refused)?;
         let mut logs = self.logs_for(query);

@@ -32,12 +32,7 @@ impl Opaque {
 
     /// A token of these bytes, in characters that may stand in a URL; `None` if the operating
     /// system gave no random bytes.
-    pub(super) fn seal(
-        &self,
-        purpose: u8,
-        tenant: &str,
-        mut bytes: Vec<u8>,
-    ) -> Option<String> {
+    pub(super) fn seal(&self, purpose: u8, tenant: &str, mut bytes: Vec<u8>) -> Option<String> {
         let mut nonce = [0; NONCE_LEN];
         random::fill(&mut nonce).ok()?;
         let bound = bound(purpose, tenant);
@@ -61,12 +56,8 @@ impl Opaque {
         let mut opened = sealed.to_vec();
         let bound = bound(purpose, tenant);
         let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
-        let done = self.cipher.decrypt_inout_detached(
-            &nonce,
-            &bound,
-            opened.as_mut_slice().into(),
-            &tag,
-        );
+        let done =
+            self.cipher.decrypt_inout_detached(&nonce, &bound, opened.as_mut_slice().into(), &tag);
         done.ok().map(|()| opened)
     }
 }

@@ -52,7 +52,8 @@ pub(super) fn open(options: VaultOptions, dir: &Path) -> Result<Vault> {
     let control = options.of_log(CONTROL).open(&path)?;
     if !control.origin().ends_with(VAULT_ORIGIN_SUFFIX) {
         let found = control.origin().to_owned();
-        let missing = format!("expected an origin that ends in {VAULT_ORIGIN_SUFFIX}, found {found}");
+        let missing =
+            format!("expected an origin that ends in {VAULT_ORIGIN_SUFFIX}, found {found}");
         return Err(Error::NotALog { path, missing });
     }
     make_missing(&*disk, dir, LOGS)?;
@@ -166,9 +167,8 @@ fn read_or_make_secret(disk: &dyn Disk, dir: &Path) -> Result<Zeroizing<[u8; opa
         return read_secret(disk, &path);
     }
     let mut secret = Zeroizing::new([0; opaque::KEY_LEN]);
-    random::fill(&mut *secret).map_err(|error| {
-        Error::io("draw random bytes for", &path)(std::io::Error::other(error))
-    })?;
+    random::fill(&mut *secret)
+        .map_err(|error| Error::io("draw random bytes for", &path)(std::io::Error::other(error)))?;
     let unfinished = dir.join(SECRET_UNFINISHED);
     let write = || {
         if disk.exists(&unfinished)? {

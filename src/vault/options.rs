@@ -248,7 +248,8 @@ impl<'a> LogSpec<'a> {
     }
 
     /// Called with the new log before it is added to the vault: the place to give it a
-    /// policy. If it fails, the log is not added.
+    /// policy, not to append to it. If it fails, the log is not added. After a crash it may be
+    /// called for the same log again.
     pub fn prepare(mut self, first: impl FnOnce(&Log) -> Result<()> + 'a) -> Self {
         self.first = Some(Box::new(first));
         self

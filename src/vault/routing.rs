@@ -154,10 +154,9 @@ impl Routing {
 
     pub(super) fn to_json(&self) -> Result<Json> {
         let value = serde_json::to_value(self);
-        value.map(|value| Json::from_value(&value)).map_err(|error| Error::InvalidOption {
-            name: "routing",
-            reason: error.to_string(),
-        })
+        value
+            .map(|value| Json::from_value(&value))
+            .map_err(|error| Error::InvalidOption { name: "routing", reason: error.to_string() })
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -198,7 +197,8 @@ mod tests {
 
     #[test]
     fn routings_round_trip_and_nothing_unknown_is_read() {
-        let routing = Routing::to("m").rule(Rule::per_tenant("t").tenant("a\"\\")).rule(Rule::to("x"));
+        let routing =
+            Routing::to("m").rule(Rule::per_tenant("t").tenant("a\"\\")).rule(Rule::to("x"));
         let json = routing.to_json().unwrap();
         assert_eq!(Routing::parse(json.as_str()), Some(routing));
         assert_eq!(Routing::parse(r#"{"rules": [], "default": "m", "more": 1}"#), None);

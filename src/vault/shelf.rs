@@ -165,8 +165,7 @@ impl Shelf {
             let since = slot.looked_at.map(|at| now.saturating_sub(at));
             matches!(slot.place, Place::Closed) && since.is_none_or(|since| since >= after)
         };
-        let mut names: Vec<_> =
-            state.slots.iter().filter(|(_, slot)| overdue(slot)).collect();
+        let mut names: Vec<_> = state.slots.iter().filter(|(_, slot)| overdue(slot)).collect();
         names.sort_by_key(|(_, slot)| slot.looked_at);
         names.into_iter().map(|(name, _)| Arc::clone(name)).collect()
     }
@@ -222,10 +221,7 @@ impl Shelf {
     }
 
     /// Closes the log that was not used for the longest time, or waits for one to be let go.
-    fn make_room<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-    ) -> Result<MutexGuard<'a, State>> {
+    fn make_room<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
         let idle = |slot: &Slot| slot.uses == 0 && matches!(slot.place, Place::Open(_));
         let oldest = state.slots.iter().filter(|(_, slot)| idle(slot));
         let oldest = oldest.min_by_key(|(_, slot)| slot.used).map(|(name, _)| Arc::clone(name));

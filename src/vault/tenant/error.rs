@@ -26,7 +26,9 @@ impl fmt::Display for TenantError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TenantError::Invalid(invalid) => write!(f, "invalid event: {invalid}"),
-            TenantError::OtherTenant => f.write_str("another tenant is named: leave the tenant out"),
+            TenantError::OtherTenant => {
+                f.write_str("another tenant is named: leave the tenant out")
+            }
             TenantError::InvalidCursor => {
                 f.write_str("not a cursor of this question: start the query again")
             }

@@ -10,9 +10,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::Vault;
 use super::cursor::{self, Place, VaultCursor};
 use super::merge::VaultMatches;
-use super::{Vault, name};
 use crate::error::Error;
 use crate::event::{Actor, Event, Resource};
 use crate::query::Query;
@@ -219,7 +219,11 @@ impl TenantVault {
         sealed.ok_or(TenantError::Unavailable)
     }
 
-    fn open_cursor(&self, query: &Query, cursor: &TenantCursor) -> Result<VaultCursor, TenantError> {
+    fn open_cursor(
+        &self,
+        query: &Query,
+        cursor: &TenantCursor,
+    ) -> Result<VaultCursor, TenantError> {
         let opened = self.vault.inner.opaque.open(CURSOR, &self.tenant, &cursor.0);
         let cursor = opened.and_then(|bytes| unpad(&bytes)).ok_or(TenantError::InvalidCursor)?;
         let fingerprint = cursor::fingerprint(self.vault.inner.control.log_id(), query);
@@ -231,6 +235,9 @@ impl TenantVault {
 
     /// What a tenant is told in place of an error that may say something of others.
     fn hide(&self, error: &Error) -> TenantError {
+        if let Error::Invalid(invalid) = error {
+            return TenantError::Invalid(invalid.clone());
+        }
         if let Some(told) = &self.vault.inner.shelf.options.tenant_errors {
             told(&self.tenant, error);
         }
@@ -314,7 +321,7 @@ mod tests {
             log: log.into(),
             seq: Seq::new(seq),
         };
-        let long = "x".repeat(name::NAME_LEN_MAX);
+        let long = "x".repeat(crate::vault::name::NAME_LEN_MAX);
         let padded = |place| pad(&VaultCursor::new(Default::default(), [0; 8], place));
         let (short, long) = (padded(place("a", 0)), padded(place(&long, u64::MAX)));
         assert_eq!(short.len(), long.len());
