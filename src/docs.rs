@@ -17,3 +17,7 @@ pub mod verify {}
 
 #[doc = include_str!("../docs/witnessing.md")]
 pub mod witnessing {}
+
+#[cfg(feature = "engine")]
+#[doc = include_str!("../docs/vault.md")]
+pub mod vault {}

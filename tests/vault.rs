@@ -116,11 +116,19 @@ fn logs_have_names_that_lead_nowhere_and_are_added_once() {
 
 #[test]
 fn one_process_writes_a_vault() {
+    // As the other process, below.
+    if let Some(path) = std::env::var_os("BULLA_TEST_VAULT") {
+        assert!(matches!(Vault::open(path), Err(Error::Locked { .. })));
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("vault");
     let vault = Vault::create(&path).unwrap();
     assert!(matches!(Vault::open(&path), Err(Error::Locked { .. })));
     assert!(matches!(Vault::create(&path), Err(Error::Exists { .. })));
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "one_process_writes_a_vault"]).env("BULLA_TEST_VAULT", &path);
+    assert!(other.output().unwrap().status.success(), "another process is refused");
     // A log in use keeps the vault locked.
     let log = vault.log("main").unwrap();
     drop(vault);
@@ -190,6 +198,33 @@ fn closed_logs_come_of_age_too() {
     vault.append(&event(None, "x.y", 3)).unwrap();
     drop(vault.log("other").unwrap());
     assert_eq!(sealed(&vault), 2);
+}
+
+#[test]
+fn the_logs_of_a_vault_do_not_all_rotate_at_once() {
+    let (disk, clock) = (SimDisk::new(12), clock());
+    // One is open at a time: so each is opened and closed, which does what is due.
+    let vault = options(&disk, &clock).max_open_logs(1).create(dir()).unwrap();
+    vault.set_routing(Routing::to("main").rule(Rule::per_tenant("t")), &asked()).unwrap();
+    for n in 0..30 {
+        vault.append(&event(Some(&n.to_string()), "x.y", n)).unwrap();
+    }
+    let day = Duration::from_secs(24 * 3600);
+    clock.advance(day - day / 10);
+    let sealed = || {
+        let logs = vault.logs();
+        logs.iter().for_each(|log| drop(vault.log(log).unwrap()));
+        let of = |log: &Arc<str>| vault.log(log).unwrap().stats().unwrap().sealed_segments;
+        logs.iter().map(of).sum::<u64>()
+    };
+    let mut by_then = Vec::new();
+    for _ in 0..5 {
+        by_then.push(sealed());
+        clock.advance(day / 50);
+    }
+    assert_eq!(sealed(), 30, "a day is the most");
+    by_then.dedup();
+    assert!(by_then.len() > 2 && by_then[0] < 30, "{by_then:?}");
 }
 
 #[test]
@@ -396,7 +431,8 @@ fn no_changed_proof_of_a_vault_holds() {
     let signed = signed.signed.into_unverified();
     let proof = vault.prove("main", Seq::new(2), &signed, Disclosure::Whole).unwrap();
     proof.verify(&trust).unwrap();
-    let changes: [(&str, fn(&mut VaultProof)); 8] = [
+    type Change = fn(&mut VaultProof);
+    let changes: [(&str, Change); 8] = [
         ("name", |p| p.log.name = "other".to_owned()),
         ("origin", |p| p.log.origin.push('x')),
         ("size", |p| p.log.head.size = bulla::seq::TreeSize::new(6)),

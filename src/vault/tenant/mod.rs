@@ -187,8 +187,10 @@ impl TenantVault {
         if self.vault.inner.shelf.added(log).is_none() {
             return Err(TenantError::NotFound);
         }
-        let read = self.vault.in_log(log, |log| log.get(place.last.seq));
-        let record = read.map_err(|error| self.hide(&error))?;
+        let record = match self.vault.in_log(log, |log| log.get(place.last.seq)) {
+            Err(Error::NotWritten { .. }) => return Err(TenantError::NotFound),
+            read => read.map_err(|error| self.hide(&error))?,
+        };
         if record.event.tenant.as_deref() != Some(&*self.tenant) {
             return Err(TenantError::NotFound);
         }
