@@ -62,6 +62,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["blake3"], &["hash.rs"]),
     (&["ed25519_dalek"], &["checkpoint.rs", "checkpoint/"]),
     (&["getrandom"], &["random.rs"]),
+    (&["chacha20poly1305"], &["vault/opaque.rs"]),
     (&["bincode"], &["format/body.rs", "format/body/", "format/catalog_body.rs"]),
     (&["std", "fs"], &["disk/"]),
     (&["std", "os"], &["disk/"]),

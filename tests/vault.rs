@@ -529,3 +529,43 @@ fn copy_all(from: &std::path::Path, to: &std::path::Path) {
         }
     }
 }
+
+#[test]
+fn what_a_vault_does_not_write_in_its_own_log_is_tampering() {
+    let (disk, clock) = (SimDisk::new(13), clock());
+    let vault = options(&disk, &clock).create(dir()).unwrap();
+    let routing =
+        Event::new(Actor::new("u", "m"), "vault.routing.changed", Resource::kind_only("vault"));
+    let details = r#"{"rules": [], "default": "main", "more": 1}"#;
+    vault.control().append(&routing.details_json(details).unwrap()).unwrap();
+    drop(vault);
+    let opened = options(&disk, &clock).open(dir()).map(|_| ());
+    assert!(matches!(opened, Err(Error::Tampered { .. })), "{opened:?}");
+}
+
+#[test]
+fn threads_share_few_open_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Vault::options().max_open_logs(2).log(LogOptions::new().segment_bytes(64 << 10));
+    let vault = options.create(dir.path().join("vault")).unwrap();
+    vault.set_routing(Routing::to("main").rule(Rule::per_tenant("t")), &asked()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..6_u64 {
+            let vault = vault.clone();
+            scope.spawn(move || {
+                for n in 0..12 {
+                    let tenant = ((thread + n) % 5).to_string();
+                    vault.append(&event(Some(&tenant), "x.y", thread * 100 + n)).unwrap();
+                    if n % 4 == 0 {
+                        vault.query(&Query::new().tenant(tenant).limit(3)).unwrap().for_each(drop);
+                    }
+                }
+            });
+        }
+    });
+    let records = vault.query(&Query::new()).unwrap();
+    let ids: std::collections::BTreeSet<_> =
+        records.map(|found| found.unwrap().record.event.resource.id).collect();
+    assert_eq!(ids.len(), 72);
+    vault.close().unwrap();
+}

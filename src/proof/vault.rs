@@ -392,3 +392,73 @@ impl fmt::Display for VerifyVaultError {
 }
 
 impl std::error::Error for VerifyVaultError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn heads(count: usize) -> Vec<LogHead> {
+        let head = |n: usize| LogHead {
+            name: format!("log-{n:03}"),
+            log_id: LogId([7; 16]),
+            origin: format!("example.com/audit/vault/log-{n:03}"),
+            algorithm: HashAlgorithm::Blake3,
+            head: TreeHead {
+                size: TreeSize::new(n as u64),
+                root: Hash::from_bytes([u8::try_from(n).unwrap(); 32]),
+            },
+        };
+        (0..count).rev().map(head).collect()
+    }
+
+    #[test]
+    fn every_head_of_a_list_has_its_place_and_no_other_has() {
+        for count in [1, 2, 3, 7, 8, 100] {
+            let list = HeadList::new(heads(count));
+            for head in heads(count) {
+                let (placed, path) = list.place(&head.name).unwrap();
+                assert_eq!(*placed, head);
+                let leaf = LIST.leaf(&[&head.to_bytes()]);
+                assert_eq!(path.verify(LIST, &leaf, &list.head()), Ok(()));
+                let other = LIST.leaf(&[&LogHead { log_id: LogId([8; 16]), ..head }.to_bytes()]);
+                assert!(path.verify(LIST, &other, &list.head()).is_err());
+            }
+            assert!(list.place("log-999").is_none());
+            assert_eq!(parse_resource_id(&list.resource_id()), Some(list.head()));
+        }
+    }
+
+    #[test]
+    fn a_resource_id_has_one_spelling() {
+        let root = "0a".repeat(32);
+        assert!(parse_resource_id(&format!("3/{root}")).is_some());
+        for bad in [format!("03/{root}"), format!("3/{}", root.to_uppercase()), "3/".to_owned()] {
+            assert_eq!(parse_resource_id(&bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn heads_round_trip_and_any_bytes_are_read_or_refused(
+            name in ".{0,70}", origin in ".{0,90}", size in any::<u64>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0..300_usize,
+        ) {
+            let head = TreeHead { size: TreeSize::new(size), root: Hash::ZERO };
+            let algorithm = HashAlgorithm::Sha256;
+            let head = LogHead { name, log_id: LogId([1; 16]), origin, algorithm, head };
+            let written = head.to_bytes();
+            prop_assert_eq!(LogHead::parse(&written), Ok(head));
+            if cut < written.len() {
+                prop_assert!(LogHead::parse(&written[..cut]).is_err());
+            }
+            prop_assert!(LogHead::parse(&[&written, &bytes[..bytes.len().min(1)]].concat()).is_ok() == bytes.is_empty());
+            let hostile = [MAGIC, &bytes].concat();
+            if let Ok(head) = LogHead::parse(&hostile) {
+                prop_assert_eq!(head.to_bytes(), hostile);
+            }
+            let text = [format!("{}\n", VaultProof::FIRST_LINE).as_bytes(), &bytes].concat();
+            prop_assert!(VaultProof::parse(&text).is_err());
+        }
+    }
+}
