@@ -23,3 +23,7 @@ pub mod witnessing {}
 
 #[doc = include_str!("../docs/archive.md")]
 pub mod archive {}
+
+#[cfg(feature = "engine")]
+#[doc = include_str!("../docs/vault.md")]
+pub mod vault {}

@@ -108,6 +108,12 @@ pub enum Error {
     Busy,
     /// The log was closed.
     Closed,
+    /// All logs of a vault that may be open at a time are in use, and none was let go: let go
+    /// of some, or allow more.
+    TooManyOpenLogs {
+        /// How many may be open.
+        max: usize,
+    },
     /// A [`CancelToken`](crate::log::CancelToken) ended the search.
     Cancelled,
     /// No record has this Seq yet.
@@ -216,6 +222,11 @@ impl fmt::Display for Error {
             Error::InvalidOption { name, reason } => write!(f, "{name}: {reason}"),
             Error::Busy => write!(f, "too many unwritten tickets: wait for one and try again"),
             Error::Closed => write!(f, "the log is closed"),
+            Error::TooManyOpenLogs { max } => write!(
+                f,
+                "all {max} logs that may be open at a time are in use: let go of some, or allow \
+                 more (max_open_logs)"
+            ),
             Error::Cancelled => write!(f, "the search was cancelled"),
             Error::NotWritten { seq, size } => {
                 write!(f, "no record {seq} yet: the log holds {size} records, from 0")

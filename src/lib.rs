@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #[cfg(feature = "engine")]
+pub mod access;
+#[cfg(feature = "engine")]
 pub mod archive;
 #[cfg(feature = "engine")]
 pub mod catalog;
@@ -38,8 +40,12 @@ pub mod time;
 #[cfg(feature = "engine")]
 pub mod tree;
 pub mod trust;
+#[cfg(feature = "engine")]
+pub mod vault;
 pub mod witness;
 
+#[cfg(feature = "engine")]
+pub use access::{AccessLog, Accessor};
 pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey};
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
@@ -65,3 +71,5 @@ pub use retention::{Asked, DropCertificate, Hold, HoldScope, Period, Policy, Pre
 pub use seq::{Seq, TreeSize};
 pub use time::Timestamp;
 pub use trust::Trust;
+#[cfg(feature = "engine")]
+pub use vault::{Vault, VaultOptions};

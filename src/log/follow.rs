@@ -379,6 +379,11 @@ impl LogReader {
         &self.origin
     }
 
+    /// The log's identity, drawn when it was created.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
     /// The hash of its tree.
     pub fn algorithm(&self) -> HashAlgorithm {
         self.algorithm

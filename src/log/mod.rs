@@ -54,6 +54,7 @@ use std::task::{Context, Poll};
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Record};
+use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::query::Query;
 use crate::seq::{Seq, TreeSize};
@@ -325,6 +326,11 @@ impl Log {
     /// The log's public name.
     pub fn origin(&self) -> &str {
         &self.core().origin
+    }
+
+    /// The log's identity, drawn when it was created.
+    pub fn log_id(&self) -> LogId {
+        self.core().log_id
     }
 
     /// The hash of its tree.

@@ -5,7 +5,8 @@
 //! - [`Answer`]: the records that match a query, shown to be all; [`IndexAudit`]: somebody
 //!   recomputed the index roots that such an answer rests on;
 //! - [`ConsistencyProof`]: one checkpoint extends another;
-//! - [`CatalogProof`]: what the catalog says, or has in force, under a checkpoint.
+//! - [`CatalogProof`]: what the catalog says, or has in force, under a checkpoint;
+//! - [`VaultProof`]: a record of one of the logs of a vault, under the vault's checkpoint.
 //!
 //! # The text of a [`TlogProof`]
 //!
@@ -36,6 +37,7 @@ mod malformed;
 #[cfg(test)]
 mod tests;
 mod text;
+mod vault;
 
 pub use answer::{
     ANSWER_LEN_MAX, Answer, Evidence, IndexEvidence, NotLive, RestsOn, SegmentEvidence, ShownList,
@@ -61,3 +63,7 @@ pub use extra::{
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
 pub use malformed::MalformedProof;
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};
+pub use vault::{
+    HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND, VAULT_LOGS_MAX, VAULT_ORIGIN_SUFFIX,
+    VaultProof, VerifiedVaultRecord, VerifyVaultError,
+};

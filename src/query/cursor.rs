@@ -58,7 +58,7 @@ impl fmt::Display for CursorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CursorError::Malformed => {
-                write!(f, "not a cursor: pass on the {TEXT_LEN} characters that the query gave")
+                write!(f, "not a cursor: pass on all characters that the query gave")
             }
             CursorError::Unsupported { found } => write!(
                 f,
@@ -146,14 +146,14 @@ impl FromStr for Cursor {
 }
 
 impl Order {
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Order::NewestFirst => 0,
             Order::OldestFirst => 1,
         }
     }
 
-    const fn from_code(code: u8) -> Option<Self> {
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Order::NewestFirst),
             1 => Some(Order::OldestFirst),
@@ -164,7 +164,7 @@ impl Order {
 
 impl Filters {
     /// The same for filters that ask the same, whatever the order they were given in.
-    pub(super) fn fingerprint(&self) -> [u8; 8] {
+    pub(crate) fn fingerprint(&self) -> [u8; 8] {
         let mut spelling = Spelling::default();
         spelling.ids(&self.actors);
         spelling.ids(&self.resources);

@@ -5,7 +5,7 @@ use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
 use crate::log::read::Snapshot;
 use crate::log::{Disclosure, Log, LogReader};
-use crate::merkle::ProofPlan;
+use crate::merkle::{ProofPlan, TreeHead};
 use crate::proof::{InclusionProof, TlogProof};
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;
@@ -53,20 +53,36 @@ impl Snapshot {
         disclosure: Disclosure,
     ) -> Result<TlogProof> {
         let head = checkpoint.dangerously_unverified().head();
-        self.check_own(&head)?;
+        let (inclusion, extra) = self.prove_under(seq, &head, disclosure)?;
+        let (algorithm, extra) = (self.tree()?.algorithm(), Some(extra));
+        Ok(TlogProof { algorithm, extra, inclusion, checkpoint: checkpoint.clone() })
+    }
+
+    /// The path from a record to a tree head of this log that somebody else vouches for, such
+    /// as a vault, and the record as [`disclose`] writes it.
+    ///
+    /// # Errors
+    /// As [`Log::prove`].
+    pub fn prove_under(
+        &self,
+        seq: Seq,
+        head: &TreeHead,
+        disclosure: Disclosure,
+    ) -> Result<(InclusionProof, Vec<u8>)> {
+        self.check_own(head)?;
         let inclusion = self.inclusion(seq, head.size)?;
         let algorithm = self.tree()?.algorithm();
         let (leaf, extra) = self.with_record(seq, |_, record| {
             Ok::<_, Error>((record.leaf(algorithm), self.shown(&record, disclosure)?))
         })??;
-        inclusion.verify(algorithm, &leaf, &head).map_err(|error| {
+        inclusion.verify(algorithm, &leaf, head).map_err(|error| {
             does_not_hold(
                 format!("record {seq} against the tree of {} records", head.size),
-                &head,
+                head,
                 error,
             )
         })?;
-        Ok(TlogProof { algorithm, extra: Some(extra), inclusion, checkpoint: checkpoint.clone() })
+        Ok((inclusion, extra))
     }
 
     /// The path from a record to the root over the first `size` records.

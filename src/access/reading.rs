@@ -1,0 +1,175 @@
+//! [`Reading`]: a log that is read with a trace.
+
+use serde_json::{Value, json};
+
+use super::trail::{Access, Traced, question};
+use crate::checkpoint::UnverifiedCheckpoint;
+use crate::error::Result;
+use crate::event::Record;
+use crate::format::LogId;
+use crate::log::{Disclosure, Log, LogReader, Matches, Records, Snapshot};
+use crate::proof::{Answer, Bundle, TlogProof};
+use crate::query::Query;
+use crate::seq::Seq;
+
+/// A log that can be read.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Readable<'a> {
+    /// One that this process writes.
+    Log(&'a Log),
+    /// One that it only reads.
+    Reader(&'a LogReader),
+}
+
+impl<'a> From<&'a Log> for Readable<'a> {
+    fn from(log: &'a Log) -> Self {
+        Readable::Log(log)
+    }
+}
+
+impl<'a> From<&'a LogReader> for Readable<'a> {
+    fn from(reader: &'a LogReader) -> Self {
+        Readable::Reader(reader)
+    }
+}
+
+impl Readable<'_> {
+    pub(super) fn log_id(&self) -> LogId {
+        match self {
+            Readable::Log(log) => log.log_id(),
+            Readable::Reader(reader) => reader.log_id(),
+        }
+    }
+
+    fn origin(&self) -> &str {
+        match self {
+            Readable::Log(log) => log.origin(),
+            Readable::Reader(reader) => reader.origin(),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        match self {
+            Readable::Log(log) => log.snapshot(),
+            Readable::Reader(reader) => reader.snapshot(),
+        }
+    }
+}
+
+/// A log to read from by one accessor: each reading appends access events; see
+/// [`access`](crate::access).
+#[derive(Debug)]
+pub struct Reading<'a> {
+    log: Readable<'a>,
+    access: Access,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(log: Readable<'a>, access: Access) -> Self {
+        Reading { log, access }
+    }
+
+    fn trail(&self, action: &'static str, what: Value) -> super::Trail {
+        self.access.trail(action, self.log.origin(), what)
+    }
+
+    /// As [`Log::query`].
+    ///
+    /// # Errors
+    /// As [`Log::query`]; the access event cannot be appended.
+    pub fn query(&self, query: &Query) -> Result<Traced<Matches>> {
+        let what = json!({ "query": question(query) });
+        self.trail("log.query", what).begin(|| self.log.snapshot().query(query))
+    }
+
+    /// As [`Snapshot::count`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::count`]; the access event cannot be appended.
+    pub fn count(&self, query: &Query) -> Result<u64> {
+        let what = json!({ "count": question(query) });
+        self.trail("log.query", what).once(|| self.log.snapshot().count(query), |_| 0)
+    }
+
+    /// As [`Log::get`].
+    ///
+    /// # Errors
+    /// As [`Log::get`]; the access event cannot be appended.
+    pub fn get(&self, seq: Seq) -> Result<Record> {
+        let what = json!({ "record": seq.get() });
+        self.trail("log.get", what).once(|| self.log.snapshot().get(seq), |_| 1)
+    }
+
+    /// All records from this one on, oldest first: as [`Snapshot::records_from`].
+    ///
+    /// # Errors
+    /// The access event cannot be appended.
+    pub fn export(&self, from: Seq) -> Result<Traced<Records>> {
+        let what = json!({ "from": from.get() });
+        self.trail("log.export", what).begin(|| Ok(self.log.snapshot().records_from(from)))
+    }
+
+    /// As [`Log::prove`].
+    ///
+    /// # Errors
+    /// As [`Log::prove`]; the access event cannot be appended.
+    pub fn prove(
+        &self,
+        seq: Seq,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<TlogProof> {
+        let what = json!({ "record": seq.get(), "disclosure": shown(disclosure) });
+        let prove = || match self.log {
+            Readable::Log(log) => log.prove(seq, checkpoint, disclosure),
+            Readable::Reader(reader) => reader.prove(seq, checkpoint, disclosure),
+        };
+        self.trail("log.prove", what).once(prove, |_| 1)
+    }
+
+    /// As [`Log::prove_many`].
+    ///
+    /// # Errors
+    /// As [`Log::prove_many`]; the access event cannot be appended.
+    pub fn prove_many(
+        &self,
+        seqs: &[Seq],
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<Bundle> {
+        let ends = [seqs.iter().min(), seqs.iter().max()].map(|seq| seq.map(|seq| seq.get()));
+        let what = json!({ "records": ends, "disclosure": shown(disclosure) });
+        let prove = || match self.log {
+            Readable::Log(log) => log.prove_many(seqs, checkpoint, disclosure),
+            Readable::Reader(reader) => reader.prove_many(seqs, checkpoint, disclosure),
+        };
+        self.trail("log.prove", what).once(prove, |bundle| bundle.records.len() as u64)
+    }
+
+    /// As [`Log::prove_query`].
+    ///
+    /// # Errors
+    /// As [`Log::prove_query`]; the access event cannot be appended.
+    pub fn prove_query(
+        &self,
+        query: &Query,
+        checkpoint: &UnverifiedCheckpoint,
+        disclosure: Disclosure,
+    ) -> Result<Answer> {
+        let what = json!({ "query": question(query), "disclosure": shown(disclosure) });
+        let prove = || match self.log {
+            Readable::Log(log) => log.prove_query(query, checkpoint, disclosure),
+            Readable::Reader(reader) => reader.prove_query(query, checkpoint, disclosure),
+        };
+        self.trail("log.prove", what).once(prove, |answer| answer.bundle.records.len() as u64)
+    }
+}
+
+/// How much of each record a proof shows.
+pub(crate) fn shown(disclosure: Disclosure) -> &'static str {
+    match disclosure {
+        Disclosure::Whole => "whole",
+        Disclosure::WithholdPayload => "payload withheld",
+    }
+}

@@ -1,0 +1,74 @@
+//! The names of logs in a vault.
+
+use crate::error::{Error, Result};
+use crate::hash::{self, Hash};
+
+/// Longest name of a log, in bytes.
+pub(super) const NAME_LEN_MAX: usize = 64;
+/// Longest prefix of the names of logs that are made for each tenant.
+pub(super) const PREFIX_LEN_MAX: usize = NAME_LEN_MAX - 1 - 2 * TENANT_BYTES;
+
+/// So many bytes of a tenant's digest are in the name of its log.
+const TENANT_BYTES: usize = 16;
+const TAG_TENANT: &[u8] = b"bulla/vault-tenant/v1\0";
+/// A log with this name would have an origin like that of a vault.
+const RESERVED: &str = "vault";
+
+/// Whether a log may have this name. Names are those of directories, so there is nothing in
+/// them that leads elsewhere.
+///
+/// # Errors
+/// `InvalidOption` says what a name must be.
+pub(super) fn check(name: &str) -> Result<()> {
+    let of_set = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let good = (1..=NAME_LEN_MAX).contains(&name.len())
+        && name.chars().all(of_set)
+        && !name.starts_with('.')
+        && !name.ends_with(".tmp")
+        && name != RESERVED;
+    if good {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(80).collect();
+    let reason = format!(
+        "expected 1 to {NAME_LEN_MAX} of a-z, 0-9, '-', '_' and '.', not with a dot in front, not \
+         ending in .tmp, and not {RESERVED:?}; found {shown:?}"
+    );
+    Err(Error::InvalidOption { name: "log", reason })
+}
+
+/// What stands for a tenant's name where that could be anything.
+pub(super) fn tenant_digest(tenant: &str) -> Hash {
+    hash::tagged(TAG_TENANT, &[tenant.as_bytes()])
+}
+
+/// The name of the log that a tenant has for itself.
+pub(super) fn of_tenant(prefix: &str, tenant: &Hash) -> String {
+    let digest = tenant.to_string();
+    format!("{prefix}-{}", digest.get(..2 * TENANT_BYTES).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_nowhere() {
+        for good in ["a", "main", "auth.2026", "t-0_1", &"x".repeat(64)] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        let long = "x".repeat(65);
+        for bad in ["", ".", "..", ".a", "a/b", "a\\b", "A", "é", "a b", "x.tmp", "vault", &long] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tenants_log_has_a_good_name_whatever_the_tenant() {
+        for tenant in ["acme", "../../etc/passwd", "\u{202e}", ""] {
+            let name = of_tenant(&"p".repeat(PREFIX_LEN_MAX), &tenant_digest(tenant));
+            assert!(check(&name).is_ok(), "{name}");
+        }
+        assert_ne!(tenant_digest("a"), tenant_digest("b"));
+    }
+}

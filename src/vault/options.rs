@@ -1,0 +1,263 @@
+//! How a vault is created and opened, and what is asked of it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Vault;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::event::Actor;
+use crate::hash::HashAlgorithm;
+use crate::log::{Housekeeping, Log, LogOptions};
+use crate::retention::{self, Policy};
+use crate::time::Clock;
+
+/// Who asked for a change, and why. Both are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who.
+    pub who: Actor,
+    /// Why, in words.
+    pub why: String,
+}
+
+impl Asked {
+    /// Who, and why.
+    pub fn by(who: Actor, why: impl Into<String>) -> Self {
+        Asked { who, why: why.into() }
+    }
+}
+
+type Tune = Arc<dyn Fn(&str, LogOptions) -> LogOptions + Send + Sync>;
+type Prepare = Arc<dyn Fn(&str, &Log) -> Result<()> + Send + Sync>;
+type TenantErrors = Arc<dyn Fn(&str, &Error) + Send + Sync>;
+
+/// Options of a vault; chained, like those of a log.
+///
+/// ```
+/// use bulla::vault::VaultOptions;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("vault");
+/// let vault = VaultOptions::new().origin("example.com/audit").max_open_logs(32).create(&path)?;
+/// assert_eq!(vault.origin(), "example.com/audit/vault");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct VaultOptions {
+    pub(super) log: LogOptions,
+    pub(super) origin: Option<String>,
+    pub(super) max_open_logs: usize,
+    pub(super) patience: Duration,
+    pub(super) sweep_every: Duration,
+    pub(super) tune: Option<Tune>,
+    pub(super) prepare: Option<Prepare>,
+    pub(super) tenant_errors: Option<TenantErrors>,
+}
+
+impl fmt::Debug for VaultOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultOptions")
+            .field("log", &self.log)
+            .field("origin", &self.origin)
+            .field("max_open_logs", &self.max_open_logs)
+            .field("patience", &self.patience)
+            .field("sweep_every", &self.sweep_every)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VaultOptions {
+    /// The defaults: 64 open logs, each with the default options of a log.
+    pub fn new() -> Self {
+        VaultOptions {
+            log: LogOptions::new(),
+            origin: None,
+            max_open_logs: 64,
+            patience: Duration::from_secs(30),
+            sweep_every: Duration::from_secs(3600),
+            tune: None,
+            prepare: None,
+            tenant_errors: None,
+        }
+    }
+
+    /// The options of the vault's logs. Their origins are given by the vault, and their
+    /// clock, disk and housekeeping are also its own.
+    pub fn log(mut self, options: LogOptions) -> Self {
+        self.log = options;
+        self
+    }
+
+    /// Changes the options of single logs, by name: called whenever one is opened.
+    pub fn tune(
+        mut self,
+        tune: impl Fn(&str, LogOptions) -> LogOptions + Send + Sync + 'static,
+    ) -> Self {
+        self.tune = Some(Arc::new(tune));
+        self
+    }
+
+    /// The vault's public name. Its own log is `ORIGIN/vault`, and the log `NAME` in it is
+    /// `ORIGIN/vault/NAME`. Fixed at creation. Default: `bulla.local/` and the name of the
+    /// directory.
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origin = Some(origin.to_owned());
+        self
+    }
+
+    /// How many logs are open at a time, besides the vault's own: 1 or more. The one that
+    /// was not used for the longest time is closed for another. Default: 64.
+    pub fn max_open_logs(mut self, logs: usize) -> Self {
+        self.max_open_logs = logs;
+        self
+    }
+
+    /// How long to wait for one of the open logs to be let go when all are in use. Default:
+    /// 30 s.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// A log that was closed for so long is opened once, so that its active segment is sealed
+    /// when its age is up; see [`Vault::sweep`]. Default: an hour.
+    pub fn sweep_every(mut self, every: Duration) -> Self {
+        self.sweep_every = every;
+        self
+    }
+
+    /// Called with each log that is made for a tenant, before anything is appended to it: the
+    /// place to give it a policy. If it fails, there is no such log.
+    pub fn on_tenant_log(
+        mut self,
+        prepare: impl Fn(&str, &Log) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.prepare = Some(Arc::new(prepare));
+        self
+    }
+
+    /// Called with the tenant and the error whenever a tenant is told only that the vault is
+    /// [unavailable](super::TenantError::Unavailable): what went wrong may name others.
+    pub fn on_tenant_error(mut self, told: impl Fn(&str, &Error) + Send + Sync + 'static) -> Self {
+        self.tenant_errors = Some(Arc::new(told));
+        self
+    }
+
+    /// Where the vault and its logs get their time from. Default: the system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.log = self.log.clock(clock);
+        self
+    }
+
+    /// Where the vault lives. Default: the file system.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.log = self.log.disk(disk);
+        self
+    }
+
+    /// Who does the background work of the logs. Default: one thread for all.
+    pub fn housekeeping(mut self, housekeeping: Housekeeping) -> Self {
+        self.log = self.log.housekeeping(housekeeping);
+        self
+    }
+
+    /// Creates a vault in a new directory, with one log, `main`, which everything goes to.
+    ///
+    /// # Errors
+    /// `Exists` if there is one; an option out of its range; I/O.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Vault> {
+        self.check()?;
+        super::open::create(self, path.as_ref())
+    }
+
+    /// Opens a vault; creates none.
+    ///
+    /// # Errors
+    /// `NotALog` if there is none, `Locked`; what opening its own log says.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Vault> {
+        self.check()?;
+        super::open::open(self, path.as_ref())
+    }
+
+    /// Opens the vault at this path, or creates it.
+    ///
+    /// # Errors
+    /// As [`VaultOptions::open`] and [`VaultOptions::create`].
+    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Vault> {
+        match self.clone().open(path.as_ref()) {
+            Err(Error::NotALog { .. }) => self.create(path),
+            opened => opened,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.max_open_logs == 0 {
+            let reason = "expected 1 or more, found 0".to_owned();
+            return Err(Error::InvalidOption { name: "max_open_logs", reason });
+        }
+        Ok(())
+    }
+
+    /// The options of one log.
+    pub(super) fn of_log(&self, name: &str) -> LogOptions {
+        match &self.tune {
+            Some(tune) => tune(name, self.log.clone()),
+            None => self.log.clone(),
+        }
+    }
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        VaultOptions::new()
+    }
+}
+
+type First<'a> = Box<dyn FnOnce(&Log) -> Result<()> + 'a>;
+
+/// What a new log is like.
+#[derive(Default)]
+#[must_use]
+pub struct LogSpec<'a> {
+    pub(super) algorithm: Option<HashAlgorithm>,
+    pub(super) first: Option<First<'a>>,
+}
+
+impl fmt::Debug for LogSpec<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = &self.first.is_some();
+        f.debug_struct("LogSpec").field("algorithm", &self.algorithm).field("first", first).finish()
+    }
+}
+
+impl<'a> LogSpec<'a> {
+    /// A log as the vault's options say.
+    pub fn new() -> Self {
+        LogSpec::default()
+    }
+
+    /// The hash of its tree, if it is not that of the vault's options.
+    pub fn hash(mut self, algorithm: HashAlgorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// The retention policy of the log, and who asked for it. Sets what
+    /// [`LogSpec::prepare`] does.
+    pub fn policy(self, policy: Policy, asked: retention::Asked) -> Self {
+        self.prepare(move |log| log.set_policy(&policy, &asked))
+    }
+
+    /// Called with the new log before it is added to the vault: the place to give it holds
+    /// besides a policy, not to append to it. If it fails, the log is not added. After a crash it may be
+    /// called for the same log again.
+    pub fn prepare(mut self, first: impl FnOnce(&Log) -> Result<()> + 'a) -> Self {
+        self.first = Some(Box::new(first));
+        self
+    }
+}
