@@ -42,9 +42,9 @@ pub use hash::{Hash, HashAlgorithm};
 pub use log::{
     BatchReceipt, CancelToken, Durability, ExpireOptions, Expiry, Explain, Finding, Gap,
     GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader, Matches, NotRead,
-    Progress, Receipt, RecordView, Recovery, Report, SegmentInfo, Signer, Snapshot, Stats,
-    Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key, load_recovery_key,
-    verify,
+    Progress, Receipt, RecordView, Recovery, Report, SegmentInfo, SegmentStatus, Signer, Snapshot,
+    Stats, Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key,
+    load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

@@ -1,10 +1,12 @@
 //! What there is: segments, sizes, figures.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::LogId;
+use crate::format::catalog_body::status;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{CatalogState, segments_dir, tree_dir};
 use crate::log::indexes;
@@ -13,6 +15,47 @@ use crate::log::{Log, LogReader};
 use crate::segment;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
+
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SegmentStatus {
+    /// Its records are there.
+    Live,
+    /// Its drop certificate is written; the next opening or expiry finishes the drop.
+    Dropping,
+    /// Its records went by the policy.
+    Dropped,
+    /// It was dropped, and its records were brought back from an archive.
+    Restored,
+}
+
+impl SegmentStatus {
+    fn of(entry: &Entry) -> Self {
+        match entry.sealed.as_ref().map_or(status::LIVE, |sealed| sealed.status) {
+            status::DROPPING => SegmentStatus::Dropping,
+            status::DROPPED => SegmentStatus::Dropped,
+            status::RESTORED => SegmentStatus::Restored,
+            _ => SegmentStatus::Live,
+        }
+    }
+
+    /// Whether its records can be read.
+    pub fn is_readable(self) -> bool {
+        matches!(self, SegmentStatus::Live | SegmentStatus::Restored)
+    }
+}
+
+impl fmt::Display for SegmentStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SegmentStatus::Live => "live",
+            SegmentStatus::Dropping => "dropping",
+            SegmentStatus::Dropped => "dropped",
+            SegmentStatus::Restored => "restored",
+        })
+    }
+}
 
 /// One segment of a log.
 #[derive(Clone, Debug)]
@@ -24,10 +67,13 @@ pub struct SegmentInfo {
     pub first: TreeSize,
     /// Records in it.
     pub count: u64,
-    /// Size of its file in bytes; of an active one with the space made ready.
+    /// Size of its file in bytes; of an active one with the space made ready, of a dropped
+    /// one as it was.
     pub bytes: u64,
     /// Whether it is sealed.
     pub sealed: bool,
+    /// What became of it.
+    pub status: SegmentStatus,
     /// Smallest and largest `recorded_at`, once it is sealed.
     pub recorded: Option<(Timestamp, Timestamp)>,
     /// Smallest and largest `occurred_at`, once it is sealed.
@@ -53,10 +99,14 @@ pub struct Stats {
     pub algorithm: HashAlgorithm,
     /// Records.
     pub size: TreeSize,
-    /// Segments, the active one included.
+    /// Segments whose records are there, the active one included.
     pub segments: u64,
     /// Those of them that are sealed.
     pub sealed_segments: u64,
+    /// Segments whose records went by the policy.
+    pub dropped_segments: u64,
+    /// Records in those.
+    pub dropped_records: u64,
     /// Bytes of all segment files.
     pub segment_bytes: u64,
     /// Bytes of all index files.
@@ -137,6 +187,7 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         count: end.get().saturating_sub(entry.first.get()),
         bytes,
         sealed: entry.sealed.is_some(),
+        status: SegmentStatus::of(entry),
         recorded: times.map(|times| (times[0], times[1])),
         occurred: times.map(|times| (times[2], times[3])),
         path,
@@ -161,7 +212,8 @@ fn stats(
     origin: &str,
     catalog: Option<(TreeSize, TreeSize)>,
 ) -> Result<Stats> {
-    let segments = segments(view)?;
+    let (segments, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
+        segments(view)?.into_iter().partition(|segment| segment.status.is_readable());
     Ok(Stats {
         origin: origin.to_owned(),
         log_id: view.log_id,
@@ -169,6 +221,8 @@ fn stats(
         size: view.size(),
         segments: segments.len() as u64,
         sealed_segments: segments.iter().filter(|segment| segment.sealed).count() as u64,
+        dropped_segments: gone.len() as u64,
+        dropped_records: gone.iter().map(|segment| segment.count).sum(),
         segment_bytes: segments.iter().map(|segment| segment.bytes).sum(),
         index_bytes: segments.iter().filter_map(|segment| segment.index_bytes).sum(),
         segments_without_index: segments
