@@ -303,6 +303,43 @@ fn a_clock_far_ahead_of_the_newest_record_expires_nothing_unless_it_is_allowed()
     assert_eq!(fine(&["history", &log]).matches("policy set").count(), 1);
 }
 
+#[test]
+fn damage_behind_a_gap_is_one_finding_and_lost_hashes_leave_the_gap_asserted() {
+    let (dir, log) = running::new_log();
+    let key = at(dir.path(), "audit.key");
+    fine(&["keygen", &key, "--log", &log]);
+    for _ in 0..2 {
+        append_today(&log);
+        fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    }
+    append_today(&log);
+    let told = retain(&log, &["--keep", "0s"]);
+    assert!(told.contains("gone: 2 segments"), "{told}");
+    let clean = fine(&["verify", &log]);
+    assert!(clean.contains("expired: segments 1 to 2"), "{clean}");
+
+    // A segment with damage is read twice, and its newest anchor was in the gap.
+    let active = Path::new(&log).join("segments/00000003.seg");
+    let whole = std::fs::read(&active).unwrap();
+    let mut damaged = whole.clone();
+    damaged[600] ^= 1;
+    std::fs::write(&active, damaged).unwrap();
+    let found = run(&["verify", &log]);
+    assert_eq!(found.status, 1);
+    assert!(!found.stdout.contains("newest anchor"), "{}", found.stdout);
+    std::fs::write(&active, whole).unwrap();
+
+    std::fs::remove_file(Path::new(&log).join("tree/level-00.hashes")).unwrap();
+    let found = run(&["verify", &log]);
+    assert_eq!(found.status, 1);
+    assert!(found.stdout.contains("): asserted: "), "{}", found.stdout);
+    assert!(!found.stdout.contains("newest anchor"), "{}", found.stdout);
+    // What is left can be read; nothing is written on top of hashes that nobody can make anew.
+    assert_eq!(fine(&["query", &log, "--count"]).trim(), "1");
+    let today = ["--actor", "user:today", "--action", "a.b", "--resource", "r/1"];
+    assert!(refused(1, &with(&["append", &log], &today)).contains("restore the file"));
+}
+
 /// Trails and how they are read.
 fn trails() -> Vec<(PathBuf, Format)> {
     let map = |name: &str| Format::Json(Arc::new(Mapping::open(name).unwrap()));

@@ -175,7 +175,7 @@ impl Place {
         // It is in force, whatever comes of counting.
         out.flush()?;
         let pinned = admin.pinned_by(&hold.case)?;
-        writeln!(out, "at present that is {}, and what is still to come", told(&pinned))?;
+        writeln!(out, "at present that is {}; and all that is still to come", told(&pinned))?;
         out.flush()?;
         Ok(Verdict::Fine)
     }
@@ -389,10 +389,10 @@ fn words(scope: &HoldScope) -> String {
     cells::plain(&scope.to_string())
 }
 
-/// `3 records in 2 segments (1.2 MiB)`.
+/// `3 records in 2 segments of 1.2 MiB, kept whole`.
 fn told(pinned: &Pinned) -> String {
     format!(
-        "{} in {} of {} that stay",
+        "{} in {} of {}, kept whole",
         cells::counted(pinned.records, "record"),
         cells::counted(pinned.segments.len() as u64, "segment"),
         cells::bytes(pinned.bytes),
