@@ -67,22 +67,22 @@ pub(crate) struct Retain {
 
 impl Retain {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let mut admin = admin(&self.dir)?;
-        let in_force = admin.policy()?.map(|recorded| recorded.policy);
+        let reader = places::reader(&self.dir)?;
+        let in_force = reader.policy()?.map(|recorded| recorded.policy);
         let wanted = self.wanted.policy(in_force.as_ref())?;
         let changed = wanted.filter(|wanted| Some(wanted) != in_force.as_ref());
         if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {
             next_is_no_looser(before, next)?;
         }
         if self.dry_run {
-            return self.plan(in_force, changed);
+            return self.plan(&reader, in_force, changed);
         }
         let asked = Asked { who: self.who.clone(), why: self.why.clone() };
         if let Some(policy) = &changed {
             if policy.compliance && !in_force.as_ref().is_some_and(|before| before.compliance) {
-                self.confirm(places::reader(&self.dir)?.origin(), policy)?;
+                self.confirm(reader.origin(), policy)?;
             }
-            admin.set_policy(policy, &asked)?;
+            admin(&self.dir)?.set_policy(policy, &asked)?;
             writeln!(io::stderr(), "bulla: the policy is now: {policy}")?;
         } else if in_force.is_none() {
             bail!(
@@ -90,7 +90,7 @@ impl Retain {
                  hipaa"
             );
         }
-        drop(admin);
+        drop(reader);
         self.expire(&asked)
     }
 
@@ -113,11 +113,15 @@ impl Retain {
     }
 
     /// Says what would be done.
-    fn plan(&self, in_force: Option<Policy>, changed: Option<Policy>) -> Result<Verdict> {
-        let reader = places::reader(&self.dir)?;
+    fn plan(
+        &self,
+        reader: &LogReader,
+        in_force: Option<Policy>,
+        changed: Option<Policy>,
+    ) -> Result<Verdict> {
         let plan = match &changed {
             None => reader.plan_expiry(&self.options())?,
-            Some(policy) => self.plan_by(&reader, policy)?,
+            Some(policy) => self.plan_by(reader, policy)?,
         };
         let policy = changed.as_ref().or(in_force.as_ref());
         told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.output)?;
