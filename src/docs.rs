@@ -15,6 +15,12 @@ pub mod glossary {}
 #[doc = include_str!("../docs/queries.md")]
 pub mod queries {}
 
+#[doc = include_str!("../docs/retention.md")]
+pub mod retention {}
+
+#[doc = include_str!("../docs/compliance.md")]
+pub mod compliance {}
+
 #[doc = include_str!("../docs/verify.md")]
 pub mod verify {}
 

@@ -60,8 +60,8 @@ pub use log::{
     ArchivedCopy, BatchReceipt, CancelToken, Durability, ErasureCertificate, ExpireOptions, Expiry,
     Explain, Finding, Gap, GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader,
     Matches, NotRead, Progress, Receipt, RecordView, Recovery, Report, Restoration, SegmentInfo,
-    Signer, Snapshot, Stats, SubjectRule, Subscription, Ticket, TileReader, VerifyOptions,
-    generate_recovery_key, load_recovery_key, verify,
+    SegmentStatus, Signer, Snapshot, Stats, SubjectRule, Subscription, Ticket, TileReader,
+    VerifyOptions, generate_recovery_key, load_recovery_key, verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

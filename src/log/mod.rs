@@ -76,7 +76,7 @@ pub use restoring::Restoration;
 pub use retain::{ExpireOptions, Expiry, LogAdmin, Pinned, RecordedHold, RecordedPolicy, Release};
 pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
-pub use stats::{SegmentInfo, Stats};
+pub use stats::{SegmentInfo, SegmentStatus, Stats};
 pub use subscribe::Subscription;
 pub use tiles::TileReader;
 pub use verify::{Finding, Gap, GapVerdict, NotRead, Progress, Report, VerifyOptions, verify};

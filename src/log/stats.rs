@@ -1,5 +1,6 @@
 //! What there is: segments, sizes, figures.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, Open, Protection};
@@ -15,6 +16,47 @@ use crate::segment;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
 
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SegmentStatus {
+    /// Its records are there.
+    Live,
+    /// Its drop certificate is written; the next opening or expiry finishes the drop.
+    Dropping,
+    /// Its records went by the policy.
+    Dropped,
+    /// It was dropped, and its records were brought back from an archive.
+    Restored,
+}
+
+impl SegmentStatus {
+    fn of(entry: &Entry) -> Self {
+        match entry.sealed.as_ref().map_or(status::LIVE, |sealed| sealed.status) {
+            status::DROPPING => SegmentStatus::Dropping,
+            status::DROPPED => SegmentStatus::Dropped,
+            status::RESTORED => SegmentStatus::Restored,
+            _ => SegmentStatus::Live,
+        }
+    }
+
+    /// Whether its records can be read.
+    pub fn is_readable(self) -> bool {
+        matches!(self, SegmentStatus::Live | SegmentStatus::Restored)
+    }
+}
+
+impl fmt::Display for SegmentStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SegmentStatus::Live => "live",
+            SegmentStatus::Dropping => "dropping",
+            SegmentStatus::Dropped => "dropped",
+            SegmentStatus::Restored => "restored",
+        })
+    }
+}
+
 /// One segment of a log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -25,14 +67,13 @@ pub struct SegmentInfo {
     pub first: TreeSize,
     /// Records in it.
     pub count: u64,
-    /// Size of its file in bytes; of an active one with the space made ready.
+    /// Size of its file in bytes; of an active one with the space made ready, of a dropped
+    /// one as it was.
     pub bytes: u64,
     /// Whether it is sealed.
     pub sealed: bool,
-    /// Whether its records have expired; its file is gone then.
-    pub dropped: bool,
-    /// Whether it was dropped and brought back from an archive.
-    pub restored: bool,
+    /// What became of it.
+    pub status: SegmentStatus,
     /// Not dropped before; `None`: there was no policy when it was sealed.
     pub keep_until: Option<Timestamp>,
     /// Smallest and largest `recorded_at`, once it is sealed.
@@ -60,10 +101,14 @@ pub struct Stats {
     pub algorithm: HashAlgorithm,
     /// Records.
     pub size: TreeSize,
-    /// Segments that are there, the active one included.
+    /// Segments whose records are there, the active one included.
     pub segments: u64,
     /// Those of them that are sealed.
     pub sealed_segments: u64,
+    /// Segments whose records went by the policy.
+    pub dropped_segments: u64,
+    /// Records in those.
+    pub dropped_records: u64,
     /// Bytes of all segment files.
     pub segment_bytes: u64,
     /// Bytes of all index files.
@@ -73,10 +118,6 @@ pub struct Stats {
     /// Sealed segments whose files the operating system keeps from being changed: read-only,
     /// and of those the immutable ones.
     pub protected: (u64, u64),
-    /// Segments whose records have expired.
-    pub dropped_segments: u64,
-    /// Records in them.
-    pub dropped_records: u64,
     /// Bytes of all hash files.
     pub tree_bytes: u64,
     /// Records in the catalog; `None` if it is damaged.
@@ -137,7 +178,6 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
     let path = segment::path(&view.segments_dir, entry.ordinal);
     let bytes = match (&entry.open, &entry.sealed) {
         (Some(open), _) => open.segment.file_len()?,
-        _ if entry.is_gone() => 0,
         (None, sealed) => sealed.as_ref().map_or(0, |sealed| sealed.bytes),
     };
     let times = entry.sealed.as_ref().map(|sealed| sealed.times.map(Timestamp::from_nanos));
@@ -154,8 +194,7 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
         count: end.get().saturating_sub(entry.first.get()),
         bytes,
         sealed: entry.sealed.is_some(),
-        dropped: entry.is_gone(),
-        restored: entry.sealed.as_ref().is_some_and(|sealed| sealed.status == status::RESTORED),
+        status: SegmentStatus::of(entry),
         keep_until,
         recorded: times.map(|times| (times[0], times[1])),
         occurred: times.map(|times| (times[2], times[3])),
@@ -181,22 +220,21 @@ fn stats(
     origin: &str,
     catalog: Option<(TreeSize, TreeSize)>,
 ) -> Result<Stats> {
-    let segments = segments(view)?;
-    let (dropped, there): (Vec<&SegmentInfo>, Vec<&SegmentInfo>) =
-        segments.iter().partition(|segment| segment.dropped);
+    let (segments, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
+        segments(view)?.into_iter().partition(|segment| segment.status.is_readable());
     Ok(Stats {
         origin: origin.to_owned(),
         log_id: view.log_id,
         algorithm: view.algorithm,
         size: view.size(),
-        segments: there.len() as u64,
-        sealed_segments: there.iter().filter(|segment| segment.sealed).count() as u64,
+        segments: segments.len() as u64,
+        sealed_segments: segments.iter().filter(|segment| segment.sealed).count() as u64,
+        dropped_segments: gone.len() as u64,
+        dropped_records: gone.iter().map(|segment| segment.count).sum(),
         segment_bytes: segments.iter().map(|segment| segment.bytes).sum(),
         index_bytes: segments.iter().filter_map(|segment| segment.index_bytes).sum(),
-        protected: protected(view, &there)?,
-        dropped_segments: dropped.len() as u64,
-        dropped_records: dropped.iter().map(|segment| segment.count).sum(),
-        segments_without_index: there
+        protected: protected(view, &segments)?,
+        segments_without_index: segments
             .iter()
             .filter(|segment| segment.sealed && segment.index_bytes.is_none())
             .count() as u64,
@@ -207,7 +245,7 @@ fn stats(
 }
 
 /// How many of the sealed segments are protected, and how many of those wholly.
-fn protected(view: &View, segments: &[&SegmentInfo]) -> Result<(u64, u64)> {
+fn protected(view: &View, segments: &[SegmentInfo]) -> Result<(u64, u64)> {
     let (mut read_only, mut immutable) = (0, 0);
     for segment in segments.iter().filter(|segment| segment.sealed) {
         match view.disk.protection(&segment.path) {

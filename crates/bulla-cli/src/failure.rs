@@ -64,6 +64,7 @@ fn status(error: &anyhow::Error) -> u8 {
                         | Error::Proof { .. }
                         | Error::WouldFork { .. }
                         | Error::CatalogDamaged { .. }
+                        | Error::Expired { .. }
                 )
             )
     };
@@ -94,8 +95,8 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::NotALog { .. } => Some("make one with `bulla init DIR`, or check the path"),
         Error::Exists { .. } => Some("open it, or choose another path"),
         Error::Locked { .. } => Some(
-            "get, query, tail, prove and verify work all the same; to write, wait until that \
-             process has closed the log",
+            "get, query, tail, prove, verify and hold work all the same; to write, wait until \
+             that process has closed the log",
         ),
         Error::Tampered { .. } => Some("run `bulla verify DIR` to see all that does not hold"),
         _ => None,

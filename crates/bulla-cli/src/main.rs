@@ -1,6 +1,7 @@
 //! The `bulla` command line: see `bulla --help`.
 
 mod cells;
+mod certificates;
 mod commands;
 mod cosigning;
 mod failure;
@@ -40,6 +41,8 @@ A typical sequence:
   bulla prove ./audit 0 -o login.tlog-proof               a file for the auditor, who runs
   bulla verify-proof login.tlog-proof --pubkey audit.key.pub
   bulla verify ./audit                                    re-read and re-hash everything
+  bulla hold place ./audit case-7 --actor alice --who carol --why litigation
+  bulla retain ./audit --keep 6y --dry-run                what would expire, and what is held
 
 Or see all of it at once: bulla demo
 

@@ -123,13 +123,14 @@ impl Walk {
         loop {
             self.snapshot.check_cancelled()?;
             let Some((entry, range)) = self.next_segment() else { return Ok(None) };
-            if entry.is_gone() {
-                self.explain.expired += 1;
+            // Its times are as they were when it was sealed, whatever became of it.
+            if self.is_excluded(&entry) {
+                self.explain.skipped_by_time += 1;
                 self.leave(&range);
                 continue;
             }
-            if self.is_excluded(&entry) {
-                self.explain.skipped_by_time += 1;
+            if entry.is_gone() {
+                self.explain.expired += 1;
                 self.leave(&range);
                 continue;
             }

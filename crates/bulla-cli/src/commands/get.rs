@@ -5,15 +5,20 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::seq::Seq;
+use bulla::{DropCertificate, Error};
 use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
-use crate::records;
 use crate::secrets::Secrets;
+use crate::{certificates, records};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  bulla get ./audit 41 --output jsonl")]
+#[command(after_help = "\
+Example:
+  bulla get ./audit 41 --output jsonl
+
+Of a record that has expired the drop certificate is shown, and the status is 1.")]
 pub(crate) struct Get {
     /// The log
     dir: PathBuf,
@@ -27,7 +32,13 @@ pub(crate) struct Get {
 
 impl Get {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let record = self.secrets.reader(&self.dir)?.get(self.seq)?;
+        let record = match self.secrets.reader(&self.dir)?.get(self.seq) {
+            Err(Error::Expired { seq, certificate }) if self.shown.output != Format::Csv => {
+                self.expired(seq, &certificate)?;
+                return Ok(Verdict::Failed);
+            }
+            found => found?,
+        };
         let mut out = output::stdout();
         if self.shown.output == Format::Table {
             records::show(&mut out, &record)?;
@@ -38,5 +49,22 @@ impl Get {
             listing.finish()?;
         }
         Ok(Verdict::Fine)
+    }
+
+    /// What the log says of a record that it no longer has.
+    fn expired(&self, seq: Seq, certificate: &DropCertificate) -> Result<()> {
+        let mut out = output::stdout();
+        if self.shown.output == Format::Table {
+            writeln!(out, "EXPIRED: record {seq} went by the log's policy, with its segment")?;
+            writeln!(out)?;
+            output::facts(&mut out, &certificates::facts(certificate))?;
+        } else {
+            let certificate = certificates::json(certificate);
+            let line = serde_json::json!({
+                "expired": true, "seq": seq.get(), "certificate": certificate,
+            });
+            writeln!(out, "{line}")?;
+        }
+        Ok(out.flush()?)
     }
 }

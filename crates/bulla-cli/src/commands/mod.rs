@@ -9,6 +9,7 @@ mod erase;
 mod export_tiles;
 mod get;
 mod history;
+mod hold;
 mod import;
 mod init;
 mod key;
@@ -17,6 +18,7 @@ mod keystore;
 mod prove;
 mod query;
 mod restore;
+mod retain;
 mod segments;
 mod stats;
 mod tail;
@@ -70,11 +72,15 @@ pub(crate) enum Command {
     ExportTiles(export_tiles::ExportTiles),
     /// Recompute the indexes of an exported log, as an auditor, and sign what was found
     Audit(audit::Audit),
-    /// List the files that hold the records
+    /// Place, release and list legal holds; works while a service has the log open
+    Hold(hold::HoldCommand),
+    /// Set how long records are kept, and let go of those whose time is over
+    Retain(retain::Retain),
+    /// List the files that hold the records, and those that are gone
     Segments(segments::Segments),
     /// Show sizes and counts of a log
     Stats(stats::Stats),
-    /// Show the log's own history: segments, signed heads, keys, quarantine
+    /// Show the log's own history: segments, signed heads, keys, holds, drops, quarantine
     History(history::History),
     /// Measure appends on this machine, next to a raw file
     Bench(bench::Bench),
@@ -103,6 +109,8 @@ impl Command {
             Command::Restore(args) => args.run(),
             Command::ExportTiles(args) => args.run(),
             Command::Audit(args) => args.run(),
+            Command::Hold(args) => args.run(),
+            Command::Retain(args) => args.run(),
             Command::Segments(args) => args.run(),
             Command::Stats(args) => args.run(),
             Command::History(args) => args.run(),

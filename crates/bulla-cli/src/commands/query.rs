@@ -14,14 +14,14 @@ use bulla::cipher::Identifier;
 use bulla::event::{EventId, Outcome};
 use bulla::log::Explain;
 use bulla::query::{self, Cursor};
-use bulla::{KeyStore, Log, LogOptions, Matches, Snapshot};
+use bulla::{KeyStore, Log, LogOptions, LogReader, Matches, SegmentInfo, Snapshot, Timestamp};
 use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
-use crate::places;
 use crate::secrets::Secrets;
 use crate::when::{When, length, when};
+use crate::{cells, places};
 use groups::Field;
 use proving::Proving;
 
@@ -209,6 +209,18 @@ impl Filters {
         query
     }
 
+    /// Whether a segment has records of the times that are asked for.
+    fn may_match(&self, segment: &SegmentInfo) -> bool {
+        let meets = |times: Option<(Timestamp, Timestamp)>, since: Option<When>, until| {
+            let Some((first, last)) = times else { return true };
+            let until: Option<When> = until;
+            since.is_none_or(|since| last >= since.time)
+                && until.is_none_or(|until| first < until.time)
+        };
+        meets(segment.occurred, self.since, self.until)
+            && meets(segment.recorded, self.recorded_since, self.recorded_until)
+    }
+
     /// The times that were given as "so long ago", as they must be given with a cursor.
     fn fixed_times(&self) -> String {
         let times = [
@@ -234,6 +246,19 @@ fn by_actor(query: query::Query, actor: &str) -> query::Query {
     }
 }
 
+/// Says that an answer has a gap, so that nobody takes it for all there was.
+fn tell_expired(segments: u64) -> Result<()> {
+    if segments > 0 {
+        writeln!(
+            io::stderr(),
+            "bulla: {} that the question reaches expired, and nothing is said of what was in \
+             there; `bulla segments` shows which",
+            cells::counted(segments, "segment"),
+        )?;
+    }
+    Ok(())
+}
+
 impl Query {
     pub(crate) fn run(self) -> Result<Verdict> {
         places::check(&self.dir)?;
@@ -244,14 +269,37 @@ impl Query {
         }
         let options = keys.into_iter().fold(Log::options(), LogOptions::key_store);
         let reader = options.open_read_only(&self.dir)?;
+        let expired = self.expired(&reader)?;
         let explain = match &self.proving.prove {
             Some(file) => Some(self.prove(file, &reader, query)?),
             None => self.answer(&reader.snapshot(), &query)?,
         };
+        // What was counted took in everything; a list ends at its limit.
+        let touched = match (&explain, self.is_list()) {
+            (Some(explain), true) => explain.expired.min(expired),
+            _ => expired,
+        };
+        tell_expired(touched)?;
         if let Some(explain) = explain.filter(|_| self.explain) {
             writeln!(io::stderr(), "bulla: {}", account::told(&explain))?;
         }
         Ok(Verdict::Fine)
+    }
+
+    fn is_list(&self) -> bool {
+        let Instead { count, count_by, histogram, seen } = &self.instead;
+        !count && count_by.is_none() && histogram.is_none() && !seen
+    }
+
+    /// Segments that are gone, and had records of the times that are asked for.
+    fn expired(&self, reader: &LogReader) -> Result<u64> {
+        // A damaged catalog knows of none, and does not keep anybody from searching.
+        if reader.drop_certificates().unwrap_or_default().is_empty() {
+            return Ok(0);
+        }
+        let gone = reader.segments()?.into_iter().filter(|segment| !segment.status.is_readable());
+        let asked = gone.filter(|segment| self.filters.may_match(segment));
+        Ok(asked.count() as u64)
     }
 
     /// Prints the answer. Gives what was done for it, if that was wanted.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::SegmentInfo;
+use bulla::retention::Plan;
 use bulla::time::Timestamp;
+use bulla::{ExpireOptions, LogReader, Period, SegmentInfo, SegmentStatus};
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -18,7 +19,11 @@ Example:
 
 INDEX is the size of the segment's index file. Where it says none, queries read all records of
 the segment, until a process that writes to the log has made the file anew. The index of the
-active segment is in the memory of whoever searches it.")]
+active segment is in the memory of whoever searches it.
+
+STATUS is live, dropped (its records went by the policy; `bulla get` of one of them shows the
+certificate), dropping (the next opening finishes it), restored (from an archive), or the cases
+of the legal holds that pin it.")]
 pub(crate) struct Segments {
     /// The log
     dir: PathBuf,
@@ -26,10 +31,29 @@ pub(crate) struct Segments {
     shown: Shown,
 }
 
-impl Row for SegmentInfo {
+/// A segment, and the cases of the holds that pin it.
+struct Listed {
+    info: SegmentInfo,
+    held_by: Vec<String>,
+}
+
+impl Listed {
+    fn status(&self) -> String {
+        match (self.info.status, self.held_by.is_empty()) {
+            (status, true) => status.to_string(),
+            (SegmentStatus::Restored, false) => {
+                format!("restored, held by {}", self.held_by.join(", "))
+            }
+            (_, false) => format!("held by {}", self.held_by.join(", ")),
+        }
+    }
+}
+
+impl Row for Listed {
     const COLUMNS: &'static [Column] = &[
         Column::fixed("FILE"),
         Column::fixed("STATE"),
+        Column::fixed("STATUS"),
         Column::number("FIRST"),
         Column::number("RECORDS"),
         Column::number("BYTES"),
@@ -43,6 +67,8 @@ impl Row for SegmentInfo {
         "ordinal",
         "path",
         "sealed",
+        "status",
+        "held_by",
         "first",
         "count",
         "bytes",
@@ -54,18 +80,21 @@ impl Row for SegmentInfo {
     ];
 
     fn cells(&self) -> Vec<String> {
-        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let [from, until] = ends(self.recorded, cells::seconds);
-        let [since, last] = ends(self.occurred, cells::seconds);
+        let info = &self.info;
+        let name = info.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let [from, until] = ends(info.recorded, cells::seconds);
+        let [since, last] = ends(info.occurred, cells::seconds);
         vec![
             name.unwrap_or_default(),
-            if self.sealed { "sealed" } else { "active" }.to_owned(),
-            self.first.to_string(),
-            cells::count(self.count),
-            cells::bytes(self.bytes),
-            match self.index_bytes {
+            if info.sealed { "sealed" } else { "active" }.to_owned(),
+            self.status(),
+            info.first.to_string(),
+            cells::count(info.count),
+            cells::bytes(info.bytes),
+            match info.index_bytes {
                 Some(bytes) => cells::bytes(bytes),
-                None => if self.sealed { "none" } else { "-" }.to_owned(),
+                None if info.sealed && info.status.is_readable() => "none".to_owned(),
+                None => "-".to_owned(),
             },
             from,
             until,
@@ -75,16 +104,19 @@ impl Row for SegmentInfo {
     }
 
     fn fields(&self) -> Vec<String> {
-        let [from, until] = ends(self.recorded, |time| time.to_string());
-        let [since, last] = ends(self.occurred, |time| time.to_string());
+        let info = &self.info;
+        let [from, until] = ends(info.recorded, |time| time.to_string());
+        let [since, last] = ends(info.occurred, |time| time.to_string());
         vec![
-            self.ordinal.to_string(),
-            self.path.display().to_string(),
-            self.sealed.to_string(),
-            self.first.to_string(),
-            self.count.to_string(),
-            self.bytes.to_string(),
-            self.index_bytes.map_or(String::new(), |bytes| bytes.to_string()),
+            info.ordinal.to_string(),
+            info.path.display().to_string(),
+            info.sealed.to_string(),
+            info.status.to_string(),
+            self.held_by.join("; "),
+            info.first.to_string(),
+            info.count.to_string(),
+            info.bytes.to_string(),
+            info.index_bytes.map_or(String::new(), |bytes| bytes.to_string()),
             from,
             until,
             since,
@@ -93,19 +125,22 @@ impl Row for SegmentInfo {
     }
 
     fn json(&self) -> String {
+        let info = &self.info;
         let ends = |range: Option<(Timestamp, Timestamp)>| {
             range.map(|(first, last)| [first.to_string(), last.to_string()])
         };
         serde_json::json!({
-            "ordinal": self.ordinal,
-            "path": self.path,
-            "sealed": self.sealed,
-            "first": self.first.get(),
-            "count": self.count,
-            "bytes": self.bytes,
-            "index_bytes": self.index_bytes,
-            "recorded": ends(self.recorded),
-            "occurred": ends(self.occurred),
+            "ordinal": info.ordinal,
+            "path": info.path,
+            "sealed": info.sealed,
+            "status": info.status.to_string(),
+            "held_by": self.held_by,
+            "first": info.first.get(),
+            "count": info.count,
+            "bytes": info.bytes,
+            "index_bytes": info.index_bytes,
+            "recorded": ends(info.recorded),
+            "occurred": ends(info.occurred),
         })
         .to_string()
     }
@@ -115,12 +150,23 @@ fn ends(range: Option<(Timestamp, Timestamp)>, shown: impl Fn(Timestamp) -> Stri
     range.map_or_else(Default::default, |(first, last)| [shown(first), shown(last)])
 }
 
+/// Which segments are held, by the indexes; what cannot be told is not.
+fn held(reader: &LogReader) -> Plan {
+    // Whatever the clock shows: only the holds are asked for.
+    let options = ExpireOptions::new().clock_lead(Period::from_years(250));
+    reader.plan_expiry(&options).unwrap_or_default()
+}
+
 impl Segments {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.output);
-        for segment in places::reader(&self.dir)?.segments()? {
-            listing.row(&segment)?;
+        let reader = places::reader(&self.dir)?;
+        let plan = held(&reader);
+        for info in reader.segments()? {
+            let step = plan.steps.iter().find(|step| step.segment.ordinal == info.ordinal);
+            let held_by = step.map_or_else(Vec::new, |step| step.segment.held_by.clone());
+            listing.row(&Listed { info, held_by })?;
         }
         listing.finish()?;
         Ok(Verdict::Fine)

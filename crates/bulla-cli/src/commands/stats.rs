@@ -4,9 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::Stats as Figures;
+use bulla::log::RecordedPolicy;
+use bulla::{LogReader, Stats as Figures};
 use clap::Args;
 
+use super::retain::policy;
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Row, Shown};
 use crate::{cells, places};
@@ -22,21 +24,78 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let figures = places::reader(&self.dir)?.stats()?;
+        let shown = Figured::of(&places::reader(&self.dir)?)?;
         let mut out = output::stdout();
         if self.shown.output == Format::Table {
-            output::facts(&mut out, &told(&figures))?;
+            output::facts(&mut out, &told(&shown))?;
             out.flush()?;
         } else {
             let mut listing = Listing::new(&mut out, self.shown.output);
-            listing.row(&figures)?;
+            listing.row(&shown)?;
             listing.finish()?;
         }
         Ok(Verdict::Fine)
     }
 }
 
-fn told(figures: &Figures) -> Vec<(&'static str, String)> {
+/// The figures, and what is kept and held.
+struct Figured {
+    figures: Figures,
+    /// `None` if the catalog is damaged.
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    policy: Option<RecordedPolicy>,
+    holds: usize,
+}
+
+impl Figured {
+    fn of(reader: &LogReader) -> Result<Self> {
+        let figures = reader.stats()?;
+        let kept = match figures.catalog_records {
+            Some(_) => Some(Kept { policy: reader.policy()?, holds: reader.holds()?.len() }),
+            None => None,
+        };
+        Ok(Figured { figures, kept })
+    }
+
+    fn in_force(&self) -> Option<&RecordedPolicy> {
+        self.kept.as_ref().and_then(|kept| kept.policy.as_ref())
+    }
+
+    fn policy(&self) -> String {
+        match self.kept.as_ref().map(|kept| &kept.policy) {
+            None => "not known: the catalog is damaged; nothing expires".to_owned(),
+            Some(None) => "none: everything is kept".to_owned(),
+            Some(Some(recorded)) => {
+                format!("{} (since {})", recorded.policy, cells::seconds(recorded.set_at))
+            }
+        }
+    }
+
+    fn holds(&self) -> String {
+        match self.kept.as_ref().map(|kept| kept.holds) {
+            None => "not known".to_owned(),
+            Some(0) => "none".to_owned(),
+            Some(holds) => format!("{} in force (`bulla hold list`)", cells::count(holds as u64)),
+        }
+    }
+
+    fn dropped(&self) -> String {
+        match self.figures.dropped_segments {
+            0 => "none".to_owned(),
+            segments => format!(
+                "{} in {}, by the policy, each with a certificate",
+                cells::counted(self.figures.dropped_records, "record"),
+                cells::counted(segments, "segment")
+            ),
+        }
+    }
+}
+
+fn told(shown: &Figured) -> Vec<(&'static str, String)> {
+    let figures = &shown.figures;
     let signed = match figures.signed_size {
         None => "nothing yet".to_owned(),
         Some(size) => {
@@ -69,6 +128,9 @@ fn told(figures: &Figures) -> Vec<(&'static str, String)> {
         ("in segments", cells::bytes(figures.segment_bytes)),
         ("in indexes", indexes(figures)),
         ("in hashes", cells::bytes(figures.tree_bytes)),
+        ("policy", shown.policy()),
+        ("holds", shown.holds()),
+        ("expired", shown.dropped()),
         ("history", history),
     ]
 }
@@ -84,7 +146,7 @@ fn indexes(figures: &Figures) -> String {
     }
 }
 
-impl Row for Figures {
+impl Row for Figured {
     const COLUMNS: &'static [output::Column] = &[];
     const FIELDS: &'static [&'static str] = &[
         "origin",
@@ -99,6 +161,10 @@ impl Row for Figures {
         "segments_without_index",
         "tree_bytes",
         "catalog_records",
+        "policy",
+        "holds",
+        "dropped_segments",
+        "dropped_records",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -107,35 +173,43 @@ impl Row for Figures {
 
     fn fields(&self) -> Vec<String> {
         vec![
-            self.origin.clone(),
-            self.log_id.to_string(),
-            self.algorithm.name().to_owned(),
-            self.size.to_string(),
-            self.signed_size.map_or(String::new(), |size| size.to_string()),
-            self.segments.to_string(),
-            self.sealed_segments.to_string(),
-            self.segment_bytes.to_string(),
-            self.index_bytes.to_string(),
-            self.segments_without_index.to_string(),
-            self.tree_bytes.to_string(),
-            self.catalog_records.map_or(String::new(), |count| count.to_string()),
+            self.figures.origin.clone(),
+            self.figures.log_id.to_string(),
+            self.figures.algorithm.name().to_owned(),
+            self.figures.size.to_string(),
+            self.figures.signed_size.map_or(String::new(), |size| size.to_string()),
+            self.figures.segments.to_string(),
+            self.figures.sealed_segments.to_string(),
+            self.figures.segment_bytes.to_string(),
+            self.figures.index_bytes.to_string(),
+            self.figures.segments_without_index.to_string(),
+            self.figures.tree_bytes.to_string(),
+            self.figures.catalog_records.map_or(String::new(), |count| count.to_string()),
+            self.in_force().map_or(String::new(), |recorded| recorded.policy.to_string()),
+            self.kept.as_ref().map_or(String::new(), |kept| kept.holds.to_string()),
+            self.figures.dropped_segments.to_string(),
+            self.figures.dropped_records.to_string(),
         ]
     }
 
     fn json(&self) -> String {
         serde_json::json!({
-            "origin": self.origin,
-            "log_id": self.log_id.to_string(),
-            "hash": self.algorithm.name(),
-            "records": self.size.get(),
-            "signed_records": self.signed_size.map(|size| size.get()),
-            "segments": self.segments,
-            "sealed_segments": self.sealed_segments,
-            "segment_bytes": self.segment_bytes,
-            "index_bytes": self.index_bytes,
-            "segments_without_index": self.segments_without_index,
-            "tree_bytes": self.tree_bytes,
-            "catalog_records": self.catalog_records,
+            "origin": self.figures.origin,
+            "log_id": self.figures.log_id.to_string(),
+            "hash": self.figures.algorithm.name(),
+            "records": self.figures.size.get(),
+            "signed_records": self.figures.signed_size.map(|size| size.get()),
+            "segments": self.figures.segments,
+            "sealed_segments": self.figures.sealed_segments,
+            "segment_bytes": self.figures.segment_bytes,
+            "index_bytes": self.figures.index_bytes,
+            "segments_without_index": self.figures.segments_without_index,
+            "tree_bytes": self.figures.tree_bytes,
+            "catalog_records": self.figures.catalog_records,
+            "policy": self.in_force().map(|recorded| policy::json(recorded)),
+            "holds": self.kept.as_ref().map(|kept| kept.holds),
+            "dropped_segments": self.figures.dropped_segments,
+            "dropped_records": self.figures.dropped_records,
         })
         .to_string()
     }

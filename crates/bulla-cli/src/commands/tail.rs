@@ -1,5 +1,6 @@
 //! `bulla tail`: show the last records, and follow a log that is being written.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bulla::event::Record;
 use bulla::seq::Seq;
-use bulla::{LogReader, Snapshot};
+use bulla::{Error, LogReader, Snapshot};
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -23,7 +24,8 @@ Example:
   bulla tail ./audit -n 100 -f --output jsonl
 
 Shows every record, the log's own included, oldest first. A record is shown once it is
-durable, and once only.")]
+durable, and once only. Where records have expired, that is told on standard error, and the
+next one that is there follows.")]
 pub(crate) struct Tail {
     /// The log
     dir: PathBuf,
@@ -65,11 +67,55 @@ fn print(snapshot: &Snapshot, from: Seq, listing: &mut Listing<'_, Record, Out>)
     if !snapshot.size().covers(from) {
         return Ok(from);
     }
-    for record in snapshot.records_from(from) {
-        listing.row(&record?)?;
+    let (mut next, mut gap) = (from, None);
+    while let Some(end) = print_run(snapshot, next, &mut gap, listing)? {
+        listing.flush()?;
+        let (first, _) = gap.unwrap_or((next, end));
+        gap = Some((first, end));
+        next = end;
     }
+    tell_expired(&mut gap)?;
     listing.flush()?;
     Ok(snapshot.size().next_seq())
+}
+
+/// Records that have expired: the first of them, and the next one that may be there.
+type Gap = Option<(Seq, Seq)>;
+
+/// Prints the records from this one on; returns where to go on if the next ones have expired.
+fn print_run(
+    snapshot: &Snapshot,
+    from: Seq,
+    gap: &mut Gap,
+    listing: &mut Listing<'_, Record, Out>,
+) -> Result<Option<Seq>> {
+    for record in snapshot.records_from(from) {
+        match record {
+            // Their end lies behind `from`, so this comes to an end.
+            Err(Error::Expired { seq, certificate }) if certificate.end.size.covers(from) => {
+                gap.get_or_insert((seq, seq));
+                return Ok(Some(certificate.end.size.next_seq()));
+            }
+            record => {
+                let record = record?;
+                tell_expired(gap)?;
+                listing.row(&record)?;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Names the records that have expired, once.
+fn tell_expired(gap: &mut Gap) -> Result<()> {
+    let Some((first, end)) = gap.take() else { return Ok(()) };
+    let last = end.get().saturating_sub(1);
+    writeln!(
+        io::stderr(),
+        "bulla: records {first} to {last} have expired; `bulla get` of one of them shows the \
+         certificate"
+    )?;
+    Ok(())
 }
 
 fn wait_for(reader: &LogReader, next: Seq) -> Result<Snapshot> {

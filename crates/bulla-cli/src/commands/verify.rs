@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use bulla::{Finding, Report, VerifyOptions};
+use bulla::{Finding, Gap, GapVerdict, Report, VerifyOptions};
 use clap::Args;
 use indicatif::ProgressBar;
 
@@ -37,7 +37,11 @@ Of an archive, or of one folder of it, every folder is verified by itself, witho
 output says what it shows: digests only, under which checkpoint, and with --pubkey who signed it.
 
 A warning is something that a crash may leave as well, or damage of a file that the next
-opening makes anew; it does not change the exit status.")]
+opening makes anew; it does not change the exit status.
+
+Records that expired are named with a verdict: checked (the drop certificate and the hashes that
+stay agree), asserted (there is a certificate, and the hashes to compare it with are lost), or
+unexplained (nothing says where they went), which is a finding.")]
 pub(crate) struct Verify {
     /// The log, an archive, or one folder of an archive
     dir: PathBuf,
@@ -168,6 +172,9 @@ impl Verify {
         for warning in &report.warnings {
             writeln!(out, "warning: {}", cells::plain(&warning.to_string()))?;
         }
+        for run in report.gaps.chunk_by(is_one_run) {
+            writeln!(out, "{}", told_gap(run))?;
+        }
         writeln!(out, "{}", self.summary(report, took))?;
         out.flush()?;
         Ok(())
@@ -195,7 +202,11 @@ impl Verify {
                 cells::counted(not_read.segments, "segment"),
             )
         });
-        let read = format!("{read}{skipped}");
+        let gone = match report.gaps.iter().map(|gap| gap.count).sum::<u64>() {
+            0 => String::new(),
+            records => format!("; {} expired before", cells::counted(records, "record")),
+        };
+        let read = format!("{read}{skipped}{gone}");
         if report.is_clean() {
             let against = match report.given {
                 0 => {
@@ -232,6 +243,40 @@ impl Verify {
     }
 }
 
+/// Whether two gaps are told as one: neighbours of which the same is known.
+fn is_one_run(one: &Gap, next: &Gap) -> bool {
+    one.verdict == next.verdict && one.first.get().saturating_add(one.count) == next.first.get()
+}
+
+/// Dropped segments that follow each other, and what is known of them.
+fn told_gap(run: &[Gap]) -> String {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return String::new() };
+    let segments = match run.len() {
+        1 => format!("segment {}", first.ordinal),
+        _ => format!("segments {} to {}", first.ordinal, last.ordinal),
+    };
+    let end = last.first.get().saturating_add(last.count).saturating_sub(1);
+    let what = match first.verdict {
+        GapVerdict::Checked => "the certificates and the hashes that stay agree",
+        GapVerdict::Asserted => "there are certificates, and nothing to compare them with",
+        GapVerdict::Unexplained => "no certificate explains it",
+        _ => "of a verdict that this version does not know",
+    };
+    let count = cells::counted(run.iter().map(|gap| gap.count).sum(), "record");
+    let (from, verdict) = (first.first, first.verdict);
+    format!("expired: {segments}, records {from} to {end} ({count}): {verdict}: {what}")
+}
+
+fn json_gap(gap: &Gap) -> serde_json::Value {
+    serde_json::json!({
+        "ordinal": gap.ordinal,
+        "first": gap.first.get(),
+        "count": gap.count,
+        "verdict": gap.verdict.to_string(),
+        "certificate": gap.certificate.as_ref().map(|certificate| certificate.catalog_seq.get()),
+    })
+}
+
 /// The last line for programs: how it ended, whatever was found.
 fn json_summary(report: &Report, took: Duration) -> String {
     let not_read = report.not_read.map(|not_read| {
@@ -250,6 +295,7 @@ fn json_summary(report: &Report, took: Duration) -> String {
         "findings": report.findings.len(),
         "warnings": report.warnings.len(),
         "not_read": not_read,
+        "gaps": report.gaps.iter().map(json_gap).collect::<Vec<_>>(),
         "seconds": took.as_secs_f64(),
     })
     .to_string()

@@ -89,11 +89,17 @@ fn after(out: &mut impl Write, proved: &VerifiedAnswer, audit: Option<&Audit>) -
     if proved.is_limited() {
         facts.push(("limit", limit(proved)));
     }
-    for NotLive { first, count, .. } in proved.not_live() {
-        let these = cells::counted(*count, "record");
+    let end = |gone: &NotLive| gone.first.get().saturating_add(gone.count);
+    for run in proved.not_live().chunk_by(|one, next| end(one) == next.first.get()) {
+        let Some((first, last)) = run.first().zip(run.last()) else { continue };
+        let (first, last) = (first.first, end(last).saturating_sub(1));
+        let these = cells::counted(run.iter().map(|gone| gone.count).sum(), "record");
         facts.push((
-            "not in the log",
-            format!("{these} from record {first} on: nothing is said of them"),
+            "expired",
+            format!(
+                "records {first} to {last} ({these}), which the log had dropped: nothing is said \
+                 of them"
+            ),
         ));
     }
     facts.push(("relative to", relative_to(proved)));

@@ -1,0 +1,407 @@
+//! `bulla hold`: place, release and list legal holds.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use bulla::log::{Pinned, RecordedHold};
+use bulla::{Asked, Hold, HoldScope, Log, LogAdmin, LogReader};
+use clap::{Args, Subcommand};
+
+use crate::failure::Verdict;
+use crate::output::{self, Column, Format, Listing, Row, Shown};
+use crate::when::{self, When, when};
+use crate::{cells, places};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  bulla hold place ./audit case-2026-117 --actor alice --custodian legal@example.com \\
+      --review-by 2027-01-01 --who carol --why 'litigation, Smith v. Example'
+  bulla hold list ./audit
+  bulla hold release ./audit case-2026-117 --who carol --why 'settled'
+
+A hold pins every record that it matches, those still to come as well: no segment with one of
+them expires until the hold is released. It is in force when the command has returned, also if
+a service has the log open. Placing and releasing stay on record (`bulla history`).")]
+pub(crate) struct HoldCommand {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Place a hold
+    Place(Place),
+    /// Release the hold of a case
+    Release(Release),
+    /// List the holds in force, and what each of them pins
+    List(List),
+}
+
+impl HoldCommand {
+    pub(crate) fn run(self) -> Result<Verdict> {
+        match self.what {
+            What::Place(args) => args.run(),
+            What::Release(args) => args.run(),
+            What::List(args) => args.run(),
+        }
+    }
+}
+
+/// Who asks for it, and why.
+#[derive(Args)]
+struct Because {
+    /// Who asks for it
+    #[arg(long, value_name = "NAME")]
+    who: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+}
+
+impl Because {
+    fn asked(&self) -> Asked {
+        Asked::by(&self.who).because(&self.why)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla hold place ./audit case-2026-117 --actor alice --since 2026-01-01 --who carol --why audit
+
+Different conditions must all hold; of one condition given several times any may. A time holds
+whatever happened or was recorded then. Actors that are recorded under an alias are held by it.
+Names and reasons are kept in the part of the log's history that can be erased.")]
+struct Place {
+    /// The log; a service may have it open
+    dir: PathBuf,
+    /// What the hold is for; no two holds in force share it
+    case: String,
+    #[command(flatten)]
+    conditions: Conditions,
+    /// Who answers for what is held
+    #[arg(long, value_name = "NAME")]
+    custodian: Option<String>,
+    /// When somebody means to look at it again; it stays in force after that
+    #[arg(long, value_name = "DATE", value_parser = when)]
+    review_by: Option<When>,
+    #[command(flatten)]
+    because: Because,
+}
+
+#[derive(Args)]
+struct Conditions {
+    /// What the actor with this id did, of whatever type
+    #[arg(long, value_name = "ID")]
+    actor: Vec<String>,
+    /// What the actor of this type with this id did
+    #[arg(long, value_name = "T:ID")]
+    actor_type_id: Vec<String>,
+    /// What was done to this type of resource, or to this one
+    #[arg(long, value_name = "T[/ID]")]
+    resource: Vec<String>,
+    /// What was done on behalf of this tenant
+    #[arg(long, value_name = "T")]
+    tenant: Vec<String>,
+    /// Events with this action, or with one that begins so: user.*
+    #[arg(long, value_name = "GLOB")]
+    action: Vec<String>,
+    /// What happened or was recorded at this time or later
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    since: Option<When>,
+    /// What happened or was recorded before this time
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    until: Option<When>,
+    /// The whole log
+    #[arg(long, conflicts_with_all = [
+        "actor", "actor_type_id", "resource", "tenant", "action", "since", "until",
+    ])]
+    everything: bool,
+}
+
+impl Conditions {
+    fn scope(&self) -> Result<HoldScope> {
+        let mut scope = HoldScope::new();
+        scope = self.actor.iter().fold(scope, |scope, id| scope.actor(id));
+        for actor in &self.actor_type_id {
+            scope = match actor.split_once(':') {
+                Some((kind, id)) if !kind.is_empty() && !id.is_empty() => {
+                    scope.actor_type_id(kind, id)
+                }
+                _ => bail!("--actor-type-id: expected type and id, such as user:alice"),
+            };
+        }
+        for resource in &self.resource {
+            scope = match resource.split_once('/') {
+                Some((kind, id)) => scope.resource(kind, id),
+                None => scope.resource_type(resource),
+            };
+        }
+        scope = self.tenant.iter().fold(scope, |scope, tenant| scope.tenant(tenant));
+        for glob in &self.action {
+            scope = scope.action(glob).map_err(|error| anyhow::anyhow!("--action: {error}"))?;
+        }
+        if let Some(when) = self.since {
+            scope = scope.since(when.time);
+        }
+        if let Some(when) = self.until {
+            scope = scope.until(when.time);
+        }
+        if scope.is_everything() && !self.everything {
+            bail!(
+                "a hold needs a condition, or it would pin the whole log for ever: give --actor, \
+                 --resource, --tenant, --action, --since or --until; if the whole log is meant, \
+                 --everything"
+            );
+        }
+        Ok(scope)
+    }
+}
+
+impl Place {
+    fn run(self) -> Result<Verdict> {
+        let mut hold = Hold::new(&self.case, self.conditions.scope()?);
+        hold.custodian = self.custodian;
+        if self.review_by.is_some_and(|when| when.relative) {
+            bail!("--review-by: expected a date to come, such as 2027-01-01");
+        }
+        hold.review_by = self.review_by.map(|when| when.time);
+        let mut admin = admin(&self.dir)?;
+        admin.place_hold(&hold, &self.because.asked())?;
+        let mut out = output::stdout();
+        writeln!(out, "held: {} pins {}", cells::plain(&hold.case), words(&hold.scope))?;
+        // It is in force, whatever comes of counting.
+        out.flush()?;
+        let pinned = admin.pinned_by(&hold.case)?;
+        writeln!(out, "at present that is {}; and all that is still to come", told(&pinned))?;
+        out.flush()?;
+        Ok(Verdict::Fine)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla hold release ./audit case-2026-117 --who carol --why 'settled'
+
+What only this hold pinned may go with the next expiry. That the hold was placed, and who
+released it, stays on record.")]
+struct Release {
+    /// The log; a service may have it open
+    dir: PathBuf,
+    /// The case
+    case: String,
+    #[command(flatten)]
+    because: Because,
+}
+
+impl Release {
+    fn run(self) -> Result<Verdict> {
+        let mut admin = admin(&self.dir)?;
+        admin.release_hold(&self.case, &self.because.asked())?;
+        let left = admin.holds()?.len() as u64;
+        let mut out = output::stdout();
+        let left = cells::counted(left, "hold");
+        writeln!(out, "released: {}; {left} in force", cells::plain(&self.case))?;
+        out.flush()?;
+        Ok(Verdict::Fine)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  bulla hold list ./audit --all --output jsonl
+
+What a hold pins is counted by the indexes: the records that it matches, and the segments with
+one of them, which stay whole.")]
+struct List {
+    /// The log
+    dir: PathBuf,
+    /// Those that were released, too
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+impl List {
+    fn run(self) -> Result<Verdict> {
+        let reader = places::reader(&self.dir)?;
+        let placed = if self.all { reader.hold_history()? } else { reader.holds()? };
+        let mut out = output::stdout();
+        if self.shown.output == Format::Table {
+            for (at, placed) in placed.iter().enumerate() {
+                if at > 0 {
+                    writeln!(out)?;
+                }
+                output::facts(&mut out, &Listed::of(&reader, placed)?.facts())?;
+            }
+            out.flush()?;
+            if placed.is_empty() {
+                let which = if self.all { "was ever placed" } else { "is in force" };
+                writeln!(std::io::stderr(), "bulla: no hold {which}")?;
+            }
+            return Ok(Verdict::Fine);
+        }
+        let mut listing = Listing::new(&mut out, self.shown.output);
+        for placed in &placed {
+            listing.row(&Listed::of(&reader, placed)?)?;
+        }
+        listing.finish()?;
+        Ok(Verdict::Fine)
+    }
+}
+
+/// A hold, and what it pins if it is in force.
+struct Listed<'a> {
+    placed: &'a RecordedHold,
+    pinned: Option<Pinned>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(reader: &LogReader, placed: &'a RecordedHold) -> Result<Self> {
+        let pinned = match placed.released {
+            Some(_) => None,
+            None => Some(reader.pinned_by(&placed.hold.case)?),
+        };
+        Ok(Listed { placed, pinned })
+    }
+
+    /// Whether somebody meant to have looked at it by now.
+    fn review_is_due(&self) -> bool {
+        let due = self.placed.hold.review_by.is_some_and(|time| time <= when::now());
+        due && self.placed.released.is_none()
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let RecordedHold { hold, placed_at, who, why, released, .. } = self.placed;
+        let mut facts = vec![
+            ("case", hold.case.clone()),
+            ("pins", words(&hold.scope)),
+            ("placed", by(cells::seconds(*placed_at), who.as_deref(), why.as_deref())),
+        ];
+        facts.extend(hold.custodian.clone().map(|custodian| ("custodian", custodian)));
+        if let Some(time) = hold.review_by {
+            let due = if self.review_is_due() { ": review is due" } else { "" };
+            facts.push(("review by", format!("{}{due}", cells::seconds(time))));
+        }
+        if let Some(pinned) = &self.pinned {
+            facts.push(("at present", told(pinned)));
+        }
+        if let Some(release) = released {
+            let (who, why) = (release.who.as_deref(), release.why.as_deref());
+            facts.push(("released", by(cells::seconds(release.at), who, why)));
+        }
+        facts
+    }
+}
+
+impl Row for Listed<'_> {
+    const COLUMNS: &'static [Column] = &[]; // shown as facts
+    const FIELDS: &'static [&'static str] = &[
+        "case",
+        "scope",
+        "catalog_seq",
+        "placed_at",
+        "who",
+        "why",
+        "custodian",
+        "review_by",
+        "review_is_due",
+        "segments",
+        "records",
+        "bytes",
+        "released_at",
+        "released_by",
+        "released_why",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn fields(&self) -> Vec<String> {
+        let RecordedHold { hold, placed_at, who, why, released, catalog_seq, .. } = self.placed;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let number = |of: fn(&Pinned) -> u64| {
+            self.pinned.as_ref().map_or(String::new(), |pinned| of(pinned).to_string())
+        };
+        let release = released.as_ref();
+        vec![
+            hold.case.clone(),
+            words(&hold.scope),
+            catalog_seq.to_string(),
+            placed_at.to_string(),
+            text(who),
+            text(why),
+            text(&hold.custodian),
+            hold.review_by.map_or(String::new(), |time| time.to_string()),
+            self.review_is_due().to_string(),
+            number(|pinned| pinned.segments.len() as u64),
+            number(|pinned| pinned.records),
+            number(|pinned| pinned.bytes),
+            release.map_or(String::new(), |release| release.at.to_string()),
+            release.map_or(String::new(), |release| text(&release.who)),
+            release.map_or(String::new(), |release| text(&release.why)),
+        ]
+    }
+
+    fn json(&self) -> String {
+        let RecordedHold { hold, placed_at, who, why, released, catalog_seq, .. } = self.placed;
+        let pinned = self.pinned.as_ref().map(|pinned| {
+            serde_json::json!({
+                "segments": pinned.segments, "records": pinned.records, "bytes": pinned.bytes,
+            })
+        });
+        let released = released.as_ref().map(|release| {
+            serde_json::json!({
+                "at": release.at.to_string(), "who": release.who, "why": release.why,
+            })
+        });
+        serde_json::json!({
+            "case": hold.case,
+            "scope": words(&hold.scope),
+            "catalog_seq": catalog_seq.get(),
+            "placed_at": placed_at.to_string(),
+            "who": who,
+            "why": why,
+            "custodian": hold.custodian,
+            "review_by": hold.review_by.map(|time| time.to_string()),
+            "review_is_due": self.review_is_due(),
+            "pinned": pinned,
+            "released": released,
+        })
+        .to_string()
+    }
+}
+
+/// Opens policy and holds, also while a service writes the log.
+pub(super) fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
+    places::check(dir)?;
+    Ok(Log::options().administer(dir)?)
+}
+
+/// A scope in words that are safe to print.
+fn words(scope: &HoldScope) -> String {
+    cells::plain(&scope.to_string())
+}
+
+/// `3 records in 2 segments of 1.2 MiB, kept whole`.
+fn told(pinned: &Pinned) -> String {
+    format!(
+        "{} in {} of {}, kept whole",
+        cells::counted(pinned.records, "record"),
+        cells::counted(pinned.segments.len() as u64, "segment"),
+        cells::bytes(pinned.bytes),
+    )
+}
+
+/// When, by whom and why, as far as that is known.
+pub(super) fn by(when: String, who: Option<&str>, why: Option<&str>) -> String {
+    let who = who.map_or(String::new(), |who| format!(" by {who}"));
+    let why = why.map_or(String::new(), |why| format!(": {why}"));
+    format!("{when}{who}{why}")
+}

@@ -1,0 +1,74 @@
+//! The policy that the options ask for.
+
+use anyhow::{Result, bail};
+use bulla::log::RecordedPolicy;
+use bulla::{Period, Policy, Preset};
+use clap::Args;
+
+/// What is asked for.
+#[derive(Args)]
+pub(super) struct Wanted {
+    /// Keep records for this period, such as 6y, 18m, 90d
+    #[arg(long, value_name = "PERIOD", conflicts_with = "preset")]
+    keep: Option<Period>,
+    /// Keep records as a framework asks for: hipaa (6y), pci-dss (1y), soc2 (1y), sox (7y)
+    #[arg(long, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// Drop only what has a copy in an archive that was read back
+    #[arg(long)]
+    archive_first: bool,
+    /// From now on the policy can only be made stricter; this can never be ended
+    #[arg(long)]
+    compliance: bool,
+    /// Keep every segment at least this long after its newest record
+    #[arg(long, value_name = "PERIOD")]
+    min_age: Option<Period>,
+    /// Keep so many of the newest records in any case
+    #[arg(long, value_name = "N")]
+    min_records: Option<u64>,
+}
+
+impl Wanted {
+    /// The policy that is asked for; `None` if none is.
+    pub(super) fn policy(&self, in_force: Option<&Policy>) -> Result<Option<Policy>> {
+        let Wanted { keep, preset, archive_first, compliance, min_age, min_records } = self;
+        let stricter = *archive_first || *compliance || min_age.is_some() || min_records.is_some();
+        let base = match (keep, preset, in_force) {
+            (Some(keep), _, _) => Policy::keep(*keep),
+            (None, Some(preset), _) => Policy::preset(*preset),
+            (None, None, _) if !stricter => return Ok(None),
+            (None, None, Some(in_force)) => in_force.clone(),
+            (None, None, None) => bail!(
+                "the log has no policy to make stricter: give one with --keep 6y or --preset hipaa"
+            ),
+        };
+        let (archive, mode) = (base.archive || *archive_first, base.compliance || *compliance);
+        let base = base.archive(archive).compliance(mode);
+        let min_age = min_age.unwrap_or(base.min_age);
+        let min_records = min_records.unwrap_or(base.min_records);
+        Ok(Some(base.min_age(min_age).min_records(min_records)))
+    }
+}
+
+/// A policy for programs.
+pub(in crate::commands) fn json_of(policy: &Policy) -> serde_json::Value {
+    serde_json::json!({
+        "keep_seconds": policy.keep.seconds(),
+        "preset": policy.preset.map(Preset::name),
+        "archive_first": policy.archive,
+        "compliance": policy.compliance,
+        "min_age_seconds": policy.min_age.seconds(),
+        "min_records": policy.min_records,
+        "in_words": policy.to_string(),
+    })
+}
+
+/// The policy in force for programs, and who set it.
+pub(in crate::commands) fn json(recorded: &RecordedPolicy) -> serde_json::Value {
+    let mut value = json_of(&recorded.policy);
+    value["set_at"] = recorded.set_at.to_string().into();
+    value["catalog_seq"] = recorded.catalog_seq.get().into();
+    value["who"] = recorded.who.clone().into();
+    value["why"] = recorded.why.clone().into();
+    value
+}

@@ -1,0 +1,468 @@
+//! Retention and legal holds on the command line, on logs that are years old.
+//!
+//! The tool has only the machine's clock. So what is old is appended through the library with
+//! a clock of the test's own, years ago; what expires it is the tool, today.
+//!
+//! With `BULLA_REAL_DATA` set the story is told on the events in that directory.
+
+// Clippy lets tests panic, but does not count the functions they share as tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod running;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bulla::event::{Event, Record};
+use bulla::time::{Clock, ManualClock, Timestamp};
+use bulla::{Actor, Housekeeping, Log, LogOptions, Resource, Seq};
+use bulla_cli::import::{self, Format, Item, Mapping};
+use running::{at, bulla, fine, jsonl, refused, run};
+use tempfile::TempDir;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const WHO: [&str; 4] = ["--who", "carol", "--why", "policy 12"];
+
+fn years_ago(years: u64) -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let then = since.checked_sub(DAY * u32::try_from(years * 366).unwrap()).unwrap();
+    Timestamp::from_nanos(i64::try_from(then.as_nanos()).unwrap())
+}
+
+/// Options of a log that is written years ago.
+fn old_options(clock: &Arc<ManualClock>) -> LogOptions {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    Log::options().clock(clock).housekeeping(Housekeeping::Inline).origin("example.com/audit")
+}
+
+fn event(actor: &str, day: u64) -> Event {
+    Event::new(Actor::new("user", actor), "file.read", Resource::new("file", format!("f{day}")))
+}
+
+fn append_today(log: &str) {
+    let (actor, action) = ("user:today", "user.login");
+    fine(&["append", log, "--actor", actor, "--action", action, "--resource", "session/1"]);
+}
+
+/// Six segments of ten records of seven years ago, one a day; alice is in the third alone.
+fn old_log() -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(years_ago(7)));
+    let log = old_options(&clock).create(dir.path().join("audit")).unwrap();
+    for day in 1..=6 {
+        for n in 0..9 {
+            log.append(&event(&format!("actor-{n}"), day)).unwrap();
+        }
+        let last = if day == 3 { "alice" } else { "bob" };
+        log.append(&event(last, day)).unwrap();
+        log.rotate().unwrap();
+        clock.advance(DAY);
+    }
+    log.close().unwrap();
+    let log = at(dir.path(), "audit");
+    (dir, log)
+}
+
+/// The same, with a record of today behind them.
+fn log_in_use() -> (TempDir, String) {
+    let (dir, log) = old_log();
+    append_today(&log);
+    (dir, log)
+}
+
+fn with<'a>(arguments: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [arguments, more].concat()
+}
+
+fn place(log: &str, case: &str, scope: &[&str]) -> String {
+    fine(&with(&with(&["hold", "place", log, case], scope), &WHO))
+}
+
+fn retain(log: &str, options: &[&str]) -> String {
+    fine(&with(&with(&["retain", log], options), &WHO))
+}
+
+#[test]
+fn a_dry_run_gives_each_segment_its_reason_and_changes_nothing() {
+    let (_dir, log) = log_in_use();
+    place(&log, "case-7", &["--actor", "alice"]);
+    let before = fine(&["history", &log]);
+    let told = fine(&["retain", &log, "--keep", "6y", "--min-records", "21", "--dry-run"]);
+    assert!(told.contains("held by case-7"), "{told}");
+    assert!(told.contains("among the newest 21 records"), "{told}");
+    assert!(told.contains("policy would be set to: keep 6y (2192 days)"), "{told}");
+    assert!(told.contains("would go: 3 segments with 30 records"), "{told}");
+    assert_eq!(fine(&["history", &log]), before, "a dry run records nothing");
+    let told = jsonl(&fine(&["retain", &log, "--keep", "8y", "--dry-run", "--output", "jsonl"]));
+    let verdicts: Vec<&str> = told.iter().filter_map(|line| line["verdict"].as_str()).collect();
+    assert_eq!(verdicts, ["too_young", "too_young", "held", "too_young", "too_young", "too_young"]);
+    let summary = told.last().unwrap();
+    assert_eq!((&summary["dry_run"], &summary["segments"]), (&true.into(), &0.into()));
+    // Without a policy nothing goes, and that is said.
+    let told = fine(&["retain", &log, "--dry-run"]);
+    assert!(told.contains("no policy is set") && told.contains("nothing expires"), "{told}");
+}
+
+#[test]
+fn what_expired_is_said_wherever_it_is_asked_for() {
+    let (dir, log) = log_in_use();
+    let key = at(dir.path(), "audit.key");
+    let public = format!("{key}.pub");
+    fine(&["keygen", &key, "--log", &log]);
+    place(&log, "case-7", &["--resource", "file/f3"]);
+    let told = retain(&log, &["--keep", "6y"]);
+    assert_eq!(told.matches("dropped, by certificate").count(), 5, "{told}");
+    assert!(told.contains("held by case-7") && told.contains("gone: 5 segments with 50"), "{told}");
+
+    let gone = run(&["get", &log, "15"]);
+    assert_eq!(gone.status, 1);
+    assert!(gone.stdout.starts_with("EXPIRED: record 15"), "{}", gone.stdout);
+    for said in ["10 to 19 (10 records)", "carol", "policy 12", "none matched", "root"] {
+        assert!(gone.stdout.contains(said), "{said}: {}", gone.stdout);
+    }
+    let gone = run(&["get", &log, "15", "--output", "jsonl"]);
+    let line = &jsonl(&gone.stdout)[0];
+    assert_eq!((gone.status, &line["expired"]), (1, &true.into()));
+    assert_eq!(
+        (&line["certificate"]["ordinal"], &line["certificate"]["count"]),
+        (&2.into(), &10.into())
+    );
+    assert!(refused(1, &["get", &log, "15", "--output", "csv"]).contains("has expired"));
+
+    let counted = run(&["query", &log, "--count"]);
+    assert_eq!(counted.stdout.trim(), "11");
+    assert!(
+        counted.stderr.contains("5 segments that the question reaches expired"),
+        "{}",
+        counted.stderr
+    );
+    let recent = run(&["query", &log, "--since", "7d", "--count"]);
+    assert_eq!(
+        (recent.stdout.trim(), recent.stderr.as_str()),
+        ("1", ""),
+        "not what is not asked for"
+    );
+    let newest = run(&["query", &log, "--limit", "1"]);
+    assert!(!newest.stderr.contains("expired"), "{}", newest.stderr);
+    let all = run(&["query", &log, "--output", "jsonl"]);
+    assert_eq!(jsonl(&all.stdout).len(), 11);
+    assert!(all.stderr.contains("5 segments"), "{}", all.stderr);
+
+    let tail = run(&["tail", &log, "--from", "0", "--output", "jsonl"]);
+    assert_eq!(tail.status, 0, "{}", tail.stderr);
+    assert_eq!(jsonl(&tail.stdout)[0]["seq"], 20);
+    assert!(tail.stderr.contains("records 0 to 19 have expired"), "{}", tail.stderr);
+    assert!(tail.stderr.contains("records 30 to 59 have expired"), "{}", tail.stderr);
+
+    let segments = jsonl(&fine(&["segments", &log, "--output", "jsonl"]));
+    assert_eq!(
+        (&segments[0]["status"], &segments[2]["held_by"][0]),
+        (&"dropped".into(), &"case-7".into())
+    );
+    assert!(fine(&["segments", &log]).contains("held by case-7"));
+    let stats = fine(&["stats", &log]);
+    assert!(stats.contains("50 records in 5 segments, by the policy"), "{stats}");
+    assert!(stats.contains("keep 6y (2192 days)") && stats.contains("1 in force"), "{stats}");
+    let history = fine(&["history", &log]);
+    for what in ["hold placed", "policy set", "drop certificate", "segment dropped"] {
+        assert!(history.contains(what), "{what}: {history}");
+    }
+
+    let verified = fine(&["verify", &log]);
+    assert!(
+        verified.contains("expired: segments 1 to 2, records 0 to 19 (20 records): checked"),
+        "{verified}"
+    );
+    let summary = jsonl(&fine(&["verify", &log, "--output", "jsonl"])).pop().unwrap();
+    assert_eq!(summary["gaps"].as_array().unwrap().len(), 5);
+    assert_eq!(summary["gaps"][0]["verdict"], "checked");
+
+    // The proof of an answer names what it does not speak of.
+    let proof = at(dir.path(), "all.bulla-answer");
+    fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    fine(&["query", &log, "--oldest-first", "--prove", &proof]);
+    let told = fine(&["verify-proof", &proof, "--pubkey", &public]);
+    assert!(told.contains("records 0 to 19 (20 records), which the log had dropped"), "{told}");
+}
+
+#[test]
+fn a_file_that_nobody_dropped_is_no_expiry() {
+    let (_dir, log) = log_in_use();
+    retain(&log, &["--keep", "6y", "--at-most", "1"]);
+    std::fs::remove_file(Path::new(&log).join("segments/00000003.seg")).unwrap();
+    let found = run(&["verify", &log]);
+    assert_eq!(found.status, 1, "{}", found.stdout);
+    assert!(
+        found.stdout.contains("NOT CLEAN") && found.stdout.contains("00000003"),
+        "{}",
+        found.stdout
+    );
+    let get = run(&["get", &log, "25"]);
+    assert!(get.status == 1 && !get.stdout.contains("EXPIRED"), "{}{}", get.stdout, get.stderr);
+}
+
+#[test]
+fn holds_are_placed_listed_and_released_while_others_have_the_log_open() {
+    let (_dir, log) = log_in_use();
+    // A service writes, another process follows.
+    let mut service = bulla(&["append", &log, "--stdin", "--output", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = service.stdin.take().unwrap();
+    let mut acks = BufReader::new(service.stdout.take().unwrap()).lines();
+    let mut append = |actor: &str| {
+        writeln!(input, "{}", event(actor, 9).to_json()).unwrap();
+        acks.next().unwrap().unwrap()
+    };
+    append("bob");
+    let mut follower = bulla(&["tail", &log, "-f"]).stdout(Stdio::null()).spawn().unwrap();
+
+    let told = place(&log, "case-7", &["--actor", "alice", "--custodian", "legal@example.com"]);
+    assert!(
+        told.contains("held: case-7 pins actor") && told.contains("1 record in 1 segment"),
+        "{told}"
+    );
+    append("alice");
+    let listed = &jsonl(&fine(&["hold", "list", &log, "--output", "jsonl"]))[0];
+    assert_eq!((&listed["case"], &listed["who"]), (&"case-7".into(), &"carol".into()));
+    assert_eq!(
+        (&listed["pinned"]["records"], &listed["custodian"]),
+        (&2.into(), &"legal@example.com".into())
+    );
+    // The policy can be set, and expiring is for who has the log.
+    let busy = refused(2, &with(&["retain", &log, "--keep", "6y"], &WHO));
+    assert!(busy.contains("the policy is in force") && busy.contains("process"), "{busy}");
+    place(&log, "case-8", &["--everything", "--review-by", "2020-01-01"]);
+    let listed = fine(&["hold", "list", &log]);
+    assert!(listed.contains("review is due") && listed.contains("the whole log"), "{listed}");
+    fine(&with(&["hold", "release", &log, "case-8"], &WHO));
+
+    drop(append);
+    drop(input);
+    assert!(service.wait().unwrap().success());
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    let told = retain(&log, &[]);
+    assert!(told.contains("gone: 5 segments") && told.contains("held by case-7"), "{told}");
+    let all = jsonl(&fine(&["hold", "list", &log, "--all", "--output", "jsonl"]));
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[1]["released"]["who"], "carol");
+    assert_eq!(all[1]["pinned"], serde_json::Value::Null);
+}
+
+#[test]
+fn holds_and_policies_that_cannot_be_meant_are_refused_with_what_to_do() {
+    let (_dir, log) = log_in_use();
+    let refuse = |arguments: &[&str], told: &str| {
+        let stderr = refused(2, &with(arguments, &WHO));
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+    };
+    refuse(&["hold", "place", &log, "case-7"], "--everything");
+    refuse(&["hold", "place", &log, "case-7", "--actor-type-id", "alice"], "user:alice");
+    refuse(
+        &["hold", "place", &log, "case-7", "--actor", "a", "--review-by", "7d"],
+        "a date to come",
+    );
+    refuse(&["hold", "place", &log, "case-7", "--everything", "--actor", "a"], "--everything");
+    refuse(&["hold", "release", &log, "case-7"], "in force: none");
+    place(&log, "case-7", &["--actor", "alice"]);
+    refuse(&["hold", "place", &log, "case-7", "--actor", "bob"], "in force already");
+    assert!(refused(2, &["hold", "place", &log, "x", "--actor", "a"]).contains("--who"));
+    refuse(&["retain", &log], "--keep 6y");
+    refuse(&["retain", &log, "--min-age", "90d"], "--keep 6y");
+    refuse(&["retain", &log, "--keep", "6years"], "such as 6y");
+    refuse(&["retain", &log, "--keep", "6y", "--preset", "sox"], "cannot be used with");
+    assert!(refused(2, &["retain", &log, "--keep", "6y"]).contains("--who"));
+    // Compliance mode is asked for twice, and never ends.
+    refuse(&["retain", &log, "--keep", "9y", "--compliance"], "--yes");
+    assert!(!fine(&["history", &log]).contains("policy set"));
+    retain(&log, &["--keep", "9y", "--compliance", "--yes"]);
+    refuse(&["retain", &log, "--keep", "1y"], "can only be made stricter");
+    refuse(&["retain", &log, "--keep", "9y"], "compliance mode");
+    retain(&log, &["--min-age", "90d"]);
+    let stats = &jsonl(&fine(&["stats", &log, "--output", "jsonl"]))[0];
+    assert_eq!(stats["policy"]["compliance"], true);
+    assert_eq!(stats["policy"]["min_age_seconds"], 90 * 24 * 3600);
+}
+
+#[test]
+fn a_clock_far_ahead_of_the_newest_record_expires_nothing_unless_it_is_allowed() {
+    let (_dir, log) = old_log();
+    let told = refused(2, &with(&["retain", &log, "--keep", "6y"], &WHO));
+    assert!(told.contains("the clock shows") && told.contains("--max-clock-lead"), "{told}");
+    assert!(refused(2, &["retain", &log, "--dry-run"]).contains("the clock shows"));
+    let told = retain(&log, &["--max-clock-lead", "10y"]);
+    assert!(told.contains("gone: 5 segments") && told.contains("the newest segment"), "{told}");
+    // The policy that was set with the refused run is the one in force: nothing is set again.
+    assert_eq!(fine(&["history", &log]).matches("policy set").count(), 1);
+}
+
+#[test]
+fn damage_behind_a_gap_is_one_finding_and_lost_hashes_leave_the_gap_asserted() {
+    let (dir, log) = running::new_log();
+    let key = at(dir.path(), "audit.key");
+    fine(&["keygen", &key, "--log", &log]);
+    for _ in 0..2 {
+        append_today(&log);
+        fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    }
+    append_today(&log);
+    let told = retain(&log, &["--keep", "0s"]);
+    assert!(told.contains("gone: 2 segments"), "{told}");
+    let clean = fine(&["verify", &log]);
+    assert!(clean.contains("expired: segments 1 to 2"), "{clean}");
+
+    // A segment with damage is read twice, and its newest anchor was in the gap.
+    let active = Path::new(&log).join("segments/00000003.seg");
+    let whole = std::fs::read(&active).unwrap();
+    let mut damaged = whole.clone();
+    damaged[600] ^= 1;
+    std::fs::write(&active, damaged).unwrap();
+    let found = run(&["verify", &log]);
+    assert_eq!(found.status, 1);
+    assert!(!found.stdout.contains("newest anchor"), "{}", found.stdout);
+    std::fs::write(&active, whole).unwrap();
+
+    std::fs::remove_file(Path::new(&log).join("tree/level-00.hashes")).unwrap();
+    let found = run(&["verify", &log]);
+    assert_eq!(found.status, 1);
+    assert!(found.stdout.contains("): asserted: "), "{}", found.stdout);
+    assert!(!found.stdout.contains("newest anchor"), "{}", found.stdout);
+    // What is left can be read; nothing is written on top of hashes that nobody can make anew.
+    assert_eq!(fine(&["query", &log, "--count"]).trim(), "1");
+    let today = ["--actor", "user:today", "--action", "a.b", "--resource", "r/1"];
+    assert!(refused(1, &with(&["append", &log], &today)).contains("restore the file"));
+}
+
+/// Trails and how they are read.
+fn trails() -> Vec<(PathBuf, Format)> {
+    let map = |name: &str| Format::Json(Arc::new(Mapping::open(name).unwrap()));
+    let given = std::env::var_os("BULLA_REAL_DATA").map(PathBuf::from);
+    let given = given.map(|given| Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(given));
+    let (dir, names): (PathBuf, [(&str, Format); 6]) = match given {
+        Some(given) => (
+            given,
+            [
+                ("cloudtrail/invictus.jsonl", Format::CloudTrail),
+                ("k8s/falco.jsonl", Format::K8s),
+                ("auditd/auparse_testdata_audit-rhel7.log", Format::Auditd),
+                ("vendor/GitHub_Audit.jsonl", map("github")),
+                ("vendor/Okta_SystemLog.jsonl", map("okta")),
+                ("vendor/GCP_AuditLog.jsonl", map("gcp")),
+            ],
+        ),
+        None => (
+            running::samples(),
+            [
+                ("cloudtrail.jsonl", Format::CloudTrail),
+                ("k8s.jsonl", Format::K8s),
+                ("auditd.log", Format::Auditd),
+                ("github.jsonl", map("github")),
+                ("okta.jsonl", map("okta")),
+                ("gcp.jsonl", map("gcp")),
+            ],
+        ),
+    };
+    names.into_iter().map(|(name, format)| (dir.join(name), format)).collect()
+}
+
+/// The events of all trails, recorded in the course of a year that ended seven years ago: a
+/// segment a month.
+fn record_a_year(log: &Path) -> Vec<Record> {
+    let mut events = Vec::new();
+    for (file, format) in trails() {
+        let read = import::read(&file, &format).unwrap();
+        events.extend(read.filter_map(|item| match item.unwrap() {
+            Item::Event { event, .. } => Some(event),
+            Item::Rejected { .. } => None,
+        }));
+    }
+    let clock = Arc::new(ManualClock::at(years_ago(8)));
+    let log = old_options(&clock).create(log).unwrap();
+    for month in events.chunks(events.len().div_ceil(12)) {
+        for batch in month.chunks(500) {
+            log.append_batch(batch).unwrap();
+        }
+        log.rotate().unwrap();
+        clock.advance(DAY * 30);
+    }
+    let records = log.snapshot().records_from(Seq::new(0)).map(Result::unwrap).collect();
+    log.close().unwrap();
+    records
+}
+
+/// The segments that are there and sealed.
+fn sealed(log: &str) -> BTreeSet<u64> {
+    let segments = jsonl(&fine(&["segments", log, "--output", "jsonl"]));
+    let there = segments
+        .iter()
+        .filter(|segment| segment["sealed"] == true && segment["status"] != "dropped");
+    there.map(|segment| segment["ordinal"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn six_years_on_all_goes_but_what_is_held_which_is_proved_and_goes_when_it_is_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = at(dir.path(), "audit");
+    let records = record_a_year(Path::new(&log));
+    append_today(&log);
+    let key = at(dir.path(), "audit.key");
+    let (kept, proof) = (at(dir.path(), "kept.checkpoint"), at(dir.path(), "held.tlog-proof"));
+    fine(&["keygen", &key, "--log", &log]);
+    let public = format!("{key}.pub");
+    fine(&["checkpoint", &log, "--key", &key, "-o", &kept]);
+    let months = sealed(&log);
+
+    // A hold on who did something half-way.
+    let held = &records[records.len() / 2];
+    let actor = &held.event.actor.id;
+    let by_actor = || fine(&["query", &log, "--actor", actor, "--count"]);
+    let before = by_actor();
+    let told = place(&log, "case-7", &["--actor", actor]);
+    assert!(told.contains("case-7"), "{told}");
+
+    let told = jsonl(&retain(&log, &["--keep", "6y", "--output", "jsonl"]));
+    let gone: Vec<_> = told.iter().filter(|line| line["verdict"] == "dropped").collect();
+    let stayed: Vec<_> = told.iter().filter(|line| line["verdict"] == "held").collect();
+    assert!(!gone.is_empty() && !stayed.is_empty(), "{told:#?}");
+    assert_eq!(gone.len() + stayed.len(), months.len());
+    for line in &gone {
+        assert_eq!(line["certificate"]["holds"], 1);
+        assert_eq!(line["certificate"]["scanned"], line["count"]);
+    }
+    assert_eq!(by_actor(), before, "nothing of what is held went");
+    let first = gone[0]["first"].as_u64().unwrap().to_string();
+    let certificate = run(&["get", &log, &first]);
+    assert_eq!(certificate.status, 1);
+    assert!(certificate.stdout.contains("policy 12"), "{}", certificate.stdout);
+
+    // A held record is proved under the checkpoint of before, and the log is what it was.
+    fine(&["prove", &log, &held.seq.to_string(), "--checkpoint", &kept, "-o", &proof]);
+    let proved = fine(&["verify-proof", &proof, "--pubkey", &public]);
+    assert!(proved.starts_with("PROVED"), "{proved}");
+    let verified = fine(&["verify", &log, "--checkpoint", &kept, "--pubkey", &public]);
+    assert!(verified.contains(": checked: ") && verified.contains("clean"), "{verified}");
+
+    fine(&with(&["hold", "release", &log, "case-7"], &WHO));
+    let told = retain(&log, &[]);
+    assert_eq!(told.matches("dropped, by certificate").count(), stayed.len(), "{told}");
+    assert!(sealed(&log).is_disjoint(&months));
+    assert_eq!(run(&["get", &log, &held.seq.to_string()]).status, 1);
+    let verified = fine(&["verify", &log, "--checkpoint", &kept, "--pubkey", &public]);
+    assert!(verified.contains(&format!("{} expired before", records_told(&records))), "{verified}");
+    assert_eq!(fine(&["query", &log, "--count"]).trim(), "1");
+}
+
+fn records_told(records: &[Record]) -> String {
+    let digits = records.len().to_string();
+    match digits.len() {
+        0..=3 => format!("{digits} records"),
+        long => format!("{},{} records", &digits[..long - 3], &digits[long - 3..]),
+    }
+}
