@@ -424,6 +424,8 @@ impl Catalog {
         self.active = begin(&*self.disk, &self.dir, &header)?;
         self.segment = Arc::clone(&self.active[0].segment);
         self.end = self.active[0].end;
+        // Its header is written with its first record: nobody else has added to it.
+        self.sure = (ordinal, self.end.offset);
         Ok(())
     }
 
