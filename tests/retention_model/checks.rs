@@ -141,8 +141,13 @@ impl Driver {
                 assert!(found.sealed && known.rows == rows, "{known:?}: {found:?}");
                 continue;
             }
-            let mut segment =
-                Segment { rows, sealed: found.sealed, floor: bulla::Timestamp::MIN, fixed: None, certificate: None };
+            let mut segment = Segment {
+                rows,
+                sealed: found.sealed,
+                floor: bulla::Timestamp::MIN,
+                fixed: None,
+                certificate: None,
+            };
             model.segments.insert(found.ordinal, segment.clone());
             if found.sealed {
                 let newest = model.newest_of(found.ordinal);
@@ -180,14 +185,15 @@ impl Driver {
                     self.check_certificate(found);
                 }
                 (Some(known), None) => {
-                    self.seen.undone += 1;
                     self.check_undone(&known);
                 }
             }
             self.model.segments.get_mut(&ordinal).unwrap().certificate = found.cloned();
         }
         let ordinals: Vec<u64> = found.iter().map(|found| found.ordinal).collect();
-        assert!(ordinals.is_sorted() && ordinals.iter().all(|o| self.model.segments.contains_key(o)));
+        assert!(
+            ordinals.is_sorted() && ordinals.iter().all(|o| self.model.segments.contains_key(o))
+        );
         self.check_no_hold_is_broken();
     }
 
@@ -349,7 +355,8 @@ impl Driver {
             let mut live: Vec<u64> = self.model.segments.keys().copied().collect();
             live.retain(|ordinal| self.model.segments[ordinal].certificate.is_none());
             let pins = |row: &&Row| Model::pins(&placed.scope, row);
-            let of = |ordinal: &u64| self.model.rows_of(*ordinal).iter().filter(pins).count() as u64;
+            let of =
+                |ordinal: &u64| self.model.rows_of(*ordinal).iter().filter(pins).count() as u64;
             assert_eq!(pinned.records, live.iter().map(of).sum::<u64>(), "{placed:?}");
             live.retain(|ordinal| of(ordinal) > 0);
             assert_eq!(pinned.segments, live, "{placed:?}");

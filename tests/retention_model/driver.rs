@@ -13,7 +13,7 @@ use bulla::{
 };
 
 use crate::model::{Doubt, Model, Placed, case};
-use crate::steps::{Act, By, Deed, End, HOUR, Lost, Mishap, Rules, Scope, Step};
+use crate::steps::{Act, By, Deed, End, HOUR, Lost, Meanwhile, Mishap, Rules, Scope, Step};
 use crate::support::{self, Shape, dir};
 
 pub struct Driver {
@@ -23,8 +23,7 @@ pub struct Driver {
     pub model: Model,
     /// Steps done so far.
     pub steps: u64,
-    /// Drops that were called off, finished by an opening, or cut by a mishap: that the steps
-    /// do meet what they are for.
+    /// That the steps do meet what they are for.
     pub seen: Seen,
 }
 
@@ -32,6 +31,7 @@ pub struct Driver {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     pub dropped: u64,
+    /// Drops that an opening called off, because of a hold, and those that it finished.
     pub undone: u64,
     pub finished: u64,
     pub held: u64,
@@ -96,32 +96,26 @@ impl Driver {
         match step {
             Step::Do(act) => self.act(act).unwrap(),
             // One doubt at a time.
-            Step::DoWith(_, act) if self.model.doubt.is_some() => self.act(act).unwrap(),
-            Step::DoWith(Mishap::Power(after), act) => {
+            Step::DoWith(_, act, _) if self.model.doubt.is_some() => self.act(act).unwrap(),
+            Step::DoWith(Mishap::Power(after), act, meanwhile) => {
                 self.disk.crash_after(after.into());
                 let done = self.act(act);
                 assert!(done.is_ok() || self.disk.stopped(), "{done:?}");
                 self.power_fails();
-                self.open();
+                self.open_after(meanwhile, None);
             }
-            Step::DoWith(Mishap::Fault(kind, at, stored), act) => {
+            Step::DoWith(Mishap::Fault(kind, at, stored), act, meanwhile) => {
                 self.disk.plan(Fault { at: at.into(), kind, stored });
-                self.act_with_fault(act);
+                self.act_with_fault(act, meanwhile);
             }
-            Step::DoWith(Mishap::Full(room), act) => {
+            Step::DoWith(Mishap::Full(room), act, meanwhile) => {
                 self.disk.set_capacity(self.disk.used_bytes() + u64::from(room));
-                self.act_with_fault(act);
+                self.act_with_fault(act, meanwhile);
             }
             Step::Reopen { end, lost, meanwhile, again } => {
                 self.end(end);
                 self.lose(lost);
-                let spared = meanwhile.map_or(Vec::new(), |(case, scope)| self.hold(case, scope));
-                self.open_in_vain(again);
-                self.open();
-                for ordinal in spared {
-                    let segment = &self.model.segments[&ordinal];
-                    assert_eq!(segment.certificate, None, "segment {ordinal} was held in time");
-                }
+                self.open_after(meanwhile, again);
             }
             Step::Day(deeds, hours) => {
                 self.append(&deeds).unwrap();
@@ -139,7 +133,7 @@ impl Driver {
     }
 
     /// Does something while one operation of the disk may fail.
-    fn act_with_fault(&mut self, act: Act) {
+    fn act_with_fault(&mut self, act: Act, meanwhile: Meanwhile) {
         let by_admin = matches!(
             act,
             Act::Hold(By::Admin, ..) | Act::Release(By::Admin, _) | Act::SetPolicy(By::Admin, _)
@@ -149,18 +143,20 @@ impl Driver {
         if self.disk.faults_outstanding() > 0 {
             done.unwrap();
             self.power_fails(); // it forgets what was planned
-            return self.open();
+            return self.open_after(meanwhile, None);
         }
         let log_is_good = match done {
             // What fails in housekeeping is told to the next call.
             Ok(()) => !matches!(self.log().sync(), Err(Error::Poisoned { .. })),
             // The same log goes on.
-            Err(Error::DiskFull { .. }) => !matches!(self.log().sync(), Err(Error::Poisoned { .. })),
+            Err(Error::DiskFull { .. }) => {
+                !matches!(self.log().sync(), Err(Error::Poisoned { .. }))
+            }
             Err(_) => by_admin,
         };
         if !log_is_good {
             self.end(End::Kill);
-            self.open();
+            self.open_after(meanwhile, None);
         }
     }
 
@@ -218,7 +214,8 @@ impl Driver {
             Err(error) => {
                 // On a full disk nothing was written.
                 let full = matches!(error, Error::DiskFull { .. });
-                self.model.doubt = Some(doubt).filter(|_| allowed && !full).or(self.model.doubt.take());
+                self.model.doubt =
+                    Some(doubt).filter(|_| allowed && !full).or(self.model.doubt.take());
                 return Err(error);
             }
         }
@@ -373,6 +370,25 @@ impl Driver {
                     let _ = self.disk.flip_byte(&path, u64::from(n) % len, 0x55);
                 }
             }
+        }
+    }
+
+    /// Opens the log after another process placed a hold: what it pins, and was there, stays.
+    fn open_after(&mut self, meanwhile: Meanwhile, again: Option<u8>) {
+        let spared = meanwhile.map_or(Vec::new(), |(case, scope)| self.hold(case, scope));
+        let begun = self.options().open_read_only(dir()).unwrap().drop_certificates().unwrap();
+        let begun = begun.iter().filter(|begun| self.is_there(begun.ordinal));
+        for begun in begun {
+            match spared.contains(&begun.ordinal) {
+                true => self.seen.undone += 1,
+                false => self.seen.finished += 1,
+            }
+        }
+        self.open_in_vain(again);
+        self.open();
+        for ordinal in spared {
+            let segment = &self.model.segments[&ordinal];
+            assert_eq!(segment.certificate, None, "segment {ordinal} was held in time");
         }
     }
 

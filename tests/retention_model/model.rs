@@ -54,7 +54,10 @@ pub enum Doubt {
     Placed(Placed),
     /// The index of the hold.
     Released(usize, Timestamp, String),
-    Rules { before: Option<Rules>, after: Rules },
+    Rules {
+        before: Option<Rules>,
+        after: Rules,
+    },
 }
 
 #[derive(Debug, Default)]

@@ -124,10 +124,11 @@ impl Scope {
             if whole_type { resource % 2 == deed.resource % 2 } else { resource == deed.resource }
         });
         let tenant = self.tenant.is_none_or(|tenant| deed.tenant == Some(tenant));
-        let action = self.glob.is_none_or(|glob| match GLOBS[usize::from(glob)].strip_suffix('*') {
-            Some(start) => deed.action().starts_with(start),
-            None => deed.action() == GLOBS[usize::from(glob)],
-        });
+        let action =
+            self.glob.is_none_or(|glob| match GLOBS[usize::from(glob)].strip_suffix('*') {
+                Some(start) => deed.action().starts_with(start),
+                None => deed.action() == GLOBS[usize::from(glob)],
+            });
         actor && resource && tenant && action
     }
 }
@@ -214,15 +215,18 @@ pub enum Mishap {
     Full(u16),
 }
 
+/// A hold that another process places while the log is not open.
+pub type Meanwhile = Option<(u8, Scope)>;
+
 #[derive(Clone, Debug)]
 pub enum Step {
     Do(Act),
-    DoWith(Mishap, Act),
+    /// The hold is placed by another process, if the log must be opened again.
+    DoWith(Mishap, Act, Meanwhile),
     Reopen {
         end: End,
         lost: Lost,
-        /// Placed by another process while the log is not open.
-        meanwhile: Option<(u8, Scope)>,
+        meanwhile: Meanwhile,
         /// The power fails while it is opened, after so many operations.
         again: Option<u8>,
     },
@@ -327,6 +331,10 @@ fn mishap() -> impl Strategy<Value = Mishap> {
     ]
 }
 
+fn meanwhile() -> impl Strategy<Value = Meanwhile> {
+    prop::option::weighted(0.4, (0..8_u8, scope()))
+}
+
 fn reopen() -> impl Strategy<Value = Step> {
     let end = prop_oneof![2 => Just(End::Close), 2 => Just(End::Kill), 2 => Just(End::Power)];
     let lost = prop_oneof![
@@ -336,10 +344,13 @@ fn reopen() -> impl Strategy<Value = Step> {
         1 => any::<u16>().prop_map(Lost::DamagedIndexes),
         1 => Just(Lost::CatalogSnapshot),
     ];
-    let meanwhile = prop::option::weighted(0.3, (0..4_u8, scope()));
     let again = prop::option::weighted(0.3, 0..25_u8);
-    (end, lost, meanwhile, again)
-        .prop_map(|(end, lost, meanwhile, again)| Step::Reopen { end, lost, meanwhile, again })
+    (end, lost, meanwhile(), again).prop_map(|(end, lost, meanwhile, again)| Step::Reopen {
+        end,
+        lost,
+        meanwhile,
+        again,
+    })
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
@@ -352,7 +363,8 @@ pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => act().prop_map(Step::Do),
         12 => (deeds, 12..40_u16).prop_map(|(deeds, hours)| Step::Day(deeds, hours)),
-        6 => (mishap(), grave_act()).prop_map(|(mishap, act)| Step::DoWith(mishap, act)),
+        6 => (mishap(), grave_act(), meanwhile())
+            .prop_map(|(mishap, act, meanwhile)| Step::DoWith(mishap, act, meanwhile)),
         2 => reopen(),
         3 => (1..60_u16).prop_map(Step::Wait),
         1 => (100..400_u16).prop_map(Step::Wait),
