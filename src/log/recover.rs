@@ -414,7 +414,10 @@ impl Walk<'_> {
         }
         let footer = seal::read_footer(&segment, len)?;
         let end_of_sealed = footer.as_ref().map(|footer| footer.end());
-        let known_end = next.map(|(_, first)| first).or(end_of_sealed);
+        // What follows it may have been dropped: then the next one begins further on.
+        let recorded = self.sealed.iter().find(|sealed| sealed.ordinal == header.ordinal);
+        let recorded = recorded.map(|s| TreeSize::new(s.first.saturating_add(s.count)));
+        let known_end = recorded.or(next.map(|(_, first)| first)).or(end_of_sealed);
         let mut bad = None;
         let each = |frame: &FrameAt, offset: u64, record: CheckedRecord<'_>| {
             let index = record.head.seq.get() - segment.header.first.get();

@@ -1,0 +1,98 @@
+//! Retention against a model: appends, rotations, holds by two processes, releases, policies,
+//! expiries, mishaps in the middle of each, restarts, and clocks that jump. After every step
+//! nothing that is held is gone, everything that is gone has its certificate, and everything
+//! proves what it proved before.
+//!
+//! `PROPTEST_CASES` sets how many runs there are, `PROPTEST_RNG_SEED` draws the same ones
+//! again: the seed is printed first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(unreachable_pub, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+mod support;
+
+#[path = "retention_model/checks.rs"]
+mod checks;
+#[path = "retention_model/driver.rs"]
+mod driver;
+#[path = "retention_model/model.rs"]
+mod model;
+#[path = "retention_model/steps.rs"]
+mod steps;
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+
+use driver::{Driver, Seen};
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use steps::{Act, By, Rules, Step, step};
+
+/// Runs, and steps in each.
+const CASES: u32 = 60;
+const STEPS: std::ops::Range<usize> = 30..90;
+
+fn of_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn run(seed: u64, keep_days: Option<u8>, steps: Vec<Step>) -> (Seen, u64) {
+    let mut driver = Driver::new(seed);
+    if let Some(keep_days) = keep_days {
+        let rules = Rules { keep_days, min_age_days: 0, min_records: 0, compliance: false };
+        driver.step(Step::Do(Act::SetPolicy(By::Service, rules)));
+    }
+    for step in steps {
+        driver.step(step);
+    }
+    driver.check_at_the_end();
+    (driver.seen, driver.steps)
+}
+
+impl Seen {
+    fn add(&mut self, more: Seen) {
+        let Seen { dropped, undone, finished, held, ahead, restarts, refused } = more;
+        self.dropped += dropped;
+        self.undone += undone;
+        self.finished += finished;
+        self.held += held;
+        self.ahead += ahead;
+        self.restarts += restarts;
+        self.refused += refused;
+    }
+}
+
+#[test]
+fn what_is_held_stays_what_goes_is_certified_and_every_proof_holds() {
+    let random = || RandomState::new().hash_one(0);
+    let seed: u64 = of_environment("PROPTEST_RNG_SEED").unwrap_or_else(random);
+    let cases = of_environment("PROPTEST_CASES").unwrap_or(CASES);
+    // Past the capture of tests that succeed: it belongs in every log of a run.
+    writeln!(std::io::stderr(), "PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases}").unwrap();
+    let config = ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_time: of_environment("PROPTEST_MAX_SHRINK_TIME").unwrap_or(60_000),
+        ..ProptestConfig::default()
+    };
+    let case =
+        (any::<u64>(), prop::option::weighted(0.9, 0..6_u8), prop::collection::vec(step(), STEPS));
+    let all = RefCell::new((Seen::default(), 0));
+    let ran = TestRunner::new(config).run(&case, |(seed, keep_days, steps)| {
+        let (seen, steps) = run(seed, keep_days, steps);
+        let mut all = all.borrow_mut();
+        all.0.add(seen);
+        all.1 += steps;
+        Ok(())
+    });
+    let (seen, steps) = all.into_inner();
+    writeln!(std::io::stderr(), "{steps} steps, {seen:?}").unwrap();
+    if let Err(failure) = ran {
+        panic!("PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases}: {failure}");
+    }
+    // Else it proves nothing.
+    let met = seen.dropped > 100 && seen.held > 10 && seen.finished > 5 && seen.ahead > 10;
+    assert!(cases < CASES || met, "{seen:?}");
+}

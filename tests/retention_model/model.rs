@@ -1,0 +1,194 @@
+//! What the log must say, as lists: records, segments, holds, the policy, and the heads that
+//! were signed. Nothing of the log's own rules is used here.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use bulla::log::RecordedHold;
+use bulla::{DropCertificate, Hash, Timestamp, UnverifiedCheckpoint};
+
+use crate::steps::{Deed, Rules, Scope};
+
+/// A record that is, or was, in the log.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The number of the event; `None`: the log's own.
+    pub deed: Option<(u64, Deed)>,
+    pub recorded: Timestamp,
+    pub occurred: Timestamp,
+    pub leaf: Hash,
+}
+
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub rows: Range<usize>,
+    pub sealed: bool,
+    /// By the policy when it was sealed it is kept at least until then.
+    pub floor: Timestamp,
+    /// What its seal says, once it was seen.
+    pub fixed: Option<Timestamp>,
+    pub certificate: Option<DropCertificate>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub case: u8,
+    pub scope: Scope,
+    pub at: Timestamp,
+    pub why: String,
+    /// Where it stands in the catalog, once it was seen.
+    pub seq: Option<u64>,
+    pub released: Option<(Timestamp, String)>,
+}
+
+impl Placed {
+    pub fn in_force(&self) -> bool {
+        self.released.is_none()
+    }
+}
+
+/// A change of which nobody was told whether it happened.
+#[derive(Clone, Debug)]
+pub enum Doubt {
+    Placed(Placed),
+    /// The index of the hold.
+    Released(usize, Timestamp, String),
+    Rules {
+        before: Option<Rules>,
+        after: Rules,
+    },
+}
+
+#[derive(Debug, Default)]
+pub struct Model {
+    pub rows: Vec<Row>,
+    pub segments: BTreeMap<u64, Segment>,
+    pub holds: Vec<Placed>,
+    pub rules: Option<Rules>,
+    pub checkpoints: Vec<UnverifiedCheckpoint>,
+    /// Events that were given to the log and not yet seen in it.
+    pub given: Vec<(u64, Deed, Timestamp)>,
+    pub acked: bool,
+    pub numbers: u64,
+    pub doubt: Option<Doubt>,
+}
+
+pub fn case(case: u8) -> String {
+    format!("case {case}")
+}
+
+fn after(time: Timestamp, days: u8) -> Timestamp {
+    time.saturating_add(Duration::from_secs(u64::from(days) * 86_400))
+}
+
+impl Model {
+    pub fn in_force(&self, case: u8) -> Option<usize> {
+        self.holds.iter().position(|placed| placed.case == case && placed.in_force())
+    }
+
+    pub fn pins(scope: &Scope, row: &Row) -> bool {
+        scope.pins(row.deed.as_ref().map(|deed| &deed.1), row.recorded, row.occurred)
+    }
+
+    /// Whether a scope pins a record of a segment.
+    pub fn pins_segment(&self, scope: &Scope, ordinal: u64) -> bool {
+        self.rows_of(ordinal).iter().any(|row| Model::pins(scope, row))
+    }
+
+    pub fn is_held(&self, ordinal: u64) -> bool {
+        let mut in_force = self.holds.iter().filter(|placed| placed.in_force());
+        in_force.any(|placed| self.pins_segment(&placed.scope, ordinal))
+    }
+
+    pub fn rows_of(&self, ordinal: u64) -> &[Row] {
+        &self.rows[self.segments[&ordinal].rows.clone()]
+    }
+
+    /// The time of a segment's newest record.
+    pub fn newest_of(&self, ordinal: u64) -> Timestamp {
+        self.rows_of(ordinal).iter().map(|row| row.recorded).max().unwrap()
+    }
+
+    /// A segment never goes before this.
+    pub fn keep_until(&self, ordinal: u64) -> Timestamp {
+        let segment = &self.segments[&ordinal];
+        let newest = self.newest_of(ordinal);
+        let fixed = segment.fixed.unwrap_or(Timestamp::MIN).max(segment.floor);
+        let Some(rules) = self.rules else { return fixed };
+        fixed.max(after(newest, rules.keep_days)).max(after(newest, rules.min_age_days))
+    }
+
+    /// What a seal under these rules fixes at least.
+    pub fn floor(&self, newest: Timestamp, rules: Option<Rules>) -> Timestamp {
+        rules.map_or(Timestamp::MIN, |rules| after(newest, rules.keep_days))
+    }
+
+    /// The newest segment with records: it always stays.
+    pub fn newest_segment(&self) -> Option<u64> {
+        let with_rows = self.segments.iter().filter(|(_, segment)| !segment.rows.is_empty());
+        with_rows.map(|(ordinal, _)| *ordinal).max()
+    }
+
+    /// The segments that an expiry at this time lets go.
+    pub fn going(&self, now: Timestamp) -> Vec<u64> {
+        let Some(rules) = self.rules else { return Vec::new() };
+        let kept = self.rows.len().saturating_sub(rules.min_records.into());
+        let goes = |ordinal: &u64| {
+            let segment = &self.segments[ordinal];
+            segment.sealed
+                && segment.certificate.is_none()
+                && Some(*ordinal) != self.newest_segment()
+                && now >= self.keep_until(*ordinal)
+                && segment.rows.end <= kept
+                && !self.is_held(*ordinal)
+        };
+        self.segments.keys().copied().filter(goes).collect()
+    }
+
+    /// Whether an expiry must not believe the clock.
+    pub fn is_ahead(&self, now: Timestamp, lead_days: u16) -> bool {
+        let lead = Duration::from_secs(u64::from(lead_days) * 86_400);
+        let newest = self.rows.last().map(|row| row.recorded);
+        self.rules.is_some() && newest.is_some_and(|newest| now.saturating_since(newest) > lead)
+    }
+
+    /// The segment of a record.
+    pub fn segment_of(&self, at: usize) -> (u64, &Segment) {
+        let found = self.segments.iter().find(|(_, segment)| segment.rows.contains(&at));
+        found.map(|(ordinal, segment)| (*ordinal, segment)).unwrap()
+    }
+
+    /// Those records that are there and about which something is asked, ascending.
+    pub fn readable(&self, asked: impl Fn(&Deed) -> bool) -> Vec<u64> {
+        let live = self.segments.values().filter(|segment| segment.certificate.is_none());
+        live.flat_map(|segment| segment.rows.clone())
+            .filter(|at| self.rows[*at].deed.as_ref().is_some_and(|deed| asked(&deed.1)))
+            .map(|at| at as u64)
+            .collect()
+    }
+
+    /// Learns what became of a change in doubt from what the log says now.
+    pub fn resolve(&mut self, holds: &[RecordedHold], policy: Option<&bulla::Policy>) {
+        match self.doubt.clone() {
+            None => {}
+            Some(Doubt::Placed(placed)) => {
+                let known = self.holds.iter().position(|held| held.why == placed.why);
+                let there = holds.iter().any(|held| held.why.as_ref() == Some(&placed.why));
+                match (known, there) {
+                    (None, true) => self.holds.push(placed),
+                    (Some(at), false) => drop(self.holds.remove(at)),
+                    _ => {}
+                }
+            }
+            Some(Doubt::Released(at, time, why)) => {
+                let released = holds.get(at).is_some_and(|held| held.released.is_some());
+                self.holds[at].released = released.then_some((time, why));
+            }
+            Some(Doubt::Rules { before, after }) => {
+                let changed = policy == Some(&after.to_policy());
+                self.rules = if changed { Some(after) } else { before };
+            }
+        }
+    }
+}
