@@ -67,7 +67,7 @@ impl Protection {
 
 /// The id of a resource that is to be recorded as an alias.
 fn aliased_resource<'e>(options: &LogOptions, event: &'e Event) -> Option<&'e str> {
-    let listed = options.alias_resources.iter().any(|kind| *kind == event.resource.kind);
+    let listed = options.alias_resources.contains(&event.resource.kind);
     event.resource.id.as_deref().filter(|_| listed)
 }
 

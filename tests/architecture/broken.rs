@@ -81,7 +81,7 @@ fn what_is_named_outside_its_home_is_found() {
         ("use getrandom::fill;", "src/random.rs only"),
         (
             "use bincode::Encode;",
-            "src/format/body.rs or format/body/ or format/catalog_body.rs only",
+            "src/format/body.rs or format/body/ or format/catalog_body.rs or format/catalog_body/ only",
         ),
         ("use std::{io, fs::File};", "`std::fs` is named in src/disk/ only"),
         ("fn f() { std::fs::read(p); }", "`std::fs`"),
