@@ -123,7 +123,7 @@ impl DirectoryStore {
             if check_key(&key).is_err() {
                 continue; // not ours
             }
-            match depth < DEPTH_MAX && self.is_dir(&path)? {
+            match depth < DEPTH_MAX && self.has_names(&path)? {
                 true => self.walk(&path, &key, depth + 1, keys)?,
                 false => keys.push(key),
             }
@@ -131,7 +131,8 @@ impl DirectoryStore {
         Ok(())
     }
 
-    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+    /// Whether it is a directory.
+    fn has_names(&self, path: &Path) -> io::Result<bool> {
         match self.disk.list(path) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),

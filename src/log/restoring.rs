@@ -123,6 +123,7 @@ impl Core {
         let location = archive::place_of(store, folder);
         // One restore at a time, and none while the segments' directory is looked after.
         let _upkeep = self.upkeep.lock();
+        self.with_writer(|_, _| Ok(()))?; // it may have been closed meanwhile
         let sealed = self.check_dropped(&manifest.facts, digest, &location)?;
         let sealed = if sealed.status == status::RESTORED {
             sealed // recorded before; only the renaming failed
