@@ -161,7 +161,8 @@ impl Verifier<'_> {
             // It was met unless records that it stands behind are gone, or were not read.
             let lossy = self.lossy.contains(&mark.ordinal);
             let skipped = self.not_read.is_some_and(|not_read| mark.ordinal <= not_read.segments);
-            if self.tree_lost || lossy || skipped {
+            let dropped = self.gaps.iter().any(|gap| gap.ordinal == mark.ordinal);
+            if self.tree_lost || lossy || skipped || dropped {
                 continue;
             }
             let path = tree_dir(self.dir).join("mark");
