@@ -91,6 +91,9 @@ fn story(dir: &Path) -> Done<()> {
         report.gaps.len(),
         checked.count()
     );
+    for finding in &report.findings {
+        println!("  {finding}");
+    }
     println!("\nwhat is on record of it:");
     for entry in options.open_read_only(&path)?.history()? {
         let about = ["policy", "hold", "drop certificate"];

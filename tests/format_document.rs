@@ -209,3 +209,31 @@ fn the_worked_example_is_what_the_code_reads() {
     let payload = body::decode_payload_strict(record.head.schema, record.payload()).unwrap();
     assert_eq!(body::to_event(&envelope, Some(&payload)), event());
 }
+
+/// The bodies about retention, by kind.
+const RETENTION: &[(&str, &str)] = &[
+    ("Kind 32,", "HoldPlaced"),
+    ("Kind 33,", "HoldReleased"),
+    ("Kind 34,", "PolicySet"),
+    ("Kind 35,", "DropBegun"),
+    ("Kind 36,", "DropDone"),
+    ("Kind 37,", "Archived"),
+    ("Kind 38,", "Restored"),
+    ("Kind 40,", "DropUndone"),
+];
+
+#[test]
+fn the_tables_of_retention_name_the_fields_in_their_order() {
+    let source = include_str!("../src/format/catalog_body/retention.rs");
+    for (kind, name) in RETENTION {
+        let table = DOCUMENT.split(kind).nth(1).unwrap().split("\nKind ").next().unwrap();
+        let table = table.split("\nReserved kinds").next().unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains("| `"));
+        let documented: Vec<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+        let from = |generics: &str| source.split(&format!("pub struct {name}{generics} {{")).nth(1);
+        let body = from("<'a>").or_else(|| from("")).unwrap().split("\n}").next().unwrap();
+        let fields = body.lines().filter_map(|line| line.strip_prefix("    pub "));
+        let coded: Vec<&str> = fields.map(|field| field.split(':').next().unwrap()).collect();
+        assert_eq!(documented, coded, "{kind} {name}");
+    }
+}

@@ -243,7 +243,6 @@ fn holds_are_placed_listed_and_released_while_others_have_the_log_open() {
     assert!(listed.contains("review is due") && listed.contains("the whole log"), "{listed}");
     fine(&with(&["hold", "release", &log, "case-8"], &WHO));
 
-    drop(append);
     drop(input);
     assert!(service.wait().unwrap().success());
     follower.kill().unwrap();

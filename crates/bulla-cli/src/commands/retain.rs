@@ -83,7 +83,8 @@ impl Retain {
                 self.confirm(reader.origin(), policy)?;
             }
             admin(&self.dir)?.set_policy(policy, &asked)?;
-            writeln!(io::stderr(), "bulla: the policy is now: {policy}")?;
+            // Whoever closed standard error still wants the rest to be done.
+            let _ = writeln!(io::stderr(), "bulla: the policy is now: {policy}");
         } else if in_force.is_none() {
             bail!(
                 "the log has no policy, so nothing expires: give one with --keep 6y or --preset \

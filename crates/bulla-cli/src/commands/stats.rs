@@ -206,7 +206,7 @@ impl Row for Figured {
             "segments_without_index": self.figures.segments_without_index,
             "tree_bytes": self.figures.tree_bytes,
             "catalog_records": self.figures.catalog_records,
-            "policy": self.in_force().map(|recorded| policy::json(recorded)),
+            "policy": self.in_force().map(policy::json),
             "holds": self.kept.as_ref().map(|kept| kept.holds),
             "dropped_segments": self.figures.dropped_segments,
             "dropped_records": self.figures.dropped_records,
