@@ -435,7 +435,14 @@ impl Driver {
         if !self.model.acked {
             self.model.given.clear();
         }
-        assert_eq!(self.unfinished(), [0; 0], "opening finishes what was begun, or calls it off");
+        let left = self.unfinished();
+        let newest = || self.log().history().unwrap().into_iter().rev().take(6).collect::<Vec<_>>();
+        assert!(
+            left.is_empty(),
+            "opening finishes drops, or calls them off: {left:?} {:?} {:?}",
+            newest(),
+            self.disk.trace().iter().rev().take(45).rev().collect::<Vec<_>>()
+        );
         self.check_all();
     }
 }
