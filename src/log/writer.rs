@@ -292,7 +292,8 @@ impl Writer {
             nonce: here.nonce,
             offset: here.offset,
             last_anchor: self.last_anchor,
-            last_recorded_at: self.last_recorded_at,
+            // Of a commit that failed, the writer may know a later or an earlier time.
+            last_recorded_at: here.times.recorded.1,
             recorded_min: here.times.recorded.0,
             occurred: here.times.occurred,
         }))

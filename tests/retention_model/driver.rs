@@ -377,9 +377,9 @@ impl Driver {
     fn open_after(&mut self, meanwhile: Meanwhile, again: Option<u8>) {
         let spared = meanwhile.map_or(Vec::new(), |(case, scope)| self.hold(case, scope));
         let begun = self.options().open_read_only(dir()).unwrap().drop_certificates().unwrap();
-        let begun = begun.iter().filter(|begun| self.is_there(begun.ordinal));
-        for begun in begun {
-            match spared.contains(&begun.ordinal) {
+        for begun in begun.iter().map(|begun| begun.ordinal) {
+            match spared.contains(&begun) {
+                _ if !self.is_there(begun) => {}
                 true => self.seen.undone += 1,
                 false => self.seen.finished += 1,
             }
@@ -435,7 +435,14 @@ impl Driver {
         if !self.model.acked {
             self.model.given.clear();
         }
-        assert_eq!(self.unfinished(), [0; 0], "opening finishes what was begun, or calls it off");
+        let left = self.unfinished();
+        let newest = || self.log().history().unwrap().into_iter().rev().take(6).collect::<Vec<_>>();
+        assert!(
+            left.is_empty(),
+            "opening finishes drops, or calls them off: {left:?} {:?} {:?}",
+            newest(),
+            self.disk.trace().iter().rev().take(45).rev().collect::<Vec<_>>()
+        );
         self.check_all();
     }
 }
