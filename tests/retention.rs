@@ -5,11 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla::archive::{ArchiveStore, DirectoryStore};
+use bulla::disk::{Disk, RealDisk};
 use bulla::retention::Verdict;
 use bulla::time::{Clock, ManualClock};
 use bulla::{
-    Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Housekeeping, Log, LogOptions,
-    Period, Policy, Query, Resource, Seq, Timestamp,
+    Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Log,
+    LogOptions, PayloadState, Period, Policy, Query, Resource, Seq, Signer, SubjectRule, Timestamp,
+    WrappingKey,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -127,4 +130,133 @@ fn a_clock_that_jumped_ahead_lets_nothing_go() {
     assert!(matches!(refused, Err(Error::ClockAhead(_))), "{refused:?}");
     world.clock.set("2010-01-01T00:00:00Z".parse().unwrap());
     assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
+}
+
+#[test]
+fn what_the_policy_wants_archived_goes_only_with_a_copy_and_comes_back_from_it() {
+    let world = World::new();
+    let log = world.log(4);
+    log.set_policy(&Policy::keep(Period::from_days(1)).archive(true), &asked()).unwrap();
+    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    assert!(expiry.dropped.is_empty());
+    assert_eq!(expiry.stayed.len(), 3, "{:?}", expiry.stayed);
+    let store = DirectoryStore::open_or_create(world.dir.path().join("archive")).unwrap();
+    let store: Arc<dyn ArchiveStore> = Arc::new(store);
+    let to_archive = ExpireOptions::new().archive_to(Arc::clone(&store));
+    let expiry = log.expire(&to_archive, &asked()).unwrap();
+    assert_eq!(expiry.dropped.len(), 3);
+    assert!(expiry.dropped.iter().all(|certificate| certificate.archived.is_some()));
+    assert!(matches!(log.get(Seq::new(5)), Err(Error::Expired { .. })));
+    let (ordinal, folder) = log.dropped_in(&*store).unwrap().remove(0);
+    assert_eq!(ordinal, 1);
+    log.restore(&*store, &folder, &asked()).unwrap();
+    assert_eq!(log.get(Seq::new(5)).unwrap().event.actor.id, "actor-5");
+    // It is not dropped again by itself, also after the log was opened again.
+    log.close().unwrap();
+    let log = world.options().open(world.path()).unwrap();
+    assert!(log.expire(&to_archive, &asked()).unwrap().dropped.is_empty());
+    assert!(log.get(Seq::new(5)).is_ok());
+    let again = to_archive.drop_restored(true);
+    assert_eq!(log.expire(&again, &asked()).unwrap().dropped.len(), 1);
+    log.close().unwrap();
+    let report = bulla::verify(&world.path(), &bulla::VerifyOptions::new(), &mut |_| ()).unwrap();
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+}
+
+#[test]
+fn what_a_hold_matches_is_not_erased() {
+    let world = World::new();
+    let (store, key) = (world.dir.path().join("keys"), WrappingKey::from_bytes([7; 32]));
+    let store = KeyStore::create(&store, &key).unwrap();
+    let options = world.options().key_store(store).subject_rule(SubjectRule::Actor);
+    let log = options.create(world.path()).unwrap();
+    world.day(&log, 0);
+    world.day(&log, 1);
+    let hold = Hold::new("case 9", HoldScope::new().resource("file", "f1"));
+    log.place_hold(&hold, &asked()).unwrap();
+    let refused = log.erase("user:actor-3", Some("carol"), None);
+    assert!(matches!(&refused, Err(Error::Held { cases, .. }) if cases == &["case 9"]));
+    assert!(log.get(Seq::new(13)).unwrap().payload == PayloadState::Decrypted);
+    log.release_hold("case 9", &asked()).unwrap();
+    assert_eq!(log.erase("user:actor-3", Some("carol"), None).unwrap().records, 2);
+    assert!(log.get(Seq::new(13)).unwrap().payload == PayloadState::Erased);
+}
+
+#[test]
+fn a_dropped_file_that_comes_back_goes_again_and_anothers_is_left() {
+    let world = World::new();
+    let log = world.log(3);
+    let file = |ordinal: u64| world.path().join(format!("segments/{ordinal:08}.seg"));
+    let bytes = [1, 2].map(|ordinal| std::fs::read(file(ordinal)).unwrap());
+    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 2);
+    log.close().unwrap();
+    std::fs::write(file(1), &bytes[0]).unwrap();
+    std::fs::write(file(2), &bytes[0]).unwrap();
+    let log = world.options().open(world.path()).unwrap();
+    assert!(!file(1).exists(), "its own");
+    assert!(file(2).exists(), "the file of another segment");
+    assert!(matches!(log.get(Seq::new(5)), Err(Error::Expired { .. })));
+}
+
+#[test]
+fn sealed_segments_are_read_only_and_the_figures_say_so() {
+    let world = World::new();
+    let log = world.log(3);
+    let file = world.path().join("segments/00000001.seg");
+    assert!(std::fs::metadata(&file).unwrap().permissions().readonly());
+    assert_eq!(log.stats().unwrap().protected, (3, 0));
+    log.set_policy(&Policy::keep(Period::from_days(1)).compliance(true), &asked()).unwrap();
+    // Where the attribute is not to be had, the figures say that instead.
+    let (read_only, immutable) = log.stats().unwrap().protected;
+    assert_eq!(read_only, 3);
+    assert!(immutable == 0 || immutable == 3);
+    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 2);
+    assert!(!file.exists());
+    let sealed = world.path().join("segments/00000003.seg");
+    RealDisk.unprotect(&sealed).unwrap();
+}
+
+#[test]
+fn in_compliance_mode_the_newest_cosignature_bounds_the_time() {
+    let world = World::new();
+    let log = world.log(3);
+    let key = world.dir.path().join("key");
+    let signer = Signer::generate(&key, log.origin(), log.algorithm()).unwrap();
+    let signed = log.checkpoint(&signer).unwrap();
+    let name = format!("checkpoints/{:016}.checkpoint", signed.head().size.get());
+    // A line of the form of a cosignature, of two days ago.
+    let seconds = u64::try_from(world.clock.now().as_nanos() / 1_000_000_000).unwrap() - 2 * 86_400;
+    let mut line = vec![1, 2, 3, 4];
+    line.extend((0..8).rev().map(|n| u8::try_from(seconds >> (8 * n) & 0xff).unwrap()));
+    line.extend([9; 64]);
+    let line = format!("\u{2014} witness.example {}\n", base64(&line));
+    let path = world.path().join(name);
+    let note = std::fs::read_to_string(&path).unwrap() + &line;
+    std::fs::write(&path, note).unwrap();
+    let expires = |compliance: bool| {
+        let policy = Policy::keep(Period::from_days(1)).compliance(compliance);
+        log.set_policy(&policy, &asked()).unwrap();
+        log.plan_expiry(&ExpireOptions::new()).unwrap().going().count()
+    };
+    assert_eq!(expires(false), 2);
+    assert_eq!(expires(true), 0);
+    (1..=3).for_each(|n| {
+        RealDisk.unprotect(&world.path().join(format!("segments/{n:08}.seg"))).unwrap();
+    });
+}
+
+/// RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            let at = (bits >> (18 - 6 * digit) & 63) as usize;
+            text.push(if digit <= group.len() { char::from(DIGITS[at]) } else { '=' });
+        }
+    }
+    text
 }

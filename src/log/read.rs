@@ -12,7 +12,6 @@ use crate::merkle::TreeHead;
 use crate::query::{Order, Query};
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
-use crate::time::Timestamp;
 use crate::tree::TreeStore;
 
 /// The log as it was at one moment. Cheap to take; later appends do not show in it.
@@ -76,11 +75,6 @@ impl Snapshot {
             Some((offset, record)) => Ok(read(offset, record)),
             None => Err(Error::NotWritten { seq, size: self.size }),
         }
-    }
-
-    /// When the log took a record.
-    pub(crate) fn recorded_at(&self, seq: Seq) -> Result<Timestamp> {
-        self.with_record(seq, |_, record| record.head.recorded_at)
     }
 
     /// Gives the checked bytes of `count` records from `first` on.

@@ -1,5 +1,7 @@
 //! Recovery of the main log: from the newest mark to its end.
 
+mod gaps;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +17,6 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
-use crate::log::retain;
 use crate::log::view::{Entry, OpenSegment};
 use crate::log::writer::{Resting, Retired, Writer};
 use crate::merkle::Frontier;
@@ -356,34 +357,6 @@ impl Walk<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Puts what was dropped before a segment on the tree: the certificate has what the
-    /// following records need of it, and the hash files have the rest.
-    fn cross_gaps(&mut self, first: TreeSize) -> Result<(), Failure> {
-        while self.tree.size() < first {
-            let at = self.tree.size().get();
-            let gone = |sealed: &&Sealed| sealed.first == at && !status::is_readable(sealed.status);
-            let Some(sealed) = self.sealed.iter().find(gone) else { return Ok(()) };
-            let certificate = match self.catalog {
-                CatalogState::Good(catalog) => catalog.state().certificate_of(sealed.ordinal),
-                CatalogState::Damaged(_) => None,
-            };
-            let (CatalogState::Good(catalog), Some(seq)) = (self.catalog, certificate) else {
-                return Ok(());
-            };
-            let certificate = retain::certificate_at(catalog, seq)?;
-            let frontier = certificate.extend(&self.tree.frontier()).map_err(|error| {
-                let what = format!("the drop certificate of segment {}", sealed.ordinal);
-                Error::tampered(what, "hashes that lead from one head to the other", error)
-            })?;
-            self.previous = Some(Hash::from_bytes(sealed.header));
-            self.last_recorded_at = Timestamp::from_nanos(sealed.times[1]);
-            self.tree.flush()?;
-            let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(self.dir));
-            self.tree = TreeStore::open(disk, &dir, self.log_id, frontier, false)?;
-        }
-        Ok(())
     }
 
     fn segment(

@@ -103,9 +103,9 @@ pub(super) fn check_against_catalog(
 fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
     let snapshot = view.snapshot(None);
     let anchor = match snapshot.with_record(seq, |_, record| read::decode_anchor(&record)) {
-        // A crash came between the certificate and its anchor: the certificate, which is newer
-        // than this one, says that it went.
-        Err(Error::Expired { .. }) => return Ok(()),
+        // A crash came between a certificate and the anchor that follows it: nothing is unlinked
+        // before that is durable, so the file is there.
+        Err(Error::Expired { .. }) => view.with_dropped_record(seq, read::decode_anchor)?,
         anchor => anchor?,
     };
     let what = format!("the catalog, against the anchor in record {seq}");

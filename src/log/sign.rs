@@ -304,7 +304,7 @@ impl Core {
     }
 
     /// Appends the leaf that binds the catalog, and gives the head that ends in it.
-    fn append_anchor(&self) -> Result<TreeHead> {
+    pub(super) fn append_anchor(&self) -> Result<TreeHead> {
         let anchor = {
             let mut catalog = self.catalog.lock();
             let catalog = catalog.good()?;

@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::catalog_body::{Sealed, status};
+use crate::format::record::CheckedRecord;
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
 use crate::keystore::KeyStore;
@@ -251,6 +252,36 @@ impl View {
         }
         cache.push(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Gives a record of a segment that has a certificate and whose file is still there.
+    ///
+    /// # Errors
+    /// `Tampered` if it is not there; damage, I/O.
+    pub(crate) fn with_dropped_record<T>(
+        &self,
+        seq: Seq,
+        read: impl FnOnce(&CheckedRecord<'_>) -> T,
+    ) -> Result<T> {
+        let entries = self.entries();
+        let at = entries.partition_point(|entry| entry.first.get() <= seq.get());
+        let entry = at.checked_sub(1).and_then(|at| entries.get(at));
+        let opened = match entry.map(|entry| self.open_sealed(entry)) {
+            Some(Err(Error::Expired { .. } | Error::Corrupt { .. })) | None => None,
+            Some(opened) => Some(opened?),
+        };
+        let missing = || {
+            let what = format!("record {seq}, the newest anchor");
+            Error::tampered(what, "a record that no drop can take away", "that it was dropped")
+        };
+        let opened = opened.ok_or_else(missing)?;
+        let end = opened.footer.end();
+        let segment = Arc::clone(&opened.segment);
+        let mut cursor = RecordCursor::at(segment, &opened.waypoints, seq, end)?;
+        match cursor.next_record()? {
+            Some((_, record)) => Ok(read(&record)),
+            None => Err(missing()),
+        }
     }
 
     /// Why a file is not there: what the catalog says by now, whoever wrote it.

@@ -189,7 +189,7 @@ fn keep_until(segment: &Candidate, policy: &Policy) -> Timestamp {
     fixed.max(after(policy.keep)).max(after(policy.min_age))
 }
 
-/// The clock is ahead of the newest record by more than is believed.
+/// The clock is ahead of the newest event by more than is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockAhead {
     /// What the clock shows.
@@ -205,8 +205,8 @@ impl fmt::Display for ClockAhead {
         let ClockAhead { now, newest, limit } = self;
         write!(
             f,
-            "the clock shows {now}, more than {limit} after the newest record, of {newest}: \
-             nothing expires by a clock that may have jumped. If it is right, append a record, or \
+            "the clock shows {now}, more than {limit} after the newest event, of {newest}: \
+             nothing expires by a clock that may have jumped. If it is right, append an event, or \
              allow more (`--max-clock-lead`)"
         )
     }

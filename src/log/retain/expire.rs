@@ -238,20 +238,25 @@ impl Core {
     pub(super) fn finish_drop(&self, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
         self.anchor(catalog)?;
         self.view.sealed(sealed);
-        let (disk, dir) = (&*self.options.disk, self.segments_dir());
-        let segment = segment::path(&dir, sealed.ordinal);
-        for path in [indexes::path(&dir, sealed.ordinal), segment] {
-            if disk.exists(&path).map_err(Error::io("look for", &path))? {
-                disk.unprotect(&path).map_err(Error::io("unprotect", &path))?;
-                disk.remove_file(&path).map_err(Error::io("remove", &path))?;
-            }
-        }
-        disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+        self.unlink(sealed.ordinal)?;
         let done_at = self.options.clock.now().as_nanos();
         let body = CatalogBody::DropDone(DropDone { ordinal: sealed.ordinal, done_at });
         catalog.append(&body, &Default::default())?;
         self.view.sealed(Sealed { status: status::DROPPED, ..sealed });
         Ok(())
+    }
+
+    /// Takes the files of a segment away, durably.
+    pub(super) fn unlink(&self, ordinal: u64) -> Result<()> {
+        let (disk, dir) = (&*self.options.disk, self.segments_dir());
+        let segment = segment::path(&dir, ordinal);
+        for path in [indexes::path(&dir, ordinal), segment] {
+            if disk.exists(&path).map_err(Error::io("look for", &path))? {
+                disk.unprotect(&path).map_err(Error::io("unprotect", &path))?;
+                disk.remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        disk.sync_dir(&dir).map_err(Error::io("sync", &dir))
     }
 
     /// Appends the leaf that binds the catalog as it is, durably.

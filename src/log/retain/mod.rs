@@ -86,7 +86,7 @@ pub struct ExpireOptions {
 }
 
 impl ExpireOptions {
-    /// A clock up to 7 days ahead of the newest record is believed, and restored segments
+    /// A clock up to 7 days ahead of the newest event is believed, and restored segments
     /// stay.
     pub fn new() -> Self {
         ExpireOptions {
@@ -105,8 +105,8 @@ impl ExpireOptions {
         self
     }
 
-    /// How far the clock may be ahead of the newest record and still be believed. A log that
-    /// nobody writes to needs more than the default, or a record.
+    /// How far the clock may be ahead of the newest event and still be believed. A log that
+    /// nobody writes to needs more than the default, or an event.
     pub fn clock_lead(mut self, lead: Period) -> Self {
         self.clock_lead = lead;
         self

@@ -1,5 +1,6 @@
 //! The time that an expiry goes by.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::disk::Disk;
@@ -7,13 +8,14 @@ use crate::error::{Error, Result};
 use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
 use crate::log::read::Snapshot;
 use crate::log::sign;
+use crate::query::Query;
 use crate::retention::{NowFrom, Period, Policy, believed_now};
 use crate::time::Timestamp;
 
 /// So many of the newest checkpoints are searched for a cosignature.
 const SEARCHED: usize = 64;
 
-/// The clock's time, compared with the newest record; in compliance mode not later than the
+/// The clock's time, compared with the newest event; in compliance mode not later than the
 /// newest cosignature of a published checkpoint, if there is one. Nobody checks who made
 /// that: it can only delay what goes, never hasten it.
 pub(super) fn believed(
@@ -23,11 +25,7 @@ pub(super) fn believed(
     (disk, dir): (&dyn Disk, &Path),
 ) -> Result<(Timestamp, NowFrom)> {
     let Some(policy) = policy else { return Ok((clock, NowFrom::Clock)) };
-    let newest = match snapshot.size().last_seq() {
-        Some(last) => Some(snapshot.recorded_at(last)?),
-        None => None,
-    };
-    let now = believed_now(clock, newest, lead).map_err(Error::ClockAhead)?;
+    let now = believed_now(clock, newest_event(snapshot)?, lead).map_err(Error::ClockAhead)?;
     if !policy.compliance {
         return Ok((now, NowFrom::Clock));
     }
@@ -35,6 +33,17 @@ pub(super) fn believed(
         Some(witnessed) => Ok((witnessed, NowFrom::Cosignature)),
         None => Ok((now, NowFrom::Clock)),
     }
+}
+
+/// When the newest event was recorded. The log's own records do not count: it writes one with
+/// whatever time the clock shows.
+fn newest_event(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
+    let mut newest = None;
+    snapshot.query(&Query::new().limit(1))?.visit(|record| {
+        newest = Some(record.recorded_at());
+        ControlFlow::Break(())
+    })?;
+    Ok(newest)
 }
 
 /// The newest time that a cosignature on a published checkpoint claims.

@@ -5,6 +5,7 @@ use crate::catalog::{Catalog, Exclusive};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, HoldReleased};
 use crate::log::Log;
+use crate::log::core::Core;
 use crate::retention::{Asked, Hold, Policy};
 use crate::time::Timestamp;
 
@@ -20,6 +21,7 @@ impl Log {
     pub fn set_policy(&self, policy: &Policy, asked: &Asked) -> Result<()> {
         let core = self.core();
         set_policy(core.catalog.lock().good()?, policy, asked, core.options.clock.now())?;
+        core.bind_catalog();
         if policy.compliance {
             core.protect_all();
         }
@@ -34,7 +36,9 @@ impl Log {
     /// `CatalogDamaged`, `DiskFull`, I/O.
     pub fn place_hold(&self, hold: &Hold, asked: &Asked) -> Result<()> {
         let core = self.core();
-        place_hold(core.catalog.lock().good()?, hold, asked, core.options.clock.now())
+        place_hold(core.catalog.lock().good()?, hold, asked, core.options.clock.now())?;
+        core.bind_catalog();
+        Ok(())
     }
 
     /// Releases the hold of a case. That it was placed stays on record.
@@ -43,7 +47,17 @@ impl Log {
     /// `Retention` if no hold of this case is in force; `CatalogDamaged`, `DiskFull`, I/O.
     pub fn release_hold(&self, case: &str, asked: &Asked) -> Result<()> {
         let core = self.core();
-        release_hold(core.catalog.lock().good()?, case, asked, core.options.clock.now())
+        release_hold(core.catalog.lock().good()?, case, asked, core.options.clock.now())?;
+        core.bind_catalog();
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Binds what was recorded to the main log, so that a catalog of before is refused from now
+    /// on. It is in force without; should this fail, the next checkpoint or drop does it.
+    fn bind_catalog(&self) {
+        let _ = self.append_anchor();
     }
 }
 

@@ -1,12 +1,16 @@
 //! What a crash left of a drop: a certificate without the record that it is done.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::Exclusive;
+use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
 use crate::log::core::{CatalogState, Core};
 use crate::log::retain::{recorded, scan};
 use crate::retention::Hold;
-use crate::segment;
+use crate::segment::bytes::SegmentFile;
+use crate::segment::{self};
 
 /// Finishes the drops that were begun, or calls them off if a hold came in between that
 /// matches a record whose file is still there. A damaged catalog deletes nothing.
@@ -14,10 +18,15 @@ use crate::segment;
 /// # Errors
 /// I/O, a full disk: the next call goes on.
 pub(in crate::log) fn settle(core: &Core) -> Result<()> {
-    let begun = match &*core.catalog.lock() {
-        CatalogState::Good(catalog) => dropping(catalog.state().segments()),
+    let (begun, back) = match &*core.catalog.lock() {
+        CatalogState::Good(catalog) => {
+            (dropping(catalog.state().segments()), came_back(core, catalog.state().segments())?)
+        }
         CatalogState::Damaged(_) => return Ok(()),
     };
+    for sealed in back {
+        core.unlink(sealed.ordinal)?;
+    }
     if begun.is_empty() {
         return Ok(());
     }
@@ -30,6 +39,30 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Dropped segments whose own files are there: a power failure took back a removal that the
+/// disk had only seemed to make durable. A file of that name with another header is none of
+/// the log's, and left.
+fn came_back(core: &Core, segments: impl Iterator<Item = Sealed>) -> Result<Vec<Sealed>> {
+    let (disk, dir) = (&*core.options.disk, core.segments_dir());
+    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+    let there: BTreeSet<u64> =
+        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+    let dropped = segments
+        .filter(|sealed| sealed.status == status::DROPPED && there.contains(&sealed.ordinal));
+    let mut back = Vec::new();
+    for sealed in dropped {
+        let path = segment::path(&dir, sealed.ordinal);
+        match SegmentFile::open(disk, &path, Open::Read) {
+            Ok(Some(file)) if file.header.digest().as_bytes() == &sealed.header => {
+                back.push(sealed);
+            }
+            Err(error @ Error::Io { .. }) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(back)
 }
 
 fn dropping(segments: impl Iterator<Item = Sealed>) -> Vec<Sealed> {

@@ -188,7 +188,9 @@ impl TenantVault {
             return Err(TenantError::NotFound);
         }
         let record = match self.vault.in_log(log, |log| log.get(place.last.seq)) {
-            Err(Error::NotWritten { .. }) => return Err(TenantError::NotFound),
+            Err(Error::NotWritten { .. } | Error::Expired { .. }) => {
+                return Err(TenantError::NotFound);
+            }
             read => read.map_err(|error| self.hide(&error))?,
         };
         if record.event.tenant.as_deref() != Some(&*self.tenant) {

@@ -5,10 +5,12 @@ mod told;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use bulla::archive::DirectoryStore;
 use bulla::retention::{self, Candidate, Plan, PlanOptions};
-use bulla::{Asked, ExpireOptions, LogReader, Period, Policy, Timestamp};
+use bulla::{Asked, ExpireOptions, LogReader, Period, Policy, Query, Timestamp};
 use clap::Args;
 
 use super::hold::admin;
@@ -23,6 +25,7 @@ Examples:
   bulla retain ./audit --keep 6y --dry-run
   bulla retain ./audit --preset hipaa --who carol --why 'policy 12'
   bulla retain ./audit --who cron --why nightly
+  bulla retain ./audit --archive /mnt/archive --who cron --why nightly
 
 With --keep or --preset the policy is set, if it is not the one in force; what is not given with
 it is off. --archive-first, --compliance, --min-age and --min-records alone make the policy in
@@ -43,9 +46,13 @@ pub(crate) struct Retain {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Expire only if the clock is not further ahead of the newest record than this
+    /// Expire only if the clock is not further ahead of the newest event than this
     #[arg(long, value_name = "PERIOD", default_value = "7d")]
     max_clock_lead: Period,
+    /// Copy each segment into this directory first, read the copy back and verify it; made if it
+    /// is missing. Needed if the policy asks for an archive
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
     /// Let restored segments go again, too
     #[arg(long)]
     drop_restored: bool,
@@ -97,7 +104,7 @@ impl Retain {
 
     fn expire(&self, asked: &Asked) -> Result<Verdict> {
         let log = places::writer(&self.dir).context("the policy is in force; to expire by it")?;
-        let done = log.expire(&self.options(), asked);
+        let done = self.options_with_archive().and_then(|options| Ok(log.expire(&options, asked)?));
         let closed = log.close();
         let expiry = done?;
         told::expiry(&expiry, self.shown.output)?;
@@ -106,11 +113,17 @@ impl Retain {
     }
 
     fn options(&self) -> ExpireOptions {
-        // ---- `--archive DIR2` is given to the options here. ----
         ExpireOptions::new()
             .clock_lead(self.max_clock_lead)
             .drop_restored(self.drop_restored)
             .at_most(self.at_most.unwrap_or(usize::MAX))
+    }
+
+    fn options_with_archive(&self) -> Result<ExpireOptions> {
+        let Some(dir) = &self.archive else { return Ok(self.options()) };
+        let store = DirectoryStore::open_or_create(dir)
+            .with_context(|| format!("open the archive {}", dir.display()))?;
+        Ok(self.options().archive_to(Arc::new(store)))
     }
 
     /// Says what would be done.
@@ -134,7 +147,7 @@ impl Retain {
         // Whatever the clock shows: the facts about the segments are wanted.
         let facts = reader.plan_expiry(&self.options().clock_lead(Period::from_years(250)))?;
         let candidates: Vec<Candidate> = facts.steps.into_iter().map(|step| step.segment).collect();
-        let newest = newest_record(reader)?;
+        let newest = newest_event(reader)?;
         let now = retention::believed_now(when::now(), newest, self.max_clock_lead)?;
         let last = reader.segments()?.pop();
         let options = PlanOptions {
@@ -183,9 +196,7 @@ fn next_is_no_looser(before: &Policy, next: &Policy) -> Result<()> {
     })
 }
 
-fn newest_record(reader: &LogReader) -> Result<Option<Timestamp>> {
-    match reader.size().last_seq() {
-        Some(last) => Ok(Some(reader.get(last)?.recorded_at)),
-        None => Ok(None),
-    }
+fn newest_event(reader: &LogReader) -> Result<Option<Timestamp>> {
+    let newest = reader.query(&Query::new().limit(1))?.next().transpose()?;
+    Ok(newest.map(|record| record.recorded_at))
 }

@@ -1,0 +1,44 @@
+//! Rebuilding across segments that were dropped.
+
+use std::sync::Arc;
+
+use super::Failure;
+use super::Walk;
+use crate::error::Error;
+use crate::format::catalog_body::{Sealed, status};
+use crate::hash::Hash;
+use crate::log::core::{CatalogState, tree_dir};
+use crate::log::retain;
+use crate::seq::TreeSize;
+use crate::time::Timestamp;
+use crate::tree::TreeStore;
+
+impl Walk<'_> {
+    /// Puts what was dropped before a segment on the tree: the certificate has what the
+    /// following records need of it, and the hash files have the rest.
+    pub(super) fn cross_gaps(&mut self, first: TreeSize) -> Result<(), Failure> {
+        while self.tree.size() < first {
+            let at = self.tree.size().get();
+            let gone = |sealed: &&Sealed| sealed.first == at && !status::is_readable(sealed.status);
+            let Some(sealed) = self.sealed.iter().find(gone) else { return Ok(()) };
+            let certificate = match self.catalog {
+                CatalogState::Good(catalog) => catalog.state().certificate_of(sealed.ordinal),
+                CatalogState::Damaged(_) => None,
+            };
+            let (CatalogState::Good(catalog), Some(seq)) = (self.catalog, certificate) else {
+                return Ok(());
+            };
+            let certificate = retain::certificate_at(catalog, seq)?;
+            let frontier = certificate.extend(&self.tree.frontier()).map_err(|error| {
+                let what = format!("the drop certificate of segment {}", sealed.ordinal);
+                Error::tampered(what, "hashes that lead from one head to the other", error)
+            })?;
+            self.previous = Some(Hash::from_bytes(sealed.header));
+            self.last_recorded_at = Timestamp::from_nanos(sealed.times[1]);
+            self.tree.flush()?;
+            let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(self.dir));
+            self.tree = TreeStore::open(disk, &dir, self.log_id, frontier, false)?;
+        }
+        Ok(())
+    }
+}
