@@ -364,6 +364,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)] // ranges, not their numbers
     fn ranges_of_any_kind_become_whole_characters_in_order() {
         let wild = |ranges: Vec<Range<usize>>| {
             let pattern: Arc<dyn Pattern> = Arc::new(move |_: &str| ranges.clone());

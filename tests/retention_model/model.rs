@@ -149,7 +149,13 @@ impl Model {
     /// Whether an expiry must not believe the clock.
     pub fn is_ahead(&self, now: Timestamp, lead_days: u16) -> bool {
         let lead = Duration::from_secs(u64::from(lead_days) * 86_400);
-        let newest = self.rows.last().map(|row| row.recorded);
+        let there = self.segments.values().filter(|segment| segment.certificate.is_none());
+        let rows = there.flat_map(|segment| &self.rows[segment.rows.clone()]);
+        // In the order of the log: its clock may have been set back since.
+        let event = rows.filter(|row| row.deed.is_some()).map(|row| row.recorded).last();
+        let drops = self.segments.values().filter_map(|segment| segment.certificate.as_ref());
+        let believed = drops.max_by_key(|drop| drop.catalog_seq).map(|drop| drop.now.0);
+        let newest = event.max(believed);
         self.rules.is_some() && newest.is_some_and(|newest| now.saturating_since(newest) > lead)
     }
 

@@ -111,6 +111,8 @@ struct Facts {
     holds: Vec<Hold>,
     sealed: Vec<Sealed>,
     archived: Vec<u64>,
+    /// The time that the newest drop went by: it was believed then.
+    believed: Option<Timestamp>,
 }
 
 impl Facts {
@@ -122,6 +124,7 @@ impl Facts {
             policy: state.policy().map(|in_force| Policy::from_body(&in_force.policy)),
             holds: recorded::scopes(catalog)?,
             archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
+            believed: recorded::newest_certificate(catalog)?.map(|certificate| certificate.now.0),
             sealed,
         })
     }
@@ -134,7 +137,12 @@ impl Facts {
         options: &ExpireOptions,
     ) -> Result<Plan> {
         let clock = (of.clock.now(), options.clock_lead);
-        let (now, _) = now::believed(snapshot, clock, self.policy.as_ref(), (&*of.disk, dir))?;
+        let (now, _) = now::believed(
+            snapshot,
+            clock,
+            (self.policy.as_ref(), self.believed),
+            (&*of.disk, dir),
+        )?;
         Ok(self.plan(snapshot, now, options))
     }
 
@@ -216,7 +224,7 @@ impl Core {
         let facts = Facts { holds: Vec::new(), ..Facts::of(catalog.catalog())? };
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
         let clock = (self.options.clock.now(), options.clock_lead);
-        let now = now::believed(&snapshot, clock, facts.policy.as_ref(), place)?;
+        let now = now::believed(&snapshot, clock, (facts.policy.as_ref(), facts.believed), place)?;
         let planned = facts.plan(&snapshot, now.0, options);
         let step = planned.steps.into_iter().find(|step| step.segment.ordinal == ordinal);
         let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;

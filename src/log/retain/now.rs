@@ -15,17 +15,19 @@ use crate::time::Timestamp;
 /// So many of the newest checkpoints are searched for a cosignature.
 const SEARCHED: usize = 64;
 
-/// The clock's time, compared with the newest event; in compliance mode not later than the
+/// The clock's time, compared with the newest event and with the time that the newest drop
+/// went by; in compliance mode not later than the
 /// newest cosignature of a published checkpoint, if there is one. Nobody checks who made
 /// that: it can only delay what goes, never hasten it.
 pub(super) fn believed(
     snapshot: &Snapshot,
     (clock, lead): (Timestamp, Period),
-    policy: Option<&Policy>,
+    (policy, before): (Option<&Policy>, Option<Timestamp>),
     (disk, dir): (&dyn Disk, &Path),
 ) -> Result<(Timestamp, NowFrom)> {
     let Some(policy) = policy else { return Ok((clock, NowFrom::Clock)) };
-    let now = believed_now(clock, newest_event(snapshot)?, lead).map_err(Error::ClockAhead)?;
+    let now = believed_now(clock, newest_event(snapshot)?.max(before), lead)
+        .map_err(Error::ClockAhead)?;
     if !policy.compliance {
         return Ok((now, NowFrom::Clock));
     }

@@ -163,6 +163,13 @@ fn certificates(catalog: &Catalog) -> Result<Vec<DropCertificate>> {
     at.into_iter().map(|seq| certificate_at(catalog, seq)).collect()
 }
 
+/// The certificate that was written last.
+pub(super) fn newest_certificate(catalog: &Catalog) -> Result<Option<DropCertificate>> {
+    let state = catalog.state();
+    let all = state.segments().filter_map(|sealed| state.certificate_of(sealed.ordinal));
+    all.max().map(|seq| certificate_at(catalog, seq)).transpose()
+}
+
 /// The certificate that a record of the catalog is.
 pub(in crate::log) fn certificate_at(catalog: &Catalog, seq: Seq) -> Result<DropCertificate> {
     let read = catalog.with_record(seq, |record| {
