@@ -223,8 +223,8 @@ fn in_compliance_mode_the_newest_cosignature_bounds_the_time() {
     let signer = Signer::generate(&key, log.origin(), log.algorithm()).unwrap();
     let signed = log.checkpoint(&signer).unwrap();
     let name = format!("checkpoints/{:016}.checkpoint", signed.head().size.get());
-    // A line of the form of a cosignature, of two days ago.
-    let seconds = u64::try_from(world.clock.now().as_nanos() / 1_000_000_000).unwrap() - 2 * 86_400;
+    // A line of the form of a cosignature, of three days ago.
+    let seconds = u64::try_from(world.clock.now().as_nanos() / 1_000_000_000).unwrap() - 3 * 86_400;
     let mut line = vec![1, 2, 3, 4];
     line.extend((0..8).rev().map(|n| u8::try_from(seconds >> (8 * n) & 0xff).unwrap()));
     line.extend([9; 64]);
