@@ -247,6 +247,27 @@ impl KeyStore {
         Some(cipher::alias(&keys.alias_key, which, kind, id))
     }
 
+    /// The aliases under which an identifier of this kind, or of any, was recorded, each with
+    /// its kind.
+    pub fn aliases(
+        &self,
+        which: Identifier,
+        kind: Option<&str>,
+        id: &str,
+    ) -> Vec<(String, String)> {
+        let named = |kind: &str| Some((kind.to_owned(), self.alias(which, kind, id)?));
+        match kind {
+            Some(kind) => named(kind).into_iter().collect(),
+            None => {
+                let subjects = self.subjects();
+                let kinds = subjects
+                    .iter()
+                    .filter_map(|stored| stored.subject.strip_suffix(id)?.strip_suffix(':'));
+                kinds.filter_map(named).collect()
+            }
+        }
+    }
+
     /// Encrypts the store under another wrapping key. Nothing else changes; the old one
     /// opens it no longer, but opens old copies of the file.
     ///

@@ -101,7 +101,7 @@ impl Core {
     /// Refuses to erase what a hold pins: called with the catalog locked, so that no hold is
     /// placed between this and the certificate.
     fn refuse_held(&self, catalog: &Exclusive<'_>, ids: &[KeyId]) -> Result<()> {
-        let holds = retain::scopes(catalog.catalog())?;
+        let holds = retain::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
         let snapshot = self.view.snapshot(None);
         for entry in snapshot.entries() {
             let times = entry.sealed.as_ref().map(|sealed| sealed.times);

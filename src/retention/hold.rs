@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::event::RecordKind;
+#[cfg(feature = "engine")]
+use crate::query::IdFilter;
 use crate::query::{InvalidActionGlob, Query, Subject, TimeRange};
 use crate::time::Timestamp;
 
@@ -105,6 +107,29 @@ impl HoldScope {
         self.times.meets(recorded_min, recorded_max) || self.times.meets(occurred_min, occurred_max)
     }
 
+    /// The same, which also pins what the actors and resources that it names did under other
+    /// identifiers: `aliases` gives those, with their types, for a type (`None`: any) and an id.
+    #[cfg(feature = "engine")]
+    pub(crate) fn with_aliases(
+        &self,
+        aliases: impl Fn(Named, Option<&str>, &str) -> Vec<(String, String)>,
+    ) -> Self {
+        let mut scope = self.clone();
+        let filters = &self.question.filters;
+        let more = |which, filters: &[IdFilter]| -> Vec<(String, String)> {
+            let named =
+                filters.iter().filter_map(|filter| Some((&filter.kind, filter.id.as_ref()?)));
+            named.flat_map(|(kind, id)| aliases(which, kind.as_deref(), id)).collect()
+        };
+        for (kind, alias) in more(Named::Actor, &filters.actors) {
+            scope = scope.actor_type_id(kind, alias);
+        }
+        for (kind, alias) in more(Named::Resource, &filters.resources) {
+            scope = scope.resource(kind, alias);
+        }
+        scope
+    }
+
     /// Its conditions as a question without times, the oldest records first: a superset of
     /// what it pins.
     pub fn question(&self) -> Query {
@@ -148,6 +173,28 @@ impl HoldScope {
         }
     }
 
+    /// Conditions that nothing can meet are refused: nobody means them, and who placed such a
+    /// hold believes that something is held.
+    fn check_meaning(&self) -> Result<(), InvalidScope> {
+        let refused = |reason: &str| Err(InvalidScope { reason: reason.to_owned() });
+        let filters = &self.question.filters;
+        let ids = filters.actors.iter().chain(&filters.resources);
+        let empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
+        if ids.into_iter().any(|filter| empty(&filter.kind) || empty(&filter.id)) {
+            return refused("expected names of actors and resources, found an empty one");
+        }
+        if filters.tenants.iter().any(String::is_empty) {
+            return refused("expected names of tenants, found an empty one");
+        }
+        match (self.times.since, self.times.until) {
+            (Some(since), Some(until)) if since >= until => {
+                let reason = format!("expected a time until after {since}, found {until}");
+                Err(InvalidScope { reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The scope in words: the name of each condition with what it holds.
     pub fn in_words(&self) -> Vec<(&'static str, String)> {
         let mut words = self.question.in_words();
@@ -167,6 +214,14 @@ impl fmt::Display for HoldScope {
         let words = self.in_words().into_iter().map(|(name, value)| format!("{name} {value}"));
         write!(f, "{}", words.collect::<Vec<_>>().join("; "))
     }
+}
+
+/// What a condition of a hold names.
+#[cfg(feature = "engine")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    Actor,
+    Resource,
 }
 
 /// The bytes or the case are not those of a hold.
@@ -237,6 +292,7 @@ impl Hold {
             );
             return Err(InvalidScope { reason });
         }
+        self.scope.check_meaning()?;
         // What is recorded must be read again, also by who places it.
         HoldScope::from_bytes(&scope).map(|_| ())
     }

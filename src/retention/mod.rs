@@ -14,6 +14,8 @@ mod plan;
 mod policy;
 
 pub use certificate::{DropCertificate, GapError, NowFrom};
+#[cfg(feature = "engine")]
+pub(crate) use hold::Named;
 pub use hold::{CASE_LEN_MAX, Hold, HoldScope, InvalidScope, SCOPE_LEN_MAX};
 pub use period::{InvalidPeriod, Period};
 pub use plan::{Candidate, ClockAhead, Plan, PlanOptions, Step, Verdict, believed_now, plan};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bulla::log::SubjectRule;
-use bulla::{KeyStore, Log, LogOptions, LogReader, WrappingKey};
+use bulla::{KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;
 
 use crate::places;
@@ -44,6 +44,12 @@ impl Secrets {
     pub(crate) fn reader(&self, dir: &Path) -> Result<LogReader> {
         places::check(dir)?;
         Ok(with_store(Log::options(), self.to_read()?).open_read_only(dir)?)
+    }
+
+    /// Opens the policy and the holds of a log, with its keys if they were given.
+    pub(crate) fn admin(&self, dir: &Path) -> Result<LogAdmin> {
+        places::check(dir)?;
+        Ok(with_store(Log::options(), self.to_read()?).administer(dir)?)
     }
 
     /// Opens a log for writing, with its keys if they were given.

@@ -77,7 +77,8 @@ impl PolicySet<'_> {
         ];
         for (name, was, would_be) in periods {
             if would_be < was {
-                return Err(format!("{name} {would_be} where {was} is in force"));
+                let unit = if name == "min_records" { "" } else { " seconds" };
+                return Err(format!("{name} {would_be}{unit} where {was}{unit} is in force"));
             }
         }
         let switches = [

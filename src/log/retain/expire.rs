@@ -20,6 +20,7 @@ use crate::catalog::{Catalog, Exclusive};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, status};
+use crate::keystore::KeyStore;
 use crate::log::core::Core;
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
@@ -46,7 +47,7 @@ impl Log {
             let mut catalog = core.catalog.lock();
             let catalog = catalog.good()?;
             catalog.refresh()?;
-            Facts::of(catalog)?
+            Facts::of(catalog, core.options.key_store.as_ref())?
         };
         facts.plan_now(&self.snapshot(), &core.options, &core.dir, options)
     }
@@ -58,8 +59,9 @@ impl Log {
     /// says why; the others go all the same.
     ///
     /// # Errors
-    /// `ClockAhead`: nothing was done. `CatalogDamaged`, `DiskFull`, I/O: what went before has its certificate; a
-    /// drop in the middle is finished or called off by the next opening or expiry.
+    /// `ClockAhead`, `CatalogDamaged`, `DiskFull`, I/O: nothing went, but for a drop that had
+    /// its certificate: the next opening or expiry finishes it or calls it off. After something
+    /// has gone the error is in [`Expiry::stopped`].
     pub fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
         record::check(asked)?;
         let core = self.core();
@@ -67,7 +69,8 @@ impl Log {
         super::settle(core)?;
         let planned = self.plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
-        let mut expiry = Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new() };
+        let mut expiry =
+            Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new(), stopped: None };
         for ordinal in going.into_iter().take(options.at_most) {
             let archived = match &options.archive {
                 Some(store) => self.archive(ordinal, &**store, asked).map(|_| ()),
@@ -76,7 +79,11 @@ impl Log {
             match archived.and_then(|()| core.drop_segment(ordinal, options, asked)) {
                 Ok(certificate) => expiry.dropped.push(certificate),
                 Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
-                Err(error) => return Err(error),
+                Err(error) if expiry.dropped.is_empty() => return Err(error),
+                Err(error) => {
+                    expiry.stopped = Some(error);
+                    break;
+                }
             }
         }
         Ok(expiry)
@@ -89,7 +96,8 @@ impl LogReader {
     /// # Errors
     /// As [`Log::plan_expiry`].
     pub fn plan_expiry(&self, options: &ExpireOptions) -> Result<Plan> {
-        let facts = self.with_catalog(Facts::of)?;
+        let store = self.options.key_store.as_ref();
+        let facts = self.with_catalog(|catalog| Facts::of(catalog, store))?;
         facts.plan_now(&self.snapshot(), &self.options, &self.dir, options)
     }
 }
@@ -116,13 +124,13 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(catalog: &Catalog) -> Result<Self> {
+    fn of(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Self> {
         let state = catalog.state();
         let sealed: Vec<Sealed> = state.segments().collect();
         let archived = sealed.iter().map(|sealed| sealed.ordinal);
         Ok(Facts {
             policy: state.policy().map(|in_force| Policy::from_body(&in_force.policy)),
-            holds: recorded::scopes(catalog)?,
+            holds: recorded::scopes(catalog, store)?,
             archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
             believed: recorded::newest_certificate(catalog)?.map(|certificate| certificate.now.0),
             sealed,
@@ -202,7 +210,7 @@ impl Core {
         let mut catalog = self.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
             let going = self.may_go(catalog, ordinal, options)?;
-            let holds = recorded::scopes(catalog.catalog())?;
+            let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;
             let seq = begin(catalog, &going, &scanned, holds.len(), asked)?;
@@ -221,7 +229,7 @@ impl Core {
     ) -> Result<Going> {
         let stays =
             |verdict: String| Error::Retention { reason: format!("segment {ordinal} {verdict}") };
-        let facts = Facts { holds: Vec::new(), ..Facts::of(catalog.catalog())? };
+        let facts = Facts { holds: Vec::new(), ..Facts::of(catalog.catalog(), None)? };
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
         let clock = (self.options.clock.now(), options.clock_lead);
         let now = now::believed(&snapshot, clock, (facts.policy.as_ref(), facts.believed), place)?;

@@ -2,11 +2,13 @@
 //!
 //! - `record`: setting the policy, placing and releasing holds; `recorded`: reading them;
 //! - `admin`: both, beside a service that has the log open;
+//! - `aliases`: holds on people who are recorded under an alias;
 //! - `pins`: which segments a hold pins, by the indexes; `scan`: the same, by the records;
 //! - `expire`: the transaction that deletes, `now`: by which time; `settle`: what a crash left
 //!   of one.
 
 mod admin;
+mod aliases;
 mod expire;
 mod now;
 mod pins;
@@ -142,6 +144,8 @@ pub struct Expiry {
     /// Segments that were to go and stayed, and why: held by a hold that came in between, a
     /// damaged record, an archive that failed.
     pub stayed: Vec<(u64, Error)>,
+    /// What ended it before it was through, after something had gone: a full disk, I/O.
+    pub stopped: Option<Error>,
 }
 
 /// Shares a certificate with the errors that show it.

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::log::read::Snapshot;
+use crate::log::retain::aliases;
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader};
 use crate::retention::{Hold, HoldScope};
@@ -28,7 +29,9 @@ impl Log {
     /// # Errors
     /// `Retention` if no hold of this case is in force; damage, I/O.
     pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
-        pinned(&self.snapshot(), &find(self.holds()?, case)?.scope)
+        let hold = find(self.holds()?, case)?;
+        let store = self.core().options.key_store.as_ref();
+        pinned(&self.snapshot(), &aliases::resolved(&hold.scope, store))
     }
 }
 
@@ -38,7 +41,8 @@ impl LogReader {
     /// # Errors
     /// As [`Log::pinned_by`].
     pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
-        pinned(&self.snapshot(), &find(self.holds()?, case)?.scope)
+        let hold = find(self.holds()?, case)?;
+        pinned(&self.snapshot(), &aliases::resolved(&hold.scope, self.options.key_store.as_ref()))
     }
 }
 

@@ -4,7 +4,8 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, status};
 use crate::format::record::CheckedRecord;
-use crate::log::retain::{RecordedHold, RecordedPolicy, Release};
+use crate::keystore::KeyStore;
+use crate::log::retain::{RecordedHold, RecordedPolicy, Release, aliases};
 use crate::log::{Log, LogReader};
 use crate::retention::{DropCertificate, Hold, HoldScope, Policy};
 use crate::seq::Seq;
@@ -151,9 +152,11 @@ pub(super) fn hold(body: &HoldPlaced<'_>, custodian: Option<&str>) -> Result<Hol
     Ok(hold)
 }
 
-/// The holds in force, by the state alone: without who and why.
-pub(in crate::log) fn scopes(catalog: &Catalog) -> Result<Vec<Hold>> {
-    catalog.state().holds().map(|body| hold(&body, None)).collect()
+/// The holds in force, by the state alone: without who and why, with the aliases that a key
+/// store has of those they name.
+pub(in crate::log) fn scopes(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Vec<Hold>> {
+    let holds = catalog.state().holds().map(|body| hold(&body, None));
+    holds.map(|hold| Ok(aliases::resolved_hold(&hold?, store))).collect()
 }
 
 fn certificates(catalog: &Catalog) -> Result<Vec<DropCertificate>> {

@@ -43,7 +43,12 @@ pub(super) struct Scanned {
 pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scanned> {
     let path = segment::path(&core.segments_dir(), sealed.ordinal);
     // By positional reads: what is deleted is not worth a map.
-    let opened = SealedSegment::open(&*core.options.disk, &path, false)?;
+    let opened = match SealedSegment::open(&*core.options.disk, &path, false) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::corrupt(&path, 0, "the file of a live segment", "no file"));
+        }
+        opened => opened?,
+    };
     let missing = || Error::corrupt(&path, 0, "the footer of a sealed segment", "none");
     let opened = opened.ok_or_else(missing)?;
     view::check_sealed(sealed, &opened)?;

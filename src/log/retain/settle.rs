@@ -7,7 +7,7 @@ use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
 use crate::log::core::{CatalogState, Core};
-use crate::log::retain::{recorded, scan};
+use crate::log::retain::{aliases, recorded, scan};
 use crate::retention::Hold;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::{self};
@@ -72,7 +72,7 @@ fn dropping(segments: impl Iterator<Item = Sealed>) -> Vec<Sealed> {
 fn settle_one(core: &Core, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
     let path = segment::path(&core.segments_dir(), sealed.ordinal);
     let there = core.options.disk.exists(&path).map_err(Error::io("look for", &path))?;
-    let newer = newer_holds(catalog, sealed.ordinal)?;
+    let newer = newer_holds(core, catalog, sealed.ordinal)?;
     if !there || newer.is_empty() {
         return core.finish_drop(catalog, sealed);
     }
@@ -92,9 +92,10 @@ fn settle_one(core: &Core, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Resul
 }
 
 /// The holds that were placed after the certificate, which speaks of all before it.
-fn newer_holds(catalog: &Exclusive<'_>, ordinal: u64) -> Result<Vec<Hold>> {
+fn newer_holds(core: &Core, catalog: &Exclusive<'_>, ordinal: u64) -> Result<Vec<Hold>> {
     let certificate = catalog.state().certificate_of(ordinal);
     let placed = recorded::holds_in_force(catalog.catalog())?;
     let newer = placed.into_iter().filter(|placed| Some(placed.catalog_seq) > certificate);
-    Ok(newer.map(|placed| placed.hold).collect())
+    let store = core.options.key_store.as_ref();
+    Ok(newer.map(|placed| aliases::resolved_hold(&placed.hold, store)).collect())
 }

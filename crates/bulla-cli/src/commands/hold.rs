@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
+use crate::secrets::Secrets;
 use crate::when::{self, When, when};
 use crate::{cells, places};
 
@@ -72,7 +73,8 @@ Example:
   bulla hold place ./audit case-2026-117 --actor alice --since 2026-01-01 --who carol --why audit
 
 Different conditions must all hold; of one condition given several times any may. A time holds
-whatever happened or was recorded then. Actors that are recorded under an alias are held by it.
+whatever happened or was recorded then. In a log that records actors under aliases, give the key
+store: then what they did under their aliases is held too. Without it name the alias itself.
 Names and reasons are kept in the part of the log's history that can be erased.")]
 struct Place {
     /// The log; a service may have it open
@@ -89,12 +91,14 @@ struct Place {
     review_by: Option<When>,
     #[command(flatten)]
     because: Because,
+    #[command(flatten)]
+    secrets: Secrets,
 }
 
 #[derive(Args)]
 struct Conditions {
-    /// What the actor with this id did, of whatever type
-    #[arg(long, value_name = "ID")]
+    /// What the actor with this id did, of whatever type; user:alice is also taken as type and id
+    #[arg(long, value_name = "[T:]ID")]
     actor: Vec<String>,
     /// What the actor of this type with this id did
     #[arg(long, value_name = "T:ID")]
@@ -124,7 +128,16 @@ struct Conditions {
 impl Conditions {
     fn scope(&self) -> Result<HoldScope> {
         let mut scope = HoldScope::new();
-        scope = self.actor.iter().fold(scope, |scope, id| scope.actor(id));
+        for actor in &self.actor {
+            // As `query` does: an id may have a colon in it, too.
+            scope = scope.actor(actor);
+            if let Some((kind, id)) = actor.split_once(':')
+                && !kind.is_empty()
+                && !id.is_empty()
+            {
+                scope = scope.actor_type_id(kind, id);
+            }
+        }
         for actor in &self.actor_type_id {
             scope = match actor.split_once(':') {
                 Some((kind, id)) if !kind.is_empty() && !id.is_empty() => {
@@ -168,15 +181,30 @@ impl Place {
             bail!("--review-by: expected a date to come, such as 2027-01-01");
         }
         hold.review_by = self.review_by.map(|when| when.time);
-        let mut admin = admin(&self.dir)?;
+        let mut admin = self.secrets.admin(&self.dir)?;
         admin.place_hold(&hold, &self.because.asked())?;
         let mut out = output::stdout();
         writeln!(out, "held: {} pins {}", cells::plain(&hold.case), words(&hold.scope))?;
         // It is in force, whatever comes of counting.
         out.flush()?;
-        let pinned = admin.pinned_by(&hold.case)?;
-        writeln!(out, "at present that is {}; and all that is still to come", told(&pinned))?;
-        out.flush()?;
+        match admin.pinned_by(&hold.case) {
+            Ok(pinned) => {
+                writeln!(
+                    out,
+                    "at present that is {}; and all that is still to come",
+                    told(&pinned)
+                )?;
+                out.flush()?;
+                if pinned.records == 0 {
+                    writeln!(
+                        std::io::stderr(),
+                        "bulla: nothing in the log matches: check the spelling, and the key store if \
+                         actors are recorded under aliases"
+                    )?;
+                }
+            }
+            Err(error) => writeln!(std::io::stderr(), "bulla: what it pins is unknown: {error}")?,
+        }
         Ok(Verdict::Fine)
     }
 }
@@ -224,12 +252,14 @@ struct List {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
+    secrets: Secrets,
+    #[command(flatten)]
     shown: Shown,
 }
 
 impl List {
     fn run(self) -> Result<Verdict> {
-        let reader = places::reader(&self.dir)?;
+        let reader = self.secrets.reader(&self.dir)?;
         let placed = if self.all { reader.hold_history()? } else { reader.holds()? };
         let mut out = output::stdout();
         if self.shown.output == Format::Table {
@@ -237,7 +267,7 @@ impl List {
                 if at > 0 {
                     writeln!(out)?;
                 }
-                output::facts(&mut out, &Listed::of(&reader, placed)?.facts())?;
+                output::facts(&mut out, &Listed::of(&reader, placed).facts())?;
             }
             out.flush()?;
             if placed.is_empty() {
@@ -248,7 +278,7 @@ impl List {
         }
         let mut listing = Listing::new(&mut out, self.shown.output);
         for placed in &placed {
-            listing.row(&Listed::of(&reader, placed)?)?;
+            listing.row(&Listed::of(&reader, placed))?;
         }
         listing.finish()?;
         Ok(Verdict::Fine)
@@ -259,15 +289,20 @@ impl List {
 struct Listed<'a> {
     placed: &'a RecordedHold,
     pinned: Option<Pinned>,
+    /// Why that is not known, of one in force.
+    unknown: Option<String>,
 }
 
 impl<'a> Listed<'a> {
-    fn of(reader: &LogReader, placed: &'a RecordedHold) -> Result<Self> {
-        let pinned = match placed.released {
-            Some(_) => None,
-            None => Some(reader.pinned_by(&placed.hold.case)?),
+    /// A damaged log has its holds all the same.
+    fn of(reader: &LogReader, placed: &'a RecordedHold) -> Self {
+        let pinned = placed.released.is_none().then(|| reader.pinned_by(&placed.hold.case));
+        let (pinned, unknown) = match pinned {
+            Some(Err(error)) => (None, Some(error.to_string())),
+            Some(Ok(pinned)) => (Some(pinned), None),
+            None => (None, None),
         };
-        Ok(Listed { placed, pinned })
+        Listed { placed, pinned, unknown }
     }
 
     /// Whether somebody meant to have looked at it by now.
@@ -290,6 +325,9 @@ impl<'a> Listed<'a> {
         }
         if let Some(pinned) = &self.pinned {
             facts.push(("at present", told(pinned)));
+        }
+        if let Some(reason) = &self.unknown {
+            facts.push(("at present", format!("unknown: {reason}")));
         }
         if let Some(release) = released {
             let (who, why) = (release.who.as_deref(), release.why.as_deref());

@@ -16,6 +16,7 @@ use clap::Args;
 use super::hold::admin;
 use crate::failure::Verdict;
 use crate::output::Shown;
+use crate::secrets::Secrets;
 use crate::{cells, places, when};
 use policy::Wanted;
 
@@ -33,8 +34,13 @@ force stricter. Then the sealed segments whose time is over and that no legal ho
 dropped, the oldest first, each with a certificate that stays. The dry run changes nothing.
 
 A period is a number and y, m (months), d, h, min or s, and never shorter than by the calendar. A
-segment is kept for it from its newest record, or from its seal if that is later; shortening the
-policy does not touch what is sealed. The newest segment always stays.
+segment is kept for it from its newest record, or from its seal if that is later. What a seal has
+fixed a shorter policy does not touch; segments that were sealed before the first policy have
+nothing fixed, and go by the one in force. The newest segment always stays.
+
+The status is 1 if something that was to go stayed: held by a hold that came in between, damaged,
+or not archived. In a log that records actors under aliases give the key store, so that holds on
+their names count.
 
 The policy can be set while a service has the log open. Expiring needs the log: then the service
 does it (`Log::expire`).")]
@@ -69,12 +75,14 @@ pub(crate) struct Retain {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
+    secrets: Secrets,
+    #[command(flatten)]
     shown: Shown,
 }
 
 impl Retain {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let reader = places::reader(&self.dir)?;
+        let reader = self.secrets.reader(&self.dir)?;
         let in_force = reader.policy()?.map(|recorded| recorded.policy);
         let wanted = self.wanted.policy(in_force.as_ref())?;
         let changed = wanted.filter(|wanted| Some(wanted) != in_force.as_ref());
@@ -103,13 +111,18 @@ impl Retain {
     }
 
     fn expire(&self, asked: &Asked) -> Result<Verdict> {
-        let log = places::writer(&self.dir).context("the policy is in force; to expire by it")?;
+        let log =
+            self.secrets.writer(&self.dir).context("the policy is in force; to expire by it")?;
         let done = self.options_with_archive().and_then(|options| Ok(log.expire(&options, asked)?));
         let closed = log.close();
         let expiry = done?;
         told::expiry(&expiry, self.shown.output)?;
+        if let Some(error) = expiry.stopped {
+            return Err(error).context("what is shown as dropped went, then");
+        }
         closed?;
-        Ok(Verdict::Fine)
+        // What was to go and could not is for somebody to look at.
+        Ok(if expiry.stayed.is_empty() { Verdict::Fine } else { Verdict::Failed })
     }
 
     fn options(&self) -> ExpireOptions {
@@ -121,6 +134,16 @@ impl Retain {
 
     fn options_with_archive(&self) -> Result<ExpireOptions> {
         let Some(dir) = &self.archive else { return Ok(self.options()) };
+        // Before it is made: what is in a log's directory is taken for a file of the log.
+        if let (Ok(log), Ok(archive)) = (self.dir.canonicalize(), std::path::absolute(dir))
+            && archive.starts_with(&log)
+        {
+            bail!(
+                "the archive {} lies in the log's own directory: give one elsewhere, best on \
+                 another disk",
+                dir.display()
+            );
+        }
         let store = DirectoryStore::open_or_create(dir)
             .with_context(|| format!("open the archive {}", dir.display()))?;
         Ok(self.options().archive_to(Arc::new(store)))
