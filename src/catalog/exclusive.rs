@@ -87,6 +87,25 @@ impl Catalog {
         Ok(())
     }
 
+    /// Replays the whole catalog and compares what it leads to with what is believed: a
+    /// snapshot, from which opening goes on, is a derived file that anybody may have written.
+    ///
+    /// # Errors
+    /// `Tampered`, `Corrupt` if the records lead to something else; I/O.
+    pub fn check_whole(&self) -> Result<()> {
+        let dir = self.segment.path.parent().unwrap_or(&self.dir);
+        let loaded = super::load::load(&*self.disk, dir, self.log_id, None)?;
+        let (expected, found) = (loaded.replayed.state.root(), self.state.root());
+        if expected != found {
+            return Err(Error::tampered("the catalog's snapshot", expected, found));
+        }
+        let (expected, found) = (loaded.replayed.frontier.root(), self.tree.frontier().root());
+        match expected == found {
+            true => Ok(()),
+            false => Err(Error::tampered("the catalog's hash files", expected, found)),
+        }
+    }
+
     /// Makes a segment the same in both copies from an offset on, durably.
     fn share(&self, ordinal: u64, from: u64, end: Option<u64>) -> Result<()> {
         let read_from = self.segment.path.parent().unwrap_or(&self.dir).to_owned();

@@ -203,7 +203,8 @@ impl Catalog {
         Ok((catalog, mended))
     }
 
-    /// Opens the catalog for reading: the first copy that is good.
+    /// Opens the catalog for reading: the copy that is good, and of two the longer one. A
+    /// writer may have died, or be, between the two.
     ///
     /// # Errors
     /// As [`Catalog::open`]; nothing is mended.
@@ -215,9 +216,11 @@ impl Catalog {
     ) -> Result<Self> {
         let snapshot = read_snapshot(&*disk, dir, log_id);
         let copies = copies(dir);
-        let (loaded, copy) = match load::load(&*disk, &copies[0], log_id, snapshot.as_ref()) {
-            Ok(loaded) => (loaded, &copies[0]),
-            Err(_) => (load::load(&*disk, &copies[1], log_id, snapshot.as_ref())?, &copies[1]),
+        let load = |copy: &PathBuf| load::load(&*disk, copy, log_id, snapshot.as_ref());
+        let (loaded, copy) = match (load(&copies[0]), load(&copies[1])) {
+            (Ok(a), Ok(b)) if b.end.size > a.end.size => (b, &copies[1]),
+            (Ok(a), _) => (a, &copies[0]),
+            (Err(_), b) => (b?, &copies[1]),
         };
         let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, copy), true)?;
         Ok(Catalog::assemble(disk, dir, log_id, clock, loaded, tree, None))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::disk::DiskFile;
@@ -22,7 +22,7 @@ use crate::segment::active::MadeAhead;
 use crate::tree::TreeStore;
 use crate::tree::mark::MarkFile;
 
-/// An open log. Locks are taken in the order: signing, upkeep, writer, ahead, catalog,
+/// An open log. Locks are taken in the order: encrypting, signing, upkeep, writer, ahead, catalog,
 /// queue; and the key store's behind all of them.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -47,6 +47,9 @@ pub(crate) struct Core {
     pub(crate) upkeep: Mutex<Upkeep>,
     /// Held while a head is signed.
     pub(crate) signing: Mutex<()>,
+    /// In a log with a key store: shared by who encrypts until that is queued, taken whole by
+    /// who erases.
+    pub(crate) encrypting: RwLock<()>,
     /// Set when there is something to do for the housekeeper.
     pub(crate) wants_upkeep: AtomicBool,
     /// Records that are on disk.

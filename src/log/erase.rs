@@ -59,10 +59,14 @@ impl Log {
                 .to_owned(),
         })?;
         let id = key_of(store, subject)?;
+        // Nobody encrypts from here on, and what was encrypted and queued is in the log.
+        let _nobody = core.encrypting.write();
+        core.wait_until_idle();
         let (size, records) = core.count_encrypted(&[id])?;
         let mut catalog = core.catalog.lock();
         let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {
             // Another thread may have been quicker, and the subject have come back since.
+            catalog.catalog().check_whole()?;
             if key_of(store, subject)? != id {
                 let reason = format!("{subject:?} was erased at this moment by somebody else");
                 return Err(store.error(reason));
@@ -80,7 +84,9 @@ impl Log {
             core.view.opener().note_erased(catalog.state());
             Ok((erasing, seq, erased_at))
         })?;
+        drop(catalog);
         erasing.destroy(&[id])?;
+        core.bind_catalog();
         Ok(ErasureCertificate { catalog_seq, erased_at, key_ids: vec![id], size, records })
     }
 }

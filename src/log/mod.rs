@@ -52,6 +52,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use parking_lot::RwLockReadGuard;
+
 use crate::error::{Error, Result};
 use crate::event::{Event, Record};
 use crate::format::LogId;
@@ -227,6 +229,7 @@ impl Log {
     /// again. `Poisoned`: an earlier write failed, reopen the log. `Closed`.
     pub fn append(&self, event: &Event) -> Result<Receipt> {
         with_scratch(|scratch| {
+            let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
             self.core().encode(&self.redacted(event), now, scratch)?;
             check_frame(scratch)?;
@@ -241,6 +244,7 @@ impl Log {
     /// together. An invalid event refuses the whole batch.
     pub fn append_batch(&self, events: &[Event]) -> Result<BatchReceipt> {
         with_scratch(|scratch| {
+            let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
             protect::prepare(&self.core().options, events)?;
             for event in events {
@@ -260,6 +264,7 @@ impl Log {
     /// `Busy` if too much is queued already; else as [`Log::append`].
     pub fn enqueue(&self, event: &Event) -> Result<Ticket> {
         with_scratch(|scratch| {
+            let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
             self.core().encode(&self.redacted(event), now, scratch)?;
             check_frame(scratch)?;
@@ -362,6 +367,14 @@ impl Log {
 }
 
 impl Core {
+    /// Held from when an event is encrypted until it is in the log, or queued: an erasure must
+    /// see all that its key encrypts.
+    fn encrypting(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        // One that waits for another thread of the same caller must not wait for an erasure that
+        // waits for it.
+        self.options.key_store.as_ref().map(|_| self.encrypting.read_recursive())
+    }
+
     /// Encodes an event, encrypted if it has a subject.
     fn encode(&self, event: &Event, now: Timestamp, into: &mut encode::Encoded) -> Result<()> {
         let protection = protect::Protection::of(&self.options, event)?;

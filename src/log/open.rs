@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::checkpoint::KeyName;
@@ -307,6 +307,7 @@ fn finish(
         ahead: Mutex::new(ahead),
         catalog: Mutex::new(catalog),
         signing: Mutex::new(()),
+        encrypting: RwLock::new(()),
         wants_upkeep: AtomicBool::new(true),
         durable,
         committer: Mutex::new(None),

@@ -91,10 +91,14 @@ impl Log {
             if archive::manifest_bytes(store, &folder)?.is_none() {
                 continue; // not finished
             }
-            let facts = archive::manifest(store, &folder)?.facts;
-            if facts.log_id == self.core().log_id
-                && self.core().sealed_segment(facts.ordinal)?.status == status::DROPPED
-            {
+            // Of another log, or damaged: `archive::verify` says so of it, and the others are
+            // there all the same.
+            let Ok(archive::Manifest { facts, .. }) = archive::manifest(store, &folder) else {
+                continue;
+            };
+            let own = facts.log_id == self.core().log_id;
+            let dropped = |sealed: Sealed| sealed.status == status::DROPPED;
+            if own && self.core().sealed_segment(facts.ordinal).is_ok_and(dropped) {
                 found.push((facts.ordinal, folder));
             }
         }
@@ -140,6 +144,8 @@ impl Core {
         settle_one(&*self.options.disk, &self.segments_dir(), sealed.ordinal)?;
         self.protect(sealed.ordinal);
         self.show_restored(sealed, manifest.file(file::INDEX).is_some());
+        drop(_upkeep);
+        self.bind_catalog();
         Ok(Restoration {
             ordinal: sealed.ordinal,
             first: Seq::new(sealed.first),
@@ -174,7 +180,7 @@ impl Core {
         match sealed.status {
             status::DROPPED => {}
             status::RESTORED if self.is_unfinished(ordinal)? => return Ok(sealed),
-            status::DROPPING => {
+            dropping if status::is_dropping(dropping) => {
                 return Err(refused(format!(
                     "segment {ordinal} is about to be dropped: open the log again, which finishes \
                      that, then restore it"

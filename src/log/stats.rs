@@ -33,7 +33,7 @@ pub enum SegmentStatus {
 impl SegmentStatus {
     fn of(entry: &Entry) -> Self {
         match entry.sealed.as_ref().map_or(status::LIVE, |sealed| sealed.status) {
-            status::DROPPING => SegmentStatus::Dropping,
+            status::DROPPING | status::DROPPING_AGAIN => SegmentStatus::Dropping,
             status::DROPPED => SegmentStatus::Dropped,
             status::RESTORED => SegmentStatus::Restored,
             _ => SegmentStatus::Live,

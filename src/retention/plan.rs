@@ -126,11 +126,12 @@ pub struct PlanOptions {
 }
 
 /// Plans an expiry at a time. `segments` are those that are sealed and can be read, ascending;
-/// `size` is the number of records of the log.
+/// records from `kept_from` on are among the newest that the policy keeps in any case
+/// (`u64::MAX`: none is).
 pub fn plan(
     segments: &[Candidate],
     policy: Option<&Policy>,
-    size: u64,
+    kept_from: u64,
     now: Timestamp,
     options: PlanOptions,
 ) -> Plan {
@@ -141,7 +142,7 @@ pub fn plan(
         let verdict = match policy {
             None => Verdict::NoPolicy,
             Some(policy) if newest == Some(segment.ordinal) => last(segment, policy, now),
-            Some(policy) => verdict(segment, policy, size, now, options),
+            Some(policy) => verdict(segment, policy, kept_from, now, options),
         };
         Step { segment: segment.clone(), keep_until, verdict }
     });
@@ -157,7 +158,7 @@ fn last(segment: &Candidate, policy: &Policy, now: Timestamp) -> Verdict {
 fn verdict(
     segment: &Candidate,
     policy: &Policy,
-    size: u64,
+    kept_from: u64,
     now: Timestamp,
     options: PlanOptions,
 ) -> Verdict {
@@ -172,7 +173,7 @@ fn verdict(
     if now < until {
         return Verdict::TooYoung { until };
     }
-    if end > size.saturating_sub(policy.min_records) {
+    if end > kept_from {
         return Verdict::AmongNewest { min_records: policy.min_records };
     }
     if segment.restored && !options.drop_restored {
@@ -257,8 +258,13 @@ mod tests {
         }
     }
 
+    fn kept_from(policy: &Policy) -> u64 {
+        1_000 - policy.min_records
+    }
+
     fn verdicts(segments: &[Candidate], policy: &Policy, now: i64) -> Vec<Verdict> {
-        let planned = plan(segments, Some(policy), 1_000, at(now), PlanOptions::default());
+        let planned =
+            plan(segments, Some(policy), kept_from(policy), at(now), PlanOptions::default());
         planned.steps.into_iter().map(|step| step.verdict).collect()
     }
 
@@ -310,7 +316,7 @@ mod tests {
         let policy = policy.min_records(971);
         assert_eq!(verdicts(&segments, &policy, 50)[2], Verdict::AmongNewest { min_records: 971 });
         let again = PlanOptions { drop_restored: true, ..PlanOptions::default() };
-        let planned = plan(&segments, Some(&policy), 1_000, at(50), again);
+        let planned = plan(&segments, Some(&policy), kept_from(&policy), at(50), again);
         assert_eq!(planned.steps[0].verdict, Verdict::Goes { archive_first: true });
         assert_eq!(plan(&segments, None, 9, at(50), again).going().count(), 0);
     }

@@ -12,6 +12,22 @@ pub mod status {
     pub const DROPPED: u8 = 2;
     /// It was dropped, and brought back from an archive.
     pub const RESTORED: u8 = 3;
+    /// As [`DROPPING`], of one that was restored.
+    pub const DROPPING_AGAIN: u8 = 4;
+
+    /// Whether a drop was begun and not ended.
+    pub fn is_dropping(status: u8) -> bool {
+        matches!(status, DROPPING | DROPPING_AGAIN)
+    }
+
+    /// What a segment becomes when a drop of it begins, and what when that is called off.
+    pub(in crate::format) fn begun(status: u8) -> u8 {
+        if status == RESTORED { DROPPING_AGAIN } else { DROPPING }
+    }
+
+    pub(in crate::format) fn called_off(status: u8) -> u8 {
+        if status == DROPPING_AGAIN { RESTORED } else { LIVE }
+    }
 
     /// Whether the records of such a segment can be read.
     pub fn is_readable(status: u8) -> bool {

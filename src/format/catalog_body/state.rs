@@ -41,7 +41,9 @@ impl StateMap {
             CatalogBody::HoldReleased(released) => return self.release_hold(released.case),
             CatalogBody::PolicySet(policy) => return self.set_policy(seq, policy),
             CatalogBody::DropBegun(drop) => return self.begin_drop(seq, drop),
-            CatalogBody::DropDone(done) => return self.end_drop(done.ordinal, status::DROPPED),
+            CatalogBody::DropDone(done) => {
+                return self.end_drop(done.ordinal, |_| status::DROPPED);
+            }
             CatalogBody::DropUndone(undone) => return self.undo_drop(undone),
             CatalogBody::Archived(archived) => {
                 (ordinal_key("archive", archived.ordinal), encode(archived)?)
@@ -121,19 +123,42 @@ impl StateMap {
             let found = format!("segment {} of status {}", drop.ordinal, sealed.status);
             return Err(contradicts(expected, found));
         }
+        self.check_drop(&sealed, drop)?;
         self.entries.insert(ordinal_key("drop", drop.ordinal), encode(&seq.get())?);
-        self.set_status(sealed, status::DROPPING)
+        self.set_status(sealed, status::begun(sealed.status))
     }
 
-    fn end_drop(&mut self, ordinal: u64, to: u8) -> Result<(), FormatError> {
-        match self.segment(ordinal).filter(|sealed| sealed.status == status::DROPPING) {
-            Some(sealed) => self.set_status(sealed, to),
+    /// A certificate must follow from policy, seal and holds as they are in force.
+    fn check_drop(&self, sealed: &Sealed, drop: &DropBegun<'_>) -> Result<(), FormatError> {
+        let Some(PolicyInForce { seq, policy }) = self.policy() else {
+            return Err(contradicts("a policy by which a segment is dropped", "none"));
+        };
+        let period = policy.keep.max(policy.min_age).saturating_mul(1_000_000_000);
+        let after = drop.times[1].saturating_add_unsigned(period);
+        let holds = self.holds().count() as u64;
+        let fits = drop.policy == seq
+            && drop.holds == holds
+            && drop.scanned == drop.count
+            && drop.keep_until >= sealed.keep_until.max(after)
+            && drop.now >= drop.keep_until;
+        match fits {
+            true => Ok(()),
+            false => Err(contradicts(
+                "a drop by the policy in force, after its time, compared with all holds",
+                format!("one of segment {}", drop.ordinal),
+            )),
+        }
+    }
+
+    fn end_drop(&mut self, ordinal: u64, to: impl FnOnce(u8) -> u8) -> Result<(), FormatError> {
+        match self.segment(ordinal).filter(|sealed| status::is_dropping(sealed.status)) {
+            Some(sealed) => self.set_status(sealed, to(sealed.status)),
             None => Err(contradicts("the end of a drop that was begun", ordinal)),
         }
     }
 
     fn undo_drop(&mut self, undone: &DropUndone<'_>) -> Result<(), FormatError> {
-        self.end_drop(undone.ordinal, status::LIVE)?;
+        self.end_drop(undone.ordinal, status::called_off)?;
         self.entries.remove(&ordinal_key("drop", undone.ordinal));
         Ok(())
     }

@@ -102,6 +102,19 @@ impl LogReader {
     }
 }
 
+impl LogReader {
+    /// As [`Log::plan_expiry`], by a policy that is not in force: what it would let go.
+    ///
+    /// # Errors
+    /// As [`Log::plan_expiry`].
+    pub fn plan_expiry_by(&self, policy: &Policy, options: &ExpireOptions) -> Result<Plan> {
+        let store = self.options.key_store.as_ref();
+        let facts = self.with_catalog(|catalog| Facts::of(catalog, store))?;
+        let facts = Facts { policy: Some(policy.clone()), ..facts };
+        facts.plan_now(&self.snapshot(), &self.options, &self.dir, options)
+    }
+}
+
 /// Whether an error is about one segment, so that others may still go.
 fn stays(error: &Error) -> bool {
     matches!(
@@ -110,6 +123,7 @@ fn stays(error: &Error) -> bool {
             | Error::Corrupt { .. }
             | Error::Tampered { .. }
             | Error::Retention { .. }
+            | Error::InvalidOption { .. }
     )
 }
 
@@ -151,10 +165,10 @@ impl Facts {
             (self.policy.as_ref(), self.believed),
             (&*of.disk, dir),
         )?;
-        Ok(self.plan(snapshot, now, options))
+        self.plan(snapshot, now, options)
     }
 
-    fn plan(&self, snapshot: &Snapshot, now: Timestamp, options: &ExpireOptions) -> Plan {
+    fn plan(&self, snapshot: &Snapshot, now: Timestamp, options: &ExpireOptions) -> Result<Plan> {
         let entries = snapshot.entries();
         let sealed = entries.iter().filter(|entry| self.is_readable(entry.ordinal));
         let candidates: Vec<Candidate> =
@@ -164,7 +178,8 @@ impl Facts {
             .last()
             .is_some_and(|last| last.sealed.is_none() && last.first < snapshot.size());
         let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
-        plan(&candidates, self.policy.as_ref(), snapshot.size().get(), now, options)
+        let kept_from = pins::kept_from(snapshot, self.policy.as_ref())?;
+        Ok(plan(&candidates, self.policy.as_ref(), kept_from, now, options))
     }
 
     fn is_readable(&self, ordinal: u64) -> bool {
@@ -210,11 +225,14 @@ impl Core {
         let mut catalog = self.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
             let going = self.may_go(catalog, ordinal, options)?;
+            // Nothing is deleted on the word of a snapshot.
+            catalog.catalog().check_whole()?;
             let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;
             let seq = begin(catalog, &going, &scanned, holds.len(), asked)?;
-            self.finish_drop(catalog, Sealed { status: status::DROPPING, ..going.sealed })?;
+            let begun = catalog.state().segment(ordinal).unwrap_or(going.sealed);
+            self.finish_drop(catalog, begun)?;
             recorded::certificate_at(catalog.catalog(), seq)
         })
     }
@@ -233,7 +251,7 @@ impl Core {
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
         let clock = (self.options.clock.now(), options.clock_lead);
         let now = now::believed(&snapshot, clock, (facts.policy.as_ref(), facts.believed), place)?;
-        let planned = facts.plan(&snapshot, now.0, options);
+        let planned = facts.plan(&snapshot, now.0, options)?;
         let step = planned.steps.into_iter().find(|step| step.segment.ordinal == ordinal);
         let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;
         match step.verdict {

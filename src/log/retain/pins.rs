@@ -9,7 +9,9 @@ use crate::log::read::Snapshot;
 use crate::log::retain::aliases;
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader};
-use crate::retention::{Hold, HoldScope};
+use crate::query::Query;
+use crate::retention::{Hold, HoldScope, Policy};
+use crate::seq::TreeSize;
 
 /// What a hold pins at present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +70,24 @@ fn pinned(snapshot: &Snapshot, scope: &HoldScope) -> Result<Pinned> {
         }
     }
     Ok(pinned)
+}
+
+/// From which record on a policy keeps the newest ones in any case; events count, not the
+/// log's own records, of which every hold and every drop adds one.
+pub(super) fn kept_from(snapshot: &Snapshot, policy: Option<&Policy>) -> Result<u64> {
+    let mut left = policy.map_or(0, |policy| policy.min_records);
+    if left == 0 {
+        return Ok(u64::MAX);
+    }
+    for entry in snapshot.entries().iter().rev().filter(|entry| !entry.is_gone()) {
+        let (first, end) = (entry.first, snapshot.end_of(entry));
+        let below = |size: TreeSize| snapshot.up_to(size).count(&Query::new());
+        left = left.saturating_sub(below(end)?.saturating_sub(below(first)?));
+        if left == 0 {
+            return Ok(first.get());
+        }
+    }
+    Ok(0)
 }
 
 fn bytes_of(entry: &Entry) -> Result<u64> {

@@ -62,7 +62,7 @@ impl Log {
 impl Core {
     /// Binds what was recorded to the main log, so that a catalog of before is refused from now
     /// on. It is in force without; should this fail, the next checkpoint or drop does it.
-    fn bind_catalog(&self) {
+    pub(in crate::log) fn bind_catalog(&self) {
         let _ = self.append_anchor();
     }
 }

@@ -7,7 +7,7 @@ use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
 use crate::log::core::{CatalogState, Core};
-use crate::log::retain::{aliases, recorded, scan};
+use crate::log::retain::{recorded, scan};
 use crate::retention::Hold;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::{self};
@@ -24,18 +24,24 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
         }
         CatalogState::Damaged(_) => return Ok(()),
     };
-    for sealed in back {
-        core.unlink(sealed.ordinal)?;
-    }
-    if begun.is_empty() {
+    if begun.is_empty() && back.is_empty() {
         return Ok(());
     }
     let _signing = core.signing.lock();
     let _upkeep = core.upkeep.lock();
     let mut catalog = core.catalog.lock();
     catalog.good()?.exclusively(|catalog| {
+        // Nothing is deleted on the word of a snapshot.
+        catalog.catalog().check_whole()?;
+        let holds = recorded::scopes(catalog.catalog(), core.options.key_store.as_ref())?;
+        for sealed in &back {
+            // What a hold pins stays, whatever is said of it, and what cannot be read.
+            if scan::scan(core, sealed, &holds).is_ok() {
+                core.unlink(sealed.ordinal)?;
+            }
+        }
         for sealed in dropping(catalog.state().segments()) {
-            settle_one(core, catalog, sealed)?;
+            settle_one(core, catalog, sealed, &holds)?;
         }
         Ok(())
     })
@@ -66,36 +72,35 @@ fn came_back(core: &Core, segments: impl Iterator<Item = Sealed>) -> Result<Vec<
 }
 
 fn dropping(segments: impl Iterator<Item = Sealed>) -> Vec<Sealed> {
-    segments.filter(|sealed| sealed.status == status::DROPPING).collect()
+    segments.filter(|sealed| status::is_dropping(sealed.status)).collect()
 }
 
-fn settle_one(core: &Core, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
+/// While the file is there its records are compared with all holds once more: those that the
+/// certificate speaks of too, as it may be somebody else's.
+fn settle_one(
+    core: &Core,
+    catalog: &mut Exclusive<'_>,
+    sealed: Sealed,
+    holds: &[Hold],
+) -> Result<()> {
     let path = segment::path(&core.segments_dir(), sealed.ordinal);
     let there = core.options.disk.exists(&path).map_err(Error::io("look for", &path))?;
-    let newer = newer_holds(core, catalog, sealed.ordinal)?;
-    if !there || newer.is_empty() {
+    if !there {
         return core.finish_drop(catalog, sealed);
     }
-    match scan::scan(core, &sealed, &newer) {
+    match scan::scan(core, &sealed, holds) {
         Ok(_) => core.finish_drop(catalog, sealed),
         Err(Error::Held { cases, .. }) => {
             let case = cases.first().map_or("", String::as_str);
             let body = CatalogBody::DropUndone(DropUndone { ordinal: sealed.ordinal, case });
             catalog.append(&body, &Default::default())?;
-            core.view.sealed(Sealed { status: status::LIVE, ..sealed });
+            if let Some(sealed) = catalog.state().segment(sealed.ordinal) {
+                core.view.sealed(sealed);
+            }
             Ok(())
         }
-        // Nobody can tell whether the new hold pins it: it stays as it is.
+        // Nobody can tell whether a hold pins it: it stays as it is.
         Err(Error::Corrupt { .. } | Error::Tampered { .. }) => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// The holds that were placed after the certificate, which speaks of all before it.
-fn newer_holds(core: &Core, catalog: &Exclusive<'_>, ordinal: u64) -> Result<Vec<Hold>> {
-    let certificate = catalog.state().certificate_of(ordinal);
-    let placed = recorded::holds_in_force(catalog.catalog())?;
-    let newer = placed.into_iter().filter(|placed| Some(placed.catalog_seq) > certificate);
-    let store = core.options.key_store.as_ref();
-    Ok(newer.map(|placed| aliases::resolved_hold(&placed.hold, store)).collect())
 }

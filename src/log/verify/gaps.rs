@@ -4,8 +4,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Verifier;
 use super::report::Place;
+use super::{MetAnchor, Verifier};
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::Hash;
 use crate::log::core::{catalog_dir, segments_dir, tree_dir};
@@ -28,6 +28,9 @@ pub struct Gap {
     pub verdict: GapVerdict,
     /// What the log says of it; `None` if it says nothing.
     pub certificate: Option<DropCertificate>,
+    /// Whether a checkpoint that was compared covers the certificate. Until one does, whoever can
+    /// write the log's files could have made it.
+    pub signed: bool,
 }
 
 /// What is known of records that are not there.
@@ -58,7 +61,7 @@ impl Verifier<'_> {
     pub(super) fn is_gap(sealed: &Sealed, there: &dyn Fn(u64) -> bool) -> bool {
         match sealed.status {
             status::DROPPED => true,
-            status::DROPPING => !there(sealed.ordinal),
+            dropping if status::is_dropping(dropping) => !there(sealed.ordinal),
             _ => false,
         }
     }
@@ -117,7 +120,23 @@ impl Verifier<'_> {
             count: sealed.count,
             verdict,
             certificate,
+            signed: false, // known when all anchors were met
         });
+    }
+
+    /// Which certificates are under a head that was signed: its last record is an anchor, which
+    /// binds the catalog.
+    pub(super) fn sign_gaps(&mut self) {
+        let ends_in = |met: &MetAnchor| {
+            let end = met.seq.get().checked_add(1).map(TreeSize::new);
+            self.heads.iter().any(|(_, head)| Some(head.size) == end)
+        };
+        let bound = self.anchors.iter().filter(|met| ends_in(met));
+        let bound = bound.map(|met| met.anchor.catalog_size).max().unwrap_or(TreeSize::ZERO);
+        for gap in &mut self.gaps {
+            let at = gap.certificate.as_ref().map(|certificate| certificate.catalog_seq);
+            gap.signed = at.is_some_and(|seq| bound.covers(seq));
+        }
     }
 
     fn check_gap(&mut self, certificate: &DropCertificate) -> GapVerdict {

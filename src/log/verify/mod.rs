@@ -67,6 +67,7 @@ pub fn verify(
     verifier.segments()?;
     verifier.leave_doubts();
     verifier.check_marks_met();
+    verifier.sign_gaps();
     verifier.compare_catalog();
     verifier.indexes()?;
     verifier.other_files()?;

@@ -31,10 +31,10 @@ pub(crate) struct Erase {
     secrets: Secrets,
     /// Who asks for it; goes into the certificate
     #[arg(long, value_name = "NAME")]
-    who: Option<String>,
+    who: String,
     /// Why; goes into the certificate. Do not name the subject here
     #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
+    why: String,
 }
 
 impl Erase {
@@ -45,7 +45,7 @@ impl Erase {
             );
         }
         let log = self.secrets.writer(&self.dir)?;
-        let done = log.erase(&self.subject, self.who.as_deref(), self.why.as_deref())?;
+        let done = log.erase(&self.subject, Some(&self.who), Some(&self.why))?;
         let mut out = output::stdout();
         let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
         writeln!(

@@ -77,8 +77,9 @@ impl Restore {
                     self.dir.display()
                 );
             };
-            writeln!(out, "{}", told(&log.restore(store, folder, &asked)?))?;
-            out.flush()?;
+            let restored = log.restore(store, folder, &asked)?;
+            // Whoever closed the pipe still wants the rest to be done.
+            let _ = writeln!(out, "{}", told(&restored)).and_then(|()| out.flush());
         }
         Ok(())
     }

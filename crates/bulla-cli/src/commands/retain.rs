@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use bulla::archive::DirectoryStore;
-use bulla::retention::{self, Candidate, Plan, PlanOptions};
-use bulla::{Asked, ExpireOptions, LogReader, Period, Policy, Query, Timestamp};
+use bulla::{Asked, ExpireOptions, LogReader, Period, Policy};
 use clap::Args;
 
 use super::hold::admin;
+use crate::cells;
 use crate::failure::Verdict;
 use crate::output::Shown;
 use crate::secrets::Secrets;
-use crate::{cells, places, when};
 use policy::Wanted;
 
 #[derive(Args)]
@@ -158,26 +157,11 @@ impl Retain {
     ) -> Result<Verdict> {
         let plan = match &changed {
             None => reader.plan_expiry(&self.options())?,
-            Some(policy) => self.plan_by(reader, policy)?,
+            Some(policy) => reader.plan_expiry_by(policy, &self.options())?,
         };
         let policy = changed.as_ref().or(in_force.as_ref());
         told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.output)?;
         Ok(Verdict::Fine)
-    }
-
-    /// The plan by a policy that is not in force.
-    fn plan_by(&self, reader: &LogReader, policy: &Policy) -> Result<Plan> {
-        // Whatever the clock shows: the facts about the segments are wanted.
-        let facts = reader.plan_expiry(&self.options().clock_lead(Period::from_years(250)))?;
-        let candidates: Vec<Candidate> = facts.steps.into_iter().map(|step| step.segment).collect();
-        let newest = newest_event(reader)?;
-        let now = retention::believed_now(when::now(), newest, self.max_clock_lead)?;
-        let last = reader.segments()?.pop();
-        let options = PlanOptions {
-            drop_restored: self.drop_restored,
-            newest_may_go: last.is_some_and(|last| !last.sealed && last.count > 0),
-        };
-        Ok(retention::plan(&candidates, Some(policy), reader.size().get(), now, options))
     }
 
     /// Compliance mode cannot be ended: whoever switches it on says so twice.
@@ -217,9 +201,4 @@ fn next_is_no_looser(before: &Policy, next: &Policy) -> Result<()> {
              {before}"
         )
     })
-}
-
-fn newest_event(reader: &LogReader) -> Result<Option<Timestamp>> {
-    let newest = reader.query(&Query::new().limit(1))?.next().transpose()?;
-    Ok(newest.map(|record| record.recorded_at))
 }
