@@ -11,6 +11,8 @@
 
 mod support;
 
+#[path = "retention_model/archive.rs"]
+mod archive;
 #[path = "retention_model/checks.rs"]
 mod checks;
 #[path = "retention_model/driver.rs"]
@@ -40,7 +42,7 @@ fn of_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
 fn run(seed: u64, keep_days: Option<u8>, steps: Vec<Step>) -> (Seen, u64) {
     let mut driver = Driver::new(seed);
     if let Some(keep_days) = keep_days {
-        let rules = Rules { keep_days, min_age_days: 0, min_records: 0, compliance: false };
+        let rules = Rules { keep_days, min_age_days: 0, min_records: 0, archive: false, compliance: false };
         driver.step(Step::Do(Act::SetPolicy(By::Service, rules)));
     }
     for step in steps {
@@ -52,7 +54,7 @@ fn run(seed: u64, keep_days: Option<u8>, steps: Vec<Step>) -> (Seen, u64) {
 
 impl Seen {
     fn add(&mut self, more: Seen) {
-        let Seen { dropped, undone, finished, held, ahead, restarts, refused } = more;
+        let Seen { dropped, undone, finished, held, ahead, restarts, refused, archived, stayed } = more;
         self.dropped += dropped;
         self.undone += undone;
         self.finished += finished;
@@ -60,6 +62,8 @@ impl Seen {
         self.ahead += ahead;
         self.restarts += restarts;
         self.refused += refused;
+        self.archived += archived;
+        self.stayed += stayed;
     }
 }
 
@@ -94,5 +98,6 @@ fn what_is_held_stays_what_goes_is_certified_and_every_proof_holds() {
     }
     // Else it proves nothing.
     let met = seen.dropped > 100 && seen.held > 10 && seen.finished > 5 && seen.ahead > 10;
+    let met = met && seen.archived > 20 && seen.stayed > 5;
     assert!(cases < CASES || met, "{seen:?}");
 }

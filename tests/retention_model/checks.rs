@@ -147,6 +147,8 @@ impl Driver {
                 floor: bulla::Timestamp::MIN,
                 fixed: None,
                 certificate: None,
+                archive_asked: false,
+                archived: false,
             };
             model.segments.insert(found.ordinal, segment.clone());
             if found.sealed {
@@ -219,6 +221,9 @@ impl Driver {
         assert_eq!(found.recorded, range(recorded.collect()));
         assert_eq!(found.occurred, range(occurred.collect()));
         assert_eq!(found.who.as_deref(), Some("carol"));
+        let in_archive = found.archived.is_some();
+        assert!(in_archive || !segment.archived && !rules.archive, "{found:?}: {segment:?}");
+        assert!(!in_archive || segment.archive_asked, "nobody archived it: {found:?}");
     }
 
     /// A drop is only called off for a hold that came after its certificate.
@@ -253,6 +258,11 @@ impl Driver {
             let found = step.segment.keep_until.unwrap_or(bulla::Timestamp::MIN);
             assert_eq!(*segment.fixed.get_or_insert(found), found, "fixed at the seal");
             assert!(found >= segment.floor, "{found} {segment:?}");
+            // An archiving whose caller was told of an error may have been recorded.
+            let archived = step.segment.archived;
+            assert!(archived || !segment.archived, "the archive is forgotten: {segment:?}");
+            assert!(!archived || segment.archive_asked, "nobody archived it: {segment:?}");
+            segment.archived = archived;
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bulla::disk::sim::{Fault, SimDisk};
 use bulla::disk::{Disk, Open};
+use bulla::retention::Verdict;
 use bulla::time::{Clock, ManualClock};
 use bulla::{
     Actor, Asked, Error, Event, ExpireOptions, Expiry, Hold, Log, LogAdmin, LogOptions, Period,
@@ -38,6 +39,9 @@ pub struct Seen {
     pub ahead: u64,
     pub restarts: u64,
     pub refused: u64,
+    pub archived: u64,
+    /// Not dropped, because the policy wants an archive and none was given.
+    pub stayed: u64,
 }
 
 /// Whether an error is the log's answer, not a failure.
@@ -88,7 +92,7 @@ impl Driver {
         format!("step {}", self.steps)
     }
 
-    fn asked(&self) -> Asked {
+    pub fn asked(&self) -> Asked {
         Asked::by("carol").because(self.why())
     }
 
@@ -174,7 +178,10 @@ impl Driver {
             Act::Hold(by, case, scope) => self.place(by, case, scope),
             Act::Release(by, case) => self.release(by, case),
             Act::SetPolicy(by, rules) => self.set_policy(by, rules),
-            Act::Expire { at_most, lead_days } => self.expire(at_most, lead_days),
+            Act::Expire { at_most, lead_days, to_archive } => {
+                self.expire(at_most, lead_days, to_archive)
+            }
+            Act::Archive(n) => self.archive(n),
         }
     }
 
@@ -274,10 +281,14 @@ impl Driver {
 
     /// Expires, after a dry run: both say the same as the model, if no drop was left in the
     /// middle.
-    fn expire(&mut self, at_most: usize, lead_days: u16) -> Result<(), Error> {
-        let options =
+    fn expire(&mut self, at_most: usize, lead_days: u16, to_archive: bool) -> Result<(), Error> {
+        let mut options =
             ExpireOptions::new().clock_lead(Period::from_days(lead_days.into())).at_most(at_most);
         let now = self.now();
+        if to_archive {
+            options = options.archive_to(Arc::new(self.store()?));
+            self.model.all_may_be_archived();
+        }
         let (ahead, whole) = (self.model.is_ahead(now, lead_days), self.unfinished().is_empty());
         let planned = self.log().plan_expiry(&options);
         let done = self.log().expire(&options, &self.asked());
@@ -288,24 +299,36 @@ impl Driver {
             return Ok(());
         }
         if whole {
-            let planned: Vec<u64> = planned?.going().map(|step| step.segment.ordinal).collect();
-            assert_eq!(planned, self.model.going(now), "the dry run, and the model");
+            let planned: Vec<(u64, Verdict)> =
+                planned?.going().map(|step| (step.segment.ordinal, step.verdict.clone())).collect();
+            assert_eq!(planned, self.model.verdicts(now), "the dry run, and the model");
         }
         let expiry = match done {
             Err(Error::ClockAhead(_)) if !whole => return Ok(()),
             done => done?,
         };
         if whole {
-            self.check_expiry(&expiry, at_most);
+            self.check_expiry(&expiry, at_most, to_archive);
         }
         Ok(())
     }
 
-    fn check_expiry(&mut self, expiry: &Expiry, at_most: usize) {
-        let going = self.model.going(self.now());
+    fn check_expiry(&mut self, expiry: &Expiry, at_most: usize, to_archive: bool) {
+        let mut going = self.model.going(self.now());
+        going.truncate(at_most);
+        let (going, stays): (Vec<u64>, Vec<u64>) =
+            going.into_iter().partition(|ordinal| to_archive || !self.model.waits(*ordinal));
         let dropped: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
-        assert_eq!(dropped, going[..going.len().min(at_most)], "the expiry, and the dry run");
-        assert!(expiry.stayed.is_empty(), "{:?}", expiry.stayed);
+        assert_eq!(dropped, going, "the expiry, and the dry run");
+        let stayed: Vec<u64> = expiry.stayed.iter().map(|(ordinal, _)| *ordinal).collect();
+        let as_asked = expiry.stayed.iter().all(|(_, why)| is_refusal(why));
+        assert!(stayed == stays && as_asked, "{:?}, and the model: {stays:?}", expiry.stayed);
+        self.seen.stayed += stays.len() as u64;
+        if to_archive {
+            for ordinal in &dropped {
+                self.model.segments.get_mut(ordinal).unwrap().archived = true;
+            }
+        }
         let held = self.model.holds.iter().filter(|placed| placed.in_force()).count() as u64;
         for certificate in &expiry.dropped {
             assert_eq!(certificate.holds, held);

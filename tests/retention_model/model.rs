@@ -29,6 +29,9 @@ pub struct Segment {
     /// What its seal says, once it was seen.
     pub fixed: Option<Timestamp>,
     pub certificate: Option<DropCertificate>,
+    /// That it be archived was asked for, and that the log says it is.
+    pub archive_asked: bool,
+    pub archived: bool,
 }
 
 #[derive(Clone, Debug)]
