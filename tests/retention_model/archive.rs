@@ -1,4 +1,4 @@
-//! Segments that go into an archive.
+//! Segments that go into an archive, and come back.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::disk::Disk;
 use bulla::retention::Verdict;
-use bulla::{Error, Timestamp};
+use bulla::{Error, SegmentStatus, Timestamp};
 
 use crate::driver::Driver;
-use crate::model::Model;
+use crate::model::{Model, Segment};
 
 const ARCHIVE: &str = "/archive";
 
@@ -32,6 +32,21 @@ impl Model {
         for segment in self.segments.values_mut().filter(|segment| segment.sealed) {
             segment.archive_asked |= segment.certificate.is_none();
         }
+    }
+
+    /// A log that was opened has finished its restores, or forgotten them.
+    pub fn no_restore_is_in_doubt(&mut self) {
+        self.segments.values_mut().for_each(|segment| segment.restore_asked = false);
+    }
+}
+
+impl Segment {
+    /// What was restored stays so; what nobody asked for is not.
+    pub fn take_status(&mut self, found: SegmentStatus) {
+        let restored = found == SegmentStatus::Restored;
+        assert!(restored || !self.restored, "{found:?}, and was restored: {self:?}");
+        assert!(!restored || self.restored || self.restore_asked, "nobody restored it: {self:?}");
+        self.restored = restored;
     }
 }
 
@@ -61,5 +76,49 @@ impl Driver {
         self.model.segments.get_mut(&ordinal).unwrap().archived = true;
         self.seen.archived += 1;
         Ok(())
+    }
+
+    pub fn restore(&mut self, n: u8) -> Result<(), Error> {
+        let store = self.store()?;
+        let found = self.log().dropped_in(&store)?;
+        if self.unfinished().is_empty() {
+            self.check_dropped_in(&found);
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let (ordinal, folder) = &found[usize::from(n) % found.len()];
+        self.model.segments.get_mut(ordinal).unwrap().restore_asked = true;
+        let restored = self.log().restore(&store, folder, &self.asked())?;
+        let segment = self.model.segments.get_mut(ordinal).unwrap();
+        let (first, count) = (segment.rows.start as u64, segment.rows.len() as u64);
+        assert_eq!(
+            (restored.ordinal, restored.first.get(), restored.count),
+            (*ordinal, first, count)
+        );
+        segment.restored = true;
+        self.seen.restored += 1;
+        Ok(())
+    }
+
+    /// What is gone and was archived can be brought back, and nothing else.
+    fn check_dropped_in(&self, found: &[(u64, String)]) {
+        let segments = &self.model.segments;
+        let found: Vec<u64> = found.iter().map(|(ordinal, _)| *ordinal).collect();
+        for ordinal in &found {
+            let segment = &segments[ordinal];
+            assert!(segment.is_gone() && segment.archive_asked, "{ordinal}: {segment:?}");
+        }
+        for (ordinal, segment) in segments.iter().filter(|(_, segment)| segment.is_gone()) {
+            let certificate = segment.certificate.as_ref();
+            let archived = certificate.is_some_and(|drop| drop.archived.is_some());
+            assert!(!archived || found.contains(ordinal), "not in the archive: {segment:?}");
+        }
+    }
+
+    /// Whether a segment was restored, as far as anybody was told.
+    pub fn may_be_restored(&self, ordinal: u64) -> bool {
+        let known = self.model.segments.get(&ordinal);
+        known.is_some_and(|segment| segment.restored || segment.restore_asked)
     }
 }

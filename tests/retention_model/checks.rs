@@ -136,9 +136,10 @@ impl Driver {
             let rows = first..first + usize::try_from(found.count).unwrap();
             assert_eq!(rows.start, next, "segments follow each other: {segments:#?}");
             next = rows.end;
-            let known = model.segments.get(&found.ordinal).filter(|segment| segment.sealed);
+            let known = model.segments.get_mut(&found.ordinal).filter(|segment| segment.sealed);
             if let Some(known) = known {
                 assert!(found.sealed && known.rows == rows, "{known:?}: {found:?}");
+                known.take_status(found.status);
                 continue;
             }
             let mut segment = Segment {
@@ -149,6 +150,8 @@ impl Driver {
                 certificate: None,
                 archive_asked: false,
                 archived: false,
+                restore_asked: false,
+                restored: false,
             };
             model.segments.insert(found.ordinal, segment.clone());
             if found.sealed {
@@ -187,6 +190,7 @@ impl Driver {
                     self.check_certificate(found);
                 }
                 (Some(known), None) => {
+                    assert!(!self.model.segments[&ordinal].restored, "{known:?}");
                     self.check_undone(&known);
                 }
             }
@@ -285,7 +289,7 @@ impl Driver {
         match (found, &segment.certificate) {
             (Ok(record), certificate) => {
                 // One whose drop did not get as far as its file may still be read.
-                let gone = certificate.is_some() && !self.is_there(ordinal);
+                let gone = certificate.is_some() && !self.is_there(ordinal); // restored or not
                 assert!(!gone, "record {at} of segment {ordinal} is gone, and there");
                 let same = (record.recorded_at, record.event.occurred_at, record.leaf_hash)
                     == (row.recorded, Some(row.occurred), row.leaf);
@@ -295,7 +299,9 @@ impl Driver {
                     None => assert_eq!(record.kind, RecordKind::Anchor),
                 }
             }
-            (Err(Error::Expired { seq, certificate: found }), Some(certificate)) => {
+            (Err(Error::Expired { seq, certificate: found }), Some(certificate))
+                if segment.is_gone() =>
+            {
                 assert_eq!(seq.get(), at as u64);
                 assert_eq!(*found, *certificate);
                 let range = found.start.size.get()..found.end.size.get();
@@ -327,7 +333,7 @@ impl Driver {
         let leaf = self.model.rows[at].leaf;
         let proof = snapshot.inclusion(seq, head.size).unwrap();
         proof.verify(log.algorithm(), &leaf, &head).unwrap();
-        if self.model.segment_of(at).1.certificate.is_none() {
+        if !self.model.segment_of(at).1.is_gone() {
             let proof = log.prove(seq, checkpoint, Disclosure::Whole).unwrap();
             proof.inclusion.verify(log.algorithm(), &leaf, &head).unwrap();
         }
@@ -355,7 +361,7 @@ impl Driver {
     fn check_files(&self) {
         for (ordinal, segment) in self.model.segments.iter().filter(|(_, s)| s.sealed) {
             let there = self.is_there(*ordinal);
-            assert_eq!(there, segment.certificate.is_none(), "the file of segment {ordinal}");
+            assert_eq!(there, !segment.is_gone(), "the file of segment {ordinal}");
         }
     }
 
@@ -363,7 +369,7 @@ impl Driver {
         for placed in self.model.holds.iter().filter(|placed| placed.in_force()) {
             let pinned = log.pinned_by(&case(placed.case)).unwrap();
             let mut live: Vec<u64> = self.model.segments.keys().copied().collect();
-            live.retain(|ordinal| self.model.segments[ordinal].certificate.is_none());
+            live.retain(|ordinal| !self.model.segments[ordinal].is_gone());
             let pins = |row: &&Row| Model::pins(&placed.scope, row);
             let of =
                 |ordinal: &u64| self.model.rows_of(*ordinal).iter().filter(pins).count() as u64;
@@ -382,8 +388,8 @@ impl Driver {
         let report = verify(&dir(), &options, &mut |_| ()).unwrap();
         assert!(report.findings.is_empty(), "{:#?}", report.findings);
         let gaps: Vec<u64> = report.gaps.iter().map(|gap| gap.ordinal).collect();
-        let certified = |(_, segment): &(&u64, &Segment)| segment.certificate.is_some();
-        let gone = self.model.segments.iter().filter(certified).map(|(ordinal, _)| *ordinal);
+        let is_gone = |(_, segment): &(&u64, &Segment)| segment.is_gone();
+        let gone = self.model.segments.iter().filter(is_gone).map(|(ordinal, _)| *ordinal);
         // What was not finished is still there.
         let gone: Vec<u64> = gone.filter(|ordinal| !self.is_there(*ordinal)).collect();
         assert_eq!(gaps, gone);

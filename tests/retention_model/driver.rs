@@ -42,6 +42,7 @@ pub struct Seen {
     pub archived: u64,
     /// Not dropped, because the policy wants an archive and none was given.
     pub stayed: u64,
+    pub restored: u64,
 }
 
 /// Whether an error is the log's answer, not a failure.
@@ -182,6 +183,7 @@ impl Driver {
                 self.expire(at_most, lead_days, to_archive)
             }
             Act::Archive(n) => self.archive(n),
+            Act::Restore(n) => self.restore(n),
         }
     }
 
@@ -339,7 +341,7 @@ impl Driver {
 
     /// Segments with a certificate whose file is there.
     pub fn unfinished(&self) -> Vec<u64> {
-        let begun = self.model.segments.iter().filter(|(_, segment)| segment.certificate.is_some());
+        let begun = self.model.segments.iter().filter(|(_, segment)| segment.is_gone());
         begun.map(|(ordinal, _)| *ordinal).filter(|ordinal| self.is_there(*ordinal)).collect()
     }
 
@@ -402,6 +404,7 @@ impl Driver {
         let begun = self.options().open_read_only(dir()).unwrap().drop_certificates().unwrap();
         for begun in begun.iter().map(|begun| begun.ordinal) {
             match spared.contains(&begun) {
+                _ if self.may_be_restored(begun) => {}
                 _ if !self.is_there(begun) => {}
                 true => self.seen.undone += 1,
                 false => self.seen.finished += 1,
@@ -430,7 +433,8 @@ impl Driver {
         self.model.holds.push(placed);
         // Also those of drops that began in the step before, of which nobody was told.
         let there = self.model.segments.keys().filter(|ordinal| self.is_there(**ordinal));
-        there.filter(|ordinal| self.model.pins_segment(&scope, **ordinal)).copied().collect()
+        let dropped = there.filter(|ordinal| !self.may_be_restored(**ordinal));
+        dropped.filter(|ordinal| self.model.pins_segment(&scope, **ordinal)).copied().collect()
     }
 
     fn resolve_by(&mut self, admin: &mut LogAdmin) {
@@ -455,6 +459,7 @@ impl Driver {
         self.log = Some(opened.unwrap_or_else(|error| panic!("{error}\n{error:?}")));
         self.check();
         self.model.doubt = None;
+        self.model.no_restore_is_in_doubt();
         if !self.model.acked {
             self.model.given.clear();
         }

@@ -32,6 +32,16 @@ pub struct Segment {
     /// That it be archived was asked for, and that the log says it is.
     pub archive_asked: bool,
     pub archived: bool,
+    /// That it be restored was asked for, and that the log says it is.
+    pub restore_asked: bool,
+    pub restored: bool,
+}
+
+impl Segment {
+    /// Whether its records cannot be read.
+    pub fn is_gone(&self) -> bool {
+        self.certificate.is_some() && !self.restored
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -140,7 +150,7 @@ impl Model {
         let goes = |ordinal: &u64| {
             let segment = &self.segments[ordinal];
             segment.sealed
-                && segment.certificate.is_none()
+                && segment.certificate.is_none() // also what was restored stays
                 && Some(*ordinal) != self.newest_segment()
                 && now >= self.keep_until(*ordinal)
                 && segment.rows.end <= kept
@@ -152,7 +162,7 @@ impl Model {
     /// Whether an expiry must not believe the clock.
     pub fn is_ahead(&self, now: Timestamp, lead_days: u16) -> bool {
         let lead = Duration::from_secs(u64::from(lead_days) * 86_400);
-        let there = self.segments.values().filter(|segment| segment.certificate.is_none());
+        let there = self.segments.values().filter(|segment| !segment.is_gone());
         let rows = there.flat_map(|segment| &self.rows[segment.rows.clone()]);
         // In the order of the log: its clock may have been set back since.
         let event = rows.filter(|row| row.deed.is_some()).map(|row| row.recorded).last();
@@ -170,7 +180,7 @@ impl Model {
 
     /// Those records that are there and about which something is asked, ascending.
     pub fn readable(&self, asked: impl Fn(&Deed) -> bool) -> Vec<u64> {
-        let live = self.segments.values().filter(|segment| segment.certificate.is_none());
+        let live = self.segments.values().filter(|segment| !segment.is_gone());
         live.flat_map(|segment| segment.rows.clone())
             .filter(|at| self.rows[*at].deed.as_ref().is_some_and(|deed| asked(&deed.1)))
             .map(|at| at as u64)

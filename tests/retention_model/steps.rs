@@ -181,9 +181,15 @@ pub enum Act {
     Hold(By, u8, Scope),
     Release(By, u8),
     SetPolicy(By, Rules),
-    Expire { at_most: usize, lead_days: u16, to_archive: bool },
+    Expire {
+        at_most: usize,
+        lead_days: u16,
+        to_archive: bool,
+    },
     /// The n-th sealed segment that is there.
     Archive(u8),
+    /// The n-th dropped segment that the archive has.
+    Restore(u8),
 }
 
 /// How the service ends.
@@ -293,9 +299,8 @@ fn by() -> impl Strategy<Value = By> {
 fn expire() -> impl Strategy<Value = Act> {
     let at_most = prop_oneof![3 => Just(usize::MAX), 1 => 0..3_usize];
     let lead_days = prop_oneof![3 => Just(7_u16), 1 => Just(0), 1 => Just(5_000)];
-    (at_most, lead_days, prop::bool::weighted(0.3)).prop_map(|(at_most, lead_days, to_archive)| {
-        Act::Expire { at_most, lead_days, to_archive }
-    })
+    (at_most, lead_days, prop::bool::weighted(0.3))
+        .prop_map(|(at_most, lead_days, to_archive)| Act::Expire { at_most, lead_days, to_archive })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -309,6 +314,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (by(), rules()).prop_map(|(by, rules)| Act::SetPolicy(by, rules)),
         6 => expire(),
         2 => any::<u8>().prop_map(Act::Archive),
+        2 => any::<u8>().prop_map(Act::Restore),
     ]
 }
 
@@ -323,6 +329,7 @@ fn grave_act() -> impl Strategy<Value = Act> {
         1 => (by(), rules()).prop_map(|(by, rules)| Act::SetPolicy(by, rules)),
         9 => expire(),
         2 => any::<u8>().prop_map(Act::Archive),
+        2 => any::<u8>().prop_map(Act::Restore),
     ]
 }
 
