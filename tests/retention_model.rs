@@ -17,6 +17,8 @@ mod archive;
 mod checks;
 #[path = "retention_model/driver.rs"]
 mod driver;
+#[path = "retention_model/erase.rs"]
+mod erase;
 #[path = "retention_model/model.rs"]
 mod model;
 #[path = "retention_model/steps.rs"]
@@ -66,6 +68,8 @@ impl Seen {
             archived,
             stayed,
             restored,
+            erased,
+            not_erased,
         } = more;
         self.dropped += dropped;
         self.undone += undone;
@@ -77,6 +81,8 @@ impl Seen {
         self.archived += archived;
         self.stayed += stayed;
         self.restored += restored;
+        self.erased += erased;
+        self.not_erased += not_erased;
     }
 }
 
@@ -112,5 +118,6 @@ fn what_is_held_stays_what_goes_is_certified_and_every_proof_holds() {
     // Else it proves nothing.
     let met = seen.dropped > 100 && seen.held > 10 && seen.finished > 5 && seen.ahead > 10;
     let met = met && seen.archived > 20 && seen.stayed > 5 && seen.restored > 10;
+    let met = met && seen.erased > 10 && seen.not_erased > 0;
     assert!(cases < CASES || met, "{seen:?}");
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bulla::disk::Disk;
 use bulla::event::RecordKind;
 use bulla::{
-    Disclosure, DropCertificate, Error, GapVerdict, Log, Query, Record, Seq, Snapshot, Trust,
-    VerifyOptions, verify,
+    Disclosure, DropCertificate, Error, GapVerdict, Log, PayloadState, Query, Record, Seq,
+    Snapshot, Trust, VerifyOptions, verify,
 };
 
 use crate::driver::{Driver, event};
@@ -22,6 +22,7 @@ impl Driver {
         let policy = log.policy().unwrap().map(|recorded| recorded.policy);
         self.model.resolve(&log.hold_history().unwrap(), policy.as_ref());
         assert_eq!(policy, self.model.rules.map(Rules::to_policy));
+        self.resolve_erasure(&log);
         self.check_holds(&log);
         self.take_records(&log);
         self.take_segments(&log, before);
@@ -78,6 +79,7 @@ impl Driver {
             }
         }
         log.close().unwrap();
+        drop(log); // the key store is open as long as it
         self.log = None;
         self.check_verify();
         self.open();
@@ -114,12 +116,12 @@ impl Driver {
             assert_eq!(record.seq.get(), model.rows.len() as u64);
             let deed = (record.kind == RecordKind::Event).then(|| {
                 let (n, deed, occurred) = model.given.remove(0);
-                check_event(&record, &event(n, &deed, occurred));
+                check_event(&record, &event(n, &deed, occurred), false);
                 (n, deed)
             });
             let occurred = record.event.occurred_at.unwrap();
             let (recorded, leaf) = (record.recorded_at, record.leaf_hash);
-            model.rows.push(Row { deed, recorded, occurred, leaf });
+            model.rows.push(Row { deed, recorded, occurred, leaf, erased: false });
         }
         let left = model.given.len();
         assert!(left == 0 || left == given, "a batch is there whole or not at all");
@@ -295,7 +297,9 @@ impl Driver {
                     == (row.recorded, Some(row.occurred), row.leaf);
                 assert!(same, "{record:?}: {row:?}");
                 match &row.deed {
-                    Some((n, deed)) => check_event(&record, &event(*n, deed, row.occurred)),
+                    Some((n, deed)) => {
+                        check_event(&record, &event(*n, deed, row.occurred), row.erased)
+                    }
                     None => assert_eq!(record.kind, RecordKind::Anchor),
                 }
             }
@@ -400,12 +404,16 @@ impl Driver {
     }
 }
 
-fn check_event(record: &Record, given: &bulla::Event) {
+fn check_event(record: &Record, given: &bulla::Event, erased: bool) {
     let found = &record.event;
     assert_eq!(found.actor, given.actor);
     assert_eq!((&found.action, &found.resource), (&given.action, &given.resource));
     assert_eq!((&found.tenant, found.occurred_at), (&given.tenant, given.occurred_at));
-    assert_eq!(found.details, given.details);
+    let (payload, details) = match erased {
+        true => (PayloadState::Erased, None),
+        false => (PayloadState::Decrypted, given.details.as_ref()),
+    };
+    assert_eq!((record.payload, found.details.as_ref()), (payload, details), "{}", record.seq);
 }
 
 /// The records of one copy of the catalog, as bytes: without the space made ready.

@@ -13,6 +13,7 @@ use bulla::{
     Resource, Timestamp,
 };
 
+use crate::erase::subject_of;
 use crate::model::{Doubt, Model, Placed, case};
 use crate::steps::{Act, By, Deed, End, HOUR, Lost, Meanwhile, Mishap, Rules, Scope, Step};
 use crate::support::{self, Shape, dir};
@@ -43,6 +44,9 @@ pub struct Seen {
     /// Not dropped, because the policy wants an archive and none was given.
     pub stayed: u64,
     pub restored: u64,
+    /// Erasures with a record, and those that a hold prevented.
+    pub erased: u64,
+    pub not_erased: u64,
 }
 
 /// Whether an error is the log's answer, not a failure.
@@ -65,7 +69,7 @@ impl Driver {
             steps: 0,
             seen: Seen::default(),
         };
-        driver.log = Some(driver.options().create(dir()).unwrap());
+        driver.log = Some(driver.options_with(driver.create_keys()).create(dir()).unwrap());
         support::signer(&driver.disk, Shape::PLAIN.algorithm).unwrap();
         driver
     }
@@ -89,7 +93,7 @@ impl Driver {
     }
 
     /// Why the present step asks for something: names it for ever.
-    fn why(&self) -> String {
+    pub fn why(&self) -> String {
         format!("step {}", self.steps)
     }
 
@@ -184,6 +188,7 @@ impl Driver {
             }
             Act::Archive(n) => self.archive(n),
             Act::Restore(n) => self.restore(n),
+            Act::Erase(actor, service) => self.erase((actor, service)),
         }
     }
 
@@ -195,6 +200,7 @@ impl Driver {
         let events: Vec<Event> = given.iter().map(|(n, deed, at)| event(*n, deed, *at)).collect();
         self.model.numbers += events.len() as u64;
         (self.model.given, self.model.acked) = (given, false);
+        self.model.subjects.extend(deeds.iter().map(subject_of));
         let at = match events.as_slice() {
             [one] => self.log().append(one).map(|receipt| receipt.seq),
             all => self.log().append_batch(all).map(|receipt| receipt.first),
@@ -447,7 +453,7 @@ impl Driver {
     fn open_in_vain(&mut self, again: Option<u8>) {
         let Some(after) = again else { return };
         self.disk.crash_after(after.into());
-        let opened = self.options().open(dir());
+        let opened = self.open_keys().and_then(|keys| self.options_with(keys).open(dir()));
         assert!(opened.is_ok() || self.disk.stopped(), "{:?}", opened.err());
         self.log = opened.ok();
         self.power_fails();
@@ -455,7 +461,7 @@ impl Driver {
 
     /// Opens the log, and looks at everything.
     pub fn open(&mut self) {
-        let opened = self.options().open(dir());
+        let opened = self.open_keys().and_then(|keys| self.options_with(keys).open(dir()));
         self.log = Some(opened.unwrap_or_else(|error| panic!("{error}\n{error:?}")));
         self.check();
         self.model.doubt = None;

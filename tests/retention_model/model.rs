@@ -1,13 +1,14 @@
 //! What the log must say, as lists: records, segments, holds, the policy, and the heads that
 //! were signed. Nothing of the log's own rules is used here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use bulla::log::RecordedHold;
 use bulla::{DropCertificate, Hash, Timestamp, UnverifiedCheckpoint};
 
+use crate::erase::{Erasing, Subject};
 use crate::steps::{Deed, Rules, Scope};
 
 /// A record that is, or was, in the log.
@@ -18,6 +19,8 @@ pub struct Row {
     pub recorded: Timestamp,
     pub occurred: Timestamp,
     pub leaf: Hash,
+    /// The keys of its actor were destroyed.
+    pub erased: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +88,10 @@ pub struct Model {
     pub acked: bool,
     pub numbers: u64,
     pub doubt: Option<Doubt>,
+    /// An erasure of which nobody was told whether it happened.
+    pub erasing: Option<Erasing>,
+    /// Those of whom events were given to the log since they were erased.
+    pub subjects: BTreeSet<Subject>,
 }
 
 pub fn case(case: u8) -> String {

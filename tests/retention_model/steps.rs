@@ -190,6 +190,8 @@ pub enum Act {
     Archive(u8),
     /// The n-th dropped segment that the archive has.
     Restore(u8),
+    /// What is encrypted for an actor, who is a service or a user.
+    Erase(u8, bool),
 }
 
 /// How the service ends.
@@ -303,6 +305,10 @@ fn expire() -> impl Strategy<Value = Act> {
         .prop_map(|(at_most, lead_days, to_archive)| Act::Expire { at_most, lead_days, to_archive })
 }
 
+fn erase() -> impl Strategy<Value = Act> {
+    (0..ACTORS, prop::bool::weighted(0.2)).prop_map(|(actor, service)| Act::Erase(actor, service))
+}
+
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => deed().prop_map(Act::Append),
@@ -315,6 +321,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => expire(),
         2 => any::<u8>().prop_map(Act::Archive),
         2 => any::<u8>().prop_map(Act::Restore),
+        2 => erase(),
     ]
 }
 
@@ -330,6 +337,7 @@ fn grave_act() -> impl Strategy<Value = Act> {
         9 => expire(),
         2 => any::<u8>().prop_map(Act::Archive),
         2 => any::<u8>().prop_map(Act::Restore),
+        2 => erase(),
     ]
 }
 
