@@ -11,10 +11,14 @@
 
 mod support;
 
+#[path = "retention_model/archive.rs"]
+mod archive;
 #[path = "retention_model/checks.rs"]
 mod checks;
 #[path = "retention_model/driver.rs"]
 mod driver;
+#[path = "retention_model/erase.rs"]
+mod erase;
 #[path = "retention_model/model.rs"]
 mod model;
 #[path = "retention_model/steps.rs"]
@@ -37,10 +41,11 @@ fn of_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn run(seed: u64, keep_days: Option<u8>, steps: Vec<Step>) -> (Seen, u64) {
+fn run(seed: u64, first: Option<(u8, bool)>, steps: Vec<Step>) -> (Seen, u64) {
     let mut driver = Driver::new(seed);
-    if let Some(keep_days) = keep_days {
-        let rules = Rules { keep_days, min_age_days: 0, min_records: 0, compliance: false };
+    if let Some((keep_days, archive)) = first {
+        let rules =
+            Rules { keep_days, min_age_days: 0, min_records: 0, archive, compliance: false };
         driver.step(Step::Do(Act::SetPolicy(By::Service, rules)));
     }
     for step in steps {
@@ -52,7 +57,20 @@ fn run(seed: u64, keep_days: Option<u8>, steps: Vec<Step>) -> (Seen, u64) {
 
 impl Seen {
     fn add(&mut self, more: Seen) {
-        let Seen { dropped, undone, finished, held, ahead, restarts, refused } = more;
+        let Seen {
+            dropped,
+            undone,
+            finished,
+            held,
+            ahead,
+            restarts,
+            refused,
+            archived,
+            stayed,
+            restored,
+            erased,
+            not_erased,
+        } = more;
         self.dropped += dropped;
         self.undone += undone;
         self.finished += finished;
@@ -60,6 +78,11 @@ impl Seen {
         self.ahead += ahead;
         self.restarts += restarts;
         self.refused += refused;
+        self.archived += archived;
+        self.stayed += stayed;
+        self.restored += restored;
+        self.erased += erased;
+        self.not_erased += not_erased;
     }
 }
 
@@ -77,11 +100,11 @@ fn what_is_held_stays_what_goes_is_certified_and_every_proof_holds() {
         max_shrink_time: of_environment("PROPTEST_MAX_SHRINK_TIME").unwrap_or(60_000),
         ..ProptestConfig::default()
     };
-    let case =
-        (any::<u64>(), prop::option::weighted(0.9, 0..6_u8), prop::collection::vec(step(), STEPS));
+    let first = prop::option::weighted(0.9, (0..6_u8, prop::bool::weighted(0.2)));
+    let case = (any::<u64>(), first, prop::collection::vec(step(), STEPS));
     let all = RefCell::new((Seen::default(), 0));
-    let ran = TestRunner::new(config).run(&case, |(seed, keep_days, steps)| {
-        let (seen, steps) = run(seed, keep_days, steps);
+    let ran = TestRunner::new(config).run(&case, |(seed, first, steps)| {
+        let (seen, steps) = run(seed, first, steps);
         let mut all = all.borrow_mut();
         all.0.add(seen);
         all.1 += steps;
@@ -94,5 +117,7 @@ fn what_is_held_stays_what_goes_is_certified_and_every_proof_holds() {
     }
     // Else it proves nothing.
     let met = seen.dropped > 100 && seen.held > 10 && seen.finished > 5 && seen.ahead > 10;
+    let met = met && seen.archived > 20 && seen.stayed > 5 && seen.restored > 10;
+    let met = met && seen.erased > 10 && seen.not_erased > 0;
     assert!(cases < CASES || met, "{seen:?}");
 }

@@ -211,13 +211,20 @@ impl Core {
         let snapshot = self.view.snapshot(Some(Arc::clone(&self.tree)));
         let consistency = snapshot.consistency(facts.end().size, head.size)?;
         let entry = format!("segment/{:016x}", facts.ordinal);
-        let state = self.prove_state_entry(&entry, checkpoint)?;
+        let state = match self.prove_state_entry(&entry, checkpoint) {
+            Ok(state) => Some(state),
+            // The anchor in that head was dropped since: the state cannot be shown under it.
+            Err(Error::Expired { .. }) => None,
+            Err(error) => return Err(error),
+        };
         filling.put_bytes(file::CHECKPOINT, checkpoint.to_text().as_bytes())?;
         if let Some(chain) = self.key_chain_for(filling)? {
             filling.put_bytes(file::KEYS, chain.as_bytes())?;
         }
         // Sealed only after the head was signed: there is nothing to show under it.
-        if matches!(state.statement.claim, CatalogClaim::InForce { .. }) {
+        if let Some(state) = state
+            && matches!(state.statement.claim, CatalogClaim::InForce { .. })
+        {
             filling.put_bytes(file::STATE, state.to_text().as_bytes())?;
         }
         Ok(ArchivedCheckpoint { head, consistency })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bulla::disk::Disk;
 use bulla::event::RecordKind;
 use bulla::{
-    Disclosure, DropCertificate, Error, GapVerdict, Log, Query, Record, Seq, Snapshot, Trust,
-    VerifyOptions, verify,
+    Disclosure, DropCertificate, Error, GapVerdict, Log, PayloadState, Query, Record, Seq,
+    Snapshot, Trust, VerifyOptions, verify,
 };
 
 use crate::driver::{Driver, event};
@@ -22,6 +22,7 @@ impl Driver {
         let policy = log.policy().unwrap().map(|recorded| recorded.policy);
         self.model.resolve(&log.hold_history().unwrap(), policy.as_ref());
         assert_eq!(policy, self.model.rules.map(Rules::to_policy));
+        self.resolve_erasure(&log);
         self.check_holds(&log);
         self.take_records(&log);
         self.take_segments(&log, before);
@@ -78,6 +79,7 @@ impl Driver {
             }
         }
         log.close().unwrap();
+        drop(log); // the key store is open as long as it
         self.log = None;
         self.check_verify();
         self.open();
@@ -114,12 +116,12 @@ impl Driver {
             assert_eq!(record.seq.get(), model.rows.len() as u64);
             let deed = (record.kind == RecordKind::Event).then(|| {
                 let (n, deed, occurred) = model.given.remove(0);
-                check_event(&record, &event(n, &deed, occurred));
+                check_event(&record, &event(n, &deed, occurred), false);
                 (n, deed)
             });
             let occurred = record.event.occurred_at.unwrap();
             let (recorded, leaf) = (record.recorded_at, record.leaf_hash);
-            model.rows.push(Row { deed, recorded, occurred, leaf });
+            model.rows.push(Row { deed, recorded, occurred, leaf, erased: false });
         }
         let left = model.given.len();
         assert!(left == 0 || left == given, "a batch is there whole or not at all");
@@ -136,9 +138,10 @@ impl Driver {
             let rows = first..first + usize::try_from(found.count).unwrap();
             assert_eq!(rows.start, next, "segments follow each other: {segments:#?}");
             next = rows.end;
-            let known = model.segments.get(&found.ordinal).filter(|segment| segment.sealed);
+            let known = model.segments.get_mut(&found.ordinal).filter(|segment| segment.sealed);
             if let Some(known) = known {
                 assert!(found.sealed && known.rows == rows, "{known:?}: {found:?}");
+                known.take_status(found.status);
                 continue;
             }
             let mut segment = Segment {
@@ -147,6 +150,10 @@ impl Driver {
                 floor: bulla::Timestamp::MIN,
                 fixed: None,
                 certificate: None,
+                archive_asked: false,
+                archived: false,
+                restore_asked: false,
+                restored: false,
             };
             model.segments.insert(found.ordinal, segment.clone());
             if found.sealed {
@@ -185,6 +192,7 @@ impl Driver {
                     self.check_certificate(found);
                 }
                 (Some(known), None) => {
+                    assert!(!self.model.segments[&ordinal].restored, "{known:?}");
                     self.check_undone(&known);
                 }
             }
@@ -219,6 +227,9 @@ impl Driver {
         assert_eq!(found.recorded, range(recorded.collect()));
         assert_eq!(found.occurred, range(occurred.collect()));
         assert_eq!(found.who.as_deref(), Some("carol"));
+        let in_archive = found.archived.is_some();
+        assert!(in_archive || !segment.archived && !rules.archive, "{found:?}: {segment:?}");
+        assert!(!in_archive || segment.archive_asked, "nobody archived it: {found:?}");
     }
 
     /// A drop is only called off for a hold that came after its certificate.
@@ -253,6 +264,11 @@ impl Driver {
             let found = step.segment.keep_until.unwrap_or(bulla::Timestamp::MIN);
             assert_eq!(*segment.fixed.get_or_insert(found), found, "fixed at the seal");
             assert!(found >= segment.floor, "{found} {segment:?}");
+            // An archiving whose caller was told of an error may have been recorded.
+            let archived = step.segment.archived;
+            assert!(archived || !segment.archived, "the archive is forgotten: {segment:?}");
+            assert!(!archived || segment.archive_asked, "nobody archived it: {segment:?}");
+            segment.archived = archived;
         }
     }
 
@@ -275,17 +291,21 @@ impl Driver {
         match (found, &segment.certificate) {
             (Ok(record), certificate) => {
                 // One whose drop did not get as far as its file may still be read.
-                let gone = certificate.is_some() && !self.is_there(ordinal);
+                let gone = certificate.is_some() && !self.is_there(ordinal); // restored or not
                 assert!(!gone, "record {at} of segment {ordinal} is gone, and there");
                 let same = (record.recorded_at, record.event.occurred_at, record.leaf_hash)
                     == (row.recorded, Some(row.occurred), row.leaf);
                 assert!(same, "{record:?}: {row:?}");
                 match &row.deed {
-                    Some((n, deed)) => check_event(&record, &event(*n, deed, row.occurred)),
+                    Some((n, deed)) => {
+                        check_event(&record, &event(*n, deed, row.occurred), row.erased)
+                    }
                     None => assert_eq!(record.kind, RecordKind::Anchor),
                 }
             }
-            (Err(Error::Expired { seq, certificate: found }), Some(certificate)) => {
+            (Err(Error::Expired { seq, certificate: found }), Some(certificate))
+                if segment.is_gone() =>
+            {
                 assert_eq!(seq.get(), at as u64);
                 assert_eq!(*found, *certificate);
                 let range = found.start.size.get()..found.end.size.get();
@@ -317,7 +337,7 @@ impl Driver {
         let leaf = self.model.rows[at].leaf;
         let proof = snapshot.inclusion(seq, head.size).unwrap();
         proof.verify(log.algorithm(), &leaf, &head).unwrap();
-        if self.model.segment_of(at).1.certificate.is_none() {
+        if !self.model.segment_of(at).1.is_gone() {
             let proof = log.prove(seq, checkpoint, Disclosure::Whole).unwrap();
             proof.inclusion.verify(log.algorithm(), &leaf, &head).unwrap();
         }
@@ -345,7 +365,7 @@ impl Driver {
     fn check_files(&self) {
         for (ordinal, segment) in self.model.segments.iter().filter(|(_, s)| s.sealed) {
             let there = self.is_there(*ordinal);
-            assert_eq!(there, segment.certificate.is_none(), "the file of segment {ordinal}");
+            assert_eq!(there, !segment.is_gone(), "the file of segment {ordinal}");
         }
     }
 
@@ -353,7 +373,7 @@ impl Driver {
         for placed in self.model.holds.iter().filter(|placed| placed.in_force()) {
             let pinned = log.pinned_by(&case(placed.case)).unwrap();
             let mut live: Vec<u64> = self.model.segments.keys().copied().collect();
-            live.retain(|ordinal| self.model.segments[ordinal].certificate.is_none());
+            live.retain(|ordinal| !self.model.segments[ordinal].is_gone());
             let pins = |row: &&Row| Model::pins(&placed.scope, row);
             let of =
                 |ordinal: &u64| self.model.rows_of(*ordinal).iter().filter(pins).count() as u64;
@@ -372,8 +392,8 @@ impl Driver {
         let report = verify(&dir(), &options, &mut |_| ()).unwrap();
         assert!(report.findings.is_empty(), "{:#?}", report.findings);
         let gaps: Vec<u64> = report.gaps.iter().map(|gap| gap.ordinal).collect();
-        let certified = |(_, segment): &(&u64, &Segment)| segment.certificate.is_some();
-        let gone = self.model.segments.iter().filter(certified).map(|(ordinal, _)| *ordinal);
+        let is_gone = |(_, segment): &(&u64, &Segment)| segment.is_gone();
+        let gone = self.model.segments.iter().filter(is_gone).map(|(ordinal, _)| *ordinal);
         // What was not finished is still there.
         let gone: Vec<u64> = gone.filter(|ordinal| !self.is_there(*ordinal)).collect();
         assert_eq!(gaps, gone);
@@ -384,12 +404,16 @@ impl Driver {
     }
 }
 
-fn check_event(record: &Record, given: &bulla::Event) {
+fn check_event(record: &Record, given: &bulla::Event, erased: bool) {
     let found = &record.event;
     assert_eq!(found.actor, given.actor);
     assert_eq!((&found.action, &found.resource), (&given.action, &given.resource));
     assert_eq!((&found.tenant, found.occurred_at), (&given.tenant, given.occurred_at));
-    assert_eq!(found.details, given.details);
+    let (payload, details) = match erased {
+        true => (PayloadState::Erased, None),
+        false => (PayloadState::Decrypted, given.details.as_ref()),
+    };
+    assert_eq!((record.payload, found.details.as_ref()), (payload, details), "{}", record.seq);
 }
 
 /// The records of one copy of the catalog, as bytes: without the space made ready.

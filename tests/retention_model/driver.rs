@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bulla::disk::sim::{Fault, SimDisk};
 use bulla::disk::{Disk, Open};
+use bulla::retention::Verdict;
 use bulla::time::{Clock, ManualClock};
 use bulla::{
     Actor, Asked, Error, Event, ExpireOptions, Expiry, Hold, Log, LogAdmin, LogOptions, Period,
     Resource, Timestamp,
 };
 
+use crate::erase::subject_of;
 use crate::model::{Doubt, Model, Placed, case};
 use crate::steps::{Act, By, Deed, End, HOUR, Lost, Meanwhile, Mishap, Rules, Scope, Step};
 use crate::support::{self, Shape, dir};
@@ -38,6 +40,13 @@ pub struct Seen {
     pub ahead: u64,
     pub restarts: u64,
     pub refused: u64,
+    pub archived: u64,
+    /// Not dropped, because the policy wants an archive and none was given.
+    pub stayed: u64,
+    pub restored: u64,
+    /// Erasures with a record, and those that a hold prevented.
+    pub erased: u64,
+    pub not_erased: u64,
 }
 
 /// Whether an error is the log's answer, not a failure.
@@ -60,7 +69,7 @@ impl Driver {
             steps: 0,
             seen: Seen::default(),
         };
-        driver.log = Some(driver.options().create(dir()).unwrap());
+        driver.log = Some(driver.options_with(driver.create_keys()).create(dir()).unwrap());
         support::signer(&driver.disk, Shape::PLAIN.algorithm).unwrap();
         driver
     }
@@ -84,11 +93,11 @@ impl Driver {
     }
 
     /// Why the present step asks for something: names it for ever.
-    fn why(&self) -> String {
+    pub fn why(&self) -> String {
         format!("step {}", self.steps)
     }
 
-    fn asked(&self) -> Asked {
+    pub fn asked(&self) -> Asked {
         Asked::by("carol").because(self.why())
     }
 
@@ -174,7 +183,12 @@ impl Driver {
             Act::Hold(by, case, scope) => self.place(by, case, scope),
             Act::Release(by, case) => self.release(by, case),
             Act::SetPolicy(by, rules) => self.set_policy(by, rules),
-            Act::Expire { at_most, lead_days } => self.expire(at_most, lead_days),
+            Act::Expire { at_most, lead_days, to_archive } => {
+                self.expire(at_most, lead_days, to_archive)
+            }
+            Act::Archive(n) => self.archive(n),
+            Act::Restore(n) => self.restore(n),
+            Act::Erase(actor, service) => self.erase((actor, service)),
         }
     }
 
@@ -186,6 +200,7 @@ impl Driver {
         let events: Vec<Event> = given.iter().map(|(n, deed, at)| event(*n, deed, *at)).collect();
         self.model.numbers += events.len() as u64;
         (self.model.given, self.model.acked) = (given, false);
+        self.model.subjects.extend(deeds.iter().map(subject_of));
         let at = match events.as_slice() {
             [one] => self.log().append(one).map(|receipt| receipt.seq),
             all => self.log().append_batch(all).map(|receipt| receipt.first),
@@ -274,10 +289,14 @@ impl Driver {
 
     /// Expires, after a dry run: both say the same as the model, if no drop was left in the
     /// middle.
-    fn expire(&mut self, at_most: usize, lead_days: u16) -> Result<(), Error> {
-        let options =
+    fn expire(&mut self, at_most: usize, lead_days: u16, to_archive: bool) -> Result<(), Error> {
+        let mut options =
             ExpireOptions::new().clock_lead(Period::from_days(lead_days.into())).at_most(at_most);
         let now = self.now();
+        if to_archive {
+            options = options.archive_to(Arc::new(self.store()?));
+            self.model.all_may_be_archived();
+        }
         let (ahead, whole) = (self.model.is_ahead(now, lead_days), self.unfinished().is_empty());
         let planned = self.log().plan_expiry(&options);
         let done = self.log().expire(&options, &self.asked());
@@ -288,24 +307,36 @@ impl Driver {
             return Ok(());
         }
         if whole {
-            let planned: Vec<u64> = planned?.going().map(|step| step.segment.ordinal).collect();
-            assert_eq!(planned, self.model.going(now), "the dry run, and the model");
+            let planned: Vec<(u64, Verdict)> =
+                planned?.going().map(|step| (step.segment.ordinal, step.verdict.clone())).collect();
+            assert_eq!(planned, self.model.verdicts(now), "the dry run, and the model");
         }
         let expiry = match done {
             Err(Error::ClockAhead(_)) if !whole => return Ok(()),
             done => done?,
         };
         if whole {
-            self.check_expiry(&expiry, at_most);
+            self.check_expiry(&expiry, at_most, to_archive);
         }
         Ok(())
     }
 
-    fn check_expiry(&mut self, expiry: &Expiry, at_most: usize) {
-        let going = self.model.going(self.now());
+    fn check_expiry(&mut self, expiry: &Expiry, at_most: usize, to_archive: bool) {
+        let mut going = self.model.going(self.now());
+        going.truncate(at_most);
+        let (going, stays): (Vec<u64>, Vec<u64>) =
+            going.into_iter().partition(|ordinal| to_archive || !self.model.waits(*ordinal));
         let dropped: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
-        assert_eq!(dropped, going[..going.len().min(at_most)], "the expiry, and the dry run");
-        assert!(expiry.stayed.is_empty(), "{:?}", expiry.stayed);
+        assert_eq!(dropped, going, "the expiry, and the dry run");
+        let stayed: Vec<u64> = expiry.stayed.iter().map(|(ordinal, _)| *ordinal).collect();
+        let as_asked = expiry.stayed.iter().all(|(_, why)| is_refusal(why));
+        assert!(stayed == stays && as_asked, "{:?}, and the model: {stays:?}", expiry.stayed);
+        self.seen.stayed += stays.len() as u64;
+        if to_archive {
+            for ordinal in &dropped {
+                self.model.segments.get_mut(ordinal).unwrap().archived = true;
+            }
+        }
         let held = self.model.holds.iter().filter(|placed| placed.in_force()).count() as u64;
         for certificate in &expiry.dropped {
             assert_eq!(certificate.holds, held);
@@ -316,7 +347,7 @@ impl Driver {
 
     /// Segments with a certificate whose file is there.
     pub fn unfinished(&self) -> Vec<u64> {
-        let begun = self.model.segments.iter().filter(|(_, segment)| segment.certificate.is_some());
+        let begun = self.model.segments.iter().filter(|(_, segment)| segment.is_gone());
         begun.map(|(ordinal, _)| *ordinal).filter(|ordinal| self.is_there(*ordinal)).collect()
     }
 
@@ -379,6 +410,7 @@ impl Driver {
         let begun = self.options().open_read_only(dir()).unwrap().drop_certificates().unwrap();
         for begun in begun.iter().map(|begun| begun.ordinal) {
             match spared.contains(&begun) {
+                _ if self.may_be_restored(begun) => {}
                 _ if !self.is_there(begun) => {}
                 true => self.seen.undone += 1,
                 false => self.seen.finished += 1,
@@ -407,7 +439,8 @@ impl Driver {
         self.model.holds.push(placed);
         // Also those of drops that began in the step before, of which nobody was told.
         let there = self.model.segments.keys().filter(|ordinal| self.is_there(**ordinal));
-        there.filter(|ordinal| self.model.pins_segment(&scope, **ordinal)).copied().collect()
+        let dropped = there.filter(|ordinal| !self.may_be_restored(**ordinal));
+        dropped.filter(|ordinal| self.model.pins_segment(&scope, **ordinal)).copied().collect()
     }
 
     fn resolve_by(&mut self, admin: &mut LogAdmin) {
@@ -420,7 +453,7 @@ impl Driver {
     fn open_in_vain(&mut self, again: Option<u8>) {
         let Some(after) = again else { return };
         self.disk.crash_after(after.into());
-        let opened = self.options().open(dir());
+        let opened = self.open_keys().and_then(|keys| self.options_with(keys).open(dir()));
         assert!(opened.is_ok() || self.disk.stopped(), "{:?}", opened.err());
         self.log = opened.ok();
         self.power_fails();
@@ -428,10 +461,11 @@ impl Driver {
 
     /// Opens the log, and looks at everything.
     pub fn open(&mut self) {
-        let opened = self.options().open(dir());
+        let opened = self.open_keys().and_then(|keys| self.options_with(keys).open(dir()));
         self.log = Some(opened.unwrap_or_else(|error| panic!("{error}\n{error:?}")));
         self.check();
         self.model.doubt = None;
+        self.model.no_restore_is_in_doubt();
         if !self.model.acked {
             self.model.given.clear();
         }

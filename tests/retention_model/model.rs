@@ -1,13 +1,14 @@
 //! What the log must say, as lists: records, segments, holds, the policy, and the heads that
 //! were signed. Nothing of the log's own rules is used here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use bulla::log::RecordedHold;
 use bulla::{DropCertificate, Hash, Timestamp, UnverifiedCheckpoint};
 
+use crate::erase::{Erasing, Subject};
 use crate::steps::{Deed, Rules, Scope};
 
 /// A record that is, or was, in the log.
@@ -18,6 +19,8 @@ pub struct Row {
     pub recorded: Timestamp,
     pub occurred: Timestamp,
     pub leaf: Hash,
+    /// The keys of its actor were destroyed.
+    pub erased: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +32,19 @@ pub struct Segment {
     /// What its seal says, once it was seen.
     pub fixed: Option<Timestamp>,
     pub certificate: Option<DropCertificate>,
+    /// That it be archived was asked for, and that the log says it is.
+    pub archive_asked: bool,
+    pub archived: bool,
+    /// That it be restored was asked for, and that the log says it is.
+    pub restore_asked: bool,
+    pub restored: bool,
+}
+
+impl Segment {
+    /// Whether its records cannot be read.
+    pub fn is_gone(&self) -> bool {
+        self.certificate.is_some() && !self.restored
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +88,10 @@ pub struct Model {
     pub acked: bool,
     pub numbers: u64,
     pub doubt: Option<Doubt>,
+    /// An erasure of which nobody was told whether it happened.
+    pub erasing: Option<Erasing>,
+    /// Those of whom events were given to the log since they were erased.
+    pub subjects: BTreeSet<Subject>,
 }
 
 pub fn case(case: u8) -> String {
@@ -137,7 +157,7 @@ impl Model {
         let goes = |ordinal: &u64| {
             let segment = &self.segments[ordinal];
             segment.sealed
-                && segment.certificate.is_none()
+                && segment.certificate.is_none() // also what was restored stays
                 && Some(*ordinal) != self.newest_segment()
                 && now >= self.keep_until(*ordinal)
                 && segment.rows.end <= kept
@@ -149,7 +169,7 @@ impl Model {
     /// Whether an expiry must not believe the clock.
     pub fn is_ahead(&self, now: Timestamp, lead_days: u16) -> bool {
         let lead = Duration::from_secs(u64::from(lead_days) * 86_400);
-        let there = self.segments.values().filter(|segment| segment.certificate.is_none());
+        let there = self.segments.values().filter(|segment| !segment.is_gone());
         let rows = there.flat_map(|segment| &self.rows[segment.rows.clone()]);
         // In the order of the log: its clock may have been set back since.
         let event = rows.filter(|row| row.deed.is_some()).map(|row| row.recorded).last();
@@ -167,7 +187,7 @@ impl Model {
 
     /// Those records that are there and about which something is asked, ascending.
     pub fn readable(&self, asked: impl Fn(&Deed) -> bool) -> Vec<u64> {
-        let live = self.segments.values().filter(|segment| segment.certificate.is_none());
+        let live = self.segments.values().filter(|segment| !segment.is_gone());
         live.flat_map(|segment| segment.rows.clone())
             .filter(|at| self.rows[*at].deed.as_ref().is_some_and(|deed| asked(&deed.1)))
             .map(|at| at as u64)

@@ -139,6 +139,7 @@ pub struct Rules {
     pub keep_days: u8,
     pub min_age_days: u8,
     pub min_records: u8,
+    pub archive: bool,
     pub compliance: bool,
 }
 
@@ -148,6 +149,7 @@ impl Rules {
         Policy::keep(days(self.keep_days))
             .min_age(days(self.min_age_days))
             .min_records(self.min_records.into())
+            .archive(self.archive)
             .compliance(self.compliance)
     }
 
@@ -156,6 +158,7 @@ impl Rules {
         self.keep_days < before.keep_days
             || self.min_age_days < before.min_age_days
             || self.min_records < before.min_records
+            || before.archive && !self.archive
             || !self.compliance
     }
 }
@@ -178,9 +181,17 @@ pub enum Act {
     Hold(By, u8, Scope),
     Release(By, u8),
     SetPolicy(By, Rules),
-    Expire { at_most: usize, lead_days: u16 },
-    // Archiving, restoring and erasing go here: an arm below in `act`, one in
-    // `Driver::act`, and what the model knows of it.
+    Expire {
+        at_most: usize,
+        lead_days: u16,
+        to_archive: bool,
+    },
+    /// The n-th sealed segment that is there.
+    Archive(u8),
+    /// The n-th dropped segment that the archive has.
+    Restore(u8),
+    /// What is encrypted for an actor, who is a service or a user.
+    Erase(u8, bool),
 }
 
 /// How the service ends.
@@ -271,11 +282,13 @@ fn scope() -> impl Strategy<Value = Scope> {
 fn rules() -> impl Strategy<Value = Rules> {
     let min_records = prop_oneof![5 => Just(0), 1 => 1..40_u8];
     let min_age_days = prop_oneof![4 => Just(0), 1 => 1..5_u8];
-    (0..6_u8, min_age_days, min_records, prop::bool::weighted(0.04)).prop_map(
-        |(keep_days, min_age_days, min_records, compliance)| Rules {
+    let modes = (prop::bool::weighted(0.1), prop::bool::weighted(0.04));
+    (0..6_u8, min_age_days, min_records, modes).prop_map(
+        |(keep_days, min_age_days, min_records, (archive, compliance))| Rules {
             keep_days,
             min_age_days,
             min_records,
+            archive,
             compliance,
         },
     )
@@ -288,7 +301,12 @@ fn by() -> impl Strategy<Value = By> {
 fn expire() -> impl Strategy<Value = Act> {
     let at_most = prop_oneof![3 => Just(usize::MAX), 1 => 0..3_usize];
     let lead_days = prop_oneof![3 => Just(7_u16), 1 => Just(0), 1 => Just(5_000)];
-    (at_most, lead_days).prop_map(|(at_most, lead_days)| Act::Expire { at_most, lead_days })
+    (at_most, lead_days, prop::bool::weighted(0.3))
+        .prop_map(|(at_most, lead_days, to_archive)| Act::Expire { at_most, lead_days, to_archive })
+}
+
+fn erase() -> impl Strategy<Value = Act> {
+    (0..ACTORS, prop::bool::weighted(0.2)).prop_map(|(actor, service)| Act::Erase(actor, service))
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -301,6 +319,9 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (by(), 0..4_u8).prop_map(|(by, case)| Act::Release(by, case)),
         1 => (by(), rules()).prop_map(|(by, rules)| Act::SetPolicy(by, rules)),
         6 => expire(),
+        2 => any::<u8>().prop_map(Act::Archive),
+        2 => any::<u8>().prop_map(Act::Restore),
+        2 => erase(),
     ]
 }
 
@@ -314,6 +335,9 @@ fn grave_act() -> impl Strategy<Value = Act> {
         2 => (by(), 0..4_u8).prop_map(|(by, case)| Act::Release(by, case)),
         1 => (by(), rules()).prop_map(|(by, rules)| Act::SetPolicy(by, rules)),
         9 => expire(),
+        2 => any::<u8>().prop_map(Act::Archive),
+        2 => any::<u8>().prop_map(Act::Restore),
+        2 => erase(),
     ]
 }
 
