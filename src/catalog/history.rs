@@ -88,7 +88,13 @@ impl HistoryEntry {
             Ok((root, body)) => (root, Some(body)),
             Err(_) => (Hash::ZERO, None),
         };
-        let (what, detail) = describe(record.head.kind, body.as_ref());
+        let (what, detail) = match &body {
+            Some(body) => describe(body),
+            None => {
+                let kind = record.head.kind;
+                ("unknown", format!("record kind {kind}, written by a newer version"))
+            }
+        };
         HistoryEntry {
             seq: record.head.seq,
             recorded_at: record.head.recorded_at,
@@ -101,39 +107,39 @@ impl HistoryEntry {
     }
 }
 
-fn describe(kind: u8, body: Option<&CatalogBody<'_>>) -> (&'static str, String) {
+/// What a record of the catalog says, for people: what happened, and the particulars.
+pub fn describe(body: &CatalogBody<'_>) -> (&'static str, String) {
     match body {
-        Some(CatalogBody::Created(b)) => {
+        CatalogBody::Created(b) => {
             let hash = HashAlgorithm::from_code(b.hash_algorithm).map_or("?", |hash| hash.name());
             ("log created", format!("origin {}, hash {hash}", b.origin))
         }
-        Some(CatalogBody::Sealed(b)) => {
+        CatalogBody::Sealed(b) => {
             let last = b.first.saturating_add(b.count).saturating_sub(1);
             ("segment sealed", format!("segment {}, records {} to {last}", b.ordinal, b.first))
         }
-        Some(CatalogBody::HeadSigned(b)) => {
+        CatalogBody::HeadSigned(b) => {
             ("head signed", format!("size {}, root {}", b.size, Hash::from_bytes(b.root)))
         }
-        Some(CatalogBody::KeyAdded(b)) => ("key added", b.vkey.to_owned()),
-        Some(CatalogBody::KeysChanged(b)) => keys_changed(b),
-        Some(CatalogBody::Quarantined(b)) => {
+        CatalogBody::KeyAdded(b) => ("key added", b.vkey.to_owned()),
+        CatalogBody::KeysChanged(b) => keys_changed(b),
+        CatalogBody::Quarantined(b) => {
             let (len, at) = (b.len, b.offset);
             let detail =
                 format!("{len} bytes at {at} of segment {}: {} ({})", b.ordinal, b.file, b.reason);
             ("bytes set aside", detail)
         }
-        Some(CatalogBody::ClockStepped(b)) => {
+        CatalogBody::ClockStepped(b) => {
             let time = Timestamp::from_nanos;
             ("clock stepped", format!("from {} to {}", time(b.expected), time(b.found)))
         }
-        Some(CatalogBody::Erased(b)) => {
+        CatalogBody::Erased(b) => {
             let keys: Vec<_> = b.key_ids.iter().map(|id| KeyId(*id).to_string()).collect();
             let (records, size) = (b.records, b.size);
             let keys = keys.join(", ");
             ("subject erased", format!("keys {keys}: {records} of the first {size} records"))
         }
-        Some(body) => retention(body),
-        None => ("unknown", format!("record kind {kind}, written by a newer version")),
+        body => retention(body),
     }
 }
 

@@ -34,7 +34,7 @@ use crate::tree::TreeStore;
 use load::Replayed;
 
 pub use exclusive::Exclusive;
-pub use history::HistoryEntry;
+pub use history::{HistoryEntry, describe};
 pub use mirror::Mended;
 pub use whole::{RecordedStatement, WholeCatalog};
 

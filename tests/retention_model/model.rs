@@ -150,10 +150,26 @@ impl Model {
         with_rows.map(|(ordinal, _)| *ordinal).max()
     }
 
+    /// From which row on the newest events stay in any case: whole segments of them.
+    pub fn kept_from(&self, rules: Rules) -> usize {
+        let mut left = usize::from(rules.min_records);
+        if left == 0 {
+            return usize::MAX;
+        }
+        for segment in self.segments.values().rev().filter(|segment| !segment.is_gone()) {
+            let rows = &self.rows[segment.rows.clone()];
+            left = left.saturating_sub(rows.iter().filter(|row| row.deed.is_some()).count());
+            if left == 0 {
+                return segment.rows.start;
+            }
+        }
+        0
+    }
+
     /// The segments that an expiry at this time lets go.
     pub fn going(&self, now: Timestamp) -> Vec<u64> {
         let Some(rules) = self.rules else { return Vec::new() };
-        let kept = self.rows.len().saturating_sub(rules.min_records.into());
+        let kept = self.kept_from(rules);
         let goes = |ordinal: &u64| {
             let segment = &self.segments[ordinal];
             segment.sealed

@@ -275,6 +275,8 @@ fn scope() -> impl Strategy<Value = Scope> {
         prop::option::weighted(0.3, 0..5_u8),
     );
     (about, hour(), hour()).prop_map(|((actors, typed, resource, tenant, glob), since, until)| {
+        // One that no time can meet is refused.
+        let until = until.map(|until| since.map_or(until, |since: i16| until.max(since + 1)));
         Scope { actors, typed, resource, tenant, glob, since, until }
     })
 }

@@ -188,7 +188,10 @@ fn says(body: &CatalogBody<'_>) -> String {
             format!("head signed: size {}, root {}", head.size, Hash::from_bytes(head.root))
         }
         CatalogBody::KeyAdded(key) => format!("key added: {}", key.vkey),
-        other => format!("{other:?}"),
+        other => {
+            let (what, detail) = bulla::catalog::describe(other);
+            format!("{what}: {detail}")
+        }
     }
 }
 
