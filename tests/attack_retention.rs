@@ -4,12 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::indexing_slicing, missing_docs)]
 
-#[path = "attack_retention/forgery.rs"]
-mod forgery;
 #[path = "attack_retention/erasing.rs"]
 mod erasing;
+#[path = "attack_retention/forgery.rs"]
+mod forgery;
+#[path = "attack_retention/last.rs"]
+mod last;
+#[path = "attack_retention/later.rs"]
+mod later;
+#[path = "attack_retention/more.rs"]
+mod more;
 #[path = "attack_retention/odds.rs"]
 mod odds;
+mod support;
 
 use std::path::PathBuf;
 use std::sync::Arc;

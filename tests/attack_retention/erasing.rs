@@ -35,14 +35,14 @@ fn finding_what_is_queued_is_erased_although_a_hold_pins_it() {
         let tickets: Vec<_> =
             (0..100).map(|n| log.enqueue(&of_alice("held.read", n)).unwrap()).collect();
         let erased = log.erase(ALICE, Some("dpo"), None);
-        let seqs: Vec<Seq> =
-            tickets.into_iter().map(|ticket| ticket.wait().unwrap().seq).collect();
+        let seqs: Vec<Seq> = tickets.into_iter().map(|ticket| ticket.wait().unwrap().seq).collect();
         let lost = seqs
             .iter()
             .filter(|seq| log.get(**seq).unwrap().payload == PayloadState::Erased)
             .count();
         assert_eq!(
-            lost, 0,
+            lost,
+            0,
             "round {round}: {lost} records that the hold pins were erased: {:?}",
             erased.map(|e| e.records)
         );
@@ -97,15 +97,13 @@ fn after_an_erasure_no_reader_and_no_snapshot_has_the_payload() {
 
 /// A reader elsewhere with its own copy of the keys in memory.
 #[test]
-fn finding_a_reader_that_has_refreshed_past_an_erasure_reads_nothing_of_it() {
+fn a_reader_that_has_refreshed_past_an_erasure_reads_nothing_of_it() {
     let world = World::new();
     let log = world.options().key_store(store(&world)).create(world.path()).unwrap();
     let seq = log.append(&of_alice("free.read", 1)).unwrap().seq;
-    let keys = KeyStore::open_read_only(
-        &world.dir.path().join("keys"),
-        &WrappingKey::from_bytes([7; 32]),
-    )
-    .unwrap();
+    let keys =
+        KeyStore::open_read_only(&world.dir.path().join("keys"), &WrappingKey::from_bytes([7; 32]))
+            .unwrap();
     let reader = world.options().key_store(keys).open_read_only(world.path()).unwrap();
     assert_eq!(reader.get(seq).unwrap().payload, PayloadState::Decrypted);
     log.erase(ALICE, None, None).unwrap();
@@ -116,7 +114,7 @@ fn finding_a_reader_that_has_refreshed_past_an_erasure_reads_nothing_of_it() {
 
 /// A drop that could not be settled hides its segment from the check of holds.
 #[test]
-fn finding_an_erasure_does_not_see_a_held_record_of_a_drop_that_is_not_settled() {
+fn an_erasure_of_what_is_held_in_a_sealed_segment_is_refused() {
     // See odds.rs for the simulated disk; here only that a hold on a live segment is seen.
     let world = World::new();
     let log = world.options().key_store(store(&world)).create(world.path()).unwrap();

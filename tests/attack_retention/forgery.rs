@@ -17,7 +17,7 @@ use bulla::{
 
 use crate::{World, asked, event};
 
-fn catalog(world: &World) -> Catalog {
+pub(crate) fn catalog(world: &World) -> Catalog {
     let dir = world.path().join("catalog");
     let log_id = Catalog::identify(&RealDisk, &dir).unwrap().unwrap();
     let quarantine = world.path().join("quarantine");
@@ -26,16 +26,12 @@ fn catalog(world: &World) -> Catalog {
 }
 
 /// The certificate that a drop of a segment would write, made by who cannot sign.
-fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bool) {
+pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bool) {
     let sealed = catalog.state().segment(ordinal).unwrap();
     let policy = catalog.state().policy().map_or(0, |policy| policy.seq);
     let end = sealed.first + sealed.count;
     // The stored hashes are in the log's directory, for everybody to read.
-    let frontier = {
-        let log = world.options().open_read_only(world.path()).unwrap();
-        let _ = log;
-        frontier_of(world)
-    };
+    let frontier = frontier_of(world);
     let tree = TreeStore::open(
         Arc::new(RealDisk),
         &world.path().join("tree"),
@@ -103,7 +99,7 @@ fn held(world: &World) -> (bulla::Signer, bulla::UnverifiedCheckpoint) {
     (signer, signed)
 }
 
-fn there(world: &World, ordinal: u64) -> bool {
+pub(crate) fn there(world: &World, ordinal: u64) -> bool {
     world.path().join(format!("segments/{ordinal:08}.seg")).exists()
 }
 
@@ -120,7 +116,10 @@ fn not_dropped_unnoticed(world: &World, signer: &bulla::Signer) {
         opened.as_ref().map_err(|e| e.to_string()),
         report.findings
     );
-    assert!(is_there, "opening deleted a segment that a hold pins and the policy keeps for 10 years");
+    assert!(
+        is_there,
+        "opening deleted a segment that a hold pins and the policy keeps for 10 years"
+    );
     assert!(!report.findings.is_empty() || checked == 0, "a forged certificate explains a gap");
 }
 
@@ -145,8 +144,11 @@ fn finding_a_file_removed_by_hand_is_explained_by_a_forged_certificate() {
     let world = World::new();
     let (_, _) = held(&world);
     forge(&world, &mut catalog(&world), 2, true);
-    std::fs::remove_file(world.path().join("segments/00000002.seg")).unwrap();
-    let _ = std::fs::remove_file(world.path().join("segments/00000002.idx"));
+    for name in ["00000002.seg", "00000002.idx"] {
+        let path = world.path().join("segments").join(name);
+        bulla::disk::Disk::unprotect(&RealDisk, &path).unwrap(); // root can
+        let _ = std::fs::remove_file(path);
+    }
     let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
     assert!(
         !report.findings.is_empty(),
@@ -157,14 +159,14 @@ fn finding_a_file_removed_by_hand_is_explained_by_a_forged_certificate() {
 
 /// Rewrites the state root of the last record of both copies of the catalog, and puts a
 /// snapshot beside it without the hold. The catalog's tree files stay as they were.
-fn forge_snapshot(world: &World) {
+fn forge_snapshot(world: &World, change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) {
     let dir = world.path().join("catalog");
     let log_id = catalog_id(world);
     let bytes = std::fs::read(dir.join("snapshot")).unwrap();
     let mut snapshot = Snapshot::decode(&bytes, log_id).unwrap();
-    let before = snapshot.state.len();
-    snapshot.state.retain(|(key, _)| !key.starts_with("hold/"));
-    assert!(snapshot.state.len() < before);
+    let before = snapshot.state.clone();
+    change(&mut snapshot.state);
+    assert_ne!(snapshot.state, before);
     let root = snapshot.state_map().root();
     for copy in ["a", "b"] {
         rewrite(&dir.join(copy).join(format!("{:08}.seg", snapshot.ordinal)), &snapshot, root);
@@ -220,15 +222,70 @@ fn finding_a_forged_snapshot_takes_a_hold_out_of_force_past_the_anchor() {
     log.checkpoint(&signer).unwrap();
     log.close().unwrap();
     drop(log);
-    forge_snapshot(&world);
+    forge_snapshot(&world, |state| state.retain(|(key, _)| !key.starts_with("hold/")));
     let log = match world.options().open(world.path()) {
-        Err(Error::Tampered { .. } | Error::Corrupt { .. } | Error::CatalogDamaged { .. }) => return,
+        Err(Error::Tampered { .. } | Error::Corrupt { .. } | Error::CatalogDamaged { .. }) => {
+            return;
+        }
         opened => opened.unwrap(),
     };
     eprintln!("recovery: {:?}", log.recovery());
     let expiry = log.expire(&ExpireOptions::new(), &asked());
-    eprintln!("expiry: {:?}", expiry.map(|e| e.dropped.iter().map(|c| c.ordinal).collect::<Vec<_>>()));
+    eprintln!(
+        "expiry: {:?}",
+        expiry.map(|e| e.dropped.iter().map(|c| c.ordinal).collect::<Vec<_>>())
+    );
     let found = log.get(Seq::new(12));
     log.close().unwrap();
-    assert!(there(&world, 2), "a held segment was deleted: {:?}", found.map(|r| r.seq));
+    let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
+    assert!(
+        there(&world, 2),
+        "a held segment was deleted: {:?}; verify, too late, has {} findings: {:#?}",
+        found.map(|r| r.seq).map_err(|_| "expired"),
+        report.findings.len(),
+        report.findings.first()
+    );
+}
+
+#[test]
+fn finding_a_forged_snapshot_makes_opening_delete_a_live_segment_without_any_certificate() {
+    let world = World::new();
+    let (_, _) = held(&world);
+    forge_snapshot(&world, |state| {
+        let key = format!("segment/{:016x}", 2);
+        let value = &mut state.iter_mut().find(|entry| entry.0 == key).unwrap().1;
+        *value.last_mut().unwrap() = bulla::format::catalog_body::status::DROPPED;
+    });
+    let opened = world.options().open(world.path()).map(|log| log.close().unwrap());
+    let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
+    assert!(
+        there(&world, 2),
+        "opened: {:?}; the held segment is gone; {} findings, gaps {:?}",
+        opened.map_err(|e| e.to_string()),
+        report.findings.len(),
+        report.gaps.iter().map(|gap| gap.verdict).collect::<Vec<_>>()
+    );
+}
+
+/// The log itself binds what was forged, and signs it.
+#[test]
+fn finding_a_forged_drop_is_signed_by_the_next_checkpoint() {
+    let world = World::new();
+    let (signer, _) = held(&world);
+    forge(&world, &mut catalog(&world), 2, false);
+    let log = world.options().open(world.path()).unwrap();
+    log.checkpoint(&signer).unwrap();
+    let said = log.drop_certificates().unwrap();
+    let holds = log.holds().unwrap().len();
+    log.close().unwrap();
+    let options = VerifyOptions::new().key(signer.verifying_key().clone());
+    let report = verify(&world.path(), &options, &mut |_| ()).unwrap();
+    let certificate = &said[0];
+    assert!(
+        !report.findings.is_empty(),
+        "clean, signed: {} holds by the certificate, {holds} in force; kept until {}, dropped at {}",
+        certificate.holds,
+        certificate.keep_until,
+        certificate.now.0
+    );
 }
