@@ -72,6 +72,11 @@ impl StoreFile {
                 .and_then(|()| file.sync_data())
                 .map_err(Error::io("cut", path))?;
         }
+        if how == Open::ReadWrite {
+            // Who replaced the file may have died, or failed, before its name was durable: what
+            // is added from here on must not go with it.
+            disk.sync_dir(disk::parent(path)).map_err(Error::io("sync", path))?;
+        }
         let path = path.to_owned();
         Ok((StoreFile { disk, path, file, header, entries_key, slot, broken: None }, keys))
     }

@@ -305,15 +305,16 @@ impl Core {
 
     /// Appends the leaf that binds the catalog, and gives the head that ends in it.
     pub(super) fn append_anchor(&self) -> Result<TreeHead> {
-        let anchor = {
-            let mut catalog = self.catalog.lock();
-            let catalog = catalog.good()?;
-            catalog.refresh()?;
-            Anchor {
-                catalog_size: catalog.size(),
-                catalog_root: catalog.root_at(catalog.size())?,
-                state_root: catalog.state().root(),
-            }
+        // Held until it is in the log, so that no later anchor binds less; the upkeep too, so that
+        // nobody seals in this thread meanwhile.
+        let _upkeep = self.upkeep.lock();
+        let mut catalog = self.catalog.lock();
+        let catalog = catalog.good()?;
+        catalog.refresh()?;
+        let anchor = Anchor {
+            catalog_size: catalog.size(),
+            catalog_root: catalog.root_at(catalog.size())?,
+            state_root: catalog.state().root(),
         };
         self.commit_anchor(&anchor)
     }

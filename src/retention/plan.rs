@@ -170,7 +170,8 @@ fn verdict(
     if let Some(reason) = &segment.unreadable {
         return Verdict::Unreadable { reason: reason.clone() };
     }
-    if now < until {
+    // Beyond the last time that there is, a period never ends.
+    if now < until || until == Timestamp::MAX {
         return Verdict::TooYoung { until };
     }
     if end > kept_from {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bulla::catalog::Catalog;
 use bulla::disk::RealDisk;
-use bulla::format::catalog_body::{Because, CatalogBody, DropBegun, DropDone, Snapshot, kind};
+use bulla::format::catalog_body::{
+    Because, CatalogBody, DropBegun, DropDone, PolicySet, Snapshot, kind,
+};
 use bulla::format::frame::{self, FrameHeader};
 use bulla::format::header::SegmentHeader;
 use bulla::format::record::{self, Context, PREFIX_LEN, RawRecord};
@@ -27,8 +29,25 @@ pub(crate) fn catalog(world: &World) -> Catalog {
 
 /// The certificate that a drop of a segment would write, made by who cannot sign.
 pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bool) {
+    if catalog.state().policy().is_none() {
+        let policy = PolicySet {
+            preset: "",
+            keep: 0,
+            archive: false,
+            compliance: false,
+            min_age: 0,
+            min_records: 0,
+            set_at: 0,
+        };
+        catalog.append(&CatalogBody::PolicySet(policy), &Because::default()).unwrap();
+    }
+    // All that the state can be compared with is filled in rightly.
     let sealed = catalog.state().segment(ordinal).unwrap();
-    let policy = catalog.state().policy().map_or(0, |policy| policy.seq);
+    let in_force = catalog.state().policy().unwrap();
+    let (policy, keep) = (in_force.seq, in_force.policy.keep);
+    let after = sealed.times[1] + i64::try_from(keep).unwrap() * 1_000_000_000;
+    let keep_until = sealed.keep_until.max(after);
+    let holds = catalog.state().holds().count() as u64;
     let end = sealed.first + sealed.count;
     // The stored hashes are in the log's directory, for everybody to read.
     let frontier = frontier_of(world);
@@ -54,11 +73,11 @@ pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bo
         range,
         header: sealed.header,
         index_root: sealed.index_root,
-        keep_until: sealed.keep_until,
+        keep_until,
         policy,
-        now: sealed.keep_until,
+        now: keep_until,
         now_from: 0,
-        holds: 0,
+        holds,
         scanned: sealed.count,
         archived: None,
     };
@@ -110,7 +129,8 @@ fn not_dropped_unnoticed(world: &World, signer: &bulla::Signer) {
     let is_there = there(world, 2);
     let trust = signer.verifying_key().clone();
     let report = verify(&world.path(), &VerifyOptions::new().key(trust), &mut |_| ()).unwrap();
-    let checked = report.gaps.iter().filter(|gap| gap.verdict == GapVerdict::Checked).count();
+    let told = |gap: &&bulla::Gap| gap.verdict == GapVerdict::Checked && gap.signed;
+    let checked = report.gaps.iter().filter(told).count();
     eprintln!(
         "open: {:?}; the held file is there: {is_there}; findings {:#?}; checked gaps {checked}",
         opened.as_ref().map_err(|e| e.to_string()),

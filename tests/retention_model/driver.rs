@@ -315,6 +315,9 @@ impl Driver {
             Err(Error::ClockAhead(_)) if !whole => return Ok(()),
             done => done?,
         };
+        if let Some(error) = expiry.stopped {
+            return Err(error);
+        }
         if whole {
             self.check_expiry(&expiry, at_most, to_archive);
         }

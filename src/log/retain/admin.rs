@@ -9,7 +9,7 @@ use crate::log::core::{catalog_dir, quarantine_dir};
 use crate::log::open::check_is_log;
 use crate::log::options::LogOptions;
 use crate::log::retain::pins::Pinned;
-use crate::log::retain::{RecordedHold, RecordedPolicy, aliases, record, recorded};
+use crate::log::retain::{RecordedHold, RecordedPolicy, record, recorded};
 use crate::retention::{Asked, Hold, Policy};
 
 /// The policy and the holds of a log, without its write lock: a service may have the log
@@ -74,8 +74,7 @@ impl LogAdmin {
     /// # Errors
     /// As there.
     pub fn place_hold(&mut self, hold: &Hold, asked: &Asked) -> Result<()> {
-        let hold = aliases::resolved_hold(hold, self.options.key_store.as_ref());
-        record::place_hold(&mut self.catalog, &hold, asked, self.options.clock.now())
+        record::place_hold(&mut self.catalog, hold, asked, self.options.clock.now())
     }
 
     /// As [`Log::release_hold`](crate::Log::release_hold).

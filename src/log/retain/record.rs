@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, HoldReleased};
 use crate::log::Log;
 use crate::log::core::Core;
-use crate::log::retain::aliases;
 use crate::retention::{Asked, Hold, Policy};
 use crate::time::Timestamp;
 
@@ -32,17 +31,16 @@ impl Log {
     /// Places a legal hold. When this returns it is in force: no segment with a record that it
     /// matches is dropped until it is released.
     ///
-    /// In a log with a key store it also holds what those that it names did under their aliases:
-    /// those that the store has now are recorded with the hold, later ones count for whoever
-    /// expires or erases with the store.
+    /// In a log that was opened with its key store a hold also holds what those that it names did
+    /// under their aliases. Who expires without the store does not see that: for them, name the
+    /// aliases too ([`KeyStore::aliases`](crate::KeyStore::aliases)).
     ///
     /// # Errors
     /// `Retention` if a hold of this case is in force, or it cannot be recorded;
     /// `CatalogDamaged`, `DiskFull`, I/O.
     pub fn place_hold(&self, hold: &Hold, asked: &Asked) -> Result<()> {
         let core = self.core();
-        let hold = aliases::resolved_hold(hold, core.options.key_store.as_ref());
-        place_hold(core.catalog.lock().good()?, &hold, asked, core.options.clock.now())?;
+        place_hold(core.catalog.lock().good()?, hold, asked, core.options.clock.now())?;
         core.bind_catalog();
         Ok(())
     }

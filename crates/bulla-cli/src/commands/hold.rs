@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bulla::cipher::Identifier;
 use bulla::log::{Pinned, RecordedHold};
-use bulla::{Asked, Hold, HoldScope, Log, LogAdmin, LogReader};
+use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader};
 use clap::{Args, Subcommand};
 
 use crate::failure::Verdict;
@@ -126,7 +127,9 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn scope(&self) -> Result<HoldScope> {
+    /// The scope, with the aliases that a key store has of the actors in it: who expires later may
+    /// not have the store.
+    fn scope(&self, store: Option<&KeyStore>) -> Result<HoldScope> {
         let mut scope = HoldScope::new();
         for actor in &self.actor {
             // As `query` does: an id may have a colon in it, too.
@@ -145,6 +148,10 @@ impl Conditions {
                 }
                 _ => bail!("--actor-type-id: expected type and id, such as user:alice"),
             };
+        }
+        let typed = self.actor.iter().chain(&self.actor_type_id);
+        for (kind, alias) in typed.flat_map(|actor| aliases(store, actor)) {
+            scope = scope.actor_type_id(kind, alias);
         }
         for resource in &self.resource {
             scope = match resource.split_once('/') {
@@ -173,9 +180,20 @@ impl Conditions {
     }
 }
 
+/// The aliases of an actor, given as an id or as type and id, each with its type.
+fn aliases(store: Option<&KeyStore>, actor: &str) -> Vec<(String, String)> {
+    let Some(store) = store else { return Vec::new() };
+    let mut found = store.aliases(Identifier::Actor, None, actor);
+    if let Some((kind, id)) = actor.split_once(':') {
+        found.extend(store.aliases(Identifier::Actor, Some(kind), id));
+    }
+    found
+}
+
 impl Place {
     fn run(self) -> Result<Verdict> {
-        let mut hold = Hold::new(&self.case, self.conditions.scope()?);
+        let mut hold =
+            Hold::new(&self.case, self.conditions.scope(self.secrets.to_read()?.as_ref())?);
         hold.custodian = self.custodian;
         if self.review_by.is_some_and(|when| when.relative) {
             bail!("--review-by: expected a date to come, such as 2027-01-01");
