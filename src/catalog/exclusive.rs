@@ -71,7 +71,7 @@ impl Catalog {
     /// Reads what others wrote, and makes sure of it: who wrote it may have died between the
     /// two copies, or before a sync.
     fn adopt(&mut self) -> Result<()> {
-        self.refresh()?;
+        self.read_new()?;
         let (ordinal, offset) = self.sure;
         let now = (self.segment.header.ordinal, self.end.offset);
         if now == self.sure {
@@ -116,14 +116,13 @@ impl Catalog {
             None => source.len().map_err(Error::io("stat", &source_path))?,
         };
         let bytes = read_range(&*source, &source_path, from, end)?;
+        // Written again: after somebody's sync failed another one says nothing of these bytes.
+        source.write_at(&bytes, from).map_err(Error::io("write", &source_path))?;
         source.sync_data().map_err(Error::io("sync", &source_path))?;
         for copy in copies(&self.dir).iter().filter(|copy| **copy != read_from) {
             let path = crate::segment::path(copy, ordinal);
             let file = open(&*self.disk, &path)?;
-            let there = file.len().map_err(Error::io("stat", &path))? >= end;
-            if !there || read_range(&*file, &path, from, end)? != bytes {
-                file.write_at(&bytes, from).map_err(Error::io("write", &path))?;
-            }
+            file.write_at(&bytes, from).map_err(Error::io("write", &path))?;
             file.sync_data().map_err(Error::io("sync", &path))?;
             self.disk.sync_dir(copy).map_err(Error::io("sync", copy))?;
         }

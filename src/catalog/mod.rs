@@ -361,11 +361,19 @@ impl Catalog {
         Ok((frame, header, leaf))
     }
 
-    /// Reads what other processes appended.
+    /// Reads what other processes appended. One that writes itself makes sure of it first: what
+    /// it goes on from must not vanish.
     ///
     /// # Errors
     /// I/O, damage.
     pub fn refresh(&mut self) -> Result<()> {
+        match self.lock {
+            Some(_) if self.broken.is_none() => self.exclusively(|_| Ok(())),
+            _ => self.read_new(),
+        }
+    }
+
+    fn read_new(&mut self) -> Result<()> {
         let from = self.tree.frontier();
         let mut replayed = Replayed {
             frontier: from.clone(),

@@ -25,7 +25,7 @@ fn store(world: &World) -> KeyStore {
 
 /// Records that a hold pins are encrypted already and not yet written when the subject is erased.
 #[test]
-fn finding_what_is_queued_is_erased_although_a_hold_pins_it() {
+fn what_is_queued_is_seen_by_an_erasure() {
     let world = World::new();
     let log = world.options().key_store(store(&world)).create(world.path()).unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());
@@ -59,7 +59,7 @@ fn finding_what_is_queued_is_erased_although_a_hold_pins_it() {
 
 /// With a thread that appends.
 #[test]
-fn finding_what_is_being_appended_is_erased_although_a_hold_pins_it() {
+fn what_is_being_appended_is_seen_by_an_erasure() {
     let world = World::new();
     let log = world.options().key_store(store(&world)).create(world.path()).unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());

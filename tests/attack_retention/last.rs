@@ -56,7 +56,7 @@ fn a_hold_that_only_the_second_copy_has_is_obeyed() {
 }
 
 #[test]
-fn finding_a_reader_believes_the_shorter_copy_of_the_catalog() {
+fn a_reader_believes_the_longer_copy_of_the_catalog() {
     one_copy_put_back("a", true);
 }
 

@@ -51,7 +51,7 @@ fn folder_of(log: &bulla::Log, store: &dyn ArchiveStore, ordinal: u64) -> String
 }
 
 #[test]
-fn finding_a_catalog_of_before_a_restore_makes_opening_delete_the_held_restored_segment() {
+fn a_catalog_of_before_a_restore_is_refused_or_deletes_nothing_that_is_held() {
     let world = World::new();
     let (log, store) = expired(&world);
     let hold = Hold::new("case 7", HoldScope::new().resource("file", "f1"));
@@ -78,7 +78,7 @@ fn finding_a_catalog_of_before_a_restore_makes_opening_delete_the_held_restored_
 }
 
 #[test]
-fn finding_a_drop_that_is_called_off_forgets_that_its_segment_was_restored() {
+fn a_segment_whose_drop_is_called_off_is_restored_again() {
     let world = World::new();
     let (log, store) = expired(&world);
     let folder = folder_of(&log, &*store, 2);
@@ -223,7 +223,7 @@ fn a_fifo_in_an_archive_does_not_stop_its_verification() {
 }
 
 #[test]
-fn finding_one_odd_folder_in_the_archive_stops_all_expiry() {
+fn one_odd_folder_in_the_archive_keeps_its_segment_and_no_other() {
     let world = World::new();
     let log = world.log(5);
     log.append(&event("now", 5)).unwrap();

@@ -12,7 +12,7 @@ use bulla::{
 use crate::{DAY, World, asked, event};
 
 #[test]
-fn finding_the_newest_records_that_a_policy_keeps_are_pushed_out_by_the_logs_own() {
+fn the_newest_records_that_a_policy_keeps_are_events() {
     let world = World::new();
     let log = world.log(3); // 30 events
     let policy = Policy::keep(Period::from_days(1)).min_records(20).compliance(true);
@@ -35,7 +35,7 @@ fn finding_the_newest_records_that_a_policy_keeps_are_pushed_out_by_the_logs_own
 }
 
 #[test]
-fn finding_a_hold_with_an_inverted_range_is_in_force_and_pins_nothing() {
+fn a_hold_that_no_time_can_meet_is_refused() {
     let world = World::new();
     let log = world.log(2);
     let time = |text: &str| -> Timestamp { text.parse().unwrap() };
@@ -138,7 +138,7 @@ fn extreme_policies_neither_panic_nor_lose() {
 }
 
 #[test]
-fn finding_at_the_end_of_time_what_was_just_recorded_is_old() {
+fn at_the_end_of_time_nothing_is_old() {
     let start = Timestamp::from_nanos(i64::MAX - 30 * 86_400 * 1_000_000_000);
     let world = World::at(start);
     let log = world.options().create(world.path()).unwrap();
@@ -156,7 +156,7 @@ fn finding_at_the_end_of_time_what_was_just_recorded_is_old() {
 }
 
 #[test]
-fn finding_a_keep_until_of_1970_is_taken_for_none() {
+fn a_keep_until_of_1970_is_no_shorter_than_the_policy() {
     // The newest record is one day before 1970, kept for a day: fixed at the seal as 0.
     let world = World::at(Timestamp::from_nanos(-86_400_000_000_000 * 10));
     let log = world.options().create(world.path()).unwrap();
