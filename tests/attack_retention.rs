@@ -1,5 +1,4 @@
-//! Attacks on retention, holds, archives, erasure, redaction and vaults. Tests whose name begins
-//! with `finding_` fail: each shows a defect.
+//! Attacks on retention, holds, archives, erasure, redaction and vaults.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::indexing_slicing, missing_docs)]

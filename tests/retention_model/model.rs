@@ -188,7 +188,7 @@ impl Model {
         let there = self.segments.values().filter(|segment| !segment.is_gone());
         let rows = there.flat_map(|segment| &self.rows[segment.rows.clone()]);
         // In the order of the log: its clock may have been set back since.
-        let event = rows.filter(|row| row.deed.is_some()).map(|row| row.recorded).last();
+        let event = rows.filter(|row| row.deed.is_some()).map(|row| row.recorded).next_back();
         let drops = self.segments.values().filter_map(|segment| segment.certificate.as_ref());
         let believed = drops.max_by_key(|drop| drop.catalog_seq).map(|drop| drop.now.0);
         let newest = event.max(believed);

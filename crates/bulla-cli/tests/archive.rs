@@ -5,15 +5,9 @@
 mod running;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use bulla::Log;
 use bulla::archive::DirectoryStore;
-use bulla::catalog::Catalog;
-use bulla::disk::RealDisk;
-use bulla::format::catalog_body::{ArchivedAt, Because, CatalogBody, DropBegun, DropDone, Sealed};
-use bulla::retention::Asked;
-use bulla::time::SystemClock;
+use bulla::{Asked, ExpireOptions, Log, Period, Policy};
 use running::{at, fine, refused, run};
 
 /// A signed log with two sealed segments, and an archive of both.
@@ -82,46 +76,11 @@ fn verify_says_what_an_archive_shows() {
 
 /// What expiry does.
 fn drop_first(dir: &str) {
-    let dir = Path::new(dir);
     let log = Log::open(dir).unwrap();
-    let log_id = log.stats().unwrap().log_id;
+    log.set_policy(&Policy::keep(Period::ZERO), &Asked::by("test")).unwrap();
+    let expiry = log.expire(&ExpireOptions::new().at_most(1), &Asked::by("test")).unwrap();
+    assert_eq!(expiry.dropped.len(), 1, "{:?}", expiry.stayed);
     log.close().unwrap();
-    let opened = Catalog::open(
-        Arc::new(RealDisk),
-        &dir.join("catalog"),
-        log_id,
-        Arc::new(SystemClock::default()),
-        &dir.join("quarantine"),
-    );
-    let mut catalog = opened.unwrap().0;
-    let sealed: Sealed = catalog.state().segment(1).unwrap();
-    let archived = catalog.state().archived(1).unwrap();
-    let (location, digest) = (archived.location.to_owned(), archived.digest);
-    let begun = DropBegun {
-        ordinal: 1,
-        first: sealed.first,
-        count: sealed.count,
-        bytes: sealed.bytes,
-        times: sealed.times,
-        start_root: [0; 32],
-        end_root: sealed.end_root,
-        range: vec![sealed.end_root],
-        header: sealed.header,
-        index_root: sealed.index_root,
-        keep_until: sealed.keep_until,
-        policy: 0,
-        now: 0,
-        now_from: 0,
-        holds: 0,
-        scanned: sealed.count,
-        archived: Some(ArchivedAt { location: &location, digest }),
-    };
-    catalog.append(&CatalogBody::DropBegun(begun), &Because::default()).unwrap();
-    for name in ["00000001.seg", "00000001.idx"] {
-        std::fs::remove_file(dir.join("segments").join(name)).unwrap();
-    }
-    let done = DropDone { ordinal: 1, done_at: 0 };
-    catalog.append(&CatalogBody::DropDone(done), &Because::default()).unwrap();
 }
 
 #[test]

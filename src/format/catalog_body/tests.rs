@@ -60,10 +60,10 @@ fn begun(ordinal: u64) -> DropBegun<'static> {
         header,
         index_root,
         keep_until: 5,
-        policy: 3,
+        policy: 7,
         now: 9,
         now_from: 0,
-        holds: 1,
+        holds: 0,
         scanned: 10,
         archived: Some(ArchivedAt { location: "there", digest: [9; 32] }),
     }
@@ -92,6 +92,12 @@ fn a_segment_goes_and_comes_back_only_in_that_order() {
     let seq = Seq::new(7);
     let mut apply = |body: CatalogBody<'_>| state.apply(seq, &body).map(|()| state.clone());
     apply(CatalogBody::Sealed(sealed(2))).unwrap();
+    assert!(apply(CatalogBody::DropBegun(begun(2))).is_err(), "no policy");
+    apply(CatalogBody::PolicySet(policy(0, false))).unwrap();
+    let early = DropBegun { now: 4, ..begun(2) };
+    assert!(apply(CatalogBody::DropBegun(early)).is_err(), "before its time");
+    let blind = DropBegun { holds: 1, ..begun(2) };
+    assert!(apply(CatalogBody::DropBegun(blind)).is_err(), "compared with other holds");
     let done = || CatalogBody::DropDone(DropDone { ordinal: 2, done_at: 3 });
     assert!(apply(done()).is_err(), "nothing was begun");
     assert!(apply(CatalogBody::DropBegun(begun(3))).is_err(), "no such segment");
@@ -109,6 +115,9 @@ fn a_segment_goes_and_comes_back_only_in_that_order() {
     assert_eq!(status(&apply(done()).unwrap()), 2);
     let back = apply(CatalogBody::Restored(RESTORED)).unwrap();
     assert_eq!((status(&back), back.certificate_of(2)), (3, Some(seq)));
+    assert_eq!(status(&apply(CatalogBody::DropBegun(begun(2))).unwrap()), 4);
+    let undone = CatalogBody::DropUndone(DropUndone { ordinal: 2, case: "c" });
+    assert_eq!(status(&apply(undone).unwrap()), 3);
 }
 
 #[test]

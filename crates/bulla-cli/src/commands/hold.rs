@@ -34,7 +34,7 @@ pub(crate) struct HoldCommand {
 #[derive(Subcommand)]
 enum What {
     /// Place a hold
-    Place(Place),
+    Place(Box<Place>),
     /// Release the hold of a case
     Release(Release),
     /// List the holds in force, and what each of them pins
