@@ -82,7 +82,7 @@ fn what_is_old_goes_and_leaves_a_certificate_and_everything_else_as_it_was() {
     // Anchors are no events.
     assert_eq!(left, 20);
     let records = log.query(&Query::new().oldest_first()).unwrap();
-    assert_eq!(records.map(|record| record.unwrap()).count(), 20);
+    assert_eq!(records.collect::<Result<Vec<_>, _>>().unwrap().len(), 20);
     log.close().unwrap();
     let log = world.options().open(world.path()).unwrap();
     assert_eq!(count(&log), 20);

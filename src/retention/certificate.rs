@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+#[cfg(feature = "engine")]
 use crate::format::catalog_body::{ArchivedAt, DropBegun};
 use crate::hash::Hash;
 use crate::merkle::{Frontier, TreeHead, range_nodes};
-use crate::seq::{Seq, TreeSize};
+use crate::seq::Seq;
+#[cfg(feature = "engine")]
+use crate::seq::TreeSize;
 use crate::time::Timestamp;
 
 /// What a log says of a segment that it dropped. It is a record of the catalog, durable
@@ -62,6 +65,7 @@ pub enum NowFrom {
     Cosignature,
 }
 
+#[cfg(feature = "engine")]
 impl NowFrom {
     pub(crate) fn code(self) -> u8 {
         match self {
@@ -77,6 +81,7 @@ impl NowFrom {
 
 impl DropCertificate {
     /// Reads it from a record of the catalog.
+    #[cfg(feature = "engine")]
     pub(crate) fn of(
         body: &DropBegun<'_>,
         at: (Seq, Timestamp),

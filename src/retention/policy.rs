@@ -100,6 +100,7 @@ impl Policy {
         }
     }
 
+    #[cfg(feature = "engine")]
     pub(crate) fn from_body(body: &PolicySet<'_>) -> Self {
         Policy {
             preset: body.preset.parse().ok(),

@@ -59,7 +59,7 @@ impl Snapshot {
     }
 
     /// The path from a record to a tree head of this log that somebody else vouches for, such
-    /// as a vault, and the record as [`disclose`] writes it.
+    /// as a vault, and the record as it stands in a proof.
     ///
     /// # Errors
     /// As [`Log::prove`].

@@ -245,7 +245,8 @@ impl Verify {
 
 /// Whether two gaps are told as one: neighbours of which the same is known.
 fn is_one_run(one: &Gap, next: &Gap) -> bool {
-    one.verdict == next.verdict && one.first.get().saturating_add(one.count) == next.first.get()
+    (one.verdict, one.signed) == (next.verdict, next.signed)
+        && one.first.get().saturating_add(one.count) == next.first.get()
 }
 
 /// Dropped segments that follow each other, and what is known of them.
@@ -264,7 +265,11 @@ fn told_gap(run: &[Gap]) -> String {
     };
     let count = cells::counted(run.iter().map(|gap| gap.count).sum(), "record");
     let (from, verdict) = (first.first, first.verdict);
-    format!("expired: {segments}, records {from} to {end} ({count}): {verdict}: {what}")
+    let signed = match first.signed {
+        true => "under a signed head",
+        false => "under no signed head yet",
+    };
+    format!("expired: {segments}, records {from} to {end} ({count}): {verdict}: {what}; {signed}")
 }
 
 fn json_gap(gap: &Gap) -> serde_json::Value {
@@ -273,6 +278,7 @@ fn json_gap(gap: &Gap) -> serde_json::Value {
         "first": gap.first.get(),
         "count": gap.count,
         "verdict": gap.verdict.to_string(),
+        "signed": gap.signed,
         "certificate": gap.certificate.as_ref().map(|certificate| certificate.catalog_seq.get()),
     })
 }
