@@ -1,5 +1,5 @@
-//! Encryption of payloads and of key store entries, and aliases: pure functions of keys
-//! that are given. The only home of the cipher (XChaCha20-Poly1305).
+//! Encryption of payloads, of key store entries and of a vault's tokens, and aliases: pure
+//! functions of keys that are given. The only home of the cipher (XChaCha20-Poly1305).
 //!
 //! Nonces are 192 random bits, so that none needs to be counted: any number of records
 //! may be encrypted with one key.
@@ -92,9 +92,7 @@ pub fn encrypt_payload(
     let (written, rest) = bodies.get_mut(start..)?.split_at_mut(front.len());
     written.copy_from_slice(&front);
     let (text, tag) = rest.split_at_mut(plain_len);
-    let cipher = XChaCha20Poly1305::new(&keys.payload_key.into());
-    let computed = cipher.encrypt_inout_detached(&XNonce::from(*nonce), &data, text.into()).ok()?;
-    tag.copy_from_slice(&computed);
+    tag.copy_from_slice(&encrypt(&keys.payload_key, nonce, &data, text)?);
     EncryptedPayload::split(bodies.get(start..)?).map(|stored| stored.digests())
 }
 
@@ -133,11 +131,8 @@ pub fn encrypt_entry(
     out: &mut Vec<u8>,
 ) -> Option<()> {
     let mut text = keys.encode();
-    let cipher = XChaCha20Poly1305::new(&(*key).into());
-    let tag = cipher
-        .encrypt_inout_detached(&XNonce::from(nonce), store_id, text.as_mut_slice().into())
-        .ok()?;
-    Entry { nonce, ciphertext: &text, tag: tag.into() }.append_to(out);
+    let tag = encrypt(key, &nonce, store_id, text.as_mut_slice())?;
+    Entry { nonce, ciphertext: &text, tag }.append_to(out);
     Some(())
 }
 
@@ -151,7 +146,24 @@ pub fn decrypt_entry(
     SubjectKeys::decode(&text)
 }
 
-fn decrypt(
+/// Encrypts a text in place, and gives the tag that authenticates it and `data`; `None` if the
+/// cipher refuses.
+pub fn encrypt(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_LEN],
+    data: &[u8],
+    text: &mut [u8],
+) -> Option<[u8; TAG_LEN]> {
+    let cipher = XChaCha20Poly1305::new(&(*key).into());
+    let tag = cipher.encrypt_inout_detached(&XNonce::from(*nonce), data, text.into());
+    tag.ok().map(Into::into)
+}
+
+/// The text that was encrypted with this key, nonce and `data`.
+///
+/// # Errors
+/// It was not.
+pub fn decrypt(
     key: &[u8; 32],
     nonce: &[u8; NONCE_LEN],
     data: &[u8],

@@ -65,7 +65,7 @@ const LAST_PURE_FLOOR: &str = "proof";
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["sha2"], &["hash.rs"]),
     (&["blake3"], &["hash.rs"]),
-    (&["chacha20poly1305"], &["cipher.rs", "vault/opaque.rs"]),
+    (&["chacha20poly1305"], &["cipher.rs"]),
     (&["ed25519_dalek"], &["checkpoint.rs", "checkpoint/"]),
     (&["getrandom"], &["random.rs"]),
     (

@@ -17,6 +17,8 @@ use bulla::{
     Signer, Timestamp, Trust, UnverifiedCheckpoint,
 };
 
+#[path = "completeness/alterations.rs"]
+mod alterations;
 #[path = "completeness/audits.rs"]
 mod audits;
 #[path = "completeness/forgeries.rs"]

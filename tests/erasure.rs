@@ -8,6 +8,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bulla::Asked;
 use bulla::cipher::Identifier;
 use bulla::disk::sim::SimDisk;
 use bulla::format::frame::{self, FrameHeader};
@@ -169,7 +170,7 @@ fn after_an_erasure_only_the_payloads_of_that_subject_are_gone() {
         let query = Query::new().actor("alice");
         let (count, size) = (log.snapshot().count(&query).unwrap(), log.size());
 
-        let certificate = log.erase(ALICE, Some("dpo"), Some("request 17")).unwrap();
+        let certificate = log.erase(ALICE, &Asked::by("dpo").because("request 17")).unwrap();
         assert_eq!((certificate.records, certificate.size), (104, size));
         let check = |log: &Log| {
             let after = all(log);
@@ -198,7 +199,7 @@ fn after_an_erasure_only_the_payloads_of_that_subject_are_gone() {
         assert!(told.detail.contains(&certificate.key_ids[0].to_string()), "{}", told.detail);
         assert!(!told.detail.contains("alice"));
 
-        assert!(matches!(log.erase(ALICE, None, None), Err(Error::KeyStore { .. })));
+        assert!(matches!(log.erase(ALICE, &Asked::default()), Err(Error::KeyStore { .. })));
         // Somebody of that name again: other keys, other records.
         let again = log.append(&event(0)).unwrap().seq;
         assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted);
@@ -240,7 +241,7 @@ fn proofs_hold_before_and_after_an_erasure() {
         assert_eq!(disclosure, Disclosure::WithholdPayload);
         assert_eq!((record.payload, record.event.reason), (PayloadState::Withheld, None));
 
-        log.erase(ALICE, None, None).unwrap();
+        log.erase(ALICE, &Asked::default()).unwrap();
         // What was handed out before still shows what it showed.
         assert_eq!(verified(&whole).0, Disclosure::Whole);
         let erased = prove(&log, Disclosure::Whole).unwrap();
@@ -373,7 +374,7 @@ fn a_key_that_comes_back_with_an_old_copy_of_the_store_opens_nothing() {
     let place = Place::new(HashAlgorithm::Sha256);
     let log = place.create(3);
     let old = std::fs::read(place.at("keys")).unwrap();
-    log.erase(ALICE, None, None).unwrap();
+    log.erase(ALICE, &Asked::default()).unwrap();
     log.close().unwrap();
     drop(log);
     std::fs::write(place.at("keys"), &old).unwrap();
@@ -400,7 +401,7 @@ fn a_reader_in_another_process_learns_of_an_erasure() {
     assert_eq!(reader.get(Seq::new(0)).unwrap().payload, PayloadState::Decrypted);
     let blind = place.options().open_read_only(place.at("audit")).unwrap();
     assert_eq!(blind.get(Seq::new(0)).unwrap().payload, PayloadState::Sealed);
-    log.erase(ALICE, None, None).unwrap();
+    log.erase(ALICE, &Asked::default()).unwrap();
     for reader in [reader, blind] {
         reader.refresh().unwrap();
         assert_eq!(reader.get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
@@ -414,7 +415,7 @@ fn nothing_is_stored_in_plain_because_a_key_store_was_forgotten() {
     let refused = log.append(&event(0)).unwrap_err();
     assert!(matches!(refused, Error::InvalidOption { name: "key_store", .. }), "{refused}");
     log.append(&event(2)).unwrap();
-    assert!(matches!(log.erase(ALICE, None, None), Err(Error::InvalidOption { .. })));
+    assert!(matches!(log.erase(ALICE, &Asked::default()), Err(Error::InvalidOption { .. })));
     drop(log);
     for options in [
         place.options().subject_rule(SubjectRule::Actor),
@@ -446,7 +447,7 @@ fn the_actor_is_the_subject_if_the_log_says_so_and_invalid_events_leave_no_keys(
     log.enqueue(&event(2)).unwrap().wait().unwrap();
     assert!(states(&all(&log)).iter().all(|state| *state == PayloadState::Decrypted));
     assert_eq!(names(), [ALICE, BOB, "user:cron"]);
-    assert_eq!(log.erase("user:cron", None, None).unwrap().records, 3);
+    assert_eq!(log.erase("user:cron", &Asked::default()).unwrap().records, 3);
 }
 
 #[test]
@@ -479,7 +480,7 @@ fn aliases_are_found_by_query_and_lose_their_meaning_with_the_keys() {
     let record = log.get(Seq::new(0)).unwrap();
     assert_eq!((record.event.actor.id, record.event.resource.id), (alice, Some(p1.clone())));
 
-    log.erase("patient:p1", None, None).unwrap();
+    log.erase("patient:p1", &Asked::default()).unwrap();
     assert_eq!(store.alias(Identifier::Resource, "patient", "p1"), None);
     let seq = log.append(&read("p1")).unwrap().seq;
     assert_ne!(log.get(seq).unwrap().event.resource.id, Some(p1.clone()));
@@ -518,7 +519,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
     };
     let (disk, log, _) = prepared(0);
     let before = disk.operations();
-    log.erase(ALICE, None, None).unwrap();
+    log.erase(ALICE, &Asked::default()).unwrap();
     let during = disk.operations() - before;
     assert!(during > 8, "certificate in two copies, store replaced: {during}");
     let (mut kept, mut erased) = (0, 0);
@@ -526,7 +527,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
         for seed in 0..4 {
             let (disk, log, store) = prepared(seed);
             disk.crash_after(count);
-            let done = log.erase(ALICE, None, None);
+            let done = log.erase(ALICE, &Asked::default());
             drop((log, store));
             disk.crash();
             let (log, store) = simulated(&disk, false).unwrap();
@@ -543,7 +544,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
             } else {
                 kept += 1;
                 assert_eq!(mine.payload, PayloadState::Decrypted, "{place}");
-                log.erase(ALICE, None, None).unwrap();
+                log.erase(ALICE, &Asked::default()).unwrap();
             }
             let again = log.append(&event(0)).unwrap().seq;
             assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted, "{place}");
@@ -572,7 +573,7 @@ proptest! {
             })
             .collect();
         log.append_batch(&events).unwrap();
-        let erased = log.erase(&format!("s{gone}"), None, None);
+        let erased = log.erase(&format!("s{gone}"), &Asked::default());
         let expected = given.iter().filter(|(who, _)| *who == gone).count() as u64;
         match erased {
             Ok(certificate) => prop_assert_eq!(certificate.records, expected),

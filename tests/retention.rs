@@ -174,11 +174,11 @@ fn what_a_hold_matches_is_not_erased() {
     world.day(&log, 1);
     let hold = Hold::new("case 9", HoldScope::new().resource("file", "f1"));
     log.place_hold(&hold, &asked()).unwrap();
-    let refused = log.erase("user:actor-3", Some("carol"), None);
+    let refused = log.erase("user:actor-3", &Asked::by("carol"));
     assert!(matches!(&refused, Err(Error::Held { cases, .. }) if cases == &["case 9"]));
     assert!(log.get(Seq::new(13)).unwrap().payload == PayloadState::Decrypted);
     log.release_hold("case 9", &asked()).unwrap();
-    assert_eq!(log.erase("user:actor-3", Some("carol"), None).unwrap().records, 2);
+    assert_eq!(log.erase("user:actor-3", &Asked::by("carol")).unwrap().records, 2);
     assert!(log.get(Seq::new(13)).unwrap().payload == PayloadState::Erased);
 }
 

@@ -27,6 +27,20 @@ impl Exclusive<'_> {
         self.catalog
     }
 
+    /// Replays the whole catalog, unless this was done since it was opened, and compares what it
+    /// leads to with what is believed: a snapshot, from which opening goes on, is a derived file
+    /// that anybody may have written. What comes later is checked as it is read.
+    ///
+    /// # Errors
+    /// `Tampered`, `Corrupt` if the records lead to something else; I/O.
+    pub fn check_whole(&mut self) -> Result<()> {
+        if !self.catalog.is_replayed {
+            self.catalog.compare_replay()?;
+            self.catalog.is_replayed = true;
+        }
+        Ok(())
+    }
+
     /// As [`Catalog::write_snapshot`].
     ///
     /// # Errors
@@ -87,12 +101,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Replays the whole catalog and compares what it leads to with what is believed: a
-    /// snapshot, from which opening goes on, is a derived file that anybody may have written.
-    ///
-    /// # Errors
-    /// `Tampered`, `Corrupt` if the records lead to something else; I/O.
-    pub fn check_whole(&self) -> Result<()> {
+    fn compare_replay(&self) -> Result<()> {
         let dir = self.segment.path.parent().unwrap_or(&self.dir);
         let loaded = super::load::load(&*self.disk, dir, self.log_id, None)?;
         let (expected, found) = (loaded.replayed.state.root(), self.state.root());

@@ -65,6 +65,8 @@ pub struct Catalog {
     since_snapshot: u64,
     /// Ordinal and offset up to which both copies are known to be durable.
     sure: (u64, u64),
+    /// Whether all its records were replayed, and not only those behind a snapshot.
+    is_replayed: bool,
     /// After a failed write: what is on disk is unknown.
     broken: Option<String>,
 }
@@ -119,6 +121,7 @@ impl Catalog {
             tree,
             since_snapshot: 0,
             sure: (1, header.first_frame()),
+            is_replayed: true,
             broken: None,
         };
         catalog.append(created, &Because::default())?;
@@ -243,6 +246,7 @@ impl Catalog {
             lock,
             active: Vec::new(),
             sure: (loaded.segment.header.ordinal, loaded.end.offset),
+            is_replayed: loaded.replayed.from.size() == TreeSize::ZERO,
             segment: loaded.segment,
             end: loaded.end,
             state: loaded.replayed.state,

@@ -14,12 +14,12 @@ use crate::archive::{
 use crate::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint};
 use crate::disk::{DiskFile, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Archived, Because, CatalogBody, Sealed, status};
+use crate::format::catalog_body::{Archived, CatalogBody, Sealed, status};
 use crate::hash::{Hash, tag, tagged};
 use crate::keys::KEY_CHAIN_LEN_MAX;
 use crate::log::core::Core;
 use crate::log::open::checkpoint_files;
-use crate::log::{Log, keys, sign};
+use crate::log::{Log, keys, retain, sign};
 use crate::merkle::{Frontier, root_nodes};
 use crate::proof::CatalogClaim;
 use crate::retention::Asked;
@@ -108,9 +108,7 @@ impl Core {
         }
         let bytes = copy.bytes;
         let body = Archived { ordinal, location: &place, digest, bytes, archived_at };
-        let because =
-            Because { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None };
-        let done = catalog.append(&CatalogBody::Archived(body), &because);
+        let done = catalog.append(&CatalogBody::Archived(body), &retain::because(asked));
         if let Err(error @ Error::Io { .. }) = &done {
             self.poison(&error.to_string());
         }

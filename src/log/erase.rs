@@ -2,7 +2,7 @@
 
 use crate::catalog::Exclusive;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, Erased};
+use crate::format::catalog_body::{CatalogBody, Erased};
 use crate::format::encrypted::KeyId;
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
@@ -10,7 +10,7 @@ use crate::log::core::{CatalogState, Core};
 use crate::log::read::Snapshot;
 use crate::log::view::Entry;
 use crate::log::{Log, retain};
-use crate::retention::Hold;
+use crate::retention::{Asked, Hold};
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 
@@ -46,12 +46,8 @@ impl Log {
     /// `Held` if a hold matches a record that would be erased: nothing was done then. Once the
     /// certificate is in the catalog, the erasure is finished when the log is
     /// opened with its store, whatever happened after.
-    pub fn erase(
-        &self,
-        subject: &str,
-        who: Option<&str>,
-        why: Option<&str>,
-    ) -> Result<ErasureCertificate> {
+    pub fn erase(&self, subject: &str, asked: &Asked) -> Result<ErasureCertificate> {
+        retain::check_asked(asked)?;
         let core = self.core();
         let store = core.options.key_store.as_ref().ok_or_else(|| Error::InvalidOption {
             name: "key_store",
@@ -66,7 +62,7 @@ impl Log {
         let mut catalog = core.catalog.lock();
         let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {
             // Another thread may have been quicker, and the subject have come back since.
-            catalog.catalog().check_whole()?;
+            catalog.check_whole()?;
             if key_of(store, subject)? != id {
                 let reason = format!("{subject:?} was erased at this moment by somebody else");
                 return Err(store.error(reason));
@@ -80,7 +76,7 @@ impl Log {
                 size: size.get(),
                 records,
             });
-            catalog.append(&body, &Because { who, why, custodian: None })?;
+            catalog.append(&body, &retain::because(asked))?;
             core.view.opener().note_erased(catalog.state());
             Ok((erasing, seq, erased_at))
         })?;

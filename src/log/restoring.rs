@@ -25,12 +25,12 @@ use crate::archive::{
 use crate::catalog::Catalog;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, Restored, Sealed, StateMap, status};
+use crate::format::catalog_body::{CatalogBody, Restored, Sealed, StateMap, status};
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::{Core, segments_dir};
 use crate::log::view::Entry;
-use crate::log::{Log, indexes};
+use crate::log::{Log, indexes, retain};
 use crate::retention::Asked;
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
@@ -265,12 +265,11 @@ impl Core {
 
     /// From here on the segment is restored.
     fn record_restored(&self, body: &Restored<'_>, asked: &Asked) -> Result<Sealed> {
-        let because =
-            Because { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None };
         let appended = {
             let mut catalog = self.catalog.lock();
             let catalog = catalog.good()?;
-            let appended = catalog.append(&CatalogBody::Restored(body.clone()), &because);
+            let appended =
+                catalog.append(&CatalogBody::Restored(body.clone()), &retain::because(asked));
             appended.map(|()| catalog.state().segment(body.ordinal))
         };
         match appended {

@@ -6,15 +6,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use crate::cipher;
+use crate::format::encrypted::{NONCE_LEN, TAG_LEN};
 use crate::random;
 
 pub(super) const KEY_LEN: usize = 32;
-const NONCE_LEN: usize = 24;
-const TAG_LEN: usize = 16;
 /// What every token begins with in the additional data.
 const DOMAIN: &[u8] = b"bulla/vault-token/v1\0";
 /// The longest token that is looked at, in characters.
@@ -22,12 +20,12 @@ const TEXT_LEN_MAX: usize = 1024;
 
 /// Seals tokens and opens them.
 pub(super) struct Opaque {
-    cipher: XChaCha20Poly1305,
+    secret: Zeroizing<[u8; KEY_LEN]>,
 }
 
 impl Opaque {
     pub(super) fn new(secret: Zeroizing<[u8; KEY_LEN]>) -> Self {
-        Opaque { cipher: XChaCha20Poly1305::new(&(*secret).into()) }
+        Opaque { secret }
     }
 
     /// A token of these bytes, in characters that may stand in a URL; `None` if the operating
@@ -36,12 +34,7 @@ impl Opaque {
         let mut nonce = [0; NONCE_LEN];
         random::fill(&mut nonce).ok()?;
         let bound = bound(purpose, tenant);
-        let sealed = self.cipher.encrypt_inout_detached(
-            &XNonce::from(nonce),
-            &bound,
-            bytes.as_mut_slice().into(),
-        );
-        let tag = sealed.ok()?;
+        let tag = cipher::encrypt(&self.secret, &nonce, &bound, &mut bytes)?;
         Some(URL_SAFE_NO_PAD.encode([&nonce, bytes.as_slice(), tag.as_slice()].concat()))
     }
 
@@ -53,12 +46,9 @@ impl Opaque {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let (sealed, tag) = rest.split_last_chunk::<TAG_LEN>()?;
-        let mut opened = sealed.to_vec();
         let bound = bound(purpose, tenant);
-        let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
-        let done =
-            self.cipher.decrypt_inout_detached(&nonce, &bound, opened.as_mut_slice().into(), &tag);
-        done.ok().map(|()| opened)
+        let opened = cipher::decrypt(&self.secret, nonce, &bound, sealed, tag).ok()?;
+        Some(opened.to_vec())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Erasure: what a hold pins, and what can still be read after it.
 
+use bulla::Asked;
 use bulla::{Error, Event, Hold, HoldScope, KeyStore, PayloadState, Seq, WrappingKey};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ fn what_is_queued_is_seen_by_an_erasure() {
         log.append(&of_alice("free.read", round)).unwrap(); // the subject has keys
         let tickets: Vec<_> =
             (0..100).map(|n| log.enqueue(&of_alice("held.read", n)).unwrap()).collect();
-        let erased = log.erase(ALICE, Some("dpo"), None);
+        let erased = log.erase(ALICE, &Asked::by("dpo"));
         let seqs: Vec<Seq> = tickets.into_iter().map(|ticket| ticket.wait().unwrap().seq).collect();
         let lost = seqs
             .iter()
@@ -51,7 +52,7 @@ fn what_is_queued_is_seen_by_an_erasure() {
         }
         // A new subject state for the next round is only possible once the hold is gone.
         log.release_hold("case 7", &asked()).unwrap();
-        let _ = log.erase(ALICE, None, None);
+        let _ = log.erase(ALICE, &Asked::default());
         log.place_hold(&hold, &asked()).unwrap();
     }
     log.close().unwrap();
@@ -69,13 +70,13 @@ fn what_is_being_appended_is_seen_by_an_erasure() {
         let lost = std::thread::scope(|scope| {
             let appending = scope.spawn(|| log.append(&of_alice("held.read", round)).unwrap().seq);
             std::thread::sleep(Duration::from_micros(20 * round));
-            let erased = log.erase(ALICE, None, None);
+            let erased = log.erase(ALICE, &Asked::default());
             let seq = appending.join().unwrap();
             erased.is_ok() && log.get(seq).unwrap().payload == PayloadState::Erased
         });
         assert!(!lost, "round {round}: a record that the hold pins was erased");
         log.release_hold("case 7", &asked()).unwrap();
-        let _ = log.erase(ALICE, None, None);
+        let _ = log.erase(ALICE, &Asked::default());
         log.place_hold(&hold, &asked()).unwrap();
     }
     log.close().unwrap();
@@ -89,7 +90,7 @@ fn after_an_erasure_no_reader_and_no_snapshot_has_the_payload() {
     let snapshot = log.snapshot();
     let mut records = snapshot.records_from(Seq::new(0));
     assert_eq!(log.get(seq).unwrap().payload, PayloadState::Decrypted);
-    log.erase(ALICE, None, None).unwrap();
+    log.erase(ALICE, &Asked::default()).unwrap();
     assert_eq!(snapshot.get(seq).unwrap().payload, PayloadState::Erased);
     assert_eq!(records.next().unwrap().unwrap().payload, PayloadState::Erased);
     log.close().unwrap();
@@ -106,7 +107,7 @@ fn a_reader_that_has_refreshed_past_an_erasure_reads_nothing_of_it() {
             .unwrap();
     let reader = world.options().key_store(keys).open_read_only(world.path()).unwrap();
     assert_eq!(reader.get(seq).unwrap().payload, PayloadState::Decrypted);
-    log.erase(ALICE, None, None).unwrap();
+    log.erase(ALICE, &Asked::default()).unwrap();
     reader.refresh().unwrap();
     assert_eq!(reader.get(seq).unwrap().payload, PayloadState::Erased);
     log.close().unwrap();
@@ -122,6 +123,6 @@ fn an_erasure_of_what_is_held_in_a_sealed_segment_is_refused() {
     log.rotate().unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());
     log.place_hold(&hold, &asked()).unwrap();
-    assert!(matches!(log.erase(ALICE, None, None), Err(Error::Held { .. })));
+    assert!(matches!(log.erase(ALICE, &Asked::default()), Err(Error::Held { .. })));
     log.close().unwrap();
 }

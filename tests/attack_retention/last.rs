@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bulla::Asked;
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::{
     Error, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Period, Policy, VerifyOptions,
@@ -155,7 +156,7 @@ fn closing_in_the_middle_of_everything_ends() {
                     if log.rotate().is_err() {
                         return;
                     }
-                    let erased = log.erase(&format!("user:{}", n % 3), None, None);
+                    let erased = log.erase(&format!("user:{}", n % 3), &Asked::default());
                     if let Err(error) = erased {
                         fine(&error);
                     }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use bulla::Asked;
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::disk::sim::SimDisk;
 use bulla::disk::{Disk, RealDisk};
@@ -114,7 +115,7 @@ fn an_erasure_of_what_is_held_in_a_drop_that_waits_is_refused() {
     std::fs::write(&path, bytes).unwrap();
     let log = world.options().key_store(keys(&world)).open(world.path()).unwrap();
     assert!(there(&world, 2));
-    let erased = log.erase("user:alice", None, None).map(|erased| erased.records);
+    let erased = log.erase("user:alice", &Asked::default()).map(|erased| erased.records);
     log.close().unwrap();
     drop(log);
     // The bit is put right, from a backup.
@@ -144,7 +145,7 @@ fn an_erasure_reaches_archived_copies_also_of_what_a_later_hold_matches() {
     let options = ExpireOptions::new().archive_to(Arc::clone(&store));
     assert_eq!(log.expire(&options, &asked()).unwrap().dropped.len(), 1);
     log.place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked()).unwrap();
-    let erased = log.erase("user:alice", None, None).map(|erased| erased.records);
+    let erased = log.erase("user:alice", &Asked::default()).map(|erased| erased.records);
     let folder = log.dropped_in(&*store).unwrap().remove(0).1;
     log.restore(&*store, &folder, &asked()).unwrap();
     let payload = log.get(Seq::new(0)).unwrap().payload;

@@ -9,7 +9,7 @@ use crate::archive::DirectoryStore;
 use crate::disk::sim::{Fault, FaultKind, SimDisk};
 use crate::event::{Actor, Event, Resource};
 use crate::format::LogId;
-use crate::format::catalog_body::{ArchivedAt, DropBegun, DropDone};
+use crate::format::catalog_body::{ArchivedAt, Because, DropBegun, DropDone};
 use crate::log::core::{catalog_dir, quarantine_dir};
 use crate::log::{ArchivedCopy, Housekeeping, LogOptions};
 use crate::retention::{Period, Policy};

@@ -66,6 +66,8 @@ impl Log {
         record::check(asked)?;
         let core = self.core();
         core.check_poisoned()?;
+        // Nothing is deleted on the word of a snapshot.
+        core.catalog.lock().good()?.exclusively(|catalog| catalog.check_whole())?;
         super::settle(core)?;
         let planned = self.plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
@@ -100,9 +102,7 @@ impl LogReader {
         let facts = self.with_catalog(|catalog| Facts::of(catalog, store))?;
         facts.plan_now(&self.snapshot(), &self.options, &self.dir, options)
     }
-}
 
-impl LogReader {
     /// As [`Log::plan_expiry`], by a policy that is not in force: what it would let go.
     ///
     /// # Errors
@@ -225,8 +225,6 @@ impl Core {
         let mut catalog = self.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
             let going = self.may_go(catalog, ordinal, options)?;
-            // Nothing is deleted on the word of a snapshot.
-            catalog.catalog().check_whole()?;
             let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;

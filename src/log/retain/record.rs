@@ -136,7 +136,8 @@ pub(super) fn release_hold(
     })
 }
 
-pub(super) fn because(asked: &Asked) -> Because<'_> {
+/// What of it is recorded.
+pub(in crate::log) fn because(asked: &Asked) -> Because<'_> {
     Because { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None }
 }
 
@@ -145,7 +146,7 @@ fn append(catalog: &mut Exclusive<'_>, body: &CatalogBody<'_>, asked: &Asked) ->
 }
 
 /// Names and reasons must fit a record beside everything else in it.
-pub(super) fn check(asked: &Asked) -> Result<()> {
+pub(in crate::log) fn check(asked: &Asked) -> Result<()> {
     check_text("who", asked.who.as_deref())?;
     check_text("why", asked.why.as_deref())
 }

@@ -32,7 +32,7 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
     let mut catalog = core.catalog.lock();
     catalog.good()?.exclusively(|catalog| {
         // Nothing is deleted on the word of a snapshot.
-        catalog.catalog().check_whole()?;
+        catalog.check_whole()?;
         let holds = recorded::scopes(catalog.catalog(), core.options.key_store.as_ref())?;
         for sealed in &back {
             // What a hold pins stays, whatever is said of it, and what cannot be read.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bulla::Asked;
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -45,7 +46,7 @@ impl Erase {
             );
         }
         let log = self.secrets.writer(&self.dir)?;
-        let done = log.erase(&self.subject, Some(&self.who), Some(&self.why))?;
+        let done = log.erase(&self.subject, &Asked::by(&self.who).because(&self.why))?;
         let mut out = output::stdout();
         let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
         writeln!(

@@ -435,7 +435,7 @@ impl Row for Listed<'_> {
 }
 
 /// Opens policy and holds, also while a service writes the log.
-pub(super) fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
+fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
     places::check(dir)?;
     Ok(Log::options().administer(dir)?)
 }

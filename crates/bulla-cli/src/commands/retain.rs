@@ -12,7 +12,6 @@ use bulla::archive::DirectoryStore;
 use bulla::{Asked, ExpireOptions, LogReader, Period, Policy};
 use clap::Args;
 
-use super::hold::admin;
 use crate::cells;
 use crate::failure::Verdict;
 use crate::output::Shown;
@@ -96,7 +95,7 @@ impl Retain {
             if policy.compliance && !in_force.as_ref().is_some_and(|before| before.compliance) {
                 self.confirm(reader.origin(), policy)?;
             }
-            admin(&self.dir)?.set_policy(policy, &asked)?;
+            self.secrets.admin(&self.dir)?.set_policy(policy, &asked)?;
             // Whoever closed standard error still wants the rest to be done.
             let _ = writeln!(io::stderr(), "bulla: the policy is now: {policy}");
         } else if in_force.is_none() {
