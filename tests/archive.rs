@@ -14,7 +14,7 @@ use bulla::archive::{
     self, ArchiveReport, ArchiveStore, DirectoryStore, Shown, VerifyArchiveOptions,
 };
 use bulla::disk::Disk;
-use bulla::disk::sim::SimDisk;
+use bulla::disk::sim::{self, FaultKind, SimDisk};
 use bulla::retention::Asked;
 use bulla::{ArchivedCopy, Error, Hash, HashAlgorithm, Log, Signer, Trust};
 use support::{ORIGIN, Shape, clock, event, files_below, signer, verify_clean};
@@ -289,6 +289,28 @@ fn an_unfinished_folder_is_finished_at_whatever_point_it_stopped() {
         stopped += 1;
     }
     assert!(stopped > 15, "{stopped} crashes");
+}
+
+#[test]
+fn what_a_failed_sync_forgot_is_durable_when_the_next_attempt_says_so() {
+    let mut struck = 0;
+    for at in 0.. {
+        let (disk, shelf) = (SimDisk::new(1), SimDisk::new(at));
+        let (log, _) = sealed(&disk, Shape::PLAIN, 1);
+        let store = store(&shelf);
+        shelf.plan(sim::Fault { at, kind: FaultKind::SyncFailed, stored: false });
+        let attempt = log.archive(1, &store, &asked());
+        if shelf.faults_outstanding() > 0 {
+            break;
+        }
+        assert!(attempt.is_err(), "a failed sync is not passed over");
+        let copy = archived(&log, 1, &store);
+        let place = shelf.trace();
+        shelf.crash();
+        assert!(plain(&store, &copy.folder).is_clean(), "operation {at} of {place:#?}");
+        struck += 1;
+    }
+    assert!(struck > 15, "{struck} failed syncs");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::store::{ArchiveStore, check_key};
-use crate::disk::{Disk, DiskFile, Open, RealDisk, parent};
+use crate::disk::{Disk, Open, RealDisk, parent};
 
 /// Bytes that are copied or compared at a time.
 const PIECE: usize = 256 << 10;
@@ -102,19 +102,11 @@ impl DirectoryStore {
     }
 
     fn write(&self, path: &Path, len: u64, bytes: &mut dyn Read) -> io::Result<()> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        let temporary = Path::new(&temporary);
-        if self.disk.exists(temporary)? {
-            self.disk.remove_file(temporary)?;
-        }
-        let file = self.disk.open(temporary, Open::CreateNew)?;
-        if let Err(error) = copy(&*file, len, bytes) {
-            let _ = self.disk.remove_file(temporary); // the next attempt does it
-            return Err(error);
-        }
-        self.disk.rename(temporary, path)?;
-        self.disk.sync_dir(parent(path))
+        let disk = &*self.disk;
+        let put = crate::disk::replace(disk, path, Open::CreateNew, |file| {
+            pieces(len, bytes, |at, piece| file.write_at(piece, at))
+        });
+        put.map(|_| ())
     }
 
     fn walk(&self, dir: &Path, key: &str, depth: usize, keys: &mut Vec<String>) -> io::Result<()> {
@@ -148,12 +140,12 @@ fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made?,
     }
-    disk.sync_dir(parent(path))
-}
-
-fn copy(file: &dyn DiskFile, len: u64, bytes: &mut dyn Read) -> io::Result<()> {
-    pieces(len, bytes, |at, piece| file.write_at(piece, at))?;
-    file.sync_data()
+    let synced = disk.sync_dir(parent(path));
+    if synced.is_err() {
+        // No later sync need store the name: to make it anew does.
+        let _ = disk.remove_dir(path);
+    }
+    synced
 }
 
 /// Gives exactly `len` bytes piece by piece, each with its offset.

@@ -152,6 +152,13 @@ fn directories_are_made_once_and_list_their_names_in_order() {
         assert!(disk.exists(&sub).unwrap() && disk.exists(&sub.join("a")).unwrap());
         assert!(!disk.exists(&sub.join("c")).unwrap());
         disk.sync_dir(&sub).unwrap();
+        assert_eq!(disk.remove_dir(&sub).unwrap_err().kind(), ErrorKind::DirectoryNotEmpty);
+        let file = disk.remove_dir(&sub.join("a")).unwrap_err();
+        assert_eq!(file.kind(), ErrorKind::NotADirectory);
+        disk.list(&sub).unwrap().iter().for_each(|n| disk.remove_file(&sub.join(n)).unwrap());
+        disk.remove_dir(&sub).unwrap();
+        assert_eq!(disk.remove_dir(&sub).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(!disk.exists(&sub).unwrap());
         assert_eq!(disk.sync_dir(&dir.join("no")).unwrap_err().kind(), ErrorKind::NotFound);
     });
 }

@@ -7,6 +7,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,6 +66,8 @@ pub trait Disk: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Unlinks a file. Readers that have it open keep it.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory that is empty.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Keeps a file from being changed, as far as the system offers it and permits; gives
     /// what was reached. Handles that are open for writing go on writing.
     fn protect(&self, path: &Path, wanted: Protection) -> io::Result<Protection>;
@@ -124,23 +127,65 @@ pub fn read_exact_at(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io::Re
     Ok(())
 }
 
-/// Puts a file of these bytes at `path`, durably and whole or not at all: a temporary
-/// file beside it is written, synced and renamed over it.
+/// Puts a file of these bytes at `path`, as [`replace`] does.
 ///
 /// # Errors
-/// What the file system says; the old file stands then.
+/// As [`replace`].
 pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(disk, path, Open::CreateNew, |file| file.write_at(bytes, 0)).map(|_| ())
+}
+
+/// Puts a new file at `path`, durably and whole or not at all: a temporary file beside it is
+/// written by `fill`, synced and renamed over what is there. `how` is one of the ways to
+/// create a file.
+///
+/// # Errors
+/// What the file system says; the old file stands then, or the new one, but which of them a
+/// power loss leaves is not known. A later sync of the directory need not store what a
+/// failed one forgot: only to replace the file once more makes sure. That it is done, a new
+/// file where none was is taken away again.
+pub fn replace(
+    disk: &dyn Disk,
+    path: &Path,
+    how: Open,
+    fill: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
+) -> io::Result<Arc<dyn DiskFile>> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
+    let was_there = disk.exists(path)?;
     if disk.exists(temporary)? {
         disk.remove_file(temporary)?;
     }
-    let file = disk.open(temporary, Open::CreateNew)?;
-    file.write_at(bytes, 0)?;
-    file.sync_data()?;
+    let file = disk.open(temporary, how)?;
+    if let Err(error) = fill(&*file).and_then(|()| file.sync_data()) {
+        let _ = disk.remove_file(temporary); // else the next attempt does it
+        return Err(error);
+    }
     disk.rename(temporary, path)?;
-    disk.sync_dir(parent(path))
+    if let Err(error) = disk.sync_dir(parent(path)) {
+        if !was_there {
+            let _ = disk.remove_file(path); // whoever finds it would take it for durable
+        }
+        return Err(error);
+    }
+    Ok(file)
+}
+
+/// Copies `range` of one file to the same place of another.
+///
+/// # Errors
+/// `UnexpectedEof` if the file ends before; what the file system says.
+pub fn copy_range(from: &dyn DiskFile, to: &dyn DiskFile, range: Range<u64>) -> io::Result<()> {
+    let mut piece = vec![0; 256 << 10];
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(piece.len());
+        read_exact_at(from, &mut piece[..len], at)?;
+        to.write_at(&piece[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 /// The directory a file is in; of a bare name the current one.

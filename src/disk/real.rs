@@ -64,6 +64,10 @@ impl Disk for RealDisk {
         std::fs::rename(from, to).map_err(full)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }

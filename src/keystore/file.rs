@@ -1,5 +1,6 @@
 //! The file of a key store: reading it whole, adding entries, replacing it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,10 +39,12 @@ impl StoreFile {
     ) -> Result<Self> {
         let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
         let (slot, bytes) = image(&header, 0, &entries_key, &[])?;
-        file.write_at(&bytes, 0)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| disk.sync_dir(disk::parent(path)))
-            .map_err(Error::io("write", path))?;
+        let written = in_doubt(&*disk, path, || {
+            file.write_at(&bytes, 0)?;
+            file.sync_data()?;
+            disk.sync_dir(disk::parent(path))
+        });
+        written.map_err(Error::io("write", path))?;
         let path = path.to_owned();
         Ok(StoreFile { disk, path, file, header, entries_key, slot, broken: None })
     }
@@ -72,13 +75,12 @@ impl StoreFile {
                 .and_then(|()| file.sync_data())
                 .map_err(Error::io("cut", path))?;
         }
-        if how == Open::ReadWrite {
-            // Who replaced the file may have died, or failed, before its name was durable: what
-            // is added from here on must not go with it.
-            disk.sync_dir(disk::parent(path)).map_err(Error::io("sync", path))?;
-        }
         let path = path.to_owned();
-        Ok((StoreFile { disk, path, file, header, entries_key, slot, broken: None }, keys))
+        let mut store = StoreFile { disk, path, file, header, entries_key, slot, broken: None };
+        if how == Open::ReadWrite && store.is_in_doubt()? {
+            store.replace(keys.iter(), None)?;
+        }
+        Ok((store, keys))
     }
 
     /// Adds subjects, durably.
@@ -137,22 +139,16 @@ impl StoreFile {
     }
 
     fn put(&self, bytes: &[u8]) -> Result<Arc<dyn DiskFile>> {
-        let mut temporary = self.path.clone().into_os_string();
-        temporary.push(".tmp");
-        let temporary = PathBuf::from(temporary);
-        let disk = &*self.disk;
-        let write = || {
-            if disk.exists(&temporary)? {
-                disk.remove_file(&temporary)?;
-            }
-            let file = disk.open(&temporary, Open::CreateNewPrivate)?;
-            file.write_at(bytes, 0)?;
-            file.sync_data()?;
-            disk.rename(&temporary, &self.path)?;
-            disk.sync_dir(disk::parent(&self.path))?;
-            Ok(file)
-        };
-        write().map_err(Error::io("replace", &self.path))
+        let (disk, path) = (&*self.disk, &*self.path);
+        let put = in_doubt(disk, path, || {
+            disk::replace(disk, path, Open::CreateNewPrivate, |file| file.write_at(bytes, 0))
+        });
+        put.map_err(Error::io("replace", path))
+    }
+
+    fn is_in_doubt(&self) -> Result<bool> {
+        let doubt = doubt(&self.path);
+        self.disk.exists(&doubt).map_err(Error::io("look for", &doubt))
     }
 
     pub(super) fn check_whole(&self) -> Result<()> {
@@ -171,6 +167,30 @@ impl StoreFile {
         }
         done
     }
+}
+
+/// Gives the file a name, with an empty file beside it for as long as the name may not be
+/// durable. Who opens a store that is in doubt replaces it: what is added to it must not go
+/// with a name that a failed sync forgot, and no later sync need store that name. The empty
+/// file itself needs no sync: without power, what is there afterwards is durable.
+fn in_doubt<T>(
+    disk: &dyn Disk,
+    path: &Path,
+    name: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    let doubt = doubt(path);
+    if !disk.exists(&doubt)? {
+        disk.open(&doubt, Open::CreateNewPrivate)?;
+    }
+    let named = name()?;
+    let _ = disk.remove_file(&doubt); // else the store is replaced once more
+    Ok(named)
+}
+
+fn doubt(path: &Path) -> PathBuf {
+    let mut doubt = path.as_os_str().to_owned();
+    doubt.push(".unsynced");
+    PathBuf::from(doubt)
 }
 
 /// What the file held of keys is not left to whoever finds its blocks, as far as the disk

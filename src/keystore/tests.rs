@@ -1,7 +1,7 @@
 //! The store on a disk that crashes, tears and rots.
 
 use super::*;
-use crate::disk::sim::SimDisk;
+use crate::disk::sim::{Fault, FaultKind, SimDisk};
 
 const PATH: &str = "/keys";
 
@@ -256,6 +256,39 @@ fn no_crash_takes_keys_that_were_given_out_or_brings_back_destroyed_ones() {
             assert!(given.iter().all(|name| names.contains(name)), "{place}: {names:?}");
             assert!(destroyed.iter().all(|id| store.key(*id).is_none()), "{place}");
             store.draw("user:later").unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_failed_sync_forgot_takes_no_later_keys_with_it() {
+    let mut struck = 0;
+    for at in 0.. {
+        for seed in 0..4 {
+            let disk = SimDisk::new(seed);
+            let store = create(&disk).unwrap();
+            store.draw("user:before").unwrap();
+            let gone = store.draw("user:gone").unwrap().key_id;
+            disk.plan(Fault { at, kind: FaultKind::SyncFailed, stored: false });
+            let destroyed = store.erasing().unwrap().destroy(&[gone]);
+            if disk.faults_outstanding() > 0 {
+                assert!(struck > 4, "{struck} failed syncs");
+                return;
+            }
+            drop(store);
+            let store = open(&disk).unwrap();
+            let was_destroyed = store.key(gone).is_none();
+            assert!(was_destroyed || destroyed.is_err());
+            store.draw("user:after").unwrap();
+            drop(store);
+            disk.crash();
+            let store = open(&disk).unwrap();
+            let names = names(&store);
+            for name in ["user:before", "user:after"] {
+                assert!(names.contains(&name.to_owned()), "{name} of {names:?}, failed at {at}");
+            }
+            assert!(store.key(gone).is_none() || !was_destroyed, "back, failed at {at}");
+            struck += 1;
         }
     }
 }

@@ -130,8 +130,13 @@ impl Core {
         check_location(store)?;
         let facts = SegmentFacts::of(self.log_id, sealed, self.tree_before(sealed)?);
         let folder = archive::folder_of(&self.origin, self.log_id, sealed.ordinal);
-        if archive::manifest_bytes(store, &folder)?.is_none() {
-            self.fill(store, &folder, &facts)?;
+        match archive::manifest_bytes(store, &folder)? {
+            None => self.fill(store, &folder, &facts)?,
+            // Who put it there may have failed before it was durable.
+            Some(bytes) => {
+                let key = archive::key_of(&folder, file::MANIFEST);
+                put(store, &key, bytes.len() as u64, &mut &*bytes)?;
+            }
         }
         read_back(store, &folder, &facts)
     }
@@ -261,19 +266,9 @@ impl Filling<'_> {
 
     fn put(&mut self, name: &str, len: u64, blake3: Hash, bytes: &mut dyn Read) -> Result<()> {
         let key = archive::key_of(self.folder, name);
-        match self.store.put(&key, len, bytes) {
-            Ok(()) => {
-                self.files.push(ArchivedFile { name: name.to_owned(), bytes: len, blake3 });
-                Ok(())
-            }
-            Err(error) => Err(match error.kind() {
-                io::ErrorKind::AlreadyExists => other_bytes(self.store, &key),
-                io::ErrorKind::StorageFull => {
-                    Error::DiskFull { path: archive::path_of(self.store, &key), needed: len }
-                }
-                _ => archive::failed("archive to", self.store, &key)(error),
-            }),
-        }
+        put(self.store, &key, len, bytes)?;
+        self.files.push(ArchivedFile { name: name.to_owned(), bytes: len, blake3 });
+        Ok(())
     }
 }
 
@@ -309,6 +304,16 @@ fn check_location(store: &dyn ArchiveStore) -> Result<()> {
     }
     let reason = format!("expected a location of at most {LOCATION_LEN_MAX} bytes, found {len}");
     Err(Error::InvalidOption { name: "archive", reason })
+}
+
+fn put(store: &dyn ArchiveStore, key: &str, len: u64, bytes: &mut dyn Read) -> Result<()> {
+    store.put(key, len, bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => other_bytes(store, key),
+        io::ErrorKind::StorageFull => {
+            Error::DiskFull { path: archive::path_of(store, key), needed: len }
+        }
+        _ => archive::failed("archive to", store, key)(error),
+    })
 }
 
 /// Verifies a folder through the store, and that it is of the segment with these facts.

@@ -123,15 +123,16 @@ fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
     Ok(())
 }
 
-/// A crash may have come after a head was signed and before its file was there.
+/// A crash, or a full disk, may have come after a head was signed and before its file was
+/// there.
 pub(super) fn republish(core: &Core) -> Result<()> {
     let state = core.catalog.lock();
     let CatalogState::Good(catalog) = &*state else { return Ok(()) };
     let Some(note) = catalog.signed_note() else { return Ok(()) };
     let (signed, _) = catalog.signed();
-    let newest = checkpoint_files(&*core.options.disk, &core.dir)?.pop();
-    if newest.is_some_and(|(published, _)| published >= signed.get()) {
-        return Ok(());
+    let path = sign::published_path(&core.dir, core.algorithm, signed);
+    match core.options.disk.exists(&path).map_err(Error::io("look for", &path))? {
+        true => Ok(()),
+        false => sign::publish(core, signed, note),
     }
-    crate::log::sign::publish(core, signed, note)
 }

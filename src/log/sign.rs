@@ -19,6 +19,7 @@ use crate::log::core::{Core, checkpoints_dir};
 use crate::log::cosign;
 use crate::log::encode::with_scratch;
 use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
+use crate::log::settle;
 use crate::log::signer::{Intended, Signer, key_error};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
@@ -75,6 +76,7 @@ impl Core {
     pub(super) fn sign_now(&self, signer: &Signer) -> Result<SignedCheckpoint> {
         let core = self;
         let before = core.check_extends(signer)?;
+        settle::republish(core)?;
         let head = match core.unchanged_head()? {
             Some(head) => head,
             None => core.append_anchor()?,

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, Open, read_exact_at};
+use crate::disk::{self, Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::mark::{LEVEL_HEADER_LEN, encode_level_header};
 use crate::hash::{Hash, HashAlgorithm};
+
+/// A longer file is not made anew when its mark was lost: its name is older than a sync that
+/// may just have failed. Bounds what a file that somebody made huge can cost.
+const COPIED_MAX: u64 = 1 << 30;
 
 /// The path of a level's file.
 pub fn path(dir: &Path, level: u8) -> PathBuf {
@@ -143,7 +147,7 @@ impl Batch {
             return Ok(self.file.clone());
         }
         let path = path(dir, self.level);
-        let file = self.open_for_writing(disk, dir, &path, of)?;
+        let file = self.open_for_writing(disk, &path, of)?;
         let bytes: Vec<u8> = self.hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
         file.write_at(&bytes, offset(self.first)).map_err(Error::io("write", &path))?;
         file.sync_data().map_err(Error::io("sync", &path))?;
@@ -153,7 +157,6 @@ impl Batch {
     fn open_for_writing(
         &self,
         disk: &dyn Disk,
-        dir: &Path,
         path: &Path,
         of: (LogId, HashAlgorithm),
     ) -> Result<Arc<dyn DiskFile>> {
@@ -161,11 +164,22 @@ impl Batch {
             return disk.open(path, Open::ReadWrite).map_err(Error::io("open", path));
         }
         let exists = disk.exists(path).map_err(Error::io("look for", path))?;
-        let how = if exists { Open::ReadWrite } else { Open::CreateNew };
-        let file = disk.open(path, how).map_err(Error::io("open", path))?;
+        let old = exists.then(|| disk.open(path, Open::ReadWrite)).transpose();
+        let old = old.map_err(Error::io("open", path))?;
+        let len = old.as_ref().map_or(Ok(0), |old| old.len()).map_err(Error::io("stat", path))?;
         let header = encode_level_header(of.0, of.1, self.level);
-        file.write_at(&header, 0).map_err(Error::io("write", path))?;
-        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        Ok(file)
+        if let Some(old) = old.as_ref().filter(|_| len > COPIED_MAX) {
+            old.write_at(&header, 0).map_err(Error::io("write", path))?;
+            return Ok(Arc::clone(old));
+        }
+        // A file that is there although nothing of it counts: who made it may have failed to
+        // make its name durable, and no later sync need store that name. So the file is made
+        // anew, with what it has: those may be hashes of records that are gone.
+        let made = disk::replace(disk, path, Open::CreateNew, |file| {
+            file.write_at(&header, 0)?;
+            let Some(old) = &old else { return Ok(()) };
+            disk::copy_range(&**old, file, LEVEL_HEADER_LEN as u64..len)
+        });
+        made.map_err(Error::io("create", path))
     }
 }

@@ -201,6 +201,10 @@ impl Disk for SimDisk {
         self.shared.state.lock().rename(from, to)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.shared.state.lock().remove_dir(path)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.shared.state.lock().remove_file(path)
     }

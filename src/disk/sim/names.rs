@@ -122,6 +122,16 @@ impl Names {
         Ok(())
     }
 
+    pub(super) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
+        let target = Target::Dir(self.dir(path)?);
+        if !self.list(path)?.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let entry = self.entry(path)?;
+        self.change(Some(entry), None, target);
+        Ok(())
+    }
+
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let target = self.get(from)?;
         let (from, to) = (self.entry(from)?, self.entry(to)?);

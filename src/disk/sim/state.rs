@@ -246,6 +246,11 @@ impl State {
         })
     }
 
+    pub(super) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
+        let what = format!("remove_dir {}", path.display());
+        self.whole(Sort::Remove, what, |state| state.names.remove_dir(path))
+    }
+
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         self.running()?;
         let dir = self.names.dir(path)?;
