@@ -8,8 +8,8 @@ use bulla::format::body;
 use bulla::merkle::Frontier;
 use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
 use bulla::{
-    Actor, Disclosure, Durability, Event, HashAlgorithm, Log, Query, Resource, Seq, Signer,
-    Timestamp,
+    AccessLog, Accessor, Actor, Disclosure, Durability, Event, HashAlgorithm, KeyStore, Log, Query,
+    Resource, Seq, Signer, Timestamp, WrappingKey,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -123,5 +123,54 @@ fn log(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hashing, bodies, redaction, log);
+/// What encrypted payloads cost, against the same events as they are.
+fn encryption(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || Log::options().durability(Durability::Os);
+    let wrapping_key = WrappingKey::generate().unwrap();
+    let store = KeyStore::create(&dir.path().join("keys"), &wrapping_key).unwrap();
+    let encrypting = options().key_store(store).create(dir.path().join("encrypted")).unwrap();
+    let plain = options().create(dir.path().join("plain")).unwrap();
+    let of_subject = |n| event(n).subject(format!("user:user-{}", n % 100));
+    let events: Vec<Event> = (0..1_000).map(of_subject).collect();
+    let as_they_are: Vec<Event> = (0..1_000).map(event).collect();
+    let mut group = c.benchmark_group("payloads");
+    group.throughput(Throughput::Elements(1_000));
+    for (what, log, events) in
+        [("plain", &plain, &as_they_are), ("encrypted", &encrypting, &events)]
+    {
+        group.bench_function(format!("append a batch of 1,000, {what}"), |b| {
+            b.iter(|| log.append_batch(black_box(events)).unwrap());
+        });
+    }
+    group.throughput(Throughput::Elements(1));
+    for (what, log) in [("plain", &plain), ("encrypted", &encrypting)] {
+        group.bench_function(format!("get, {what}"), |b| {
+            b.iter(|| log.get(black_box(Seq::new(777))).unwrap());
+        });
+    }
+    group.finish();
+}
+
+/// What it costs to leave a trace of what is read: an append, so a sync where it is durable.
+fn access(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let create = |name| Log::options().durability(Durability::Os).create(dir.path().join(name));
+    let log = create("log").unwrap();
+    log.append_batch(&(0..1_000).map(event).collect::<Vec<_>>()).unwrap();
+    let traces = AccessLog::new(create("access").unwrap());
+    let accessor = Accessor::new(Actor::new("user", "dana"), "case 4711");
+    let reading = traces.reading(&log, &accessor).unwrap();
+    let query = Query::new().actor("user-7").limit(50);
+    let mut group = c.benchmark_group("access");
+    group.bench_function("get, no trace", |b| b.iter(|| log.get(black_box(Seq::new(7))).unwrap()));
+    group.bench_function("get, traced", |b| {
+        b.iter(|| reading.get(black_box(Seq::new(7))).unwrap());
+    });
+    group.bench_function("query, no trace", |b| b.iter(|| log.query(&query).unwrap().count()));
+    group.bench_function("query, traced", |b| b.iter(|| reading.query(&query).unwrap().count()));
+    group.finish();
+}
+
+criterion_group!(benches, hashing, bodies, redaction, log, encryption, access);
 criterion_main!(benches);

@@ -6,7 +6,9 @@
 use bulla::event::RecordKind;
 use bulla::format::LogId;
 use bulla::format::layout::{Field as Place, index_header as layout, trailing_crc};
-use bulla::index::{Damaged, GROUP, IdField, IndexFile, List, Lookup, Places, Tail, encode, fingerprint};
+use bulla::index::{
+    Damaged, GROUP, IdField, IndexFile, List, Lookup, Places, Tail, encode, fingerprint,
+};
 use bulla::query::{Subject, TimeRange};
 use bulla::terms::{Axis, Field, Reach, Scope, Term, Wanted};
 use bulla::{Actor, Event, EventId, Resource, Timestamp, TreeSize};
@@ -48,10 +50,11 @@ fn file_of(events: u16, spread: u8) -> Vec<u8> {
             continue;
         }
         let resource = Resource::new("file", format!("file-{}", n / 3));
-        let event = Event::new(Actor::new("user", format!("user-{}", n % spread)), "file.read", resource)
-            .id(EventId(n.to_le_bytes().repeat(2).try_into().unwrap()))
-            .occurred_at(time)
-            .tenant(format!("tenant-{}", n % 9));
+        let event =
+            Event::new(Actor::new("user", format!("user-{}", n % spread)), "file.read", resource)
+                .id(EventId(n.to_le_bytes().repeat(2).try_into().unwrap()))
+                .occurred_at(time)
+                .tenant(format!("tenant-{}", n % 9));
         tail.add(RecordKind::Event, at, &Subject::of_event(&event, at));
     }
     encode(&tail, SCOPE, 1).1.unwrap()
@@ -110,7 +113,8 @@ fn answers(file: &IndexFile) -> Vec<Result<String, Damaged>> {
         let wanted = Wanted { field: term.field, name: term.name.to_vec(), kind, reach, key };
         let mut lists = Vec::new();
         let found = file.wanted(&wanted, &mut lists);
-        let found = found.and_then(|()| lists.into_iter().map(positions).collect::<Result<Vec<_>, _>>());
+        let found =
+            found.and_then(|()| lists.into_iter().map(positions).collect::<Result<Vec<_>, _>>());
         answers.push(found.map(|found| format!("{found:?}")));
     }
     for field in Field::ALL {
@@ -128,7 +132,9 @@ fn answers(file: &IndexFile) -> Vec<Result<String, Damaged>> {
         }
     }
     for axis in [Axis::Occurred, Axis::Recorded] {
-        for (since, until) in [(None, None), (Some(500), None), (Some(7), Some(90_000)), (Some(9), Some(2))] {
+        for (since, until) in
+            [(None, None), (Some(500), None), (Some(7), Some(90_000)), (Some(9), Some(2))]
+        {
             let [since, until] = [since, until].map(|time| time.map(Timestamp::from_nanos));
             let (times, mut found) = (TimeRange { since, until }, Vec::new());
             let done = file.times(axis, times, &mut |entry| found.push(entry));

@@ -51,7 +51,8 @@ fuzz_target!(|bytes: &[u8]| {
     let disk = SimDisk::new(1);
     let path = Path::new("/keys");
     disk.open(path, Open::CreateNew).unwrap().write_at(&store(bytes), 0).unwrap();
-    let open = || KeyStore::open_on(Arc::new(disk.clone()), path, &WrappingKey::from_bytes([7; 32]));
+    let open =
+        || KeyStore::open_on(Arc::new(disk.clone()), path, &WrappingKey::from_bytes([7; 32]));
     if let Ok(opened) = open() {
         let subjects = opened.subjects();
         drop(opened);

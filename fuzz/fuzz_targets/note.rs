@@ -2,8 +2,8 @@
 //! verifies by a key that did not sign it.
 #![no_main]
 
-use bulla::checkpoint::{Note, SignatureKind, SigningKey};
 use bulla::UnverifiedCheckpoint;
+use bulla::checkpoint::{Note, SignatureKind, SigningKey};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -11,6 +11,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(TlogProof::parse(proof.to_text().as_bytes()).as_ref(), Ok(&proof));
     let name = proof.checkpoint.dangerously_unverified().origin().to_owned();
     if let Ok(stranger) = SigningKey::new(&name, SignatureKind::Ed25519, &[7; 32]) {
-        assert!(proof.verify_record(&bulla::Trust::in_keys([stranger.verifying_key().clone()])).is_err());
+        assert!(
+            proof
+                .verify_record(&bulla::Trust::in_keys([stranger.verifying_key().clone()]))
+                .is_err()
+        );
     }
 });

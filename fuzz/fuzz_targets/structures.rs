@@ -2,13 +2,13 @@
 //! names all of them; and no bytes make a decoder panic.
 #![no_main]
 
+use bulla::format::LogId;
 use bulla::format::footer::{self, SegmentFooter};
 use bulla::format::frame::{self, FrameHeader};
 use bulla::format::header::{self, SegmentHeader};
 use bulla::format::lock::{self, LockFile};
 use bulla::format::mark::Mark;
 use bulla::format::record::{Context, RawRecord};
-use bulla::format::LogId;
 use bulla::{HashAlgorithm, Seq};
 use libfuzzer_sys::fuzz_target;
 
