@@ -8,8 +8,8 @@ use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulla::proof::VaultProof;
-use bulla::vault::{Asked, LogSpec, Routing, Rule};
-use bulla::{Accessor, Actor, Disclosure, Event, Query, Resource, Signer, Trust, Vault};
+use bulla::vault::{LogSpec, Routing, Rule};
+use bulla::{Accessor, Actor, Asked, Disclosure, Event, Query, Resource, Signer, Trust, Vault};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
@@ -18,8 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let vault = Vault::options().origin("example.com/audit").create(dir.join("vault"))?;
 
     // Which log an event goes to is recorded, with who asked and why.
-    let asked =
-        Asked::by(Actor::new("user", "carol"), "logins are kept longer; reading leaves a trace");
+    let asked = Asked::by("user:carol").because("logins are kept longer; reading leaves a trace");
     vault.add_log("logins", LogSpec::new(), &asked)?;
     vault.add_log("access", LogSpec::new(), &asked)?;
     let routing = Routing::to("main")

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bulla::disk::sim::SimDisk;
-use bulla::vault::{Asked, LogSpec};
+use bulla::vault::LogSpec;
 use bulla::{
-    AccessLog, Accessor, Actor, Disclosure, Error, Event, Housekeeping, Log, LogOptions, Outcome,
-    Query, Record, Resource, Seq, Signer, Vault,
+    AccessLog, Accessor, Actor, Asked, Disclosure, Error, Event, Housekeeping, Log, LogOptions,
+    Outcome, Query, Record, Resource, Seq, Signer, Vault,
 };
 use serde_json::Value;
 
@@ -150,7 +150,7 @@ fn a_vault_is_read_with_a_trace_in_one_of_its_logs() {
         .max_open_logs(1)
         .create(PathBuf::from("/vault"))
         .unwrap();
-    let asked = Asked::by(Actor::new("user", "carol"), "reading leaves a trace");
+    let asked = Asked::by("user:carol").because("reading leaves a trace");
     vault.add_log("access", LogSpec::new(), &asked).unwrap();
     for n in 0..3 {
         let resource = Resource::new("doc", n.to_string());

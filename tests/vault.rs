@@ -10,10 +10,10 @@ use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
 use bulla::proof::{HeadList, VaultProof, VerifyVaultError};
 use bulla::time::ManualClock;
-use bulla::vault::{Asked, LogSpec, Routing, Rule, VaultCursor, VaultRecord};
+use bulla::vault::{LogSpec, Routing, Rule, VaultCursor, VaultRecord};
 use bulla::{
-    Actor, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query, Resource, Seq,
-    Signer, Timestamp, Trust, Vault, VaultOptions,
+    Actor, Asked, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query,
+    Resource, Seq, Signer, Timestamp, Trust, Vault, VaultOptions,
 };
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn options(disk: &SimDisk, clock: &Arc<ManualClock>) -> VaultOptions {
 }
 
 fn asked() -> Asked {
-    Asked::by(Actor::new("user", "carol"), "the auditors asked for it")
+    Asked::by("user:carol").because("the auditors asked for it")
 }
 
 fn event(tenant: Option<&str>, action: &str, n: u64) -> Event {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
 use bulla::time::ManualClock;
-use bulla::vault::{Asked, LogSpec, Routing, Rule};
+use bulla::vault::{LogSpec, Routing, Rule};
 use bulla::{
-    Actor, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query, Resource, Seq,
-    Signer, Timestamp, UnverifiedCheckpoint, Vault, VaultOptions,
+    Actor, Asked, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query,
+    Resource, Seq, Signer, Timestamp, UnverifiedCheckpoint, Vault, VaultOptions,
 };
 
 const ORIGIN: &str = "example.com/audit/vault";
@@ -33,7 +33,7 @@ fn dir() -> PathBuf {
 }
 
 fn asked() -> Asked {
-    Asked::by(Actor::new("user", "carol"), "why")
+    Asked::by("user:carol").because("why")
 }
 
 fn event(n: u64, action: &str) -> Event {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::time::ManualClock;
 use bulla::vault::{
-    Asked, LogSpec, Reference, Routing, Rule, TenantCursor, TenantError, TenantRecord, TenantVault,
+    LogSpec, Reference, Routing, Rule, TenantCursor, TenantError, TenantRecord, TenantVault,
 };
 use bulla::{
-    Actor, Event, EventId, Housekeeping, LogOptions, Outcome, Query, Resource, Seq, Timestamp,
-    Vault, VaultOptions,
+    Actor, Asked, Event, EventId, Housekeeping, LogOptions, Outcome, Query, Resource, Seq,
+    Timestamp, Vault, VaultOptions,
 };
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn vault(seed: u64) -> (SimDisk, Arc<ManualClock>, Vault) {
     let disk = SimDisk::new(seed);
     let clock = Arc::new(ManualClock::at(Timestamp::from_nanos(1_767_225_600_000_000_000)));
     let vault = options(&disk, &clock).create(PathBuf::from("/vault")).unwrap();
-    let asked = Asked::by(Actor::new("user", "carol"), "");
+    let asked = Asked::by("user:carol");
     vault.add_log("shared", LogSpec::new(), &asked).unwrap();
     let routing = Routing::to("main")
         .rule(Rule::to("shared").action_prefix("s."))

@@ -21,7 +21,8 @@ pub use period::{InvalidPeriod, Period};
 pub use plan::{Candidate, ClockAhead, Plan, PlanOptions, Step, Verdict, believed_now, plan};
 pub use policy::{Policy, Preset, UnknownPreset};
 
-/// Who asked for something, and why: kept with the record of it in the catalog.
+/// Who asked for something, and why: kept with the record of it, in the catalog or in the own
+/// log of a vault. There, `user:carol` is an actor of the type `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Asked {
     /// Who.

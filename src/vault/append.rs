@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::options::{Asked, LogSpec};
+use super::options::LogSpec;
 use super::routing::{Route, Routing};
 use super::shelf::no_such_log;
 use super::{Vault, control, name};
@@ -147,7 +147,7 @@ impl Vault {
     }
 
     fn add_tenant_log(&self, log: &str, digest: crate::hash::Hash) -> Result<()> {
-        let asked = Asked::by(control::vault_itself(), "the first event of a tenant");
+        let asked = control::of_itself("the first event of a tenant");
         let mut spec = LogSpec::new();
         if let Some(prepare) = &self.inner.shelf.options.prepare {
             spec = spec.prepare(|made| prepare(log, made));

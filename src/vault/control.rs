@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::Asked;
 use super::{name, routing::Routing};
 use crate::error::{Error, Result};
 use crate::event::{Actor, Event, Json, Outcome, Record, Resource};
@@ -15,6 +14,7 @@ use crate::log::{Log, Snapshot};
 use crate::merkle::TreeHead;
 use crate::proof::{HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND};
 use crate::query::Query;
+use crate::retention::Asked;
 use crate::seq::{Seq, TreeSize};
 
 const LOG_ADDED: &str = "vault.log.added";
@@ -151,7 +151,7 @@ pub(super) fn heads(control: &Log, list: &HeadList) -> Result<Seq> {
     };
     let details = HeadsDetails { heads: list.heads().iter().map(entry).collect() };
     let resource = Resource::new(VAULT_HEADS_KIND, list.resource_id());
-    let event = Event::new(vault_itself(), VAULT_HEADS_ACTION, resource);
+    let event = Event::new(itself(), VAULT_HEADS_ACTION, resource);
     append(control, &event.details(json(&details)?))
 }
 
@@ -191,13 +191,26 @@ pub(super) fn origin_of(vault: &str, name: &str) -> String {
 }
 
 /// Whoever acts when nobody asked.
-pub(super) fn vault_itself() -> Actor {
+fn itself() -> Actor {
     Actor::new("system", "bulla")
 }
 
+/// What the vault does of itself.
+pub(super) fn of_itself(why: &str) -> Asked {
+    Asked { who: None, why: Some(why.to_owned()) }
+}
+
 fn event(action: &str, resource: Resource, asked: &Asked) -> Event {
-    let event = Event::new(asked.who.clone(), action, resource).outcome(Outcome::Success);
-    if asked.why.is_empty() { event } else { event.reason(asked.why.clone()) }
+    let actor = match asked.who.as_deref().map(|who| who.split_once(':').unwrap_or(("", who))) {
+        None => itself(),
+        Some(("", who)) => Actor::new("operator", who),
+        Some((kind, id)) => Actor::new(kind, id),
+    };
+    let event = Event::new(actor, action, resource).outcome(Outcome::Success);
+    match &asked.why {
+        Some(why) if !why.is_empty() => event.reason(why.clone()),
+        _ => event,
+    }
 }
 
 fn json(details: &impl Serialize) -> Result<Json> {

@@ -39,6 +39,7 @@ use crate::hash::Hash;
 use crate::log::Log;
 use crate::proof::VAULT_LOGS_MAX;
 use crate::query::{CursorError, Query};
+use crate::retention::Asked;
 use crate::seq::TreeSize;
 use control::Added;
 use opaque::Opaque;
@@ -48,7 +49,7 @@ pub use append::{BatchPart, PartialBatch, VaultReceipt};
 pub use cursor::VaultCursor;
 pub use heads::VaultCheckpoint;
 pub use merge::{VaultMatches, VaultRecord};
-pub use options::{Asked, LogSpec, VaultOptions};
+pub use options::{LogSpec, VaultOptions};
 pub use reading::VaultReading;
 pub use routing::{RULES_MAX, Routing, Rule, RuleTarget};
 pub use shelf::VaultLog;
@@ -61,12 +62,12 @@ pub use tenant::{
 /// It is closed by [`Vault::close`], or when the last clone is dropped.
 ///
 /// ```
-/// use bulla::vault::{Asked, LogSpec, Routing, Rule};
-/// use bulla::{Actor, Event, Query, Resource, Vault};
+/// use bulla::vault::{LogSpec, Routing, Rule};
+/// use bulla::{Actor, Asked, Event, Query, Resource, Vault};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// let vault = Vault::create(dir.path().join("vault"))?;
-/// let asked = Asked::by(Actor::new("user", "carol"), "logins are kept for ten years");
+/// let asked = Asked::by("user:carol").because("logins are kept for ten years");
 /// vault.add_log("logins", LogSpec::new(), &asked)?;
 /// vault.set_routing(Routing::to("main").rule(Rule::to("logins").action_prefix("user.log")), &asked)?;
 ///

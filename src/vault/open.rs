@@ -7,7 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
 
 use super::opaque::{self, Opaque};
-use super::options::{Asked, LogSpec, VaultOptions};
+use super::options::{LogSpec, VaultOptions};
 use super::routing::Routing;
 use super::shelf::Shelf;
 use super::{Inner, Vault, control};
@@ -88,7 +88,7 @@ fn finish(
         }),
     };
     if !known {
-        let asked = Asked::by(control::vault_itself(), "the vault was created");
+        let asked = control::of_itself("the vault was created");
         if vault.inner.shelf.added(FIRST_LOG).is_none() {
             vault.add_log(FIRST_LOG, LogSpec::new(), &asked)?;
         }

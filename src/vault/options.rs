@@ -8,27 +8,10 @@ use std::time::Duration;
 use super::Vault;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::event::Actor;
 use crate::hash::HashAlgorithm;
 use crate::log::{Housekeeping, Log, LogOptions};
 use crate::retention::{self, Policy};
 use crate::time::Clock;
-
-/// Who asked for a change, and why. Both are recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Who.
-    pub who: Actor,
-    /// Why, in words.
-    pub why: String,
-}
-
-impl Asked {
-    /// Who, and why.
-    pub fn by(who: Actor, why: impl Into<String>) -> Self {
-        Asked { who, why: why.into() }
-    }
-}
 
 type Tune = Arc<dyn Fn(&str, LogOptions) -> LogOptions + Send + Sync>;
 type Prepare = Arc<dyn Fn(&str, &Log) -> Result<()> + Send + Sync>;
