@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bulla::Asked;
 use bulla::cipher::Identifier;
 use bulla::disk::sim::SimDisk;
+use bulla::disk::{RealDisk, replace_file};
 use bulla::format::frame::{self, FrameHeader};
 use bulla::format::header::SegmentHeader;
 use bulla::format::record::{self, PREFIX_LEN, RawRecord};
@@ -339,7 +340,7 @@ fn swap_payloads(path: &Path, one: usize, two: usize) {
         let sealed = (record::body_crc(bodies), len, &digests);
         record::seal(&context, &head, sealed, slot, &bodies[..envelope_len]);
     }
-    std::fs::write(path, bytes).unwrap();
+    replace_file(&RealDisk, path, &bytes).unwrap();
 }
 
 #[test]
