@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::store::{ArchiveStore, check_key};
-use crate::disk::{Disk, Open, RealDisk, parent};
+use crate::disk::{self, Disk, Open, RealDisk, parent};
 
 /// Bytes that are copied or compared at a time.
 const PIECE: usize = 256 << 10;
@@ -55,7 +55,7 @@ impl DirectoryStore {
     /// As [`DirectoryStore::open_or_create`].
     pub fn open_or_create_on(disk: Arc<dyn Disk>, path: &Path) -> io::Result<Self> {
         if !disk.exists(path)? {
-            make_dir(&*disk, path)?;
+            disk::make_dir(&*disk, path)?;
         }
         DirectoryStore::open_on(disk, path)
     }
@@ -71,12 +71,8 @@ impl DirectoryStore {
         let mut path = self.root.clone();
         let Some((folder, _)) = key.rsplit_once('/') else { return Ok(()) };
         for name in folder.split('/') {
-            let above = path.clone();
             path.push(name);
-            match self.disk.exists(&path)? {
-                true => self.disk.sync_dir(&above)?,
-                false => make_dir(&*self.disk, &path)?,
-            }
+            disk::make_dir(&*self.disk, &path)?;
         }
         Ok(())
     }
@@ -94,7 +90,7 @@ impl DirectoryStore {
         let mut found = vec![0; PIECE];
         pieces(len, bytes, |at, piece| {
             let found = found.get_mut(..piece.len()).unwrap_or_default();
-            crate::disk::read_exact_at(&*file, found, at)?;
+            disk::read_exact_at(&*file, found, at)?;
             if found == piece { Ok(()) } else { Err(other()) }
         })?;
         file.sync_data()?;
@@ -103,7 +99,7 @@ impl DirectoryStore {
 
     fn write(&self, path: &Path, len: u64, bytes: &mut dyn Read) -> io::Result<()> {
         let disk = &*self.disk;
-        let put = crate::disk::replace(disk, path, Open::CreateNew, |file| {
+        let put = disk::replace(disk, path, Open::CreateNew, |file| {
             pieces(len, bytes, |at, piece| file.write_at(piece, at))
         });
         put.map(|_| ())
@@ -133,19 +129,6 @@ impl DirectoryStore {
             Err(error) => Err(error),
         }
     }
-}
-
-fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    match disk.create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made?,
-    }
-    let synced = disk.sync_dir(parent(path));
-    if synced.is_err() {
-        // No later sync need store the name: to make it anew does.
-        let _ = disk.remove_dir(path);
-    }
-    synced
 }
 
 /// Gives exactly `len` bytes piece by piece, each with its offset.

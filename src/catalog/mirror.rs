@@ -130,9 +130,7 @@ fn copy_over(
     reason: &str,
 ) -> Result<Vec<Mended>> {
     if !disk.exists(bad).map_err(Error::io("look for", bad))? {
-        disk.create_dir(bad).map_err(Error::io("create", bad))?;
-        let parent = bad.parent().unwrap_or(bad);
-        disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        crate::disk::make_dir(disk, bad).map_err(Error::io("create", bad))?;
     }
     let mut mended = Vec::new();
     let good_ordinals = load::ordinals(disk, good)?;

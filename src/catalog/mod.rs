@@ -16,7 +16,7 @@ mod whole;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, Open};
+use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
 use crate::format::header::{SEGMENT_VERSION, SegmentHeader};
@@ -88,12 +88,9 @@ impl Catalog {
         created: &CatalogBody<'_>,
     ) -> Result<Self> {
         let [a, b] = copies(dir);
+        disk::make_dirs(&*disk, dir, &["tree", "a", "b"]).map_err(Error::io("create", dir))?;
         for path in [dir.join("tree"), a, b] {
-            // A creation that a crash interrupted may have made it.
-            if !disk.exists(&path).map_err(Error::io("look for", &path))? {
-                disk.create_dir(&path).map_err(Error::io("create", &path))?;
-            }
-            // What it left holds no record.
+            // What a creation left that a crash interrupted holds no record.
             for ordinal in load::ordinals(&*disk, &path)? {
                 let left = crate::segment::path(&path, ordinal);
                 disk.remove_file(&left).map_err(Error::io("remove", &left))?;
@@ -192,8 +189,7 @@ impl Catalog {
             mirror::load_and_mend(&*disk, &copies, log_id, snapshot.as_ref(), quarantine)?;
         let tree_dir = dir.join("tree");
         if !disk.exists(&tree_dir).map_err(Error::io("look for", &tree_dir))? {
-            disk.create_dir(&tree_dir).map_err(Error::io("create", &tree_dir))?;
-            disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+            disk::make_dir(&*disk, &tree_dir).map_err(Error::io("create", &tree_dir))?;
         }
         let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, &copies[0]), false)?;
         let mut catalog =

@@ -172,6 +172,58 @@ pub fn replace(
     Ok(file)
 }
 
+/// Makes a new file of these bytes, durably, that its owner alone can read. It is taken away
+/// again if that fails: whoever finds it would take it for durable.
+///
+/// # Errors
+/// `AlreadyExists`; what the file system says.
+pub fn create_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = disk.open(path, Open::CreateNewPrivate)?;
+    let written = file
+        .write_at(bytes, 0)
+        .and_then(|()| file.sync_data())
+        .and_then(|()| disk.sync_dir(parent(path)));
+    if written.is_err() {
+        let _ = disk.remove_file(path);
+    }
+    written
+}
+
+/// Makes those of the directories in `dir` that are not there, durably. Those that were made
+/// are taken away again if that fails: whoever finds them would take them for durable.
+///
+/// # Errors
+/// What the file system says.
+pub fn make_dirs(disk: &dyn Disk, dir: &Path, names: &[&str]) -> io::Result<()> {
+    let paths: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
+    make_all(disk, dir, &paths)
+}
+
+/// The same of one directory.
+///
+/// # Errors
+/// As [`make_dirs`].
+pub fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    make_all(disk, parent(path), &[path.to_owned()])
+}
+
+fn make_all(disk: &dyn Disk, dir: &Path, paths: &[PathBuf]) -> io::Result<()> {
+    let mut made = Vec::new();
+    let all = paths.iter().try_for_each(|path| {
+        if !disk.exists(path)? {
+            disk.create_dir(path)?;
+            made.push(path);
+        }
+        Ok(())
+    });
+    // Also when all are there: who made them may have crashed before.
+    let synced = all.and_then(|()| disk.sync_dir(dir));
+    if synced.is_err() {
+        made.iter().for_each(|path| drop(disk.remove_dir(path)));
+    }
+    synced
+}
+
 /// Copies `range` of one file to the same place of another.
 ///
 /// # Errors

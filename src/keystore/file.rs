@@ -38,14 +38,14 @@ impl StoreFile {
         header: Header,
         entries_key: Zeroizing<[u8; 32]>,
     ) -> Result<Self> {
-        let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
+        if disk.exists(path).map_err(Error::io("look for", path))? {
+            let reason = "there is one already: it is never overwritten".to_owned();
+            return Err(Error::KeyStore { path: path.to_owned(), reason });
+        }
         let (slot, bytes) = image(&header, 0, &entries_key, &[])?;
-        let written = in_doubt(&*disk, path, || {
-            file.write_at(&bytes, 0)?;
-            file.sync_data()?;
-            disk.sync_dir(disk::parent(path))
-        });
-        written.map_err(Error::io("write", path))?;
+        let create =
+            || disk::replace(&*disk, path, Open::CreateNewPrivate, |file| file.write_at(&bytes, 0));
+        let file = in_doubt(&*disk, path, create).map_err(Error::io("create", path))?;
         let path = path.to_owned();
         Ok(StoreFile { disk, path, file, header, entries_key, slot, broken: None })
     }
@@ -68,17 +68,13 @@ impl StoreFile {
             return Err(Error::KeyStore { path: path.to_owned(), reason });
         }
         let slot = read_slot(&bytes, &header, path)?;
+        // What stands behind was being written: nobody knows whether it is durable, and of what
+        // is torn a later entry may be whole, which must not turn up again.
+        let unsettled = bytes.len() as u64 > slot.entries_end;
         let (keys, slot) = read_entries(&bytes, &header, &entries_key, slot, path)?;
-        if how == Open::ReadWrite && bytes.len() as u64 > slot.entries_end {
-            // Of a batch that was cut short a later entry may be whole: it must not turn up
-            // behind what is written over the earlier ones.
-            file.set_len(slot.entries_end)
-                .and_then(|()| file.sync_data())
-                .map_err(Error::io("cut", path))?;
-        }
         let path = path.to_owned();
         let mut store = StoreFile { disk, path, file, header, entries_key, slot, broken: None };
-        if how == Open::ReadWrite && store.is_in_doubt()? {
+        if how == Open::ReadWrite && (unsettled || store.is_in_doubt()?) {
             store.replace(keys.iter(), None)?;
         }
         Ok((store, keys))
@@ -283,7 +279,7 @@ fn read_slot(bytes: &[u8], header: &Header, path: &Path) -> Result<Slot> {
     let slots = SLOT_OFFSETS.iter().filter_map(|offset| {
         let rest = bytes.get(usize::try_from(*offset).ok()?..)?;
         let slot = Slot::decode(rest.first_chunk::<SLOT_LEN>()?, &header.store_id)?;
-        (slot.offset() == *offset).then_some(slot)
+        (slot.offset() == *offset && slot.generation < u64::MAX).then_some(slot)
     });
     slots.max_by_key(|slot| slot.generation).ok_or_else(|| {
         Error::corrupt(path, SLOT_OFFSETS[0], "a slot that says how far its entries go", "none")

@@ -474,16 +474,23 @@ fn take_lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>> {
 /// A store inside a log's directory would be in every backup of the log, and from a backup
 /// a destroyed key comes back.
 fn refuse_inside_log(disk: &dyn Disk, path: &Path) -> Result<()> {
-    let dir = parent(path);
-    let real = disk.real_path(dir).map_err(Error::io("look for", dir))?;
-    for dir in real.ancestors() {
+    // A link may lead into one.
+    let real = match disk.exists(path).map_err(Error::io("look for", path))? {
+        true => disk.real_path(path),
+        false => disk.real_path(parent(path)).map(|dir| dir.join("store")),
+    };
+    let real = real.map_err(Error::io("look for", path))?;
+    for dir in real.ancestors().skip(1) {
         let has = |name: &str| {
             let path = dir.join(name);
             disk.exists(&path).map_err(Error::io("look for", &path))
         };
-        if has("catalog")? && has("segments")? {
+        let is_log = has("catalog")? && has("segments")?;
+        let is_vault = has("control")? && has("logs")?;
+        if is_log || is_vault {
+            let what = if is_log { "log" } else { "vault" };
             let reason = format!(
-                "it would stand inside the log {}, and so in its backups, from which a destroyed \
+                "it would stand inside the {what} {}, and so in its backups, from which a destroyed \
                  key would come back: keep it elsewhere",
                 dir.display()
             );

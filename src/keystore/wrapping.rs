@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::disk::{self, Disk, Open, RealDisk};
+use crate::disk::{self, Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::random;
 
@@ -98,13 +98,8 @@ impl WrappingKey {
     /// # Errors
     /// The file exists; I/O.
     pub fn write_new(&self, path: &Path) -> Result<()> {
-        let disk = RealDisk;
-        let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
         let text = Zeroizing::new(format!("{}\n", *self.to_secret_text()));
-        file.write_at(text.as_bytes(), 0)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| disk.sync_dir(disk::parent(path)))
-            .map_err(Error::io("write", path))
+        disk::create_private(&RealDisk, path, text.as_bytes()).map_err(Error::io("create", path))
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {

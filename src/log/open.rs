@@ -88,17 +88,12 @@ pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
 
 /// A creation that a crash interrupted is done again; anything else is refused.
 fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
-    let exists = |path: &Path| disk.exists(path).map_err(Error::io("look for", path));
-    let make = |path: &Path| disk.create_dir(path).map_err(Error::io("create", path));
-    if exists(dir)? {
+    if disk.exists(dir).map_err(Error::io("look for", dir))? {
         refuse_existing(disk, dir)?;
     } else {
-        make(dir)?;
-        let parent = disk::parent(dir);
-        disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        disk::make_dir(disk, dir).map_err(Error::io("create", dir))?;
     }
-    make_missing(disk, dir, &DIRECTORIES)?;
-    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+    make_missing(disk, dir, &DIRECTORIES)
 }
 
 /// Nothing may be there but what an interrupted creation left.
@@ -118,13 +113,7 @@ fn refuse_existing(disk: &dyn Disk, dir: &Path) -> Result<()> {
 
 /// Makes those of the directories that are not there.
 fn make_missing(disk: &dyn Disk, dir: &Path, names: &[&str]) -> Result<()> {
-    for path in names.iter().map(|name| dir.join(name)) {
-        if !disk.exists(&path).map_err(Error::io("look for", &path))? {
-            disk.create_dir(&path).map_err(Error::io("create", &path))?;
-            disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        }
-    }
-    Ok(())
+    disk::make_dirs(disk, dir, names).map_err(Error::io("make directories in", dir))
 }
 
 /// `bulla.local/` and what of the directory's name may stand in a key name.

@@ -246,12 +246,8 @@ pub fn load_recovery_key(path: &Path) -> Result<SigningKey> {
 }
 
 fn write_key(disk: &dyn Disk, path: &Path, key: &SigningKey) -> Result<()> {
-    let file = disk.open(path, Open::CreateNewPrivate).map_err(Error::io("create", path))?;
     let text = Zeroizing::new(format!("{}\n", *key.to_secret_text()));
-    file.write_at(text.as_bytes(), 0)
-        .and_then(|()| file.sync_data())
-        .and_then(|()| disk.sync_dir(disk::parent(path)))
-        .map_err(Error::io("write", path))
+    disk::create_private(disk, path, text.as_bytes()).map_err(Error::io("create", path))
 }
 
 fn read_key(disk: &dyn Disk, path: &Path) -> Result<SigningKey> {

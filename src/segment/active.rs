@@ -176,7 +176,10 @@ impl MadeAhead {
             return Err(error);
         }
         disk.rename(&temporary, &path).map_err(full)?;
-        disk.sync_dir(dir).map_err(full)?;
+        if let Err(error) = disk.sync_dir(dir) {
+            let _ = disk.remove_file(&path); // whoever finds it would take it for durable
+            return Err(full(error));
+        }
         Ok(MadeAhead { ordinal, path, space })
     }
 }

@@ -101,9 +101,7 @@ fn make_directory(disk: &Arc<dyn Disk>, dir: &Path) -> Result<()> {
     if disk.exists(dir).map_err(Error::io("look for", dir))? {
         return refuse_existing(disk, dir);
     }
-    disk.create_dir(dir).map_err(Error::io("create", dir))?;
-    let parent = disk::parent(dir);
-    disk.sync_dir(parent).map_err(Error::io("sync", parent))
+    disk::make_dir(&**disk, dir).map_err(Error::io("create", dir))
 }
 
 /// Nothing may be there but what an interrupted creation left.
@@ -127,12 +125,7 @@ fn refuse_existing(disk: &Arc<dyn Disk>, dir: &Path) -> Result<()> {
 
 /// Makes a directory in the vault's, if it is not there.
 fn make_missing(disk: &dyn Disk, dir: &Path, name: &str) -> Result<()> {
-    let path = dir.join(name);
-    if disk.exists(&path).map_err(Error::io("look for", &path))? {
-        return Ok(());
-    }
-    disk.create_dir(&path).map_err(Error::io("create", &path))?;
-    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+    disk::make_dirs(disk, dir, &[name]).map_err(Error::io("make directories in", dir))
 }
 
 /// `bulla.local/` and what of the directory's name may stand in a key name.
