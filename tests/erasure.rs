@@ -559,6 +559,8 @@ fn a_key_store_is_of_one_log() {
     // Without keys it is nobody's yet.
     let store = KeyStore::create(&place.at("unused"), &wrapping()).unwrap();
     drop(place.options().key_store(store.clone()).create(place.at("third")).unwrap());
+    assert!(place.options().key_store(store).open(place.at("other")).is_err(), "still in use");
+    let store = KeyStore::open(&place.at("unused"), &wrapping()).unwrap();
     drop(place.options().key_store(store).open(place.at("other")).unwrap());
     place.open();
 }

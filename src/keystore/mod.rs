@@ -68,12 +68,19 @@ struct Shared {
     path: PathBuf,
     store_id: [u8; 16],
     /// Locked before `file`.
-    log_id: Mutex<Option<LogId>>,
+    log_id: Mutex<Bound>,
     /// Locked before `keys`. `None` in a store that was opened for reading.
     file: Mutex<Option<StoreFile>>,
     keys: RwLock<Keys>,
     /// Held for as long as the store is open for writing.
     _lock: Option<Arc<dyn DiskFile>>,
+}
+
+/// Whose store it is.
+struct Bound {
+    log_id: Option<LogId>,
+    /// A log was opened with it since it was opened.
+    in_use: bool,
 }
 
 impl fmt::Debug for KeyStore {
@@ -214,7 +221,8 @@ impl KeyStore {
                 return Err(Error::corrupt(path, 0, "each key and subject once", found));
             }
         }
-        let (store_id, log_id) = (file.header.store_id, Mutex::new(file.header.log_id));
+        let store_id = file.header.store_id;
+        let log_id = Mutex::new(Bound { log_id: file.header.log_id, in_use: false });
         let file = Mutex::new(lock.is_some().then_some(file));
         let (path, keys) = (path.to_owned(), RwLock::new(keys));
         Ok(KeyStore {
@@ -287,7 +295,7 @@ impl KeyStore {
 
     /// The log whose store it is: that of the first log that was opened with it.
     pub fn log_id(&self) -> Option<LogId> {
-        *self.shared.log_id.lock()
+        self.shared.log_id.lock().log_id
     }
 
     /// Makes it the store of a log, for good, unless it has no keys yet. What is erased for
@@ -299,22 +307,20 @@ impl KeyStore {
         let mut bound = self.shared.log_id.lock();
         let mut file = self.shared.file.lock();
         let keys = self.shared.keys.read();
-        match (*bound, &mut *file) {
-            (Some(of), _) if of == log_id => return Ok(()),
-            (Some(of), _) if !keys.by_id.is_empty() => {
-                let reason = format!(
-                    "expected the key store of log {log_id}, found that of log {of}: each log \
-                     has a store of its own"
-                );
-                return Err(self.error(reason));
-            }
-            // Whoever opens it for writing binds it.
-            (_, None) => {}
-            (_, Some(file)) => {
-                file.bind(log_id, keys.by_id.values().map(|keys| &**keys))?;
-                *bound = Some(log_id);
-            }
+        if let Some(of) = bound.log_id.filter(|of| *of != log_id)
+            && (bound.in_use || !keys.by_id.is_empty())
+        {
+            let reason = format!(
+                "expected the key store of log {log_id}, found that of log {of}: each log has a \
+                 store of its own"
+            );
+            return Err(self.error(reason));
         }
+        // One that is only read is bound by whoever opens it for writing.
+        if let Some(file) = file.as_mut().filter(|_| bound.log_id != Some(log_id)) {
+            file.bind(log_id, keys.by_id.values().map(|keys| &**keys))?;
+        }
+        *bound = Bound { log_id: Some(log_id), in_use: true };
         Ok(())
     }
 
