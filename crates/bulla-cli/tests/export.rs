@@ -518,7 +518,7 @@ fn links_in_the_directory_lead_nowhere() {
 
 #[test]
 fn what_went_after_it_was_exported_does_not_keep_the_log_from_being_exported() {
-    let fixture = Fixture::of(11);
+    let fixture = Fixture::new(HashAlgorithm::Sha256);
     let drop_sealed = |dropped: &[u64]| {
         fixture.log.rotate().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1100));
@@ -529,6 +529,7 @@ fn what_went_after_it_was_exported_does_not_keep_the_log_from_being_exported() {
     };
     let policy = Policy::keep(Period::from_seconds(1));
     fixture.log.set_policy(&policy, &Asked::by("carol").because("retention")).unwrap();
+    fixture.grow_to(11);
     run(&fixture).unwrap();
     fixture.log.rotate().unwrap();
     fixture.grow_to(20);
