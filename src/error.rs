@@ -173,7 +173,7 @@ pub enum Error {
         seq: Seq,
     },
     /// The catalog is damaged in both copies: appending and reading go on, signing and
-    /// deleting do not.
+    /// deleting do not. Of a record that is in no segment it is unknown whether it was dropped.
     CatalogDamaged {
         /// The damage.
         reason: String,

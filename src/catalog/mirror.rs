@@ -22,6 +22,8 @@ pub struct Mended {
     pub file: String,
     /// Why.
     pub reason: String,
+    /// Whether they are a whole file of one copy, which was made equal to the other.
+    pub is_copy: bool,
     /// Whether writing must go on in a new segment.
     pub(super) rotate: bool,
 }
@@ -48,7 +50,7 @@ pub(super) fn load_and_mend(
     }
     let why = match other {
         Ok(other) => difference(&loaded, &other),
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(damage(error)),
     };
     if let Some(reason) = why {
         let bad = &copies[1 - good];
@@ -99,8 +101,24 @@ fn difference(good: &Loaded, other: &Loaded) -> Option<String> {
     if same && other.torn.is_none() {
         return None;
     }
-    let (good, other) = (good.end.size, other.end.size);
-    Some(format!("the other copy holds {good} records, this one {other}"))
+    let (sizes, torn) = ((good.end.size, other.end.size), other.torn.as_ref());
+    Some(match torn {
+        Some(torn) => format!("torn behind record {}: {}", sizes.1, torn.reason),
+        None if sizes.0 == sizes.1 => "the other copy holds other records".to_owned(),
+        None => format!("the other copy holds {} records, this one {}", sizes.0, sizes.1),
+    })
+}
+
+/// What is wrong with a copy. What to do is no part of it, as the other copy mends it.
+fn damage(error: Error) -> String {
+    match error {
+        Error::Corrupt { path, offset, expected, found } => {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = name.unwrap_or_default();
+            format!("expected {expected} at offset {offset} of {name}, found {found}")
+        }
+        other => other.to_string(),
+    }
 }
 
 fn cut_torn(
@@ -118,7 +136,7 @@ fn cut_torn(
     file.sync_data().map_err(Error::io("sync", path))?;
     let file = kept;
     let reason = torn.reason.to_string();
-    Ok(Mended { ordinal, offset, len: torn.len, file, reason, rotate: true })
+    Ok(Mended { ordinal, offset, len: torn.len, file, reason, is_copy: false, rotate: true })
 }
 
 /// Makes one copy equal to the other, file by file; what differs is set aside whole.
@@ -145,16 +163,32 @@ fn copy_over(
         let file =
             recover::keep(disk, quarantine, &format!("catalog-copy-{ordinal:08}.seg"), &old)?;
         let (len, reason) = (old.len() as u64, reason.to_owned());
-        mended.push(Mended { ordinal, offset: 0, len, file, reason, rotate: false });
+        mended.push(Mended { ordinal, offset: 0, len, file, reason, is_copy: true, rotate: false });
     }
     for ordinal in good_ordinals {
         let (from, to) = (segment::path(good, ordinal), segment::path(bad, ordinal));
         let bytes = read(disk, &from)?;
         if read(disk, &to).ok().as_ref() != Some(&bytes) {
-            crate::disk::replace_file(disk, &to, &bytes).map_err(Error::io("mend", &to))?;
+            overwrite(disk, &to, &bytes)?;
         }
     }
     Ok(mended)
+}
+
+/// Puts bytes into a file, durably: into the one that is there, not beside it and renamed. A
+/// service may have it open, and would go on writing to a file that has no name any more. A crash
+/// in between leaves what the good copy mends again.
+fn overwrite(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+    if !disk.exists(path).map_err(Error::io("look for", path))? {
+        return crate::disk::replace_file(disk, path, bytes).map_err(Error::io("mend", path));
+    }
+    let file = disk.open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
+    let len = file.len().map_err(Error::io("stat", path))?;
+    if len > bytes.len() as u64 {
+        file.set_len(bytes.len() as u64).map_err(Error::io("cut", path))?;
+    }
+    file.write_at(bytes, 0).map_err(Error::io("mend", path))?;
+    file.sync_data().map_err(Error::io("sync", path))
 }
 
 /// A catalog segment is about a megabyte; anything much larger is not one.

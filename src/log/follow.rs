@@ -24,6 +24,7 @@ use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
 use crate::log::search::Matches;
 use crate::log::sign;
+use crate::log::unknown::{next_begun, with_unknown};
 use crate::log::view::{Entry, OpenSegment, View};
 use crate::merkle::Frontier;
 use crate::query::Query;
@@ -45,6 +46,8 @@ pub struct LogReader {
     pub(super) log_id: LogId,
     algorithm: HashAlgorithm,
     origin: String,
+    /// Why the catalog cannot be used, if both copies are damaged.
+    damage: Option<String>,
     pub(super) view: Arc<View>,
     state: Mutex<Follow>,
 }
@@ -78,24 +81,30 @@ impl LogReader {
         }
         let clock = Arc::clone(&options.clock);
         let catalog = Catalog::open_read_only(Arc::clone(&disk), &catalog_dir(dir), log_id, clock);
-        let (catalog, identity, sealed) = match catalog {
+        let (catalog, identity, sealed, damage) = match catalog {
             Ok(catalog) => {
                 let identity = catalog_identity(dir, log_id, &catalog)?;
                 let sealed: Vec<Sealed> = catalog.state().segments().collect();
-                (Some(catalog), identity, sealed)
+                (Some(catalog), identity, sealed, None)
             }
-            Err(Error::Corrupt { .. } | Error::NotALog { .. }) => {
+            Err(error @ (Error::Corrupt { .. } | Error::NotALog { .. })) => {
                 let header = segment::identify(&*disk, &segments_dir(dir))?;
                 let algorithm = header.map_or(options.algorithm, |header| header.algorithm);
                 let identity = Identity { log_id, algorithm, origin: String::new() };
-                (None, identity, sealed_by_footers(&options, dir)?)
+                (None, identity, sealed_by_footers(&options, dir)?, Some(error.to_string()))
             }
             Err(error) => return Err(error),
         };
-        let next = sealed.last().map_or((1, TreeSize::ZERO), |last| {
+        let mut next = sealed.last().map_or((1, TreeSize::ZERO), |last| {
             (last.ordinal + 1, TreeSize::new(last.first.saturating_add(last.count)))
         });
-        let entries = sealed.iter().map(entry_of).collect();
+        let mut entries = sealed.iter().map(entry_of).collect();
+        if damage.is_some() {
+            // What was between the sealed ones and this may have been dropped.
+            let behind = sealed.last().map_or(0, |last| last.ordinal);
+            next = next_begun(&options, dir, behind)?.unwrap_or(next);
+            entries = with_unknown(entries, next.1);
+        }
         let view = make_view(&options, dir, (log_id, identity.algorithm), entries);
         view.publish(next.1);
         if let Some(catalog) = &catalog {
@@ -106,12 +115,29 @@ impl LogReader {
             log_id,
             algorithm: identity.algorithm,
             origin: identity.origin,
+            damage,
             view: Arc::new(view),
             state: Mutex::new(Follow { catalog, noted: TreeSize::ZERO, tail: None, next }),
             options,
         };
         reader.refresh()?;
+        reader.check_not_empty()?;
         Ok(reader)
+    }
+
+    /// Without catalog and segments nothing is known: that is not an empty log.
+    fn check_not_empty(&self) -> Result<()> {
+        let durable = self.published();
+        match &self.damage {
+            Some(damage) if self.size() == TreeSize::ZERO && durable > TreeSize::ZERO => {
+                let reason = format!(
+                    "{durable} records were durable, as LOCK says, and no segment is there to be \
+                     read; keep the directory, and restore it from a backup: {damage}"
+                );
+                Err(Error::CatalogDamaged { reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks for what the writer has made durable since, and gives the new size.
@@ -354,7 +380,10 @@ impl LogReader {
                 catalog.refresh()?;
                 read(catalog)
             }
-            None => Err(Error::CatalogDamaged { reason: "see bulla verify".to_owned() }),
+            None => {
+                let reason = self.damage.clone().unwrap_or_default();
+                Err(Error::CatalogDamaged { reason })
+            }
         }
     }
 
@@ -370,6 +399,13 @@ impl LogReader {
     pub(super) fn catalog_facts(&self) -> Option<(TreeSize, TreeSize)> {
         let state = self.state.lock();
         state.catalog.as_ref().map(|catalog| (catalog.size(), catalog.signed().0))
+    }
+
+    /// Why the catalog cannot be used, if both copies are damaged: then nothing is known of
+    /// records that are in no segment, and [`SegmentStatus::Missing`](super::SegmentStatus) tells
+    /// where they are.
+    pub fn catalog_damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// Number of records as of the last refresh.

@@ -5,7 +5,8 @@
 //! - `upkeep`: what happens in the background;
 //! - `subscribe`, `watch`: records as they come;
 //! - `search`: queries; `indexes`: their files, opened and made anew;
-//! - `view`, `read`: what readers see; `follow`: readers in other processes;
+//! - `view`, `read`: what readers see; `follow`: readers in other processes; `unknown`: what they
+//!   cannot tell;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
 //! - `archiving`, `restoring`: segments to an archive, and back;
 //! - `retain`: policy, legal holds, expiry;
@@ -39,6 +40,7 @@ mod signer;
 mod stats;
 mod subscribe;
 mod tiles;
+mod unknown;
 mod upkeep;
 mod verify;
 mod view;

@@ -1,12 +1,13 @@
 //! Creating and opening a log.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Mended};
 use crate::checkpoint::KeyName;
 use crate::disk::{self, Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
@@ -61,6 +62,43 @@ pub struct SetAside {
     pub file: String,
     /// Why they were not part of the log.
     pub reason: String,
+    /// Whether they are a copy of the catalog's segment that was damaged, or behind, and was made
+    /// equal to the other copy. Else they were cut off.
+    pub mended: bool,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SetAside { ordinal, offset, len, file, reason, .. } = self;
+        if self.mended {
+            return write!(
+                f,
+                "a copy of catalog segment {ordinal} was not equal to the other copy, which took \
+                 its place; its {len} bytes were set aside in {file}: {reason}; no record is lost"
+            );
+        }
+        let of = if self.stream == Stream::Catalog { "catalog segment" } else { "segment" };
+        write!(
+            f,
+            "{len} bytes at offset {offset} of {of} {ordinal} were not part of the log and were \
+             set aside in {file}: {reason}; no acknowledged record is affected"
+        )
+    }
+}
+
+impl SetAside {
+    /// What mending the catalog set aside.
+    pub(in crate::log) fn of_catalog(mended: Mended) -> Self {
+        SetAside {
+            stream: Stream::Catalog,
+            ordinal: mended.ordinal,
+            offset: mended.offset,
+            len: mended.len,
+            file: mended.file,
+            reason: mended.reason,
+            mended: mended.is_copy,
+        }
+    }
 }
 
 /// Directories whose content is derived, or published elsewhere too: made again if missing.
@@ -178,15 +216,7 @@ pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Log> {
     let lock = take_lock(&*disk, dir)?;
     let (catalog, mended) = open_catalog(&options, dir, log_id)?;
     let identity = identity(&*disk, dir, log_id, &catalog)?;
-    let set_aside = mended.into_iter().map(|mended| SetAside {
-        stream: Stream::Catalog,
-        ordinal: mended.ordinal,
-        offset: mended.offset,
-        len: mended.len,
-        file: mended.file,
-        reason: mended.reason,
-    });
-    let set_aside = set_aside.collect();
+    let set_aside = mended.into_iter().map(SetAside::of_catalog).collect();
     finish(options, dir, lock, identity, catalog, set_aside)
 }
 
@@ -194,7 +224,7 @@ fn open_catalog(
     options: &LogOptions,
     dir: &Path,
     log_id: LogId,
-) -> Result<(CatalogState, Vec<crate::catalog::Mended>)> {
+) -> Result<(CatalogState, Vec<Mended>)> {
     let (disk, clock) = (Arc::clone(&options.disk), Arc::clone(&options.clock));
     match Catalog::open(disk, &catalog_dir(dir), log_id, clock, &quarantine_dir(dir)) {
         Ok((catalog, mended)) => Ok((CatalogState::Good(Box::new(catalog)), mended)),
@@ -279,7 +309,9 @@ fn finish(
     }
     // Everything is in order: only now is anything changed.
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
-    record_set_aside(&*disk, dir, &mut catalog, &set_aside)?;
+    if let Ok(catalog) = catalog.good() {
+        record_set_aside(&*disk, dir, catalog, &set_aside)?;
+    }
     settle::clear_away(&*disk, dir, &leftovers)?;
     erase::finish(options.key_store.as_ref(), &catalog)?;
     recovery.set_aside = set_aside;
@@ -331,13 +363,13 @@ pub(super) fn make_view(
     View::new(disk, segments_dir(dir), identity, reading, entries, store)
 }
 
-fn record_set_aside(
+/// Puts on record what was set aside, with its digest.
+pub(in crate::log) fn record_set_aside(
     disk: &dyn Disk,
     dir: &Path,
-    catalog: &mut CatalogState,
+    catalog: &mut Catalog,
     set_aside: &[SetAside],
 ) -> Result<()> {
-    let Ok(catalog) = catalog.good() else { return Ok(()) };
     for bytes in set_aside {
         let path = quarantine_dir(dir).join(&bytes.file);
         let kept = disk::read_file(disk, &path, u64::MAX).map_err(Error::io("read", &path))?;

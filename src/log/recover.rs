@@ -17,6 +17,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
+use crate::log::unknown::with_unknown;
 use crate::log::view::{Entry, OpenSegment};
 use crate::log::writer::{Resting, Retired, Writer};
 use crate::merkle::Frontier;
@@ -542,7 +543,11 @@ impl Walk<'_> {
             clock_steps: Vec::new(),
         };
         let ahead = Ahead { next_ordinal: newest + 1, made: None };
-        let (tree, entries, recovery) = (self.tree, self.entries, self.recovery);
+        let (tree, recovery) = (self.tree, self.recovery);
+        let entries = match self.catalog {
+            CatalogState::Good(_) => self.entries,
+            CatalogState::Damaged(_) => with_unknown(self.entries, size),
+        };
         Recovered { tree, entries, writer, ahead, recovery, leftovers: self.leftovers }
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn set_aside(
         let from = (&*leftover.file, leftover.path.as_path());
         let file = recover::copy_aside(disk, &quarantine_dir(dir), &name, from, (offset, len))?;
         let reason = leftover.reason.clone();
-        Ok(SetAside { stream: Stream::Main, ordinal, offset, len, file, reason })
+        let (stream, mended) = (Stream::Main, false);
+        Ok(SetAside { stream, ordinal, offset, len, file, reason, mended })
     });
     kept.collect()
 }

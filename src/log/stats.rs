@@ -1,5 +1,6 @@
 //! What there is: segments, sizes, figures.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,9 @@ pub enum SegmentStatus {
     Dropped,
     /// It was dropped, and its records were brought back from an archive.
     Restored,
+    /// Its file is not there, and nothing says that it was dropped; or records are missing of
+    /// which a damaged catalog would tell what became: see `bulla verify`.
+    Missing,
 }
 
 impl SegmentStatus {
@@ -53,6 +57,7 @@ impl fmt::Display for SegmentStatus {
             SegmentStatus::Dropping => "dropping",
             SegmentStatus::Dropped => "dropped",
             SegmentStatus::Restored => "restored",
+            SegmentStatus::Missing => "missing",
         })
     }
 }
@@ -67,8 +72,8 @@ pub struct SegmentInfo {
     pub first: TreeSize,
     /// Records in it.
     pub count: u64,
-    /// Size of its file in bytes; of an active one with the space made ready, of a dropped
-    /// one as it was.
+    /// Size of its file in bytes; of an active one with the space made ready, of one that was
+    /// dropped or is missing as it was.
     pub bytes: u64,
     /// Whether it is sealed.
     pub sealed: bool,
@@ -109,6 +114,8 @@ pub struct Stats {
     pub dropped_segments: u64,
     /// Records in those.
     pub dropped_records: u64,
+    /// Segments that should be there, and whose files are not.
+    pub missing_segments: u64,
     /// Bytes of all segment files.
     pub segment_bytes: u64,
     /// Bytes of all index files.
@@ -171,7 +178,22 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
     let size = view.size();
     let entries = view.entries();
     let ends = entries.iter().skip(1).map(|entry| entry.first).chain([size]);
-    entries.iter().zip(ends).map(|(entry, end)| segment_info(view, entry, end)).collect()
+    // Listed after the entries: what was sealed by then is there.
+    let dir = &view.segments_dir;
+    let names = view.disk.list(dir).map_err(Error::io("list", dir))?;
+    let files: BTreeSet<u64> =
+        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+    let is_missing = |entry: &Entry| {
+        entry.is_unknown() || entry.is_sealed_and_there() && !files.contains(&entry.ordinal)
+    };
+    let each = entries.iter().zip(ends).map(|(entry, end)| {
+        let mut info = segment_info(view, entry, end)?;
+        if is_missing(entry) {
+            (info.status, info.sealed) = (SegmentStatus::Missing, true);
+        }
+        Ok(info)
+    });
+    each.collect()
 }
 
 fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo> {
@@ -222,6 +244,8 @@ fn stats(
 ) -> Result<Stats> {
     let (segments, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
         segments(view)?.into_iter().partition(|segment| segment.status.is_readable());
+    let (missing, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
+        gone.into_iter().partition(|segment| segment.status == SegmentStatus::Missing);
     Ok(Stats {
         origin: origin.to_owned(),
         log_id: view.log_id,
@@ -231,6 +255,7 @@ fn stats(
         sealed_segments: segments.iter().filter(|segment| segment.sealed).count() as u64,
         dropped_segments: gone.len() as u64,
         dropped_records: gone.iter().map(|segment| segment.count).sum(),
+        missing_segments: missing.len() as u64,
         segment_bytes: segments.iter().map(|segment| segment.bytes).sum(),
         index_bytes: segments.iter().filter_map(|segment| segment.index_bytes).sum(),
         protected: protected(view, &segments)?,

@@ -199,11 +199,37 @@ impl TileReader {
     /// `NotWritten` if the tree has not all of it; `Tampered` if a record is not the one
     /// that the tree has; `Corrupt` if one is damaged; I/O.
     pub fn entry_bundle(&self, bundle: BundleId) -> Result<Vec<u8>> {
+        self.bundle_from(bundle, Vec::new())
+    }
+
+    /// As [`TileReader::entry_bundle`], where records have expired since an earlier export: the
+    /// first entries are those of the bundle that was exported then, no wider than this one. They,
+    /// too, are compared with the leaf hashes, which stay.
+    ///
+    /// # Errors
+    /// As there; `Expired` if a record is gone that the earlier bundle has not; `Proof` if that
+    /// is not the beginning of this one; `Tampered` if it holds other entries.
+    pub fn entry_bundle_onto(
+        &self,
+        (earlier, bytes): (BundleId, &[u8]),
+        bundle: BundleId,
+    ) -> Result<Vec<u8>> {
+        if earlier.index() != bundle.index() || earlier.width() > bundle.width() {
+            let reason = format!("expected the beginning of {bundle}, found {earlier}");
+            return Err(Error::Proof { reason });
+        }
+        let known = EntryBundle::parse(earlier, bytes).map_err(proof_error)?;
+        self.bundle_from(bundle, known.entries().iter().map(|entry| entry.to_vec()).collect())
+    }
+
+    /// A bundle of these entries and those behind them, all compared with the tree.
+    fn bundle_from(&self, bundle: BundleId, mut entries: Vec<Vec<u8>>) -> Result<Vec<u8>> {
         self.check_covers(bundle.tile())?;
         let tree = self.of.tree()?;
         let first = bundle.tile().first_node();
-        let mut entries = Vec::with_capacity(bundle.width().into());
-        self.of.with_records(Seq::new(first.index), bundle.width(), |record| {
+        let known = u16::try_from(entries.len()).unwrap_or(u16::MAX);
+        let next = Seq::new(first.index.saturating_add(known.into()));
+        self.of.with_records(next, bundle.width().saturating_sub(known), |record| {
             entries.push(record.entry());
         })?;
         let entries = EntryBundle::new(entries.iter().map(Vec::as_slice).collect());

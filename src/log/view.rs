@@ -23,6 +23,7 @@ use crate::log::opener::Opener;
 use crate::log::read::Snapshot;
 use crate::log::retain;
 use crate::log::search::OpenIndex;
+use crate::log::unknown;
 use crate::log::watch::Watch;
 use crate::retention::DropCertificate;
 use crate::segment::bytes::SegmentFile;
@@ -51,6 +52,11 @@ impl Entry {
     /// Whether its records went by the policy.
     pub(crate) fn is_gone(&self) -> bool {
         self.sealed.as_ref().is_some_and(|sealed| !status::is_readable(sealed.status))
+    }
+
+    /// Whether no segment is known for its records; see [`unknown`].
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.open.is_none() && self.sealed.is_none()
     }
 
     /// Whether it is sealed, and its file should be there.
@@ -207,6 +213,9 @@ impl View {
             return Err(Error::corrupt(&path, 0, format!("a segment with record {seq}"), "none"));
         };
         let end = entries.get(at).map_or(size, |next| next.first.min(size));
+        if entry.is_unknown() {
+            return Err(unknown::cannot_tell(seq));
+        }
         if entry.is_gone() {
             return Err(self.gone(entry.ordinal, seq));
         }

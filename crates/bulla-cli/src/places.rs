@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use bulla::{Log, LogOptions, LogReader};
+use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
 /// How a file with a private key begins.
 const PRIVATE_KEY: &[u8] = b"PRIVATE+KEY+";
@@ -33,7 +33,31 @@ pub(crate) fn check(dir: &Path) -> Result<()> {
 /// Opens a log for reading; works while a service writes to it.
 pub(crate) fn reader(dir: &Path) -> Result<LogReader> {
     check(dir)?;
-    Ok(Log::open_read_only(dir)?)
+    let reader = Log::open_read_only(dir)?;
+    tell_damage(&reader)?;
+    Ok(reader)
+}
+
+/// Says that the catalog is damaged, so that nobody takes what is shown for all there is.
+pub(crate) fn tell_damage(reader: &LogReader) -> Result<()> {
+    if let Some(damage) = reader.catalog_damage() {
+        writeln!(
+            io::stderr(),
+            "bulla: both copies of the catalog are damaged: whether records that are not there \
+             were dropped is unknown, `bulla segments` shows where they are missing; restore a \
+             copy from a backup: {damage}"
+        )?;
+    }
+    Ok(())
+}
+
+/// Opens policy and holds, also while a service writes the log, and says what was mended.
+pub(crate) fn admin(dir: &Path, options: LogOptions) -> Result<LogAdmin> {
+    let admin = options.administer(dir)?;
+    for aside in admin.set_aside() {
+        writeln!(io::stderr(), "bulla: {aside}")?;
+    }
+    Ok(admin)
 }
 
 /// Opens a log for writing, and says what opening found to be out of order.
@@ -48,12 +72,7 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
     let found = log.recovery();
     let mut err = io::stderr();
     for aside in &found.set_aside {
-        writeln!(
-            err,
-            "bulla: {} bytes at offset {} of segment {} were not part of the log and were set \
-             aside in {}: {}; no acknowledged record is affected",
-            aside.len, aside.offset, aside.ordinal, aside.file, aside.reason
-        )?;
+        writeln!(err, "bulla: {aside}")?;
     }
     for ordinal in &found.missing_segments {
         writeln!(

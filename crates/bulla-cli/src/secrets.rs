@@ -49,7 +49,7 @@ impl Secrets {
     /// Opens the policy and the holds of a log, with its keys if they were given.
     pub(crate) fn admin(&self, dir: &Path) -> Result<LogAdmin> {
         places::check(dir)?;
-        Ok(with_store(Log::options(), self.to_read()?).administer(dir)?)
+        places::admin(dir, with_store(Log::options(), self.to_read()?))
     }
 
     /// Opens a log for writing, with its keys if they were given.

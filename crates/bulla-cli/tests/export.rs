@@ -11,7 +11,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use bulla::{HashAlgorithm, Trust};
+use bulla::{Asked, ExpireOptions, HashAlgorithm, Period, Policy, Trust};
 use bulla_cli::export::{
     CatalogLog, ExportError, MainLog, Options, Progress, Source, Summary, export,
 };
@@ -514,4 +514,56 @@ fn links_in_the_directory_lead_nowhere() {
     run(&fixture).unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap(), "keep");
     assert!(!fixture.out().join("checkpoint").is_symlink());
+}
+
+#[test]
+fn what_went_after_it_was_exported_does_not_keep_the_log_from_being_exported() {
+    let fixture = Fixture::new(HashAlgorithm::Sha256);
+    let drop_sealed = |dropped: &[u64]| {
+        fixture.log.rotate().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let asked = Asked::by("carol").because("retention");
+        let expiry = fixture.log.expire(&ExpireOptions::new(), &asked).unwrap();
+        let found: Vec<u64> = expiry.dropped.iter().map(|drop| drop.ordinal).collect();
+        assert_eq!(found, dropped);
+    };
+    let policy = Policy::keep(Period::from_seconds(1));
+    fixture.log.set_policy(&policy, &Asked::by("carol").because("retention")).unwrap();
+    fixture.grow_to(11);
+    run(&fixture).unwrap();
+    fixture.log.rotate().unwrap();
+    fixture.grow_to(20);
+    drop_sealed(&[1]);
+    // Records 0 to 10 are in the export only.
+    for size in [40, 255, 300] {
+        fixture.grow_to(size);
+        let summary = run(&fixture).unwrap();
+        assert!(summary.bundles > 0);
+        check(&fixture.out(), &fixture.key()).unwrap();
+        check_kept(&fixture.out(), &fixture.key()).unwrap();
+    }
+    // Those of the full bundle are in that one only, and are compared with the leaf hashes.
+    let recheck = Options { recheck: true, ..Options::default() };
+    run_with(&fixture, &recheck, &mut |_| ControlFlow::Continue(())).unwrap();
+    let bundle = fixture.out().join("tile/entries/000");
+    let whole = fs::read(&bundle).unwrap();
+    let mut altered = whole.clone();
+    altered[20] ^= 1;
+    fs::write(&bundle, altered).unwrap();
+    let refused = run_with(&fixture, &recheck, &mut |_| ControlFlow::Continue(()));
+    let Err(ExportError::Conflict { what, .. }) = &refused else { panic!("{refused:?}") };
+    assert!(what.ends_with("tile/entries/000"), "{what}");
+    fs::write(&bundle, whole).unwrap();
+    // What was dropped and never exported is gone, and only that is.
+    fixture.log.rotate().unwrap();
+    fixture.grow_to(310);
+    fixture.log.rotate().unwrap();
+    fixture.grow_to(315);
+    drop_sealed(&[2, 3, 4]);
+    fixture.grow_to(330);
+    let refused = run(&fixture).unwrap_err();
+    let ExportError::Gone { bundle, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(bundle, "tile/entries/001.p/54");
+    assert!(refused.to_string().contains("record 300 has expired"), "{refused}");
+    check(&fixture.out(), &fixture.key()).unwrap();
 }

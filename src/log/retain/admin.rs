@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::log::core::{catalog_dir, quarantine_dir};
-use crate::log::open::check_is_log;
+use crate::log::open::{SetAside, check_is_log, record_set_aside};
 use crate::log::options::LogOptions;
 use crate::log::retain::pins::Pinned;
 use crate::log::retain::{RecordedHold, RecordedPolicy, record, recorded};
@@ -34,6 +34,7 @@ pub struct LogAdmin {
     dir: PathBuf,
     options: LogOptions,
     catalog: Catalog,
+    set_aside: Vec<SetAside>,
 }
 
 impl LogOptions {
@@ -49,12 +50,21 @@ impl LogOptions {
             store.bind(log_id)?;
         }
         let (clock, quarantine) = (Arc::clone(&self.clock), quarantine_dir(&dir));
-        let (catalog, _) = Catalog::open(disk, &catalog_dir(&dir), log_id, clock, &quarantine)?;
-        Ok(LogAdmin { dir, options: self, catalog })
+        let place = (Arc::clone(&disk), catalog_dir(&dir));
+        let (mut catalog, mended) = Catalog::open(place.0, &place.1, log_id, clock, &quarantine)?;
+        let set_aside: Vec<SetAside> = mended.into_iter().map(SetAside::of_catalog).collect();
+        record_set_aside(&*disk, &dir, &mut catalog, &set_aside)?;
+        Ok(LogAdmin { dir, options: self, catalog, set_aside })
     }
 }
 
 impl LogAdmin {
+    /// What opening had to mend in the catalog, and recorded in it: a torn end, or a copy that
+    /// was damaged. Show it to somebody.
+    pub fn set_aside(&self) -> &[SetAside] {
+        &self.set_aside
+    }
+
     /// As [`Log::set_policy`](crate::Log::set_policy).
     ///
     /// # Errors

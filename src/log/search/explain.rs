@@ -10,6 +10,9 @@ pub struct Explain {
     pub segments: u64,
     /// Segments whose records have expired: nothing is said of them.
     pub expired: u64,
+    /// Ranges of records of which a log whose catalog is damaged cannot tell whether they have
+    /// expired or were lost: nothing is said of them.
+    pub unknown: u64,
     /// Segments whose times show that nothing in them matches.
     pub skipped_by_time: u64,
     /// Segments whose index shows that nothing in them matches.
@@ -42,9 +45,17 @@ impl fmt::Display for Explain {
             self.matched
         )?;
         match self.expired {
+            0 => {}
+            1 => write!(f, "; the records of 1 segment have expired")?,
+            expired => write!(f, "; the records of {expired} segments have expired")?,
+        }
+        match self.unknown {
             0 => Ok(()),
-            1 => write!(f, "; the records of 1 segment have expired"),
-            expired => write!(f, "; the records of {expired} segments have expired"),
+            unknown => write!(
+                f,
+                "; records are missing in {unknown} places, and the catalog, which is damaged, \
+                 would tell why"
+            ),
         }
     }
 }

@@ -129,6 +129,11 @@ impl Walk {
                 self.leave(&range);
                 continue;
             }
+            if entry.is_unknown() {
+                self.explain.unknown += 1;
+                self.leave(&range);
+                continue;
+            }
             if entry.is_gone() {
                 self.explain.expired += 1;
                 self.leave(&range);

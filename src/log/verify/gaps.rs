@@ -149,16 +149,21 @@ impl Verifier<'_> {
                 return GapVerdict::Unexplained;
             }
         };
-        let Some(leaves) = self.dropped_leaves(certificate, &after) else {
-            let expected = format!("hashes that fold to root {}", after.root());
-            let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
-            let path = tree_dir(self.dir);
-            let found = "others, or none: restore `tree/` from a backup, or the segment from its \
-                         archive";
-            self.finding(&path, place, "stored hashes of dropped records", expected, found);
-            self.frontier = after;
-            self.meet_heads();
-            return GapVerdict::Asserted;
+        let leaves = match self.dropped_leaves(certificate, &after) {
+            Ok(leaves) => leaves,
+            Err(found) => {
+                let expected = format!("hashes that fold to root {}", after.root());
+                let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
+                let path = tree_dir(self.dir);
+                let found = format!(
+                    "{found}: restore `tree/` from a backup; until then the log is not \
+                         opened for writing"
+                );
+                self.finding(&path, place, "stored hashes of dropped records", expected, found);
+                self.frontier = after;
+                self.meet_heads();
+                return GapVerdict::Asserted;
+            }
         };
         for leaf in leaves {
             self.push(leaf, None);
@@ -166,21 +171,22 @@ impl Verifier<'_> {
         GapVerdict::Checked
     }
 
-    /// The stored leaves of dropped records, if they fold to the tree after them.
+    /// The stored leaves of dropped records, if they fold to the tree after them; or what there
+    /// is instead.
     fn dropped_leaves(
         &mut self,
         certificate: &DropCertificate,
         after: &Frontier,
-    ) -> Option<Vec<Hash>> {
+    ) -> Result<Vec<Hash>, &'static str> {
         let (first, end) = (certificate.start.size.get(), certificate.end.size.get());
         let mut frontier = self.frontier.clone();
         let mut leaves = Vec::new();
         for seq in first..end {
-            let leaf = self.stored.leaf(Seq::new(seq))?;
+            let leaf = self.stored.leaf(Seq::new(seq)).ok_or("none")?;
             frontier.push(leaf, |_, _| ());
             leaves.push(leaf);
         }
-        (frontier == *after).then_some(leaves)
+        if frontier == *after { Ok(leaves) } else { Err("others") }
     }
 
     fn certificate_of(&self, ordinal: u64) -> Option<DropCertificate> {

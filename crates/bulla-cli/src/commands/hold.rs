@@ -437,7 +437,7 @@ impl Row for Listed<'_> {
 /// Opens policy and holds, also while a service writes the log.
 fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
     places::check(dir)?;
-    Ok(Log::options().administer(dir)?)
+    places::admin(dir, Log::options())
 }
 
 /// A scope in words that are safe to print.

@@ -269,6 +269,7 @@ impl Query {
         }
         let options = keys.into_iter().fold(Log::options(), LogOptions::key_store);
         let reader = options.open_read_only(&self.dir)?;
+        places::tell_damage(&reader)?;
         let expired = self.expired(&reader)?;
         let explain = match &self.proving.prove {
             Some(file) => Some(self.prove(file, &reader, query)?),
@@ -297,7 +298,9 @@ impl Query {
         if reader.drop_certificates().unwrap_or_default().is_empty() {
             return Ok(0);
         }
-        let gone = reader.segments()?.into_iter().filter(|segment| !segment.status.is_readable());
+        let gone = reader.segments()?.into_iter().filter(|segment| {
+            !segment.status.is_readable() && segment.status != bulla::SegmentStatus::Missing
+        });
         let asked = gone.filter(|segment| self.filters.may_match(segment));
         Ok(asked.count() as u64)
     }

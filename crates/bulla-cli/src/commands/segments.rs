@@ -22,8 +22,8 @@ the segment, until a process that writes to the log has made the file anew. The 
 active segment is in the memory of whoever searches it.
 
 STATUS is live, dropped (its records went by the policy; `bulla get` of one of them shows the
-certificate), dropping (the next opening finishes it), restored (from an archive), or the cases
-of the legal holds that pin it.")]
+certificate), dropping (the next opening finishes it), restored (from an archive), missing
+(`bulla verify` says more), or the cases of the legal holds that pin it.")]
 pub(crate) struct Segments {
     /// The log
     dir: PathBuf,
@@ -41,8 +41,8 @@ impl Listed {
     fn status(&self) -> String {
         match (self.info.status, self.held_by.is_empty()) {
             (status, true) => status.to_string(),
-            (SegmentStatus::Restored, false) => {
-                format!("restored, held by {}", self.held_by.join(", "))
+            (status @ (SegmentStatus::Restored | SegmentStatus::Missing), false) => {
+                format!("{status}, held by {}", self.held_by.join(", "))
             }
             (_, false) => format!("held by {}", self.held_by.join(", ")),
         }

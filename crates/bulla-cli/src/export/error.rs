@@ -50,6 +50,13 @@ pub enum ExportError {
         /// Its hash.
         found: HashAlgorithm,
     },
+    /// Entries of records that have expired, and that were not exported while they were there.
+    Gone {
+        /// The entry bundle that has them.
+        bundle: String,
+        /// The first of them.
+        error: Error,
+    },
     /// Broken off by whoever watched.
     Stopped,
 }
@@ -93,6 +100,12 @@ impl fmt::Display for ExportError {
                 "this is a {found} log, and C2SP tools read SHA-256 trees only; its catalog has \
                  one: export that with --catalog"
             ),
+            ExportError::Gone { bundle, error } => write!(
+                f,
+                "{bundle} cannot be made: {error}. No earlier bundle of it in this directory has \
+                 that entry, and of a record that went only the hashes are left; export to the \
+                 directory of an export that was made before. Nothing was published"
+            ),
             ExportError::Stopped => {
                 f.write_str("broken off; what is served is unchanged, export again to go on")
             }
@@ -103,7 +116,7 @@ impl fmt::Display for ExportError {
 impl std::error::Error for ExportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ExportError::Log(error) => Some(error),
+            ExportError::Log(error) | ExportError::Gone { error, .. } => Some(error),
             ExportError::Io { source, .. } => Some(source),
             _ => None,
         }

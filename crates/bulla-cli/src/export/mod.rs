@@ -273,11 +273,32 @@ impl Run<'_> {
             }
             self.step()?;
             let bundle = bundle_of(tile)?;
-            let bytes = self.tiles.entry_bundle(bundle)?;
+            let bytes = self.entry_bundle(place, bundle)?;
             written.bundles += u64::from(place.put(&bundle.to_string(), &bytes)?);
         }
         place.sync()?;
         Ok(written)
+    }
+
+    /// A bundle from the log. Entries of records that have expired since are in the export.
+    fn entry_bundle(&self, place: &Place, bundle: BundleId) -> Result<Vec<u8>, ExportError> {
+        let expired = match self.tiles.entry_bundle(bundle) {
+            Err(expired @ Error::Expired { .. }) => expired,
+            made => return Ok(made?),
+        };
+        let gone = |error: Error| ExportError::Gone { bundle: bundle.to_string(), error };
+        let Some((path, earlier, bytes)) = place.widest(bundle)? else { return Err(gone(expired)) };
+        match self.tiles.entry_bundle_onto((earlier, &bytes), bundle) {
+            Err(error @ Error::Expired { .. }) => Err(gone(error)),
+            Err(error @ (Error::Proof { .. } | Error::Tampered { .. })) => {
+                Err(ExportError::Conflict {
+                    what: path.display().to_string(),
+                    expected: "the entries that the leaf hashes of the log are of".to_owned(),
+                    found: error.to_string(),
+                })
+            }
+            made => Ok(made?),
+        }
     }
 
     /// Keeps the published checkpoints, each under its size.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bulla::TreeSize;
 use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint};
+use bulla::tiles::{BundleId, ENTRY_LEN_MAX};
 
 use super::{ExportError, Source};
 
@@ -16,6 +17,8 @@ use super::{ExportError, Source};
 const MARKER: &str = "bulla-export";
 const MARKER_TITLE: &str = "bulla tiles export, version 1\n";
 const MARKER_LEN_MAX: u64 = 4096;
+/// 256 entries of 65,535 bytes, each behind its length.
+const BUNDLE_LEN_MAX: usize = 256 * (2 + ENTRY_LEN_MAX);
 /// Files that are written before the first of them is synced: the later syncs then find
 /// little left to do.
 const BATCH: usize = 128;
@@ -107,6 +110,22 @@ impl Place {
             self.finish()?;
         }
         Ok(true)
+    }
+
+    /// The widest form of a bundle that was exported, up to the width of this one: its path, its
+    /// name and its bytes. Nobody has checked them.
+    pub(super) fn widest(
+        &self,
+        bundle: BundleId,
+    ) -> Result<Option<(PathBuf, BundleId, Vec<u8>)>, ExportError> {
+        for width in (1..=bundle.width()).rev() {
+            let Ok(earlier) = BundleId::new(bundle.index(), width) else { continue };
+            let path = self.root.join(earlier.to_string());
+            if let Some(bytes) = read_if_there(&path, BUNDLE_LEN_MAX)? {
+                return Ok(Some((path, earlier, bytes)));
+            }
+        }
+        Ok(None)
     }
 
     /// Keeps a checkpoint under its size; whether something had to be written. Of the same

@@ -12,14 +12,15 @@ use crate::cells;
 /// `32 segments: 3 ruled out by time, 20 by index, …`.
 pub(super) fn told(explain: &Explain) -> String {
     let Explain { skipped_by_time, skipped_by_index, indexed, scanned, .. } = *explain;
-    let expired = explain.expired;
-    let looked_at = skipped_by_time + skipped_by_index + indexed + scanned + expired;
+    let (expired, unknown) = (explain.expired, explain.unknown);
+    let looked_at = skipped_by_time + skipped_by_index + indexed + scanned + expired + unknown;
     let ways = [
         (skipped_by_time, "ruled out by time"),
         (skipped_by_index, "ruled out by index"),
         (indexed, "answered from the index"),
         (scanned, "scanned, without a good index"),
         (expired, "expired"),
+        (unknown, "not there, for reasons that the damaged catalog would tell"),
         (explain.segments.saturating_sub(looked_at), "not looked at"),
     ];
     let ways = ways.iter().filter(|(segments, _)| *segments > 0);
