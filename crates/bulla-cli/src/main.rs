@@ -5,6 +5,7 @@ mod certificates;
 mod commands;
 mod cosigning;
 mod failure;
+mod gaps;
 mod keys;
 mod output;
 mod places;

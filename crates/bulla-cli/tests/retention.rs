@@ -186,7 +186,41 @@ fn what_expired_is_said_wherever_it_is_asked_for() {
     fine(&["checkpoint", &log, "--key", &key, "--seal"]);
     fine(&["query", &log, "--oldest-first", "--prove", &proof]);
     let told = fine(&["verify-proof", &proof, "--pubkey", &public]);
+    let headline = "PROVED COMPLETE BUT FOR 50 DROPPED RECORDS (0 to 19, 30 to 59): these 11 ";
+    assert!(told.starts_with(headline), "{told}");
     assert!(told.contains("records 0 to 19 (20 records), which the log had dropped"), "{told}");
+    let told = run(&["verify-proof", &proof, "--pubkey", &public, "--output", "jsonl"]).stderr;
+    assert!(told.starts_with(headline), "{told}");
+}
+
+#[test]
+fn an_answer_of_which_every_record_was_dropped_is_not_proved() {
+    let (dir, log) = running::sample_log();
+    let (key, proof) = (at(dir.path(), "audit.key"), at(dir.path(), "all.bulla-answer"));
+    fine(&["keygen", &key, "--log", &log]);
+    fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    append_today(&log);
+    retain(&log, &["--keep", "0s"]);
+    fine(&["checkpoint", &log, "--key", &key]);
+    let told = refused(2, &["query", &log, "--prove", &proof]);
+    assert!(told.contains("all are 42 dropped records (0 to 41)"), "{told}");
+    assert!(!Path::new(&proof).exists());
+
+    // Whoever makes a file is not bound to this tool.
+    let reader = Log::options().open_read_only(&log).unwrap();
+    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
+    let query = bulla::query::Query::new();
+    let answer = reader.prove_query(&query, &checkpoint, bulla::proof::Disclosure::Whole).unwrap();
+    std::fs::write(&proof, answer.to_text()).unwrap();
+    let verify = ["verify-proof", &proof, "--pubkey", &format!("{key}.pub")];
+    let found = run(&verify);
+    assert_eq!(found.status, 1, "{}", found.stderr);
+    let headline = "NOT PROVED: the answer covers nothing but 42 dropped records (0 to 41)";
+    assert!(found.stdout.starts_with(headline), "{}", found.stdout);
+    assert!(!found.stdout.contains("PROVED COMPLETE"), "{}", found.stdout);
+    let found = run(&with(&verify, &["--output", "jsonl"]));
+    assert!(found.status == 1 && found.stdout.is_empty(), "{}", found.stdout);
+    assert!(found.stderr.starts_with(headline), "{}", found.stderr);
 }
 
 #[test]
