@@ -1,5 +1,6 @@
 //! The `bulla` command line: see `bulla --help`.
 
+mod asking;
 mod cells;
 mod certificates;
 mod commands;
