@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use bulla::log::{Pinned, RecordedHold};
 use bulla::retention::CASE_LEN_MAX;
-use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader};
+use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader, Timestamp};
 use clap::{Args, Subcommand};
 
 use crate::asking::not_blank;
@@ -191,13 +191,7 @@ impl Place {
         hold.review_by = self.review_by.map(|when| when.time);
         let mut admin = self.secrets.admin(&self.dir)?;
         admin.place_hold(&hold, &self.because.asked())?;
-        if let Some(time) = hold.review_by.filter(|time| *time <= when::now()) {
-            let past = cells::seconds(time);
-            let _ = writeln!(
-                std::io::stderr(),
-                "bulla: warning: --review-by {past} is in the past: the review is due at once"
-            );
-        }
+        warn_if_past(hold.review_by);
         let mut out = output::stdout();
         writeln!(out, "held: {} pins {}", cells::plain(&hold.case), words(&hold.scope))?;
         // It is in force, whatever comes of counting.
@@ -435,6 +429,18 @@ impl Row for Listed<'_> {
 fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
     places::check(dir)?;
     Ok(Log::options().administer(dir)?)
+}
+
+/// A review that is due at once is seldom meant.
+fn warn_if_past(review_by: Option<Timestamp>) {
+    if let Some(time) = review_by.filter(|time| *time <= when::now()) {
+        let past = cells::seconds(time);
+        // Whoever closed standard error still wants the hold.
+        let _ = writeln!(
+            std::io::stderr(),
+            "bulla: warning: --review-by {past} is in the past: the review is due at once"
+        );
+    }
 }
 
 /// A scope in words that are safe to print.

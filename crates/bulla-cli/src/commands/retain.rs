@@ -87,6 +87,9 @@ pub(crate) struct Retain {
     shown: Shown,
 }
 
+/// The policy before, if there was one, and the one that is set.
+type Next<'a> = (Option<&'a Policy>, &'a Policy);
+
 impl Retain {
     pub(crate) fn run(self) -> Result<Verdict> {
         let reader = self.secrets.reader(&self.dir)?;
@@ -111,9 +114,19 @@ impl Retain {
         if policy.compliance && !in_force.as_ref().is_some_and(|before| before.compliance) {
             self.confirm(reader.origin(), policy)?;
         }
-        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
         let next = changed.as_ref().map(|next| (in_force.as_ref(), next));
         drop(reader);
+        self.apply(next, &options, &planned)
+    }
+
+    /// Sets the policy and expires by it. A policy is set beside a service, too, which then expires.
+    fn apply(
+        &self,
+        next: Option<Next<'_>>,
+        options: &ExpireOptions,
+        planned: &Plan,
+    ) -> Result<Verdict> {
+        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
         let log = match self.secrets.writer(&self.dir) {
             Err(error) if is_locked(&error) => {
                 self.set(next, &asked)?;
@@ -121,16 +134,16 @@ impl Retain {
             }
             log => log?,
         };
-        let done = self.set(next, &asked).map(|()| log.expire(&options, &asked));
+        let done = self.set(next, &asked).map(|()| log.expire(options, &asked));
         let closed = log.close();
-        let verdict = self.tell(done?, &planned)?;
+        let verdict = self.tell(done?, planned)?;
         closed?;
         Ok(verdict)
     }
 
     /// Sets the policy, if it is another than the one in force. As beside a service: the log's own
     /// way appends a record, and the segment that was the newest might go for it.
-    fn set(&self, next: Option<(Option<&Policy>, &Policy)>, asked: &Asked) -> Result<()> {
+    fn set(&self, next: Option<Next<'_>>, asked: &Asked) -> Result<()> {
         let Some((before, next)) = next else { return Ok(()) };
         self.secrets.admin(&self.dir)?.set_policy(next, asked)?;
         let compared = before.map_or(String::new(), |before| compared(before, next));
