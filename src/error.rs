@@ -237,7 +237,7 @@ impl fmt::Display for Error {
             }
             Error::Held { what, cases } => write!(
                 f,
-                "{what} is held by {}: release the hold first, if it may be",
+                "{what}: held by {}: release the hold first, if it may be",
                 cases.join(", ")
             ),
             Error::ClockAhead(ahead) => write!(f, "{ahead}"),

@@ -16,7 +16,7 @@ use crate::keys::{KEY_CHAIN_LEN_MAX, KeyChain};
 use crate::merkle::{TreeHead, verify_consistency};
 use crate::proof::{CATALOG_PROOF_LEN_MAX, CatalogProof, ShownOfCatalog};
 use crate::seq::Seq;
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustError};
 
 /// What to compare an archived folder with.
 #[derive(Clone, Debug, Default)]
@@ -474,12 +474,19 @@ impl Verifier<'_> {
                 None
             }
             Err(error) => {
-                let found = format!("{error}{unlearned}");
+                let found = format!("{}{unlearned}", said(&error));
                 self.finding(file::CHECKPOINT, "signature", expected, found);
                 None
             }
         }
     }
+}
+
+/// What an error says that names what was expected, too.
+fn said(error: &TrustError) -> String {
+    let error = error.to_string();
+    let found = error.strip_prefix("expected ").and_then(|rest| rest.split_once(", found "));
+    found.map_or_else(|| error.clone(), |(_, found)| found.to_owned())
 }
 
 /// The digits of a log id that stand in the names of folders.

@@ -1,6 +1,7 @@
 //! Creating and opening a log.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -206,8 +207,35 @@ pub(in crate::log) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId>
     }
     match segment::identify(disk, &segments_dir(dir))? {
         Some(header) => Ok(header.log_id),
-        None => Err(missing("no catalog and no segment (its creation was interrupted)")),
+        None => {
+            refuse_unreadable(disk, &catalog_dir(dir), 1)?;
+            refuse_unreadable(disk, &segments_dir(dir), 0)?;
+            Err(missing("no catalog and no segment (its creation was interrupted)"))
+        }
     }
+}
+
+/// What may not be read is not missing: the segments here, or in the copies below.
+fn refuse_unreadable(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
+    let names = match disk.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(Error::io("list", dir)(error));
+        }
+        names => names.unwrap_or_default(),
+    };
+    for name in names {
+        let path = dir.join(&name);
+        if segment::parse_file_name(&name).is_none() {
+            if depth > 0 {
+                refuse_unreadable(disk, &path, depth - 1)?;
+            }
+        } else if let Err(error) = disk.open(&path, Open::Read)
+            && error.kind() == io::ErrorKind::PermissionDenied
+        {
+            return Err(Error::io("open", &path)(error));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Log> {

@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A span of time as people and laws write it: `6y`, `18m`, `90d`, `12h`.
+/// A span of time as people and laws write it: `6y`, `18mo`, `90d`, `12h`.
+///
+/// A whole number and one of `y`, `mo` (months), `w`, `d`, `h`, `min` and `s`. A bare `m` is none:
+/// to some it is months, to others minutes.
 ///
 /// Never shorter than the calendar's: a year counts 365 days and each four years begun one
 /// more, a month counts 31 days. At most 250 years, which is less than a [`Timestamp`] spans.
@@ -25,14 +28,17 @@ pub struct Period {
 const DAY: u64 = 24 * 3600;
 const MAX: u64 = 250 * 366 * DAY;
 
+const fn years_in_days(years: u64) -> u64 {
+    years.saturating_mul(365).saturating_add(years.div_ceil(4))
+}
+
 impl Period {
     /// No time at all.
     pub const ZERO: Period = Period { seconds: 0 };
 
     /// So many calendar years, whichever they are; held at 250 years.
     pub const fn from_years(years: u64) -> Self {
-        let days = years.saturating_mul(365).saturating_add(years.div_ceil(4));
-        Period::from_days(days)
+        Period::from_days(years_in_days(years))
     }
 
     /// So many days, held at 250 years.
@@ -81,15 +87,34 @@ impl fmt::Display for Period {
 
 /// The text is no period.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidPeriod {
     /// The text.
     pub found: String,
+    wrong: Wrong,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrong {
+    Form,
+    BareM,
+    TooLong,
 }
 
 impl fmt::Display for InvalidPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = &self.found;
-        write!(f, "expected a period such as 6y, 18m (months), 90d, 12h or 30s, found {found:?}")
+        match self.wrong {
+            Wrong::Form => write!(
+                f,
+                "expected a whole number and one of y, mo (months), w, d, h, min (minutes) and s, \
+                 such as 6y, 18mo, 90d or 15min, found {found:?}"
+            ),
+            Wrong::BareM => {
+                write!(f, "expected mo for months or min for minutes, found the m of {found:?}")
+            }
+            Wrong::TooLong => write!(f, "expected at most 250 years (250y), found {found:?}"),
+        }
     }
 }
 
@@ -99,22 +124,35 @@ impl FromStr for Period {
     type Err = InvalidPeriod;
 
     fn from_str(text: &str) -> Result<Self, InvalidPeriod> {
-        let invalid = || InvalidPeriod { found: text.to_owned() };
+        let invalid = |wrong| InvalidPeriod { found: text.to_owned(), wrong };
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| invalid())?;
-        let period = match unit {
-            "y" => Period::from_years(number),
-            // Whole years of months are years: 12m is as long as 1y, not 372 days.
-            "m" | "mo" if number.is_multiple_of(12) => Period::from_years(number / 12),
-            "m" | "mo" => Period::from_days(number.saturating_mul(31)),
-            "d" => Period::from_days(number),
-            "h" => Period::from_seconds(number.saturating_mul(3600)),
-            "min" => Period::from_seconds(number.saturating_mul(60)),
-            "s" => Period::from_seconds(number),
-            _ => return Err(invalid()),
+        if number.is_empty() {
+            return Err(invalid(Wrong::Form));
+        }
+        // A number that no u64 holds is too long in every unit.
+        let number: u64 = number.parse().unwrap_or(u64::MAX);
+        let days = match unit {
+            "y" => years_in_days(number),
+            // Whole years of months are years: 12mo is as long as 1y, not 372 days.
+            "mo" if number.is_multiple_of(12) => years_in_days(number / 12),
+            "mo" => number.saturating_mul(31),
+            "w" => number.saturating_mul(7),
+            "d" => number,
+            "h" | "min" | "s" => 0,
+            "m" => return Err(invalid(Wrong::BareM)),
+            _ => return Err(invalid(Wrong::Form)),
         };
-        Ok(period)
+        let seconds = match unit {
+            "h" => number.saturating_mul(3600),
+            "min" => number.saturating_mul(60),
+            "s" => number,
+            _ => days.saturating_mul(DAY),
+        };
+        match seconds <= MAX {
+            true => Ok(Period { seconds }),
+            false => Err(invalid(Wrong::TooLong)),
+        }
     }
 }
 
@@ -126,11 +164,20 @@ mod tests {
     fn periods_are_read_and_never_shorter_than_the_calendar() {
         let days = |text: &str| text.parse::<Period>().unwrap().days();
         assert_eq!((days("1y"), days("4y"), days("6y"), days("7y")), (366, 1461, 2192, 2557));
-        assert_eq!((days("12m"), days("3m"), days("90d"), days("48h")), (366, 93, 90, 2));
-        for bad in ["", "y", "6", "6 y", "-1d", "1.5y", "99999999999999999999y", "6Y", "6years"] {
+        assert_eq!((days("12mo"), days("3mo"), days("90d"), days("48h")), (366, 93, 90, 2));
+        assert_eq!((days("2w"), days("1440min"), days("250y")), (14, 1, 91_313));
+        for bad in ["", "y", "6", "6 y", "-1d", "1.5y", "6Y", "6years", "6M"] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
         }
-        assert_eq!(days("18446744073709551615y"), 250 * 366);
+    }
+
+    #[test]
+    fn a_bare_m_and_more_than_250_years_are_refused_by_name() {
+        let refused = |text: &str| text.parse::<Period>().unwrap_err().to_string();
+        assert!(refused("6m").contains("mo for months or min for minutes"), "{}", refused("6m"));
+        for long in ["251y", "3001mo", "91501d", "18446744073709551615y", "99999999999999999999s"] {
+            assert!(refused(long).contains("at most 250 years"), "{}", refused(long));
+        }
     }
 
     #[test]

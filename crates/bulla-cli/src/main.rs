@@ -1,10 +1,12 @@
 //! The `bulla` command line: see `bulla --help`.
 
+mod asking;
 mod cells;
 mod certificates;
 mod commands;
 mod cosigning;
 mod failure;
+mod gaps;
 mod keys;
 mod output;
 mod places;

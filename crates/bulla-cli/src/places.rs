@@ -23,11 +23,17 @@ pub(crate) fn check(dir: &Path) -> Result<()> {
     };
     match fs::metadata(dir) {
         Ok(found) if !found.is_dir() => bail!(no_log("it is a file")),
-        Ok(_) if !dir.join("catalog").exists() && !dir.join("segments").exists() => {
+        Ok(_) if !is_there(&dir.join("catalog"))? && !is_there(&dir.join("segments"))? => {
             bail!(no_log("it holds neither catalog/ nor segments/"))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether there is something, also if it may not be read. What may not even be looked for is
+/// not missing.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().with_context(|| format!("look for {}", path.display()))
 }
 
 /// Opens a log for reading; works while a service writes to it.

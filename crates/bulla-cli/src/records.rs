@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use bulla::event::{Event, Json, Record};
+use bulla::event::{Event, Json, PayloadState, Record};
+use bulla::seq::Seq;
 
 use crate::cells;
 use crate::output::{Column, Row, facts};
@@ -48,6 +49,7 @@ impl Row for Record {
         "tags",
         "details",
         "redacted",
+        "payload",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -101,11 +103,49 @@ impl Row for Record {
             tags,
             json(&event.details),
             event.redacted.as_ref().map_or(String::new(), |redacted| redacted.paths.join(" ")),
+            payload(self.payload).to_owned(),
         ]
     }
 
     fn json(&self) -> String {
         self.to_json()
+    }
+}
+
+/// Whether the fields of the payload are there, in one word.
+fn payload(state: PayloadState) -> &'static str {
+    match state {
+        PayloadState::Plain => "plain",
+        PayloadState::Decrypted => "decrypted",
+        PayloadState::Sealed => "sealed",
+        PayloadState::Erased => "erased",
+        PayloadState::Withheld => "withheld",
+        _ => "unknown",
+    }
+}
+
+/// The place of a record that has expired, in a list of records: of the rest nothing is known.
+pub(crate) struct Expired(pub(crate) Seq);
+
+impl Row for Expired {
+    const COLUMNS: &'static [Column] = &[]; // shown as facts
+    const FIELDS: &'static [&'static str] = Record::FIELDS;
+
+    fn cells(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn fields(&self) -> Vec<String> {
+        let value = |field: &&str| match *field {
+            "seq" => self.0.to_string(),
+            "payload" => "expired".to_owned(),
+            _ => String::new(),
+        };
+        Self::FIELDS.iter().map(value).collect()
+    }
+
+    fn json(&self) -> String {
+        serde_json::json!({ "expired": true, "seq": self.0.get() }).to_string()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use bulla::cipher::Identifier;
 use bulla::log::SubjectRule;
 use bulla::{KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;
@@ -61,6 +62,21 @@ impl Secrets {
     pub(crate) fn options(&self, options: LogOptions) -> Result<LogOptions> {
         Ok(with_store(options, self.opened(KeyStore::open)?))
     }
+}
+
+/// The aliases of an actor, each with its type. The actor is given as an id of this type; or,
+/// without a type, as an id of any, or as type and id in one (`user:alice`).
+pub(crate) fn actor_aliases(
+    store: Option<&KeyStore>,
+    kind: Option<&str>,
+    actor: &str,
+) -> Vec<(String, String)> {
+    let Some(store) = store else { return Vec::new() };
+    let mut found = store.aliases(Identifier::Actor, kind, actor);
+    if let (None, Some((kind, id))) = (kind, actor.split_once(':')) {
+        found.extend(store.aliases(Identifier::Actor, Some(kind), id));
+    }
+    found
 }
 
 fn with_store(options: LogOptions, store: Option<KeyStore>) -> LogOptions {

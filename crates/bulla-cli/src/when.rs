@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bulla::Period;
+use bulla::retention::InvalidPeriod;
 use bulla::time::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -25,22 +27,23 @@ pub(crate) fn now() -> Timestamp {
     of_jiff(jiff::Timestamp::now()).unwrap_or(Timestamp::MAX)
 }
 
-/// Reads a length of time: a whole number and one of `s m h d w`.
+/// Reads a length of time, as a [`Period`] is written, and longer than none.
 pub(crate) fn length(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("expected a length such as 30s, 15m, 24h, 7d or 2w, found {text:?}");
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let seconds: u64 = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = digits.parse().map_err(|_| wrong())?;
-    match count.checked_mul(seconds) {
-        Some(total) if total > 0 => Ok(Duration::from_secs(total)),
-        _ => Err(wrong()),
+    let length: Period = text.parse().map_err(|error: InvalidPeriod| error.to_string())?;
+    match length > Period::ZERO {
+        true => Ok(length.duration()),
+        false => Err(format!("expected a length above zero, such as 15min or 24h, found {text:?}")),
+    }
+}
+
+/// Reads a time to come: one that was given as "so long ago" is none.
+pub(crate) fn to_come(text: &str) -> Result<When, String> {
+    match when(text) {
+        Ok(when) if !when.relative => Ok(when),
+        _ => Err(format!(
+            "expected a date to come such as 2027-01-01, or a time such as 2027-01-01T09:00:00Z, \
+             found {text:?}"
+        )),
     }
 }
 
@@ -55,12 +58,16 @@ fn when_from(text: &str, now: Timestamp) -> Result<When, String> {
         let midnight = date.to_zoned(TimeZone::UTC).ok().and_then(|day| of_jiff(day.timestamp()));
         return midnight.map_or_else(|| Err("the year is outside 1677 to 2262".to_owned()), fixed);
     }
-    let ago = length(text).ok().and_then(|length| i64::try_from(length.as_nanos()).ok());
+    let length = length(text);
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with('m') {
+        length.as_ref().map_err(String::clone)?; // which m it is, must be said
+    }
+    let ago = length.ok().and_then(|length| i64::try_from(length.as_nanos()).ok());
     match ago.and_then(|ago| now.as_nanos().checked_sub(ago)) {
         Some(nanos) => Ok(When { time: Timestamp::from_nanos(nanos), relative: true }),
         None => Err(format!(
             "expected a time such as 2026-11-21T20:56:01Z, a date such as 2026-11-21, or so long \
-             ago such as 7d or 24h, found {text:?}"
+             ago such as 6mo, 7d, 24h or 15min, found {text:?}"
         )),
     }
 }
@@ -84,14 +91,17 @@ mod tests {
         assert_eq!(read("2026-11-20").unwrap(), "2026-11-20T00:00:00");
         assert_eq!(read("24h").unwrap(), "2026-11-20T12:00:00");
         assert_eq!(read("1w").unwrap(), "2026-11-14T12:00:00");
+        assert_eq!(read("15min").unwrap(), "2026-11-21T11:45:00");
+        assert_eq!(read("2mo").unwrap(), "2026-09-20T12:00:00");
     }
 
     #[test]
     fn what_is_neither_is_refused() {
-        for bad in ["", "yesterday", "d", "-1d", "0d", "1y", "2026-13-01", "999999999999999w", "é"]
+        for bad in ["", "yesterday", "d", "-1d", "0d", "1Y", "2026-13-01", "999999999999999w", "é"]
         {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(length("h1").is_err());
+        assert!(read("6m").unwrap_err().contains("mo for months"), "a dangerous spelling");
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bulla::archive::DirectoryStore;
 use bulla::{Asked, ExpireOptions, Log, Period, Policy};
-use running::{at, fine, refused, run};
+use running::{at, fine, jsonl, refused, run};
 
 /// A signed log with two sealed segments, and an archive of both.
 fn archived(place: &Path) -> (String, String, String) {
@@ -53,8 +53,10 @@ fn verify_says_what_an_archive_shows() {
     let alone = place.path().join("alone");
     std::fs::rename(&folder, &alone).unwrap();
     let told = fine(&["verify", &at(place.path(), "alone"), "--pubkey", &key, "--output", "jsonl"]);
-    let summary: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
-    assert_eq!((&summary["clean"], &summary["segment"]), (&true.into(), &2.into()));
+    let lines = jsonl(&told);
+    assert_eq!((&lines[0]["clean"], &lines[0]["segment"]), (&true.into(), &2.into()));
+    let total = lines.last().unwrap();
+    assert_eq!((&total["clean"], &total["folders"]), (&true.into(), &1.into()));
 
     let path = alone.join("segment.seg");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -86,14 +88,31 @@ fn drop_first(dir: &str) {
 #[test]
 fn restore_brings_back_what_was_dropped() {
     let place = tempfile::tempdir().unwrap();
-    let (dir, archive, _) = archived(place.path());
+    let (dir, archive, key) = archived(place.path());
     let who = ["--who", "alice", "--why", "case 7"];
     let none = refused(2, &[&["restore", &dir, &archive], &who[..]].concat());
     assert!(none.contains("no dropped segment of this log"), "{none}");
     let segment = std::fs::read(Path::new(&dir).join("segments/00000001.seg")).unwrap();
     drop_first(&dir);
     let here = refused(2, &[&["restore", &dir, &archive, "--segment", "2"], &who[..]].concat());
-    assert!(here.contains("segment 2"), "{here}");
+    assert!(here.contains("segment 2 is live"), "{here}");
+    let none = refused(2, &[&["restore", &dir, &archive, "--segment", "9"], &who[..]].concat());
+    assert!(none.contains("has no segment 9"), "{none}");
+    // With a key the checkpoint in the folder must be signed by it, before anything changes.
+    let (other, _) = (
+        at(place.path(), "other"),
+        fine(&["keygen", &at(place.path(), "other"), "--origin", "example.com/audit"]),
+    );
+    let restore = |key: &str| {
+        run(&[&["restore", &dir, &archive, "--segment", "1", "--pubkey", key], &who[..]].concat())
+    };
+    let ran = restore(&format!("{other}.pub"));
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("found only those by example.com/audit"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("found expected"), "{}", ran.stderr);
+    let ran = restore(&key);
+    assert!(ran.stdout.contains("signed by example.com/audit"), "{}{}", ran.stdout, ran.stderr);
+    fine(&[&["retain", &dir, "--drop-restored", "--at-most", "1"], &who[..]].concat());
     let told = fine(&[&["restore", &dir, &archive, "--segment", "1"], &who[..]].concat());
     assert!(told.contains("segment 1 is back, with records 0 to 1"), "{told}");
     assert_eq!(std::fs::read(Path::new(&dir).join("segments/00000001.seg")).unwrap(), segment);

@@ -33,7 +33,7 @@ fn wrong_arguments_end_with_status_2_and_say_what_was_expected() {
         (vec!["append", "x", "--action", "a.b", "--resource", "r"], "--actor"),
         (vec!["query", "x", "--since", "yesterday"], "2026-11-21"),
         (vec!["query", "x", "--after", "nonsense"], "not a cursor"),
-        (vec!["query", "x", "--histogram", "1y"], "24h"),
+        (vec!["query", "x", "--histogram", "0h"], "24h"),
         (vec!["query", "x", "--outcome", "ok"], "success, failure, denied or partial"),
         (vec!["query", "x", "--output", "xml"], "jsonl"),
         (vec!["import", "x", "f", "--format", "json"], "--map"),
@@ -112,7 +112,10 @@ fn nothing_is_signed_for_a_file_that_cannot_be_written() {
     fs::write(&head, "x".repeat(4096)).unwrap();
     fine(&["checkpoint", &log, "--key", &key, "-o", &head]);
     assert!(fs::read_to_string(&head).unwrap().starts_with("example.com/audit\n43\n"));
-    assert!(!fs::read_to_string(&head).unwrap().contains("xx"), "nothing is left of the old file");
+    assert!(
+        !fs::read_to_string(&head).unwrap().contains("xxxx"),
+        "nothing is left of the old file"
+    );
 }
 
 #[test]
@@ -435,4 +438,58 @@ fn a_measurement_prints_all_ways() {
     }
     assert!(ways[1]["times_raw"].as_f64().unwrap() > 0.0);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_not_be_read_is_not_told_as_missing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let (dir, log) = running::sample_log();
+    let allow = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(dir.path(), 0o755);
+    let (as_root, tool) = (is_root(dir.path()), at(dir.path(), "bulla"));
+    fs::copy(env!("CARGO_BIN_EXE_bulla"), &tool).unwrap();
+    let told = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&tool);
+        command.args(arguments).current_dir("/");
+        if as_root {
+            command.uid(NOBODY);
+        }
+        let ran = command.output().unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+        String::from_utf8(ran.stderr).unwrap()
+    };
+    let segments = Path::new(&log).join("segments");
+    let catalog = Path::new(&log).join("catalog");
+    for (locked, mode) in [(Path::new(&log), 0o755), (&catalog, 0o755)] {
+        allow(locked, 0o000);
+        for command in ["stats", "verify"] {
+            let stderr = told(&[command, &log]);
+            assert!(stderr.contains("ermission denied"), "{command}: {stderr}");
+            assert!(stderr.contains(&log), "{command}: {stderr}");
+            assert!(!stderr.contains("not a log"), "{command}: {stderr}");
+        }
+        allow(locked, mode);
+    }
+    // Only the files are locked: the one that is met first is named.
+    let mut files = Vec::new();
+    for dir in [&catalog.join("a"), &catalog.join("b"), &segments] {
+        let there = fs::read_dir(dir).into_iter().flatten();
+        files.extend(there.map(|entry| entry.unwrap().path()));
+    }
+    files.iter().for_each(|file| allow(file, 0o000));
+    let stderr = told(&["stats", &log]);
+    assert!(stderr.contains("ermission denied") && stderr.contains(&log), "{stderr}");
+    files.iter().for_each(|file| allow(file, 0o644));
+}
+
+/// Whether permissions do not bind this process, as in many containers.
+#[cfg(unix)]
+fn is_root(dir: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(dir).unwrap().uid() == 0
 }

@@ -83,6 +83,50 @@ fn aliased_actors_are_found_by_their_names_with_the_store() {
     };
     assert_eq!(count("user:alice", &[]), "0");
     assert_eq!(count("user:alice", &secrets), "1");
+    append(&log, &secrets, &[]);
+    // As a hold on `alice` does: recorded by that name, or under an alias of any type.
+    for (actor, secrets, found) in [
+        ("alice", &[][..], "1"),
+        ("user:alice", &[], "1"),
+        ("alice", &secrets, "2"),
+        ("user:alice", &secrets, "2"),
+        ("service:alice", &secrets, "0"),
+    ] {
+        assert_eq!(count(actor, secrets), found, "{actor}");
+    }
+    let typed = ["query", &log, "--actor", "alice", "--actor-type", "user", "--count"];
+    assert_eq!(fine(&with(&typed, &secrets)).trim(), "2");
+    let erase = ["erase", &log, "user:alice", "--who", "dpo", "--why", "request 17"];
+    let told = fine(&with(&erase, &secrets));
+    assert!(told.contains("in copies, such as archived segments, is unreadable"), "{told}");
+}
+
+#[test]
+fn a_list_in_csv_says_what_became_of_each_payload() {
+    let (_dir, log, secrets) = encrypted_log();
+    append(&log, &secrets, &["--subject", "user:alice"]);
+    append(&log, &secrets, &[]);
+    let states = |secrets: &[String]| -> Vec<String> {
+        let csv = fine(&with(&["query", &log, "--oldest-first", "--output", "csv"], secrets));
+        csv.lines().map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states(&[]), ["payload", "sealed", "plain"]);
+    assert_eq!(states(&secrets), ["payload", "decrypted", "plain"]);
+    let erase = ["erase", &log, "user:alice", "--who", "dpo", "--why", "request 17"];
+    fine(&with(&erase, &secrets));
+    assert_eq!(states(&secrets), ["payload", "erased", "plain"]);
+}
+
+#[test]
+fn a_hold_is_named_by_what_keeps_a_payload() {
+    let (_dir, log, secrets) = encrypted_log();
+    append(&log, &secrets, &["--actor-is-subject", "--alias-actors"]);
+    let because = ["--who", "dpo", "--why", "request 17"];
+    let place = ["hold", "place", &log, "case-7", "--actor", "alice"];
+    fine(&with(&[&place[..], &because].concat(), &secrets));
+    let erase = [&["erase", &log, "user:alice"][..], &because].concat();
+    let told = refused(2, &with(&erase, &secrets));
+    assert!(told.contains("(record 0): held by case-7"), "{told}");
     assert!(!fine(&["query", &log, "--output", "jsonl"]).contains("alice"));
 }
 

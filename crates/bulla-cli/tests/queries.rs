@@ -222,12 +222,12 @@ fn counts_by_every_field_are_those_of_the_records_listed() {
 #[test]
 fn a_histogram_counts_every_record_and_shows_empty_steps() {
     let (_dir, log) = sample_log();
-    let steps = jsonl(&fine(&["query", &log, "--histogram", "15m", "--output", "jsonl"]));
+    let steps = jsonl(&fine(&["query", &log, "--histogram", "15min", "--output", "jsonl"]));
     let counts: Vec<u64> = steps.iter().map(|step| step["count"].as_u64().unwrap()).collect();
     assert_eq!(counts.iter().sum::<u64>(), 42);
     assert!(counts.contains(&0), "{counts:?}");
     assert!(counts[0] > 0 && counts[counts.len() - 1] > 0, "{counts:?}");
-    let csv = fine(&["query", &log, "--histogram", "15m", "--output", "csv"]);
+    let csv = fine(&["query", &log, "--histogram", "15min", "--output", "csv"]);
     assert!(csv.starts_with("from,count\r\n") && csv.lines().count() == steps.len() + 1, "{csv}");
     assert_eq!(fine(&["query", &log, "--histogram", "1h", "--tenant", "nobody"]), "");
 }

@@ -131,7 +131,10 @@ fn what_expired_is_said_wherever_it_is_asked_for() {
         (&line["certificate"]["ordinal"], &line["certificate"]["count"]),
         (&2.into(), &10.into())
     );
-    assert!(refused(1, &["get", &log, "15", "--output", "csv"]).contains("has expired"));
+    let gone = run(&["get", &log, "15", "--output", "csv"]);
+    assert!(gone.status == 1 && gone.stderr.contains("has expired"), "{}", gone.stderr);
+    let row = gone.stdout.lines().nth(1).unwrap();
+    assert!(row.starts_with("15,,") && row.ends_with(",expired"), "{}", gone.stdout);
 
     let counted = run(&["query", &log, "--count"]);
     assert_eq!(counted.stdout.trim(), "11");
@@ -180,13 +183,49 @@ fn what_expired_is_said_wherever_it_is_asked_for() {
     let summary = jsonl(&fine(&["verify", &log, "--output", "jsonl"])).pop().unwrap();
     assert_eq!(summary["gaps"].as_array().unwrap().len(), 5);
     assert_eq!(summary["gaps"][0]["verdict"], "checked");
+    let csv = fine(&["verify", &log, "--output", "csv"]);
+    assert!(csv.contains(",1,,0,expired,,10 records: checked,gap"), "{csv}");
 
     // The proof of an answer names what it does not speak of.
     let proof = at(dir.path(), "all.bulla-answer");
     fine(&["checkpoint", &log, "--key", &key, "--seal"]);
     fine(&["query", &log, "--oldest-first", "--prove", &proof]);
     let told = fine(&["verify-proof", &proof, "--pubkey", &public]);
+    let headline = "PROVED COMPLETE BUT FOR 50 DROPPED RECORDS (0 to 19, 30 to 59): these 11 ";
+    assert!(told.starts_with(headline), "{told}");
     assert!(told.contains("records 0 to 19 (20 records), which the log had dropped"), "{told}");
+    let told = run(&["verify-proof", &proof, "--pubkey", &public, "--output", "jsonl"]).stderr;
+    assert!(told.starts_with(headline), "{told}");
+}
+
+#[test]
+fn an_answer_of_which_every_record_was_dropped_is_not_proved() {
+    let (dir, log) = running::sample_log();
+    let (key, proof) = (at(dir.path(), "audit.key"), at(dir.path(), "all.bulla-answer"));
+    fine(&["keygen", &key, "--log", &log]);
+    fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    append_today(&log);
+    retain(&log, &["--keep", "0s"]);
+    fine(&["checkpoint", &log, "--key", &key]);
+    let told = refused(2, &["query", &log, "--prove", &proof]);
+    assert!(told.contains("all are 42 dropped records (0 to 41)"), "{told}");
+    assert!(!Path::new(&proof).exists());
+
+    // Whoever makes a file is not bound to this tool.
+    let reader = Log::options().open_read_only(&log).unwrap();
+    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
+    let query = bulla::query::Query::new();
+    let answer = reader.prove_query(&query, &checkpoint, bulla::proof::Disclosure::Whole).unwrap();
+    std::fs::write(&proof, answer.to_text()).unwrap();
+    let verify = ["verify-proof", &proof, "--pubkey", &format!("{key}.pub")];
+    let found = run(&verify);
+    assert_eq!(found.status, 1, "{}", found.stderr);
+    let headline = "NOT PROVED: the answer covers nothing but 42 dropped records (0 to 41)";
+    assert!(found.stdout.starts_with(headline), "{}", found.stdout);
+    assert!(!found.stdout.contains("PROVED COMPLETE"), "{}", found.stdout);
+    let found = run(&with(&verify, &["--output", "jsonl"]));
+    assert!(found.status == 1 && found.stdout.is_empty(), "{}", found.stdout);
+    assert!(found.stderr.starts_with(headline), "{}", found.stderr);
 }
 
 #[test]
@@ -283,7 +322,7 @@ fn holds_and_policies_that_cannot_be_meant_are_refused_with_what_to_do() {
     assert!(!fine(&["history", &log]).contains("policy set"));
     retain(&log, &["--keep", "9y", "--compliance", "--yes"]);
     refuse(&["retain", &log, "--keep", "1y"], "can only be made stricter");
-    refuse(&["retain", &log, "--keep", "9y"], "compliance mode");
+    refuse(&["retain", &log, "--keep", "9y"], "add --compliance");
     retain(&log, &["--min-age", "90d"]);
     let stats = &jsonl(&fine(&["stats", &log, "--output", "jsonl"]))[0];
     assert_eq!(stats["policy"]["compliance"], true);
@@ -295,11 +334,110 @@ fn a_clock_far_ahead_of_the_newest_record_expires_nothing_unless_it_is_allowed()
     let (_dir, log) = old_log();
     let told = refused(2, &with(&["retain", &log, "--keep", "6y"], &WHO));
     assert!(told.contains("the clock shows") && told.contains("--max-clock-lead"), "{told}");
-    assert!(refused(2, &["retain", &log, "--dry-run"]).contains("the clock shows"));
-    let told = retain(&log, &["--max-clock-lead", "10y"]);
+    assert!(refused(2, &["retain", &log, "--keep", "6y", "--dry-run"]).contains("the clock shows"));
+    assert!(!fine(&["history", &log]).contains("policy set"), "what fails sets no policy");
+    let told = retain(&log, &["--keep", "6y", "--max-clock-lead", "10y"]);
     assert!(told.contains("gone: 5 segments") && told.contains("the newest segment"), "{told}");
-    // The policy that was set with the refused run is the one in force: nothing is set again.
+}
+
+#[test]
+fn an_archive_that_cannot_be_used_leaves_the_policy_and_the_log_as_they_were() {
+    let (dir, log) = log_in_use();
+    retain(&log, &["--keep", "9y", "--archive-first", "--min-records", "20"]);
+    let file = at(dir.path(), "file");
+    std::fs::write(&file, "no directory").unwrap();
+    let around = at(dir.path(), "");
+    let inside = format!("{log}/archive");
+    for (archive, told) in [
+        (at(dir.path(), "deep/er"), "deep/er"),
+        (file, "file"),
+        (around, "lie in each other"),
+        (inside, "own directory"),
+    ] {
+        let asked = ["retain", &log, "--keep", "0s", "--archive", &archive];
+        let stderr = refused(2, &with(&asked, &WHO));
+        assert!(stderr.contains(told), "{archive}: {stderr}");
+    }
     assert_eq!(fine(&["history", &log]).matches("policy set").count(), 1);
+    assert!(!Path::new(&log).join("archive").exists());
+
+    // One that takes the first segment and not the next: what was not archived stays, with why.
+    let (first, second) = (at(dir.path(), "first"), at(dir.path(), "second"));
+    retain(&log, &["--keep", "6y", "--archive-first", "--archive", &first, "--at-most", "1"]);
+    let of_log = std::fs::read_dir(&first).unwrap().next().unwrap().unwrap().file_name();
+    std::fs::create_dir(&second).unwrap();
+    std::fs::write(Path::new(&second).join(of_log), "in the way").unwrap();
+    let ran = run(&with(&["retain", &log, "--archive", &second], &WHO));
+    assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("stayed: not archived: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not tried") && ran.stdout.contains("gone: nothing"));
+    assert!(retain(&log, &["--archive", &first]).contains("gone: 5 segments"));
+}
+
+#[test]
+fn a_looser_policy_names_what_it_switches_off() {
+    let (_dir, log) = log_in_use();
+    retain(&log, &["--keep", "9y", "--archive-first", "--min-records", "20", "--min-age", "90d"]);
+    let looser = [
+        "the period is shortened from 9y (3288 days) to 8y (2922 days)",
+        "the minimum age of 90d is off",
+        "the newest 20 records stay is off",
+        "archiving first is off",
+    ];
+    for asked in [with(&["--keep", "8y"], &["--dry-run"]), with(&["--keep", "8y"], &WHO)] {
+        let ran = run(&with(&["retain", &log], &asked));
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains("the policy before: keep 9y"), "{}", ran.stderr);
+        for off in looser {
+            assert!(ran.stderr.contains(off), "{off}: {}", ran.stderr);
+        }
+    }
+    let ran = run(&with(&["retain", &log, "--min-age", "1y"], &WHO));
+    assert!(ran.stderr.contains("is now: keep 8y") && !ran.stderr.contains("LOOSER"));
+    let (_dir, empty) = running::new_log();
+    let told = fine(&["retain", &empty, "--keep", "1y", "--dry-run"]);
+    assert!(told.contains("no sealed segment is here"), "{told}");
+}
+
+#[test]
+fn units_are_spelt_alike_and_blank_names_refused_everywhere() {
+    let (dir, log) = log_in_use();
+    let refuse = |arguments: &[&str], told: &str| {
+        let stderr = refused(2, arguments);
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+    };
+    let both = "mo for months or min for minutes";
+    refuse(&["retain", &log, "--keep", "6m", "--dry-run"], both);
+    refuse(&["retain", &log, "--keep", "6y", "--max-clock-lead", "6m", "--dry-run"], both);
+    refuse(&["query", &log, "--since", "6m"], both);
+    refuse(&["query", &log, "--histogram", "15m"], both);
+    refuse(&with(&["hold", "place", &log, "c", "--since", "6m"], &WHO), both);
+    refuse(&["retain", &log, "--keep", "251y", "--dry-run"], "at most 250 years");
+    // Half a year, not six minutes: the records of seven years ago are before either.
+    assert_eq!(fine(&["query", &log, "--since", "6mo", "--count"]).trim(), "1");
+    assert_eq!(fine(&["query", &log, "--since", "8y", "--count"]).trim(), "61");
+    fine(&["retain", &log, "--keep", "18mo", "--dry-run"]);
+
+    let (who, why, blank) = (["--who", "a"], ["--why", "b"], "found blank text");
+    let archive = at(dir.path(), "archive");
+    for command in [
+        &["hold", "place", &log, "c", "--actor", "a"][..],
+        &["hold", "release", &log, "c"],
+        &["retain", &log, "--keep", "6y"],
+        &["restore", &log, &archive],
+        &["erase", &log, "user:alice"],
+    ] {
+        refuse(&with(&with(command, &["--who", "  "]), &why), blank);
+        refuse(&with(&with(command, &who), &["--why", ""]), blank);
+    }
+    refuse(&with(&["hold", "place", &log, "c", "--everything", "--custodian", "\t"], &WHO), blank);
+    refuse(&with(&["hold", "place", &log, "a\nb", "--everything"], &WHO), "control character");
+    let ran = run(&with(
+        &["hold", "place", &log, "c", "--everything", "--review-by", "2020-01-01"],
+        &WHO,
+    ));
+    assert!(ran.stdout.contains("c pins the whole log"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("is in the past"), "{}", ran.stderr);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl PolicySet<'_> {
             ("archive", self.archive, next.archive),
         ];
         match switches.iter().find(|(_, was, would_be)| *was && !would_be) {
-            Some((name, ..)) => Err(format!("no {name} where it is in force")),
+            Some((name, ..)) => Err(format!("{name} would be off, and is on")),
             None => Ok(()),
         }
     }

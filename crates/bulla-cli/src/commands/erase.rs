@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use bulla::Asked;
 use clap::Args;
 
+use crate::asking::not_blank;
 use crate::failure::Verdict;
 use crate::secrets::Secrets;
 use crate::{cells, output};
@@ -31,10 +32,10 @@ pub(crate) struct Erase {
     #[command(flatten)]
     secrets: Secrets,
     /// Who asks for it; goes into the certificate
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = not_blank)]
     who: String,
     /// Why; goes into the certificate. Do not name the subject here
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     why: String,
 }
 
@@ -49,12 +50,19 @@ impl Erase {
         let done = log.erase(&self.subject, &Asked::by(&self.who).because(&self.why))?;
         let mut out = output::stdout();
         let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
+        let erased = match done.records {
+            0 => "erased no payload that is in the log".to_owned(),
+            records => format!("erased {}", cells::counted(records, "payload")),
+        };
         writeln!(
             out,
-            "erased {}: key {} is destroyed; certificate {} in `bulla history`",
-            cells::counted(done.records, "payload"),
+            "{erased}: key {} is destroyed; certificate {} in `bulla history`",
             ids.join(", "),
             done.catalog_seq
+        )?;
+        writeln!(
+            out,
+            "what it encrypted in copies, such as archived segments, is unreadable from now on, too"
         )?;
         out.flush()?;
         log.close()?;

@@ -18,7 +18,8 @@ use crate::{certificates, records};
 Example:
   bulla get ./audit 41 --output jsonl
 
-Of a record that has expired the drop certificate is shown, and the status is 1.")]
+Of a record that has expired the drop certificate is shown, and the status is 1. In CSV the column
+payload says plain, decrypted, sealed (its key is not here), erased, or expired.")]
 pub(crate) struct Get {
     /// The log
     dir: PathBuf,
@@ -36,6 +37,14 @@ impl Get {
             Err(Error::Expired { seq, certificate }) if self.shown.output != Format::Csv => {
                 self.expired(seq, &certificate)?;
                 return Ok(Verdict::Failed);
+            }
+            Err(error @ Error::Expired { .. }) => {
+                // The columns have no room for the certificate: it is told beside them.
+                let mut out = output::stdout();
+                let mut listing = Listing::new(&mut out, self.shown.output);
+                listing.row(&records::Expired(self.seq))?;
+                listing.finish()?;
+                return Err(error.into());
             }
             found => found?,
         };

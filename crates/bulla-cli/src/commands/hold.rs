@@ -4,15 +4,16 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use bulla::cipher::Identifier;
 use bulla::log::{Pinned, RecordedHold};
-use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader};
+use bulla::retention::CASE_LEN_MAX;
+use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader, Timestamp};
 use clap::{Args, Subcommand};
 
+use crate::asking::not_blank;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
-use crate::secrets::Secrets;
-use crate::when::{self, When, when};
+use crate::secrets::{Secrets, actor_aliases};
+use crate::when::{self, When, to_come, when};
 use crate::{cells, places};
 
 #[derive(Args)]
@@ -55,10 +56,10 @@ impl HoldCommand {
 #[derive(Args)]
 struct Because {
     /// Who asks for it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = not_blank)]
     who: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     why: String,
 }
 
@@ -74,21 +75,23 @@ Example:
   bulla hold place ./audit case-2026-117 --actor alice --since 2026-01-01 --who carol --why audit
 
 Different conditions must all hold; of one condition given several times any may. A time holds
-whatever happened or was recorded then. In a log that records actors under aliases, give the key
+whatever happened or was recorded then: RFC 3339, a date (UTC), or so long ago (6mo, 2w, 7d, 24h,
+15min; mo is months, min is minutes). In a log that records actors under aliases, give the key
 store: then what they did under their aliases is held too. Without it name the alias itself.
 Names and reasons are kept in the part of the log's history that can be erased.")]
 struct Place {
     /// The log; a service may have it open
     dir: PathBuf,
     /// What the hold is for; no two holds in force share it
+    #[arg(value_parser = case)]
     case: String,
     #[command(flatten)]
     conditions: Conditions,
     /// Who answers for what is held
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = not_blank)]
     custodian: Option<String>,
     /// When somebody means to look at it again; it stays in force after that
-    #[arg(long, value_name = "DATE", value_parser = when)]
+    #[arg(long, value_name = "DATE", value_parser = to_come)]
     review_by: Option<When>,
     #[command(flatten)]
     because: Because,
@@ -150,7 +153,7 @@ impl Conditions {
             };
         }
         let typed = self.actor.iter().chain(&self.actor_type_id);
-        for (kind, alias) in typed.flat_map(|actor| aliases(store, actor)) {
+        for (kind, alias) in typed.flat_map(|actor| actor_aliases(store, None, actor)) {
             scope = scope.actor_type_id(kind, alias);
         }
         for resource in &self.resource {
@@ -180,27 +183,15 @@ impl Conditions {
     }
 }
 
-/// The aliases of an actor, given as an id or as type and id, each with its type.
-fn aliases(store: Option<&KeyStore>, actor: &str) -> Vec<(String, String)> {
-    let Some(store) = store else { return Vec::new() };
-    let mut found = store.aliases(Identifier::Actor, None, actor);
-    if let Some((kind, id)) = actor.split_once(':') {
-        found.extend(store.aliases(Identifier::Actor, Some(kind), id));
-    }
-    found
-}
-
 impl Place {
     fn run(self) -> Result<Verdict> {
         let mut hold =
             Hold::new(&self.case, self.conditions.scope(self.secrets.to_read()?.as_ref())?);
         hold.custodian = self.custodian;
-        if self.review_by.is_some_and(|when| when.relative) {
-            bail!("--review-by: expected a date to come, such as 2027-01-01");
-        }
         hold.review_by = self.review_by.map(|when| when.time);
         let mut admin = self.secrets.admin(&self.dir)?;
         admin.place_hold(&hold, &self.because.asked())?;
+        warn_if_past(hold.review_by);
         let mut out = output::stdout();
         writeln!(out, "held: {} pins {}", cells::plain(&hold.case), words(&hold.scope))?;
         // It is in force, whatever comes of counting.
@@ -440,9 +431,36 @@ fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
     places::admin(dir, Log::options())
 }
 
+/// A review that is due at once is seldom meant.
+fn warn_if_past(review_by: Option<Timestamp>) {
+    if let Some(time) = review_by.filter(|time| *time <= when::now()) {
+        let past = cells::seconds(time);
+        // Whoever closed standard error still wants the hold.
+        let _ = writeln!(
+            std::io::stderr(),
+            "bulla: warning: --review-by {past} is in the past: the review is due at once"
+        );
+    }
+}
+
 /// A scope in words that are safe to print.
 fn words(scope: &HoldScope) -> String {
-    cells::plain(&scope.to_string())
+    match scope.is_everything() {
+        true => "the whole log".to_owned(),
+        false => cells::plain(&scope.to_string()),
+    }
+}
+
+/// Reads the name of a case: it stands in one line wherever holds are named.
+fn case(text: &str) -> Result<String, String> {
+    let len = text.len();
+    if !(1..=CASE_LEN_MAX).contains(&len) {
+        return Err(format!("expected 1 to {CASE_LEN_MAX} bytes, found {len}"));
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(found) => Err(format!("expected no control character, found {found:?}")),
+        None => not_blank(text),
+    }
 }
 
 /// `3 records in 2 segments of 1.2 MiB, kept whole`.

@@ -19,7 +19,7 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, actor_aliases};
 use crate::when::{When, length, when};
 use crate::{cells, places};
 use groups::Field;
@@ -42,8 +42,8 @@ Examples:
   bulla query ./audit --actor alice --since 7d --prove alice.bulla-answer
 
 Different filters must all hold; of one filter given several times any may. Times are
-RFC 3339, a date (UTC) or so long ago (30s, 15m, 24h, 7d, 2w); since is included, until
-is not. The log's own records are left out unless --system is given.
+RFC 3339, a date (UTC) or so long ago (1y, 6mo, 2w, 7d, 24h, 15min, 30s; mo is months, min is
+minutes); since is included, until is not. The log's own records are left out unless --system is given.
 
 Searches and counts are answered from indexes, except that --count-by source, ip, user-agent
 and role read every record that matches.
@@ -88,7 +88,7 @@ struct Instead {
     /// Count the records by the values of a field instead of showing them
     #[arg(long, value_enum, value_name = "FIELD")]
     count_by: Option<Field>,
-    /// Count the records by when they occurred, in steps of this length
+    /// Count the records by when they occurred, in steps of this length, such as 1h or 15min
     #[arg(long, value_name = "WIDTH", value_parser = length)]
     histogram: Option<Duration>,
     /// Show the first and the last of the records: where they stand and when they were recorded
@@ -98,7 +98,8 @@ struct Instead {
 
 #[derive(Args)]
 struct Filters {
-    /// By this actor: its id, or its type and id as tables show them
+    /// By this actor: its id, or its type and id as tables show them; with a key store also what
+    /// it did under its aliases
     #[arg(long, value_name = "[T:]ID")]
     actor: Vec<String>,
     /// By an actor of this type; with --actor
@@ -159,9 +160,9 @@ impl Filters {
             Some(kind) => query.actor_type_id(kind, actor),
             None => by_actor(query, actor),
         });
-        for alias in self.actor.iter().filter_map(|actor| self.actor_alias(aliases?, actor)) {
-            query = query.actor(alias);
-        }
+        let kind = self.actor_type.as_deref();
+        let recorded = self.actor.iter().flat_map(|actor| actor_aliases(aliases, kind, actor));
+        query = recorded.fold(query, |query, (kind, alias)| query.actor_type_id(kind, alias));
         for resource in &self.resource {
             query = match resource.split_once('/') {
                 Some((kind, id)) => {
@@ -182,15 +183,6 @@ impl Filters {
             query = query.action(glob).map_err(|error| anyhow::anyhow!("--action: {error}"))?;
         }
         Ok(self.times(query))
-    }
-
-    /// The alias of an actor whose type was given, too.
-    fn actor_alias(&self, keys: &KeyStore, actor: &str) -> Option<String> {
-        let (kind, id) = match &self.actor_type {
-            Some(kind) => (kind.as_str(), actor),
-            None => actor.split_once(':')?,
-        };
-        keys.alias(Identifier::Actor, kind, id)
     }
 
     fn times(&self, mut query: query::Query) -> query::Query {

@@ -5,22 +5,25 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use bulla::archive::DirectoryStore;
+use bulla::archive::{self, DirectoryStore, Shown, VerifyArchiveOptions};
+use bulla::checkpoint::VerifyingKey;
 use bulla::retention::Asked;
-use bulla::{Log, Restoration};
+use bulla::{Log, Restoration, Trust};
 use clap::Args;
 
-use crate::failure::Verdict;
-use crate::{cells, output, places};
+use crate::asking::not_blank;
+use crate::failure::{NotProved, Verdict};
+use crate::{cells, keys, output, places};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   bulla restore ./audit /mnt/archive --who alice --why 'case 7 needs 2020'
   bulla restore ./audit /mnt/archive --segment 3 --segment 4 --who alice --why 'case 7'
+  bulla restore ./audit /mnt/archive --pubkey audit.key.pub --who alice --why 'case 7'
 
 Each folder is verified, and compared with what the log's own history says of the segment and
-of its copy, before anything changes. A segment that was restored is not dropped again by
+of its copy, before anything changes; with --pubkey its checkpoint must be signed, too. A segment that was restored is not dropped again by
 itself. Who and why go into the history of the log. The log must not be open for writing
 elsewhere.")]
 pub(crate) struct Restore {
@@ -31,11 +34,15 @@ pub(crate) struct Restore {
     /// The number of a segment; may be repeated [default: all dropped ones that are there]
     #[arg(long, value_name = "N")]
     segment: Vec<u64>,
+    /// The log's verifying key (NAME+ID+BASE64), or a file with it: the checkpoint in each folder
+    /// must be signed by it; may be repeated
+    #[arg(long, value_name = "VKEY|FILE")]
+    pubkey: Vec<String>,
     /// Who asks for it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = not_blank)]
     who: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     why: String,
 }
 
@@ -67,25 +74,58 @@ impl Restore {
             );
         }
         let asked = Asked::by(self.who.as_str()).because(self.why.as_str());
+        let keys = keys::verifying_keys(&self.pubkey)?;
         let mut out = output::stdout();
         for ordinal in asked_for {
-            let Some(folder) = there.get(&ordinal) else {
-                bail!(
-                    "segment {ordinal}: expected a dropped segment of this log that {} has, found \
-                     none; `bulla segments {}` lists what is here",
-                    self.archive.display(),
-                    self.dir.display()
-                );
-            };
+            let Some(folder) = there.get(&ordinal) else { bail!(self.nothing_of(log, ordinal)?) };
+            let signed = signed(store, folder, &keys)?;
             let restored = log.restore(store, folder, &asked)?;
+            let shown = signed.as_ref().unwrap_or(&restored.shown);
             // Whoever closed the pipe still wants the rest to be done.
-            let _ = writeln!(out, "{}", told(&restored)).and_then(|()| out.flush());
+            let _ = writeln!(out, "{}", told(&restored, shown)).and_then(|()| out.flush());
         }
         Ok(())
     }
+
+    /// Why there is nothing to restore of a segment.
+    fn nothing_of(&self, log: &Log, ordinal: u64) -> Result<String> {
+        let known = log.segments()?.into_iter().find(|segment| segment.ordinal == ordinal);
+        let dir = self.dir.display();
+        Ok(match known {
+            Some(known) if known.status.is_readable() => {
+                format!(
+                    "segment {ordinal} is live: its records are in {dir}, nothing is to restore"
+                )
+            }
+            Some(_) => format!(
+                "segment {ordinal} was dropped, and {} has no copy of it; `bulla history {dir}` \
+                 shows where its copy is",
+                self.archive.display()
+            ),
+            None => format!(
+                "{dir} has no segment {ordinal}; `bulla segments {dir}` lists what there is"
+            ),
+        })
+    }
 }
 
-fn told(restored: &Restoration) -> String {
+/// What a folder shows to whoever believes these keys; `None` if there are none.
+fn signed(store: &DirectoryStore, folder: &str, keys: &[VerifyingKey]) -> Result<Option<Shown>> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let options = VerifyArchiveOptions::new().trust(Trust::in_keys(keys.to_vec()));
+    let report = archive::verify(store, folder, &options)?;
+    match report.findings.first() {
+        None => Ok(Some(report.shown)),
+        Some(finding) => {
+            let finding = cells::plain(&finding.to_string());
+            Err(NotProved(format!("{folder}: {finding}; it was not restored")).into())
+        }
+    }
+}
+
+fn told(restored: &Restoration, shown: &Shown) -> String {
     let first = restored.first.get();
     let last = first.saturating_add(restored.count).saturating_sub(1);
     format!(
@@ -93,6 +133,6 @@ fn told(restored: &Restoration) -> String {
         restored.ordinal,
         cells::bytes(restored.bytes),
         cells::plain(&restored.location),
-        cells::plain(&restored.shown.to_string())
+        cells::plain(&shown.to_string())
     )
 }

@@ -3,20 +3,26 @@
 pub(super) mod policy;
 mod told;
 
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use bulla::archive::DirectoryStore;
-use bulla::{Asked, ExpireOptions, LogReader, Period, Policy};
+use bulla::archive::{ArchiveStore as _, DirectoryStore};
+use bulla::retention::Plan;
+use bulla::{Asked, Error, ExpireOptions, Expiry, LogReader, Period, Policy};
 use clap::Args;
 
-use crate::cells;
+use crate::asking::not_blank;
 use crate::failure::Verdict;
 use crate::output::Shown;
 use crate::secrets::Secrets;
+use crate::{cells, places};
 use policy::Wanted;
+
+/// How much is written to see whether an archive takes anything, in bytes.
+const PROBE_LEN: usize = 4096;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -28,17 +34,20 @@ Examples:
 
 With --keep or --preset the policy is set, if it is not the one in force; what is not given with
 it is off. --archive-first, --compliance, --min-age and --min-records alone make the policy in
-force stricter. Then the sealed segments whose time is over and that no legal hold pins are
-dropped, the oldest first, each with a certificate that stays. The dry run changes nothing.
+force stricter. What is looser than before is said. The policy is set last: if the archive cannot
+be used, or the clock is not believed, it stays as it was. Then the sealed segments whose time is
+over and that no legal hold pins are dropped, the oldest first, each with a certificate that
+stays. The dry run changes nothing.
 
-A period is a number and y, m (months), d, h, min or s, and never shorter than by the calendar. A
-segment is kept for it from its newest record, or from its seal if that is later. What a seal has
-fixed a shorter policy does not touch; segments that were sealed before the first policy have
-nothing fixed, and go by the one in force. The newest segment always stays.
+A period is a number and y, mo (months), w, d, h, min or s, at most 250 years, and never shorter
+than by the calendar. A segment is kept for it from its newest record, or from its seal if that is
+later. What a seal has fixed a shorter policy does not touch; segments that were sealed before the
+first policy have nothing fixed, and go by the one in force. The newest segment always stays.
 
 The status is 1 if something that was to go stayed: held by a hold that came in between, damaged,
-or not archived. In a log that records actors under aliases give the key store, so that holds on
-their names count.
+or not archived; the reason is shown. An archive that cannot be used at all is refused before
+anything is done, with status 2. In a log that records actors under aliases give the key store, so
+that holds on their names count.
 
 The policy can be set while a service has the log open. Expiring needs the log: then the service
 does it (`Log::expire`).")]
@@ -64,10 +73,10 @@ pub(crate) struct Retain {
     #[arg(long, value_name = "N")]
     at_most: Option<usize>,
     /// Who asks for it
-    #[arg(long, value_name = "NAME", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "NAME", value_parser = not_blank, required_unless_present = "dry_run")]
     who: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "TEXT", value_parser = not_blank, required_unless_present = "dry_run")]
     why: Option<String>,
     /// Do not ask before compliance mode is switched on
     #[arg(long)]
@@ -77,6 +86,9 @@ pub(crate) struct Retain {
     #[command(flatten)]
     shown: Shown,
 }
+
+/// The policy before, if there was one, and the one that is set.
+type Next<'a> = (Option<&'a Policy>, &'a Policy);
 
 impl Retain {
     pub(crate) fn run(self) -> Result<Verdict> {
@@ -90,37 +102,88 @@ impl Retain {
         if self.dry_run {
             return self.plan(&reader, in_force, changed);
         }
-        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
-        if let Some(policy) = &changed {
-            if policy.compliance && !in_force.as_ref().is_some_and(|before| before.compliance) {
-                self.confirm(reader.origin(), policy)?;
-            }
-            self.secrets.admin(&self.dir)?.set_policy(policy, &asked)?;
-            // Whoever closed standard error still wants the rest to be done.
-            let _ = writeln!(io::stderr(), "bulla: the policy is now: {policy}");
-        } else if in_force.is_none() {
+        let Some(policy) = changed.as_ref().or(in_force.as_ref()) else {
             bail!(
                 "the log has no policy, so nothing expires: give one with --keep 6y or --preset \
                  hipaa"
             );
+        };
+        // What can fail, fails while the policy is as it was.
+        let options = self.options_with_archive()?;
+        let planned = reader.plan_expiry_by(policy, &options)?;
+        if policy.compliance && !in_force.as_ref().is_some_and(|before| before.compliance) {
+            self.confirm(reader.origin(), policy)?;
         }
+        let next = changed.as_ref().map(|next| (in_force.as_ref(), next));
         drop(reader);
-        self.expire(&asked)
+        self.apply(next, &options, &planned)
     }
 
-    fn expire(&self, asked: &Asked) -> Result<Verdict> {
-        let log =
-            self.secrets.writer(&self.dir).context("the policy is in force; to expire by it")?;
-        let done = self.options_with_archive().and_then(|options| Ok(log.expire(&options, asked)?));
+    /// Sets the policy and expires by it. A policy is set beside a service, too, which then expires.
+    fn apply(
+        &self,
+        next: Option<Next<'_>>,
+        options: &ExpireOptions,
+        planned: &Plan,
+    ) -> Result<Verdict> {
+        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
+        let log = match self.secrets.writer(&self.dir) {
+            Err(error) if is_locked(&error) => {
+                self.set(next, &asked)?;
+                return Err(error).context("the policy is in force; to expire by it");
+            }
+            log => log?,
+        };
+        let done = self.set(next, &asked).map(|()| log.expire(options, &asked));
         let closed = log.close();
-        let expiry = done?;
-        told::expiry(&expiry, self.shown.output)?;
-        if let Some(error) = expiry.stopped {
-            return Err(error).context("what is shown as dropped went, then");
-        }
+        let verdict = self.tell(done?, planned)?;
         closed?;
-        // What was to go and could not is for somebody to look at.
-        Ok(if expiry.stayed.is_empty() { Verdict::Fine } else { Verdict::Failed })
+        Ok(verdict)
+    }
+
+    /// Sets the policy, if it is another than the one in force. As beside a service: the log's own
+    /// way appends a record, and the segment that was the newest might go for it.
+    fn set(&self, next: Option<Next<'_>>, asked: &Asked) -> Result<()> {
+        let Some((before, next)) = next else { return Ok(()) };
+        self.secrets.admin(&self.dir)?.set_policy(next, asked)?;
+        let compared = before.map_or(String::new(), |before| compared(before, next));
+        // Whoever closed standard error still wants the rest to be done.
+        let _ = write!(io::stderr(), "bulla: the policy is now: {next}\n{compared}");
+        Ok(())
+    }
+
+    /// Shows what went and what stayed. A segment that the archive did not take stays, as one
+    /// that is held does.
+    fn tell(&self, done: bulla::Result<Expiry>, planned: &Plan) -> Result<Verdict> {
+        let format = self.shown.output;
+        let expiry = match done {
+            Ok(expiry) => expiry,
+            Err(error) if self.is_of_archive(&error) => {
+                told::not_archived(planned, &error, self.at_most.unwrap_or(usize::MAX), format)?;
+                return Ok(Verdict::Failed);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        told::expiry(&expiry, format)?;
+        let all_went = expiry.stayed.is_empty() && expiry.stopped.is_none();
+        match expiry.stopped {
+            Some(error) if !self.is_of_archive(&error) => {
+                Err(error).context("what is shown as dropped went, then")
+            }
+            Some(error) => {
+                let _ = writeln!(io::stderr(), "bulla: not archived: {error}");
+                Ok(Verdict::Failed)
+            }
+            // What was to go and could not is for somebody to look at.
+            None => Ok(if all_went { Verdict::Fine } else { Verdict::Failed }),
+        }
+    }
+
+    /// Whether it is the archive that refused, and not the log's own disk.
+    fn is_of_archive(&self, error: &Error) -> bool {
+        let archive = self.archive.as_deref().map(places::real);
+        let (Error::Io { path, .. } | Error::DiskFull { path, .. }) = error else { return false };
+        archive.is_some_and(|archive| path.starts_with(archive))
     }
 
     fn options(&self) -> ExpireOptions {
@@ -133,9 +196,7 @@ impl Retain {
     fn options_with_archive(&self) -> Result<ExpireOptions> {
         let Some(dir) = &self.archive else { return Ok(self.options()) };
         // Before it is made: what is in a log's directory is taken for a file of the log.
-        if let (Ok(log), Ok(archive)) = (self.dir.canonicalize(), std::path::absolute(dir))
-            && archive.starts_with(&log)
-        {
+        if places::real(dir).starts_with(places::real(&self.dir)) {
             bail!(
                 "the archive {} lies in the log's own directory: give one elsewhere, best on \
                  another disk",
@@ -144,6 +205,9 @@ impl Retain {
         }
         let store = DirectoryStore::open_or_create(dir)
             .with_context(|| format!("open the archive {}", dir.display()))?;
+        store.check_apart(&self.dir)?;
+        check_writable(dir)
+            .with_context(|| format!("the archive {} cannot be written to", dir.display()))?;
         Ok(self.options().archive_to(Arc::new(store)))
     }
 
@@ -159,6 +223,9 @@ impl Retain {
             Some(policy) => reader.plan_expiry_by(policy, &self.options())?,
         };
         let policy = changed.as_ref().or(in_force.as_ref());
+        if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {
+            let _ = write!(io::stderr(), "{}", compared(before, next));
+        }
         told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.output)?;
         Ok(Verdict::Fine)
     }
@@ -192,12 +259,45 @@ impl Retain {
     }
 }
 
+/// The policy before, and what is looser than it was.
+fn compared(before: &Policy, next: &Policy) -> String {
+    let looser = match policy::loosened(before, next) {
+        looser if looser.is_empty() => String::new(),
+        looser => format!("bulla: LOOSER than before: {}\n", looser.join("; ")),
+    };
+    format!("bulla: the policy before: {before}\n{looser}")
+}
+
+/// Whether another process has the log open.
+fn is_locked(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(Error::Locked { .. })))
+}
+
+/// Writes a file beside the folders of an archive, as much as shows that there is room at all,
+/// and takes it away. The archive passes over names that end so.
+fn check_writable(dir: &Path) -> io::Result<()> {
+    let probe = dir.join(format!("bulla-{}.tmp", std::process::id()));
+    let written = fs::File::create_new(&probe).and_then(|mut file| {
+        file.write_all(&[0; PROBE_LEN])?;
+        file.sync_all()
+    });
+    let removed = fs::remove_file(&probe);
+    written.and(removed)
+}
+
 /// Says what the engine would refuse, before anything is done.
 fn next_is_no_looser(before: &Policy, next: &Policy) -> Result<()> {
     before.check_successor(next).map_err(|looser| {
+        let missing = [
+            (before.compliance && !next.compliance, " --compliance"),
+            (before.archive && !next.archive, " --archive-first"),
+        ];
+        let add: String =
+            missing.iter().filter(|(missing, _)| *missing).map(|(_, option)| *option).collect();
+        let add = if add.is_empty() { add } else { format!("; add{add}, to leave it on") };
         anyhow::anyhow!(
             "the policy is in compliance mode and can only be made stricter: {looser}; in force: \
-             {before}"
+             {before}{add}"
         )
     })
 }

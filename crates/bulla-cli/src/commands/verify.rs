@@ -68,7 +68,13 @@ pub(crate) struct Verify {
     shown: Shown,
 }
 
-impl Row for Finding {
+/// A line of the list for programs: a finding, or what the log dropped.
+enum Line<'a> {
+    Finding(&'a Finding),
+    Gap(&'a Gap),
+}
+
+impl Row for Line<'_> {
     const COLUMNS: &'static [Column] = &[
         Column::fixed("FILE"),
         Column::number("OFFSET"),
@@ -78,29 +84,60 @@ impl Row for Finding {
         Column::fixed("FOUND"),
     ];
     const FIELDS: &'static [&'static str] =
-        &["file", "segment", "offset", "seq", "what", "expected", "found"];
+        &["file", "segment", "offset", "seq", "what", "expected", "found", "kind"];
 
     fn cells(&self) -> Vec<String> {
-        let [file, _, offset, seq, what, expected, found] = values(self);
+        let [file, _, offset, seq, what, expected, found] = self.values();
         vec![file, offset, seq, what, expected, found]
     }
 
     fn fields(&self) -> Vec<String> {
-        values(self).into()
+        let kind = match self {
+            Line::Finding(_) => "finding",
+            Line::Gap(_) => "gap",
+        };
+        let mut fields = Vec::from(self.values());
+        fields.push(kind.to_owned());
+        fields
     }
 
     fn json(&self) -> String {
-        serde_json::json!({
-            "file": self.file,
-            "segment": self.segment,
-            "offset": self.offset,
-            "seq": self.seq.map(|seq| seq.get()),
-            "what": self.what,
-            "expected": self.expected,
-            "found": self.found,
-        })
-        .to_string()
+        match self {
+            Line::Finding(finding) => serde_json::json!({
+                "file": finding.file,
+                "segment": finding.segment,
+                "offset": finding.offset,
+                "seq": finding.seq.map(|seq| seq.get()),
+                "what": finding.what,
+                "expected": finding.expected,
+                "found": finding.found,
+            })
+            .to_string(),
+            Line::Gap(gap) => json_gap(gap).to_string(),
+        }
     }
+}
+
+impl Line<'_> {
+    fn values(&self) -> [String; 7] {
+        match self {
+            Line::Finding(finding) => values(finding),
+            Line::Gap(gap) => of_gap(gap),
+        }
+    }
+}
+
+/// A gap among findings: where it begins, the verdict, and how many records that are gone.
+fn of_gap(gap: &Gap) -> [String; 7] {
+    [
+        String::new(),
+        gap.ordinal.to_string(),
+        String::new(),
+        gap.first.to_string(),
+        "expired".to_owned(),
+        String::new(),
+        format!("{}: {}", cells::counted(gap.count, "record"), gap.verdict),
+    ]
 }
 
 fn values(finding: &Finding) -> [String; 7] {
@@ -157,7 +194,12 @@ impl Verify {
         if self.shown.output != Format::Table {
             let mut listing = Listing::new(&mut out, self.shown.output);
             for finding in &report.findings {
-                listing.row(finding)?;
+                listing.row(&Line::Finding(finding))?;
+            }
+            // In JSON the last line has them.
+            let gaps = if self.shown.output == Format::Csv { &*report.gaps } else { &[] };
+            for gap in gaps {
+                listing.row(&Line::Gap(gap))?;
             }
             listing.finish()?;
             if self.shown.output == Format::Jsonl {

@@ -46,7 +46,9 @@ no trust, it counts as far as a key that you trust signed it.
 
 Of an answer, the records that match are listed; the question and the verdict are told with
 them, or on standard error if --output is not table. The question is what the file says: it must
-be the one that you asked.")]
+be the one that you asked. The verdict's first line names the records that the log had dropped:
+nothing is said of them. If those are all that the answer covers, nothing is proved, and the
+status is 1.")]
 pub(crate) struct VerifyProof {
     /// The proof file
     file: PathBuf,
@@ -85,8 +87,7 @@ impl VerifyProof {
         let proved = check(&bytes, &trust)
             .map_err(|reason| NotProved(format!("{}: {reason}", self.file.display())))?;
         if let Proved::Answer(proved) = &proved {
-            answer::tell(proved, audit.as_ref(), self.shown.output)?;
-            return Ok(Verdict::Fine);
+            return answer::tell(proved, audit.as_ref(), self.shown.output);
         }
         if audit.is_some() {
             bail!(

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use bulla::checkpoint::UnverifiedCheckpoint;
 use bulla::log::Explain;
-use bulla::proof::Disclosure;
+use bulla::proof::{Answer, Disclosure, SegmentEvidence};
 use bulla::query::{self, Order};
-use bulla::{LogReader, Seq, Snapshot};
+use bulla::{LogReader, SegmentInfo, Seq, Snapshot};
 use clap::Args;
 
 use super::Query;
 use crate::commands::prove::{key_chain, latest_checkpoint, own_checkpoint, via_catalog};
+use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
 use crate::{cells, places};
 
@@ -55,13 +56,24 @@ impl Query {
         if covers.is_empty() {
             bail!(self.nothing_covered(&checkpoint));
         }
+        let gaps = gaps(reader, &answer)?;
+        if gaps.are_all(&covers) {
+            bail!(
+                "nothing can be proved of records {} up to, not including, {}: all are {}; \
+                 `bulla segments {}` shows which",
+                covers.start,
+                covers.end,
+                gaps.told(),
+                self.dir.display()
+            );
+        }
         answer.bundle.extra.key_chain = key_chain(reader)?;
         answer.bundle.extra.via_catalog = via_catalog(reader, &checkpoint)?;
         let text = answer.to_text();
         places::write_file(file, &text)?;
         let snapshot = reader.snapshot();
         let (explain, listed) = self.list_covered(&snapshot, &filters, &covers)?;
-        self.tell_proved(&checkpoint, &covers, (file, text.len()))?;
+        self.tell_proved(&checkpoint, (&covers, &gaps), (file, text.len()))?;
         tell_others(answer.bundle.records.len().saturating_sub(listed))?;
         self.tell_newer(&snapshot, &covers, listed)?;
         Ok(explain)
@@ -126,7 +138,7 @@ impl Query {
     fn tell_proved(
         &self,
         checkpoint: &UnverifiedCheckpoint,
-        covers: &Range<u64>,
+        (covers, gaps): (&Range<u64>, &Gaps),
         (file, len): (&Path, usize),
     ) -> Result<()> {
         let size = checkpoint.dangerously_unverified().head().size.get();
@@ -136,9 +148,13 @@ impl Query {
             }
             _ => String::new(),
         };
+        let but_for = match gaps.is_empty() {
+            true => String::new(),
+            false => format!(" but for {}", gaps.told()),
+        };
         writeln!(
             io::stderr(),
-            "bulla: proved complete from record {} up to, not including, record {} under the \
+            "bulla: proved complete{but_for} from record {} up to, not including, record {} under the \
              checkpoint of {}, in {} ({len} bytes){limit}",
             covers.start,
             covers.end,
@@ -197,6 +213,21 @@ fn from(query: &query::Query, order: Order, range: &Range<u64>) -> query::Query 
         Some(cursor) => query.clone().after(cursor),
         None => query.clone(),
     }
+}
+
+/// What of the range the log had dropped when the checkpoint was signed.
+fn gaps(reader: &LogReader, answer: &Answer) -> Result<Gaps> {
+    let evidence = &answer.evidence;
+    let range = |segment: &SegmentInfo| {
+        let first = segment.first.get();
+        first..first.saturating_add(segment.count)
+    };
+    let meets = |of: &Range<u64>| of.start < evidence.covers.end && of.end > evidence.covers.start;
+    // The evidence has one piece for each segment that meets the range, ascending.
+    let segments = reader.segments()?;
+    let ranges = segments.iter().map(range).filter(meets).zip(&evidence.segments);
+    let gone = ranges.filter(|(_, shown)| matches!(shown, SegmentEvidence::NotLive));
+    Ok(Gaps::within(&evidence.covers, gone.map(|(range, _)| range)))
 }
 
 /// Tells that the file shows more than was asked for.

@@ -8,7 +8,7 @@ use clap::Args;
 /// What is asked for.
 #[derive(Args)]
 pub(super) struct Wanted {
-    /// Keep records for this period, such as 6y, 18m, 90d
+    /// Keep records for this period, such as 6y, 18mo, 90d
     #[arg(long, value_name = "PERIOD", conflicts_with = "preset")]
     keep: Option<Period>,
     /// Keep records as a framework asks for: hipaa (6y), pci-dss (1y), soc2 (1y), sox (7y)
@@ -48,6 +48,30 @@ impl Wanted {
         let min_records = min_records.unwrap_or(base.min_records);
         Ok(Some(base.min_age(min_age).min_records(min_records)))
     }
+}
+
+/// What a policy switches off or shortens of the one before it, in words.
+pub(super) fn loosened(before: &Policy, next: &Policy) -> Vec<String> {
+    let mut looser = Vec::new();
+    for (name, was, is) in
+        [("the period", before.keep, next.keep), ("the minimum age", before.min_age, next.min_age)]
+    {
+        match is {
+            _ if is >= was => {}
+            Period::ZERO => looser.push(format!("{name} of {was} is off")),
+            _ => looser.push(format!("{name} is shortened from {was} to {is}")),
+        }
+    }
+    let (was, is) = (before.min_records, next.min_records);
+    match is {
+        _ if is >= was => {}
+        0 => looser.push(format!("that the newest {was} records stay is off")),
+        _ => looser.push(format!("{is} instead of {was} of the newest records stay")),
+    }
+    if before.archive && !next.archive {
+        looser.push("archiving first is off".to_owned());
+    }
+    looser
 }
 
 /// A policy for programs.

@@ -1,14 +1,17 @@
 //! What an expiry does, or did, segment by segment.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use bulla::retention::{Plan, Step, Verdict};
-use bulla::{DropCertificate, Expiry, Policy};
+use bulla::{DropCertificate, Error, Expiry, Policy};
 
 use super::policy;
 use crate::output::{self, Column, Format, Listing, Row};
 use crate::{cells, certificates};
+
+/// Of what came behind the segment that ended it.
+const NOT_TRIED: &str = "stayed: not tried, because of what ended it";
 
 /// What became of a segment that was looked at.
 struct Told<'a> {
@@ -174,6 +177,7 @@ pub(super) fn plan(
                 cells::seconds(plan.now)
             )?;
             writeln!(out, "would go: {}", totals(segments, records, bytes))?;
+            nothing_sealed(&mut out, plan)?;
         }
         Format::Jsonl => {
             let summary = serde_json::json!({
@@ -202,6 +206,7 @@ pub(super) fn expiry(expiry: &Expiry, format: Format) -> Result<()> {
     match format {
         Format::Table => {
             writeln!(out, "gone: {}", totals(segments, records, bytes))?;
+            nothing_sealed(&mut out, &expiry.plan)?;
         }
         Format::Jsonl => {
             let summary = serde_json::json!({
@@ -219,6 +224,54 @@ pub(super) fn expiry(expiry: &Expiry, format: Format) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Why there was nothing to look at.
+fn nothing_sealed(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
+    if !plan.steps.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "no sealed segment is here, and only sealed ones expire: `bulla checkpoint DIR --key FILE \
+         --seal` seals what was appended (a service does it by itself, or with `Log::rotate`)"
+    )
+}
+
+/// Shows an expiry that let nothing go because the archive refused the first segment.
+pub(super) fn not_archived(
+    plan: &Plan,
+    error: &Error,
+    at_most: usize,
+    format: Format,
+) -> Result<()> {
+    let tried: Vec<u64> = plan.going().take(at_most).map(|step| step.segment.ordinal).collect();
+    let became = |step: &Step| match (&step.verdict, tried.first() == Some(&step.segment.ordinal)) {
+        (Verdict::Goes { .. }, true) => format!("stayed: not archived: {error}"),
+        (Verdict::Goes { .. }, false) => NOT_TRIED.to_owned(),
+        (verdict, _) => verdict.to_string(),
+    };
+    list(
+        plan.steps.iter().map(|step| Told { step, became: Became::Stayed(became(step)) }),
+        format,
+    )?;
+    let mut out = output::stdout();
+    match format {
+        Format::Table => writeln!(out, "gone: nothing")?,
+        Format::Jsonl => {
+            let summary = serde_json::json!({
+                "dry_run": false,
+                "now": plan.now.to_string(),
+                "segments": 0,
+                "records": 0,
+                "bytes": 0,
+                "stayed": plan.steps.len(),
+            });
+            writeln!(out, "{summary}")?;
+        }
+        Format::Csv => {}
+    }
+    Ok(out.flush()?)
+}
+
 fn became<'a>(expiry: &'a Expiry, step: &Step) -> Became<'a> {
     let ordinal = step.segment.ordinal;
     let certificate = expiry.dropped.iter().find(|certificate| certificate.ordinal == ordinal);
@@ -228,6 +281,9 @@ fn became<'a>(expiry: &'a Expiry, step: &Step) -> Became<'a> {
     let stayed = expiry.stayed.iter().find(|(stayed, _)| *stayed == ordinal);
     match (stayed, &step.verdict) {
         (Some((_, why)), _) => Became::Stayed(format!("stayed: {why}")),
+        (None, Verdict::Goes { .. }) if expiry.stopped.is_some() => {
+            Became::Stayed(NOT_TRIED.to_owned())
+        }
         (None, Verdict::Goes { .. }) => {
             Became::Stayed("goes another time: --at-most was reached".to_owned())
         }

@@ -3,22 +3,22 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bulla::Trust;
 use bulla::archive::{self, ArchiveFinding, ArchiveReport, DirectoryStore, VerifyArchiveOptions};
 
 use super::Verify;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row};
-use crate::{cells, keys};
+use crate::{cells, keys, places};
 
 /// The archive in a directory, with its folders; `None` if it is none.
 pub(super) fn open(dir: &Path) -> Result<Option<(DirectoryStore, Vec<String>)>> {
     // A log is never taken for one.
-    if dir.join("catalog").exists() || dir.join("segments").exists() {
+    if places::is_there(&dir.join("catalog"))? || places::is_there(&dir.join("segments"))? {
         return Ok(None);
     }
-    let store = DirectoryStore::open(dir)?;
+    let store = DirectoryStore::open(dir).with_context(|| format!("read {}", dir.display()))?;
     let folders = archive::folders(&store)?;
     Ok((!folders.is_empty()).then_some((store, folders)))
 }
@@ -139,7 +139,7 @@ impl Verify {
     }
 }
 
-/// For programs: the findings, and in JSON a last line for each folder.
+/// For programs: the findings, and in JSON a line for each folder and a last one for all.
 fn list(reports: &[ArchiveReport], format: Format) -> Result<()> {
     let mut out = output::stdout();
     let mut listing = Listing::new(&mut out, format);
@@ -153,6 +153,7 @@ fn list(reports: &[ArchiveReport], format: Format) -> Result<()> {
         for report in reports {
             writeln!(out, "{}", json_summary(report))?;
         }
+        writeln!(out, "{}", json_total(reports))?;
     }
     out.flush()?;
     Ok(())
@@ -171,6 +172,19 @@ fn json_summary(report: &ArchiveReport) -> String {
         "digest": report.digest.map(|digest| digest.to_string()),
         "shown": report.shown.to_string(),
         "findings": report.findings.len(),
+    })
+    .to_string()
+}
+
+fn json_total(reports: &[ArchiveReport]) -> String {
+    let bad = reports.iter().filter(|report| !report.is_clean()).count();
+    serde_json::json!({
+        "clean": bad == 0,
+        "folders": reports.len(),
+        "folders_not_clean": bad,
+        "records": reports.iter().map(|report| report.records).sum::<u64>(),
+        "bytes": reports.iter().map(|report| report.bytes).sum::<u64>(),
+        "findings": reports.iter().map(|report| report.findings.len()).sum::<usize>(),
     })
     .to_string()
 }

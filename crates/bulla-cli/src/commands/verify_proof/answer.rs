@@ -1,6 +1,7 @@
 //! The answer to a query, with what shows that nothing was left out: question, rows, verdict.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use anyhow::Result;
 use bulla::proof::{Disclosure, NotLive, ProvedRecord, RestsOn, VerifiedAnswer};
@@ -10,11 +11,19 @@ use bulla::{Record, Seq};
 use super::audit::Audit;
 use super::told::{Facts, not_proved, under};
 use crate::cells;
+use crate::failure::Verdict;
+use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
 
 /// Shows what was asked, the records that match, and what was proved of them: in a table
 /// all in one place, else the records alone, and the rest on standard error.
-pub(super) fn tell(proved: &VerifiedAnswer, audit: Option<&Audit>, format: Format) -> Result<()> {
+///
+/// An answer of whose range the log had dropped everything shows nothing: it fails.
+pub(super) fn tell(
+    proved: &VerifiedAnswer,
+    audit: Option<&Audit>,
+    format: Format,
+) -> Result<Verdict> {
     if let Some(audit) = audit {
         audit.check(proved)?;
     }
@@ -36,31 +45,61 @@ pub(super) fn tell(proved: &VerifiedAnswer, audit: Option<&Audit>, format: Forma
             after(&mut err, proved, audit)?;
         }
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(if says_nothing(proved) { Verdict::Failed } else { Verdict::Fine })
+}
+
+/// What of the range the log had dropped.
+fn gaps(proved: &VerifiedAnswer) -> Gaps {
+    let gone = |gone: &NotLive| gone.first.get()..gone.first.get().saturating_add(gone.count);
+    Gaps::within(&range(proved), proved.not_live().iter().map(gone))
+}
+
+fn range(proved: &VerifiedAnswer) -> Range<u64> {
+    let covers = proved.covers();
+    covers.start.get()..covers.end.get()
+}
+
+/// Whether there is no record that the answer speaks of.
+fn says_nothing(proved: &VerifiedAnswer) -> bool {
+    gaps(proved).are_all(&range(proved))
 }
 
 fn before(out: &mut impl Write, proved: &VerifiedAnswer) -> io::Result<()> {
-    let range = proved.covers();
-    let range = format!("from {} up to, not including, {}", range.start, range.end);
+    writeln!(out, "{}", headline(proved))?;
+    writeln!(out)?;
+    writeln!(out, "THE QUESTION, as the file has it: it must be the one that you asked")?;
+    question(out, proved.query())?;
+    writeln!(out)
+}
+
+/// What was shown, in a line that is true without those that follow.
+fn headline(proved: &VerifiedAnswer) -> String {
+    let (range, gaps) = (range(proved), gaps(proved));
+    let spans = format!("from {} up to, not including, {}", range.start, range.end);
+    if gaps.are_all(&range) {
+        return format!(
+            "NOT PROVED: the answer covers nothing but {}, and nothing is said of those.",
+            gaps.told()
+        );
+    }
+    let (but_for, of) = match gaps.is_empty() {
+        true => (String::new(), "records"),
+        false => (format!(" BUT FOR {}", gaps.shouted()), "other records"),
+    };
     let these = match proved.hits().len() {
-        0 => format!("no record matches, of the records {range}"),
-        1 => format!("this 1 record is all that matches, of the records {range}"),
+        0 => format!("no record matches, of the {of} {spans}"),
+        1 => format!("this 1 record is all that matches, of the {of} {spans}"),
         hits => {
-            format!(
-                "these {} records are all that match, of those {range}",
-                cells::count(hits as u64)
-            )
+            let hits = cells::count(hits as u64);
+            format!("these {hits} records are all that match, of the {of} {spans}")
         }
     };
     let limited = match proved.is_limited() {
         true => " (as many as were asked for)",
         false => "",
     };
-    writeln!(out, "PROVED COMPLETE{limited}: {these}.")?;
-    writeln!(out)?;
-    writeln!(out, "THE QUESTION, as the file has it: it must be the one that you asked")?;
-    question(out, proved.query())?;
-    writeln!(out)
+    format!("PROVED COMPLETE{but_for}{limited}: {these}.")
 }
 
 fn question(out: &mut impl Write, query: &Query) -> io::Result<()> {
@@ -84,23 +123,17 @@ fn after(out: &mut impl Write, proved: &VerifiedAnswer, audit: Option<&Audit>) -
     let checkpoint = proved.checkpoint();
     let mut facts = vec![
         ("log", format!("{} (id {})", checkpoint.origin(), proved.log_id())),
-        ("complete", complete(proved)),
+        (if says_nothing(proved) { "asked" } else { "complete" }, complete(proved)),
     ];
     if proved.is_limited() {
         facts.push(("limit", limit(proved)));
     }
-    let end = |gone: &NotLive| gone.first.get().saturating_add(gone.count);
-    for run in proved.not_live().chunk_by(|one, next| end(one) == next.first.get()) {
-        let Some((first, last)) = run.first().zip(run.last()) else { continue };
-        let (first, last) = (first.first, end(last).saturating_sub(1));
-        let these = cells::counted(run.iter().map(|gone| gone.count).sum(), "record");
-        facts.push((
-            "expired",
-            format!(
-                "records {first} to {last} ({these}), which the log had dropped: nothing is said \
-                 of them"
-            ),
-        ));
+    for (stretch, records) in gaps(proved).stretches() {
+        let these = cells::counted(records, "record");
+        let told = format!(
+            "records {stretch} ({these}), which the log had dropped: nothing is said of them"
+        );
+        facts.push(("expired", told));
     }
     facts.push(("relative to", relative_to(proved)));
     recomputed(&mut facts, proved, audit);
@@ -131,11 +164,17 @@ fn limit(proved: &VerifiedAnswer) -> String {
 
 /// What the log signed that the answer is as true as.
 fn relative_to(proved: &VerifiedAnswer) -> String {
+    if says_nothing(proved) {
+        return "nothing: no record of the range is in the log, or in the file".to_owned();
+    }
     let rests_on = proved.rests_on();
     let indexes = rests_on.iter().filter(|on| matches!(on, RestsOn::Index { .. })).count() as u64;
     let times = rests_on.len() as u64 - indexes;
     let of = |count| cells::counted(count, "segment");
     let what = match (indexes, times) {
+        (0, 0) if !proved.not_live().is_empty() => {
+            return "nothing: every other record of the range is in the file".to_owned();
+        }
         (0, 0) => return "nothing: every record of the range is in the file".to_owned(),
         (_, 0) => format!("the index roots of {}", of(indexes)),
         (0, _) => format!("the first and last times of {}", of(times)),
