@@ -1134,7 +1134,7 @@ fn a_hostile_archive_is_an_error() {
         use bulla::disk::Disk;
         world.shelf.list(&place).unwrap().into_iter().map(|name| place.join(name)).collect()
     };
-    let manifest = names.iter().find(|name| name.to_string_lossy().contains("manifest")).unwrap();
+    let manifest = names.iter().find(|name| name.ends_with("MANIFEST.json")).unwrap();
     let good = world.shelf.read_file(manifest).unwrap();
     let text = String::from_utf8(good.clone()).unwrap();
     // Each number of the manifest becomes a huge one.
@@ -1163,4 +1163,38 @@ fn a_hostile_archive_is_an_error() {
     world.shelf.write_file(manifest, &good).unwrap();
     log.restore(&shelf, &folder, &who()).unwrap();
     assert!(tried > 20, "{tried}");
+}
+
+/// A pipe in place of an archive's manifest is an error, not a wait for ever.
+#[test]
+#[cfg(unix)]
+fn a_pipe_in_an_archive_does_not_hang_who_verifies_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("log").join("00000001");
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.join("MANIFEST.json")).status();
+    assert!(made.unwrap().success());
+    let path = dir.path().to_owned();
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let store = DirectoryStore::open(&path).unwrap();
+        let options = bulla::archive::VerifyArchiveOptions::new();
+        let _ = bulla::archive::verify(&store, "log/00000001", &options);
+        let _ = done.send(());
+    });
+    let ended = wait.recv_timeout(std::time::Duration::from_secs(5)).is_ok();
+    assert!(ended, "still waiting after 5 s");
+}
+
+/// Links of a directory to itself do not multiply what an archive lists.
+#[test]
+#[cfg(unix)]
+fn links_in_an_archive_do_not_multiply() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..12 {
+        std::os::unix::fs::symlink(dir.path(), dir.path().join(format!("l{n}"))).unwrap();
+    }
+    use bulla::archive::ArchiveStore;
+    let listed = DirectoryStore::open(dir.path()).unwrap().list("").unwrap().len();
+    assert!(listed < 1000, "12 links are listed as {listed} objects");
 }
