@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+use bulla::disk::{RealDisk, replace_file};
 use bulla::{
     Actor, Disclosure, Error, Event, HashAlgorithm, Log, Outcome, Query, Resource, Seq, Signer,
     VerifyOptions, verify,
@@ -143,7 +144,7 @@ fn a_flipped_byte_is_named_with_segment_offset_and_record() {
     let mut bytes = std::fs::read(&file).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
+    replace_file(&RealDisk, &file, &bytes).unwrap();
     let report = verify(&path, &VerifyOptions::new(), &mut |_| ()).unwrap();
     assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
     let finding = &report.findings[0];

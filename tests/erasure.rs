@@ -8,18 +8,19 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bulla::Asked;
 use bulla::cipher::Identifier;
 use bulla::disk::sim::SimDisk;
+use bulla::disk::{RealDisk, replace_file};
 use bulla::format::frame::{self, FrameHeader};
 use bulla::format::header::SegmentHeader;
 use bulla::format::record::{self, PREFIX_LEN, RawRecord};
 use bulla::log::SubjectRule;
 use bulla::proof::{Bundle, Disclosure, TlogProof};
 use bulla::query::Query;
+use bulla::retention::{Asked, Hold, HoldScope, Period, Policy};
 use bulla::{
-    Actor, Error, Event, HashAlgorithm, Housekeeping, KeyStore, Log, LogOptions, PayloadState,
-    Record, Resource, Seq, Signer, Trust, VerifyOptions, WrappingKey, verify,
+    Actor, Error, Event, ExpireOptions, HashAlgorithm, Housekeeping, KeyStore, Log, LogOptions,
+    PayloadState, Record, Resource, Seq, Signer, Trust, VerifyOptions, WrappingKey, verify,
 };
 use proptest::prelude::*;
 use support::ORIGIN;
@@ -339,7 +340,7 @@ fn swap_payloads(path: &Path, one: usize, two: usize) {
         let sealed = (record::body_crc(bodies), len, &digests);
         record::seal(&context, &head, sealed, slot, &bodies[..envelope_len]);
     }
-    std::fs::write(path, bytes).unwrap();
+    replace_file(&RealDisk, path, &bytes).unwrap();
 }
 
 #[test]
@@ -487,6 +488,79 @@ fn aliases_are_found_by_query_and_lose_their_meaning_with_the_keys() {
     assert_eq!(log.snapshot().count(&Query::new().resource("patient", &p1)).unwrap(), 2);
     drop(log);
     place.check_deeply(Some(store));
+}
+
+#[test]
+fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let audit = place.at("audit");
+    let create = || place.options().create(&audit).unwrap();
+    drop(create());
+    // Placed before there is any alias, by somebody who does not have the store.
+    let scope = HoldScope::new().actor("alice");
+    let asked = Asked::by("carol");
+    let mut admin = place.options().administer(&audit).unwrap();
+    admin.place_hold(&Hold::new("case 7", scope), &asked).unwrap();
+    admin.set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
+    drop(admin);
+    let store = KeyStore::create(&place.at("keys"), &wrapping()).unwrap();
+    let log = place.options().key_store(store).alias_actors(true).open(&audit).unwrap();
+    for (name, kind) in [("alice", "file.read"), ("bob", "file.read"), ("bob", "user.login")] {
+        let event = Event::new(Actor::new("user", name), kind, Resource::new("doc", "1"));
+        log.append(&event).unwrap();
+        log.rotate().unwrap();
+    }
+    log.append(&event(2)).unwrap();
+    drop(log);
+
+    let log = place.options().open(&audit).unwrap();
+    let pinned = log.pinned_by("case 7").unwrap();
+    assert_eq!((pinned.records, &*pinned.segments), (4, &[1, 2, 3, 4][..]));
+    let expiry = log.expire(&ExpireOptions::new(), &asked).unwrap();
+    assert!(expiry.dropped.is_empty(), "{expiry:?}");
+    drop(log);
+    let reader = place.options().open_read_only(&audit).unwrap();
+    assert_eq!(reader.plan_expiry(&ExpireOptions::new()).unwrap().going().count(), 0);
+
+    // Who has the store can tell.
+    let log = place.open();
+    assert_eq!(log.pinned_by("case 7").unwrap().segments, [1]);
+    let expiry = log.expire(&ExpireOptions::new(), &asked).unwrap();
+    let gone: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
+    assert_eq!(gone, [2, 3]);
+    drop(log);
+    place.check_deeply(Some(place.reading_store()));
+}
+
+#[test]
+fn a_key_store_is_of_one_log() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let log = place.create(3);
+    let log_id = log.stats().unwrap().log_id;
+    drop(log);
+    assert_eq!(place.reading_store().log_id(), Some(log_id));
+    drop(place.options().create(place.at("other")).unwrap());
+    for store in [
+        KeyStore::open(&place.at("keys"), &wrapping()).unwrap(),
+        KeyStore::open_read_only(&place.at("keys"), &wrapping()).unwrap(),
+    ] {
+        let options = || place.options().key_store(store.clone());
+        let refused = [
+            options().open(place.at("other")).map(drop),
+            options().open_read_only(place.at("other")).map(drop),
+            options().administer(place.at("other")).map(drop),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, Error::KeyStore { .. }), "{error}");
+            assert!(error.to_string().contains(&log_id.to_string()), "{error}");
+        }
+    }
+    // Without keys it is nobody's yet.
+    let store = KeyStore::create(&place.at("unused"), &wrapping()).unwrap();
+    drop(place.options().key_store(store.clone()).create(place.at("third")).unwrap());
+    drop(place.options().key_store(store).open(place.at("other")).unwrap());
+    place.open();
 }
 
 /// A log and its key store on one disk.

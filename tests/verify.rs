@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bulla::checkpoint::{Checkpoint, SigningKey};
-use bulla::disk::{Open, RealDisk};
+use bulla::disk::{Open, RealDisk, replace_file};
 use bulla::format::footer::{self, SegmentFooter};
 use bulla::format::record::{HEAD_LEN, Head, PREFIX_LEN};
 use bulla::merkle::TreeHead;
@@ -129,7 +129,7 @@ fn a_record_altered_with_its_crc_is_named_and_not_every_hash_above_it() {
     let mut bytes = std::fs::read(&path).unwrap();
     let at = usize::try_from(offset).unwrap();
     reseal(&mut bytes[at..], &segment, head);
-    std::fs::write(&path, bytes).unwrap();
+    replace_file(&RealDisk, &path, &bytes).unwrap();
     let report = check(&place.log, &VerifyOptions::new());
     let first = &report.findings[0];
     assert_eq!(first.what, "record altered since it was hashed");
@@ -192,7 +192,7 @@ fn two_records_exchanged_are_named_with_and_without_their_crcs() {
             edit_record(&mut bytes[one..], &opened, first, |_| ());
             edit_record(&mut bytes[two..], &opened, second, |_| ());
         }
-        std::fs::write(&path, bytes).unwrap();
+        replace_file(&RealDisk, &path, &bytes).unwrap();
         let report = check(&place.log, &VerifyOptions::new());
         for seq in [3, 5] {
             let named = |finding: &&bulla::Finding| {
@@ -212,7 +212,7 @@ fn a_record_altered_with_its_crc_and_the_hash_files_is_caught_by_the_signed_head
     let mut bytes = std::fs::read(&path).unwrap();
     let (at, head) = records[7];
     reseal(&mut bytes[at..], &opened, head);
-    std::fs::write(&path, bytes).unwrap();
+    replace_file(&RealDisk, &path, &bytes).unwrap();
     // All hashes anew, over the altered record.
     let mut tree = bulla::merkle::Frontier::new(HashAlgorithm::Sha256);
     let mut levels = [Vec::new(), Vec::new()];
@@ -237,7 +237,7 @@ fn a_record_altered_with_its_crc_and_the_hash_files_is_caught_by_the_signed_head
         let mut bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 64 + hashes.len());
         bytes[64..].copy_from_slice(hashes);
-        std::fs::write(&path, bytes).unwrap();
+        replace_file(&RealDisk, &path, &bytes).unwrap();
     }
     let report = check(&place.log, &VerifyOptions::new());
     let signed = |finding: &bulla::Finding| {
@@ -259,7 +259,7 @@ fn both_copies_of_the_catalog_altered_alike_are_caught_by_the_anchor() {
         // A bit of the salt: neither state nor chain change.
         let salt = usize::from(head.envelope_len);
         edit_record(&mut bytes[at..], &opened, head, |bodies| bodies[salt] ^= 1);
-        std::fs::write(&path, bytes).unwrap();
+        replace_file(&RealDisk, &path, &bytes).unwrap();
     }
     let report = check(&place.log, &VerifyOptions::new());
     assert!(found(&report, "anchored catalog"), "{:#?}", report.findings);
@@ -278,7 +278,7 @@ fn a_damaged_hash_file_is_not_blamed_on_the_records() {
     let mut bytes = std::fs::read(&path).unwrap();
     let at = bytes.len() - 32 * 60;
     bytes[at] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
+    replace_file(&RealDisk, &path, &bytes).unwrap();
     let report = check(&place.log, &VerifyOptions::new());
     assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
     assert_eq!(report.findings[0].file, path);
@@ -293,7 +293,7 @@ fn forged_times_in_a_footer_are_found() {
     let mut bytes = std::fs::read(&path).unwrap();
     let at = bytes.len() - footer::LEN;
     bytes[at..].copy_from_slice(&footer.encode());
-    std::fs::write(&path, bytes).unwrap();
+    replace_file(&RealDisk, &path, &bytes).unwrap();
     let report = check(&place.log, &VerifyOptions::new());
     assert!(found(&report, "times in the footer"), "{:#?}", report.findings);
 }
@@ -316,7 +316,8 @@ fn a_snapshot_is_not_believed() {
         state: Vec::new(),
         signed: (7, [9; 32]),
     };
-    std::fs::write(&path, hostile.encode(identity.header.log_id).unwrap()).unwrap();
+    let bytes = hostile.encode(identity.header.log_id).unwrap();
+    replace_file(&RealDisk, &path, &bytes).unwrap();
     let report = check(&place.log, &VerifyOptions::new());
     assert!(report.is_clean(), "{:#?}", report.findings);
     assert_eq!(report.anchors, first.anchors);

@@ -7,7 +7,7 @@ use super::layout::{
     key_store_entry as e, key_store_header as h, key_store_slot as s, subject_keys as k,
     trailing_crc,
 };
-use super::{FORMAT_VERSION, FormatError, check_envelope};
+use super::{FORMAT_VERSION, FormatError, LogId, check_envelope};
 use crate::event::limits::SUBJECT_LEN_MAX;
 use crate::hash::Hash;
 use crate::time::Timestamp;
@@ -38,6 +38,8 @@ pub struct Header {
     pub created_at: Timestamp,
     /// Tells the wrapping key from others; nothing of it can be learnt from this.
     pub check: Hash,
+    /// The log whose store it is; `None` until a log is opened with it.
+    pub log_id: Option<LogId>,
 }
 
 impl Header {
@@ -49,6 +51,7 @@ impl Header {
         h::STORE_ID.set(&mut buf, &self.store_id);
         h::CREATED_AT.set_int(&mut buf, self.created_at.as_nanos());
         h::CHECK.set(&mut buf, self.check.as_bytes());
+        h::LOG_ID.set(&mut buf, &self.log_id.map_or([0; 16], |id| id.0));
         let crc = trailing_crc(&buf, h::CRC);
         h::CRC.set_uint(&mut buf, crc.into());
         buf
@@ -66,6 +69,7 @@ impl Header {
             store_id: h::STORE_ID.array_16(buf),
             created_at: Timestamp::from_nanos(h::CREATED_AT.int(buf)),
             check: h::CHECK.hash(buf),
+            log_id: Some(LogId(h::LOG_ID.array_16(buf))).filter(|id| id.0 != [0; 16]),
         })
     }
 }
@@ -217,7 +221,12 @@ mod tests {
     #[test]
     fn headers_and_slots_round_trip_and_damage_is_refused() {
         let created_at = Timestamp::from_nanos(-5);
-        let header = Header { store_id: [1; 16], created_at, check: Hash::from_bytes([2; 32]) };
+        let header = Header {
+            store_id: [1; 16],
+            created_at,
+            check: Hash::from_bytes([2; 32]),
+            log_id: Some(LogId([3; 16])),
+        };
         let good = header.encode();
         assert_eq!(Header::decode(&good), Ok(header));
         let slot = Slot { generation: 3, store_id: [1; 16], entries_end: 99, count: 7 };

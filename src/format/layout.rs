@@ -247,7 +247,8 @@ layout! {
         STORE_ID: 16, 16;
         CREATED_AT: 32, 8;
         CHECK: 40, 32;
-        RESERVED_B: 72, 52;
+        LOG_ID: 72, 16;
+        RESERVED_B: 88, 36;
         CRC: 124, 4;
     }
 }

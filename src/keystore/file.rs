@@ -10,6 +10,7 @@ use super::{WrappingKey, random_error};
 use crate::cipher;
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
+use crate::format::LogId;
 use crate::format::key_store::{
     ENTRIES_OFFSET, Entry, FILE_LEN_MAX, HEADER_LEN, Header, SLOT_LEN, SLOT_OFFSETS, Slot,
     SubjectKeys,
@@ -136,6 +137,16 @@ impl StoreFile {
         overwrite(&*old);
         self.slot = slot;
         Ok(())
+    }
+
+    /// Makes it the store of a log.
+    pub(super) fn bind<'k>(
+        &mut self,
+        log_id: LogId,
+        keys: impl Iterator<Item = &'k SubjectKeys>,
+    ) -> Result<()> {
+        self.header.log_id = Some(log_id);
+        self.replace(keys, None)
     }
 
     fn put(&self, bytes: &[u8]) -> Result<Arc<dyn DiskFile>> {

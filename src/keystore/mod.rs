@@ -23,6 +23,7 @@ use crate::cipher::{self, Identifier};
 use crate::disk::{Disk, DiskFile, Open, RealDisk, parent};
 use crate::error::{Error, Result};
 use crate::event::limits::SUBJECT_LEN_MAX;
+use crate::format::LogId;
 use crate::format::encrypted::KeyId;
 use crate::format::key_store::{Header, SubjectKeys};
 use crate::random::{self, RandomError};
@@ -66,6 +67,8 @@ pub struct KeyStore {
 struct Shared {
     path: PathBuf,
     store_id: [u8; 16],
+    /// Locked before `file`.
+    log_id: Mutex<Option<LogId>>,
     /// Locked before `keys`. `None` in a store that was opened for reading.
     file: Mutex<Option<StoreFile>>,
     keys: RwLock<Keys>,
@@ -158,7 +161,7 @@ impl KeyStore {
         let lock = take_lock(&*disk, path)?;
         let store_id = random::random_16().map_err(random_error)?;
         let (entries_key, check) = cipher::entries_key(wrapping_key.bytes(), &store_id);
-        let header = Header { store_id, created_at: SystemClock::new().now(), check };
+        let header = Header { store_id, created_at: SystemClock::new().now(), check, log_id: None };
         let file = StoreFile::create(disk, path, header, entries_key)?;
         KeyStore::assemble(path, file, Vec::new(), Some(lock))
     }
@@ -211,10 +214,12 @@ impl KeyStore {
                 return Err(Error::corrupt(path, 0, "each key and subject once", found));
             }
         }
-        let store_id = file.header.store_id;
+        let (store_id, log_id) = (file.header.store_id, Mutex::new(file.header.log_id));
         let file = Mutex::new(lock.is_some().then_some(file));
         let (path, keys) = (path.to_owned(), RwLock::new(keys));
-        Ok(KeyStore { shared: Arc::new(Shared { path, store_id, file, keys, _lock: lock }) })
+        Ok(KeyStore {
+            shared: Arc::new(Shared { path, store_id, log_id, file, keys, _lock: lock }),
+        })
     }
 
     /// Where it is.
@@ -278,6 +283,39 @@ impl KeyStore {
         let file = self.writable(&mut file)?;
         let keys = self.shared.keys.read();
         file.replace(keys.by_id.values().map(|keys| &**keys), Some(wrapping_key))
+    }
+
+    /// The log whose store it is: that of the first log that was opened with it.
+    pub fn log_id(&self) -> Option<LogId> {
+        *self.shared.log_id.lock()
+    }
+
+    /// Makes it the store of a log, for good, unless it has no keys yet. What is erased for
+    /// one log would be gone from another one, without that one's holds and certificates.
+    ///
+    /// # Errors
+    /// `KeyStore` if it is the store of another log; I/O.
+    pub(crate) fn bind(&self, log_id: LogId) -> Result<()> {
+        let mut bound = self.shared.log_id.lock();
+        let mut file = self.shared.file.lock();
+        let keys = self.shared.keys.read();
+        match (*bound, &mut *file) {
+            (Some(of), _) if of == log_id => return Ok(()),
+            (Some(of), _) if !keys.by_id.is_empty() => {
+                let reason = format!(
+                    "expected the key store of log {log_id}, found that of log {of}: each log \
+                     has a store of its own"
+                );
+                return Err(self.error(reason));
+            }
+            // Whoever opens it for writing binds it.
+            (_, None) => {}
+            (_, Some(file)) => {
+                file.bind(log_id, keys.by_id.values().map(|keys| &**keys))?;
+                *bound = Some(log_id);
+            }
+        }
+        Ok(())
     }
 
     /// The keys of a subject, if there are any.

@@ -73,6 +73,9 @@ impl LogReader {
     pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Self> {
         let disk = Arc::clone(&options.disk);
         let log_id = check_is_log(&*disk, dir)?;
+        if let Some(store) = &options.key_store {
+            store.bind(log_id)?;
+        }
         let clock = Arc::clone(&options.clock);
         let catalog = Catalog::open_read_only(Arc::clone(&disk), &catalog_dir(dir), log_id, clock);
         let (catalog, identity, sealed) = match catalog {

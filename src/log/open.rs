@@ -268,6 +268,9 @@ fn finish(
             (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
         }
     };
+    if let Some(store) = &options.key_store {
+        store.bind(log_id)?;
+    }
     if let CatalogState::Good(catalog) = &catalog {
         restoring::settle_restores(&*disk, dir, catalog.state())?;
     }

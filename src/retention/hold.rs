@@ -3,9 +3,7 @@
 use std::fmt;
 
 use crate::event::RecordKind;
-#[cfg(feature = "engine")]
-use crate::query::IdFilter;
-use crate::query::{InvalidActionGlob, Query, Subject, TimeRange};
+use crate::query::{IdFilter, InvalidActionGlob, Query, Subject, TimeRange};
 use crate::time::Timestamp;
 
 /// The longest case id, in bytes.
@@ -28,6 +26,8 @@ pub struct HoldScope {
     /// Without times, order, limit and cursor.
     question: Query,
     times: TimeRange,
+    /// What identifiers start with that may be anybody's. Not recorded.
+    aliases: Option<&'static str>,
 }
 
 impl HoldScope {
@@ -94,7 +94,10 @@ impl HoldScope {
         let own = kind != RecordKind::Event;
         let asked = match own {
             true => self.question == Query::new(),
-            false => self.question.matches(recorded_at, kind, subject),
+            false => {
+                self.question.matches(recorded_at, kind, subject)
+                    || self.may_be_meant(recorded_at, kind, subject)
+            }
         };
         asked && (self.times.contains(recorded_at) || self.times.contains(subject.occurred_at))
     }
@@ -130,10 +133,42 @@ impl HoldScope {
         scope
     }
 
+    /// The same, which also pins whatever stands under an alias, as far as it names anybody:
+    /// where nobody can tell whose the aliases are. `prefix` is what aliases start with.
+    #[cfg(feature = "engine")]
+    pub(crate) fn with_all_aliases(&self, prefix: &'static str) -> Self {
+        HoldScope { aliases: Some(prefix), ..self.clone() }
+    }
+
+    /// Whether a record would be pinned if its aliases were those of what is named.
+    fn may_be_meant(&self, at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
+        let (actor, resource) = self.hidden(subject);
+        (actor || resource) && self.whoever(actor, resource).matches(at, kind, subject)
+    }
+
+    /// Whether actor and resource stand under an alias, and nobody can tell whose it is.
+    pub(crate) fn hidden(&self, subject: &Subject<'_>) -> (bool, bool) {
+        let hidden = |id: &str| self.aliases.is_some_and(|prefix| id.starts_with(prefix));
+        (hidden(subject.actor_id), subject.resource_id.is_some_and(hidden))
+    }
+
+    /// The question, whatever the identifiers of actors, or of resources, are.
+    fn whoever(&self, actors: bool, resources: bool) -> Query {
+        let mut question = self.question.clone();
+        if actors {
+            of_any_id(&mut question.filters.actors);
+        }
+        if resources {
+            of_any_id(&mut question.filters.resources);
+        }
+        question
+    }
+
     /// Its conditions as a question without times, the oldest records first: a superset of
     /// what it pins.
     pub fn question(&self) -> Query {
-        self.question.clone().oldest_first()
+        let aliases = self.aliases.is_some();
+        self.whoever(aliases, aliases).oldest_first()
     }
 
     /// The bytes that the catalog records: those of a question whose both ranges of time are
@@ -155,7 +190,7 @@ impl HoldScope {
         let times = question.filters.recorded;
         let one_range = times == question.filters.occurred;
         (question.filters.occurred, question.filters.recorded) = Default::default();
-        let scope = HoldScope { question, times };
+        let scope = HoldScope { question, times, aliases: None };
         let filters = &scope.question.filters;
         let plain = filters.outcomes == 0
             && filters.refused_outcomes == 0
@@ -206,6 +241,13 @@ impl HoldScope {
             words.push(("everything", "the whole log".to_owned()));
         }
         words
+    }
+}
+
+fn of_any_id(filters: &mut Vec<IdFilter>) {
+    filters.iter_mut().for_each(|filter| filter.id = None);
+    if filters.iter().any(|filter| filter.kind.is_none()) {
+        filters.clear();
     }
 }
 

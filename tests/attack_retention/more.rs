@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bulla::Asked;
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::disk::sim::SimDisk;
-use bulla::disk::{Disk, RealDisk};
+use bulla::disk::{Disk, RealDisk, replace_file};
 use bulla::{
     Error, Event, ExpireOptions, GapVerdict, Hold, HoldScope, KeyStore, PayloadState, Period,
     Policy, Redactor, Seq, VerifyOptions, WrappingKey, verify,
@@ -111,15 +111,14 @@ fn an_erasure_of_what_is_held_in_a_drop_that_waits_is_refused() {
     let mut bytes = good.clone();
     let at = bytes.windows(7).position(|w| w == b"flip me").unwrap();
     bytes[at] ^= 1;
-    RealDisk.unprotect(&path).unwrap();
-    std::fs::write(&path, bytes).unwrap();
+    replace_file(&RealDisk, &path, &bytes).unwrap();
     let log = world.options().key_store(keys(&world)).open(world.path()).unwrap();
     assert!(there(&world, 2));
     let erased = log.erase("user:alice", &Asked::default()).map(|erased| erased.records);
     log.close().unwrap();
     drop(log);
     // The bit is put right, from a backup.
-    std::fs::write(&path, good).unwrap();
+    replace_file(&RealDisk, &path, &good).unwrap();
     let log = world.options().key_store(keys(&world)).open(world.path()).unwrap();
     let payload = log.get(Seq::new(1)).map(|record| record.payload);
     eprintln!("erase of a waiting drop: {erased:?}, then {payload:?}");

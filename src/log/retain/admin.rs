@@ -45,6 +45,9 @@ impl LogOptions {
         let dir = path.as_ref().to_owned();
         let disk = Arc::clone(&self.disk);
         let log_id = check_is_log(&*disk, &dir)?;
+        if let Some(store) = &self.key_store {
+            store.bind(log_id)?;
+        }
         let (clock, quarantine) = (Arc::clone(&self.clock), quarantine_dir(&dir));
         let (catalog, _) = Catalog::open(disk, &catalog_dir(&dir), log_id, clock, &quarantine)?;
         Ok(LogAdmin { dir, options: self, catalog })

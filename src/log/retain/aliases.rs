@@ -1,14 +1,14 @@
 //! Holds and aliases: who places a hold names people as they are known, and what they did may
 //! be recorded under an alias.
 
-use crate::cipher::Identifier;
+use crate::cipher::{ALIAS_PREFIX, Identifier};
 use crate::keystore::KeyStore;
 use crate::retention::{Hold, HoldScope, Named};
 
-/// A scope that also pins what is recorded under the aliases of those it names, as far as a
-/// key store knows them by now.
+/// A scope that also pins what is recorded under the aliases of those it names. Without the
+/// key store nobody can tell whose an alias is: then it pins them all.
 pub(super) fn resolved(scope: &HoldScope, store: Option<&KeyStore>) -> HoldScope {
-    let Some(store) = store else { return scope.clone() };
+    let Some(store) = store else { return scope.with_all_aliases(ALIAS_PREFIX) };
     scope.with_aliases(|named, kind, id| {
         let which = match named {
             Named::Actor => Identifier::Actor,

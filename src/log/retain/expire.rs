@@ -17,11 +17,12 @@
 use std::path::Path;
 
 use crate::catalog::{Catalog, Exclusive};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, status};
 use crate::keystore::KeyStore;
-use crate::log::core::Core;
+use crate::log::core::{Core, segments_dir};
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::scan::{self, Scanned};
@@ -73,7 +74,10 @@ impl Log {
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
         let mut expiry =
             Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new(), stopped: None };
-        for ordinal in going.into_iter().take(options.at_most) {
+        for ordinal in going {
+            if expiry.dropped.len() >= options.at_most {
+                break;
+            }
             let archived = match &options.archive {
                 Some(store) => self.archive(ordinal, &**store, asked).map(|_| ()),
                 None => Ok(()),
@@ -165,14 +169,20 @@ impl Facts {
             (self.policy.as_ref(), self.believed),
             (&*of.disk, dir),
         )?;
-        self.plan(snapshot, now, options)
+        self.plan(snapshot, now, options, (&*of.disk, dir))
     }
 
-    fn plan(&self, snapshot: &Snapshot, now: Timestamp, options: &ExpireOptions) -> Result<Plan> {
+    fn plan(
+        &self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        options: &ExpireOptions,
+        place: (&dyn Disk, &Path),
+    ) -> Result<Plan> {
         let entries = snapshot.entries();
         let sealed = entries.iter().filter(|entry| self.is_readable(entry.ordinal));
         let candidates: Vec<Candidate> =
-            sealed.map(|entry| self.candidate(snapshot, entry)).collect();
+            sealed.map(|entry| self.candidate(snapshot, entry, place)).collect();
         // One that is being written is newer than all of these, once it has a record.
         let newest_may_go = entries
             .last()
@@ -187,8 +197,15 @@ impl Facts {
         known.is_some_and(|sealed| status::is_readable(sealed.status))
     }
 
-    fn candidate(&self, snapshot: &Snapshot, entry: &Entry) -> Candidate {
-        let (held_by, unreadable) = match pins::held_by(snapshot, entry, &self.holds) {
+    fn candidate(
+        &self,
+        snapshot: &Snapshot,
+        entry: &Entry,
+        place: (&dyn Disk, &Path),
+    ) -> Candidate {
+        let held_by = check_there(place, entry.ordinal)
+            .and_then(|()| pins::held_by(snapshot, entry, &self.holds));
+        let (held_by, unreadable) = match held_by {
             Ok(cases) => (cases, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
@@ -208,6 +225,15 @@ impl Facts {
             held_by,
             unreadable,
         }
+    }
+}
+
+/// That a segment's file is there. Whether it is whole is seen when it is read.
+fn check_there((disk, dir): (&dyn Disk, &Path), ordinal: u64) -> Result<()> {
+    let path = segment::path(&segments_dir(dir), ordinal);
+    match disk.exists(&path).map_err(Error::io("look for", &path))? {
+        true => Ok(()),
+        false => Err(Error::corrupt(&path, 0, "the file of a live segment", "no file")),
     }
 }
 
@@ -249,7 +275,7 @@ impl Core {
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
         let clock = (self.options.clock.now(), options.clock_lead);
         let now = now::believed(&snapshot, clock, (facts.policy.as_ref(), facts.believed), place)?;
-        let planned = facts.plan(&snapshot, now.0, options)?;
+        let planned = facts.plan(&snapshot, now.0, options, place)?;
         let step = planned.steps.into_iter().find(|step| step.segment.ordinal == ordinal);
         let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;
         match step.verdict {

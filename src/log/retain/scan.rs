@@ -103,10 +103,16 @@ pub(in crate::log) fn check_holds(
         None => return Err(damaged(format!("record kind {}", record.head.kind))),
     };
     let pinning = holds.iter().filter(|hold| hold.scope.pins(recorded_at, kind, &subject));
+    let mut under_alias = "";
+    let pinning = pinning.inspect(|hold| {
+        if hold.scope.hidden(&subject) != (false, false) {
+            under_alias = ", under an alias: whether it is meant, only the key store can tell";
+        }
+    });
     let cases: Vec<String> = pinning.map(|hold| hold.case.clone()).collect();
     match cases.is_empty() {
         true => Ok(()),
-        false => Err(Error::Held { what: format!("{what} (record {seq})"), cases }),
+        false => Err(Error::Held { what: format!("{what} (record {seq}{under_alias})"), cases }),
     }
 }
 
