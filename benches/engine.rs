@@ -82,6 +82,19 @@ fn redaction(c: &mut Criterion) {
             b.iter(|| redactor.apply(black_box(&secret)).redacted.is_some());
         });
     }
+    // The same bytes should cost about the same, wherever they are.
+    let members = format!("{{{}\"x\":1}}", r#""token":1,"#.repeat(90_000));
+    let escaped = format!("{{\"{}\":", r"\u0061".repeat(400));
+    group.throughput(Throughput::Bytes(members.len() as u64)).sample_size(10);
+    for (what, open, depth) in
+        [("flat", "", 0), ("120 deep", "{\"\":", 120), ("under long names", escaped.as_str(), 20)]
+    {
+        let json = format!("{}{members}{}", open.repeat(depth), "}".repeat(depth));
+        let large = event(41).details_json(&json).unwrap();
+        group.bench_function(format!("90,000 tokens, {what}"), |b| {
+            b.iter(|| all.apply(black_box(&large)).redacted.is_some());
+        });
+    }
     group.finish();
 }
 

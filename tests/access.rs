@@ -105,6 +105,8 @@ fn single_records_counts_exports_and_proofs_are_recorded_too() {
         ("log.get", Outcome::Failure, Some(0)),
     ];
     assert_eq!(told, expected.map(|(action, outcome, n)| (action.to_owned(), outcome, n)));
+    let (_, many) = &events(&access)[5];
+    assert_eq!(many["asked"]["records"], serde_json::json!([1, 3]));
     // A reader of the same log in another process.
     let reader = options(&disk).open_read_only(PathBuf::from("/audit")).unwrap();
     trail.reading(&reader, &dana()).unwrap().get(Seq::new(0)).unwrap();

@@ -1,5 +1,7 @@
 //! [`Reading`]: a log that is read with a trace.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::trail::{Access, Traced, question};
@@ -7,6 +9,7 @@ use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::Result;
 use crate::event::Record;
 use crate::format::LogId;
+use crate::hash::sha256;
 use crate::log::{Disclosure, Log, LogReader, Matches, Records, Snapshot};
 use crate::proof::{Answer, Bundle, TlogProof};
 use crate::query::Query;
@@ -128,7 +131,8 @@ impl<'a> Reading<'a> {
         self.trail("log.prove", what).once(prove, |_| 1)
     }
 
-    /// As [`Log::prove_many`].
+    /// As [`Log::prove_many`]. The event lists the records that are asked for; of more than 256
+    /// it tells the first, the last, how many, and a digest of the list.
     ///
     /// # Errors
     /// As [`Log::prove_many`]; the access event cannot be appended.
@@ -138,8 +142,7 @@ impl<'a> Reading<'a> {
         checkpoint: &UnverifiedCheckpoint,
         disclosure: Disclosure,
     ) -> Result<Bundle> {
-        let ends = [seqs.iter().min(), seqs.iter().max()].map(|seq| seq.map(|seq| seq.get()));
-        let what = json!({ "records": ends, "disclosure": shown(disclosure) });
+        let what = json!({ "records": numbers(seqs), "disclosure": shown(disclosure) });
         let prove = || match self.log {
             Readable::Log(log) => log.prove_many(seqs, checkpoint, disclosure),
             Readable::Reader(reader) => reader.prove_many(seqs, checkpoint, disclosure),
@@ -166,10 +169,47 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// So many records that are asked for at once are told one by one.
+const RECORDS_TOLD_MAX: usize = 256;
+
+/// Which records are asked for: their numbers, ascending, each once. Of more than
+/// [`RECORDS_TOLD_MAX`] the first, the last, how many, and the SHA-256 of all of them in
+/// decimal, each with a line feed behind it: whoever has a list can say whether it is this one.
+fn numbers(seqs: &[Seq]) -> Value {
+    let seqs: BTreeSet<u64> = seqs.iter().map(|seq| seq.get()).collect();
+    if seqs.len() <= RECORDS_TOLD_MAX {
+        return json!(seqs);
+    }
+    let lines: String = seqs.iter().map(|seq| format!("{seq}\n")).collect();
+    json!({
+        "first": seqs.first(),
+        "last": seqs.last(),
+        "count": seqs.len(),
+        "sha256": sha256(&[lines.as_bytes()]).to_string(),
+    })
+}
+
 /// How much of each record a proof shows.
 pub(crate) fn shown(disclosure: Disclosure) -> &'static str {
     match disclosure {
         Disclosure::Whole => "whole",
         Disclosure::WithholdPayload => "payload withheld",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_numbers_are_told_by_their_digest() {
+        let seqs = |from: u64, count: u64| (from..from + count).rev().map(Seq::new);
+        let list: Vec<Seq> = seqs(0, 256).chain(seqs(9, 3)).collect();
+        assert_eq!(numbers(&list), json!((0..256).collect::<Vec<u64>>()));
+        let told = numbers(&seqs(1, 257).collect::<Vec<_>>());
+        // `seq 1 257 | sha256sum`
+        let digest = "cef70484e81e1da12204256306c2521b733ab0a3cd787c173c85f69463cf6807";
+        assert_eq!(told, json!({"first": 1, "last": 257, "count": 257, "sha256": digest}));
+        assert_eq!(numbers(&[]), json!([]));
     }
 }

@@ -15,7 +15,8 @@ const DEPTH_MAX: usize = 4;
 /// An archive in a directory, best on another disk than the log.
 ///
 /// An object is a file whose path from the directory is its key. It is written under a
-/// temporary name (ending in `.tmp`), synced and renamed.
+/// temporary name (ending in `.tmp`), synced and renamed. What is in a directory that is a
+/// symbolic link is not listed.
 #[derive(Clone, Debug)]
 pub struct DirectoryStore {
     disk: Arc<dyn Disk>,
@@ -112,11 +113,18 @@ impl DirectoryStore {
                 continue; // not ours
             }
             match depth < DEPTH_MAX && self.has_names(&path)? {
+                true if self.is_link(&path)? => {}
                 true => self.walk(&path, &key, depth + 1, keys)?,
                 false => keys.push(key),
             }
         }
         Ok(())
+    }
+
+    /// Whether a directory below the root is a symbolic link. Links are not followed: each
+    /// could lead back to where it stands, and list the archive over and over.
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        self.disk.real_path(path).map(|real| real != path)
     }
 
     /// Whether it is a directory.

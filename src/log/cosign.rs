@@ -87,15 +87,15 @@ impl Published<'_> {
             reason: format!("{}: {error}", path.display()),
         };
         let merged = published.with_signatures(lines).map_err(refused)?;
-        if merged != published {
-            let text = merged.to_text();
-            replace(disk, &path, &text).map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull => {
-                    Error::DiskFull { path: path.clone(), needed: text.len() as u64 }
-                }
-                _ => Error::io("publish", &path)(error),
-            })?;
-        }
+        // Also if it has all of them: who wrote them may have met an error, or died, before
+        // they were durable, and nobody knows that but the disk.
+        let text = merged.to_text();
+        replace(disk, &path, &text).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull => {
+                Error::DiskFull { path: path.clone(), needed: text.len() as u64 }
+            }
+            _ => Error::io("publish", &path)(error),
+        })?;
         Ok(merged)
     }
 

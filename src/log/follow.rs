@@ -291,7 +291,7 @@ impl LogReader {
     /// What was erased meanwhile reads as erased, also with a copy of its key at hand.
     fn note_erasures(&self, state: &mut Follow) -> Result<()> {
         match &mut state.catalog {
-            Some(catalog) if self.view.opener().met_encrypted() => {
+            Some(catalog) if self.view.opener().asks_for_erased() => {
                 catalog.refresh()?;
                 self.view.opener().note_erased(catalog.state());
                 Ok(())

@@ -22,7 +22,8 @@ pub(crate) struct Opener {
     store: Option<KeyStore>,
     /// As the catalog has it. Replaced whole; grows only.
     erased: RwLock<Arc<HashSet<KeyId>>>,
-    /// Whether an encrypted payload was met: then it matters which keys were erased.
+    /// Whether an encrypted payload was met: without a store, only then it matters which keys
+    /// were erased.
     met: AtomicBool,
 }
 
@@ -87,15 +88,16 @@ impl Opener {
     /// Takes from the state which keys were erased.
     pub(crate) fn note_erased(&self, state: &StateMap) {
         let mut erased = self.erased.write();
-        let mut known = HashSet::clone(&erased);
-        known.extend(state.erased_keys());
-        if known.len() != erased.len() {
-            *erased = Arc::new(known);
+        let new: Vec<KeyId> = state.erased_keys().filter(|key| !erased.contains(key)).collect();
+        // Most often there is none, and then nothing is copied.
+        if !new.is_empty() {
+            *erased = Arc::new(erased.iter().copied().chain(new).collect());
         }
     }
 
-    /// Whether which keys were erased matters to who reads.
-    pub(crate) fn met_encrypted(&self) -> bool {
-        self.met.load(Ordering::Relaxed)
+    /// Whether which keys were erased matters to who reads: there are keys that could open
+    /// what was erased since they were read, or a payload that does not say why it is sealed.
+    pub(crate) fn asks_for_erased(&self) -> bool {
+        self.store.is_some() || self.met.load(Ordering::Relaxed)
     }
 }

@@ -180,6 +180,8 @@ impl Core {
         match sealed.status {
             status::DROPPED => {}
             status::RESTORED if self.is_unfinished(ordinal)? => return Ok(sealed),
+            // The renaming was done, but not known to be durable: it is finished now.
+            status::RESTORED if !self.is_shown(ordinal) => return Ok(sealed),
             dropping if status::is_dropping(dropping) => {
                 return Err(refused(format!(
                     "segment {ordinal} is about to be dropped: open the log again, which finishes \
@@ -198,6 +200,12 @@ impl Core {
         }
         let expected = known.iter().map(Hash::to_string).collect::<Vec<_>>().join(" or ");
         Err(Error::tampered(what(), format!("a manifest of digest {expected}"), digest))
+    }
+
+    /// Whether readers see the segment.
+    fn is_shown(&self, ordinal: u64) -> bool {
+        let entries = self.view.entries();
+        entries.iter().any(|entry| entry.ordinal == ordinal && !entry.is_gone())
     }
 
     fn is_unfinished(&self, ordinal: u64) -> Result<bool> {

@@ -8,9 +8,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::edits::{Edits, Renamed};
 use super::names::Squeezed;
-use super::places::{Path, Places};
-use super::{REDACTED, Rules, pattern};
+use super::places::{Places, Walked};
+use super::{REDACTED, Rules, number, pattern};
 
 /// [`REDACTED`] as JSON.
 pub(super) const REDACTED_JSON: &str = "\"[redacted]\"";
@@ -27,22 +28,23 @@ pub(super) fn redact(
     places: &mut Places,
     squeezed: &mut Squeezed,
 ) -> Option<String> {
-    let (levels, out) = (Vec::new(), String::new());
-    Walk { rules, field, text, at: 0, levels, out, copied: 0, places, squeezed }.run()
+    let (edits, renamed) = (Edits::default(), Renamed::default());
+    let (levels, path) = (Vec::new(), Walked::from(field));
+    Walk { rules, text, at: 0, levels, edits, renamed, path, places, squeezed }.run()
 }
 
 struct Walk<'a> {
     rules: &'a Rules,
-    field: &'static str,
     text: &'a str,
     /// Where the walk is.
     at: usize,
     /// The arrays and objects around it.
     levels: Vec<Level>,
-    /// The new text, up to the last change; empty before the first.
-    out: String,
-    /// What is in `out` is the text up to here.
-    copied: usize,
+    /// What changes up to here.
+    edits: Edits,
+    renamed: Renamed,
+    /// The path of as many of `levels` as were told, from the outermost.
+    path: Walked,
     places: &'a mut Places,
     squeezed: &'a mut Squeezed,
 }
@@ -71,11 +73,7 @@ impl Walk<'_> {
                 _ => self.at += 1,
             }
         }
-        if self.copied == 0 {
-            return None;
-        }
-        self.out.push_str(self.text.get(self.copied..).unwrap_or_default());
-        Some(self.out)
+        self.edits.applied(self.text)
     }
 
     fn byte(&self) -> Option<u8> {
@@ -88,7 +86,9 @@ impl Walk<'_> {
     }
 
     fn close(&mut self) {
+        self.renamed.close(self.levels.len(), &mut self.edits);
         self.levels.pop();
+        self.path.back_to(self.levels.len());
         self.at += 1;
     }
 
@@ -98,6 +98,7 @@ impl Walk<'_> {
             Some(level) => *level = Level::Object,
             None => {}
         }
+        self.path.back_to(self.levels.len().saturating_sub(1));
         self.at += 1;
     }
 
@@ -110,9 +111,21 @@ impl Walk<'_> {
         if let Some(level) = self.levels.last_mut() {
             *level = Level::Member(inside.clone());
         }
-        self.patterns(&inside, raw, &name);
+        self.path.back_to(self.levels.len().saturating_sub(1));
+        self.in_name(&inside, raw, &name);
         if matches {
             self.value();
+        }
+    }
+
+    /// Redacts what patterns find in a name, so that it stays one of its own.
+    fn in_name(&mut self, inside: &Range<usize>, raw: &str, name: &str) {
+        let (rules, depth) = (self.rules, self.levels.len());
+        if self.patterns(inside, raw, name) {
+            let new = rules.in_text(name).unwrap_or_default();
+            self.renamed.changed(depth, new, inside.end, &mut self.edits);
+        } else if !rules.patterns.is_empty() && name.contains(REDACTED) {
+            self.renamed.given(depth, name);
         }
     }
 
@@ -126,7 +139,7 @@ impl Walk<'_> {
         let value = self.text.get(start..self.at).unwrap_or_default();
         if value != REDACTED_JSON {
             self.note();
-            self.replace(start..self.at, REDACTED_JSON);
+            self.edits.replace(start..self.at, REDACTED_JSON);
         }
     }
 
@@ -174,27 +187,30 @@ impl Walk<'_> {
         let start = self.at;
         self.at = self.scalar_end();
         let number = self.text.get(start..self.at).unwrap_or_default();
-        if !pattern::found(&self.rules.patterns, number).is_empty() {
+        let patterns = &self.rules.patterns;
+        let finds = |text: &str| !pattern::found(patterns, text).is_empty();
+        if finds(number) || number::written_out(number).is_some_and(|digits| finds(&digits)) {
             self.note();
-            self.replace(start..self.at, REDACTED_JSON);
+            self.edits.replace(start..self.at, REDACTED_JSON);
         }
     }
 
     /// Redacts what patterns find in a string, given where its inside is, as it stands
-    /// there and unescaped.
-    fn patterns(&mut self, inside: &Range<usize>, raw: &str, text: &str) {
+    /// there and unescaped. Gives whether they find anything.
+    fn patterns(&mut self, inside: &Range<usize>, raw: &str, text: &str) -> bool {
         let found = pattern::found(&self.rules.patterns, text);
         if found.is_empty() {
-            return;
+            return false;
         }
         let places = if raw.len() == text.len() { Vec::new() } else { raw_places(raw) };
         let raw_at = |at: usize| if places.is_empty() { Some(at) } else { places.get(at).copied() };
         self.note();
         for range in found {
             if let (Some(start), Some(end)) = (raw_at(range.start), raw_at(range.end)) {
-                self.replace(inside.start + start..inside.start + end, REDACTED);
+                self.edits.replace(inside.start + start..inside.start + end, REDACTED);
             }
         }
+        true
     }
 
     /// Goes behind the string that begins here, and gives what is between its quotes.
@@ -221,34 +237,27 @@ impl Walk<'_> {
         self.at + rest.iter().position(ends).unwrap_or(rest.len())
     }
 
-    fn replace(&mut self, range: Range<usize>, with: &str) {
-        self.out.push_str(self.text.get(self.copied..range.start).unwrap_or_default());
-        self.out.push_str(with);
-        self.copied = range.end;
-    }
-
     /// Notes the place where the walk is.
     fn note(&mut self) {
-        let (text, rules, levels, field) = (self.text, self.rules, &self.levels, self.field);
-        self.places.add(|| {
-            let mut path = Path::of(field);
-            for level in levels {
-                path = match level {
-                    Level::Array(element) => path.element(*element),
-                    Level::Member(inside) => member(path, text, inside, rules),
-                    Level::Object => path,
-                };
+        let (text, rules, levels, path) = (self.text, self.rules, &self.levels, &mut self.path);
+        self.places.add(move || {
+            for level in levels.iter().skip(path.steps()) {
                 if path.is_cut() {
                     break;
                 }
+                match level {
+                    Level::Array(element) => path.element(*element),
+                    Level::Member(inside) => member(path, text, inside, rules),
+                    Level::Object => path.stay(),
+                }
             }
-            path.end()
+            path.told()
         });
     }
 }
 
-/// The path of a member. What patterns find in its name is not told either.
-fn member(path: Path, text: &str, inside: &Range<usize>, rules: &Rules) -> Path {
+/// A step to a member. What patterns find in its name is not told either.
+fn member(path: &mut Walked, text: &str, inside: &Range<usize>, rules: &Rules) {
     if inside.len() > NAME_TOLD_MAX {
         return path.cut();
     }

@@ -6,7 +6,9 @@
 //! find parts of texts that become [`REDACTED`]. It looks at all of the payload:
 //!
 //! - `details`, `old_values` and `new_values`: names at any depth, patterns in texts,
-//!   numbers and names. JSON inside of a text is a text.
+//!   numbers and names. A whole number is looked at as its digits too, however it is written
+//!   (`4.1e3`). Members whose names become the same are numbered (`[redacted]~2`), as keys of
+//!   tags are. JSON inside of a text is a text.
 //! - `tags`: their keys are names; patterns in keys and values.
 //! - `reason`, `source`, `ip`, `user_agent`, `session_id`, `actor.email` and
 //!   `actor.role`: each has its own name, so that `.field("email")` redacts it; patterns.
@@ -35,8 +37,10 @@
 //! `{"name": "password", "value": "q"}`), in texts without a pattern for them, and in
 //! JSON that was put into a text.
 
+mod edits;
 mod json;
 mod names;
+mod number;
 mod pattern;
 mod places;
 

@@ -217,7 +217,9 @@ fn find_bearers(text: &str) -> Vec<Range<usize>> {
         if end - start >= BEARER_LEN_MIN {
             found.push(start..end);
         }
-        at = end;
+        // What stands there may be the word itself: a client that was given the whole header as
+        // its token sends `Bearer Bearer …`.
+        at = start;
     }
     found
 }
@@ -345,6 +347,9 @@ mod tests {
             ("Bearer short", "Bearer short"),
             ("the bearer of this", "the bearer of this"),
             ("bbearer abcdefghijklmnop", "bbearer #"),
+            ("Bearer Bearer abcdefghijklmnop", "Bearer Bearer #"),
+            ("bearer bearer  bearer abcdefghijklmnop", "bearer bearer  bearer #"),
+            ("bearer abcdefghijklmnopbearer abcdefghijklmnop", "bearer # #"),
             ("Bearer ", "Bearer "),
             ("b", "b"),
         ] {

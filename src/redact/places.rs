@@ -1,5 +1,8 @@
 //! Where something was redacted, as records tell it.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use crate::event::Redacted;
 use crate::event::limits::{REDACTED_PATH_LEN_MAX, REDACTED_PATHS_MAX, REDACTED_RULES_LEN_MAX};
 
@@ -9,7 +12,10 @@ const CUT: &str = "…";
 /// The places of one event.
 #[derive(Debug, Default)]
 pub(super) struct Places {
+    /// In the order in which they were found.
     paths: Vec<String>,
+    /// The same, to look them up.
+    known: BTreeSet<String>,
     more: u64,
 }
 
@@ -18,15 +24,23 @@ impl Places {
         self.paths.is_empty()
     }
 
+    /// Those that were told before, and how many more.
+    fn told(paths: Vec<String>, more: u64) -> Self {
+        let known = paths.iter().cloned().collect();
+        Places { paths, known, more }
+    }
+
     /// Notes a place; its path is made only if there is room for it.
-    pub(super) fn add(&mut self, path: impl FnOnce() -> String) {
+    pub(super) fn add<P: AsRef<str> + Into<String>>(&mut self, path: impl FnOnce() -> P) {
         if self.paths.len() >= REDACTED_PATHS_MAX {
             self.more = self.more.saturating_add(1);
             return;
         }
         let path = path();
-        // Such as a name that is given twice.
-        if !self.paths.contains(&path) {
+        // Known is such as a name that is given twice.
+        if !self.known.contains(path.as_ref()) {
+            let path = path.into();
+            self.known.insert(path.clone());
             self.paths.push(path);
         }
     }
@@ -36,7 +50,7 @@ impl Places {
         let Some(before) = before else {
             return Redacted { rules: rules.to_owned(), paths: self.paths, more: self.more };
         };
-        let mut all = Places { paths: before.paths, more: before.more.saturating_add(self.more) };
+        let mut all = Places::told(before.paths, before.more.saturating_add(self.more));
         self.paths.into_iter().for_each(|path| all.add(|| path));
         Redacted { rules: both(before.rules, rules), paths: all.paths, more: all.more }
     }
@@ -66,29 +80,26 @@ impl Path {
 
     /// … of an element of an array in there.
     pub(super) fn element(mut self, at: usize) -> Self {
-        self.step([at.to_string()]);
+        self.enter_element(at);
         self
     }
 
     /// … of what has this name in there.
     pub(super) fn member(mut self, name: &str) -> Self {
+        self.enter_member(name);
+        self
+    }
+
+    fn enter_element(&mut self, at: usize) {
+        self.step([at.to_string()]);
+    }
+
+    fn enter_member(&mut self, name: &str) {
         self.step(shown(name).map(|shown| match shown.as_str() {
             "~" => "~0".to_owned(),
             "/" => "~1".to_owned(),
             _ => shown,
         }));
-        self
-    }
-
-    /// … of something whose name is too long to be told.
-    pub(super) fn cut(mut self) -> Self {
-        self.cut = true;
-        self
-    }
-
-    /// Whether nothing more is told.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut
     }
 
     /// Adds a step, whole or not at all.
@@ -109,12 +120,74 @@ impl Path {
         }
     }
 
-    pub(super) fn end(mut self) -> String {
-        if self.cut {
-            self.text.push('/');
-            self.text.push_str(CUT);
+    pub(super) fn end(self) -> String {
+        self.told().into_owned()
+    }
+
+    fn told(&self) -> Cow<'_, str> {
+        match self.cut {
+            true => Cow::Owned(format!("{}/{CUT}", self.text)),
+            false => Cow::Borrowed(&self.text),
         }
-        self.text
+    }
+}
+
+/// The path of where a walk is. A step is written once, however many places are behind it.
+#[derive(Debug)]
+pub(super) struct Walked {
+    path: Path,
+    /// For each step how long the path was before it. None is taken behind a cut.
+    steps: Vec<usize>,
+}
+
+impl Walked {
+    pub(super) fn from(field: &str) -> Self {
+        Walked { path: Path::of(field), steps: Vec::new() }
+    }
+
+    /// How many steps are written.
+    pub(super) fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing more is told.
+    pub(super) fn is_cut(&self) -> bool {
+        self.path.cut
+    }
+
+    /// Goes back to so many steps.
+    pub(super) fn back_to(&mut self, steps: usize) {
+        if let Some(len) = self.steps.get(steps) {
+            // Only the last step can have been cut.
+            self.path.text.truncate(*len);
+            self.path.cut = false;
+            self.steps.truncate(steps);
+        }
+    }
+
+    /// A step that is not told.
+    pub(super) fn stay(&mut self) {
+        self.steps.push(self.path.text.len());
+    }
+
+    pub(super) fn element(&mut self, at: usize) {
+        self.stay();
+        self.path.enter_element(at);
+    }
+
+    pub(super) fn member(&mut self, name: &str) {
+        self.stay();
+        self.path.enter_member(name);
+    }
+
+    /// A step whose name is too long to be told.
+    pub(super) fn cut(&mut self) {
+        self.stay();
+        self.path.cut = true;
+    }
+
+    pub(super) fn told(&self) -> Cow<'_, str> {
+        self.path.told()
     }
 }
 
@@ -163,7 +236,7 @@ mod tests {
             paths: vec!["a".to_owned(), "b".to_owned()],
             more: 2,
         };
-        let places = || Places { paths: vec!["b".to_owned(), "c".to_owned()], more: 1 };
+        let places = || Places::told(vec!["b".to_owned(), "c".to_owned()], 1);
         let merged = places().merged(Some(before("acme/3")), "bulla/1");
         assert_eq!(merged.rules, "acme/3, bulla/1");
         assert_eq!((merged.paths.concat().as_str(), merged.more), ("abc", 3));

@@ -185,6 +185,65 @@ fn the_title_tells_what_was_added_and_always_fits() {
 }
 
 #[test]
+fn members_whose_names_become_the_same_are_numbered_within_their_object() {
+    let (one, two, three) = ("4111111111111111", "378282246310005", "5555555555554444");
+    let (text, paths) = details(&format!(
+        r#"{{"{one}":1,"a":[{{"{two}":2}},{{"x {one}":3,"x\u0020{two}":4}}],"{two}":5,
+            "[redacted]~3":6,"{three}":{{"{one}":7}},"\u005bredacted]~2":8,"[redacted]":9}}"#
+    ));
+    let expected = r#"{"[redacted]~4":1,"a":[{"[redacted]":2},{"x [redacted]":3,"x\u0020[redacted]~2":4}],"[redacted]~5":5,
+            "[redacted]~3":6,"[redacted]~6":{"[redacted]":7},"\u005bredacted]~2":8,"[redacted]":9}"#;
+    assert_eq!(text, expected);
+    let told = ["[redacted]", "a/0/[redacted]", "a/1/x [redacted]", "[redacted]/[redacted]"];
+    assert_eq!(paths, told.map(|path| format!("details/{path}")));
+    assert_eq!(details(&text), (text, Vec::new()), "again");
+}
+
+#[test]
+fn numbers_are_found_however_they_are_written() {
+    for number in ["4111111111111111.0", "4111111111111111e0", "4.111111111111111E+15"] {
+        assert_eq!(details(&format!("[{number},1.5]")).0, r#"["[redacted]",1.5]"#);
+    }
+    let other = "[4111111111111111.5,-4111111111111111.0,4111111111111111e1]";
+    assert_eq!(details(other), (other.to_owned(), Vec::new()));
+}
+
+#[test]
+fn paths_are_those_of_the_places_behind_deep_cut_and_repeated_ones() {
+    let long = "k".repeat(600);
+    let (_, paths) = details(&format!(
+        r#"{{"a":[{{"token":1,"b":{{"token":2}}}},7,{{"token":3}}],"{long}":{{"token":4,"x":[{{"token":5}}]}},
+            "":{{"":{{"token":6}},"token":7}},"a":[{{"token":8}}],"token":9}}"#
+    ));
+    let told = ["a/0/token", "a/0/b/token", "a/2/token", "…", "//token", "/token", "token"];
+    assert_eq!(paths, told.map(|path| format!("details/{path}")));
+}
+
+/// What patterns are given to look at is the work that is counted here.
+#[test]
+fn each_text_is_looked_at_a_few_times_however_deep_it_is() {
+    let members = format!("{{{}\"x\":1}}", r#""token":1,"#.repeat(2_000));
+    let name = r"\u0061".repeat(100);
+    for around in [String::new(), "\"\":".to_owned(), format!("\"{name}\":")] {
+        let depth = if around.is_empty() { 0 } else { 120 };
+        let open = format!("{{{around}").repeat(depth);
+        let json = format!("{open}{members}{}", "}".repeat(depth));
+        let looked_at = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&looked_at);
+        let rules = Redactor::standard().pattern("count", move |text: &str| {
+            count.fetch_add(1 + text.len(), std::sync::atomic::Ordering::Relaxed);
+            Vec::new()
+        });
+        let kept = rules.apply(&event().details_json(&json).unwrap()).into_owned();
+        assert!(
+            kept.details.unwrap().as_str().ends_with(&format!(r#""x":1}}{}"#, "}".repeat(depth)))
+        );
+        let looked_at = looked_at.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(looked_at < 3 * json.len(), "{looked_at} for {}", json.len());
+    }
+}
+
+#[test]
 fn many_places_and_long_or_deep_ones_make_a_valid_event() {
     let members: Vec<String> =
         (0..5_000).map(|n| format!(r#"{{"k{n}":{{"password":{n}}}}}"#)).collect();
