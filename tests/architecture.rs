@@ -185,6 +185,8 @@ fn check_tokens(file: &File, tokens: &[Token], found: &mut Vec<String>) {
             format!("`{word}!` panics; return an error that says what was expected and found")
         } else if is_method && PATH_METHODS.contains(&word) && !path.starts_with("disk/") {
             format!("`{word}` looks at the file system; ask `Disk`")
+        } else if is_method && word == "create_dir" && !path.starts_with("disk/") {
+            "`create_dir` leaves a name that a failed sync forgets; use `disk::make_dirs`".into()
         } else if word == "mod" && BANNED_NAMES.contains(&text(at + 1)) {
             format!("a module named `{}` says nothing; name what it holds", text(at + 1))
         } else {

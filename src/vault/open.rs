@@ -162,18 +162,8 @@ fn read_or_make_secret(disk: &dyn Disk, dir: &Path) -> Result<Zeroizing<[u8; opa
     let mut secret = Zeroizing::new([0; opaque::KEY_LEN]);
     random::fill(&mut *secret)
         .map_err(|error| Error::io("draw random bytes for", &path)(std::io::Error::other(error)))?;
-    let unfinished = dir.join(SECRET_UNFINISHED);
-    let write = || {
-        if disk.exists(&unfinished)? {
-            disk.remove_file(&unfinished)?;
-        }
-        let file = disk.open(&unfinished, Open::CreateNewPrivate)?;
-        file.write_at(&*secret, 0)?;
-        file.sync_data()?;
-        disk.rename(&unfinished, &path)?;
-        disk.sync_dir(dir)
-    };
-    write().map_err(Error::io("write", &path))?;
+    disk::replace(disk, &path, Open::CreateNewPrivate, |file| file.write_at(&*secret, 0))
+        .map_err(Error::io("write", &path))?;
     Ok(secret)
 }
 

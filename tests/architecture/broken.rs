@@ -94,6 +94,7 @@ fn what_is_named_outside_its_home_is_found() {
         ("fn f() { jiff::Timestamp::now() }", "`jiff::Timestamp::now`"),
         ("use crate::disk::sim::SimDisk;", "`crate::disk::sim`"),
         ("fn f(p: &Path) { p.is_dir() }", "`is_dir` looks at the file system"),
+        ("fn f(d: &dyn Disk) { d.create_dir(p) }", "use `disk::make_dirs`"),
     ] {
         let found = found_in("log/append.rs", text);
         assert!(!found.is_empty() && found.iter().all(|f| f.contains(says)), "{text}: {found:?}");
