@@ -167,8 +167,16 @@ impl HoldScope {
     /// Its conditions as a question without times, the oldest records first: a superset of
     /// what it pins.
     pub fn question(&self) -> Query {
-        let aliases = self.aliases.is_some();
-        self.whoever(aliases, aliases).oldest_first()
+        let mut question = self.question.clone().oldest_first();
+        if self.aliases.is_some() {
+            // The indexes know neither aliases as such nor a type of actors without an id.
+            for named in [&mut question.filters.actors, &mut question.filters.resources] {
+                if named.iter().any(|filter| filter.id.is_some()) {
+                    named.clear();
+                }
+            }
+        }
+        question
     }
 
     /// The bytes that the catalog records: those of a question whose both ranges of time are
