@@ -208,11 +208,15 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
                     let filling = "x".repeat(3_000);
                     log.append(&event(&format!("a{}", n % 5), n).reason(filling)).unwrap();
                     n += 1;
+                    // Opening without a mark opens every segment: there must be fewer than a
+                    // process may have files open, 1,024 as a rule.
+                    std::thread::sleep(Duration::from_millis(1));
                 }
             });
             scope.spawn(|| {
                 while go() {
-                    log.rotate().unwrap()
+                    log.rotate().unwrap();
+                    std::thread::sleep(Duration::from_millis(20));
                 }
             });
             scope.spawn(|| {
