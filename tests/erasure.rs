@@ -3,13 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "erasure/aliases.rs"]
+mod aliases;
+#[path = "erasure/crashes.rs"]
+mod crashes;
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use bulla::cipher::Identifier;
-use bulla::disk::sim::SimDisk;
 use bulla::disk::{RealDisk, replace_file};
 use bulla::format::frame::{self, FrameHeader};
 use bulla::format::header::SegmentHeader;
@@ -17,10 +18,10 @@ use bulla::format::record::{self, PREFIX_LEN, RawRecord};
 use bulla::log::SubjectRule;
 use bulla::proof::{Bundle, Disclosure, TlogProof};
 use bulla::query::Query;
-use bulla::retention::{Asked, Hold, HoldScope, Period, Policy};
+use bulla::retention::Asked;
 use bulla::{
-    Actor, Error, Event, ExpireOptions, HashAlgorithm, Housekeeping, KeyStore, Log, LogOptions,
-    PayloadState, Record, Resource, Seq, Signer, Trust, VerifyOptions, WrappingKey, verify,
+    Actor, Error, Event, HashAlgorithm, Housekeeping, KeyStore, Log, LogOptions, PayloadState,
+    Record, Resource, Seq, Signer, Trust, VerifyOptions, WrappingKey, verify,
 };
 use proptest::prelude::*;
 use support::ORIGIN;
@@ -449,184 +450,6 @@ fn the_actor_is_the_subject_if_the_log_says_so_and_invalid_events_leave_no_keys(
     assert!(states(&all(&log)).iter().all(|state| *state == PayloadState::Decrypted));
     assert_eq!(names(), [ALICE, BOB, "user:cron"]);
     assert_eq!(log.erase("user:cron", &Asked::default()).unwrap().records, 3);
-}
-
-#[test]
-fn aliases_are_found_by_query_and_lose_their_meaning_with_the_keys() {
-    let place = Place::new(HashAlgorithm::Sha256);
-    let store = KeyStore::create(&place.at("keys"), &wrapping()).unwrap();
-    let options = place.options().key_store(store.clone()).alias_actors(true);
-    let log = options.alias_resources(["patient"]).create(place.at("audit")).unwrap();
-    let read = |patient: &str| {
-        Event::new(Actor::new("user", "alice"), "file.read", Resource::new("patient", patient))
-            .subject(format!("patient:{patient}"))
-    };
-    log.append_batch(&[read("p1"), read("p2"), read("p1")]).unwrap();
-    log.append(&Event::new(Actor::new("user", "alice"), "a.b", Resource::new("room", "7")))
-        .unwrap();
-    log.close().unwrap();
-    for name in ["alice", "p1", "p2"] {
-        assert!(!on_disk(&place.at("audit"), name.as_bytes()), "{name}");
-    }
-    drop(log);
-    let log = place.options().key_store(store.clone()).alias_actors(true);
-    let log = log.alias_resources(["patient"]).open(place.at("audit")).unwrap();
-    let alice = store.alias(Identifier::Actor, "user", "alice").unwrap();
-    let p1 = store.alias(Identifier::Resource, "patient", "p1").unwrap();
-    let count = |query| log.snapshot().count(&query).unwrap();
-    assert_eq!(count(Query::new().actor(&alice)), 4);
-    assert_eq!(count(Query::new().actor("alice")), 0);
-    assert_eq!(count(Query::new().resource("patient", &p1)), 2);
-    assert_eq!(count(Query::new().resource("room", "7")), 1);
-    let record = log.get(Seq::new(0)).unwrap();
-    assert_eq!((record.event.actor.id, record.event.resource.id), (alice, Some(p1.clone())));
-
-    log.erase("patient:p1", &Asked::default()).unwrap();
-    assert_eq!(store.alias(Identifier::Resource, "patient", "p1"), None);
-    let seq = log.append(&read("p1")).unwrap().seq;
-    assert_ne!(log.get(seq).unwrap().event.resource.id, Some(p1.clone()));
-    assert_eq!(log.snapshot().count(&Query::new().resource("patient", &p1)).unwrap(), 2);
-    drop(log);
-    place.check_deeply(Some(store));
-}
-
-#[test]
-fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
-    let place = Place::new(HashAlgorithm::Sha256);
-    let audit = place.at("audit");
-    let create = || place.options().create(&audit).unwrap();
-    drop(create());
-    // Placed before there is any alias, by somebody who does not have the store.
-    let scope = HoldScope::new().actor("alice");
-    let asked = Asked::by("carol");
-    let mut admin = place.options().administer(&audit).unwrap();
-    admin.place_hold(&Hold::new("case 7", scope), &asked).unwrap();
-    admin.set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
-    drop(admin);
-    let store = KeyStore::create(&place.at("keys"), &wrapping()).unwrap();
-    let log = place.options().key_store(store).alias_actors(true).open(&audit).unwrap();
-    for (name, kind) in [("alice", "file.read"), ("bob", "file.read"), ("bob", "user.login")] {
-        let event = Event::new(Actor::new("user", name), kind, Resource::new("doc", "1"));
-        log.append(&event).unwrap();
-        log.rotate().unwrap();
-    }
-    log.append(&event(2)).unwrap();
-    drop(log);
-
-    let log = place.options().open(&audit).unwrap();
-    let pinned = log.pinned_by("case 7").unwrap();
-    assert_eq!((pinned.records, &*pinned.segments), (4, &[1, 2, 3, 4][..]));
-    let expiry = log.expire(&ExpireOptions::new(), &asked).unwrap();
-    assert!(expiry.dropped.is_empty(), "{expiry:?}");
-    drop(log);
-    let reader = place.options().open_read_only(&audit).unwrap();
-    assert_eq!(reader.plan_expiry(&ExpireOptions::new()).unwrap().going().count(), 0);
-
-    // Who has the store can tell.
-    let log = place.open();
-    assert_eq!(log.pinned_by("case 7").unwrap().segments, [1]);
-    let expiry = log.expire(&ExpireOptions::new(), &asked).unwrap();
-    let gone: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
-    assert_eq!(gone, [2, 3]);
-    drop(log);
-    place.check_deeply(Some(place.reading_store()));
-}
-
-#[test]
-fn a_key_store_is_of_one_log() {
-    let place = Place::new(HashAlgorithm::Sha256);
-    let log = place.create(3);
-    let log_id = log.stats().unwrap().log_id;
-    drop(log);
-    assert_eq!(place.reading_store().log_id(), Some(log_id));
-    drop(place.options().create(place.at("other")).unwrap());
-    for store in [
-        KeyStore::open(&place.at("keys"), &wrapping()).unwrap(),
-        KeyStore::open_read_only(&place.at("keys"), &wrapping()).unwrap(),
-    ] {
-        let options = || place.options().key_store(store.clone());
-        let refused = [
-            options().open(place.at("other")).map(drop),
-            options().open_read_only(place.at("other")).map(drop),
-            options().administer(place.at("other")).map(drop),
-        ];
-        for refused in refused {
-            let error = refused.unwrap_err();
-            assert!(matches!(error, Error::KeyStore { .. }), "{error}");
-            assert!(error.to_string().contains(&log_id.to_string()), "{error}");
-        }
-    }
-    // Without keys it is nobody's yet.
-    let store = KeyStore::create(&place.at("unused"), &wrapping()).unwrap();
-    drop(place.options().key_store(store.clone()).create(place.at("third")).unwrap());
-    assert!(place.options().key_store(store).open(place.at("other")).is_err(), "still in use");
-    let store = KeyStore::open(&place.at("unused"), &wrapping()).unwrap();
-    drop(place.options().key_store(store).open(place.at("other")).unwrap());
-    place.open();
-}
-
-/// A log and its key store on one disk.
-fn simulated(disk: &SimDisk, create: bool) -> Result<(Log, KeyStore), Error> {
-    let on = || Arc::new(disk.clone());
-    let path = Path::new("/keys");
-    let store = match create {
-        true => KeyStore::create_on(on(), path, &wrapping())?,
-        false => KeyStore::open_on(on(), path, &wrapping())?,
-    };
-    let options = LogOptions::new()
-        .origin(ORIGIN)
-        .segment_bytes(64 << 10)
-        .housekeeping(Housekeeping::Inline)
-        .disk(on())
-        .key_store(store.clone());
-    let log = if create { options.create("/audit")? } else { options.open("/audit")? };
-    Ok((log, store))
-}
-
-#[test]
-fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
-    let prepared = |seed| {
-        let disk = SimDisk::new(seed);
-        let (log, store) = simulated(&disk, true).unwrap();
-        for n in 0..6 {
-            log.append(&event(n)).unwrap();
-        }
-        (disk, log, store)
-    };
-    let (disk, log, _) = prepared(0);
-    let before = disk.operations();
-    log.erase(ALICE, &Asked::default()).unwrap();
-    let during = disk.operations() - before;
-    assert!(during > 8, "certificate in two copies, store replaced: {during}");
-    let (mut kept, mut erased) = (0, 0);
-    for count in 0..=during {
-        for seed in 0..4 {
-            let (disk, log, store) = prepared(seed);
-            disk.crash_after(count);
-            let done = log.erase(ALICE, &Asked::default());
-            drop((log, store));
-            disk.crash();
-            let (log, store) = simulated(&disk, false).unwrap();
-            let place = format!("crash after {count}, seed {seed}");
-            let certified =
-                log.history().unwrap().iter().any(|entry| entry.what == "subject erased");
-            let (mine, other) = (log.get(Seq::new(0)).unwrap(), log.get(Seq::new(1)).unwrap());
-            assert_eq!(other.payload, PayloadState::Decrypted, "{place}");
-            assert!(done.is_err() || certified, "{place}");
-            if certified {
-                erased += 1;
-                assert_eq!(mine.payload, PayloadState::Erased, "{place}");
-                assert_eq!(store.subject(ALICE), None, "{place}");
-            } else {
-                kept += 1;
-                assert_eq!(mine.payload, PayloadState::Decrypted, "{place}");
-                log.erase(ALICE, &Asked::default()).unwrap();
-            }
-            let again = log.append(&event(0)).unwrap().seq;
-            assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted, "{place}");
-        }
-    }
-    assert!(kept > 0 && erased > 0, "{kept} {erased}");
 }
 
 proptest! {

@@ -3,51 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // a failure of this program is a failed test
 
+mod support;
+
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
 
-use bulla::time::{Clock, ManualClock};
 use bulla::{
-    Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Housekeeping, Log, LogOptions,
-    Period, Policy, Query, Report, Resource, Seq, VerifyOptions,
+    Actor, Error, Event, ExpireOptions, Hold, HoldScope, Log, Period, Policy, Query, Report,
+    Resource, Seq, VerifyOptions,
 };
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-struct World {
-    dir: tempfile::TempDir,
-    clock: Arc<ManualClock>,
-}
+use support::aged::{DAY, World, asked};
 
 impl World {
-    fn new() -> Self {
-        let start = "2020-01-01T00:00:00Z".parse().unwrap();
-        World { dir: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::at(start)) }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("audit")
-    }
-
-    fn options(&self) -> LogOptions {
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        Log::options().clock(clock).housekeeping(Housekeeping::Inline)
-    }
-
-    /// A log with one segment a day, of ten records about the file of that day.
-    fn log(&self, days: u64) -> Log {
-        let log = self.options().create(self.path()).unwrap();
-        for day in 0..days {
-            fill(&log, &format!("f{day}"), 10);
-            log.rotate().unwrap();
-            self.clock.advance(DAY);
-        }
-        log
-    }
-
     /// Drops what is older than so many days.
     fn expire(&self, log: &Log, days: u64) -> Vec<u64> {
         log.set_policy(&Policy::keep(Period::from_days(days)), &asked()).unwrap();
@@ -72,10 +40,6 @@ fn fill(log: &Log, file: &str, count: u64) {
         let (actor, resource) = (Actor::new("user", n.to_string()), Resource::new("file", file));
         log.append(&Event::new(actor, "file.read", resource)).unwrap();
     }
-}
-
-fn asked() -> Asked {
-    Asked::by("carol").because("retention")
 }
 
 fn flip(path: &Path, at: u64) {

@@ -2,66 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // a failure of this program is a failed test
 
+mod support;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::disk::{Disk, RealDisk};
 use bulla::retention::Verdict;
-use bulla::time::{Clock, ManualClock};
+use bulla::time::Clock;
 use bulla::{
-    Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Log,
-    LogOptions, PayloadState, Period, Policy, Query, Resource, Seq, Signer, SubjectRule, Timestamp,
-    WrappingKey,
+    Asked, Error, ExpireOptions, Hold, HoldScope, KeyStore, Log, PayloadState, Period, Policy,
+    Query, Seq, Signer, SubjectRule, WrappingKey,
 };
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-struct World {
-    dir: tempfile::TempDir,
-    clock: Arc<ManualClock>,
-}
-
-impl World {
-    fn new() -> Self {
-        let start: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
-        World { dir: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::at(start)) }
-    }
-
-    fn path(&self) -> std::path::PathBuf {
-        self.dir.path().join("audit")
-    }
-
-    fn options(&self) -> LogOptions {
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        Log::options().clock(clock).housekeeping(Housekeeping::Inline)
-    }
-
-    /// A log with one segment a day, of ten records by ten actors each.
-    fn log(&self, days: u64) -> Log {
-        let log = self.options().create(self.path()).unwrap();
-        for day in 0..days {
-            self.day(&log, day);
-        }
-        log
-    }
-
-    fn day(&self, log: &Log, day: u64) {
-        for n in 0..10 {
-            log.append(&event(&format!("actor-{n}"), day)).unwrap();
-        }
-        log.rotate().unwrap();
-        self.clock.advance(DAY);
-    }
-}
-
-fn event(actor: &str, day: u64) -> Event {
-    Event::new(Actor::new("user", actor), "file.read", Resource::new("file", format!("f{day}")))
-}
-
-fn asked() -> Asked {
-    Asked::by("carol").because("retention")
-}
+use support::aged::{World, asked};
 
 #[test]
 fn what_is_old_goes_and_leaves_a_certificate_and_everything_else_as_it_was() {

@@ -140,6 +140,20 @@ impl HoldScope {
         HoldScope { aliases: Some(prefix), ..self.clone() }
     }
 
+    /// Whether it pins all aliases because nobody can tell whose they are, and it matters.
+    #[cfg(feature = "engine")]
+    pub(crate) fn pins_all_aliases(&self) -> bool {
+        let filters = &self.question.filters;
+        let mut named = filters.actors.iter().chain(&filters.resources);
+        self.aliases.is_some() && named.any(|filter| filter.id.is_some())
+    }
+
+    /// The same, which pins what it names only.
+    #[cfg(feature = "engine")]
+    pub(crate) fn without_aliases(&self) -> Self {
+        HoldScope { aliases: None, ..self.clone() }
+    }
+
     /// Whether a record would be pinned if its aliases were those of what is named.
     fn may_be_meant(&self, at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
         let (actor, resource) = self.hidden(subject);

@@ -10,6 +10,8 @@
     clippy::panic
 )]
 
+pub mod aged;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -179,10 +179,11 @@ impl Facts {
         options: &ExpireOptions,
         place: (&dyn Disk, &Path),
     ) -> Result<Plan> {
+        let holds = pins::as_found(snapshot, self.holds.clone());
         let entries = snapshot.entries();
         let sealed = entries.iter().filter(|entry| self.is_readable(entry.ordinal));
         let candidates: Vec<Candidate> =
-            sealed.map(|entry| self.candidate(snapshot, entry, place)).collect();
+            sealed.map(|entry| self.candidate(snapshot, entry, &holds, place)).collect();
         // One that is being written is newer than all of these, once it has a record.
         let newest_may_go = entries
             .last()
@@ -201,10 +202,11 @@ impl Facts {
         &self,
         snapshot: &Snapshot,
         entry: &Entry,
+        holds: &[Hold],
         place: (&dyn Disk, &Path),
     ) -> Candidate {
-        let held_by = check_there(place, entry.ordinal)
-            .and_then(|()| pins::held_by(snapshot, entry, &self.holds));
+        let held_by =
+            check_there(place, entry.ordinal).and_then(|()| pins::held_by(snapshot, entry, holds));
         let (held_by, unreadable) = match held_by {
             Ok(cases) => (cases, None),
             Err(error) => (Vec::new(), Some(error.to_string())),

@@ -3,10 +3,13 @@
 
 use std::ops::ControlFlow;
 
+use crate::cipher;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
+use crate::keystore::KeyStore;
 use crate::log::read::Snapshot;
 use crate::log::retain::aliases;
+use crate::log::search::{Group, GroupBy};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader};
 use crate::query::Query;
@@ -33,7 +36,7 @@ impl Log {
     pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
         let hold = find(self.holds()?, case)?;
         let store = self.core().options.key_store.as_ref();
-        pinned(&self.snapshot(), &aliases::resolved(&hold.scope, store))
+        pinned(&self.snapshot(), &hold, store)
     }
 }
 
@@ -44,7 +47,7 @@ impl LogReader {
     /// As [`Log::pinned_by`].
     pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
         let hold = find(self.holds()?, case)?;
-        pinned(&self.snapshot(), &aliases::resolved(&hold.scope, self.options.key_store.as_ref()))
+        pinned(&self.snapshot(), &hold, self.options.key_store.as_ref())
     }
 }
 
@@ -55,11 +58,13 @@ fn find(holds: Vec<super::RecordedHold>, case: &str) -> Result<Hold> {
     })
 }
 
-fn pinned(snapshot: &Snapshot, scope: &HoldScope) -> Result<Pinned> {
+fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {
+    let resolved = aliases::resolved_hold(hold, store);
+    let [Hold { scope, .. }] = as_found(snapshot, [resolved]);
     let mut pinned = Pinned::default();
     for entry in snapshot.entries() {
         let mut records = 0;
-        each_match(snapshot, entry, scope, || {
+        each_match(snapshot, entry, &scope, || {
             records += 1;
             ControlFlow::Continue(())
         })?;
@@ -70,6 +75,28 @@ fn pinned(snapshot: &Snapshot, scope: &HoldScope) -> Result<Pinned> {
         }
     }
     Ok(pinned)
+}
+
+/// Holds that pin all aliases pin none where there are none: then the indexes can be asked for
+/// what they name. That there are none is told by the indexes too, or not at all.
+pub(super) fn as_found<H: AsMut<[Hold]>>(snapshot: &Snapshot, mut holds: H) -> H {
+    let unsure = holds.as_mut().iter().any(|hold| hold.scope.pins_all_aliases());
+    if unsure && !has_aliases(snapshot) {
+        for hold in holds.as_mut() {
+            hold.scope = hold.scope.without_aliases();
+        }
+    }
+    holds
+}
+
+fn has_aliases(snapshot: &Snapshot) -> bool {
+    let is_alias = |group: &Group| {
+        group.name.as_deref().is_some_and(|name| name.starts_with(cipher::ALIAS_PREFIX))
+    };
+    [GroupBy::Actor, GroupBy::Resource].into_iter().any(|by| {
+        let groups = snapshot.count_by(&Query::new(), by);
+        groups.map_or(true, |groups| groups.iter().any(is_alias))
+    })
 }
 
 /// From which record on a policy keeps the newest ones in any case; events count, not the
