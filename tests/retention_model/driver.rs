@@ -325,10 +325,15 @@ impl Driver {
     }
 
     fn check_expiry(&mut self, expiry: &Expiry, at_most: usize, to_archive: bool) {
-        let mut going = self.model.going(self.now());
-        going.truncate(at_most);
-        let (going, stays): (Vec<u64>, Vec<u64>) =
-            going.into_iter().partition(|ordinal| to_archive || !self.model.waits(*ordinal));
+        // The limit is of those that went: what has to stay takes no other's place.
+        let (mut going, mut stays) = (Vec::new(), Vec::new());
+        for ordinal in self.model.going(self.now()) {
+            match to_archive || !self.model.waits(ordinal) {
+                _ if going.len() == at_most => break,
+                true => going.push(ordinal),
+                false => stays.push(ordinal),
+            }
+        }
         let dropped: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
         assert_eq!(dropped, going, "the expiry, and the dry run");
         let stayed: Vec<u64> = expiry.stayed.iter().map(|(ordinal, _)| *ordinal).collect();
