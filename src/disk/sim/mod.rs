@@ -109,6 +109,17 @@ impl SimDisk {
         self.shared.state.lock().capacity = bytes;
     }
 
+    /// Limits how many files may be open at a time, as `ulimit -n` does: one more is `EMFILE`.
+    /// May be raised and lowered; `usize::MAX` is no limit.
+    pub fn set_open_limit(&self, files: usize) {
+        self.shared.state.lock().open_limit = files;
+    }
+
+    /// How many files are open.
+    pub fn open_files(&self) -> usize {
+        self.shared.state.lock().open_files()
+    }
+
     /// Space that files take up, in bytes.
     pub fn used_bytes(&self) -> u64 {
         self.shared.state.lock().used_bytes()

@@ -46,6 +46,8 @@ pub(super) struct State {
     next_id: u64,
     pub(super) schedule: Schedule,
     pub(super) capacity: u64,
+    /// How many files may be open at a time.
+    pub(super) open_limit: usize,
     pub(super) syncs: u64,
     pub(super) trace: VecDeque<String>,
     stale: Vec<Vec<u8>>,
@@ -71,6 +73,7 @@ impl State {
             next_id: 1,
             schedule: Schedule::default(),
             capacity: u64::MAX,
+            open_limit: usize::MAX,
             syncs: 0,
             trace: VecDeque::new(),
             stale: Vec::new(),
@@ -192,6 +195,9 @@ impl State {
 
     pub(super) fn open(&mut self, path: &Path, how: Open) -> io::Result<Handle> {
         self.running()?;
+        if self.open_files() >= self.open_limit {
+            return Err(Errno::MFILE.into());
+        }
         let node = match how {
             Open::Read => self.names.file(path)?,
             Open::ReadWrite => self.unprotected(path, Protection::ReadOnly, Errno::ACCESS)?,
@@ -201,6 +207,11 @@ impl State {
         self.files.entry(node).or_default().handles += 1;
         let (epoch, writable) = (self.epoch, how != Open::Read);
         Ok(Handle { id, epoch, node, writable, path: path.to_owned() })
+    }
+
+    /// How many handles there are.
+    pub(super) fn open_files(&self) -> usize {
+        self.files.values().map(|file| file.handles as usize).sum()
     }
 
     fn create_file(&mut self, path: &Path) -> io::Result<NodeId> {
