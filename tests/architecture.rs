@@ -91,6 +91,22 @@ const UNSAFE_HOME: &str = "disk/map.rs";
 /// Paths that the pure floors do not name.
 const IMPURE: &[&[&str]] = &[&["std", "thread"], &["parking_lot"], &["std", "process"]];
 
+/// Who makes a file other than by `disk::replace` and the like, and why a name that a failed
+/// sync forgets loses nothing there.
+const CREATORS: &[(&str, &str)] = &[
+    ("catalog/exclusive.rs", "a copy of records; what was not known durable is synced before use"),
+    ("catalog/mod.rs", "a lock: it holds nothing"),
+    ("keystore/file.rs", "the note that a name is in doubt: it matters until the power fails"),
+    ("keystore/mod.rs", "a lock: it holds nothing"),
+    ("log/cosign.rs", "a lock: it holds nothing"),
+    ("log/open.rs", "a lock: what it holds is of the running process"),
+    ("log/restoring.rs", "taken away, or taken up, when the log is opened"),
+    ("log/signer.rs", "an empty file, made again where it is missing"),
+    ("segment/active.rs", "syncs the name, and takes it away if that fails"),
+    ("tree/mark.rs", "derived"),
+    ("vault/open.rs", "a lock: it holds nothing"),
+];
+
 /// Methods of `std::path::Path` that look at the file system behind `Disk`'s back.
 const PATH_METHODS: &[&str] = &[
     "canonicalize",
@@ -187,6 +203,11 @@ fn check_tokens(file: &File, tokens: &[Token], found: &mut Vec<String>) {
             format!("`{word}` looks at the file system; ask `Disk`")
         } else if is_method && word == "create_dir" && !path.starts_with("disk/") {
             "`create_dir` leaves a name that a failed sync forgets; use `disk::make_dirs`".into()
+        } else if matches!(word, "CreateNew" | "CreateNewPrivate") && !may_create(path, tokens, at)
+        {
+            "a name that a failed sync forgets; use `disk::replace`, or say in CREATORS of \
+             tests/architecture.rs why nothing is lost"
+                .into()
         } else if word == "mod" && BANNED_NAMES.contains(&text(at + 1)) {
             format!("a module named `{}` says nothing; name what it holds", text(at + 1))
         } else {
@@ -194,6 +215,14 @@ fn check_tokens(file: &File, tokens: &[Token], found: &mut Vec<String>) {
         };
         found.push(format!("{path}:{}: {what}", token.line));
     }
+}
+
+/// Whether a file may name a way to create files here: for what syncs the name, or as one of
+/// [`CREATORS`].
+fn may_create(path: &str, tokens: &[Token], at: usize) -> bool {
+    let called = tokens[..at].iter().zip(&tokens[1..=at]).rev().find(|(_, next)| next.text == "(");
+    let replaces = called.is_some_and(|(method, _)| method.text == "replace");
+    replaces || path.starts_with("disk/") || CREATORS.iter().any(|(home, _)| *home == path)
 }
 
 fn floor(module: &str) -> Option<usize> {

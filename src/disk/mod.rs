@@ -14,6 +14,7 @@ use std::sync::Arc;
 #[cfg(test)]
 mod conformance;
 pub mod map;
+mod mapped;
 mod real;
 pub mod sim;
 

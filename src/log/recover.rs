@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::footer::TimeRange;
+use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::record::CheckedRecord;
 use crate::format::{LogId, body};
@@ -209,8 +210,8 @@ fn walk(
         stopped: None,
     };
     let ordinals = walk.ordinals()?;
-    let segments = walk.open_segments(&ordinals, mark.as_ref())?;
-    walk.segments(segments, mark.as_ref())?;
+    let headers = walk.headers(&ordinals, mark.as_ref())?;
+    walk.segments(&headers, mark.as_ref())?;
     walk.check_end()?;
     if mark.is_some() && signed.0 > TreeSize::ZERO {
         // Below the mark the hashes are taken from their files: those may be damaged.
@@ -253,24 +254,23 @@ impl Walk<'_> {
     }
 
     /// The segments from the mark on, without those at the end that were made ahead and
-    /// are not used.
-    fn open_segments(
+    /// are not used. Their files are opened one at a time: there may be thousands.
+    fn headers(
         &mut self,
         ordinals: &[u64],
         mark: Option<&Mark>,
-    ) -> Result<Vec<SegmentFile>, Failure> {
+    ) -> Result<Vec<SegmentHeader>, Failure> {
         let from = mark.map_or(0, |mark| mark.ordinal);
-        let mut segments: Vec<SegmentFile> = Vec::new();
+        let mut headers: Vec<SegmentHeader> = Vec::new();
         for ordinal in ordinals.iter().copied().filter(|ordinal| *ordinal >= from) {
             let path = segment::path(&segments_dir(self.dir), ordinal);
             let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal);
-            let how = if sealed.is_some() { Open::Read } else { Open::ReadWrite };
             if sealed.is_none() {
                 // The header, too, must be what the device holds.
-                let file = self.disk().open(&path, how).map_err(Error::io("open", &path))?;
-                recover::sync_and_forget(&*file, &path, 0)?;
+                let file = self.disk().open(&path, Open::ReadWrite);
+                recover::sync_and_forget(&*file.map_err(Error::io("open", &path))?, &path, 0)?;
             }
-            let opened = match SegmentFile::open(self.disk(), &path, how) {
+            let opened = match self.open(ordinal) {
                 // Nothing above the mark is in it: whoever reads it is told.
                 Err(Error::Corrupt { .. }) if ends_at(sealed, mark) => continue,
                 Ok(None) if ends_at(sealed, mark) => continue,
@@ -292,19 +292,26 @@ impl Walk<'_> {
                 let found = format!("segment {found} of log {of}");
                 return Err(Error::corrupt(&path, 0, expected, found).into());
             }
-            segments.push(segment);
+            headers.push(segment.header);
         }
-        let Some(mark) = mark else { return Ok(segments) };
-        if segments.first().is_some_and(|first| first.header.nonce == mark.nonce) {
-            return Ok(segments);
+        let Some(mark) = mark else { return Ok(headers) };
+        if headers.first().is_some_and(|first| first.nonce == mark.nonce) {
+            return Ok(headers);
         }
         let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == mark.ordinal);
-        let gone = segments.first().is_none_or(|first| first.header.ordinal > mark.ordinal);
+        let gone = headers.first().is_none_or(|first| first.ordinal > mark.ordinal);
         if gone && ends_at(sealed, Some(mark)) {
-            return Ok(segments);
+            return Ok(headers);
         }
         let why = format!("the mark names segment {}, which is not there", mark.ordinal);
         Err(NotFitting(why))
+    }
+
+    /// A segment, for writing if it is not sealed; `None` if it is unused.
+    fn open(&self, ordinal: u64) -> Result<Option<SegmentFile>> {
+        let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == ordinal);
+        let how = if sealed { Open::Read } else { Open::ReadWrite };
+        SegmentFile::open(self.disk(), &segment::path(&segments_dir(self.dir), ordinal), how)
     }
 
     /// A file made ahead, with what a torn first frame may have left in it.
@@ -316,12 +323,14 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn segments(&mut self, segments: Vec<SegmentFile>, mark: Option<&Mark>) -> Result<(), Failure> {
-        let mut segments = segments.into_iter().peekable();
-        while let Some(segment) = segments.next() {
-            let mark = mark.filter(|mark| mark.ordinal == segment.header.ordinal);
-            self.check_chain(&segment, mark)?;
-            let next = segments.peek().map(|next| (next.header.ordinal, next.header.first));
+    fn segments(&mut self, headers: &[SegmentHeader], mark: Option<&Mark>) -> Result<(), Failure> {
+        let mut headers = headers.iter().peekable();
+        while let Some(header) = headers.next() {
+            let mark = mark.filter(|mark| mark.ordinal == header.ordinal);
+            self.check_chain(header, mark)?;
+            let segment = self.open(header.ordinal)?.filter(|segment| segment.header == *header);
+            let segment = segment.ok_or_else(|| changed(header, self.dir))?;
+            let next = headers.peek().map(|next| (next.ordinal, next.first));
             self.segment(Arc::new(segment), next, mark)?;
             if self.tree.pending_bytes() > FLUSH_BYTES {
                 self.tree.flush()?;
@@ -331,8 +340,7 @@ impl Walk<'_> {
     }
 
     /// A segment must begin where the one before it ended.
-    fn check_chain(&mut self, segment: &SegmentFile, mark: Option<&Mark>) -> Result<(), Failure> {
-        let header = &segment.header;
+    fn check_chain(&mut self, header: &SegmentHeader, mark: Option<&Mark>) -> Result<(), Failure> {
         if mark.is_some() {
             self.previous = Some(header.digest());
             return Ok(()); // the mark's nonce names it
@@ -562,6 +570,11 @@ fn ends_at(sealed: Option<&Sealed>, mark: Option<&Mark>) -> bool {
 
 fn no_header(ordinal: u64, path: &Path) -> Error {
     Error::corrupt(path, 0, format!("the header of segment {ordinal}"), "an unused file")
+}
+
+fn changed(header: &SegmentHeader, dir: &Path) -> Error {
+    let path = segment::path(&segments_dir(dir), header.ordinal);
+    Error::corrupt(&path, 0, "the header that was there a moment ago", "another one")
 }
 
 /// The sealed segments by their own footers, for when the catalog cannot tell.

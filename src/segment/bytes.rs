@@ -41,10 +41,13 @@ impl SegmentFile {
         SegmentFile { path, header, file, map: None }
     }
 
-    /// Maps the first `len` bytes, where that is possible. Only for sealed segments:
-    /// they never shrink.
+    /// Maps the whole file, which has `len` bytes, where that is possible, and lets go of its
+    /// handle then. Only for sealed segments: they never shrink.
     pub fn map(&mut self, len: u64) -> Result<()> {
         self.map = self.file.map(len).map_err(Error::io("map", &self.path))?;
+        if let Some(map) = &self.map {
+            self.file = map.as_file();
+        }
         Ok(())
     }
 

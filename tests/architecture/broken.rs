@@ -95,6 +95,8 @@ fn what_is_named_outside_its_home_is_found() {
         ("use crate::disk::sim::SimDisk;", "`crate::disk::sim`"),
         ("fn f(p: &Path) { p.is_dir() }", "`is_dir` looks at the file system"),
         ("fn f(d: &dyn Disk) { d.create_dir(p) }", "use `disk::make_dirs`"),
+        ("fn f(d: &dyn Disk) { d.open(p, Open::CreateNew) }", "use `disk::replace`"),
+        ("let how = if b { Open::ReadWrite } else { Open::CreateNewPrivate };", "CREATORS"),
     ] {
         let found = found_in("log/append.rs", text);
         assert!(!found.is_empty() && found.iter().all(|f| f.contains(says)), "{text}: {found:?}");
@@ -102,6 +104,8 @@ fn what_is_named_outside_its_home_is_found() {
     accepted("hash.rs", "use sha2::Digest; fn f() { blake3::hash(b) }");
     accepted("checkpoint/key.rs", "use ed25519_dalek::SigningKey;");
     accepted("disk/real.rs", "use std::fs::File; fn f(p: &Path) { p.is_dir() }");
+    accepted("log/append.rs", "disk::replace(d, p, Open::CreateNew, |f| f.write_at(b, 0))");
+    accepted("tree/mark.rs", "fn f(d: &dyn Disk) { d.open(p, Open::CreateNew) }");
     accepted("log.rs", "let blake3 = 1; f(blake3); use std::time::Duration; x.fs();");
 }
 

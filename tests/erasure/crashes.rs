@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::disk::sim::SimDisk;
-use bulla::{Asked, Error, Housekeeping, KeyStore, Log, LogOptions, PayloadState, Seq};
+use bulla::disk::sim::{Fault, FaultKind, SimDisk};
+use bulla::{
+    Asked, Error, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Log, LogOptions,
+    PayloadState, Period, Policy, Seq,
+};
 
 use crate::support::ORIGIN;
 use crate::{ALICE, event, wrapping};
@@ -71,4 +74,39 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
         }
     }
     assert!(kept > 0 && erased > 0, "{kept} {erased}");
+}
+
+/// A drop that an error cut short may be called off because of a hold that came since: then
+/// what the hold names must not have been erased meanwhile.
+#[test]
+fn what_a_hold_names_is_not_erased_while_its_drop_may_be_called_off() {
+    let by = Asked::by("carol").because("retention");
+    let (mut open, mut gone) = (0, 0);
+    for at in 0..60 {
+        let disk = SimDisk::new(at);
+        let (log, _) = simulated(&disk, true).unwrap();
+        log.append(&event(0)).unwrap(); // of alice
+        log.rotate().unwrap();
+        log.append(&event(1)).unwrap();
+        log.set_policy(&Policy::keep(Period::ZERO), &by).unwrap();
+        disk.plan(Fault { at, kind: FaultKind::Eio, stored: false });
+        let _ = log.expire(&ExpireOptions::new(), &by);
+        if disk.faults_outstanding() > 0 || !disk.read_file(segment_1()).is_ok() {
+            continue;
+        }
+        let hold = Hold::new("case", HoldScope::new().actor("alice"));
+        let (Ok(()), read) = (log.place_hold(&hold, &by), log.get(Seq::new(0))) else { continue };
+        open += 1;
+        gone += u64::from(matches!(read, Err(Error::Expired { .. })));
+        let erased = log.erase(ALICE, &by);
+        assert!(matches!(erased, Err(Error::Held { .. })), "{at}: {erased:?}");
+        drop(log);
+        let (log, _) = simulated(&disk, false).unwrap();
+        assert_eq!(log.get(Seq::new(0)).unwrap().payload, PayloadState::Decrypted, "{at}");
+    }
+    assert!(open > 5 && gone > 0, "{open} {gone}");
+}
+
+fn segment_1() -> &'static Path {
+    Path::new("/audit/segments/00000001.seg")
 }

@@ -8,7 +8,7 @@ use bulla::disk::Disk;
 use bulla::{Error, KeyStore, Log, LogOptions, SubjectRule, WrappingKey};
 
 use crate::driver::Driver;
-use crate::model::{Model, Row};
+use crate::model::{Model, Row, Segment};
 use crate::steps::Deed;
 
 const KEYS: &str = "/keys";
@@ -42,10 +42,14 @@ impl Model {
         rows.for_each(|row| row.erased = true);
     }
 
-    /// The records that can be read and whose payloads an erasure would erase.
-    fn to_erase(&self, subject: Subject) -> Vec<&Row> {
-        let there = self.segments.values().filter(|segment| !segment.is_gone());
-        let rows = there.flat_map(|segment| &self.rows[segment.rows.clone()]);
+    /// The records that are there and whose payloads an erasure would erase: those of a drop
+    /// that was not finished, too, as it may be called off.
+    fn to_erase(&self, subject: Subject, unfinished: &[u64]) -> Vec<&Row> {
+        let is_there = |(ordinal, segment): &(&u64, &Segment)| {
+            !segment.is_gone() || unfinished.contains(ordinal)
+        };
+        let there = self.segments.iter().filter(is_there);
+        let rows = there.flat_map(|(_, segment)| &self.rows[segment.rows.clone()]);
         rows.filter(|row| is_of(row, subject)).collect()
     }
 }
@@ -71,7 +75,7 @@ impl Driver {
     pub fn erase(&mut self, subject: Subject) -> Result<(), Error> {
         let (kind, why) = (if subject.1 { "service" } else { "user" }, self.why());
         let name = format!("{kind}:a{}", subject.0);
-        let rows = self.model.to_erase(subject);
+        let rows = self.model.to_erase(subject, &self.unfinished());
         let in_force = || self.model.holds.iter().filter(|placed| placed.in_force());
         let held = in_force().any(|hold| rows.iter().any(|row| Model::pins(&hold.scope, row)));
         let records = rows.len() as u64;
