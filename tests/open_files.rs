@@ -23,9 +23,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const SEGMENTS: u64 = 300;
 const EACH: u64 = 3;
 /// For the locks, the tail, the catalog, and what is done at the moment.
-const LIMIT: usize = 40;
+const LIMIT: u64 = 40;
 /// Where files are not mapped: those segments that a writer and a reader keep open, too.
-const LIMIT_UNMAPPED: usize = 2 * 64 + LIMIT;
+const LIMIT_UNMAPPED: u64 = 2 * 64 + LIMIT;
 
 struct World {
     disk: SimDisk,
@@ -39,7 +39,7 @@ impl World {
         World::with(true, LIMIT)
     }
 
-    fn with(mmap: bool, limit: usize) -> (Self, Log) {
+    fn with(mmap: bool, limit: u64) -> (Self, Log) {
         let world = World { disk: SimDisk::new(7), clock: support::clock(), mmap };
         let log = world.options().create(dir()).unwrap();
         world.disk.set_open_limit(limit);

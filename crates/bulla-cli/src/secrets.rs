@@ -2,13 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bulla::cipher::Identifier;
 use bulla::log::SubjectRule;
 use bulla::{KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;
 
 use crate::places;
+
+/// Reads a wrapping key.
+pub(crate) fn wrapping_key(file: &Path) -> Result<WrappingKey> {
+    if !places::is_there(file)? {
+        let file = file.display();
+        bail!(
+            "{file}: expected a wrapping key, found no file; make one: bulla keygen {file} --wrapping"
+        );
+    }
+    Ok(WrappingKey::load(file)?)
+}
 
 /// The keys of the log's subjects.
 #[derive(Args)]
@@ -38,7 +49,7 @@ impl Secrets {
         let (Some(store), Some(key)) = (&self.key_store, &self.wrapping_key) else {
             return Ok(None);
         };
-        Ok(Some(open(store, &WrappingKey::load(key)?)?))
+        Ok(Some(open(store, &wrapping_key(key)?)?))
     }
 
     /// Opens a log for reading, with its keys if they were given.

@@ -160,3 +160,16 @@ fn a_rewrapped_store_needs_the_new_key_and_what_is_missing_is_said() {
     let told = refused(2, &["keystore", "create", &format!("{log}/keys"), "--wrapping-key", &new]);
     assert!(told.contains("backups"), "{told}");
 }
+
+#[test]
+fn a_wrapping_key_that_is_not_there_is_told_with_the_command_that_makes_one() {
+    let (dir, log, secrets) = encrypted_log();
+    let missing = at(dir.path(), "missing.key");
+    for command in [
+        vec!["keystore", "list", &secrets[1], "--wrapping-key", &missing],
+        vec!["query", &log, "--key-store", &secrets[1], "--wrapping-key", &missing],
+    ] {
+        let told = refused(2, &command);
+        assert!(told.contains(&format!("bulla keygen {missing} --wrapping")), "{told}");
+    }
+}

@@ -441,6 +441,27 @@ fn units_are_spelt_alike_and_blank_names_refused_everywhere() {
 }
 
 #[test]
+fn a_count_that_cannot_be_known_to_be_whole_fails() {
+    let (_dir, log) = log_in_use();
+    let count = ["query", &log, "--count"];
+    let damage = || {
+        for copy in ["a", "b"] {
+            let path = Path::new(&log).join("catalog").join(copy).join("00000001.seg");
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[600] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let _ = std::fs::remove_file(Path::new(&log).join("catalog/snapshot"));
+    };
+    retain(&log, &["--keep", "6y"]);
+    assert_eq!(fine(&count).trim(), "1");
+    damage();
+    let found = run(&count);
+    assert_eq!((found.status, found.stdout.trim()), (1, "1"));
+    assert!(found.stderr.contains("both copies of the catalog"), "{}", found.stderr);
+}
+
+#[test]
 fn damage_behind_a_gap_is_one_finding_and_lost_hashes_leave_the_gap_asserted() {
     let (dir, log) = running::new_log();
     let key = at(dir.path(), "audit.key");

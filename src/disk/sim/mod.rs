@@ -110,13 +110,13 @@ impl SimDisk {
     }
 
     /// Limits how many files may be open at a time, as `ulimit -n` does: one more is `EMFILE`.
-    /// May be raised and lowered; `usize::MAX` is no limit.
-    pub fn set_open_limit(&self, files: usize) {
+    /// May be raised and lowered; `u64::MAX` is no limit.
+    pub fn set_open_limit(&self, files: u64) {
         self.shared.state.lock().open_limit = files;
     }
 
     /// How many files are open.
-    pub fn open_files(&self) -> usize {
+    pub fn open_files(&self) -> u64 {
         self.shared.state.lock().open_files()
     }
 

@@ -47,7 +47,7 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     pub(super) capacity: u64,
     /// How many files may be open at a time.
-    pub(super) open_limit: usize,
+    pub(super) open_limit: u64,
     pub(super) syncs: u64,
     pub(super) trace: VecDeque<String>,
     stale: Vec<Vec<u8>>,
@@ -73,7 +73,7 @@ impl State {
             next_id: 1,
             schedule: Schedule::default(),
             capacity: u64::MAX,
-            open_limit: usize::MAX,
+            open_limit: u64::MAX,
             syncs: 0,
             trace: VecDeque::new(),
             stale: Vec::new(),
@@ -210,8 +210,8 @@ impl State {
     }
 
     /// How many handles there are.
-    pub(super) fn open_files(&self) -> usize {
-        self.files.values().map(|file| file.handles as usize).sum()
+    pub(super) fn open_files(&self) -> u64 {
+        self.files.values().map(|file| file.handles).sum()
     }
 
     fn create_file(&mut self, path: &Path) -> io::Result<NodeId> {

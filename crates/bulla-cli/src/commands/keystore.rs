@@ -4,12 +4,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bulla::KeyStore;
 use bulla::keystore::StoredSubject;
-use bulla::{KeyStore, WrappingKey};
 use clap::{Args, Subcommand};
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
+use crate::secrets::wrapping_key;
 use crate::{cells, places};
 
 #[derive(Args)]
@@ -65,7 +66,7 @@ struct Create {
 
 impl Create {
     fn run(self) -> Result<Verdict> {
-        KeyStore::create(&self.file, &WrappingKey::load(&self.wrapping_key)?)?;
+        KeyStore::create(&self.file, &wrapping_key(&self.wrapping_key)?)?;
         let mut out = output::stdout();
         writeln!(out, "{}: an empty key store; keep it out of the log's backups", {
             self.file.display()
@@ -119,7 +120,7 @@ impl Row for Listed {
 
 impl List {
     fn run(self) -> Result<Verdict> {
-        let key = WrappingKey::load(&self.wrapping_key)?;
+        let key = wrapping_key(&self.wrapping_key)?;
         let store = KeyStore::open_read_only(&self.file, &key)?;
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.output);
@@ -154,8 +155,8 @@ impl Rewrap {
         if places::real(&self.wrapping_key) == places::real(&self.new_wrapping_key) {
             bail!("--new-wrapping-key: expected another key than --wrapping-key, found the same");
         }
-        let store = KeyStore::open(&self.file, &WrappingKey::load(&self.wrapping_key)?)?;
-        store.rewrap(&WrappingKey::load(&self.new_wrapping_key)?)?;
+        let store = KeyStore::open(&self.file, &wrapping_key(&self.wrapping_key)?)?;
+        store.rewrap(&wrapping_key(&self.new_wrapping_key)?)?;
         let mut out = output::stdout();
         let subjects = u64::try_from(store.subjects().len()).unwrap_or(u64::MAX);
         writeln!(

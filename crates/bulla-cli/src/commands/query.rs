@@ -238,6 +238,12 @@ fn by_actor(query: query::Query, actor: &str) -> query::Query {
     }
 }
 
+/// Whether it is known of each record that is not there why it is not.
+fn is_whole(reader: &LogReader) -> Result<bool> {
+    let missing = |segment: &bulla::SegmentInfo| segment.status == bulla::SegmentStatus::Missing;
+    Ok(reader.catalog_damage().is_none() || !reader.segments()?.iter().any(missing))
+}
+
 /// Says that an answer has a gap, so that nobody takes it for all there was.
 fn tell_expired(segments: u64) -> Result<()> {
     if segments > 0 {
@@ -276,7 +282,8 @@ impl Query {
         if let Some(explain) = explain.filter(|_| self.explain) {
             writeln!(io::stderr(), "bulla: {}", account::told(&explain))?;
         }
-        Ok(Verdict::Fine)
+        // Told above. Whoever only looks at the status must not take it for all there is.
+        Ok(if is_whole(&reader)? { Verdict::Fine } else { Verdict::Failed })
     }
 
     fn is_list(&self) -> bool {
