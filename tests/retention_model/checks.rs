@@ -364,9 +364,11 @@ impl Driver {
     }
 
     fn check_files(&self) {
+        let back = self.came_back();
         for (ordinal, segment) in self.model.segments.iter().filter(|(_, s)| s.sealed) {
             let there = self.is_there(*ordinal);
-            assert_eq!(there, !segment.is_gone(), "the file of segment {ordinal}");
+            let expected = !segment.is_gone() || back.contains(ordinal);
+            assert_eq!(there, expected, "the file of segment {ordinal}");
         }
     }
 
@@ -395,8 +397,9 @@ impl Driver {
         let gaps: Vec<u64> = report.gaps.iter().map(|gap| gap.ordinal).collect();
         let is_gone = |(_, segment): &(&u64, &Segment)| segment.is_gone();
         let gone = self.model.segments.iter().filter(is_gone).map(|(ordinal, _)| *ordinal);
-        // What was not finished is still there.
-        let gone: Vec<u64> = gone.filter(|ordinal| !self.is_there(*ordinal)).collect();
+        // What was not finished is still there, and what came back is no part of the log.
+        let unfinished = self.unfinished();
+        let gone: Vec<u64> = gone.filter(|ordinal| !unfinished.contains(ordinal)).collect();
         assert_eq!(gaps, gone);
         for gap in &report.gaps {
             assert_eq!(gap.verdict, GapVerdict::Checked, "{gap:?}");

@@ -10,7 +10,7 @@ use bulla::retention::Verdict;
 use bulla::time::{Clock, ManualClock};
 use bulla::{
     Actor, Asked, Error, Event, ExpireOptions, Expiry, Hold, Log, LogAdmin, LogOptions, Period,
-    Resource, Timestamp,
+    Resource, SegmentStatus, Timestamp,
 };
 
 use crate::erase::subject_of;
@@ -353,10 +353,27 @@ impl Driver {
         self.seen.held += u64::from(held > 0 && !dropped.is_empty());
     }
 
-    /// Segments with a certificate whose file is there.
+    /// Segments with a certificate whose file is there, because the drop was cut short.
     pub fn unfinished(&self) -> Vec<u64> {
+        self.gone_and_there(SegmentStatus::Dropping)
+    }
+
+    /// Segments that were dropped and whose files are there: a failed sync forgot the removal,
+    /// and the power took it back.
+    pub fn came_back(&self) -> Vec<u64> {
+        self.gone_and_there(SegmentStatus::Dropped)
+    }
+
+    fn gone_and_there(&self, status: SegmentStatus) -> Vec<u64> {
         let begun = self.model.segments.iter().filter(|(_, segment)| segment.is_gone());
-        begun.map(|(ordinal, _)| *ordinal).filter(|ordinal| self.is_there(*ordinal)).collect()
+        let there: Vec<u64> =
+            begun.map(|(ordinal, _)| *ordinal).filter(|ordinal| self.is_there(*ordinal)).collect();
+        if there.is_empty() {
+            return there;
+        }
+        let known = self.options().open_read_only(dir()).unwrap().segments().unwrap();
+        let is = |ordinal: &u64| known.iter().any(|s| s.ordinal == *ordinal && s.status == status);
+        there.into_iter().filter(is).collect()
     }
 
     pub fn is_there(&self, ordinal: u64) -> bool {
@@ -448,6 +465,13 @@ impl Driver {
         // Also those of drops that began in the step before, of which nobody was told.
         let there = self.model.segments.keys().filter(|ordinal| self.is_there(**ordinal));
         let dropped = there.filter(|ordinal| !self.may_be_restored(**ordinal));
+        // What was dropped whole before was not there for anybody, and is not brought back.
+        let known = self.options().open_read_only(dir()).unwrap().segments().unwrap();
+        let whole = |ordinal: u64| {
+            let mut known = known.iter().filter(|segment| segment.ordinal == ordinal);
+            known.all(|segment| segment.status != SegmentStatus::Dropped)
+        };
+        let dropped = dropped.filter(|ordinal| whole(**ordinal));
         dropped.filter(|ordinal| self.model.pins_segment(&scope, **ordinal)).copied().collect()
     }
 
@@ -485,6 +509,9 @@ impl Driver {
             newest(),
             self.disk.trace().iter().rev().take(45).rev().collect::<Vec<_>>()
         );
+        // A file that came back is not touched while a hold pins it.
+        let back = self.came_back();
+        assert!(back.iter().all(|ordinal| self.model.is_held(*ordinal)), "{back:?}");
         self.check_all();
     }
 }
