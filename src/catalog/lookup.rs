@@ -41,6 +41,13 @@ impl Places {
             places.push(place);
         }
     }
+
+    /// Makes all of them wrong.
+    #[cfg(test)]
+    pub(super) fn shift(&self, by: u64) {
+        let mut places = self.0.lock();
+        places.values_mut().flatten().for_each(|place| place.offset += by);
+    }
 }
 
 impl Catalog {

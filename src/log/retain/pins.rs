@@ -109,8 +109,11 @@ impl Counted {
         if let Some(known) = self.0.get(&entry.ordinal) {
             return Ok(*known);
         }
-        let events = snapshot.up_to(snapshot.end_of(entry)).count_from(entry.first)?;
-        if entry.sealed.is_some() {
+        let end = snapshot.end_of(entry);
+        let events = snapshot.up_to(end).count_from(entry.first)?;
+        let sealed = entry.sealed.as_ref();
+        // A snapshot may have been taken before the last ones of a segment came.
+        if sealed.is_some_and(|sealed| sealed.first.saturating_add(sealed.count) == end.get()) {
             self.0.insert(entry.ordinal, events);
         }
         Ok(events)
