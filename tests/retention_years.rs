@@ -142,6 +142,8 @@ fn certificates_are_read_from_a_catalog_that_stays_open_and_new_ones_are_found()
     assert!(reader.get(Seq::new(200)).is_ok());
 }
 
+type Act = fn(&mut LogAdmin);
+
 /// An archive; when a second segment comes into it, another process acts.
 #[derive(Debug)]
 struct Meddling {
@@ -149,7 +151,7 @@ struct Meddling {
     segments: AtomicU64,
     options: LogOptions,
     dir: PathBuf,
-    act: fn(&mut LogAdmin),
+    act: Act,
 }
 
 impl ArchiveStore for Meddling {
@@ -176,7 +178,7 @@ impl ArchiveStore for Meddling {
 #[test]
 fn what_is_recorded_between_two_drops_counts_for_the_second() {
     let keep = |days| Policy::keep(Period::from_days(days));
-    let acts: [(fn(&mut LogAdmin), &str); 4] = [
+    let acts: [(Act, &str); 4] = [
         (
             |admin| {
                 admin

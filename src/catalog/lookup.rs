@@ -26,7 +26,7 @@ pub(super) struct Places(Mutex<BTreeMap<u64, Vec<Position>>>);
 
 impl Places {
     /// The place that is known of the last record at or before this one.
-    fn before(&self, ordinal: u64, seq: Seq) -> Option<Position> {
+    pub(super) fn before(&self, ordinal: u64, seq: Seq) -> Option<Position> {
         let places = self.0.lock();
         let places = places.get(&ordinal)?;
         let behind = places.partition_point(|place| place.size.get() <= seq.get());

@@ -222,11 +222,18 @@ fn a_record_that_is_refused_leaves_what_is_in_force_as_it_was() {
     let disk = SimDisk::new(6);
     let mut catalog = create(&disk);
     let hold = HoldPlaced { case: "c", scope: b"all", placed_at: 1, review_by: None };
-    let before = summary(&catalog);
-    disk.set_capacity(0);
-    let refused = catalog.append(&CatalogBody::HoldPlaced(hold.clone()), &Because::default());
-    assert!(matches!(refused, Err(Error::DiskFull { .. })), "{refused:?}");
-    assert_eq!((summary(&catalog), catalog.state().holds().count()), (before, 0));
+    disk.set_capacity(disk.used_bytes());
+    let mut keys = 0;
+    let before = loop {
+        let (before, vkey) = (summary(&catalog), format!("{keys}-{}", "k".repeat(9_000)));
+        let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
+        match catalog.append(&body, &Because::default()) {
+            Ok(()) => keys += 1,
+            Err(Error::DiskFull { .. }) => break before,
+            Err(error) => panic!("expected a full disk, found {error}"),
+        }
+    };
+    assert_eq!((summary(&catalog), catalog.state().keys().count()), (before, keys));
     disk.set_capacity(u64::MAX);
     catalog.append(&CatalogBody::HoldPlaced(hold.clone()), &Because::default()).unwrap();
     let placed = summary(&catalog);
