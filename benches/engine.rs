@@ -3,13 +3,17 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bulla::format::body;
 use bulla::merkle::Frontier;
 use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
+use bulla::time::{Clock, ManualClock};
 use bulla::{
-    AccessLog, Accessor, Actor, Disclosure, Durability, Event, HashAlgorithm, KeyStore, Log, Query,
-    Resource, Seq, Signer, Timestamp, WrappingKey,
+    AccessLog, Accessor, Actor, Asked, Disclosure, Durability, Event, ExpireOptions, HashAlgorithm,
+    Hold, HoldScope, Housekeeping, KeyStore, Log, LogOptions, Period, Policy, Query, Resource, Seq,
+    Signer, Timestamp, WrappingKey,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -185,5 +189,73 @@ fn access(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hashing, bodies, redaction, log, encryption, access);
+/// A log of one small segment a day, of which all but the last hundred days may go, five holds
+/// that pin none of them, and the clock by which it is as old as that.
+fn aged(days: u64) -> (tempfile::TempDir, LogOptions, Log) {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2020-01-01T00:00:00Z".parse().unwrap()));
+    let options = Log::options()
+        .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        .housekeeping(Housekeeping::Inline)
+        .durability(Durability::Os);
+    let log = options.clone().create(dir.path().join("log")).unwrap();
+    let events: Vec<Event> = (0..10).map(event).collect();
+    for _ in 0..days {
+        log.append_batch(&events).unwrap();
+        log.rotate().unwrap();
+        clock.advance(Duration::from_secs(24 * 3_600));
+    }
+    log.set_policy(&Policy::keep(Period::from_days(100)), &Asked::default()).unwrap();
+    for n in 0..5 {
+        let hold = Hold::new(format!("case {n}"), HoldScope::new().actor(format!("nobody-{n}")));
+        log.place_hold(&hold, &Asked::default()).unwrap();
+    }
+    (dir, options, log)
+}
+
+/// What many segments cost: six years of daily ones are 2,190. A drop costs syncs besides, which
+/// a file system in memory (`TMPDIR=/dev/shm`) leaves out.
+fn retention(c: &mut Criterion) {
+    let (asked, expire) = (Asked::default(), ExpireOptions::new());
+    let mut group = c.benchmark_group("retention");
+    group.sample_size(10);
+    for days in [300, 2_190] {
+        group.throughput(Throughput::Elements(200));
+        group.bench_function(format!("expire 200 of {days} segments"), |b| {
+            b.iter_batched(
+                || aged(days),
+                |aged| {
+                    let expiry = aged.2.expire(&expire.clone().at_most(200), &asked).unwrap();
+                    assert_eq!(expiry.dropped.len(), 200);
+                    aged
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        let (dir, options, log) = aged(days);
+        group.throughput(Throughput::Elements(days));
+        group.bench_function(format!("plan, {days} segments"), |b| {
+            b.iter(|| log.plan_expiry(&expire).unwrap().going().count());
+        });
+        let gone = log.expire(&expire, &asked).unwrap().dropped.len() as u64;
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(format!("get of an expired record, {gone} gone"), |b| {
+            let mut n = 0;
+            b.iter(|| {
+                n = (n + 7_919) % (gone * 10);
+                log.get(black_box(Seq::new(n))).unwrap_err()
+            });
+        });
+        group.bench_function(format!("list holds, {gone} gone"), |b| {
+            b.iter(|| log.holds().unwrap().len());
+        });
+        log.close().unwrap();
+        group.bench_function(format!("open and close, {gone} gone"), |b| {
+            b.iter(|| options.clone().open(dir.path().join("log")).unwrap().close().unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, hashing, bodies, redaction, log, encryption, access, retention);
 criterion_main!(benches);

@@ -63,15 +63,18 @@ impl Replayed {
         if let CatalogBody::Sealed(sealed) = &body {
             check_tiles(self.state.last_segment().as_ref(), sealed)?;
         }
-        self.state.apply(record.head.seq, &body).map_err(Error::format(path, at))?;
+        let changes =
+            self.state.changes(record.head.seq, &body).map_err(Error::format(path, at))?;
+        let before = self.state.change(changes);
+        let computed = self.state.root();
+        if computed != root {
+            let _refused = self.state.change(before);
+            let what = format!("state root of catalog record {}", record.head.seq);
+            return Err(Error::tampered(what, computed, root));
+        }
         if let CatalogBody::HeadSigned(head) = &body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
             self.signed_note = Some(head.note.to_owned());
-        }
-        let computed = self.state.root();
-        if computed != root {
-            let what = format!("state root of catalog record {}", record.head.seq);
-            return Err(Error::tampered(what, computed, root));
         }
         self.last_kind = Some(record.head.kind);
         let leaf = record.leaf(HashAlgorithm::Sha256);

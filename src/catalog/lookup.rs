@@ -1,5 +1,10 @@
 //! Single records of the catalog, and the state as it was: what proofs are made of.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use crate::catalog::{Catalog, load};
 use crate::disk::Open;
 use crate::error::{Error, Result};
@@ -10,6 +15,40 @@ use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::seq::{Seq, TreeSize};
 use crate::tree::TreeStore;
+
+/// Of so many records the place of one is kept.
+const PLACE_EVERY: u64 = 32;
+
+/// Where records stand, of some in each segment that was walked: from there on, what comes next
+/// is found without reading all that is before it.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<BTreeMap<u64, Vec<Position>>>);
+
+impl Places {
+    /// The place that is known of the last record at or before this one.
+    pub(super) fn before(&self, ordinal: u64, seq: Seq) -> Option<Position> {
+        let places = self.0.lock();
+        let places = places.get(&ordinal)?;
+        let behind = places.partition_point(|place| place.size.get() <= seq.get());
+        places.get(behind.checked_sub(1)?).copied()
+    }
+
+    fn note(&self, ordinal: u64, place: Position) {
+        let mut places = self.0.lock();
+        let places = places.entry(ordinal).or_default();
+        let next = places.last().map_or(0, |last| last.size.get().saturating_add(PLACE_EVERY));
+        if place.size.get() >= next {
+            places.push(place);
+        }
+    }
+
+    /// Makes all of them wrong.
+    #[cfg(test)]
+    pub(super) fn shift(&self, by: u64) {
+        let mut places = self.0.lock();
+        places.values_mut().flatten().for_each(|place| place.offset += by);
+    }
+}
 
 impl Catalog {
     /// Its tree head: size and root.
@@ -26,7 +65,7 @@ impl Catalog {
     }
 
     /// Gives the checked bytes of a record. Reads the headers of a few segments, and of one
-    /// of them (1 MiB) the frames up to the record.
+    /// of them (1 MiB) the frames up to the record, from the last place that is known.
     ///
     /// # Errors
     /// `NotWritten` beyond the end; I/O, damage.
@@ -40,12 +79,24 @@ impl Catalog {
         }
         let segment = self.segment_of(seq)?;
         let (mut read, mut given) = (Some(read), None);
-        self.walk(&segment, |record| {
-            if record.head.seq == seq {
-                given = read.take().map(|read| read(record));
-            }
-            record.head.seq < seq
-        })?;
+        let mut look_from = |place| -> Result<Option<T>> {
+            self.walk(&segment, place, |record| {
+                if record.head.seq == seq {
+                    given = read.take().map(|read| read(record));
+                }
+                record.head.seq < seq
+            })?;
+            Ok(given.take())
+        };
+        let start = start_of(&segment);
+        let given = match self.places.before(segment.header.ordinal, seq) {
+            // Only the bytes tell what stands at a place.
+            Some(place) => match look_from(place) {
+                Ok(Some(given)) => Ok(Some(given)),
+                _ => look_from(start),
+            },
+            None => look_from(start),
+        }?;
         let missing = || Error::corrupt(&segment.path, 0, format!("catalog record {seq}"), "none");
         given.ok_or_else(missing)
     }
@@ -68,7 +119,7 @@ impl Catalog {
                 return Err(Error::NotWritten { seq: next, size: self.size() });
             }
             let (segment, wanted) = (self.segment_of(next)?, next.get());
-            self.walk(&segment, |record| {
+            self.walk(&segment, start_of(&segment), |record| {
                 if (wanted..past).contains(&record.head.seq.get()) {
                     next = Seq::new(record.head.seq.get() + 1);
                     read(record);
@@ -99,7 +150,7 @@ impl Catalog {
                 break;
             }
             let mut applied = Ok(());
-            self.walk(&segment, |record| {
+            self.walk(&segment, start_of(&segment), |record| {
                 let decoded = CatalogBody::decode(record.head.kind, record.envelope);
                 if size.covers(record.head.seq) {
                     applied = decoded.and_then(|(_, body)| state.apply(record.head.seq, &body));
@@ -121,7 +172,10 @@ impl Catalog {
     }
 
     /// The segment with a record: the last that begins at or before it.
-    fn segment_of(&self, seq: Seq) -> Result<SegmentFile> {
+    fn segment_of(&self, seq: Seq) -> Result<Arc<SegmentFile>> {
+        if self.segment.header.first.get() <= seq.get() {
+            return Ok(Arc::clone(&self.segment));
+        }
         let ordinals = self.ordinals()?;
         let (mut below, mut above, mut found) = (0, ordinals.len(), None);
         while below < above {
@@ -140,18 +194,18 @@ impl Catalog {
             let what = format!("a catalog segment with record {seq}");
             Error::corrupt(self.segment.path.parent().unwrap_or(&self.dir), 0, what, "none")
         };
-        found.ok_or_else(missing)
+        found.map(Arc::new).ok_or_else(missing)
     }
 
-    /// Gives the records of a segment while they are asked for, up to its end or that of
-    /// the catalog as it was read.
+    /// Gives the records of a segment from a place on while they are asked for, up to its end
+    /// or that of the catalog as it was read.
     fn walk(
         &self,
         segment: &SegmentFile,
+        mut at: Position,
         mut each: impl FnMut(CheckedRecord<'_>) -> bool,
     ) -> Result<()> {
         let header = &segment.header;
-        let mut at = Position { offset: header.first_frame(), size: header.first };
         let (mut head, mut scratch, mut wanted) = (Scratch::new(), Scratch::new(), true);
         while wanted && at.size < self.size() {
             // The end of a segment that has a successor.
@@ -159,8 +213,14 @@ impl Catalog {
             let body = scan::body(segment, &frame, &mut scratch)?;
             scan::records(segment, &frame, body, |_, record| wanted = wanted && each(record))
                 .map_err(|bad| Error::format(&segment.path, bad.offset)(bad.error))?;
+            self.places.note(header.ordinal, at);
             at = frame.next(header.frame_align);
         }
         Ok(())
     }
+}
+
+/// Where the first record of a segment stands.
+fn start_of(segment: &SegmentFile) -> Position {
+    Position { offset: segment.header.first_frame(), size: segment.header.first }
 }

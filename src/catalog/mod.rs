@@ -32,6 +32,7 @@ use crate::seq::TreeSize;
 use crate::time::{Clock, Timestamp};
 use crate::tree::TreeStore;
 use load::Replayed;
+use lookup::Places;
 
 pub use exclusive::Exclusive;
 pub use history::{HistoryEntry, describe};
@@ -59,6 +60,8 @@ pub struct Catalog {
     state: StateMap,
     signed: (TreeSize, Hash),
     signed_note: Option<String>,
+    /// Where records stand, as far as they were looked up.
+    places: Places,
     /// Kind of the newest record, if it was read or written since the snapshot.
     last_kind: Option<u8>,
     tree: TreeStore,
@@ -114,6 +117,7 @@ impl Catalog {
             state: StateMap::default(),
             signed: (TreeSize::ZERO, Hash::ZERO),
             signed_note: None,
+            places: Places::default(),
             last_kind: None,
             tree,
             since_snapshot: 0,
@@ -248,6 +252,7 @@ impl Catalog {
             state: loaded.replayed.state,
             signed: loaded.replayed.signed,
             signed_note: loaded.replayed.signed_note,
+            places: Places::default(),
             last_kind: loaded.replayed.last_kind,
             tree,
             since_snapshot: loaded.replayed.leaves.len() as u64,
@@ -295,22 +300,17 @@ impl Catalog {
         if self.end.offset >= SEGMENT_BYTES || newer {
             self.rotate()?;
         }
-        let mut state = self.state.clone();
-        state.apply(self.end.size.next_seq(), body).map_err(Error::format(&self.dir, 0))?;
-        let (frame, header, leaf) = self.encode(body, because, &state.root())?;
-        for active in &self.active {
-            active.prepare(frame.len() as u64)?;
-        }
-        for active in &mut self.active {
-            let written = active.write(&frame, &header).and_then(|()| active.sync());
-            if let Err(error) = written {
-                self.broken = Some(error.to_string());
+        let changes = self.state.changes(self.end.size.next_seq(), body);
+        let before = self.state.change(changes.map_err(Error::format(&self.dir, 0))?);
+        let leaf = match self.write(body, because) {
+            Ok(leaf) => leaf,
+            Err(error) => {
+                let _after = self.state.change(before);
                 return Err(error);
             }
-        }
+        };
         self.end = self.active[0].end;
         self.sure = (self.segment.header.ordinal, self.end.offset);
-        self.state = state;
         self.tree.extend(&[leaf]);
         if let CatalogBody::HeadSigned(head) = body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
@@ -323,6 +323,22 @@ impl Catalog {
             let _ = self.write_snapshot();
         }
         Ok(())
+    }
+
+    /// Writes the record that led to the state as it is, and gives its leaf.
+    fn write(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<Hash> {
+        let (frame, header, leaf) = self.encode(body, because, &self.state.root())?;
+        for active in &self.active {
+            active.prepare(frame.len() as u64)?;
+        }
+        for active in &mut self.active {
+            let written = active.write(&frame, &header).and_then(|()| active.sync());
+            if let Err(error) = written {
+                self.broken = Some(error.to_string());
+                return Err(error);
+            }
+        }
+        Ok(leaf)
     }
 
     /// One frame with one record; the two copies get the same bytes.

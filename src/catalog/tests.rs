@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::disk::sim::SimDisk;
-use crate::format::catalog_body::{Created, KeyAdded, Sealed};
+use crate::format::catalog_body::{Created, HoldPlaced, KeyAdded, Sealed};
 use crate::merkle::NodeId;
 use crate::seq::Seq;
 use crate::time::ManualClock;
@@ -215,6 +215,58 @@ fn a_full_disk_refuses_a_record_and_takes_it_later() {
     drop(catalog);
     let (catalog, mended) = open(&disk);
     assert_eq!((catalog.size().get(), mended.len()), (n + 1, 0));
+}
+
+#[test]
+fn a_record_that_is_refused_leaves_what_is_in_force_as_it_was() {
+    let disk = SimDisk::new(6);
+    let mut catalog = create(&disk);
+    let hold = HoldPlaced { case: "c", scope: b"all", placed_at: 1, review_by: None };
+    disk.set_capacity(disk.used_bytes());
+    let mut keys = 0;
+    let before = loop {
+        let (before, vkey) = (summary(&catalog), format!("{keys}-{}", "k".repeat(9_000)));
+        let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
+        match catalog.append(&body, &Because::default()) {
+            Ok(()) => keys += 1,
+            Err(Error::DiskFull { .. }) => break before,
+            Err(error) => panic!("expected a full disk, found {error}"),
+        }
+    };
+    assert_eq!((summary(&catalog), catalog.state().keys().count()), (before, keys));
+    disk.set_capacity(u64::MAX);
+    catalog.append(&CatalogBody::HoldPlaced(hold.clone()), &Because::default()).unwrap();
+    let placed = summary(&catalog);
+    let twice = catalog.append(&CatalogBody::HoldPlaced(hold), &Because::default());
+    assert!(twice.is_err());
+    assert_eq!((summary(&catalog), catalog.state().holds().count()), (placed, 1));
+    drop(catalog);
+    assert_eq!(summary(&open(&disk).0), placed);
+}
+
+#[test]
+fn a_record_is_found_from_the_nearest_place_and_also_from_a_wrong_one() {
+    let disk = SimDisk::new(7);
+    let mut catalog = create(&disk);
+    for n in 0..260 {
+        key(&mut catalog, n);
+    }
+    let catalog = Catalog::open_read_only(Arc::new(disk), Path::new(DIR), ID, clock()).unwrap();
+    let check_all = || {
+        for n in 0..261 {
+            let seq = Seq::new(n * 97 % 261);
+            let leaf = catalog.with_record(seq, |record| record.leaf(HashAlgorithm::Sha256));
+            let stored = catalog.tree().run(NodeId::leaf(seq.get()), 1).unwrap();
+            assert_eq!(leaf.unwrap(), stored[0], "{seq}");
+        }
+    };
+    check_all();
+    for n in 0..110 {
+        let place = catalog.places.before(1, Seq::new(n)).unwrap();
+        assert!((n.saturating_sub(32)..=n).contains(&place.size.get()), "{n}: {place:?}");
+    }
+    catalog.places.shift(3);
+    check_all();
 }
 
 #[test]

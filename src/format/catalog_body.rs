@@ -3,6 +3,7 @@
 //! The envelope of a catalog record is its state root and its fields; the payload is
 //! who asked and why, which can be erased without touching a proof.
 
+mod entries;
 mod erased;
 mod retention;
 mod state;
@@ -18,7 +19,7 @@ pub use retention::{
     Archived, ArchivedAt, DropBegun, DropDone, DropUndone, HoldPlaced, HoldReleased, PolicyInForce,
     PolicySet, Restored, status,
 };
-pub use state::StateMap;
+pub use state::{Changes, StateMap};
 
 pub use erased::Erased;
 

@@ -109,6 +109,8 @@ pub(crate) struct View {
     mmap: bool,
     /// Of the catalog that is read when a file is gone.
     clock: Arc<dyn Clock>,
+    /// That catalog, once it was read.
+    catalog: Mutex<Option<Box<Catalog>>>,
     /// Published records; grows only after they can be read.
     watch: Watch,
     /// Replaced whole when a segment is begun or sealed.
@@ -136,6 +138,7 @@ impl View {
             algorithm: identity.1,
             mmap,
             clock,
+            catalog: Mutex::default(),
             watch: Watch::default(),
             entries: RwLock::new(Arc::new(entries)),
             cache: Mutex::default(),
@@ -316,12 +319,24 @@ impl View {
         }
     }
 
+    /// The certificate by which a segment was dropped, whoever wrote it. The catalog is kept
+    /// open for the next one: each time what was added to it since is read.
     fn certificate(&self, ordinal: u64) -> Result<Option<DropCertificate>> {
+        let mut kept = self.catalog.lock();
+        if let Some(mut catalog) = kept.take()
+            && catalog.refresh().is_ok()
+            && let Ok(Some(certificate)) = certificate_in(&catalog, ordinal)
+        {
+            *kept = Some(catalog);
+            return Ok(Some(certificate));
+        }
+        // One that has none, or cannot be read on, is not believed: the other copy may.
         let dir = self.segments_dir.parent().unwrap_or(&self.segments_dir);
         let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
         let catalog = Catalog::open_read_only(disk, &catalog_dir(dir), self.log_id, clock)?;
-        let Some(at) = catalog.state().certificate_of(ordinal) else { return Ok(None) };
-        retain::certificate_at(&catalog, at).map(Some)
+        let certificate = certificate_in(&catalog, ordinal)?;
+        *kept = certificate.is_some().then(|| Box::new(catalog));
+        Ok(certificate)
     }
 
     /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
@@ -351,6 +366,11 @@ impl View {
         }
         entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))
     }
+}
+
+fn certificate_in(catalog: &Catalog, ordinal: u64) -> Result<Option<DropCertificate>> {
+    let at = catalog.state().certificate_of(ordinal);
+    at.map(|at| retain::certificate_at(catalog, at)).transpose()
 }
 
 /// A file must be the segment that was sealed.

@@ -2,6 +2,7 @@
 
 use bincode::{Decode, Encode};
 
+use super::state::Changes;
 use super::{FormatError, StateMap, encode, whole};
 use crate::format::encrypted::KeyId;
 
@@ -38,18 +39,18 @@ impl Erased {
     }
 }
 
-impl StateMap {
-    pub(super) fn erase(&mut self, erased: &Erased) -> Result<(), FormatError> {
-        for id in &erased.key_ids {
-            self.entries.insert(erased_key(KeyId(*id)), encode(&erased.erased_at)?);
-        }
-        Ok(())
-    }
+/// What an erasure changes.
+pub(super) fn erase(erased: &Erased) -> Result<Changes, FormatError> {
+    let at = encode(&erased.erased_at)?;
+    let keys = erased.key_ids.iter().map(|id| (erased_key(KeyId(*id)), Some(at.clone())));
+    Ok(Changes(keys.collect()))
+}
 
+impl StateMap {
     /// The keys that were erased, and are never used again.
     pub fn erased_keys(&self) -> impl Iterator<Item = KeyId> + '_ {
-        let keys = ERASED.to_owned().."erased0".to_owned(); // '0' follows '/'
-        self.entries.range(keys).filter_map(|(key, _)| parse_key_id(key.strip_prefix(ERASED)?))
+        let erased = self.entries.range(ERASED.."erased0"); // '0' follows '/'
+        erased.filter_map(|(key, _)| parse_key_id(key.strip_prefix(ERASED)?))
     }
 }
 

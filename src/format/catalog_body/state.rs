@@ -1,7 +1,7 @@
 //! What is in force: the map that the records of the catalog add up to.
 
-use std::collections::BTreeMap;
-
+use super::entries::Entries;
+use super::erased::erase;
 use super::retention::status;
 use super::{
     Archived, CatalogBody, Created, DropBegun, DropUndone, HoldPlaced, KeyAdded, KeysChanged,
@@ -9,7 +9,6 @@ use super::{
 };
 use crate::format::FormatError;
 use crate::hash::{Hash, HashAlgorithm};
-use crate::merkle::Frontier;
 use crate::seq::Seq;
 
 /// What is in force: a sorted map whose Merkle root each catalog record carries.
@@ -19,7 +18,19 @@ use crate::seq::Seq;
 /// of the records that made them so. See `docs/format.md`, “State”.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateMap {
-    pub(super) entries: BTreeMap<String, Vec<u8>>,
+    pub(super) entries: Entries,
+}
+
+/// The entries that a record sets, with their values; `None`: the entry goes. Given by
+/// [`StateMap::changes`], and again by [`StateMap::change`], which takes them back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Changes(pub(super) Vec<(String, Option<Vec<u8>>)>);
+
+impl Changes {
+    fn one(key: String, value: Vec<u8>) -> Self {
+        Changes(vec![(key, Some(value))])
+    }
 }
 
 const STATE_TAG: &[u8] = b"bulla/state/v1\0";
@@ -28,10 +39,30 @@ impl StateMap {
     /// Applies the record with this Seq: each kind sets the entries it is about.
     ///
     /// # Errors
+    /// As [`StateMap::changes`]; nothing is changed then.
+    pub fn apply(&mut self, seq: Seq, body: &CatalogBody<'_>) -> Result<(), FormatError> {
+        let _before = self.change(self.changes(seq, body)?);
+        Ok(())
+    }
+
+    /// Sets entries, and gives the changes that make the state what it was before.
+    pub fn change(&mut self, changes: Changes) -> Changes {
+        let set = |(key, value): (String, Option<Vec<u8>>)| {
+            let before = self.entries.set(&key, value);
+            (key, before)
+        };
+        let mut before: Vec<(String, Option<Vec<u8>>)> = changes.0.into_iter().map(set).collect();
+        before.reverse();
+        Changes(before)
+    }
+
+    /// What the record with this Seq changes.
+    ///
+    /// # Errors
     /// A body that cannot be encoded, or that does not follow from what is in force: the
     /// release of a hold that is not, a drop of what is no live segment, a policy that a
     /// compliance mode forbids.
-    pub fn apply(&mut self, seq: Seq, body: &CatalogBody<'_>) -> Result<(), FormatError> {
+    pub fn changes(&self, seq: Seq, body: &CatalogBody<'_>) -> Result<Changes, FormatError> {
         let (key, value) = match body {
             CatalogBody::Created(created) => ("log".to_owned(), encode(created)?),
             CatalogBody::Sealed(sealed) => (segment_key(sealed.ordinal), encode(sealed)?),
@@ -49,16 +80,15 @@ impl StateMap {
                 (ordinal_key("archive", archived.ordinal), encode(archived)?)
             }
             CatalogBody::Restored(restored) => return self.restore(restored),
-            CatalogBody::Erased(erased) => return self.erase(erased),
+            CatalogBody::Erased(erased) => return erase(erased),
             CatalogBody::HeadSigned(_)
             | CatalogBody::Quarantined(_)
-            | CatalogBody::ClockStepped(_) => return Ok(()),
+            | CatalogBody::ClockStepped(_) => return Ok(Changes::default()),
         };
-        self.entries.insert(key, value);
-        Ok(())
+        Ok(Changes::one(key, value))
     }
 
-    fn change_keys(&mut self, changed: &KeysChanged<'_>) -> Result<(), FormatError> {
+    fn change_keys(&self, changed: &KeysChanged<'_>) -> Result<Changes, FormatError> {
         let names_recovery = changed.change == KeysChanged::RECOVERY;
         let recovery = match self.keys_in_force() {
             _ if names_recovery => changed.introduced.to_owned(),
@@ -72,31 +102,31 @@ impl StateMap {
             signer: if names_recovery { changed.key } else { changed.introduced },
             recovery: &recovery,
         };
-        let in_force = encode(&in_force)?;
+        let mut changes = Changes::one(KEYS.to_owned(), encode(&in_force)?);
         if !names_recovery {
             let added = encode(&KeyAdded { vkey: changed.introduced })?;
-            self.entries.insert(key_entry(changed.introduced), added);
+            changes.0.push((key_entry(changed.introduced), Some(added)));
         }
-        self.entries.insert(KEYS.to_owned(), in_force);
-        Ok(())
+        Ok(changes)
     }
 
-    fn place_hold(&mut self, hold: &HoldPlaced<'_>) -> Result<(), FormatError> {
-        let value = encode(hold)?;
-        match self.entries.insert(hold_key(hold.case), value) {
-            None => Ok(()),
+    fn place_hold(&self, hold: &HoldPlaced<'_>) -> Result<Changes, FormatError> {
+        let key = hold_key(hold.case);
+        match self.entries.get(&key) {
+            None => Ok(Changes::one(key, encode(hold)?)),
             Some(_) => Err(contradicts("a case without a hold in force", hold.case)),
         }
     }
 
-    fn release_hold(&mut self, case: &str) -> Result<(), FormatError> {
-        match self.entries.remove(&hold_key(case)) {
-            Some(_) => Ok(()),
+    fn release_hold(&self, case: &str) -> Result<Changes, FormatError> {
+        let key = hold_key(case);
+        match self.entries.get(&key) {
+            Some(_) => Ok(Changes(vec![(key, None)])),
             None => Err(contradicts("a case with a hold in force", case)),
         }
     }
 
-    fn set_policy(&mut self, seq: Seq, policy: &PolicySet<'_>) -> Result<(), FormatError> {
+    fn set_policy(&self, seq: Seq, policy: &PolicySet<'_>) -> Result<Changes, FormatError> {
         if let Some(before) = self.policy()
             && let Err(loosened) = before.policy.check_successor(policy)
         {
@@ -106,11 +136,10 @@ impl StateMap {
             ));
         }
         let in_force = PolicyInForce { seq: seq.get(), policy: policy.clone() };
-        self.entries.insert(POLICY.to_owned(), encode(&in_force)?);
-        Ok(())
+        Ok(Changes::one(POLICY.to_owned(), encode(&in_force)?))
     }
 
-    fn begin_drop(&mut self, seq: Seq, drop: &DropBegun<'_>) -> Result<(), FormatError> {
+    fn begin_drop(&self, seq: Seq, drop: &DropBegun<'_>) -> Result<Changes, FormatError> {
         let expected = "a drop of a segment as it was sealed";
         let Some(sealed) = self.segment(drop.ordinal) else {
             return Err(contradicts(expected, format!("segment {}", drop.ordinal)));
@@ -124,8 +153,9 @@ impl StateMap {
             return Err(contradicts(expected, found));
         }
         self.check_drop(&sealed, drop)?;
-        self.entries.insert(ordinal_key("drop", drop.ordinal), encode(&seq.get())?);
-        self.set_status(sealed, status::begun(sealed.status))
+        let mut changes = with_status(sealed, status::begun(sealed.status))?;
+        changes.0.push((ordinal_key("drop", drop.ordinal), Some(encode(&seq.get())?)));
+        Ok(changes)
     }
 
     /// A certificate must follow from policy, seal and holds as they are in force.
@@ -150,30 +180,24 @@ impl StateMap {
         }
     }
 
-    fn end_drop(&mut self, ordinal: u64, to: impl FnOnce(u8) -> u8) -> Result<(), FormatError> {
+    fn end_drop(&self, ordinal: u64, to: impl FnOnce(u8) -> u8) -> Result<Changes, FormatError> {
         match self.segment(ordinal).filter(|sealed| status::is_dropping(sealed.status)) {
-            Some(sealed) => self.set_status(sealed, to(sealed.status)),
+            Some(sealed) => with_status(sealed, to(sealed.status)),
             None => Err(contradicts("the end of a drop that was begun", ordinal)),
         }
     }
 
-    fn undo_drop(&mut self, undone: &DropUndone<'_>) -> Result<(), FormatError> {
-        self.end_drop(undone.ordinal, status::called_off)?;
-        self.entries.remove(&ordinal_key("drop", undone.ordinal));
-        Ok(())
+    fn undo_drop(&self, undone: &DropUndone<'_>) -> Result<Changes, FormatError> {
+        let mut changes = self.end_drop(undone.ordinal, status::called_off)?;
+        changes.0.push((ordinal_key("drop", undone.ordinal), None));
+        Ok(changes)
     }
 
-    fn restore(&mut self, restored: &Restored<'_>) -> Result<(), FormatError> {
+    fn restore(&self, restored: &Restored<'_>) -> Result<Changes, FormatError> {
         match self.segment(restored.ordinal).filter(|sealed| sealed.status == status::DROPPED) {
-            Some(sealed) => self.set_status(sealed, status::RESTORED),
+            Some(sealed) => with_status(sealed, status::RESTORED),
             None => Err(contradicts("a dropped segment to restore", restored.ordinal)),
         }
-    }
-
-    fn set_status(&mut self, sealed: Sealed, status: u8) -> Result<(), FormatError> {
-        let sealed = Sealed { status, ..sealed };
-        self.entries.insert(segment_key(sealed.ordinal), encode(&sealed)?);
-        Ok(())
     }
 
     /// A sealed segment, whatever became of it.
@@ -188,14 +212,21 @@ impl StateMap {
 
     /// The holds in force, by case.
     pub fn holds(&self) -> impl Iterator<Item = HoldPlaced<'_>> + '_ {
-        let keys = "hold/".to_owned().."hold0".to_owned(); // '0' follows '/'
-        self.entries.range(keys).filter_map(|(_, value)| borrow(value).ok())
+        self.entries
+            .range("hold/".."hold0") // '0' follows '/'
+            .filter_map(|(_, value)| borrow(value).ok())
     }
 
     /// The catalog record with the certificate by which a segment was dropped.
     pub fn certificate_of(&self, ordinal: u64) -> Option<Seq> {
         let value = self.entries.get(&ordinal_key("drop", ordinal))?;
         decode::<u64>(value).ok().map(Seq::new)
+    }
+
+    /// The catalog record with the certificate that was written last, of those in force.
+    pub fn newest_certificate(&self) -> Option<Seq> {
+        let drops = self.entries.range("drop/".."drop0"); // '0' follows '/'
+        drops.filter_map(|(_, value)| decode::<u64>(value).ok()).max().map(Seq::new)
     }
 
     /// Where the newest archived copy of a segment is.
@@ -211,11 +242,7 @@ impl StateMap {
     /// Root of the RFC 6962 SHA-256 tree over the entries in key order; a leaf is
     /// tag ‖ length of key (u32) ‖ key ‖ value.
     pub fn root(&self) -> Hash {
-        let mut frontier = Frontier::new(HashAlgorithm::Sha256);
-        for (key, value) in &self.entries {
-            frontier.push(StateMap::leaf(key, value), |_, _| ());
-        }
-        frontier.root()
+        self.entries.root(StateMap::leaf)
     }
 
     /// The leaf of an entry in the tree of the state.
@@ -226,25 +253,23 @@ impl StateMap {
 
     /// All entries, ascending by key.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+        self.entries.iter()
     }
 
     /// The sealed segments in force, by ordinal.
     pub fn segments(&self) -> impl Iterator<Item = Sealed> + '_ {
-        let from = "segment/".to_owned();
-        let values = self.entries.range(from..).take_while(|(key, _)| key.starts_with("segment/"));
-        values.filter_map(|(_, value)| decode(value).ok())
+        self.entries.range(SEGMENTS).filter_map(|(_, value)| decode(value).ok())
     }
 
     /// The newest sealed segment in force.
     pub fn last_segment(&self) -> Option<Sealed> {
-        let keys = "segment/".to_owned().."segment0".to_owned(); // '0' follows '/'
-        self.entries.range(keys).next_back().and_then(|(_, value)| decode(value).ok())
+        self.entries.range(SEGMENTS).next_back().and_then(|(_, value)| decode(value).ok())
     }
 
     /// Verifier keys that have signed heads of this log, as text.
     pub fn keys(&self) -> impl Iterator<Item = &str> + '_ {
-        self.entries.keys().filter_map(|key| key.strip_prefix("key/"))
+        let keys = self.entries.range("key/".."key0"); // '0' follows '/'
+        keys.filter_map(|(key, _)| key.strip_prefix("key/"))
     }
 
     /// What the statements about keys add up to; `None` if there was none.
@@ -274,6 +299,14 @@ impl StateMap {
 const KEYS: &str = "keys";
 /// The entry of the retention policy.
 const POLICY: &str = "policy";
+/// The entries of sealed segments; '0' follows '/'.
+const SEGMENTS: std::ops::Range<&str> = "segment/".."segment0";
+
+/// What gives a sealed segment another status.
+fn with_status(sealed: Sealed, status: u8) -> Result<Changes, FormatError> {
+    let sealed = Sealed { status, ..sealed };
+    Ok(Changes::one(segment_key(sealed.ordinal), encode(&sealed)?))
+}
 
 fn contradicts(expected: &'static str, found: impl std::fmt::Display) -> FormatError {
     FormatError::mismatch("catalog record", expected, found)

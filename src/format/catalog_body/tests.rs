@@ -87,6 +87,45 @@ const RESTORED: Restored<'static> =
     Restored { ordinal: 2, location: "there", digest: [9; 32], restored_at: 4 };
 
 #[test]
+fn what_a_record_changed_can_be_taken_back() {
+    let mut state = StateMap::default();
+    let created = Created { origin: "z", hash_algorithm: 1, created_at: 0 };
+    let done = DropDone { ordinal: 2, done_at: 3 };
+    let undone = DropUndone { ordinal: 2, case: "c" };
+    let bodies = [
+        CatalogBody::Created(created),
+        CatalogBody::Sealed(sealed(1)),
+        CatalogBody::Sealed(sealed(2)),
+        CatalogBody::KeysChanged(changed(1)),
+        CatalogBody::PolicySet(policy(0, false)),
+        CatalogBody::HoldPlaced(HOLD),
+        CatalogBody::HoldReleased(HoldReleased { case: "c", released_at: 9 }),
+        CatalogBody::DropBegun(begun(2)),
+        CatalogBody::DropUndone(undone),
+        CatalogBody::DropBegun(begun(2)),
+        CatalogBody::DropDone(done),
+        CatalogBody::Restored(RESTORED),
+        CatalogBody::Erased(erased(3)),
+    ];
+    for body in &bodies {
+        let (before, root) = (state.clone(), state.root());
+        let changes = state.changes(Seq::new(7), body).unwrap();
+        let back = state.change(changes.clone());
+        assert_ne!(state.root(), root, "{body:?}");
+        assert_eq!(state.change(back), changes);
+        assert_eq!((&state, state.root()), (&before, root), "{body:?}");
+        state.apply(Seq::new(7), body).unwrap();
+    }
+    // What is refused changes nothing.
+    let (before, root) = (state.clone(), state.root());
+    for body in [CatalogBody::DropDone(done), CatalogBody::DropBegun(begun(3))] {
+        assert!(state.apply(Seq::new(8), &body).is_err());
+        assert_eq!((&state, state.root()), (&before, root));
+    }
+    assert_eq!(state.newest_certificate(), Some(Seq::new(7)));
+}
+
+#[test]
 fn a_segment_goes_and_comes_back_only_in_that_order() {
     let mut state = StateMap::default();
     let seq = Seq::new(7);

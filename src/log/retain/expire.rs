@@ -14,6 +14,7 @@
 //! A process that dies before 4 has done nothing. After 4 the next opening goes on at 5, or
 //! calls the drop off if a hold came in between (see `settle`).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::catalog::{Catalog, Exclusive};
@@ -25,12 +26,14 @@ use crate::keystore::KeyStore;
 use crate::log::core::{Core, segments_dir};
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
+use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
 use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
 use crate::retention::{
     Asked, Candidate, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy, Verdict, plan,
+    step,
 };
 use crate::segment;
 use crate::seq::Seq;
@@ -72,6 +75,7 @@ impl Log {
         super::settle(core)?;
         let planned = self.plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
+        let mut counted = Counted::default();
         let mut expiry =
             Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new(), stopped: None };
         for ordinal in going {
@@ -82,7 +86,8 @@ impl Log {
                 Some(store) => self.archive(ordinal, &**store, asked).map(|_| ()),
                 None => Ok(()),
             };
-            match archived.and_then(|()| core.drop_segment(ordinal, options, asked)) {
+            match archived.and_then(|()| core.drop_segment(ordinal, (options, asked), &mut counted))
+            {
                 Ok(certificate) => expiry.dropped.push(certificate),
                 Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
                 Err(error) if expiry.dropped.is_empty() => return Err(error),
@@ -135,20 +140,26 @@ fn stays(error: &Error) -> bool {
 struct Facts {
     policy: Option<Policy>,
     holds: Vec<Hold>,
+    /// Ascending by ordinal.
     sealed: Vec<Sealed>,
-    archived: Vec<u64>,
+    archived: BTreeSet<u64>,
     /// The time that the newest drop went by: it was believed then.
     believed: Option<Timestamp>,
 }
 
 impl Facts {
     fn of(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Self> {
+        let holds = recorded::scopes(catalog, store)?;
+        Ok(Facts { holds, ..Facts::about(catalog, catalog.state().segments().collect())? })
+    }
+
+    /// Those of some segments, ascending, without the holds.
+    fn about(catalog: &Catalog, sealed: Vec<Sealed>) -> Result<Self> {
         let state = catalog.state();
-        let sealed: Vec<Sealed> = state.segments().collect();
         let archived = sealed.iter().map(|sealed| sealed.ordinal);
         Ok(Facts {
             policy: state.policy().map(|in_force| Policy::from_body(&in_force.policy)),
-            holds: recorded::scopes(catalog, store)?,
+            holds: Vec::new(),
             archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
             believed: recorded::newest_certificate(catalog)?.map(|certificate| certificate.now.0),
             sealed,
@@ -169,33 +180,24 @@ impl Facts {
             (self.policy.as_ref(), self.believed),
             (&*of.disk, dir),
         )?;
-        self.plan(snapshot, now, options, (&*of.disk, dir))
-    }
-
-    fn plan(
-        &self,
-        snapshot: &Snapshot,
-        now: Timestamp,
-        options: &ExpireOptions,
-        place: (&dyn Disk, &Path),
-    ) -> Result<Plan> {
+        let place = (&*of.disk, dir);
         let holds = pins::as_found(snapshot, self.holds.clone());
-        let entries = snapshot.entries();
-        let sealed = entries.iter().filter(|entry| self.is_readable(entry.ordinal));
+        let sealed = snapshot.entries().iter().filter(|entry| self.is_readable(entry.ordinal));
         let candidates: Vec<Candidate> =
             sealed.map(|entry| self.candidate(snapshot, entry, &holds, place)).collect();
-        // One that is being written is newer than all of these, once it has a record.
-        let newest_may_go = entries
-            .last()
-            .is_some_and(|last| last.sealed.is_none() && last.first < snapshot.size());
+        let newest_may_go = goes_on(snapshot);
         let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
-        let kept_from = pins::kept_from(snapshot, self.policy.as_ref())?;
+        let kept_from = pins::kept_from(snapshot, self.policy.as_ref(), &mut Counted::default())?;
         Ok(plan(&candidates, self.policy.as_ref(), kept_from, now, options))
     }
 
+    fn known(&self, ordinal: u64) -> Option<&Sealed> {
+        let at = self.sealed.binary_search_by_key(&ordinal, |sealed| sealed.ordinal);
+        at.ok().and_then(|at| self.sealed.get(at))
+    }
+
     fn is_readable(&self, ordinal: u64) -> bool {
-        let known = self.sealed.iter().find(|known| known.ordinal == ordinal);
-        known.is_some_and(|sealed| status::is_readable(sealed.status))
+        self.known(ordinal).is_some_and(|sealed| status::is_readable(sealed.status))
     }
 
     fn candidate(
@@ -212,7 +214,7 @@ impl Facts {
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         // What the catalog says by now: the snapshot may be older.
-        let sealed = self.sealed.iter().find(|known| known.ordinal == entry.ordinal);
+        let sealed = self.known(entry.ordinal);
         let times = sealed.map_or([0; 4], |sealed| sealed.times);
         let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
         Candidate {
@@ -230,6 +232,13 @@ impl Facts {
     }
 }
 
+/// Whether a segment that is being written is behind all sealed ones: newer than these, once it
+/// has a record.
+fn goes_on(snapshot: &Snapshot) -> bool {
+    let last = snapshot.entries().last();
+    last.is_some_and(|last| last.sealed.is_none() && last.first < snapshot.size())
+}
+
 /// That a segment's file is there. Whether it is whole is seen when it is read.
 fn check_there((disk, dir): (&dyn Disk, &Path), ordinal: u64) -> Result<()> {
     let path = segment::path(&segments_dir(dir), ordinal);
@@ -244,15 +253,15 @@ impl Core {
     fn drop_segment(
         &self,
         ordinal: u64,
-        options: &ExpireOptions,
-        asked: &Asked,
+        (options, asked): (&ExpireOptions, &Asked),
+        counted: &mut Counted,
     ) -> Result<DropCertificate> {
         // Nobody signs, seals or makes an index meanwhile.
         let _signing = self.signing.lock();
         let _upkeep = self.upkeep.lock();
         let mut catalog = self.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
-            let going = self.may_go(catalog, ordinal, options)?;
+            let going = self.may_go(catalog, ordinal, options, counted)?;
             let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;
@@ -264,22 +273,36 @@ impl Core {
     }
 
     /// Whether a segment may still go, by the catalog as it is now. Its holds are looked at
-    /// when its records are read.
+    /// when its records are read. The others are planned when an expiry begins: for each of
+    /// thousands of drops to plan them all again would take longer than the drops.
     fn may_go(
         &self,
         catalog: &Exclusive<'_>,
         ordinal: u64,
         options: &ExpireOptions,
+        counted: &mut Counted,
     ) -> Result<Going> {
         let stays =
             |verdict: String| Error::Retention { reason: format!("segment {ordinal} {verdict}") };
-        let facts = Facts { holds: Vec::new(), ..Facts::of(catalog.catalog(), None)? };
+        let state = catalog.state();
+        let facts = Facts::about(catalog.catalog(), state.segment(ordinal).into_iter().collect())?;
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
-        let clock = (self.options.clock.now(), options.clock_lead);
-        let now = now::believed(&snapshot, clock, (facts.policy.as_ref(), facts.believed), place)?;
-        let planned = facts.plan(&snapshot, now.0, options, place)?;
-        let step = planned.steps.into_iter().find(|step| step.segment.ordinal == ordinal);
-        let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;
+        let (clock, policy) =
+            ((self.options.clock.now(), options.clock_lead), facts.policy.as_ref());
+        let now = now::believed(&snapshot, clock, (policy, facts.believed), place)?;
+        let entries = snapshot.entries();
+        let at = entries.binary_search_by_key(&ordinal, |entry| entry.ordinal).ok();
+        let entry = at.and_then(|at| entries.get(at)).filter(|_| facts.is_readable(ordinal));
+        let entry = entry.ok_or_else(|| stays("is gone already".to_owned()))?;
+        let is_there = |behind: &Entry| {
+            let sealed = state.segment(behind.ordinal);
+            sealed.is_some_and(|sealed| status::is_readable(sealed.status))
+        };
+        let newest = entries.iter().rev().find(|behind| is_there(behind));
+        let is_newest = !goes_on(&snapshot) && newest.is_some_and(|last| last.ordinal == ordinal);
+        let kept_from = pins::kept_from(&snapshot, policy, counted)?;
+        let candidate = facts.candidate(&snapshot, entry, &[], place);
+        let step = step(candidate, policy, (kept_from, is_newest), now.0, options.drop_restored);
         match step.verdict {
             Verdict::Goes { archive_first: false } => {}
             Verdict::Goes { archive_first: true } => {
@@ -287,7 +310,6 @@ impl Core {
             }
             verdict => return Err(stays(verdict.to_string())),
         }
-        let state = catalog.state();
         let known = state.segment(ordinal).zip(state.policy()).zip(step.keep_until);
         let ((sealed, policy), keep_until) =
             known.ok_or_else(|| stays("stays: no policy is set".to_owned()))?;

@@ -1,6 +1,7 @@
 //! Which segments a hold pins, as far as the indexes tell: for people and for plans. What
 //! deletes looks at the records themselves.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::cipher;
@@ -14,7 +15,6 @@ use crate::log::view::Entry;
 use crate::log::{Log, LogReader};
 use crate::query::Query;
 use crate::retention::{Hold, HoldScope, Policy};
-use crate::seq::TreeSize;
 
 /// What a hold pins at present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,19 +99,42 @@ fn has_aliases(snapshot: &Snapshot) -> bool {
     })
 }
 
+/// The events in sealed segments, whose number never changes: they are counted once in an
+/// expiry, and not again for each segment that goes.
+#[derive(Debug, Default)]
+pub(super) struct Counted(BTreeMap<u64, u64>);
+
+impl Counted {
+    fn events(&mut self, snapshot: &Snapshot, entry: &Entry) -> Result<u64> {
+        if let Some(known) = self.0.get(&entry.ordinal) {
+            return Ok(*known);
+        }
+        let end = snapshot.end_of(entry);
+        let events = snapshot.up_to(end).count_from(entry.first)?;
+        let sealed = entry.sealed.as_ref();
+        // A snapshot may have been taken before the last ones of a segment came.
+        if sealed.is_some_and(|sealed| sealed.first.saturating_add(sealed.count) == end.get()) {
+            self.0.insert(entry.ordinal, events);
+        }
+        Ok(events)
+    }
+}
+
 /// From which record on a policy keeps the newest ones in any case; events count, not the
 /// log's own records, of which every hold and every drop adds one.
-pub(super) fn kept_from(snapshot: &Snapshot, policy: Option<&Policy>) -> Result<u64> {
+pub(super) fn kept_from(
+    snapshot: &Snapshot,
+    policy: Option<&Policy>,
+    counted: &mut Counted,
+) -> Result<u64> {
     let mut left = policy.map_or(0, |policy| policy.min_records);
     if left == 0 {
         return Ok(u64::MAX);
     }
     for entry in snapshot.entries().iter().rev().filter(|entry| !entry.is_gone()) {
-        let (first, end) = (entry.first, snapshot.end_of(entry));
-        let below = |size: TreeSize| snapshot.up_to(size).count(&Query::new());
-        left = left.saturating_sub(below(end)?.saturating_sub(below(first)?));
+        left = left.saturating_sub(counted.events(snapshot, entry)?);
         if left == 0 {
-            return Ok(first.get());
+            return Ok(entry.first.get());
         }
     }
     Ok(0)

@@ -168,9 +168,8 @@ fn certificates(catalog: &Catalog) -> Result<Vec<DropCertificate>> {
 
 /// The certificate that was written last.
 pub(super) fn newest_certificate(catalog: &Catalog) -> Result<Option<DropCertificate>> {
-    let state = catalog.state();
-    let all = state.segments().filter_map(|sealed| state.certificate_of(sealed.ordinal));
-    all.max().map(|seq| certificate_at(catalog, seq)).transpose()
+    let newest = catalog.state().newest_certificate();
+    newest.map(|seq| certificate_at(catalog, seq)).transpose()
 }
 
 /// The certificate that a record of the catalog is.

@@ -13,7 +13,7 @@ use crate::event::{Outcome, RecordKind};
 use crate::index::{Damaged, List, Lookup};
 use crate::log::read::Snapshot;
 use crate::query::{Query, Subject, TimeRange};
-use crate::seq::Seq;
+use crate::seq::{Seq, TreeSize};
 use crate::terms::{Axis, Field, Term};
 use crate::time::Timestamp;
 
@@ -78,6 +78,19 @@ impl Snapshot {
     pub fn count(&self, query: &Query) -> Result<u64> {
         let mut total = 0;
         count_parts(self, query, &mut Total(&mut total))?;
+        Ok(total)
+    }
+
+    /// How many events there are from a size of the log on.
+    ///
+    /// # Errors
+    /// As [`Snapshot::count`].
+    pub(crate) fn count_from(&self, first: TreeSize) -> Result<u64> {
+        let everything = Query::new().oldest_first();
+        let cursor = everything.cursor_at(first);
+        let everything = everything.after(cursor);
+        let mut total = 0;
+        count_walk(Walk::of(self, &everything)?, &mut Total(&mut total))?;
         Ok(total)
     }
 
@@ -178,11 +191,15 @@ struct Found<'a> {
 }
 
 fn count_parts(snapshot: &Snapshot, query: &Query, tally: &mut dyn Tally) -> Result<Explain> {
-    let mut walk = Walk::of(snapshot, &plain(query))?;
+    count_walk(Walk::of(snapshot, &plain(query))?, tally)
+}
+
+fn count_walk(mut walk: Walk, tally: &mut dyn Tally) -> Result<Explain> {
+    let query = walk.query.clone();
     while !tally.is_full()
         && let Some(mut part) = walk.next_part()?
     {
-        let counted = part.how.with(|lookup| indexed(lookup, &walk.asked, query, &part, tally));
+        let counted = part.how.with(|lookup| indexed(lookup, &walk.asked, &query, &part, tally));
         match counted {
             Some(Ok(Counted::Nothing)) => walk.has_nothing(),
             Some(Ok(Counted::Postings(postings))) => walk.explain.postings += postings,
