@@ -15,7 +15,7 @@ use bulla::disk::sim::SimDisk;
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Log, LogOptions, Period, Policy,
-    Query, Resource, Seq, VerifyOptions, verify,
+    Query, Resource, Seq, Snapshot, VerifyOptions, verify,
 };
 use support::{Shape, dir};
 
@@ -72,19 +72,13 @@ impl World {
 
     fn check(&self, log: &Log, segments: u64) {
         let snapshot = log.snapshot();
-        self.ask(segments, |query| {
-            let found = snapshot.query(query).unwrap().map(|found| found.unwrap()).count();
-            (found as u64, snapshot.count(query).unwrap())
-        });
+        self.ask(segments, |query| (found(&snapshot, query), snapshot.count(query).unwrap()));
         for seq in (0..log.size().get()).step_by(7) {
             assert!(matches!(log.get(Seq::new(seq)), Ok(_) | Err(Error::Expired { .. })));
         }
         let reader = self.options().open_read_only(dir()).unwrap();
         let snapshot = reader.snapshot();
-        self.ask(segments, |query| {
-            let found = snapshot.query(query).unwrap().map(|found| found.unwrap()).count();
-            (found as u64, snapshot.count(query).unwrap())
-        });
+        self.ask(segments, |query| (found(&snapshot, query), snapshot.count(query).unwrap()));
     }
 
     fn verify(&self) {
@@ -101,6 +95,12 @@ impl World {
         DirectoryStore::open_or_create_on(Arc::new(self.disk.clone()), Path::new("/archive"))
             .unwrap()
     }
+}
+
+/// How many records a list has.
+fn found(snapshot: &Snapshot, query: &Query) -> u64 {
+    let mut matches = snapshot.query(query).unwrap();
+    matches.try_fold(0, |count, found| found.map(|_| count + 1)).unwrap()
 }
 
 fn asked() -> Asked {

@@ -119,7 +119,8 @@ fn what_is_held_stays_what_goes_is_certified_and_every_proof_holds() {
 /// So many runs; what they met, and in how many steps.
 fn round(seed: u64, cases: u32) -> (Seen, u64) {
     // Past the capture of tests that succeed: it belongs in every log of a run.
-    writeln!(std::io::stderr(), "PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases}").unwrap();
+    let mut uncaptured = std::io::stderr();
+    writeln!(uncaptured, "PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases}").unwrap();
     let config = ProptestConfig {
         cases,
         rng_seed: RngSeed::Fixed(seed),
