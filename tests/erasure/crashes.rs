@@ -91,7 +91,7 @@ fn what_a_hold_names_is_not_erased_while_its_drop_may_be_called_off() {
         log.set_policy(&Policy::keep(Period::ZERO), &by).unwrap();
         disk.plan(Fault { at, kind: FaultKind::Eio, stored: false });
         let _ = log.expire(&ExpireOptions::new(), &by);
-        if disk.faults_outstanding() > 0 || !disk.read_file(segment_1()).is_ok() {
+        if disk.faults_outstanding() > 0 || disk.read_file(segment_1()).is_err() {
             continue;
         }
         let hold = Hold::new("case", HoldScope::new().actor("alice"));
