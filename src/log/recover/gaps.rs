@@ -1,21 +1,19 @@
 //! Rebuilding across segments that were dropped.
 
-use std::sync::Arc;
-
 use super::Failure;
 use super::Walk;
 use crate::error::Error;
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::Hash;
-use crate::log::core::{CatalogState, tree_dir};
+use crate::log::core::CatalogState;
 use crate::log::retain;
+use crate::retention::DropCertificate;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
-use crate::tree::TreeStore;
 
 impl Walk<'_> {
     /// Puts what was dropped before a segment on the tree: the certificate has what the
-    /// following records need of it, and the hash files have the rest.
+    /// following records need of it, and the hash files have the rest, unless they were lost.
     pub(super) fn cross_gaps(&mut self, first: TreeSize) -> Result<(), Failure> {
         if let CatalogState::Damaged(damage) = self.catalog
             && self.tree.size() < first
@@ -29,18 +27,37 @@ impl Walk<'_> {
             let CatalogState::Good(catalog) = self.catalog else { return Ok(()) };
             let Some(seq) = catalog.state().certificate_of(sealed.ordinal) else { return Ok(()) };
             let certificate = retain::certificate_at(catalog, seq)?;
-            let frontier = certificate.extend(&self.tree.frontier()).map_err(|error| {
-                let what = format!("the drop certificate of segment {}", sealed.ordinal);
-                Error::tampered(what, "hashes that lead from one head to the other", error)
-            })?;
+            check_speaks_of(&certificate, sealed)?;
             self.previous = Some(Hash::from_bytes(sealed.header));
             self.last_recorded_at = Timestamp::from_nanos(sealed.times[1]);
-            self.tree.flush()?;
-            let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(self.dir));
-            self.tree = TreeStore::open(disk, &dir, self.log_id, frontier, false)?;
+            let ordinal = sealed.ordinal;
+            if self.tree.cross(&certificate)? {
+                continue;
+            }
+            // A file that is written on is not written over with less than it may have.
+            if self.marked {
+                let why = format!("the hashes of dropped segment {ordinal} are not those it had");
+                return Err(Failure::NotFitting(why));
+            }
+            self.recovery.lost_hashes.push(ordinal);
         }
         Ok(())
     }
+}
+
+/// The certificate must speak of the segment that was sealed.
+fn check_speaks_of(certificate: &DropCertificate, sealed: &Sealed) -> Result<(), Error> {
+    let (start, end) = (certificate.start.size.get(), certificate.end);
+    let said = (certificate.ordinal, start, end.size.get(), end.root);
+    let size = sealed.first.saturating_add(sealed.count);
+    if said == (sealed.ordinal, sealed.first, size, Hash::from_bytes(sealed.end_root)) {
+        return Ok(());
+    }
+    let what = format!("the drop certificate of segment {}", sealed.ordinal);
+    let root = Hash::from_bytes(sealed.end_root);
+    let expected = format!("records {} to {size} and root {root}, as it was sealed", sealed.first);
+    let found = format!("segment {}, records {start} to {}, root {}", said.0, said.2, said.3);
+    Err(Error::tampered(what, expected, found))
 }
 
 /// Only a certificate leads across a gap, and the catalog has those.
