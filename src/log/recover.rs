@@ -340,7 +340,7 @@ impl Walk<'_> {
             self.previous = Some(header.digest());
             return Ok(()); // the mark's nonce names it
         }
-        self.cross_gaps(header.first)?;
+        self.cross_gaps(header)?;
         self.last_anchor = self.last_anchor.max(header.last_anchor);
         let previous = self.previous.replace(header.digest());
         let wrong = |what: &str, expected: String, found: String| {

@@ -89,7 +89,8 @@ pub(crate) fn node(
     if above == 0 {
         return Ok(None);
     }
-    let below = |index| self::node(algorithm, NodeId { level: node.level - 1, index }, Some(gaps), stored);
+    let below =
+        |index| self::node(algorithm, NodeId { level: node.level - 1, index }, Some(gaps), stored);
     let left = node.index << 1;
     Ok(match below(left)?.zip(below(left | 1)?) {
         Some((left, right)) => Some(algorithm.node(&left, &right)),
@@ -120,7 +121,7 @@ impl Below<'_> {
         &self,
         node: NodeId,
         hash: Hash,
-        give: &mut dyn FnMut(NodeId, Hash),
+        give: &mut dyn FnMut(NodeId, Hash) -> Result<()>,
     ) -> Result<()> {
         let Some(level) = node.level.checked_sub(1) else { return Ok(()) };
         let level = level - level % STORED_EVERY;
@@ -134,7 +135,7 @@ impl Below<'_> {
             let child = NodeId { level, index: first.index + n };
             let at = usize::try_from(n).ok();
             let hash = at.and_then(|at| hashes.as_ref()?.get(at)).copied().unwrap_or(Hash::ZERO);
-            give(child, hash);
+            give(child, hash)?;
             self.each(child, hash, give)?;
         }
         Ok(())

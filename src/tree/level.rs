@@ -35,7 +35,11 @@ pub(super) struct Level {
 }
 
 /// The hashes of a level that a file has, whatever else is wrong with it.
-pub(super) fn read_file(file: &dyn DiskFile, first: u64, count: u64) -> std::io::Result<Option<Vec<Hash>>> {
+pub(super) fn read_file(
+    file: &dyn DiskFile,
+    first: u64,
+    count: u64,
+) -> std::io::Result<Option<Vec<Hash>>> {
     let len = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(Hash::LEN);
     let mut bytes = vec![0; len];
     match read_exact_at(file, &mut bytes, offset(first)) {

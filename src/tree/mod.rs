@@ -28,6 +28,8 @@ pub use level::path as level_path;
 
 /// Hashes in memory beyond this many bytes are worth a mark of their own.
 pub const PENDING_MAX: usize = 2 << 20;
+/// Hashes of dropped records that are taken at a time.
+const CROSSED_AT_ONCE: usize = 1 << 16;
 /// A level is stored if it is a multiple of this.
 pub const STORED_EVERY: u8 = 4;
 
@@ -104,13 +106,7 @@ impl TreeStore {
         TreeStore::of(disk, dir, log_id, state, false)
     }
 
-    fn of(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        log_id: LogId,
-        state: State,
-        read_only: bool,
-    ) -> Self {
+    fn of(disk: Arc<dyn Disk>, dir: &Path, log_id: LogId, state: State, read_only: bool) -> Self {
         TreeStore {
             dir: dir.to_owned(),
             disk,
@@ -178,6 +174,10 @@ impl TreeStore {
     /// # Errors
     /// `Tampered` if the certificate does not lead from this tree to the one that it names; I/O.
     pub fn cross(&self, gap: &DropCertificate) -> Result<bool> {
+        if gap.count() == 0 {
+            let what = format!("the drop certificate of segment {}", gap.ordinal);
+            return Err(Error::tampered(what, "one of some records", "none"));
+        }
         gap.extend(&self.frontier()).map_err(|error| {
             let what = format!("the drop certificate of segment {}", gap.ordinal);
             Error::tampered(what, "hashes that lead from one head to the other", error)
@@ -190,25 +190,42 @@ impl TreeStore {
             read.map_err(Error::io("read", &level_path(&self.dir, first.level)))
         };
         let below = Below { algorithm: self.algorithm, stored: &stored };
-        let (mut whole, mut parts) = (true, Vec::new());
+        let (mut whole, anew) = (true, self.is_anew());
+        let full = || !self.read_only && self.pending_bytes() > PENDING_MAX;
         let nodes = range_nodes(gap.start.size.get(), gap.end.size.get());
         for (node, hash) in nodes.into_iter().zip(&gap.range) {
             let mut inner = Vec::new();
             below.each(node, *hash, &mut |node, hash| {
                 whole &= hash != Hash::ZERO;
                 inner.push((node, hash));
+                if inner.len() < CROSSED_AT_ONCE {
+                    return Ok(());
+                }
+                self.store_all(&mut inner);
+                // A file that is written on has not less afterwards.
+                match (whole || anew) && full() {
+                    true => self.flush().map(|_| ()),
+                    false => Ok(()),
+                }
             })?;
-            parts.push((inner, node, *hash));
-        }
-        let mut state = self.state.write();
-        let State { frontier, levels } = &mut *state;
-        for (inner, node, hash) in parts {
-            inner.into_iter().for_each(|(node, hash)| store(levels, node, hash));
-            if !frontier.push_subtree(node.level, hash, |node, hash| store(levels, node, hash)) {
+            self.store_all(&mut inner);
+            let mut state = self.state.write();
+            let State { frontier, levels } = &mut *state;
+            if !frontier.push_subtree(node.level, *hash, |node, hash| store(levels, node, hash)) {
                 return Err(proof_error(format!("{node} cannot follow {}", frontier.size())));
             }
         }
         Ok(whole)
+    }
+
+    /// Takes nodes of stored levels to their levels.
+    fn store_all(&self, nodes: &mut Vec<(NodeId, Hash)>) {
+        let mut state = self.state.write();
+        nodes.drain(..).for_each(|(node, hash)| store(&mut state.levels, node, hash));
+    }
+
+    fn is_anew(&self) -> bool {
+        self.state.read().levels.iter().any(Level::is_anew)
     }
 
     /// The files that are in their places.
@@ -438,7 +455,7 @@ impl TreeStore {
     /// I/O: some files are new and some old. Each is what the records say, or as it was.
     pub fn put_in_place(&self) -> Result<()> {
         *self.found.lock() = None;
-        if self.read_only || !self.state.read().levels.iter().any(Level::is_anew) {
+        if self.read_only || !self.is_anew() {
             return Ok(());
         }
         self.flush()?;
@@ -465,11 +482,12 @@ impl State {
         algorithm: HashAlgorithm,
         gaps: Option<&Gaps>,
     ) -> Result<Option<Hash>> {
-        node_of(algorithm, node, gaps, &|first, count| {
-            match self.levels.get(usize::from(first.level / STORED_EVERY)) {
-                Some(level) => level.range(first.index, count).map(Some),
-                None => Err(proof_error(format!("no level {} in any tree", first.level))),
-            }
+        node_of(algorithm, node, gaps, &|first, count| match self
+            .levels
+            .get(usize::from(first.level / STORED_EVERY))
+        {
+            Some(level) => level.range(first.index, count).map(Some),
+            None => Err(proof_error(format!("no level {} in any tree", first.level))),
         })
     }
 }

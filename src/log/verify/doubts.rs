@@ -40,13 +40,12 @@ impl Verifier<'_> {
         }
         let (frontier, stored) = (&mut self.frontier, &mut self.stored);
         let (mut wrong, mut right) = (Vec::new(), Vec::new());
-        let pushed = frontier.push_subtree(level, root, |node, hash| {
-            match stored.differs(node, &hash) {
+        let pushed =
+            frontier.push_subtree(level, root, |node, hash| match stored.differs(node, &hash) {
                 Some(found) => wrong.push((node, hash, found)),
                 None if node.level > 0 && stored.files.holds(node) => right.push(node),
                 None => {}
-            }
-        });
+            });
         debug_assert!(pushed, "a subtree starts where the tree ends");
         for (node, computed, stored) in wrong {
             let record = record.filter(|_| node.level == 0);

@@ -206,6 +206,7 @@ impl Verifier<'_> {
             let mut compare = |node: NodeId, proven: Hash| {
                 others |= files.run(node, 1).is_none_or(|found| found != [proven]);
                 unknown += u64::from(node.level == 0 && proven == Hash::ZERO);
+                Ok(())
             };
             if node.level == 0 && files.run(node, 1).is_none_or(|found| found != [*hash]) {
                 return None;
