@@ -18,6 +18,11 @@ pub fn path(dir: &Path, level: u8) -> PathBuf {
     dir.join(format!("level-{level:02}.hashes"))
 }
 
+/// Whether this is the name of a level's file that is not in its place.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.starts_with("level-") && name.ends_with(".hashes.tmp")
+}
+
 fn offset(index: u64) -> u64 {
     (LEVEL_HEADER_LEN as u64).saturating_add(index.saturating_mul(Hash::LEN as u64))
 }

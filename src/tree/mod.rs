@@ -449,19 +449,27 @@ impl TreeStore {
     }
 
     /// Ends a rebuild: what was made anew takes the place of what was there, durably, each
-    /// file whole or not at all. Without one there is nothing to do.
+    /// file whole or not at all. Without one, only what an earlier one left goes.
     ///
     /// # Errors
     /// I/O: some files are new and some old. Each is what the records say, or as it was.
     pub fn put_in_place(&self) -> Result<()> {
         *self.found.lock() = None;
-        if self.read_only || !self.is_anew() {
+        if self.read_only {
             return Ok(());
         }
-        self.flush()?;
-        let _one = self.flushing.lock();
-        let mut state = self.state.write();
-        state.levels.iter_mut().try_for_each(|level| level.put_in_place(&*self.disk))
+        if self.is_anew() {
+            self.flush()?;
+            let _one = self.flushing.lock();
+            let mut state = self.state.write();
+            state.levels.iter_mut().try_for_each(|level| level.put_in_place(&*self.disk))?;
+        }
+        // What a rebuild that did not end left.
+        let names = self.disk.list(&self.dir).map_err(Error::io("list", &self.dir))?;
+        for name in names.iter().filter(|name| level::is_unfinished(name)) {
+            let _ = self.disk.remove_file(&self.dir.join(name)); // else the next opening does it
+        }
+        Ok(())
     }
 }
 
