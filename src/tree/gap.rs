@@ -92,10 +92,8 @@ pub(crate) fn node(
     let below =
         |index| self::node(algorithm, NodeId { level: node.level - 1, index }, Some(gaps), stored);
     let left = node.index << 1;
-    Ok(match below(left)?.zip(below(left | 1)?) {
-        Some((left, right)) => Some(algorithm.node(&left, &right)),
-        None => None,
-    })
+    let both = below(left)?.zip(below(left | 1)?);
+    Ok(both.map(|(left, right)| algorithm.node(&left, &right)))
 }
 
 /// The root over a power of two of hashes; `None` of none.
@@ -149,7 +147,7 @@ impl Below<'_> {
             let each = (0..count).map(|n| NodeId { index: first.index + n, ..first });
             let found = match from == first.level {
                 true => (self.stored)(first, count)?,
-                false => each.map(|node| self.from_level(node, from)).collect::<Result<_>>()?,
+                false => each.map(|node| self.by_level(node, from)).collect::<Result<_>>()?,
             };
             if let Some(found) = found
                 && fold(self.algorithm, found.clone()) == Some(hash)
@@ -164,7 +162,7 @@ impl Below<'_> {
     }
 
     /// A node as a stored level at or below its own has it.
-    fn from_level(&self, node: NodeId, level: u8) -> Result<Option<Hash>> {
+    fn by_level(&self, node: NodeId, level: u8) -> Result<Option<Hash>> {
         let apart = node.level - level;
         let (first, count) = (node.index << apart, 1_u64 << apart);
         let mut frontier = Frontier::new(self.algorithm);
