@@ -151,26 +151,49 @@ pub fn replace(
     how: Open,
     fill: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
 ) -> io::Result<Arc<dyn DiskFile>> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    let was_there = disk.exists(path)?;
-    if disk.exists(temporary)? {
-        disk.remove_file(temporary)?;
-    }
-    let file = disk.open(temporary, how)?;
+    let file = create_beside(disk, path, how)?;
     if let Err(error) = fill(&*file).and_then(|()| file.sync_data()) {
-        let _ = disk.remove_file(temporary); // else the next attempt does it
+        let _ = disk.remove_file(&beside(path)); // else the next attempt does it
         return Err(error);
     }
-    disk.rename(temporary, path)?;
+    put_in_place(disk, path)?;
+    Ok(file)
+}
+
+/// Makes the temporary file beside `path`, for what takes longer than one call: it is written
+/// and synced, then [`put_in_place`] follows. What an earlier attempt left goes.
+///
+/// # Errors
+/// What the file system says.
+pub fn create_beside(disk: &dyn Disk, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>> {
+    let temporary = beside(path);
+    if disk.exists(&temporary)? {
+        disk.remove_file(&temporary)?;
+    }
+    disk.open(&temporary, how)
+}
+
+/// Renames the temporary file over what is at `path`, durably.
+///
+/// # Errors
+/// As [`replace`].
+pub fn put_in_place(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let was_there = disk.exists(path)?;
+    disk.rename(&beside(path), path)?;
     if let Err(error) = disk.sync_dir(parent(path)) {
         if !was_there {
             let _ = disk.remove_file(path); // whoever finds it would take it for durable
         }
         return Err(error);
     }
-    Ok(file)
+    Ok(())
+}
+
+/// Where a file is until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    PathBuf::from(temporary)
 }
 
 /// Makes a new file of these bytes, durably, that its owner alone can read. It is taken away

@@ -22,6 +22,7 @@ use crate::log::open::{Identity, catalog_identity, check_is_log, make_view, read
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
+use crate::log::retain;
 use crate::log::search::Matches;
 use crate::log::sign;
 use crate::log::unknown::{next_begun, with_unknown};
@@ -312,32 +313,42 @@ impl LogReader {
     /// I/O, damage.
     pub fn snapshot_with_tree(&self) -> Result<Snapshot> {
         let snapshot = self.snapshot();
-        let tree = self.open_tree(snapshot.size())?;
-        let mut next = tree.size().get();
-        let mut leaves = Vec::new();
-        while next < snapshot.size().get() {
-            let leaf =
-                snapshot.with_record(Seq::new(next), |_, record| record.leaf(self.algorithm))?;
-            leaves.push(leaf);
-            next += 1;
-        }
-        tree.extend(&leaves);
+        let marked = self.marked_tree(snapshot.size());
+        let tree = match marked.map(|tree| self.extended(tree, &snapshot)) {
+            Some(Ok(tree)) => tree,
+            // Derived files: compute all hashes anew, in memory.
+            _ => self.extended(self.open_tree(Frontier::new(self.algorithm))?, &snapshot)?,
+        };
         Ok(self.view.snapshot_at(snapshot.size(), Arc::new(tree)))
     }
 
-    fn open_tree(&self, size: TreeSize) -> Result<TreeStore> {
-        let disk = Arc::clone(&self.options.disk);
-        let dir = tree_dir(&self.dir);
-        let mark = MarkFile::read(&*disk, &dir, self.log_id);
-        let fits =
-            |frontier: &Frontier| frontier.size() <= size && frontier.algorithm() == self.algorithm;
-        let frontier = mark.map(|mark| mark.frontier).filter(fits);
-        let open = |frontier| TreeStore::open(Arc::clone(&disk), &dir, self.log_id, frontier, true);
-        match frontier.map(open) {
-            Some(Ok(tree)) => Ok(tree),
-            // Derived files: compute all hashes anew, in memory.
-            _ => open(Frontier::new(self.algorithm)),
+    /// Puts the records that a tree lacks on it, and what was dropped among them.
+    fn extended(&self, tree: TreeStore, snapshot: &Snapshot) -> Result<TreeStore> {
+        while tree.size() < snapshot.size() {
+            let seq = tree.size().next_seq();
+            match snapshot.with_record(seq, |_, record| record.leaf(self.algorithm)) {
+                Ok(leaf) => tree.extend(&[leaf]),
+                Err(Error::Expired { certificate, .. }) => {
+                    tree.cross(&certificate)?;
+                }
+                Err(error) => return Err(error),
+            }
         }
+        Ok(tree)
+    }
+
+    /// The tree as of the newest mark, if there is one that fits.
+    fn marked_tree(&self, size: TreeSize) -> Option<TreeStore> {
+        let mark = MarkFile::read(&*self.options.disk, &tree_dir(&self.dir), self.log_id)?;
+        let frontier = mark.frontier;
+        let fits = frontier.size() <= size && frontier.algorithm() == self.algorithm;
+        self.open_tree(frontier).ok().filter(|_| fits)
+    }
+
+    fn open_tree(&self, frontier: Frontier) -> Result<TreeStore> {
+        let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(&self.dir));
+        let tree = TreeStore::open(disk, &dir, self.log_id, frontier, true)?;
+        Ok(tree.with_certificates(retain::certified(&self.options, &self.dir, self.log_id)))
     }
 
     /// The record with this Seq.

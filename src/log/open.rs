@@ -43,6 +43,10 @@ pub struct Recovery {
     pub rebuilt: Option<String>,
     /// Segments that the catalog knows and whose file is missing.
     pub missing_segments: Vec<u64>,
+    /// Dropped segments of which the hash files had lost hashes when they were made anew. What
+    /// needs those is refused from now on: consistency with a checkpoint whose size lies within
+    /// such a segment. Restoring the segment from an archive brings them back.
+    pub lost_hashes: Vec<u64>,
     /// Why the catalog cannot be used, if both copies are damaged.
     pub catalog_damage: Option<String>,
 }
@@ -336,6 +340,7 @@ fn finish(
         }
     }
     // Everything is in order: only now is anything changed.
+    tree.put_in_place()?;
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
     if let Ok(catalog) = catalog.good() {
         record_set_aside(&*disk, dir, catalog, &set_aside)?;

@@ -18,10 +18,10 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
+use crate::log::retain;
 use crate::log::unknown::with_unknown;
 use crate::log::view::{Entry, OpenSegment};
 use crate::log::writer::{Resting, Retired, Writer};
-use crate::merkle::Frontier;
 use crate::segment::active::Active;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::Waypoints;
@@ -92,6 +92,8 @@ struct Walk<'a> {
     leftovers: Vec<Leftover>,
     /// Where the last segment ends, and what is wrong with what follows.
     stopped: Option<(PathBuf, u64, String)>,
+    /// Whether the hash files below a mark are taken as they are.
+    marked: bool,
 }
 
 /// Reads the main log from its newest mark on; without one that fits, from its start.
@@ -181,15 +183,15 @@ fn walk(
 ) -> Result<Recovered, Failure> {
     let (log_id, algorithm) = identity;
     let Known { sealed, signed, vouched, catalog } = known;
-    let frontier = mark.as_ref().map_or(Frontier::new(algorithm), |mark| mark.frontier.clone());
-    let tree = TreeStore::open(Arc::clone(&options.disk), &tree_dir(dir), log_id, frontier, false);
-    let tree = match tree {
-        Err(Error::Corrupt { .. }) if mark.is_some() => {
-            let why = tree.err().map_or(String::new(), |error| error.to_string());
-            return Err(NotFitting(why));
-        }
-        tree => tree?,
+    let (disk, in_dir) = (Arc::clone(&options.disk), tree_dir(dir));
+    let tree = match mark.as_ref().map(|mark| mark.frontier.clone()) {
+        None => TreeStore::rebuild(disk, &in_dir, log_id, algorithm),
+        Some(frontier) => match TreeStore::open(disk, &in_dir, log_id, frontier, false) {
+            Err(damage @ Error::Corrupt { .. }) => return Err(NotFitting(damage.to_string())),
+            tree => tree?,
+        },
     };
+    let tree = tree.with_certificates(retain::certified(options, dir, log_id));
     let mut walk = Walk {
         options,
         dir,
@@ -208,6 +210,7 @@ fn walk(
         recovery: Recovery::default(),
         leftovers: Vec::new(),
         stopped: None,
+        marked: mark.is_some(),
     };
     let ordinals = walk.ordinals()?;
     let headers = walk.headers(&ordinals, mark.as_ref())?;
@@ -215,8 +218,8 @@ fn walk(
     walk.check_end()?;
     if mark.is_some() && signed.0 > TreeSize::ZERO {
         // Below the mark the hashes are taken from their files: those may be damaged.
-        let root = walk.tree.root_at(signed.0);
-        if !root.is_ok_and(|root| root == signed.1) {
+        let root = walk.tree.known_root_at(signed.0);
+        if !root.is_ok_and(|root| root.is_none_or(|root| root == signed.1)) {
             let why = format!("the stored hashes do not give the signed root of size {}", signed.0);
             return Err(NotFitting(why));
         }
@@ -345,7 +348,7 @@ impl Walk<'_> {
             self.previous = Some(header.digest());
             return Ok(()); // the mark's nonce names it
         }
-        self.cross_gaps(header.first)?;
+        self.cross_gaps(header)?;
         self.last_anchor = self.last_anchor.max(header.last_anchor);
         let previous = self.previous.replace(header.digest());
         let wrong = |what: &str, expected: String, found: String| {

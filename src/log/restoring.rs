@@ -7,6 +7,8 @@
 //! 2. Its files are copied to `segments/NNNNNNNN.seg.restoring` and `.idx.restoring`, each is
 //!    synced, then the directory. *The segment is dropped, and two files are there that nobody
 //!    reads: opening removes them.*
+//!    Its hashes are written to `tree/`, over the same, or over nothing if they were lost there:
+//!    what they are the certificate says. *They are there, or not yet.*
 //! 3. The catalog records the restore, durably. *It is restored: opening renames the files,
 //!    which are durable since step 2.*
 //! 4. They are renamed, the index first, and the directory is synced. *It is restored; names
@@ -31,8 +33,11 @@ use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::{Core, segments_dir};
 use crate::log::view::Entry;
 use crate::log::{Log, indexes, retain};
+use crate::merkle::TreeHead;
 use crate::retention::Asked;
 use crate::segment;
+use crate::segment::locate::RecordCursor;
+use crate::segment::seal::SealedSegment;
 use crate::seq::{Seq, TreeSize};
 
 /// Bytes that are copied at a time.
@@ -133,6 +138,7 @@ impl Core {
             sealed // recorded before; only the renaming failed
         } else {
             self.copy_all(store, folder, manifest)?;
+            self.fill_tree(&sealed)?;
             let body = Restored {
                 ordinal: sealed.ordinal,
                 location: &location,
@@ -211,6 +217,28 @@ impl Core {
     fn is_unfinished(&self, ordinal: u64) -> Result<bool> {
         let path = unfinished(&segment::path(&self.segments_dir(), ordinal));
         self.options.disk.exists(&path).map_err(Error::io("look for", &path))
+    }
+
+    /// Writes the hashes of its records to `tree/`, durably: they may have been lost there, and
+    /// nobody could prove the records then.
+    fn fill_tree(&self, sealed: &Sealed) -> Result<()> {
+        let path = unfinished(&segment::path(&self.segments_dir(), sealed.ordinal));
+        let missing = || Error::corrupt(&path, 0, "the footer of a sealed segment", "none");
+        let opened = SealedSegment::open(&*self.options.disk, &path, false)?.ok_or_else(missing)?;
+        let size = TreeSize::new(sealed.first.saturating_add(sealed.count));
+        let first = TreeSize::new(sealed.first);
+        let from = first.next_seq();
+        let mut cursor = RecordCursor::at(opened.segment, &opened.waypoints, from, size)?;
+        let mut leaves = Vec::new();
+        while let Some((_, record)) = cursor.next_record()? {
+            leaves.push(record.leaf(self.algorithm));
+        }
+        let end = TreeHead { size, root: Hash::from_bytes(sealed.end_root) };
+        let filled = self.tree.fill(first, &leaves, end);
+        if let Err(error @ Error::Io { .. }) = &filled {
+            self.poison(&error.to_string()); // nobody knows what is stored
+        }
+        filled
     }
 
     /// Copies segment and index beside their places, durably.

@@ -18,6 +18,11 @@ pub fn path(dir: &Path, level: u8) -> PathBuf {
     dir.join(format!("level-{level:02}.hashes"))
 }
 
+/// Whether this is the name of a level's file that is not in its place.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.starts_with("level-") && name.ends_with(".hashes.tmp")
+}
+
 fn offset(index: u64) -> u64 {
     (LEVEL_HEADER_LEN as u64).saturating_add(index.saturating_mul(Hash::LEN as u64))
 }
@@ -30,9 +35,33 @@ pub(super) struct Level {
     file: Option<Arc<dyn DiskFile>>,
     in_file: u64,
     pending: Vec<Hash>,
+    /// All is made anew: the file stands beside its place until it is whole.
+    anew: bool,
+}
+
+/// The hashes of a level that a file has, whatever else is wrong with it.
+pub(super) fn read_file(
+    file: &dyn DiskFile,
+    first: u64,
+    count: u64,
+) -> std::io::Result<Option<Vec<Hash>>> {
+    let len = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(Hash::LEN);
+    let mut bytes = vec![0; len];
+    match read_exact_at(file, &mut bytes, offset(first)) {
+        Ok(()) => Ok(Some(bytes.chunks_exact(Hash::LEN).filter_map(Hash::from_slice).collect())),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl Level {
+    /// One that is made anew from its first hash on. What its file has stays until
+    /// [`Level::put_in_place`].
+    pub(super) fn anew(dir: &Path, level: u8) -> Self {
+        let path = path(dir, level);
+        Level { level, path, file: None, in_file: 0, pending: Vec::new(), anew: true }
+    }
+
     pub(super) fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -40,8 +69,7 @@ impl Level {
         of: (LogId, HashAlgorithm),
         count: u64,
     ) -> Result<Self> {
-        let path = path(dir, level);
-        let mut opened = Level { level, path, file: None, in_file: count, pending: Vec::new() };
+        let mut opened = Level { in_file: count, anew: false, ..Level::anew(dir, level) };
         if count == 0 {
             return Ok(opened);
         }
@@ -72,14 +100,9 @@ impl Level {
         self.pending.len()
     }
 
-    pub(super) fn get(&self, index: u64) -> Result<Hash> {
-        let mut one = self.range(index, 1)?;
-        one.pop().ok_or_else(|| self.missing(index))
-    }
-
     /// `count` (at most eight) hashes from `first` on.
-    pub(super) fn range(&self, first: u64, count: usize) -> Result<Vec<Hash>> {
-        self.read(first, count.min(8), &mut [0; 8 * Hash::LEN])
+    pub(super) fn range(&self, first: u64, count: u64) -> Result<Vec<Hash>> {
+        self.read(first, usize::try_from(count).unwrap_or(8).min(8), &mut [0; 8 * Hash::LEN])
     }
 
     /// `count` hashes from `first` on, in one read.
@@ -115,8 +138,8 @@ impl Level {
 
     /// What is pending now.
     pub(super) fn batch(&self) -> Batch {
-        let (level, file) = (self.level, self.file.clone());
-        Batch { level, first: self.in_file, hashes: self.pending.clone(), file }
+        let (level, file, anew) = (self.level, self.file.clone(), self.anew);
+        Batch { level, first: self.in_file, hashes: self.pending.clone(), file, anew }
     }
 
     /// Forgets what a batch wrote.
@@ -125,6 +148,32 @@ impl Level {
         self.in_file += batch.hashes.len() as u64;
         self.file = file;
     }
+
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// The file that was made anew takes the place of the old one. All is flushed.
+    pub(super) fn put_in_place(&mut self, disk: &dyn Disk) -> Result<()> {
+        if std::mem::take(&mut self.anew) && self.file.is_some() {
+            disk::put_in_place(disk, &self.path).map_err(Error::io("replace", &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// What stands where a node of this level that is not known should be.
+    pub(super) fn no_hash(&self, index: u64) -> Error {
+        let expected = format!("hash {index} of level {}", self.level);
+        Error::corrupt(&self.path, offset(index), expected, "zeros")
+    }
+}
+
+/// Writes hashes over those in a file, and syncs them.
+pub(super) fn overwrite(disk: &dyn Disk, path: &Path, first: u64, hashes: &[Hash]) -> Result<()> {
+    let file = disk.open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
+    let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
+    file.write_at(&bytes, offset(first)).map_err(Error::io("write", path))?;
+    file.sync_data().map_err(Error::io("sync", path))
 }
 
 /// Hashes on their way to a file.
@@ -133,6 +182,7 @@ pub(super) struct Batch {
     first: u64,
     hashes: Vec<Hash>,
     file: Option<Arc<dyn DiskFile>>,
+    anew: bool,
 }
 
 impl Batch {
@@ -160,6 +210,17 @@ impl Batch {
         path: &Path,
         of: (LogId, HashAlgorithm),
     ) -> Result<Arc<dyn DiskFile>> {
+        let header = encode_level_header(of.0, of.1, self.level);
+        match &self.file {
+            Some(begun) if self.anew => return Ok(Arc::clone(begun)),
+            None if self.anew => {
+                let begun = disk::create_beside(disk, path, Open::CreateNew);
+                let begun = begun.map_err(Error::io("create", path))?;
+                begun.write_at(&header, 0).map_err(Error::io("write", path))?;
+                return Ok(begun);
+            }
+            _ => {}
+        }
         if self.first > 0 {
             return disk.open(path, Open::ReadWrite).map_err(Error::io("open", path));
         }
@@ -167,7 +228,6 @@ impl Batch {
         let old = exists.then(|| disk.open(path, Open::ReadWrite)).transpose();
         let old = old.map_err(Error::io("open", path))?;
         let len = old.as_ref().map_or(Ok(0), |old| old.len()).map_err(Error::io("stat", path))?;
-        let header = encode_level_header(of.0, of.1, self.level);
         if let Some(old) = old.as_ref().filter(|_| len > COPIED_MAX) {
             old.write_at(&header, 0).map_err(Error::io("write", path))?;
             return Ok(Arc::clone(old));

@@ -4,30 +4,39 @@
 //! is computed from at most eight of the level below (`docs/decisions/0002`). New
 //! hashes stay in memory until [`TreeStore::flush`], which the marks call.
 
+mod gap;
 mod level;
 pub mod mark;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
-use crate::merkle::{Frontier, NodeId};
+use crate::merkle::{Frontier, NodeId, TreeHead, range_nodes, root_from, root_nodes};
+use crate::retention::DropCertificate;
 use crate::seq::TreeSize;
 use level::Level;
 
+pub use gap::Certificates;
+pub(crate) use gap::{Below, Gaps, node as node_of};
 pub use level::path as level_path;
 
 /// Hashes in memory beyond this many bytes are worth a mark of their own.
 pub const PENDING_MAX: usize = 2 << 20;
+/// Hashes of dropped records that are taken at a time.
+const CROSSED_AT_ONCE: usize = 1 << 16;
 /// A level is stored if it is a multiple of this.
 pub const STORED_EVERY: u8 = 4;
+
 /// Levels 0, 4, …, 60.
-const STORED_LEVELS: usize = 16;
+fn stored_levels() -> impl Iterator<Item = u8> {
+    (0..64).step_by(usize::from(STORED_EVERY))
+}
 
 /// The hashes of one tree.
 #[derive(Debug)]
@@ -40,7 +49,15 @@ pub struct TreeStore {
     /// Held while flushing, so that one does it at a time.
     flushing: Mutex<()>,
     read_only: bool,
+    certificates: Option<Arc<dyn Certificates>>,
+    /// Read when the first hash is met that the files do not have.
+    gaps: OnceLock<Gaps>,
+    /// The hash files as they were found, while gaps are crossed.
+    found: Mutex<Option<Arc<Found>>>,
 }
+
+/// Hash files by level, whether they are whole or not.
+type Found = Vec<Option<Arc<dyn DiskFile>>>;
 
 /// Guarded: the writer extends it, readers read nodes, the housekeeper flushes.
 #[derive(Debug)]
@@ -65,26 +82,59 @@ impl TreeStore {
     ) -> Result<Self> {
         let algorithm = frontier.algorithm();
         let size = frontier.size().get();
-        let mut levels = Vec::with_capacity(STORED_LEVELS);
-        for n in 0..STORED_LEVELS {
-            let level = STORED_EVERY * u8::try_from(n).unwrap_or(0);
+        let mut levels = Vec::new();
+        for level in stored_levels() {
             let count = size >> level;
             levels.push(Level::open(&*disk, dir, level, (log_id, algorithm), count)?);
         }
-        let flushing = Mutex::new(());
-        let dir = dir.to_owned();
-        let state = RwLock::new(State { frontier, levels });
-        let store = TreeStore { dir, disk, log_id, algorithm, state, flushing, read_only };
+        let state = State { frontier, levels };
+        let store = TreeStore::of(disk, dir, log_id, state, read_only);
         store.check_frontier()?;
         Ok(store)
+    }
+
+    /// Makes the hash files anew, from the first record on. What is there stays as it is until
+    /// [`TreeStore::put_in_place`], so whatever interrupts this can be followed by another.
+    pub fn rebuild(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        log_id: LogId,
+        algorithm: HashAlgorithm,
+    ) -> Self {
+        let levels = stored_levels().map(|level| Level::anew(dir, level)).collect();
+        let state = State { frontier: Frontier::new(algorithm), levels };
+        TreeStore::of(disk, dir, log_id, state, false)
+    }
+
+    fn of(disk: Arc<dyn Disk>, dir: &Path, log_id: LogId, state: State, read_only: bool) -> Self {
+        TreeStore {
+            dir: dir.to_owned(),
+            disk,
+            log_id,
+            algorithm: state.frontier.algorithm(),
+            state: RwLock::new(state),
+            flushing: Mutex::new(()),
+            read_only,
+            certificates: None,
+            gaps: OnceLock::new(),
+            found: Mutex::new(None),
+        }
+    }
+
+    /// Takes what the files do not have from the certificates of what was dropped.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Arc<dyn Certificates>) -> Self {
+        self.certificates = Some(certificates);
+        self
     }
 
     /// The peaks of the frontier that are stored must be what the files hold.
     fn check_frontier(&self) -> Result<()> {
         let state = self.state.read();
         let size = state.frontier.size();
-        for (node, peak) in crate::merkle::root_nodes(size).iter().zip(state.frontier.peaks()) {
-            let found = state.node(*node, self.algorithm)?;
+        for (node, peak) in root_nodes(size).iter().zip(state.frontier.peaks()) {
+            // What the files do not have is not compared.
+            let Some(found) = state.node(*node, self.algorithm, None)? else { continue };
             if found != *peak {
                 let path = level::path(&self.dir, node.level - node.level % STORED_EVERY);
                 let what = format!("node {}/{} {peak}", node.level, node.index);
@@ -114,22 +164,170 @@ impl TreeStore {
         let mut state = self.state.write();
         let State { frontier, levels } = &mut *state;
         for leaf in leaves {
+            frontier.push(*leaf, |node, hash| store(levels, node, hash));
+        }
+    }
+
+    /// Puts records on the tree that were dropped: what the files have of them, as far as that
+    /// leads to the hashes of the certificate, and these. Gives whether nothing is missing.
+    ///
+    /// # Errors
+    /// `Tampered` if the certificate does not lead from this tree to the one that it names; I/O.
+    pub fn cross(&self, gap: &DropCertificate) -> Result<bool> {
+        if gap.count() == 0 {
+            let what = format!("the drop certificate of segment {}", gap.ordinal);
+            return Err(Error::tampered(what, "one of some records", "none"));
+        }
+        gap.extend(&self.frontier()).map_err(|error| {
+            let what = format!("the drop certificate of segment {}", gap.ordinal);
+            Error::tampered(what, "hashes that lead from one head to the other", error)
+        })?;
+        let found = self.found()?;
+        let stored = |first: NodeId, count: u64| {
+            let file = found.get(usize::from(first.level / STORED_EVERY));
+            let Some(Some(file)) = file else { return Ok(None) };
+            let read = level::read_file(&**file, first.index, count);
+            read.map_err(Error::io("read", &level_path(&self.dir, first.level)))
+        };
+        let below = Below { algorithm: self.algorithm, stored: &stored };
+        let (mut whole, anew) = (true, self.is_anew());
+        let full = || !self.read_only && self.pending_bytes() > PENDING_MAX;
+        let nodes = range_nodes(gap.start.size.get(), gap.end.size.get());
+        for (node, hash) in nodes.into_iter().zip(&gap.range) {
+            let mut inner = Vec::new();
+            below.each(node, *hash, &mut |node, hash| {
+                whole &= hash != Hash::ZERO;
+                inner.push((node, hash));
+                if inner.len() < CROSSED_AT_ONCE {
+                    return Ok(());
+                }
+                self.store_all(&mut inner);
+                // A file that is written on has not less afterwards.
+                match (whole || anew) && full() {
+                    true => self.flush().map(|_| ()),
+                    false => Ok(()),
+                }
+            })?;
+            self.store_all(&mut inner);
+            let mut state = self.state.write();
+            let State { frontier, levels } = &mut *state;
+            if !frontier.push_subtree(node.level, *hash, |node, hash| store(levels, node, hash)) {
+                return Err(proof_error(format!("{node} cannot follow {}", frontier.size())));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Takes nodes of stored levels to their levels.
+    fn store_all(&self, nodes: &mut Vec<(NodeId, Hash)>) {
+        let mut state = self.state.write();
+        nodes.drain(..).for_each(|(node, hash)| store(&mut state.levels, node, hash));
+    }
+
+    fn is_anew(&self) -> bool {
+        self.state.read().levels.iter().any(Level::is_anew)
+    }
+
+    /// The files that are in their places.
+    fn found(&self) -> Result<Arc<Found>> {
+        let mut found = self.found.lock();
+        if let Some(found) = &*found {
+            return Ok(Arc::clone(found));
+        }
+        let mut files = Vec::new();
+        for level in stored_levels() {
+            let path = level_path(&self.dir, level);
+            files.push(match self.disk.open(&path, Open::Read) {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => return Err(Error::io("open", &path)(error)),
+            });
+        }
+        Ok(Arc::clone(found.insert(Arc::new(files))))
+    }
+
+    /// Writes the hashes of records that were brought back over what the files have of them,
+    /// which may be nothing, durably.
+    ///
+    /// # Errors
+    /// `Tampered` if the leaves do not lead from the tree before the first one to `end`; I/O.
+    pub fn fill(&self, first: TreeSize, leaves: &[Hash], end: TreeHead) -> Result<()> {
+        let peaks: Result<Vec<Hash>> = root_nodes(first).iter().map(|n| self.node(*n)).collect();
+        let frontier = Frontier::from_parts(self.algorithm, first, &peaks?);
+        let mut frontier = frontier.map_err(proof_error)?;
+        let mut levels: Vec<(Option<NodeId>, Vec<Hash>)> =
+            stored_levels().map(|_| (None, Vec::new())).collect();
+        for leaf in leaves {
             frontier.push(*leaf, |node, hash| {
                 if node.level.is_multiple_of(STORED_EVERY)
-                    && let Some(level) = levels.get_mut(usize::from(node.level / STORED_EVERY))
+                    && let Some((first, hashes)) =
+                        levels.get_mut(usize::from(node.level / STORED_EVERY))
                 {
-                    level.push(hash);
+                    first.get_or_insert(node);
+                    hashes.push(hash);
                 }
             });
         }
+        if frontier.head() != end {
+            let (size, root) = (frontier.size(), frontier.root());
+            let expected = format!("{} records, root {}", end.size, end.root);
+            let found = format!("{size} records, root {root}");
+            return Err(Error::tampered("the records that come back", expected, found));
+        }
+        self.flush()?;
+        let _one = self.flushing.lock();
+        for (first, hashes) in levels {
+            let Some(first) = first else { continue };
+            let path = level_path(&self.dir, first.level);
+            level::overwrite(&*self.disk, &path, first.index, &hashes)?;
+        }
+        Ok(())
     }
 
     /// The hash of a complete subtree of the first `size` records.
     ///
     /// # Errors
-    /// I/O, or a hash file that is shorter than it should be.
+    /// I/O, or a hash file that is shorter than it should be; `Proof` if only the files had it,
+    /// and they were lost.
     pub fn node(&self, node: NodeId) -> Result<Hash> {
-        self.state.read().node(node, self.algorithm)
+        self.known(node)?.ok_or_else(|| self.unknown(node))
+    }
+
+    /// The same; `None` if nobody knows it any more.
+    fn known(&self, node: NodeId) -> Result<Option<Hash>> {
+        let gaps = self.gaps.get();
+        let found = self.state.read().node(node, self.algorithm, gaps)?;
+        if found.is_some() || gaps.is_some() {
+            return Ok(found);
+        }
+        let Some(certificates) = &self.certificates else { return Ok(None) };
+        let gaps = Gaps::new(certificates.all()?);
+        let gaps = self.gaps.get_or_init(|| gaps);
+        self.state.read().node(node, self.algorithm, Some(gaps))
+    }
+
+    /// Why a hash is not known, and what helps.
+    fn unknown(&self, node: NodeId) -> Error {
+        let around = self.gaps.get().and_then(|gaps| gaps.around(node));
+        let Some(gap) = around else {
+            let stored = node.level - node.level % STORED_EVERY;
+            let index = node.index << (node.level - stored);
+            let state = self.state.read();
+            return match state.levels.get(usize::from(stored / STORED_EVERY)) {
+                Some(level) => level.no_hash(index),
+                None => proof_error(format!("no level {} in any tree", node.level)),
+            };
+        };
+        let helps = match gap.archived {
+            Some(_) => "restore the segment from there, or `tree/` from a backup",
+            None => "no copy of it is on record, so only a backup of `tree/` has it",
+        };
+        let reason = format!(
+            "{node} is not known any more: {gap}, then the hashes of its records in {} were lost; \
+             {helps}",
+            self.dir.display()
+        );
+        Error::Proof { reason }
     }
 
     /// The hashes of `count` complete subtrees, of a level that is stored, side by side.
@@ -137,6 +335,22 @@ impl TreeStore {
     /// # Errors
     /// As [`TreeStore::node`]; a level between the stored ones.
     pub fn run(&self, first: NodeId, count: u16) -> Result<Vec<Hash>> {
+        let hashes = self.run_as_stored(first, count)?;
+        match hashes.iter().zip(first.index..).find(|(hash, _)| **hash == Hash::ZERO) {
+            // Says why, or finds it in a certificate.
+            Some(_) => (first.index..)
+                .take(count.into())
+                .map(|index| self.node(NodeId { index, ..first }))
+                .collect(),
+            None => Ok(hashes),
+        }
+    }
+
+    /// The same, with zeros for what the files do not have.
+    ///
+    /// # Errors
+    /// As [`TreeStore::run`].
+    pub(crate) fn run_as_stored(&self, first: NodeId, count: u16) -> Result<Vec<Hash>> {
         let state = self.state.read();
         match state.levels.get(usize::from(first.level / STORED_EVERY)) {
             Some(level) if first.level.is_multiple_of(STORED_EVERY) => {
@@ -149,20 +363,51 @@ impl TreeStore {
     /// The root over the first `size` records.
     ///
     /// # Errors
-    /// `NotWritten` beyond the present size; I/O.
+    /// `NotWritten` beyond the present size; as [`TreeStore::node`].
     pub fn root_at(&self, size: TreeSize) -> Result<Hash> {
-        let state = self.state.read();
-        let now = state.frontier.size();
+        let (now, root) = self.head();
         if size == now {
-            return Ok(state.frontier.root());
+            return Ok(root);
         }
-        if size > now {
-            return Err(Error::NotWritten { seq: size.next_seq(), size: now });
+        self.check_covers(size, now)?;
+        let hashes: Result<Vec<Hash>> = root_nodes(size).iter().map(|n| self.node(*n)).collect();
+        root_from(self.algorithm, size, &hashes?).map_err(proof_error)
+    }
+
+    /// The same; `None` if it takes a hash that nobody knows any more.
+    ///
+    /// # Errors
+    /// As [`TreeStore::root_at`].
+    pub fn known_root_at(&self, size: TreeSize) -> Result<Option<Hash>> {
+        let (now, root) = self.head();
+        if size == now {
+            return Ok(Some(root));
         }
-        let nodes = crate::merkle::root_nodes(size);
-        let hashes: Result<Vec<Hash>> =
-            nodes.iter().map(|node| state.node(*node, self.algorithm)).collect();
-        crate::merkle::root_from(self.algorithm, size, &hashes?).map_err(proof_error)
+        self.check_covers(size, now)?;
+        let mut hashes = Vec::new();
+        for node in root_nodes(size) {
+            match self.known(node)? {
+                Some(hash) => hashes.push(hash),
+                // Zeros where nothing was dropped are damage.
+                None => match self.unknown(node) {
+                    Error::Proof { .. } => return Ok(None),
+                    damage => return Err(damage),
+                },
+            }
+        }
+        root_from(self.algorithm, size, &hashes).map(Some).map_err(proof_error)
+    }
+
+    fn head(&self) -> (TreeSize, Hash) {
+        let state = self.state.read();
+        (state.frontier.size(), state.frontier.root())
+    }
+
+    fn check_covers(&self, size: TreeSize, now: TreeSize) -> Result<()> {
+        match size > now {
+            true => Err(Error::NotWritten { seq: size.next_seq(), size: now }),
+            false => Ok(()),
+        }
     }
 
     /// That a stored node is not what the nodes below it fold to.
@@ -202,25 +447,56 @@ impl TreeStore {
         }
         Ok(frontier)
     }
+
+    /// Ends a rebuild: what was made anew takes the place of what was there, durably, each
+    /// file whole or not at all. Without one, only what an earlier one left goes.
+    ///
+    /// # Errors
+    /// I/O: some files are new and some old. Each is what the records say, or as it was.
+    pub fn put_in_place(&self) -> Result<()> {
+        *self.found.lock() = None;
+        if self.read_only {
+            return Ok(());
+        }
+        if self.is_anew() {
+            self.flush()?;
+            let _one = self.flushing.lock();
+            let mut state = self.state.write();
+            state.levels.iter_mut().try_for_each(|level| level.put_in_place(&*self.disk))?;
+        }
+        // What a rebuild that did not end left.
+        let names = self.disk.list(&self.dir).map_err(Error::io("list", &self.dir))?;
+        for name in names.iter().filter(|name| level::is_unfinished(name)) {
+            let _ = self.disk.remove_file(&self.dir.join(name)); // else the next opening does it
+        }
+        Ok(())
+    }
+}
+
+/// Takes a node to the level it is stored in, if it is.
+fn store(levels: &mut [Level], node: NodeId, hash: Hash) {
+    if node.level.is_multiple_of(STORED_EVERY)
+        && let Some(level) = levels.get_mut(usize::from(node.level / STORED_EVERY))
+    {
+        level.push(hash);
+    }
 }
 
 impl State {
-    fn node(&self, node: NodeId, algorithm: HashAlgorithm) -> Result<Hash> {
-        let above = node.level % STORED_EVERY;
-        let Some(level) = self.levels.get(usize::from(node.level / STORED_EVERY)) else {
-            return Err(Error::Proof { reason: format!("no level {} in any tree", node.level) });
-        };
-        if above == 0 {
-            return level.get(node.index);
-        }
-        // At most eight hashes of the stored level below, folded pairwise.
-        let first = node.index << above;
-        let mut hashes = level.range(first, 1 << above)?;
-        while hashes.len() > 1 {
-            hashes =
-                hashes.chunks_exact(2).map(|pair| algorithm.node(&pair[0], &pair[1])).collect();
-        }
-        hashes.pop().ok_or_else(|| Error::Proof { reason: "an empty subtree".to_owned() })
+    /// `None` if it is not known.
+    fn node(
+        &self,
+        node: NodeId,
+        algorithm: HashAlgorithm,
+        gaps: Option<&Gaps>,
+    ) -> Result<Option<Hash>> {
+        node_of(algorithm, node, gaps, &|first, count| match self
+            .levels
+            .get(usize::from(first.level / STORED_EVERY))
+        {
+            Some(level) => level.range(first.index, count).map(Some),
+            None => Err(proof_error(format!("no level {} in any tree", first.level))),
+        })
     }
 }
 

@@ -88,6 +88,14 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
             dir.display()
         )?;
     }
+    for ordinal in &found.lost_hashes {
+        writeln!(
+            err,
+            "bulla: tree/ was made anew, and hashes of dropped segment {ordinal} are lost: what \
+             needs them is refused until the segment is restored from an archive, or tree/ from \
+             a backup; records that are there are proved as ever"
+        )?;
+    }
     if let Some(damage) = &found.catalog_damage {
         writeln!(
             err,

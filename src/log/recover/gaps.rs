@@ -1,46 +1,99 @@
 //! Rebuilding across segments that were dropped.
 
-use std::sync::Arc;
-
-use super::Failure;
-use super::Walk;
+use super::{FLUSH_BYTES, Failure, Walk};
 use crate::error::Error;
 use crate::format::catalog_body::{Sealed, status};
+use crate::format::header::SegmentHeader;
 use crate::hash::Hash;
-use crate::log::core::{CatalogState, tree_dir};
+use crate::log::core::CatalogState;
 use crate::log::retain;
+use crate::retention::DropCertificate;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
-use crate::tree::TreeStore;
 
 impl Walk<'_> {
     /// Puts what was dropped before a segment on the tree: the certificate has what the
-    /// following records need of it, and the hash files have the rest.
-    pub(super) fn cross_gaps(&mut self, first: TreeSize) -> Result<(), Failure> {
+    /// following records need of it, and the hash files have the rest, unless they were lost.
+    pub(super) fn cross_gaps(&mut self, header: &SegmentHeader) -> Result<(), Failure> {
+        let first = header.first;
         if let CatalogState::Damaged(damage) = self.catalog
             && self.tree.size() < first
         {
             return Err(Failure::Failed(no_way_across(self.tree.size(), first, damage)));
         }
-        while self.tree.size() < first {
-            let at = self.tree.size().get();
-            let gone = |sealed: &&Sealed| sealed.first == at && !status::is_readable(sealed.status);
-            let Some(sealed) = self.sealed.iter().find(gone) else { return Ok(()) };
-            let CatalogState::Good(catalog) = self.catalog else { return Ok(()) };
-            let Some(seq) = catalog.state().certificate_of(sealed.ordinal) else { return Ok(()) };
-            let certificate = retain::certificate_at(catalog, seq)?;
-            let frontier = certificate.extend(&self.tree.frontier()).map_err(|error| {
-                let what = format!("the drop certificate of segment {}", sealed.ordinal);
-                Error::tampered(what, "hashes that lead from one head to the other", error)
-            })?;
-            self.previous = Some(Hash::from_bytes(sealed.header));
-            self.last_recorded_at = Timestamp::from_nanos(sealed.times[1]);
-            self.tree.flush()?;
-            let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(self.dir));
-            self.tree = TreeStore::open(disk, &dir, self.log_id, frontier, false)?;
+        let Some((certificates, last)) = self.certificates_up_to(header)? else { return Ok(()) };
+        self.previous = Some(Hash::from_bytes(last.header));
+        self.last_recorded_at = Timestamp::from_nanos(last.times[1]);
+        for certificate in certificates {
+            let ordinal = certificate.ordinal;
+            let whole = self.tree.cross(&certificate)?;
+            // A file that is written on is not written over with less than it may have.
+            if !whole && self.marked {
+                let why = format!("the hashes of dropped segment {ordinal} are not those it had");
+                return Err(Failure::NotFitting(why));
+            }
+            if !whole {
+                self.recovery.lost_hashes.push(ordinal);
+            }
+            if self.tree.pending_bytes() > FLUSH_BYTES {
+                self.tree.flush()?;
+            }
         }
         Ok(())
     }
+
+    /// The certificates that lead from the tree so far to the one that a segment continues, and
+    /// the last of those segments. `None` if there is no gap, or none that the catalog explains.
+    fn certificates_up_to(
+        &self,
+        header: &SegmentHeader,
+    ) -> Result<Option<(Vec<DropCertificate>, Sealed)>, Failure> {
+        let CatalogState::Good(catalog) = self.catalog else { return Ok(None) };
+        let (mut frontier, mut certificates) = (self.tree.frontier(), Vec::new());
+        let mut last = None;
+        while frontier.size() < header.first {
+            let at = frontier.size().get();
+            let gone = |sealed: &&Sealed| sealed.first == at && !status::is_readable(sealed.status);
+            let Some(sealed) = self.sealed.iter().find(gone) else { return Ok(None) };
+            let Some(seq) = catalog.state().certificate_of(sealed.ordinal) else {
+                return Ok(None);
+            };
+            let certificate = retain::certificate_at(catalog, seq)?;
+            check_speaks_of(&certificate, sealed)?;
+            frontier = certificate.extend(&frontier).map_err(|error| {
+                let what = format!("the drop certificate of segment {}", sealed.ordinal);
+                Error::tampered(what, "hashes that lead from one head to the other", error)
+            })?;
+            certificates.push(certificate);
+            last = Some(*sealed);
+        }
+        // Only then is anything made of them.
+        if let Some(last) = last
+            && frontier.size() == header.first
+            && frontier.root() != header.start_root
+        {
+            let what = format!("root at the start of segment {}", header.ordinal);
+            let expected = format!("{}, after dropped segment {}", frontier.root(), last.ordinal);
+            return Err(Error::tampered(what, expected, header.start_root).into());
+        }
+        Ok(last.map(|last| (certificates, last)))
+    }
+}
+
+/// The certificate must speak of the segment that was sealed.
+fn check_speaks_of(certificate: &DropCertificate, sealed: &Sealed) -> Result<(), Error> {
+    let (start, end) = (certificate.start.size.get(), certificate.end);
+    let said = (certificate.ordinal, start, end.size.get(), end.root);
+    let size = sealed.first.saturating_add(sealed.count);
+    let fits = said == (sealed.ordinal, sealed.first, size, Hash::from_bytes(sealed.end_root));
+    if fits && sealed.count > 0 {
+        return Ok(());
+    }
+    let what = format!("the drop certificate of segment {}", sealed.ordinal);
+    let root = Hash::from_bytes(sealed.end_root);
+    let expected = format!("records {} to {size} and root {root}, as it was sealed", sealed.first);
+    let found = format!("segment {}, records {start} to {}, root {}", said.0, said.2, said.3);
+    Err(Error::tampered(what, expected, found))
 }
 
 /// Only a certificate leads across a gap, and the catalog has those.

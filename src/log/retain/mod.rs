@@ -28,7 +28,7 @@ use crate::time::Timestamp;
 pub use admin::LogAdmin;
 pub use pins::Pinned;
 pub(super) use record::{because, check as check_asked};
-pub(super) use recorded::{certificate_at, scopes};
+pub(super) use recorded::{certificate_at, certified, scopes};
 pub(super) use scan::check_holds;
 pub(super) use settle::settle;
 

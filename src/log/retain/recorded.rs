@@ -1,15 +1,23 @@
 //! Reading what the catalog says of policy, holds and drops.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use crate::catalog::Catalog;
+use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::format::LogId;
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, status};
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
+use crate::log::core::catalog_dir;
+use crate::log::options::LogOptions;
 use crate::log::retain::{RecordedHold, RecordedPolicy, Release, aliases};
 use crate::log::{Log, LogReader};
 use crate::retention::{DropCertificate, Hold, HoldScope, Policy};
 use crate::seq::Seq;
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
+use crate::tree::Certificates;
 
 impl Log {
     /// The retention policy in force; `None`: nothing expires.
@@ -186,4 +194,41 @@ pub(in crate::log) fn certificate_at(catalog: &Catalog, seq: Seq) -> Result<Drop
     })?;
     let what = format!("catalog record {seq}, which the state names");
     read.ok_or_else(|| Error::tampered(what, "a drop certificate", "another record"))
+}
+
+/// The certificates of a log, for a tree whose files lost what they had of dropped records. The
+/// catalog is opened for it: it may be in use by whoever asks the tree.
+#[derive(Debug)]
+struct OfCatalog {
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    dir: PathBuf,
+    log_id: LogId,
+}
+
+pub(in crate::log) fn certified(
+    options: &LogOptions,
+    dir: &Path,
+    log_id: LogId,
+) -> Arc<dyn Certificates> {
+    let (disk, clock) = (Arc::clone(&options.disk), Arc::clone(&options.clock));
+    Arc::new(OfCatalog { disk, clock, dir: catalog_dir(dir), log_id })
+}
+
+impl Certificates for OfCatalog {
+    fn all(&self) -> Result<Vec<DropCertificate>> {
+        let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
+        let catalog = Catalog::open_read_only(disk, &self.dir, self.log_id, clock);
+        let catalog = catalog.map_err(|error| match error {
+            Error::Corrupt { .. } | Error::NotALog { .. } => {
+                let reason = format!(
+                    "the hashes of dropped records in `tree/` were lost, and only their drop \
+                     certificates have what a proof needs of them: {error}"
+                );
+                Error::CatalogDamaged { reason }
+            }
+            error => error,
+        })?;
+        certificates(&catalog)
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::body;
-use crate::format::catalog_body::Sealed;
+use crate::format::catalog_body::{Sealed, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::log::core::Core;
@@ -54,6 +54,7 @@ pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scann
     view::check_sealed(sealed, &opened)?;
     let (first, end) = (TreeSize::new(sealed.first), end_of(sealed));
     let mut hashes = Hashes::new(&core.tree, first)?;
+    hashes.may_lack = sealed.status == status::DROPPED;
     let start_root = hashes.frontier.root();
     let from = first.next_seq();
     let mut cursor = RecordCursor::at(Arc::clone(&opened.segment), &opened.waypoints, from, end)?;
@@ -122,6 +123,8 @@ struct Hashes<'a> {
     frontier: Frontier,
     /// Complete subtrees of the stored levels, not yet compared.
     waiting: Vec<(NodeId, Hash)>,
+    /// Whether those that stay may have been lost: of what was dropped before.
+    may_lack: bool,
 }
 
 impl<'a> Hashes<'a> {
@@ -130,7 +133,7 @@ impl<'a> Hashes<'a> {
             root_nodes(first).iter().map(|node| tree.node(*node)).collect();
         let frontier = Frontier::from_parts(tree.algorithm(), first, &peaks?);
         let frontier = frontier.map_err(crate::tree::proof_error)?;
-        Ok(Hashes { tree, frontier, waiting: Vec::new() })
+        Ok(Hashes { tree, frontier, waiting: Vec::new(), may_lack: false })
     }
 
     fn push(&mut self, leaf: Hash) -> Result<()> {
@@ -155,8 +158,12 @@ impl<'a> Hashes<'a> {
         {
             let Some((first, _)) = run.first() else { continue };
             let count = u16::try_from(run.len()).unwrap_or(u16::MAX);
-            let stored = self.tree.run(*first, count)?;
-            let differing = run.iter().zip(&stored).find(|((_, hash), stored)| hash != *stored);
+            let stored = self.tree.run_as_stored(*first, count)?;
+            let lacks = |stored: &Hash| self.may_lack && *stored == Hash::ZERO;
+            let differing = run
+                .iter()
+                .zip(&stored)
+                .find(|((_, hash), stored)| hash != *stored && !lacks(stored));
             if let Some(((node, hash), stored)) = differing {
                 return Err(self.tree.contradiction(*node, *stored, *hash));
             }

@@ -29,16 +29,24 @@ fn covers(above: NodeId, below: NodeId) -> bool {
 impl Verifier<'_> {
     /// Adds a leaf to the tree that is computed anew, and compares what is stored of it.
     pub(super) fn push(&mut self, leaf: Hash, record: Option<(&Path, Place)>) {
+        self.push_node(0, leaf, record);
+    }
+
+    /// The same with a complete subtree, of which nothing below is looked at. It must follow
+    /// what is there.
+    pub(super) fn push_node(&mut self, level: u8, root: Hash, record: Option<(&Path, Place)>) {
         if self.tree_lost {
             return;
         }
         let (frontier, stored) = (&mut self.frontier, &mut self.stored);
         let (mut wrong, mut right) = (Vec::new(), Vec::new());
-        frontier.push(leaf, |node, hash| match stored.differs(node, &hash) {
-            Some(found) => wrong.push((node, hash, found)),
-            None if node.level > 0 && stored.files.holds(node) => right.push(node),
-            None => {}
-        });
+        let pushed =
+            frontier.push_subtree(level, root, |node, hash| match stored.differs(node, &hash) {
+                Some(found) => wrong.push((node, hash, found)),
+                None if node.level > 0 && stored.files.holds(node) => right.push(node),
+                None => {}
+            });
+        debug_assert!(pushed, "a subtree starts where the tree ends");
         for (node, computed, stored) in wrong {
             let record = record.filter(|_| node.level == 0);
             let record = record.map(|(path, place)| (path.to_owned(), place));

@@ -9,10 +9,11 @@ use super::{MetAnchor, Verifier};
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::Hash;
 use crate::log::core::{catalog_dir, segments_dir, tree_dir};
-use crate::merkle::Frontier;
+use crate::merkle::{Frontier, NodeId, range_nodes};
 use crate::retention::DropCertificate;
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
+use crate::tree::Below;
 
 /// A range of records that the log no longer has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct Gap {
 #[non_exhaustive]
 pub enum GapVerdict {
     /// The certificate's hashes lead from the tree before the gap to the tree after it, and
-    /// the stored hashes of the dropped records fold to them.
+    /// the stored hashes of the dropped records fold to them, as far as they are known.
     Checked,
     /// There is a certificate, and nothing to compare it with.
     Asserted,
@@ -152,12 +153,16 @@ impl Verifier<'_> {
         let leaves = match self.dropped_leaves(certificate, &after) {
             Ok(leaves) => leaves,
             Err(found) => {
+                if let Some(unknown) = self.unknown_leaves(certificate) {
+                    self.push_unknown(certificate, unknown);
+                    return GapVerdict::Checked;
+                }
                 let expected = format!("hashes that fold to root {}", after.root());
                 let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
                 let path = tree_dir(self.dir);
                 let found = format!(
-                    "{found}: restore `tree/` from a backup; until then the log is not \
-                         opened for writing"
+                    "{found}: restore `tree/` from a backup; without one, opening the log for \
+                     writing makes anew what the certificate has, and the rest is lost"
                 );
                 self.finding(&path, place, "stored hashes of dropped records", expected, found);
                 self.frontier = after;
@@ -187,6 +192,48 @@ impl Verifier<'_> {
             leaves.push(leaf);
         }
         if frontier == *after { Ok(leaves) } else { Err("others") }
+    }
+
+    /// How many leaves the files say are not known, if all else that they have of the dropped
+    /// records leads to what the certificate has.
+    fn unknown_leaves(&self, certificate: &DropCertificate) -> Option<u64> {
+        let files = &self.stored.files;
+        let stored = |first, count| Ok(files.run(first, count));
+        let below = Below { algorithm: files.algorithm(), stored: &stored };
+        let (mut unknown, mut others) = (0, false);
+        let nodes = range_nodes(certificate.start.size.get(), certificate.end.size.get());
+        for (node, hash) in nodes.into_iter().zip(&certificate.range) {
+            let mut compare = |node: NodeId, proven: Hash| {
+                others |= files.run(node, 1).is_none_or(|found| found != [proven]);
+                unknown += u64::from(node.level == 0 && proven == Hash::ZERO);
+                Ok(())
+            };
+            if node.level == 0 && files.run(node, 1).is_none_or(|found| found != [*hash]) {
+                return None;
+            }
+            below.each(node, *hash, &mut compare).ok()?;
+        }
+        (!others && unknown > 0).then_some(unknown)
+    }
+
+    /// Goes over records of which no more is known than what the certificate has.
+    fn push_unknown(&mut self, certificate: &DropCertificate, unknown: u64) {
+        let (first, end) = (certificate.start.size, certificate.end.size);
+        let place: Place = (Some(certificate.ordinal), None, Some(first.next_seq()));
+        let within = self.heads.iter().filter(|(_, head)| head.size > first && head.size < end);
+        let within = match within.count() {
+            0 => String::new(),
+            count => format!("; signed heads in between that are not compared: {count}"),
+        };
+        let what = "stored hashes of dropped records";
+        let expected = format!("those of {} records", certificate.count());
+        let found = format!(
+            "{unknown} that are not known, since `tree/` was made anew without them{within}"
+        );
+        self.warning(&tree_dir(self.dir), place, what, expected, found);
+        for (node, hash) in range_nodes(first.get(), end.get()).iter().zip(&certificate.range) {
+            self.push_node(node.level, *hash, None);
+        }
     }
 
     fn certificate_of(&self, ordinal: u64) -> Option<DropCertificate> {

@@ -9,8 +9,9 @@ use crate::format::LogId;
 use crate::format::mark::{LEVEL_HEADER_LEN, encode_level_header};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, root_nodes};
+use crate::retention::DropCertificate;
 use crate::seq::{Seq, TreeSize};
-use crate::tree::{STORED_EVERY, level_path};
+use crate::tree::{Gaps, STORED_EVERY, level_path, node_of};
 
 /// Hashes read at a time.
 const WINDOW: usize = 2048;
@@ -22,6 +23,8 @@ pub(super) struct HashFiles {
     size: TreeSize,
     algorithm: HashAlgorithm,
     files: Vec<Option<Arc<dyn DiskFile>>>,
+    /// What the files do not have of dropped records.
+    gaps: Gaps,
 }
 
 /// A hash file that does not begin as it should.
@@ -46,7 +49,13 @@ impl HashFiles {
             let open = || disk.open(&path, Open::Read).map_err(Error::io("open", &path));
             files.push(if exists { Some(open()?) } else { None });
         }
-        Ok(HashFiles { dir: dir.to_owned(), size, algorithm, files })
+        let gaps = Gaps::default();
+        Ok(HashFiles { dir: dir.to_owned(), size, algorithm, files, gaps })
+    }
+
+    /// Takes what the files do not have from these certificates.
+    pub(super) fn with_certificates(self, certificates: Vec<DropCertificate>) -> Self {
+        HashFiles { gaps: Gaps::new(certificates), ..self }
     }
 
     /// The files that should be there and do not begin with the header of their level.
@@ -128,21 +137,26 @@ impl HashFiles {
 
     /// A complete node, folded from the stored level below it.
     fn node(&self, node: NodeId) -> Option<Hash> {
-        let above = node.level % STORED_EVERY;
-        let file = self.files.get(usize::from(node.level / STORED_EVERY))?.as_ref()?;
-        let (mut bytes, count) = ([0; 8 * Hash::LEN], 1_usize << above);
-        let bytes = bytes.get_mut(..count * Hash::LEN)?;
-        read_exact_at(&**file, bytes, offset(node.index.checked_shl(above.into())?)).ok()?;
-        let mut hashes: Vec<Hash> =
-            bytes.chunks_exact(Hash::LEN).filter_map(Hash::from_slice).collect();
-        while let [_, _, ..] = hashes.as_slice() {
-            let pairs = hashes.chunks_exact(2).map(|pair| match pair {
-                [left, right] => self.algorithm.node(left, right),
-                _ => Hash::ZERO, // chunks of two
-            });
-            hashes = pairs.collect();
+        let stored = |first, count| Ok(self.run(first, count));
+        node_of(self.algorithm, node, Some(&self.gaps), &stored).ok()?
+    }
+
+    /// Hashes of a stored level that lie side by side, those that are not known as zeros.
+    pub(super) fn run(&self, first: NodeId, count: u64) -> Option<Vec<Hash>> {
+        let file = self.files.get(usize::from(first.level / STORED_EVERY))?.as_ref()?;
+        let len = usize::try_from(count).ok()?.checked_mul(Hash::LEN)?;
+        let last = NodeId { index: first.index.checked_add(count.checked_sub(1)?)?, ..first };
+        if !self.holds(last) {
+            return None;
         }
-        hashes.pop()
+        let mut bytes = vec![0; len];
+        read_exact_at(&**file, &mut bytes, offset(first.index)).ok()?;
+        Some(bytes.chunks_exact(Hash::LEN).filter_map(Hash::from_slice).collect())
+    }
+
+    /// The hash of the tree.
+    pub(super) fn algorithm(&self) -> HashAlgorithm {
+        self.algorithm
     }
 
     /// Leaves in the file of level 0, whether they must be there or not.
@@ -203,7 +217,8 @@ impl StoredHashes {
         if !self.files.size.covers(seq) {
             return None;
         }
-        self.get(NodeId::leaf(seq.get()))
+        // Zeros stand for one that is not known.
+        self.get(NodeId::leaf(seq.get())).filter(|leaf| *leaf != Hash::ZERO)
     }
 
     /// What is stored instead of this hash, if it should be stored and is not.

@@ -162,7 +162,9 @@ impl<'a> Verifier<'a> {
         warnings.extend(marks.oddities());
         let newest = marks.newest().filter(|mark| mark.frontier.algorithm() == algorithm);
         let marked = newest.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
-        let files = HashFiles::open(&*options.disk, &tree_dir(dir), algorithm, marked)?;
+        let certificates = catalog.as_ref().map(|read| read.facts.certificates.clone());
+        let files = HashFiles::open(&*options.disk, &tree_dir(dir), algorithm, marked)?
+            .with_certificates(certificates.unwrap_or_default());
         let durable = durable.max(marked);
         Ok(Verifier {
             dir,
