@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
+use crate::cells;
+
 /// How a file with a private key begins.
 const PRIVATE_KEY: &[u8] = b"PRIVATE+KEY+";
 /// How many symbolic links in a row are followed; the system follows as many.
@@ -88,12 +90,13 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
             dir.display()
         )?;
     }
-    for ordinal in &found.lost_hashes {
+    if let [first, .., last] | [first @ last] = &found.lost_hashes[..] {
         writeln!(
             err,
-            "bulla: tree/ was made anew, and hashes of dropped segment {ordinal} are lost: what \
+            "bulla: tree/ was made anew, and hashes of {} ({first} to {last}) are lost: what \
              needs them is refused until the segment is restored from an archive, or tree/ from \
-             a backup; records that are there are proved as ever"
+             a backup; records that are there are proved as ever",
+            cells::counted(found.lost_hashes.len() as u64, "dropped segment"),
         )?;
     }
     if let Some(damage) = &found.catalog_damage {

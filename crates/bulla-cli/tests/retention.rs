@@ -462,7 +462,7 @@ fn a_count_that_cannot_be_known_to_be_whole_fails() {
 }
 
 #[test]
-fn damage_behind_a_gap_is_one_finding_and_lost_hashes_leave_the_gap_asserted() {
+fn damage_behind_a_gap_is_one_finding_and_lost_hashes_are_told() {
     let (dir, log) = running::new_log();
     let key = at(dir.path(), "audit.key");
     fine(&["keygen", &key, "--log", &log]);
@@ -492,8 +492,12 @@ fn damage_behind_a_gap_is_one_finding_and_lost_hashes_leave_the_gap_asserted() {
     assert_eq!(found.status, 1);
     assert!(found.stdout.contains("): asserted: "), "{}", found.stdout);
     assert!(!found.stdout.contains("newest anchor"), "{}", found.stdout);
-    // What is left can be read; nothing is written on top of hashes that nobody can make anew.
+    // What is left is read and written on; what nobody can make anew is said, for ever.
     assert_eq!(fine(&["query", &log, "--count"]).trim(), "1");
     let today = ["--actor", "user:today", "--action", "a.b", "--resource", "r/1"];
-    assert!(refused(1, &with(&["append", &log], &today)).contains("restore the file"));
+    let appended = run(&with(&["append", &log], &today));
+    assert_eq!(appended.status, 0, "{}", appended.stderr);
+    assert!(appended.stderr.contains("hashes of 2 dropped segments"), "{}", appended.stderr);
+    let told = fine(&["verify", &log]);
+    assert!(told.contains("not known, since `tree/` was made anew"), "{told}");
 }
