@@ -221,8 +221,10 @@ fn check_tokens(file: &File, tokens: &[Token], found: &mut Vec<String>) {
 /// [`CREATORS`].
 fn may_create(path: &str, tokens: &[Token], at: usize) -> bool {
     let called = tokens[..at].iter().zip(&tokens[1..=at]).rev().find(|(_, next)| next.text == "(");
-    let replaces = called.is_some_and(|(method, _)| method.text == "replace");
-    replaces || path.starts_with("disk/") || CREATORS.iter().any(|(home, _)| *home == path)
+    let syncs = |method: &str| matches!(method, "replace" | "create_beside");
+    called.is_some_and(|(method, _)| syncs(&method.text))
+        || path.starts_with("disk/")
+        || CREATORS.iter().any(|(home, _)| *home == path)
 }
 
 fn floor(module: &str) -> Option<usize> {

@@ -104,7 +104,8 @@ impl Catalog {
         let frontier = Frontier::new(HashAlgorithm::Sha256);
         let header = begin_header(log_id, &frontier, 1, Hash::ZERO, clock.now())?;
         let active = begin(&*disk, dir, &header)?;
-        let tree = TreeStore::open(Arc::clone(&disk), &dir.join("tree"), log_id, frontier, false)?;
+        let tree_dir = dir.join("tree");
+        let tree = TreeStore::open(Arc::clone(&disk), &tree_dir, log_id, frontier, false, None)?;
         let mut catalog = Catalog {
             segment: Arc::clone(&active[0].segment),
             end: active[0].end,
@@ -565,7 +566,7 @@ fn open_tree(
     let tree_dir = dir.join("tree");
     let open = |loaded: &load::Loaded| {
         let from = loaded.replayed.from.clone();
-        TreeStore::open(Arc::clone(disk), &tree_dir, log_id, from, read_only)
+        TreeStore::open(Arc::clone(disk), &tree_dir, log_id, from, read_only, None)
     };
     let (loaded, tree) = match open(&loaded) {
         Ok(tree) => (loaded, tree),

@@ -347,8 +347,8 @@ impl LogReader {
 
     fn open_tree(&self, frontier: Frontier) -> Result<TreeStore> {
         let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(&self.dir));
-        let tree = TreeStore::open(disk, &dir, self.log_id, frontier, true)?;
-        Ok(tree.with_certificates(retain::certified(&self.options, &self.dir, self.log_id)))
+        let certificates = retain::certified(&self.options, &self.dir, self.log_id);
+        TreeStore::open(disk, &dir, self.log_id, frontier, true, Some(certificates))
     }
 
     /// The record with this Seq.

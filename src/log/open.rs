@@ -340,6 +340,10 @@ fn finish(
         }
     }
     // Everything is in order: only now is anything changed.
+    if tree.is_anew() {
+        // Should the new files' names not last, the next opening makes them anew once more.
+        marks.forget()?;
+    }
     tree.put_in_place()?;
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
     if let Ok(catalog) = catalog.good() {

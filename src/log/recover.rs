@@ -184,14 +184,16 @@ fn walk(
     let (log_id, algorithm) = identity;
     let Known { sealed, signed, vouched, catalog } = known;
     let (disk, in_dir) = (Arc::clone(&options.disk), tree_dir(dir));
+    let gone = retain::certified(options, dir, log_id);
     let tree = match mark.as_ref().map(|mark| mark.frontier.clone()) {
-        None => TreeStore::rebuild(disk, &in_dir, log_id, algorithm),
-        Some(frontier) => match TreeStore::open(disk, &in_dir, log_id, frontier, false) {
-            Err(damage @ Error::Corrupt { .. }) => return Err(NotFitting(damage.to_string())),
-            tree => tree?,
-        },
+        None => TreeStore::rebuild(disk, &in_dir, log_id, algorithm, gone),
+        Some(frontier) => {
+            match TreeStore::open(disk, &in_dir, log_id, frontier, false, Some(gone)) {
+                Err(damage @ Error::Corrupt { .. }) => return Err(NotFitting(damage.to_string())),
+                tree => tree?,
+            }
+        }
     };
-    let tree = tree.with_certificates(retain::certified(options, dir, log_id));
     let mut walk = Walk {
         options,
         dir,

@@ -48,6 +48,16 @@ impl MarkFile {
         newest(&*file, log_id)
     }
 
+    /// Writes over both marks and syncs that: what comes is no longer what they stand for.
+    ///
+    /// # Errors
+    /// I/O: either still holds, or not.
+    pub fn forget(&self) -> Result<()> {
+        let none = [0; 2 * SLOT_LEN];
+        self.file.write_at(&none, 0).map_err(Error::io("write", &self.path))?;
+        self.file.sync_data().map_err(Error::io("sync", &self.path))
+    }
+
     /// Writes a mark over the older slot and syncs it. Everything below it is on disk.
     ///
     /// # Errors

@@ -72,13 +72,15 @@ impl TreeStore {
     ///
     /// # Errors
     /// I/O; `Corrupt` if the files hold less than the frontier says, or other hashes:
-    /// rebuild from an empty frontier then.
+    /// rebuild from an empty frontier then. What they do not have of dropped records comes from
+    /// the certificates.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
         log_id: LogId,
         frontier: Frontier,
         read_only: bool,
+        certificates: Option<Arc<dyn Certificates>>,
     ) -> Result<Self> {
         let algorithm = frontier.algorithm();
         let size = frontier.size().get();
@@ -88,7 +90,8 @@ impl TreeStore {
             levels.push(Level::open(&*disk, dir, level, (log_id, algorithm), count)?);
         }
         let state = State { frontier, levels };
-        let store = TreeStore::of(disk, dir, log_id, state, read_only);
+        let mut store = TreeStore::of(disk, dir, log_id, state, read_only);
+        store.certificates = certificates;
         store.check_frontier()?;
         Ok(store)
     }
@@ -100,10 +103,13 @@ impl TreeStore {
         dir: &Path,
         log_id: LogId,
         algorithm: HashAlgorithm,
+        certificates: Arc<dyn Certificates>,
     ) -> Self {
         let levels = stored_levels().map(|level| Level::anew(dir, level)).collect();
         let state = State { frontier: Frontier::new(algorithm), levels };
-        TreeStore::of(disk, dir, log_id, state, false)
+        let mut store = TreeStore::of(disk, dir, log_id, state, false);
+        store.certificates = Some(certificates);
+        store
     }
 
     fn of(disk: Arc<dyn Disk>, dir: &Path, log_id: LogId, state: State, read_only: bool) -> Self {
@@ -121,20 +127,17 @@ impl TreeStore {
         }
     }
 
-    /// Takes what the files do not have from the certificates of what was dropped.
-    #[must_use]
-    pub fn with_certificates(mut self, certificates: Arc<dyn Certificates>) -> Self {
-        self.certificates = Some(certificates);
-        self
-    }
-
     /// The peaks of the frontier that are stored must be what the files hold.
     fn check_frontier(&self) -> Result<()> {
-        let state = self.state.read();
-        let size = state.frontier.size();
-        for (node, peak) in root_nodes(size).iter().zip(state.frontier.peaks()) {
-            // What the files do not have is not compared.
-            let Some(found) = state.node(*node, self.algorithm, None)? else { continue };
+        let frontier = self.frontier();
+        for (node, peak) in root_nodes(frontier.size()).iter().zip(frontier.peaks()) {
+            let Some(found) = self.known(*node)? else {
+                match self.unknown(*node) {
+                    // Of dropped records, and lost: there is nothing to compare.
+                    Error::Proof { .. } => continue,
+                    damage => return Err(damage),
+                }
+            };
             if found != *peak {
                 let path = level::path(&self.dir, node.level - node.level % STORED_EVERY);
                 let what = format!("node {}/{} {peak}", node.level, node.index);
@@ -224,7 +227,8 @@ impl TreeStore {
         nodes.drain(..).for_each(|(node, hash)| store(&mut state.levels, node, hash));
     }
 
-    fn is_anew(&self) -> bool {
+    /// Whether it is being made anew.
+    pub fn is_anew(&self) -> bool {
         self.state.read().levels.iter().any(Level::is_anew)
     }
 
@@ -276,7 +280,8 @@ impl TreeStore {
         }
         self.flush()?;
         let _one = self.flushing.lock();
-        for (first, hashes) in levels {
+        // From above: what a crash leaves is known as far as it leads up to the certificate.
+        for (first, hashes) in levels.into_iter().rev() {
             let Some(first) = first else { continue };
             let path = level_path(&self.dir, first.level);
             level::overwrite(&*self.disk, &path, first.index, &hashes)?;

@@ -57,6 +57,7 @@ pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bo
         catalog_id(world),
         frontier,
         true,
+        None,
     )
     .unwrap();
     let nodes = range_nodes(sealed.first, end);

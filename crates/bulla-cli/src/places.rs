@@ -90,12 +90,13 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
             dir.display()
         )?;
     }
-    if let [first, .., last] | [first @ last] = &found.lost_hashes[..] {
+    if let [first, rest @ ..] = &found.lost_hashes[..] {
+        let which = rest.last().map_or(first.to_string(), |last| format!("{first} to {last}"));
         writeln!(
             err,
-            "bulla: tree/ was made anew, and hashes of {} ({first} to {last}) are lost: what \
-             needs them is refused until the segment is restored from an archive, or tree/ from \
-             a backup; records that are there are proved as ever",
+            "bulla: tree/ was made anew, and hashes of {} ({which}) are lost: what needs them is \
+             refused until the segment is restored from an archive, or tree/ from a backup; \
+             records that are there are proved as ever",
             cells::counted(found.lost_hashes.len() as u64, "dropped segment"),
         )?;
     }

@@ -50,7 +50,7 @@ impl Log {
     /// # Errors
     /// `CatalogDamaged`, I/O.
     pub fn drop_certificates(&self) -> Result<Vec<DropCertificate>> {
-        self.with_catalog(certificates)
+        self.with_catalog(|catalog| certificates(catalog, |found| found != status::LIVE))
     }
 }
 
@@ -84,7 +84,7 @@ impl LogReader {
     /// # Errors
     /// As [`Log::drop_certificates`].
     pub fn drop_certificates(&self) -> Result<Vec<DropCertificate>> {
-        self.with_catalog(certificates)
+        self.with_catalog(|catalog| certificates(catalog, |found| found != status::LIVE))
     }
 }
 
@@ -167,8 +167,9 @@ pub(in crate::log) fn scopes(catalog: &Catalog, store: Option<&KeyStore>) -> Res
     holds.map(|hold| Ok(aliases::resolved_hold(&hold?, store))).collect()
 }
 
-fn certificates(catalog: &Catalog) -> Result<Vec<DropCertificate>> {
-    let dropped = catalog.state().segments().filter(|sealed| sealed.status != status::LIVE);
+/// The certificates of segments with a status, ascending by segment.
+fn certificates(catalog: &Catalog, of: impl Fn(u8) -> bool) -> Result<Vec<DropCertificate>> {
+    let dropped = catalog.state().segments().filter(|sealed| of(sealed.status));
     let at: Vec<Seq> =
         dropped.filter_map(|sealed| catalog.state().certificate_of(sealed.ordinal)).collect();
     at.into_iter().map(|seq| certificate_at(catalog, seq)).collect()
@@ -229,6 +230,7 @@ impl Certificates for OfCatalog {
             }
             error => error,
         })?;
-        certificates(&catalog)
+        // What was restored has its records: no hash of theirs is lost for good.
+        certificates(&catalog, |found| !status::is_readable(found))
     }
 }
