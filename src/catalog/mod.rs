@@ -62,6 +62,8 @@ pub struct Catalog {
     signed_note: Option<String>,
     /// Where records stand, as far as they were looked up.
     places: Places,
+    /// Whether the next record begins a segment, because what stood in its place was torn.
+    goes_on_anew: bool,
     /// Kind of the newest record, if it was read or written since the snapshot.
     last_kind: Option<u8>,
     tree: TreeStore,
@@ -119,6 +121,7 @@ impl Catalog {
             signed: (TreeSize::ZERO, Hash::ZERO),
             signed_note: None,
             places: Places::default(),
+            goes_on_anew: false,
             last_kind: None,
             tree,
             since_snapshot: 0,
@@ -199,11 +202,9 @@ impl Catalog {
         let (loaded, tree) = open_tree(&disk, dir, log_id, (loaded, &copies[0]), false)?;
         let mut catalog =
             Catalog::assemble(disk, dir, log_id, clock, loaded, tree, Some(Arc::clone(lock)));
-        if mended.iter().any(|mended| mended.rotate) {
-            catalog.rotate()?;
-        } else {
-            catalog.active = resume(&*catalog.disk, dir, &catalog.segment, catalog.end)?;
-        }
+        // With its first record, under that lock: until then others write where they did.
+        catalog.goes_on_anew = mended.iter().any(|mended| mended.rotate);
+        catalog.active = resume(&*catalog.disk, dir, &catalog.segment, catalog.end)?;
         Ok((catalog, mended))
     }
 
@@ -254,6 +255,7 @@ impl Catalog {
             signed: loaded.replayed.signed,
             signed_note: loaded.replayed.signed_note,
             places: Places::default(),
+            goes_on_anew: false,
             last_kind: loaded.replayed.last_kind,
             tree,
             since_snapshot: loaded.replayed.leaves.len() as u64,
@@ -298,8 +300,9 @@ impl Catalog {
         }
         let newer = body.kind() >= kind::HOLD_PLACED
             && self.segment.header.format_version < SEGMENT_VERSION;
-        if self.end.offset >= SEGMENT_BYTES || newer {
+        if self.end.offset >= SEGMENT_BYTES || newer || self.goes_on_anew {
             self.rotate()?;
+            self.goes_on_anew = false;
         }
         let changes = self.state.changes(self.end.size.next_seq(), body);
         let before = self.state.change(changes.map_err(Error::format(&self.dir, 0))?);

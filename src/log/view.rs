@@ -368,8 +368,11 @@ impl View {
     }
 }
 
+/// One that was restored has its certificate still, and is not gone by it.
 fn certificate_in(catalog: &Catalog, ordinal: u64) -> Result<Option<DropCertificate>> {
-    let at = catalog.state().certificate_of(ordinal);
+    let state = catalog.state();
+    let gone = |sealed: Sealed| !status::is_readable(sealed.status);
+    let at = state.certificate_of(ordinal).filter(|_| state.segment(ordinal).is_some_and(gone));
     at.map(|at| retain::certificate_at(catalog, at)).transpose()
 }
 
