@@ -19,7 +19,7 @@ use bulla::disk::{Disk, DiskFile, Open, Protection};
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, KeyStore, Log, LogOptions, Period,
-    Policy, Resource, Seq, VerifyOptions, WrappingKey, verify,
+    Policy, Resource, Seq, Signer, VerifyOptions, WrappingKey, verify,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Shape, dir};
@@ -408,4 +408,34 @@ fn what_a_hold_pins_is_not_dropped_by_the_log_that_was_being_opened() {
     );
     let held = log.get(Seq::new(3)).map(|_| ());
     assert!(held.is_ok(), "{:.120}", format!("{held:?}"));
+}
+
+/// A verification has read the catalog when another process hands over to a new key and signs.
+#[test]
+fn a_key_that_comes_while_a_log_is_verified_is_a_key_of_the_log() {
+    let (disk, clock) = (SimDisk::new(1), support::clock());
+    let log = options(&disk, &clock).create(dir()).unwrap();
+    let signer = |path: &str| {
+        let algorithm = Shape::PLAIN.algorithm;
+        Signer::generate_on(Arc::new(disk.clone()), Path::new(path), support::ORIGIN, algorithm)
+    };
+    let (first, second) = (signer("/first").unwrap(), signer("/second").unwrap());
+    log.append(&event(0)).unwrap();
+    log.checkpoint(&first).unwrap();
+    log.append(&event(1)).unwrap();
+    let hook: Hook = Box::new(move || {
+        log.rotate_key(&first, &second).unwrap();
+        log.checkpoint(&second).unwrap();
+    });
+    let hooked = Arc::new(Hooked {
+        disk: disk.clone(),
+        at: dir().join("checkpoints"),
+        hook: Mutex::new(Some(hook)),
+        keeps: AtomicBool::new(false),
+    });
+    let options = VerifyOptions::new().disk(Arc::clone(&hooked) as _);
+    let report = verify(&dir(), &options, &mut |_| ()).unwrap();
+    assert!(hooked.hook.lock().unwrap().is_none());
+    assert!(report.checkpoints > 1);
+    assert!(report.is_clean(), "{:#?}", report.findings);
 }

@@ -124,6 +124,30 @@ fn a_failed_directory_sync_is_not_made_good_by_the_next_one() {
 }
 
 #[test]
+fn a_name_that_is_given_anew_is_stored_though_the_removal_before_was_lost() {
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let (root, temporary, name) = (Path::new("/"), Path::new("t"), Path::new("f"));
+        let put = |byte: u8| {
+            let file = created(&disk, "t");
+            file.write_at(&[byte], 0).unwrap();
+            file.sync_data().unwrap();
+        };
+        put(1);
+        disk.sync_dir(root).unwrap();
+        disk.remove_file(temporary).unwrap();
+        disk.plan(Fault { at: 0, kind: FaultKind::SyncFailed, stored: false });
+        assert!(disk.sync_dir(root).is_err());
+        put(2);
+        disk.rename(temporary, name).unwrap();
+        disk.sync_dir(root).unwrap();
+        disk.crash();
+        assert_eq!(read(&disk, "f").unwrap(), [2]);
+        assert!(!disk.exists(temporary).unwrap());
+    }
+}
+
+#[test]
 fn a_fault_waits_for_an_operation_that_it_can_befall() {
     let disk = SimDisk::new(3);
     let file = created(&disk, "f");

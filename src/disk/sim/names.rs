@@ -162,6 +162,11 @@ impl Names {
             let lost = change.lost || self.builds_on_lost(&change);
             if chosen && !lost {
                 self.pending.retain(|past| !past.lost || past.added != change.added);
+                if let (None, Some(made)) = (&change.removed, &change.added) {
+                    // What had the name before is gone, even if its removal was lost.
+                    self.durable.remove(made);
+                    self.pending.retain(|past| !past.lost || past.removed.as_ref() != Some(made));
+                }
                 change.apply(&mut self.durable);
             } else {
                 self.pending.push(Change { lost, ..change });

@@ -14,6 +14,7 @@ use crate::log::core::{catalog_dir, checkpoints_dir};
 use crate::log::open::catalog_checkpoint_files;
 use crate::log::sign;
 use crate::merkle::TreeHead;
+use crate::seq::TreeSize;
 use crate::trust::{Trust, TrustError};
 
 /// By whom checkpoints may be signed.
@@ -23,6 +24,8 @@ pub(super) struct Signers {
     given: Trust,
     /// Whom the log itself names.
     recorded: Trust,
+    /// Whether the log was asked again whom it names.
+    asked_again: bool,
 }
 
 impl Verifier<'_> {
@@ -30,7 +33,8 @@ impl Verifier<'_> {
     pub(super) fn collect_keys(&mut self) {
         let given = Trust::in_keys(self.options.keys.iter().cloned());
         let recorded = self.recorded_keys();
-        self.signers = Signers { given: given.clone(), recorded: Trust::in_keys(recorded.clone()) };
+        let recorded = Trust::in_keys(recorded);
+        self.signers = Signers { given: given.clone(), recorded, asked_again: false };
         let statements = self.catalog.as_ref().map_or(Vec::new(), |c| c.whole.statements.clone());
         let mut chain = KeyChain::default();
         for recorded in &statements {
@@ -139,7 +143,7 @@ impl Verifier<'_> {
         if !published || self.recorded_keys().is_empty() {
             return false;
         }
-        if let Err(error) = self.signers.recorded.verify(checkpoint) {
+        if let Err(error) = self.verify_by_log(checkpoint) {
             let expected = match self.options.keys.is_empty() {
                 true => "a signature by a key of this log",
                 false => "a signature by a given key",
@@ -147,6 +151,37 @@ impl Verifier<'_> {
             self.finding(path, NOWHERE, "checkpoint", expected, said(error));
         }
         false
+    }
+
+    /// Checks a signature by the keys that the log names: also those that it was given while it
+    /// is verified, beside a writer.
+    fn verify_by_log(
+        &mut self,
+        checkpoint: &UnverifiedCheckpoint,
+    ) -> std::result::Result<(), TrustError> {
+        let verified = self.signers.recorded.verify(checkpoint).map(|_| ());
+        match verified {
+            Err(error) if is_stranger(&error) && !self.signers.asked_again => {
+                let size = self.catalog.as_ref().map_or(TreeSize::ZERO, |c| c.whole.size());
+                self.refresh_catalog(size.checked_add(1).unwrap_or(size));
+                self.signers.recorded = self.named_by_log();
+                self.signers.asked_again = true;
+                self.signers.recorded.verify(checkpoint).map(|_| ())
+            }
+            verified => verified,
+        }
+    }
+
+    /// Whom the catalog names: those that its key chain leads to, if it has one.
+    fn named_by_log(&self) -> Trust {
+        let recorded = Trust::in_keys(self.recorded_keys());
+        let statements = self.catalog.as_ref().map_or(&[][..], |c| &c.whole.statements);
+        let mut chain = KeyChain::default();
+        if statements.iter().any(|recorded| chain.push_note(recorded.note.as_bytes()).is_err()) {
+            return recorded;
+        }
+        let Some(first) = chain.dangerously_unverified().next() else { return recorded };
+        Trust::in_keys([first.key.clone()]).with_key_chain(&chain).unwrap_or(recorded)
     }
 
     /// Whoever gives a key wants to know that its owner signed what is here: the newest
