@@ -1,0 +1,1 @@
+//! The shape of JSON events: wrappers, length, depth, bad escapes.

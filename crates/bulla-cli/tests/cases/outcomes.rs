@@ -1,0 +1,1 @@
+//! What is not understood is never success; who acted is never guessed.

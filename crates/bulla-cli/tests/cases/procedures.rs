@@ -1,0 +1,1 @@
+//! Commands run one after the other: outputs, arguments, resuming.
