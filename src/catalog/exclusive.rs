@@ -96,7 +96,7 @@ impl Catalog {
             let end = (shared == now.0).then_some(now.1);
             self.share(shared, from, end)?;
         }
-        self.active = super::resume(&*self.disk, &self.dir, &self.segment, self.end)?;
+        self.active = super::rotation::resume(&*self.disk, &self.dir, &self.segment, self.end)?;
         self.sure = now;
         Ok(())
     }

@@ -9,6 +9,7 @@ mod history;
 mod load;
 mod lookup;
 mod mirror;
+mod rotation;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -19,20 +20,21 @@ use std::sync::Arc;
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
-use crate::format::header::{SEGMENT_VERSION, SegmentHeader};
+use crate::format::header::SEGMENT_VERSION;
 use crate::format::record::{self, Head, PREFIX_LEN};
-use crate::format::{LogId, Stream, frame};
+use crate::format::{LogId, frame};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::random;
-use crate::segment::active::{Active, MadeAhead};
+use crate::segment::active::Active;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::seq::TreeSize;
-use crate::time::{Clock, Timestamp};
+use crate::time::Clock;
 use crate::tree::TreeStore;
 use load::Replayed;
 use lookup::Places;
+use rotation::{begin, begin_header, resume};
 
 pub use exclusive::Exclusive;
 pub use history::{HistoryEntry, describe};
@@ -298,21 +300,26 @@ impl Catalog {
         if let Some(cause) = &self.broken {
             return Err(Error::CatalogDamaged { reason: cause.clone() });
         }
+        let changes = self.state.changes(self.end.size.next_seq(), body);
+        let changes = changes.map_err(Error::format(&self.dir, 0))?;
         let newer = body.kind() >= kind::HOLD_PLACED
             && self.segment.header.format_version < SEGMENT_VERSION;
-        if self.end.offset >= SEGMENT_BYTES || newer || self.goes_on_anew {
-            self.rotate()?;
-            self.goes_on_anew = false;
-        }
-        let changes = self.state.changes(self.end.size.next_seq(), body);
-        let before = self.state.change(changes.map_err(Error::format(&self.dir, 0))?);
+        let due = self.end.offset >= SEGMENT_BYTES || newer || self.goes_on_anew;
+        let place = if due { Some(self.rotate()?) } else { None };
+        let before = self.state.change(changes);
         let leaf = match self.write(body, because) {
             Ok(leaf) => leaf,
             Err(error) => {
                 let _after = self.state.change(before);
+                if self.broken.is_none()
+                    && let Some(place) = place
+                {
+                    self.go_back(place);
+                }
                 return Err(error);
             }
         };
+        self.goes_on_anew = false;
         self.end = self.active[0].end;
         self.sure = (self.segment.header.ordinal, self.end.offset);
         self.tree.extend(&[leaf]);
@@ -447,19 +454,6 @@ impl Catalog {
         }
     }
 
-    fn rotate(&mut self) -> Result<()> {
-        let before = &self.segment.header;
-        let (ordinal, digest) = (before.ordinal + 1, before.digest());
-        let frontier = self.tree.frontier();
-        let header = begin_header(self.log_id, &frontier, ordinal, digest, self.clock.now())?;
-        self.active = begin(&*self.disk, &self.dir, &header)?;
-        self.segment = Arc::clone(&self.active[0].segment);
-        self.end = self.active[0].end;
-        // Its header is written with its first record: nobody else has added to it.
-        self.sure = (ordinal, self.end.offset);
-        Ok(())
-    }
-
     /// Writes the snapshot that bounds the next replay. Derived: may fail without harm.
     ///
     /// # Errors
@@ -489,49 +483,6 @@ fn random_error(error: random::RandomError) -> Error {
         path: PathBuf::from("the operating system"),
         source: Arc::new(std::io::Error::other(error)),
     }
-}
-
-fn begin_header(
-    log_id: LogId,
-    frontier: &Frontier,
-    ordinal: u64,
-    previous: Hash,
-    now: Timestamp,
-) -> Result<SegmentHeader> {
-    Ok(SegmentHeader {
-        format_version: SEGMENT_VERSION,
-        stream: Stream::Catalog,
-        algorithm: HashAlgorithm::Sha256,
-        frame_align: 1,
-        log_id,
-        ordinal,
-        first: frontier.size(),
-        created_at: now,
-        nonce: random::random_16().map_err(random_error)?,
-        start_root: frontier.root(),
-        previous,
-        last_anchor: TreeSize::ZERO,
-    })
-}
-
-fn begin(disk: &dyn Disk, dir: &Path, header: &SegmentHeader) -> Result<Vec<Active>> {
-    let begun = copies(dir).map(|copy| {
-        MadeAhead::create(disk, &copy, header.ordinal)
-            .map(|ahead| Active::begin(ahead, header.clone()))
-    });
-    begun.into_iter().collect()
-}
-
-/// Opens the segment for writing in both copies, at the end that was read.
-fn resume(disk: &dyn Disk, dir: &Path, read: &SegmentFile, end: Position) -> Result<Vec<Active>> {
-    let resumed = copies(dir).map(|copy| {
-        let path = crate::segment::path(&copy, read.header.ordinal);
-        let file = disk.open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
-        let segment = SegmentFile::begun(path, read.header.clone(), file);
-        let times = crate::format::footer::TimeRange::EMPTY;
-        Active::resume(Arc::new(segment), end, times, Arc::default())
-    });
-    resumed.into_iter().collect()
 }
 
 fn has_record(segment: &SegmentFile) -> Result<bool> {

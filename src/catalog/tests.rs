@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::disk::sim::SimDisk;
-use crate::format::catalog_body::{Created, HoldPlaced, KeyAdded, Sealed};
+use crate::format::catalog_body::{Created, HoldPlaced, HoldReleased, KeyAdded, Sealed};
 use crate::merkle::NodeId;
 use crate::seq::Seq;
 use crate::time::ManualClock;
+use crate::time::Timestamp;
 
 const DIR: &str = "/catalog";
 const ID: LogId = LogId([7; 16]);
@@ -215,6 +216,38 @@ fn a_full_disk_refuses_a_record_and_takes_it_later() {
     drop(catalog);
     let (catalog, mended) = open(&disk);
     assert_eq!((catalog.size().get(), mended.len()), (n + 1, 0));
+}
+
+#[test]
+fn a_record_that_is_refused_leaves_no_segment_that_only_one_process_knows() {
+    let disk = SimDisk::new(8);
+    let mut one = create(&disk);
+    let (mut two, _) = open(&disk);
+    while one.end.offset < SEGMENT_BYTES {
+        key(&mut one, 0);
+    }
+    // Its segment would be the next one, and there is no room for it there.
+    let vkey = "k".repeat(200_000);
+    let large = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
+    disk.set_capacity(disk.used_bytes() + 300_000);
+    let refused = one.append(&large, &Because::default());
+    assert!(matches!(refused, Err(Error::DiskFull { .. })), "{refused:?}");
+    assert!(
+        one.append(
+            &CatalogBody::HoldReleased(HoldReleased { case: "none", released_at: 0 }),
+            &Because::default()
+        )
+        .is_err()
+    );
+    disk.set_capacity(u64::MAX);
+    key(&mut two, 1);
+    one.append(&large, &Because::default()).unwrap();
+    key(&mut two, 2);
+    one.refresh().unwrap();
+    assert_eq!(summary(&one), summary(&two));
+    drop((one, two));
+    let (catalog, mended) = open(&disk);
+    assert!(mended.is_empty() && catalog.segment.header.ordinal == 2, "{mended:?}");
 }
 
 #[test]

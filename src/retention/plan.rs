@@ -138,28 +138,15 @@ pub fn plan(
     let newest = segments.iter().map(|segment| segment.ordinal).max();
     let newest = newest.filter(|_| !options.newest_may_go);
     let steps = segments.iter().map(|segment| {
-        let last = newest == Some(segment.ordinal);
-        step(segment.clone(), policy, (kept_from, last), now, options.drop_restored)
+        let keep_until = policy.map(|policy| keep_until(segment, policy));
+        let verdict = match policy {
+            None => Verdict::NoPolicy,
+            Some(policy) if newest == Some(segment.ordinal) => last(segment, policy, now),
+            Some(policy) => verdict(segment, policy, kept_from, now, options),
+        };
+        Step { segment: segment.clone(), keep_until, verdict }
     });
     Plan { now, steps: steps.collect() }
-}
-
-/// What becomes of one segment, as [`plan`] has it: `kept_from` is the same, and `newest` whether
-/// the chain of segments goes on from this one.
-pub fn step(
-    segment: Candidate,
-    policy: Option<&Policy>,
-    (kept_from, newest): (u64, bool),
-    now: Timestamp,
-    drop_restored: bool,
-) -> Step {
-    let keep_until = policy.map(|policy| keep_until(&segment, policy));
-    let verdict = match policy {
-        None => Verdict::NoPolicy,
-        Some(policy) if newest => last(&segment, policy, now),
-        Some(policy) => verdict(&segment, policy, kept_from, now, drop_restored),
-    };
-    Step { segment, keep_until, verdict }
 }
 
 /// The newest segment stays; if it would go but for that, that is what is said.
@@ -173,7 +160,7 @@ fn verdict(
     policy: &Policy,
     kept_from: u64,
     now: Timestamp,
-    drop_restored: bool,
+    options: PlanOptions,
 ) -> Verdict {
     let until = keep_until(segment, policy);
     let end = segment.first.saturating_add(segment.count);
@@ -190,7 +177,7 @@ fn verdict(
     if end > kept_from {
         return Verdict::AmongNewest { min_records: policy.min_records };
     }
-    if segment.restored && !drop_restored {
+    if segment.restored && !options.drop_restored {
         return Verdict::Restored;
     }
     Verdict::Goes { archive_first: policy.archive && !segment.archived }

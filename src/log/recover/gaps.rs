@@ -28,7 +28,7 @@ impl Walk<'_> {
             let ordinal = certificate.ordinal;
             let whole = self.tree.cross(&certificate)?;
             // A file that is written on is not written over with less than it may have.
-            if !whole && self.marked {
+            if !whole && !self.tree.is_anew() {
                 let why = format!("the hashes of dropped segment {ordinal} are not those it had");
                 return Err(Failure::NotFitting(why));
             }

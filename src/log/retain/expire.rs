@@ -21,7 +21,9 @@ use crate::catalog::{Catalog, Exclusive};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
-use crate::format::catalog_body::{ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, status};
+use crate::format::catalog_body::{
+    ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, StateMap, status,
+};
 use crate::keystore::KeyStore;
 use crate::log::core::{Core, segments_dir};
 use crate::log::options::LogOptions;
@@ -33,7 +35,6 @@ use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
 use crate::retention::{
     Asked, Candidate, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy, Verdict, plan,
-    step,
 };
 use crate::segment;
 use crate::seq::Seq;
@@ -86,8 +87,9 @@ impl Log {
                 Some(store) => self.archive(ordinal, &**store, asked).map(|_| ()),
                 None => Ok(()),
             };
-            match archived.and_then(|()| core.drop_segment(ordinal, (options, asked), &mut counted))
-            {
+            let dropped =
+                archived.and_then(|()| core.drop_segment(ordinal, options, asked, &mut counted));
+            match dropped {
                 Ok(certificate) => expiry.dropped.push(certificate),
                 Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
                 Err(error) if expiry.dropped.is_empty() => return Err(error),
@@ -239,6 +241,15 @@ fn goes_on(snapshot: &Snapshot) -> bool {
     last.is_some_and(|last| last.sealed.is_none() && last.first < snapshot.size())
 }
 
+/// The newest segment that is sealed and there, by a state that may be newer than the snapshot.
+fn newest(snapshot: &Snapshot, state: &StateMap) -> Option<u64> {
+    let is_there = |entry: &&Entry| {
+        let sealed = state.segment(entry.ordinal);
+        sealed.is_some_and(|sealed| status::is_readable(sealed.status))
+    };
+    snapshot.entries().iter().rev().find(is_there).map(|entry| entry.ordinal)
+}
+
 /// That a segment's file is there. Whether it is whole is seen when it is read.
 fn check_there((disk, dir): (&dyn Disk, &Path), ordinal: u64) -> Result<()> {
     let path = segment::path(&segments_dir(dir), ordinal);
@@ -253,7 +264,8 @@ impl Core {
     fn drop_segment(
         &self,
         ordinal: u64,
-        (options, asked): (&ExpireOptions, &Asked),
+        options: &ExpireOptions,
+        asked: &Asked,
         counted: &mut Counted,
     ) -> Result<DropCertificate> {
         // Nobody signs, seals or makes an index meanwhile.
@@ -287,22 +299,19 @@ impl Core {
         let state = catalog.state();
         let facts = Facts::about(catalog.catalog(), state.segment(ordinal).into_iter().collect())?;
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
-        let (clock, policy) =
-            ((self.options.clock.now(), options.clock_lead), facts.policy.as_ref());
+        let policy = facts.policy.as_ref();
+        let clock = (self.options.clock.now(), options.clock_lead);
         let now = now::believed(&snapshot, clock, (policy, facts.believed), place)?;
         let entries = snapshot.entries();
         let at = entries.binary_search_by_key(&ordinal, |entry| entry.ordinal).ok();
         let entry = at.and_then(|at| entries.get(at)).filter(|_| facts.is_readable(ordinal));
-        let entry = entry.ok_or_else(|| stays("is gone already".to_owned()))?;
-        let is_there = |behind: &Entry| {
-            let sealed = state.segment(behind.ordinal);
-            sealed.is_some_and(|sealed| status::is_readable(sealed.status))
-        };
-        let newest = entries.iter().rev().find(|behind| is_there(behind));
-        let is_newest = !goes_on(&snapshot) && newest.is_some_and(|last| last.ordinal == ordinal);
+        let candidate = entry.map(|entry| facts.candidate(&snapshot, entry, &[], place));
+        let newest_may_go = goes_on(&snapshot) || newest(&snapshot, state) != Some(ordinal);
         let kept_from = pins::kept_from(&snapshot, policy, counted)?;
-        let candidate = facts.candidate(&snapshot, entry, &[], place);
-        let step = step(candidate, policy, (kept_from, is_newest), now.0, options.drop_restored);
+        let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
+        let planned = plan(candidate.as_slice(), policy, kept_from, now.0, options);
+        let step = planned.steps.into_iter().next();
+        let step = step.ok_or_else(|| stays("is gone already".to_owned()))?;
         match step.verdict {
             Verdict::Goes { archive_first: false } => {}
             Verdict::Goes { archive_first: true } => {

@@ -9,7 +9,7 @@ use crate::checkpoint::{
     CheckpointError, SignatureKind, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey,
 };
 use crate::error::Result;
-use crate::keys::{Change, KeyChain, Statement};
+use crate::keys::{Change, KeyChain, KeyChainError, Statement};
 use crate::log::core::{catalog_dir, checkpoints_dir};
 use crate::log::open::catalog_checkpoint_files;
 use crate::log::sign;
@@ -31,10 +31,7 @@ pub(super) struct Signers {
 impl Verifier<'_> {
     /// Checks the key chain in the catalog; its heads are to be met, too.
     pub(super) fn collect_keys(&mut self) {
-        let given = Trust::in_keys(self.options.keys.iter().cloned());
-        let recorded = self.recorded_keys();
-        let recorded = Trust::in_keys(recorded);
-        self.signers = Signers { given: given.clone(), recorded, asked_again: false };
+        self.signers = self.known_signers();
         let statements = self.catalog.as_ref().map_or(Vec::new(), |c| c.whole.statements.clone());
         let mut chain = KeyChain::default();
         for recorded in &statements {
@@ -43,20 +40,27 @@ impl Verifier<'_> {
                 Err(error) => return self.key_finding(recorded, error.to_string()),
             }
         }
-        let Some(first) = chain.dangerously_unverified().next() else { return };
-        let first = Trust::in_keys([first.key.clone()]);
-        match first.with_key_chain(&chain) {
-            Ok(trust) => self.signers.recorded = trust,
-            Err(error) => {
-                if let Some(last) = statements.last() {
-                    self.key_finding(last, error.to_string());
-                }
-                return;
-            }
+        if let Some(Err(error)) = led_from_its_first_key(&chain)
+            && let Some(last) = statements.last()
+        {
+            self.key_finding(last, error.to_string());
         }
-        // An auditor may have pinned a key that the chain is not about.
-        if let Ok(learned) = given.with_key_chain(&chain) {
-            self.signers.given = learned;
+    }
+
+    /// By whom checkpoints may be signed, by the catalog as it was read last.
+    fn known_signers(&self) -> Signers {
+        let given = Trust::in_keys(self.options.keys.iter().cloned());
+        let recorded = Trust::in_keys(self.recorded_keys());
+        let statements = self.catalog.as_ref().map_or(&[][..], |c| &c.whole.statements);
+        let mut chain = KeyChain::default();
+        let whole = statements.iter().all(|said| chain.push_note(said.note.as_bytes()).is_ok());
+        match led_from_its_first_key(&chain).filter(|_| whole) {
+            Some(Ok(recorded)) => {
+                // An auditor may have pinned a key that the chain is not about.
+                let learned = given.clone().with_key_chain(&chain);
+                Signers { given: learned.unwrap_or(given), recorded, asked_again: false }
+            }
+            _ => Signers { given, recorded, asked_again: false },
         }
     }
 
@@ -126,62 +130,49 @@ impl Verifier<'_> {
         checkpoint: &UnverifiedCheckpoint,
         published: bool,
     ) -> bool {
-        if !self.options.keys.is_empty() {
+        let mut signed = self.signed(checkpoint, published);
+        let stranger = matches!(&signed, Err((_, error)) if is_stranger(error));
+        if stranger && published && !self.signers.asked_again {
+            // Its key may be one that the log was given since, beside the verification.
+            let size = self.catalog.as_ref().map_or(TreeSize::ZERO, |c| c.whole.size());
+            self.refresh_catalog(size.checked_add(1).unwrap_or(size));
+            self.signers = Signers { asked_again: true, ..self.known_signers() };
+            signed = self.signed(checkpoint, published);
+        }
+        match signed {
+            Ok(vouched) => {
+                self.counts.signatures += u64::from(vouched);
+                vouched
+            }
+            Err((expected, error)) => {
+                self.finding(path, NOWHERE, "checkpoint", expected, said(error));
+                false
+            }
+        }
+    }
+
+    /// Whether a given key signed it. An error: nobody did who should have, and who that is.
+    fn signed(
+        &self,
+        checkpoint: &UnverifiedCheckpoint,
+        published: bool,
+    ) -> std::result::Result<bool, (&'static str, TrustError)> {
+        let any_given = !self.options.keys.is_empty();
+        if any_given {
             match self.signers.given.verify(checkpoint) {
-                Ok(_) => {
-                    self.counts.signatures += 1;
-                    return true;
-                }
+                Ok(_) => return Ok(true),
                 Err(error) if published && is_stranger(&error) => {}
-                Err(error) => {
-                    let (expected, found) = ("a signature by a given key", said(error));
-                    self.finding(path, NOWHERE, "checkpoint", expected, found);
-                    return false;
-                }
+                Err(error) => return Err(("a signature by a given key", error)),
             }
         }
         if !published || self.recorded_keys().is_empty() {
-            return false;
+            return Ok(false);
         }
-        if let Err(error) = self.verify_by_log(checkpoint) {
-            let expected = match self.options.keys.is_empty() {
-                true => "a signature by a key of this log",
-                false => "a signature by a given key",
-            };
-            self.finding(path, NOWHERE, "checkpoint", expected, said(error));
-        }
-        false
-    }
-
-    /// Checks a signature by the keys that the log names: also those that it was given while it
-    /// is verified, beside a writer.
-    fn verify_by_log(
-        &mut self,
-        checkpoint: &UnverifiedCheckpoint,
-    ) -> std::result::Result<(), TrustError> {
-        let verified = self.signers.recorded.verify(checkpoint).map(|_| ());
-        match verified {
-            Err(error) if is_stranger(&error) && !self.signers.asked_again => {
-                let size = self.catalog.as_ref().map_or(TreeSize::ZERO, |c| c.whole.size());
-                self.refresh_catalog(size.checked_add(1).unwrap_or(size));
-                self.signers.recorded = self.named_by_log();
-                self.signers.asked_again = true;
-                self.signers.recorded.verify(checkpoint).map(|_| ())
-            }
-            verified => verified,
-        }
-    }
-
-    /// Whom the catalog names: those that its key chain leads to, if it has one.
-    fn named_by_log(&self) -> Trust {
-        let recorded = Trust::in_keys(self.recorded_keys());
-        let statements = self.catalog.as_ref().map_or(&[][..], |c| &c.whole.statements);
-        let mut chain = KeyChain::default();
-        if statements.iter().any(|recorded| chain.push_note(recorded.note.as_bytes()).is_err()) {
-            return recorded;
-        }
-        let Some(first) = chain.dangerously_unverified().next() else { return recorded };
-        Trust::in_keys([first.key.clone()]).with_key_chain(&chain).unwrap_or(recorded)
+        let expected = match any_given {
+            true => "a signature by a given key",
+            false => "a signature by a key of this log",
+        };
+        self.signers.recorded.verify(checkpoint).map_or_else(|e| Err((expected, e)), |_| Ok(false))
     }
 
     /// Whoever gives a key wants to know that its owner signed what is here: the newest
@@ -212,6 +203,12 @@ impl Verifier<'_> {
         };
         keys.filter(of_heads).collect()
     }
+}
+
+/// Whom a key chain leads to from its first key; `None` of an empty one.
+fn led_from_its_first_key(chain: &KeyChain) -> Option<std::result::Result<Trust, KeyChainError>> {
+    let first = chain.dangerously_unverified().next()?;
+    Some(Trust::in_keys([first.key.clone()]).with_key_chain(chain))
 }
 
 fn is_stranger(error: &TrustError) -> bool {
