@@ -1,0 +1,201 @@
+//! The real logs that are forged.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bulla::archive::DirectoryStore;
+use bulla::disk::Disk;
+use bulla::disk::sim::SimDisk;
+use bulla::log::SubjectRule;
+use bulla::time::ManualClock;
+use bulla::{
+    Actor, Asked, Event, ExpireOptions, HashAlgorithm, Hold, HoldScope, Housekeeping, KeyStore,
+    Log, LogOptions, Outcome, Period, Policy, Resource, Signer, Timestamp, WrappingKey,
+};
+
+use crate::forge::files::Files;
+use crate::forge::hashes::Algorithm;
+use crate::forge::notes::Key;
+use crate::forge::{Forge, KEY_SEED};
+use crate::support::{ORIGIN, START};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// SHA-256: two sealed segments and an active one, three anchors and heads, a clean end.
+    Plain,
+    /// The same with frames at multiples of 512.
+    Aligned,
+    /// The same with BLAKE3.
+    Blake3,
+    /// Payloads of some records are encrypted; the key store is the file `keys`.
+    Encrypted,
+    /// Eight days, a segment each: holds, a policy, segments in an archive, dropped, restored.
+    Retention,
+}
+
+impl Base {
+    pub(crate) const ALL: [Base; 5] =
+        [Base::Plain, Base::Aligned, Base::Blake3, Base::Encrypted, Base::Retention];
+
+    /// Its files, as the engine wrote them.
+    pub(crate) fn files(self) -> &'static Files {
+        static MADE: [OnceLock<Files>; Base::ALL.len()] =
+            [const { OnceLock::new() }; Base::ALL.len()];
+        let at = Base::ALL.iter().position(|base| *base == self).unwrap();
+        MADE[at].get_or_init(|| self.make())
+    }
+
+    /// Taken apart.
+    pub(crate) fn forge(self) -> Forge {
+        Forge::read(self.files(), &[self.key()])
+    }
+
+    pub(crate) fn key(self) -> Key {
+        Key::new(ORIGIN, self.algorithm(), KEY_SEED)
+    }
+
+    fn algorithm(self) -> Algorithm {
+        if self == Base::Blake3 { Algorithm::Blake3 } else { Algorithm::Sha256 }
+    }
+
+    /// How it is opened, by a clock at this time.
+    pub(crate) fn options(self, disk: &SimDisk, clock: &Arc<ManualClock>) -> LogOptions {
+        let options = LogOptions::new()
+            .origin(ORIGIN)
+            .segment_bytes(64 << 10)
+            .housekeeping(Housekeeping::Inline)
+            .disk(Arc::new(disk.clone()))
+            .clock(Arc::clone(clock) as _);
+        match self {
+            Base::Plain | Base::Retention => options,
+            Base::Aligned => options.frame_align(512),
+            Base::Blake3 => options.hash(HashAlgorithm::Blake3),
+            Base::Encrypted => {
+                options.key_store(self.key_store(disk).unwrap()).subject_rule(SubjectRule::Actor)
+            }
+        }
+    }
+
+    /// The key store of the log with encrypted payloads.
+    pub(crate) fn key_store(self, disk: &SimDisk) -> bulla::Result<KeyStore> {
+        KeyStore::open_on(Arc::new(disk.clone()), Path::new("/keys"), &wrapping())
+    }
+
+    fn make(self) -> Files {
+        let disk = SimDisk::new(7);
+        let clock = Arc::new(ManualClock::at(Timestamp::from_nanos(START)));
+        disk.write_file(Path::new("/key"), self.key().secret_text().as_bytes()).unwrap();
+        if self == Base::Encrypted {
+            KeyStore::create_on(Arc::new(disk.clone()), Path::new("/keys"), &wrapping()).unwrap();
+        }
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let signer = Signer::load_on(shared, Path::new("/key")).unwrap();
+        let log = self.options(&disk, &clock).create("/audit").unwrap();
+        let maker = Maker { disk: disk.clone(), clock, signer, log };
+        if self == Base::Retention {
+            maker.retention()
+        } else {
+            maker.plain()
+        }
+        maker.log.close().unwrap();
+        Files::of(&disk)
+    }
+}
+
+fn wrapping() -> WrappingKey {
+    WrappingKey::from_bytes([7; 32])
+}
+
+pub(crate) fn asked() -> Asked {
+    Asked::by("carol").because("it was asked for")
+}
+
+/// The n-th event, with every field of envelope and payload in some of them.
+pub(crate) fn event(n: u64) -> Event {
+    let resource = Resource::new("invoice", n.to_string());
+    let mut event =
+        Event::new(Actor::new("user", format!("user-{}", n % 5)), "invoice.read", resource)
+            .tenant(format!("tenant-{}", n % 3))
+            .outcome(if n % 4 == 1 { Outcome::Denied } else { Outcome::Success })
+            .request_id(format!("request-{n}"))
+            .ip("203.0.113.9")
+            .reason(format!("because of {n}"))
+            .occurred_at(Timestamp::from_nanos(START + i64::try_from(n).unwrap() * 1_000));
+    event.tags.insert("a".to_owned(), n.to_string());
+    event.tags.insert("b".to_owned(), "x".to_owned());
+    event.details_json(&format!("{{\"n\":{n}}}")).unwrap()
+}
+
+struct Maker {
+    disk: SimDisk,
+    clock: Arc<ManualClock>,
+    signer: Signer,
+    log: Log,
+}
+
+impl Maker {
+    fn append(&self, numbers: std::ops::Range<u64>) {
+        for n in numbers {
+            self.log.append(&event(n)).unwrap();
+            self.clock.advance(Duration::from_millis(5));
+        }
+    }
+
+    fn batch(&self, numbers: std::ops::Range<u64>) {
+        self.log.append_batch(&numbers.map(event).collect::<Vec<_>>()).unwrap();
+        self.clock.advance(Duration::from_millis(5));
+    }
+
+    fn sign(&self) {
+        self.log.checkpoint(&self.signer).unwrap();
+        self.clock.advance(Duration::from_millis(5));
+    }
+
+    fn plain(&self) {
+        self.append(0..6);
+        self.batch(6..38);
+        self.sign();
+        self.append(38..40);
+        self.log.rotate().unwrap();
+        self.batch(40..80);
+        self.sign();
+        self.log.rotate().unwrap();
+        self.append(80..83);
+        self.batch(83..90);
+        self.sign();
+        self.append(90..93);
+    }
+
+    fn retention(&self) {
+        let store = self.store();
+        let days = |days| Period::from_days(days);
+        self.log
+            .place_hold(&Hold::new("case 7", HoldScope::new().resource("invoice", "41")), &asked())
+            .unwrap();
+        self.log
+            .place_hold(&Hold::new("case 8", HoldScope::new().actor("nobody-there")), &asked())
+            .unwrap();
+        self.log.release_hold("case 8", &asked()).unwrap();
+        self.log.set_policy(&Policy::keep(days(2)).archive(true), &asked()).unwrap();
+        for day in 0..8 {
+            self.batch(day * 20..day * 20 + 20);
+            self.sign();
+            self.log.rotate().unwrap();
+            self.log.archive(day + 1, &store, &asked()).unwrap();
+            self.clock.advance(Duration::from_secs(24 * 3600));
+        }
+        self.append(160..163);
+        let expiry = self.log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        assert!(expiry.dropped.len() >= 3, "{expiry:?}");
+        let folder = self.log.dropped_in(&store).unwrap().remove(0).1;
+        self.log.restore(&store, &folder, &asked()).unwrap();
+        self.sign();
+        self.append(163..166);
+    }
+
+    fn store(&self) -> DirectoryStore {
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        DirectoryStore::open_or_create_on(disk, Path::new("/archive")).unwrap()
+    }
+}

@@ -1,0 +1,289 @@
+//! What a case is, and how it is tried.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use bulla::archive::DirectoryStore;
+use bulla::disk::Disk;
+use bulla::disk::sim::SimDisk;
+use bulla::proof::{Answer, Bundle, CatalogProof, ConsistencyProof, VaultProof};
+use bulla::time::ManualClock;
+use bulla::{Error, Query, Seq, Timestamp, TlogProof, Trust, VerifyOptions, VerifyingKey, verify};
+
+use crate::bases::Base;
+use crate::forge::Forge;
+use crate::forge::files::Files;
+use crate::support::START;
+
+/// Who refuses: as in the lists of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum By {
+    /// Opening for writing.
+    Open,
+    Verify,
+    /// Opening for reading, getting each record, asking for all and for an actor's.
+    Read,
+    /// Verifying the files in `proofs/`.
+    VerifyProof,
+    /// Bringing back what is in `archive/`.
+    Restore,
+    /// Nobody: it is derived. All records are read rightly, and opening makes it anew.
+    Rebuilt,
+}
+
+impl By {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            By::Open => "open",
+            By::Verify => "verify",
+            By::Read => "read",
+            By::VerifyProof => "verify-proof",
+            By::Restore => "restore",
+            By::Rebuilt => "rebuilt",
+        }
+    }
+}
+
+/// As what it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum As {
+    Corrupt,
+    Tampered,
+    Unsupported,
+    /// A finding of a verification.
+    Finding,
+    /// Both copies of the catalog are damaged: the log opens, and what needs the catalog is refused.
+    Catalog,
+    /// Another error.
+    Other,
+    /// Of what is rebuilt.
+    Nothing,
+}
+
+/// One thing that a reader must refuse.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    /// The id in docs/format.md; several cases may have one.
+    pub(crate) id: &'static str,
+    /// What is forged, in a few words.
+    pub(crate) what: &'static str,
+    pub(crate) base: Base,
+    pub(crate) forge: fn(Forge) -> Files,
+    /// Who refuses it, as what, and what the message says.
+    pub(crate) expect: &'static [(By, As, &'static str)],
+}
+
+/// A refusal: as what, and its message.
+type Refusal = (As, String);
+
+/// The clock by which a forged log is opened: long after its last record.
+fn later() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_nanos(START + 40 * 24 * 3600 * 1_000_000_000)))
+}
+
+fn refusal(error: &Error) -> Refusal {
+    let kind = match error {
+        Error::Corrupt { .. } => As::Corrupt,
+        Error::Tampered { .. } => As::Tampered,
+        Error::Unsupported { .. } => As::Unsupported,
+        Error::CatalogDamaged { .. } => As::Catalog,
+        _ => As::Other,
+    };
+    (kind, error.to_string())
+}
+
+/// Tries a means; `Err` is what it said.
+pub(crate) fn attempt(by: By, base: Base, files: &Files) -> Result<(), Refusal> {
+    let disk = files.disk();
+    match by {
+        By::Open => open(base, &disk),
+        By::Verify => check(base, &disk),
+        By::Read => read(base, &disk).map(|_| ()).map_err(|error| refusal(&error)),
+        By::Rebuilt => {
+            assert_eq!(rebuilt(base, &disk), rebuilt(base, &base.files().disk()));
+            Ok(())
+        }
+        By::VerifyProof => verify_proofs(base, files),
+        By::Restore => restore(base, &disk),
+    }
+}
+
+/// Verifies each file in `proofs/` by the key of the base.
+fn verify_proofs(base: Base, files: &Files) -> Result<(), Refusal> {
+    let key: VerifyingKey = base.key().vkey().parse().unwrap();
+    let trust = Trust::in_keys([key]);
+    macro_rules! verified {
+        ($proof:ty, $bytes:expr, $verify:ident) => {
+            match <$proof>::parse($bytes) {
+                Ok(proof) => proof.$verify(&trust).err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            }
+        };
+    }
+    for name in files.below("proofs/") {
+        let bytes = files.get(name);
+        let refused = match name.rsplit_once('.').unwrap().1 {
+            "bulla-catalog-proof" => verified!(CatalogProof, bytes, verify),
+            "bulla-answer" => verified!(Answer, bytes, verify),
+            "bulla-bundle" => verified!(Bundle, bytes, verify),
+            "bulla-consistency" => verified!(ConsistencyProof, bytes, verify),
+            "bulla-vault-proof" => verified!(VaultProof, bytes, verify),
+            _ => verified!(TlogProof, bytes, verify_record),
+        };
+        if let Some(said) = refused {
+            return Err((As::Other, format!("{name}: {said}")));
+        }
+    }
+    Ok(())
+}
+
+/// Brings back every segment that is in the archive.
+fn restore(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
+    let log = base.options(disk, &later()).open("/audit").map_err(|error| refusal(&error))?;
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let store = DirectoryStore::open_on(shared, Path::new("/archive")).unwrap();
+    let folders = log.dropped_in(&store).map_err(|error| refusal(&error))?;
+    for (_, folder) in folders {
+        log.restore(&store, &folder, &crate::bases::asked()).map_err(|error| refusal(&error))?;
+    }
+    log.close().map_err(|error| refusal(&error))
+}
+
+fn open(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
+    let log = base.options(disk, &later()).open("/audit").map_err(|error| refusal(&error))?;
+    // With a damaged catalog it opens, and whatever needs the catalog says so.
+    let damaged = log.holds().err().map(|error| refusal(&error));
+    log.close().map_err(|error| refusal(&error))?;
+    damaged.map_or(Ok(()), Err)
+}
+
+fn check(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
+    let mut options = VerifyOptions::new().disk(Arc::new(disk.clone())).at_rest().threads(1);
+    if base == Base::Encrypted
+        && let Ok(store) = base.key_store(disk)
+    {
+        options = options.key_store(store);
+    }
+    let report = verify(Path::new("/audit"), &options, &mut |_| ()).map_err(|e| refusal(&e))?;
+    if report.is_clean() {
+        return Ok(());
+    }
+    let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    Err((As::Finding, findings.join("\n")))
+}
+
+/// All records, each as JSON, and the answers to two questions.
+fn read(base: Base, disk: &SimDisk) -> Result<Vec<String>, Error> {
+    let reader = base.options(disk, &later()).open_read_only("/audit")?;
+    let mut read = Vec::new();
+    for seq in 0..reader.size().get() {
+        match reader.get(Seq::new(seq)) {
+            Ok(record) => read.push(record.to_json()),
+            Err(Error::Expired { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for query in [Query::new().system(true), Query::new().actor("user-3")] {
+        for record in reader.query(&query.oldest_first())? {
+            read.push(record?.to_json());
+        }
+    }
+    match reader.catalog_damage() {
+        Some(damage) => Err(Error::CatalogDamaged { reason: damage.to_owned() }),
+        None => Ok(read),
+    }
+}
+
+/// What is read of a log before and after it was opened for writing; verification is clean then.
+fn rebuilt(base: Base, disk: &SimDisk) -> (Vec<String>, Vec<String>) {
+    let before = read(base, disk).unwrap();
+    if let Err((_, said)) = open(base, disk) {
+        panic!("not opened: {said}");
+    }
+    if let Err((_, said)) = check(base, disk) {
+        panic!("not clean after it was opened: {said}");
+    }
+    (before, read(base, disk).unwrap())
+}
+
+/// Tries each case: what was forged is refused as it should be, and panics nowhere.
+pub(crate) fn run(cases: &[Case]) {
+    let failures: Vec<String> = cases.iter().filter_map(|case| run_one(case).err()).collect();
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+fn run_one(case: &Case) -> Result<(), String> {
+    let name = format!("{} ({})", case.id, case.what);
+    let forged = catch_unwind(AssertUnwindSafe(|| (case.forge)(case.base.forge())));
+    let forged = forged.map_err(|_| format!("{name}: not forged"))?;
+    if forged == *case.base.files() {
+        return Err(format!("{name}: nothing was forged"));
+    }
+    let mut failures = Vec::new();
+    for by in [By::Open, By::Verify, By::Read] {
+        let panicked = catch_unwind(AssertUnwindSafe(|| attempt(by, case.base, &forged)));
+        if panicked.is_err() {
+            failures.push(format!("{name}: {by:?} panicked"));
+        }
+    }
+    for (by, kind, says) in case.expect {
+        let tried = catch_unwind(AssertUnwindSafe(|| attempt(*by, case.base, &forged)));
+        let wrong = match tried {
+            Err(_) => Some("panicked".to_owned()),
+            Ok(Ok(())) if *by == By::Rebuilt => None,
+            Ok(Ok(())) => Some("was content".to_owned()),
+            Ok(Err((found, said))) if found != *kind || !said.contains(says) => {
+                Some(format!("refused it as {found:?}: {said}; expected {kind:?}: {says}"))
+            }
+            Ok(Err(_)) => None,
+        };
+        failures.extend(wrong.map(|wrong| format!("{name}: {by:?} {wrong}")));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+fn means_of(base: Base) -> Vec<By> {
+    let mut means = vec![By::Open, By::Verify, By::Read, By::VerifyProof, By::Rebuilt];
+    means.extend((base == Base::Retention).then_some(By::Restore));
+    means
+}
+
+/// The real logs are taken apart and written again, byte for byte, and nobody refuses them.
+#[test]
+fn what_is_not_forged_is_written_as_it_was_and_passes() {
+    for base in Base::ALL {
+        let files = base.forge().write();
+        for (name, bytes) in &base.files().0 {
+            let made = files.get(name);
+            let at = made.iter().zip(bytes).position(|(made, was)| made != was);
+            let lens = (made.len(), bytes.len());
+            assert!(made == bytes, "{base:?}: {name} is not the same at {at:?}, lengths {lens:?}");
+        }
+        for by in means_of(base) {
+            if let Err((kind, said)) = attempt(by, base, &files) {
+                panic!("{base:?}: {by:?} refused it as {kind:?}: {said}");
+            }
+        }
+    }
+}
+
+/// The same with a change that all else follows from.
+#[test]
+fn a_change_that_is_followed_through_passes() {
+    // A ciphertext is bound to its envelope: who has no key cannot follow a change through.
+    for base in Base::ALL.into_iter().filter(|base| *base != Base::Encrypted) {
+        let mut forge = base.forge();
+        let events = forge.main[0].records().take_while(|record| record.kind() != 1);
+        let at = events.count();
+        let record = forge.main[0].record(at);
+        record.set("action", crate::forge::bytes::text("invoice.forged"));
+        let files = forge.write();
+        assert_ne!(files, *base.files());
+        for by in [By::Open, By::Verify, By::Read] {
+            if let Err((kind, said)) = attempt(by, base, &files) {
+                panic!("{base:?}: {by:?} refused it as {kind:?}: {said}");
+            }
+        }
+    }
+}
