@@ -227,9 +227,9 @@ fn a_record_that_is_refused_leaves_no_segment_that_only_one_process_knows() {
         key(&mut one, 0);
     }
     // Its segment would be the next one, and there is no room for it there.
-    let vkey = "k".repeat(200_000);
+    let vkey = "k".repeat(60_000);
     let large = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
-    disk.set_capacity(disk.used_bytes() + 300_000);
+    disk.set_capacity(disk.used_bytes() + 100_000);
     let refused = one.append(&large, &Because::default());
     assert!(matches!(refused, Err(Error::DiskFull { .. })), "{refused:?}");
     assert!(
