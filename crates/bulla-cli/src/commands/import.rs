@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 
 use super::init::Shape;
 use crate::failure::Verdict;
-use crate::redacting::{Redacting, kept};
+use crate::redacting::Redacting;
 use crate::secrets::Encryption;
 use crate::{cells, output, progress};
 
@@ -87,7 +87,7 @@ impl Import {
     pub(crate) fn run(self) -> Result<Verdict> {
         let source = Source { format: self.source_format()?, redactor: self.redacting.redactor() };
         let mut rejects = Rejects::new(self.rejects.as_deref())?;
-        if self.strict && !self.all_can_be_mapped(&source.format, &mut rejects)? {
+        if self.strict && !self.all_can_be_mapped(&source, &mut rejects)? {
             return Ok(Verdict::Failed);
         }
         let log = match self.create && !self.dir.exists() {
@@ -129,7 +129,7 @@ impl Import {
     }
 
     /// Reads all files once without importing anything.
-    fn all_can_be_mapped(&self, format: &Format, rejects: &mut Rejects) -> Result<bool> {
+    fn all_can_be_mapped(&self, source: &Source, rejects: &mut Rejects) -> Result<bool> {
         let mut rejected = 0;
         for file in &self.files {
             if !fs::metadata(file).with_context(|| file.display().to_string())?.is_file() {
@@ -139,7 +139,7 @@ impl Import {
                 );
             }
             rejects.begin(file);
-            for item in import::read(file, format)? {
+            for item in import::read(file, &source.format)?.redacting(source.redactor.clone()) {
                 if let Item::Rejected { line, lines, reason } = item? {
                     rejects.tell(line, &reason)?;
                     rejected += lines;
@@ -214,7 +214,7 @@ pub(crate) fn import_file(
     rejects: &mut Rejects,
 ) -> Result<Done> {
     let bar = bar_for(file);
-    let mut input = import::read(file, &source.format)?;
+    let mut input = import::read(file, &source.format)?.redacting(source.redactor.clone());
     let mut batch = Batch::default();
     let mut done = Done::default();
     rejects.begin(file);
@@ -228,8 +228,7 @@ pub(crate) fn import_file(
             }
         };
         match item {
-            Item::Event { event, line, lines } => {
-                let (event, redacted) = kept(source.redactor.as_ref(), event);
+            Item::Event { event, line, lines, redacted } => {
                 batch.add(event, Origin { line, lines, redacted });
             }
             Item::Rejected { line, lines, reason } => {

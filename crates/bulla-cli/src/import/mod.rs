@@ -10,11 +10,13 @@ mod array;
 mod auditd;
 mod cloudtrail;
 mod document;
+mod fit;
 mod input;
 mod k8s;
 pub mod mapping;
 mod time;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -23,11 +25,13 @@ use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bulla::Redactor;
 use bulla::event::{Event, Json};
 
 use array::Elements;
 use input::{Input, Lines, Unit};
 
+pub use fit::{MENDED, SHORTENED};
 pub use input::UNIT_BYTES_MAX;
 pub use mapping::Mapping;
 
@@ -84,6 +88,8 @@ pub enum Item {
         line: u64,
         /// How many lines it accounts for: 1, or its records for auditd.
         lines: u64,
+        /// Whether something was taken out of it ([`Import::redacting`]).
+        redacted: bool,
     },
     /// It could not be mapped.
     Rejected {
@@ -96,18 +102,42 @@ pub enum Item {
     },
 }
 
-impl Item {
+/// A piece of input as its format maps it, before it is redacted and fitted.
+struct Piece {
+    line: u64,
+    lines: u64,
+    outcome: Result<Event, String>,
+}
+
+impl Piece {
     fn new(line: u64, lines: u64, outcome: Result<Event, String>) -> Self {
-        match outcome.and_then(valid) {
-            Ok(event) => Item::Event { event, line, lines },
+        Piece { line, lines, outcome }
+    }
+
+    /// The event as a log takes it. Foreign events are made to fit; our own are not
+    /// altered, and must fit.
+    fn finished(self, foreign: bool, redactor: Option<&Redactor>) -> Item {
+        let Piece { line, lines, outcome } = self;
+        let finished = outcome.and_then(|event| {
+            let event = if foreign { fit::escaped(event) } else { event };
+            let (event, redacted) = redact(redactor, event);
+            let event = if foreign { fit::fitted(event, None) } else { event };
+            event.validate().map_err(|invalid| invalid.to_string())?;
+            Ok((event, redacted))
+        });
+        match finished {
+            Ok((event, redacted)) => Item::Event { event, line, lines, redacted },
             Err(reason) => Item::Rejected { line, lines, reason },
         }
     }
 }
 
-fn valid(event: Event) -> Result<Event, String> {
-    event.validate().map_err(|invalid| invalid.to_string())?;
-    Ok(event)
+/// The event without what must not be kept, and whether there was something.
+fn redact(redactor: Option<&Redactor>, event: Event) -> (Event, bool) {
+    match redactor.map(|redactor| redactor.apply(&event)) {
+        Some(Cow::Owned(redacted)) => (redacted, true),
+        Some(Cow::Borrowed(_)) | None => (event, false),
+    }
 }
 
 /// Where the lines read so far went.
@@ -136,6 +166,9 @@ pub struct Import {
     source: Source,
     counts: Counts,
     bytes_read: Rc<Cell<u64>>,
+    /// Whether the events are of others, and so are made to fit.
+    foreign: bool,
+    redactor: Option<Redactor>,
     failed: bool,
 }
 
@@ -164,6 +197,8 @@ pub fn read(path: &Path, format: &Format) -> io::Result<Import> {
         source,
         counts: Counts::default(),
         bytes_read,
+        foreign: !matches!(format, Format::Jsonl),
+        redactor: None,
         failed: false,
     })
 }
@@ -173,6 +208,14 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 impl Import {
+    /// Takes out of the events what must not be kept, before anything is shortened, so
+    /// that no secret is cut in two and missed.
+    #[must_use]
+    pub fn redacting(mut self, redactor: Option<Redactor>) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
     /// What was read so far and where it went.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -184,22 +227,23 @@ impl Import {
     }
 
     fn advance(&mut self) -> io::Result<Option<Item>> {
-        let item = match &mut self.source {
+        let piece = match &mut self.source {
             Source::Lines(lines, format) => {
                 let unit = lines.next_unit()?;
                 self.counts.blank = lines.blank();
-                unit.map(|unit| item_of(unit, format, None))
+                unit.map(|unit| piece_of(unit, format, None))
             }
             Source::Elements(elements, format) => {
                 let unit = elements.next_unit()?;
-                unit.map(|unit| item_of(unit, format, Some(elements.ordinal())))
+                unit.map(|unit| piece_of(unit, format, Some(elements.ordinal())))
             }
             Source::Records(records) => {
-                let item = records.next_item()?;
+                let piece = records.next_piece()?;
                 self.counts.blank = records.blank();
-                item
+                piece
             }
         };
+        let item = piece.map(|piece| piece.finished(self.foreign, self.redactor.as_ref()));
         if let Some(item) = &item {
             self.counts.add(item);
         }
@@ -241,23 +285,23 @@ impl Iterator for Import {
     }
 }
 
-fn item_of(unit: Unit, format: &Format, element: Option<u64>) -> Item {
+fn piece_of(unit: Unit, format: &Format, element: Option<u64>) -> Piece {
     let outcome = unit.text.and_then(|text| {
-        format.map(&text).and_then(valid).map_err(|reason| match element {
+        format.map(&text).map_err(|reason| match element {
             Some(ordinal) => format!("element {ordinal}: {reason}"),
             None => reason,
         })
     });
-    Item::new(unit.line, 1, outcome)
+    Piece::new(unit.line, 1, outcome)
 }
 
 impl Format {
     /// Maps one JSON event.
     fn map(&self, text: &str) -> Result<Event, String> {
         match self {
-            Format::CloudTrail => cloudtrail::map(text).map(escaped),
-            Format::K8s => k8s::map(text).map(escaped),
-            Format::Json(mapping) => mapping.apply(text).map(escaped),
+            Format::CloudTrail => cloudtrail::map(text),
+            Format::K8s => k8s::map(text),
+            Format::Json(mapping) => mapping.apply(text),
             Format::Jsonl => {
                 Event::from_json(text).map_err(|error| document::shown(&error.to_string()))
             }
@@ -269,54 +313,4 @@ impl Format {
 /// The original event, byte for byte, for `details`.
 fn original(text: &str) -> Result<Json, String> {
     Json::parse(text).map_err(|error| document::shown(&error.to_string()))
-}
-
-/// Writes the control characters in all fields copied from a stranger's event as
-/// escapes. Whoever is being audited chooses some of them (his user agent, a name), and
-/// must not keep an event out of the log that way; `details` has the original whole.
-fn escaped(mut event: Event) -> Event {
-    const ONE_LINE: &[char] = &[];
-    const PROSE: &[char] = &['\t', '\n'];
-    let resource = &mut event.resource;
-    for text in [&mut event.actor.kind, &mut event.actor.id, &mut event.action, &mut resource.kind]
-    {
-        escape(text, ONE_LINE);
-    }
-    let optional = [
-        (&mut event.tenant, ONE_LINE),
-        (&mut event.actor.email, ONE_LINE),
-        (&mut event.actor.role, ONE_LINE),
-        (&mut resource.id, ONE_LINE),
-        (&mut event.reason, PROSE),
-        (&mut event.source, ONE_LINE),
-        (&mut event.ip, ONE_LINE),
-        (&mut event.user_agent, PROSE),
-        (&mut event.session_id, ONE_LINE),
-        (&mut event.request_id, ONE_LINE),
-        (&mut event.correlation_id, ONE_LINE),
-    ];
-    for (text, allowed) in optional {
-        if let Some(text) = text {
-            escape(text, allowed);
-        }
-    }
-    event.changed_fields.iter_mut().for_each(|name| escape(name, ONE_LINE));
-    event.tags.values_mut().for_each(|value| escape(value, ONE_LINE));
-    event
-}
-
-/// Writes control characters as `\u{1b}`, but for those allowed.
-fn escape(text: &mut String, allowed: &[char]) {
-    let bad = |found: char| found.is_control() && !allowed.contains(&found);
-    if !text.contains(bad) {
-        return;
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for found in text.chars() {
-        match bad(found) {
-            true => out.extend(found.escape_default()),
-            false => out.push(found),
-        }
-    }
-    *text = out;
 }

@@ -9,8 +9,8 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
+use super::super::Piece;
 use super::super::input::{Lines, UNIT_BYTES_MAX};
-use super::super::{Item, escaped};
 use super::event;
 use super::record::Record;
 
@@ -33,7 +33,7 @@ pub(crate) struct Grouped<R> {
     open: VecDeque<Group>,
     /// Bytes of all lines held.
     held: usize,
-    ready: VecDeque<Item>,
+    ready: VecDeque<Piece>,
 }
 
 impl<R: BufRead> Grouped<R> {
@@ -45,10 +45,10 @@ impl<R: BufRead> Grouped<R> {
         self.lines.blank()
     }
 
-    pub(crate) fn next_item(&mut self) -> io::Result<Option<Item>> {
+    pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Ok(Some(item));
+            if let Some(piece) = self.ready.pop_front() {
+                return Ok(Some(piece));
             }
             let Some(unit) = self.lines.next_unit()? else {
                 self.close_oldest();
@@ -57,7 +57,7 @@ impl<R: BufRead> Grouped<R> {
             let parsed = unit.text.and_then(|text| Ok((Record::parse(&text)?, text)));
             match parsed {
                 Ok((record, text)) => self.add(unit.line, record, text),
-                Err(reason) => return Ok(Some(Item::new(unit.line, 1, Err(reason)))),
+                Err(reason) => return Ok(Some(Piece::new(unit.line, 1, Err(reason)))),
             }
         }
     }
@@ -82,7 +82,7 @@ impl<R: BufRead> Grouped<R> {
         let Some(group) = self.open.pop_front() else { return };
         self.held -= group.lines.iter().map(String::len).sum::<usize>();
         let lines = group.lines.len() as u64;
-        self.ready.push_back(Item::new(group.line, lines, event(&group).map(escaped)));
+        self.ready.push_back(Piece::new(group.line, lines, event(&group)));
     }
 }
 
@@ -93,11 +93,8 @@ mod tests {
     fn items(text: &str) -> Vec<(u64, u64, bool)> {
         let mut grouped = Grouped::new(Lines::new(text.as_bytes()));
         let mut out = Vec::new();
-        while let Some(item) = grouped.next_item().unwrap() {
-            out.push(match item {
-                Item::Event { line, lines, .. } => (line, lines, true),
-                Item::Rejected { line, lines, .. } => (line, lines, false),
-            });
+        while let Some(piece) = grouped.next_piece().unwrap() {
+            out.push((piece.line, piece.lines, piece.outcome.is_ok()));
         }
         out
     }
@@ -132,7 +129,7 @@ mod tests {
         let many: String = (0..1_000).map(|serial| line(1, serial)).collect();
         let mut grouped = Grouped::new(Lines::new(many.as_bytes()));
         let mut seen = 0;
-        while grouped.next_item().unwrap().is_some() {
+        while grouped.next_piece().unwrap().is_some() {
             assert!(grouped.open.len() <= OPEN_MAX);
             seen += 1;
         }

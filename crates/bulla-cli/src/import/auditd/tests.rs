@@ -3,10 +3,9 @@ use super::*;
 fn made(lines: &[&str]) -> Event {
     let text = lines.join("\n");
     let mut grouped = Grouped::new(super::super::input::Lines::new(text.as_bytes()));
-    let item = grouped.next_item().unwrap().unwrap();
-    let super::super::Item::Event { event, lines: count, .. } = item else { panic!("{item:?}") };
-    assert_eq!(count, lines.len() as u64);
-    event
+    let piece = grouped.next_piece().unwrap().unwrap();
+    assert_eq!(piece.lines, lines.len() as u64);
+    super::super::fit::escaped(piece.outcome.unwrap())
 }
 
 #[test]

@@ -1,0 +1,280 @@
+//! Fitting a foreign event into the limits of a log ([`bulla::event::limits`]).
+//!
+//! Whoever is being audited chooses the length, the depth and the characters of much of
+//! an event, and must not keep it out of the log that way. So nothing here refuses:
+//!
+//! 1. [`escaped`] writes control characters as escapes;
+//! 2. redaction, if any, sees the event whole, so that no secret is cut in two;
+//! 3. [`fitted`] shortens what is too long. A shortened text is its beginning, `…`
+//!    and 16 hex digits of BLAKE3 of the whole, so two long names that begin alike
+//!    stay two names. A JSON value that is too large or too deep becomes its size,
+//!    its depth, its digest and its beginning. The tag [`SHORTENED`] names the fields.
+
+use bulla::event::limits::{
+    CHANGED_FIELD_LEN_MAX, CHANGED_FIELDS_MAX, ID_LEN_MAX, IP_LEN_MAX, JSON_DEPTH_MAX,
+    JSON_LEN_MAX, LABEL_LEN_MAX, NAME_LEN_MAX, REASON_LEN_MAX, RESERVED_ACTION_PREFIX,
+    SUBJECT_LEN_MAX, TAG_KEY_LEN_MAX, TAG_VALUE_LEN_MAX, TAGS_MAX, USER_AGENT_LEN_MAX,
+};
+use bulla::event::{Event, Json};
+
+/// The tag that names the fields that were shortened.
+pub const SHORTENED: &str = "shortened";
+/// The tag that says what the importer had to change for the event to be one.
+pub const MENDED: &str = "mended";
+/// How much of a JSON value that is too large is kept as text.
+const BEGINNING_LEN_MAX: usize = 64 << 10;
+/// What stands for a name that is required and empty.
+const UNKNOWN: &str = "unknown";
+/// What an action gets in front that would be one of the log's own.
+const FOREIGN_ACTION_PREFIX: &str = "imported.";
+const DIGEST_HEX_LEN: usize = 16;
+const MARK: &str = "…";
+
+/// Size and digest of an original of which only a part was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    pub(crate) bytes: u64,
+    pub(crate) blake3: String,
+}
+
+/// Makes the event one that is within all limits on length, number and depth.
+/// `whole` describes the original, if `details` is not all of it.
+pub(crate) fn fitted(mut event: Event, whole: Option<&Whole>) -> Event {
+    let mut shortened = Shortened::default();
+    name_what_is_empty(&mut event);
+    free_reserved_action(&mut event);
+    shorten_texts(&mut event, &mut shortened);
+    shorten_lists(&mut event, &mut shortened);
+    shorten_json(&mut event, whole, &mut shortened);
+    if let Some(names) = shortened.names() {
+        add_tag(&mut event, SHORTENED, names);
+    }
+    shorten_payload(event)
+}
+
+/// Adds a tag of the importer's own, also where there are as many as there may be.
+pub(crate) fn add_tag(event: &mut Event, key: &str, value: String) {
+    while event.tags.len() >= TAGS_MAX && !event.tags.contains_key(key) {
+        event.tags.pop_last();
+    }
+    event.tags.insert(key.to_owned(), value);
+}
+
+/// The fields shortened so far, each once, in the order met.
+#[derive(Default)]
+struct Shortened(Vec<&'static str>);
+
+impl Shortened {
+    fn note(&mut self, field: &'static str) {
+        if !self.0.contains(&field) {
+            self.0.push(field);
+        }
+    }
+
+    fn text(&mut self, field: &'static str, text: &mut String, max: usize) {
+        if text.len() > max {
+            *text = short(text, max);
+            self.note(field);
+        }
+    }
+
+    /// There are less than thirty names, so they fit into a tag.
+    fn names(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.join(","))
+    }
+}
+
+/// The beginning of a text that is too long, a mark, and a digest of the whole.
+fn short(text: &str, max: usize) -> String {
+    let digest = blake3::hash(text.as_bytes()).to_hex();
+    let room = max.saturating_sub(MARK.len() + DIGEST_HEX_LEN);
+    let beginning = &text[..text.floor_char_boundary(room)];
+    format!("{beginning}{MARK}{}", &digest[..DIGEST_HEX_LEN])
+}
+
+/// An identifier that is there and empty identifies nothing.
+fn name_what_is_empty(event: &mut Event) {
+    let required =
+        [&mut event.actor.kind, &mut event.actor.id, &mut event.action, &mut event.resource.kind];
+    for text in required {
+        if text.is_empty() {
+            UNKNOWN.clone_into(text);
+        }
+    }
+    for text in [&mut event.tenant, &mut event.resource.id, &mut event.subject] {
+        text.take_if(|text| text.is_empty());
+    }
+}
+
+/// The actions of the log itself are not for others: a Kubernetes resource may well be
+/// called `bulla`.
+fn free_reserved_action(event: &mut Event) {
+    if event.action.starts_with(RESERVED_ACTION_PREFIX) {
+        event.action.insert_str(0, FOREIGN_ACTION_PREFIX);
+        add_tag(event, MENDED, "action".to_owned());
+    }
+}
+
+fn shorten_texts(event: &mut Event, shortened: &mut Shortened) {
+    for (name, text, max) in [
+        ("actor.type", &mut event.actor.kind, NAME_LEN_MAX),
+        ("actor.id", &mut event.actor.id, ID_LEN_MAX),
+        ("action", &mut event.action, NAME_LEN_MAX),
+        ("resource.type", &mut event.resource.kind, NAME_LEN_MAX),
+    ] {
+        shortened.text(name, text, max);
+    }
+    for (name, text, max) in [
+        ("tenant", &mut event.tenant, NAME_LEN_MAX),
+        ("actor.email", &mut event.actor.email, LABEL_LEN_MAX),
+        ("actor.role", &mut event.actor.role, LABEL_LEN_MAX),
+        ("resource.id", &mut event.resource.id, ID_LEN_MAX),
+        ("reason", &mut event.reason, REASON_LEN_MAX),
+        ("source", &mut event.source, LABEL_LEN_MAX),
+        ("ip", &mut event.ip, IP_LEN_MAX),
+        ("user_agent", &mut event.user_agent, USER_AGENT_LEN_MAX),
+        ("session_id", &mut event.session_id, LABEL_LEN_MAX),
+        ("request_id", &mut event.request_id, LABEL_LEN_MAX),
+        ("correlation_id", &mut event.correlation_id, LABEL_LEN_MAX),
+        ("subject", &mut event.subject, SUBJECT_LEN_MAX),
+    ] {
+        if let Some(text) = text {
+            shortened.text(name, text, max);
+        }
+    }
+}
+
+fn shorten_lists(event: &mut Event, shortened: &mut Shortened) {
+    if event.changed_fields.len() > CHANGED_FIELDS_MAX {
+        event.changed_fields.truncate(CHANGED_FIELDS_MAX);
+        shortened.note("changed_fields");
+    }
+    for name in &mut event.changed_fields {
+        shortened.text("changed_fields", name, CHANGED_FIELD_LEN_MAX);
+    }
+    for (mut key, mut value) in std::mem::take(&mut event.tags) {
+        shortened.text("tags", &mut key, TAG_KEY_LEN_MAX);
+        shortened.text("tags", &mut value, TAG_VALUE_LEN_MAX);
+        if event.tags.len() < TAGS_MAX {
+            event.tags.insert(key, value);
+        } else {
+            shortened.note("tags");
+        }
+    }
+}
+
+fn shorten_json(event: &mut Event, whole: Option<&Whole>, shortened: &mut Shortened) {
+    let too_large =
+        |json: &Json| json.as_str().len() > JSON_LEN_MAX || json.depth() > JSON_DEPTH_MAX;
+    for (name, json, whole) in [
+        ("details", &mut event.details, whole),
+        ("old_values", &mut event.old_values, None),
+        ("new_values", &mut event.new_values, None),
+    ] {
+        let Some(json) = json else { continue };
+        if whole.is_some() || too_large(json) {
+            *json = beginning_of(json, whole);
+            shortened.note(name);
+        }
+    }
+}
+
+/// Size, depth, digest and beginning of a JSON value, as one.
+fn beginning_of(json: &Json, whole: Option<&Whole>) -> Json {
+    let text = json.as_str();
+    let (bytes, blake3) = match whole {
+        Some(whole) => (whole.bytes, whole.blake3.clone()),
+        None => (text.len() as u64, blake3::hash(text.as_bytes()).to_hex().to_string()),
+    };
+    Json::from_value(&serde_json::json!({"original": {
+        "bytes": bytes,
+        "levels": json.depth(),
+        "blake3": blake3,
+        "beginning": &text[..text.floor_char_boundary(BEGINNING_LEN_MAX)],
+    }}))
+}
+
+/// Each field may be as long as it may be, but not all of them at once: the largest JSON
+/// value gives way first.
+fn shorten_payload(mut event: Event) -> Event {
+    while event.validate().is_err_and(|invalid| invalid.field == "payload") {
+        let mut shortened = Shortened::default();
+        let largest = [
+            ("details", &mut event.details),
+            ("old_values", &mut event.old_values),
+            ("new_values", &mut event.new_values),
+        ]
+        .into_iter()
+        .max_by_key(|(_, json)| json.as_ref().map_or(0, |json| json.as_str().len()));
+        let Some((name, Some(json))) = largest else { return event };
+        if json.as_str().len() <= 6 * BEGINNING_LEN_MAX {
+            return event;
+        }
+        *json = beginning_of(json, None);
+        shortened.note(name);
+        let before = event.tags.get(SHORTENED).cloned();
+        let names = before.into_iter().chain(shortened.names()).collect::<Vec<_>>().join(",");
+        add_tag(&mut event, SHORTENED, names);
+    }
+    event
+}
+
+/// Writes the control characters in all fields copied from a foreign event as escapes;
+/// `details` has the original whole.
+pub(crate) fn escaped(mut event: Event) -> Event {
+    const ONE_LINE: &[char] = &[];
+    const PROSE: &[char] = &['\t', '\n'];
+    let resource = &mut event.resource;
+    for text in [&mut event.actor.kind, &mut event.actor.id, &mut event.action, &mut resource.kind]
+    {
+        escape(text, ONE_LINE);
+    }
+    let optional = [
+        (&mut event.tenant, ONE_LINE),
+        (&mut event.actor.email, ONE_LINE),
+        (&mut event.actor.role, ONE_LINE),
+        (&mut resource.id, ONE_LINE),
+        (&mut event.reason, PROSE),
+        (&mut event.source, ONE_LINE),
+        (&mut event.ip, ONE_LINE),
+        (&mut event.user_agent, PROSE),
+        (&mut event.session_id, ONE_LINE),
+        (&mut event.request_id, ONE_LINE),
+        (&mut event.correlation_id, ONE_LINE),
+    ];
+    for (text, allowed) in optional {
+        if let Some(text) = text {
+            escape(text, allowed);
+        }
+    }
+    event.changed_fields.iter_mut().for_each(|name| escape(name, ONE_LINE));
+    event.tags = std::mem::take(&mut event.tags)
+        .into_iter()
+        .map(|(mut key, mut value)| {
+            escape(&mut key, ONE_LINE);
+            escape(&mut value, ONE_LINE);
+            (key, value)
+        })
+        .collect();
+    event
+}
+
+/// Writes control characters as `\u{1b}`, but for those allowed.
+fn escape(text: &mut String, allowed: &[char]) {
+    let bad = |found: char| found.is_control() && !allowed.contains(&found);
+    if !text.contains(bad) {
+        return;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for found in text.chars() {
+        if bad(found) {
+            out.extend(found.escape_default());
+        } else {
+            out.push(found);
+        }
+    }
+    *text = out;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+use bulla::event::{Actor, Resource};
+
+use super::*;
+
+fn event() -> Event {
+    Event::new(Actor::new("user", "ann"), "file.read", Resource::new("file", "/etc/hosts"))
+}
+
+/// Text of so many bytes, of characters of so many bytes each as far as they go.
+fn text(bytes: usize, character: char) -> String {
+    let mut out = String::from(character).repeat(bytes / character.len_utf8());
+    while out.len() < bytes {
+        out.push('x');
+    }
+    out
+}
+
+#[test]
+fn every_text_fits_at_its_maximum_and_is_shortened_one_byte_beyond() {
+    type Field = fn(&mut Event, String);
+    let fields: [(&str, usize, Field); 18] = [
+        ("tenant", NAME_LEN_MAX, |e, t| e.tenant = Some(t)),
+        ("actor.type", NAME_LEN_MAX, |e, t| e.actor.kind = t),
+        ("actor.id", ID_LEN_MAX, |e, t| e.actor.id = t),
+        ("actor.email", LABEL_LEN_MAX, |e, t| e.actor.email = Some(t)),
+        ("actor.role", LABEL_LEN_MAX, |e, t| e.actor.role = Some(t)),
+        ("action", NAME_LEN_MAX, |e, t| e.action = t),
+        ("resource.type", NAME_LEN_MAX, |e, t| e.resource.kind = t),
+        ("resource.id", ID_LEN_MAX, |e, t| e.resource.id = Some(t)),
+        ("reason", REASON_LEN_MAX, |e, t| e.reason = Some(t)),
+        ("source", LABEL_LEN_MAX, |e, t| e.source = Some(t)),
+        ("ip", IP_LEN_MAX, |e, t| e.ip = Some(t)),
+        ("user_agent", USER_AGENT_LEN_MAX, |e, t| e.user_agent = Some(t)),
+        ("session_id", LABEL_LEN_MAX, |e, t| e.session_id = Some(t)),
+        ("request_id", LABEL_LEN_MAX, |e, t| e.request_id = Some(t)),
+        ("correlation_id", LABEL_LEN_MAX, |e, t| e.correlation_id = Some(t)),
+        ("changed_fields", CHANGED_FIELD_LEN_MAX, |e, t| e.changed_fields = vec![t]),
+        ("tags", TAG_VALUE_LEN_MAX, |e, t| drop(e.tags.insert("k".to_owned(), t))),
+        ("tags", TAG_KEY_LEN_MAX, |e, t| drop(e.tags.insert(t, "v".to_owned()))),
+    ];
+    for (name, max, set) in fields {
+        for character in ['a', 'é', '€', '😀'] {
+            let mut exact = event();
+            set(&mut exact, text(max, character));
+            assert_eq!(fitted(exact.clone(), None), exact, "{name} {character}");
+            for beyond in [1, 2, 3, 4, max] {
+                let mut long = event();
+                set(&mut long, text(max + beyond, character));
+                let fitted = fitted(long, None);
+                assert_eq!(fitted.validate(), Ok(()), "{name} {character} {beyond}");
+                assert_eq!(fitted.tags[SHORTENED], name, "{character} {beyond}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_that_begin_alike_stay_different_and_the_mark_shows() {
+    let shortened = |end: &str| {
+        let mut event = event();
+        event.actor.id = format!("{}{end}", "a".repeat(ID_LEN_MAX));
+        fitted(event, None).actor.id
+    };
+    let (one, other) = (shortened("1"), shortened("2"));
+    assert_ne!(one, other);
+    assert_eq!(one, shortened("1"));
+    let (beginning, digest) = one.split_once(MARK).unwrap();
+    let whole = format!("{}1", "a".repeat(ID_LEN_MAX));
+    assert!(whole.starts_with(beginning));
+    assert_eq!(digest, &blake3::hash(whole.as_bytes()).to_hex()[..16]);
+    assert_eq!(one.len(), ID_LEN_MAX);
+}
+
+#[test]
+fn lists_that_are_too_long_are_cut() {
+    let mut long = event();
+    long.changed_fields = (0..=CHANGED_FIELDS_MAX).map(|n| n.to_string()).collect();
+    long.tags = (0..=TAGS_MAX).map(|n| (n.to_string(), String::new())).collect();
+    let fitted = fitted(long, None);
+    assert_eq!(fitted.validate(), Ok(()));
+    assert_eq!(fitted.changed_fields.len(), CHANGED_FIELDS_MAX);
+    assert_eq!(fitted.tags[SHORTENED], "changed_fields,tags");
+}
+
+#[test]
+fn json_that_is_too_large_or_too_deep_leaves_size_digest_and_beginning() {
+    let large = format!("{{\"a\":\"{}\"}}", "é".repeat(JSON_LEN_MAX / 2));
+    let deep = format!("{}{}", "[".repeat(JSON_DEPTH_MAX + 1), "]".repeat(JSON_DEPTH_MAX + 1));
+    for text in [&large, &deep] {
+        let json = Json::parse(text).unwrap();
+        let mut event = event();
+        event.details = Some(json.clone());
+        event.old_values = Some(json.clone());
+        event.new_values = Some(json);
+        let fitted = fitted(event, None);
+        assert_eq!(fitted.validate(), Ok(()));
+        assert_eq!(fitted.tags[SHORTENED], "details,old_values,new_values");
+        let details = fitted.details.unwrap().to_value().unwrap();
+        let original = &details["original"];
+        assert_eq!(original["bytes"], text.len());
+        assert_eq!(original["blake3"], blake3::hash(text.as_bytes()).to_hex().to_string());
+        assert!(text.starts_with(original["beginning"].as_str().unwrap()));
+    }
+    let mut exact = event();
+    let depth = JSON_DEPTH_MAX;
+    exact.details =
+        Some(Json::parse(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap());
+    assert_eq!(fitted(exact.clone(), None), exact);
+}
+
+#[test]
+fn fields_that_are_each_within_their_limit_fit_together() {
+    let mut event = event();
+    let json = Json::parse(&format!("\"{}\"", "x".repeat(JSON_LEN_MAX - 2))).unwrap();
+    event.details = Some(json.clone());
+    event.old_values = Some(json.clone());
+    event.new_values = Some(json);
+    event.changed_fields =
+        (0..CHANGED_FIELDS_MAX).map(|n| text(CHANGED_FIELD_LEN_MAX + n, 'c')).collect();
+    event.tags =
+        (0..TAGS_MAX).map(|n| (format!("{n:0256}"), text(TAG_VALUE_LEN_MAX, 'v'))).collect();
+    event.reason = Some(text(REASON_LEN_MAX, 'r'));
+    let fitted = fitted(event, None);
+    assert_eq!(fitted.validate(), Ok(()));
+    assert!(fitted.tags[SHORTENED].starts_with("changed_fields"));
+    assert!(
+        fitted.tags[SHORTENED].ends_with("_values") || fitted.tags[SHORTENED].ends_with("details")
+    );
+}
+
+#[test]
+fn what_is_empty_or_reserved_keeps_no_event_out() {
+    let mut odd = Event::new(Actor::new("", ""), "", Resource::new("", ""));
+    odd.tenant = Some(String::new());
+    let odd = fitted(odd, None);
+    assert_eq!(odd.validate(), Ok(()));
+    assert_eq!((odd.actor.id.as_str(), odd.action.as_str()), ("unknown", "unknown"));
+    assert_eq!((odd.resource.id, odd.tenant), (None, None));
+    let mut reserved = event();
+    reserved.action = "bulla.get".to_owned();
+    let reserved = fitted(reserved, None);
+    assert_eq!(reserved.validate(), Ok(()));
+    assert_eq!(reserved.action, "imported.bulla.get");
+    assert_eq!(reserved.tags[MENDED], "action");
+}
