@@ -28,12 +28,12 @@ pub enum Error {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// No space left. Nothing was written and no Seq was used: free some space and
-    /// call again, the log is still good.
+    /// No space left on the disk, in the quota, or below the limit on a file's size. Nothing was
+    /// written and no Seq was used: free some space and call again, the log is still good.
     DiskFull {
         /// The file that could not grow.
         path: PathBuf,
-        /// Bytes that were asked for.
+        /// Bytes that were asked for; 0: a few, it is not known how many.
         needed: u64,
     },
     /// Bytes on disk are not what was written: suspect the disk. Nothing was changed.
@@ -184,6 +184,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io { op, path, source } => write!(f, "{op} {}: {source}", path.display()),
+            Error::DiskFull { path, needed: 0 } => write!(
+                f,
+                "disk full: there is no space for {}; nothing was written, free some space and \
+                 try again",
+                path.display()
+            ),
             Error::DiskFull { path, needed } => write!(
                 f,
                 "disk full: {} needs {needed} more bytes; nothing was written, free some space \
@@ -280,8 +286,35 @@ impl From<InvalidEvent> for Error {
 }
 
 impl Error {
-    /// Names the operation and the file of an I/O error.
+    /// Names the operation and the file of an I/O error. One for want of space is `DiskFull`: what
+    /// fails so is undone, or done from its beginning when it is tried again.
     pub(crate) fn io(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        Error::growing(op, path, 0)
+    }
+
+    /// The same, of something that takes so many bytes.
+    pub(crate) fn growing(
+        op: &'static str,
+        path: &Path,
+        needed: u64,
+    ) -> impl FnOnce(io::Error) -> Error {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Error::DiskFull { path: path.to_owned(), needed },
+            _ => Error::Io { op, path: path.to_owned(), source: Arc::new(source) },
+        }
+    }
+
+    /// Names the file or directory whose sync failed. It is never `DiskFull`, whatever the system
+    /// gives as the reason: what it was to store may be lost, and a later sync proves nothing.
+    pub(crate) fn sync(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        Error::unknown_state("sync", path)
+    }
+
+    /// Names the operation and the file of an error after which it is unknown what is on disk,
+    /// whatever the system gives as the reason.
+    pub(crate) fn unknown_state(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { op, path: path.to_owned(), source: Arc::new(source) }
     }
 

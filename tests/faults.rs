@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "faults/full_disk.rs"]
+mod full_disk;
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

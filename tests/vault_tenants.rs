@@ -13,8 +13,8 @@ use bulla::vault::{
     LogSpec, Reference, Routing, Rule, TenantCursor, TenantError, TenantRecord, TenantVault,
 };
 use bulla::{
-    Actor, Asked, Event, EventId, Housekeeping, LogOptions, Outcome, Query, Resource, Seq,
-    Timestamp, Vault, VaultOptions,
+    Actor, Asked, Event, EventId, Housekeeping, KeyStore, LogOptions, Outcome, PayloadState, Query,
+    Resource, Seq, Timestamp, Vault, VaultOptions, WrappingKey,
 };
 use proptest::prelude::*;
 
@@ -263,4 +263,38 @@ fn an_invalid_event_is_the_tenants_own_affair() {
     let acme = vault.tenant("acme").unwrap();
     let invalid = acme.append(&own(0, 1, 1).tag("", "x\u{7}")).unwrap_err();
     assert!(matches!(invalid, TenantError::Invalid(_)), "{invalid:?}");
+}
+
+#[test]
+fn a_tenant_sees_that_a_payload_was_erased() {
+    let (disk, clock, vault) = vault(5);
+    drop(vault);
+    let key = WrappingKey::from_bytes([7; 32]);
+    let store = KeyStore::create_on(Arc::new(disk.clone()), &PathBuf::from("/keys"), &key).unwrap();
+    let options = options(&disk, &clock).tune(move |name, options| {
+        if name == "shared" { Ok(options.key_store(store.clone())) } else { Ok(options) }
+    });
+    let vault = options.open(PathBuf::from("/vault")).unwrap();
+    let acme = vault.tenant("acme").unwrap();
+    let erased = acme.append(&own(0, 1, 1).subject("user:alice")).unwrap().reference;
+    let plain = acme.append(&own(0, 2, 2)).unwrap().reference;
+    let before = acme.get(&erased).unwrap();
+    assert_eq!(before.payload, PayloadState::Decrypted);
+    assert_eq!(before.event.reason.as_deref(), Some("because"));
+    vault.log("shared").unwrap().erase("user:alice", &Asked::by("dpo")).unwrap();
+
+    let after = acme.get(&erased).unwrap();
+    assert_eq!((after.payload, after.event.reason), (PayloadState::Erased, None));
+    assert_eq!(acme.get(&plain).unwrap().payload, PayloadState::Plain);
+    let found: Vec<TenantRecord> =
+        acme.query(&Query::new().oldest_first()).unwrap().map(Result::unwrap).collect();
+    let states: Vec<PayloadState> = found.iter().map(|record| record.payload).collect();
+    assert_eq!(states, [PayloadState::Erased, PayloadState::Plain]);
+    let json: Vec<serde_json::Value> =
+        found.iter().map(|record| serde_json::from_str(&record.to_json()).unwrap()).collect();
+    assert_eq!(json[0]["payload"], "erased");
+    assert_eq!((json[0].get("reason"), json[1].get("payload")), (None, None));
+    // The vault's own answers say so, too.
+    let merged = vault.query(&Query::new().oldest_first()).unwrap().next().unwrap().unwrap();
+    assert_eq!(merged.record.payload, PayloadState::Erased);
 }

@@ -26,7 +26,6 @@ pub(crate) use segment::inspect;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::LogId;
@@ -125,5 +124,5 @@ pub(crate) fn failed(
     key: &str,
 ) -> impl FnOnce(io::Error) -> Error {
     let path = path_of(store, key);
-    move |source| Error::Io { op, path, source: Arc::new(source) }
+    move |source| Error::io(op, &path)(source)
 }

@@ -127,15 +127,15 @@ impl Catalog {
         let bytes = read_range(&*source, &source_path, from, end)?;
         // Written again: after somebody's sync failed another one says nothing of these bytes.
         source.write_at(&bytes, from).map_err(Error::io("write", &source_path))?;
-        source.sync_data().map_err(Error::io("sync", &source_path))?;
+        source.sync_data().map_err(Error::sync(&source_path))?;
         for copy in copies(&self.dir).iter().filter(|copy| **copy != read_from) {
             let path = crate::segment::path(copy, ordinal);
             let file = open(&*self.disk, &path)?;
             file.write_at(&bytes, from).map_err(Error::io("write", &path))?;
-            file.sync_data().map_err(Error::io("sync", &path))?;
-            self.disk.sync_dir(copy).map_err(Error::io("sync", copy))?;
+            file.sync_data().map_err(Error::sync(&path))?;
+            self.disk.sync_dir(copy).map_err(Error::sync(copy))?;
         }
-        self.disk.sync_dir(&read_from).map_err(Error::io("sync", &read_from))
+        self.disk.sync_dir(&read_from).map_err(Error::sync(&read_from))
     }
 }
 

@@ -133,7 +133,7 @@ fn cut_torn(
     let file = disk.open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
     let kept = recover::copy_aside(disk, quarantine, &name, (&*file, path), (offset, torn.len))?;
     file.set_len(offset).map_err(Error::io("cut", path))?;
-    file.sync_data().map_err(Error::io("sync", path))?;
+    file.sync_data().map_err(Error::sync(path))?;
     let file = kept;
     let reason = torn.reason.to_string();
     Ok(Mended { ordinal, offset, len: torn.len, file, reason, is_copy: false, rotate: true })
@@ -188,7 +188,7 @@ fn overwrite(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
         file.set_len(bytes.len() as u64).map_err(Error::io("cut", path))?;
     }
     file.write_at(bytes, 0).map_err(Error::io("mend", path))?;
-    file.sync_data().map_err(Error::io("sync", path))
+    file.sync_data().map_err(Error::sync(path))
 }
 
 /// A catalog segment is about a megabyte; anything much larger is not one.

@@ -104,7 +104,7 @@ impl Catalog {
             }
         }
         let lock = open_or_create(&*disk, dir, &dir.join("LOCK"))?;
-        disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        disk.sync_dir(dir).map_err(Error::sync(dir))?;
         let frontier = Frontier::new(HashAlgorithm::Sha256);
         let header = begin_header(log_id, &frontier, 1, Hash::ZERO, clock.now())?;
         let active = begin(&*disk, dir, &header)?;
@@ -342,10 +342,21 @@ impl Catalog {
         for active in &self.active {
             active.prepare(frame.len() as u64)?;
         }
-        for active in &mut self.active {
-            let written = active.write(&frame, &header).and_then(|()| active.sync());
-            if let Err(error) = written {
-                self.broken = Some(error.to_string());
+        for copy in 0..self.active.len() {
+            let (written, active) = self.active.split_at_mut(copy);
+            let Some(active) = active.first_mut() else { break };
+            let done = active.write(&frame, &header).and_then(|()| active.sync());
+            // Nothing of it may stay when the caller hears that nothing was written.
+            let done = match done {
+                Err(full @ Error::DiskFull { .. }) => {
+                    written.iter_mut().try_for_each(Active::take_back).and(Err(full))
+                }
+                done => done,
+            };
+            if let Err(error) = done {
+                if !matches!(error, Error::DiskFull { .. }) {
+                    self.broken = Some(error.to_string());
+                }
                 return Err(error);
             }
         }
@@ -498,7 +509,7 @@ fn open_or_create(disk: &dyn Disk, dir: &Path, path: &Path) -> Result<Arc<dyn Di
         return disk.open(path, Open::ReadWrite).map_err(Error::io("open", path));
     }
     let file = disk.open(path, Open::CreateNew).map_err(Error::io("create", path))?;
-    disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+    disk.sync_dir(dir).map_err(Error::sync(dir))?;
     Ok(file)
 }
 

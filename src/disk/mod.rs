@@ -151,12 +151,35 @@ pub fn replace(
     how: Open,
     fill: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
 ) -> io::Result<Arc<dyn DiskFile>> {
+    let file = fill_beside(disk, path, how, fill)?;
+    put_in_place(disk, path)?;
+    Ok(file)
+}
+
+/// Makes the temporary file beside `path` of these bytes, and syncs it; [`put_in_place`] follows.
+///
+/// # Errors
+/// What the file system says; the file is taken away again.
+pub fn write_beside(
+    disk: &dyn Disk,
+    path: &Path,
+    how: Open,
+    bytes: &[u8],
+) -> io::Result<Arc<dyn DiskFile>> {
+    fill_beside(disk, path, how, |file| file.write_at(bytes, 0))
+}
+
+fn fill_beside(
+    disk: &dyn Disk,
+    path: &Path,
+    how: Open,
+    fill: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
+) -> io::Result<Arc<dyn DiskFile>> {
     let file = create_beside(disk, path, how)?;
     if let Err(error) = fill(&*file).and_then(|()| file.sync_data()) {
         let _ = disk.remove_file(&beside(path)); // else the next attempt does it
         return Err(error);
     }
-    put_in_place(disk, path)?;
     Ok(file)
 }
 

@@ -208,10 +208,13 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// A used-up quota is a full disk too: the caller makes space and tries again.
+/// A used-up quota is a full disk too, and so is the limit on a file's size: the caller makes
+/// space, or has the limit raised, and tries again.
 fn full(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::QuotaExceeded => io::Error::new(io::ErrorKind::StorageFull, error),
+        io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            io::Error::new(io::ErrorKind::StorageFull, error)
+        }
         _ => error,
     }
 }
@@ -352,5 +355,7 @@ mod tests {
         assert_eq!(full(quota).kind(), io::ErrorKind::StorageFull);
         let space = io::Error::from(rustix::io::Errno::NOSPC);
         assert_eq!(full(space).kind(), io::ErrorKind::StorageFull);
+        let limit = io::Error::from(rustix::io::Errno::FBIG);
+        assert_eq!(full(limit).kind(), io::ErrorKind::StorageFull);
     }
 }

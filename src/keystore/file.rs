@@ -26,6 +26,8 @@ pub(super) struct StoreFile {
     pub(super) header: Header,
     entries_key: Zeroizing<[u8; 32]>,
     slot: Slot,
+    /// Keys were destroyed that the file still has, because there was no space to replace it.
+    has_destroyed: bool,
     /// After a failed write: what is on disk is unknown.
     broken: Option<String>,
 }
@@ -47,7 +49,8 @@ impl StoreFile {
             || disk::replace(&*disk, path, Open::CreateNewPrivate, |file| file.write_at(&bytes, 0));
         let file = in_doubt(&*disk, path, create).map_err(Error::io("create", path))?;
         let path = path.to_owned();
-        Ok(StoreFile { disk, path, file, header, entries_key, slot, broken: None })
+        let (has_destroyed, broken) = (false, None);
+        Ok(StoreFile { disk, path, file, header, entries_key, slot, has_destroyed, broken })
     }
 
     /// Reads a store, and the keys in it.
@@ -73,7 +76,9 @@ impl StoreFile {
         let unsettled = bytes.len() as u64 > slot.entries_end;
         let (keys, slot) = read_entries(&bytes, &header, &entries_key, slot, path)?;
         let path = path.to_owned();
-        let mut store = StoreFile { disk, path, file, header, entries_key, slot, broken: None };
+        let (has_destroyed, broken) = (false, None);
+        let mut store =
+            StoreFile { disk, path, file, header, entries_key, slot, has_destroyed, broken };
         if how == Open::ReadWrite && (unsettled || store.is_in_doubt()?) {
             store.replace(keys.iter(), None)?;
         }
@@ -100,15 +105,33 @@ impl StoreFile {
             ..self.slot
         };
         // The slot vouches for the entries, so they come first.
-        let written = self
-            .file
-            .write_at(&bytes, self.slot.entries_end)
-            .and_then(|()| self.file.sync_data())
-            .and_then(|()| self.file.write_at(&slot.encode(), slot.offset()))
-            .and_then(|()| self.file.sync_data());
-        self.settle(written.map_err(Error::io("write", &self.path)))?;
+        let (file, path, end) = (Arc::clone(&self.file), self.path.clone(), self.slot.entries_end);
+        let needed = bytes.len() as u64;
+        let written = file.write_at(&bytes, end).map_err(Error::growing("write", &path, needed));
+        self.undo_if_full(written, |_| Ok(()))?;
+        self.settle(file.sync_data().map_err(Error::sync(&path)))?;
+        let written = file.write_at(&slot.encode(), slot.offset());
+        let written = written.map_err(Error::growing("write", &path, SLOT_LEN as u64));
+        // A slot must be gone before the entries that it vouches for.
+        self.undo_if_full(written, |file| {
+            file.write_at(&[0; SLOT_LEN], slot.offset()).and_then(|()| file.sync_data())
+        })?;
+        self.settle(file.sync_data().map_err(Error::sync(&path)))?;
         self.slot = slot;
         Ok(())
+    }
+
+    /// After a write that found no space, makes the file what it was: `first`, then what stands
+    /// behind the entries goes.
+    fn undo_if_full(
+        &mut self,
+        written: Result<()>,
+        first: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
+    ) -> Result<()> {
+        let Err(full @ Error::DiskFull { .. }) = written else { return self.settle(written) };
+        let undone = first(&*self.file).and_then(|()| self.file.set_len(self.slot.entries_end));
+        self.settle(undone.map_err(Error::unknown_state("cut", &self.path)))?;
+        Err(full)
     }
 
     /// Replaces the file by one with these subjects only, and overwrites what the old one
@@ -118,21 +141,22 @@ impl StoreFile {
         keys: impl Iterator<Item = &'k SubjectKeys>,
         wrapping_key: Option<&WrappingKey>,
     ) -> Result<()> {
-        self.check_whole()?;
-        if let Some(wrapping_key) = wrapping_key {
-            let (entries_key, check) =
-                cipher::entries_key(wrapping_key.bytes(), &self.header.store_id);
-            (self.entries_key, self.header.check) = (entries_key, check);
-        }
-        let keys: Vec<&SubjectKeys> = keys.collect();
-        let generation = self.slot.generation;
-        let (slot, bytes) = image(&self.header, generation, &self.entries_key, &keys)?;
-        let replaced = self.put(&bytes);
-        let file = self.settle(replaced)?;
-        let old = std::mem::replace(&mut self.file, file);
-        overwrite(&*old);
-        self.slot = slot;
-        Ok(())
+        self.put(keys.collect(), self.header, wrapping_key)
+    }
+
+    /// The same without keys that were destroyed. If there is no space for it, that is done later:
+    /// see [`StoreFile::has_destroyed`].
+    pub(super) fn destroy<'k>(
+        &mut self,
+        kept: impl Iterator<Item = &'k SubjectKeys>,
+    ) -> Result<()> {
+        self.has_destroyed = true;
+        self.replace(kept, None)
+    }
+
+    /// Whether the file has keys that were destroyed.
+    pub(super) fn has_destroyed(&self) -> bool {
+        self.has_destroyed
     }
 
     /// Makes it the store of a log.
@@ -141,16 +165,55 @@ impl StoreFile {
         log_id: LogId,
         keys: impl Iterator<Item = &'k SubjectKeys>,
     ) -> Result<()> {
-        self.header.log_id = Some(log_id);
-        self.replace(keys, None)
+        let header = Header { log_id: Some(log_id), ..self.header };
+        self.put(keys.collect(), header, None)
     }
 
-    fn put(&self, bytes: &[u8]) -> Result<Arc<dyn DiskFile>> {
-        let (disk, path) = (&*self.disk, &*self.path);
-        let put = in_doubt(disk, path, || {
-            disk::replace(disk, path, Open::CreateNewPrivate, |file| file.write_at(bytes, 0))
-        });
-        put.map_err(Error::io("replace", path))
+    fn put(
+        &mut self,
+        keys: Vec<&SubjectKeys>,
+        mut header: Header,
+        wrapping_key: Option<&WrappingKey>,
+    ) -> Result<()> {
+        self.check_whole()?;
+        let mut entries_key = self.entries_key.clone();
+        if let Some(wrapping_key) = wrapping_key {
+            (entries_key, header.check) =
+                cipher::entries_key(wrapping_key.bytes(), &header.store_id);
+        }
+        let (slot, bytes) = image(&header, self.slot.generation, &entries_key, &keys)?;
+        let file = self.put_bytes(&bytes, &slot)?;
+        let old = std::mem::replace(&mut self.file, file);
+        overwrite(&*old);
+        (self.slot, self.header, self.entries_key) = (slot, header, entries_key);
+        self.has_destroyed = false;
+        Ok(())
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8], slot: &Slot) -> Result<Arc<dyn DiskFile>> {
+        let (disk, path) = (Arc::clone(&self.disk), self.path.clone());
+        let beside = mark_in_doubt(&*disk, &path)
+            .and_then(|()| disk::write_beside(&*disk, &path, Open::CreateNewPrivate, bytes));
+        let needed = bytes.len() as u64;
+        // Of this the store is not affected.
+        let file = match beside.map_err(Error::growing("replace", &path, needed)) {
+            Err(full @ Error::DiskFull { .. }) => return Err(full),
+            file => self.settle(file)?,
+        };
+        let put = disk::put_in_place(&*disk, &path);
+        match put.map_err(Error::growing("replace", &path, needed)) {
+            // The old file stands: nothing was renamed.
+            Err(full @ Error::DiskFull { .. }) if has_other_slot(&*disk, &path, slot) => {
+                return Err(full);
+            }
+            Err(Error::DiskFull { .. }) => {
+                let unknown = io::Error::other("no space, and the new file is in its place");
+                self.settle(Err(Error::sync(&path)(unknown)))?;
+            }
+            put => self.settle(put)?,
+        }
+        let _ = disk.remove_file(&doubt(&path)); // else the store is replaced once more
+        Ok(file)
     }
 
     fn is_in_doubt(&self) -> Result<bool> {
@@ -176,6 +239,15 @@ impl StoreFile {
     }
 }
 
+/// Whether the file in place is not the one with this slot.
+fn has_other_slot(disk: &dyn Disk, path: &Path, slot: &Slot) -> bool {
+    let mut found = [0; SLOT_LEN];
+    let read = disk
+        .open(path, Open::Read)
+        .and_then(|file| disk::read_exact_at(&*file, &mut found, slot.offset()));
+    read.is_ok() && found != slot.encode()
+}
+
 /// Gives the file a name, with an empty file beside it for as long as the name may not be
 /// durable. Who opens a store that is in doubt replaces it: what is added to it must not go
 /// with a name that a failed sync forgot, and no later sync need store that name. The empty
@@ -185,13 +257,18 @@ fn in_doubt<T>(
     path: &Path,
     name: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
+    mark_in_doubt(disk, path)?;
+    let named = name()?;
+    let _ = disk.remove_file(&doubt(path)); // else the store is replaced once more
+    Ok(named)
+}
+
+fn mark_in_doubt(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     let doubt = doubt(path);
     if !disk.exists(&doubt)? {
         disk.open(&doubt, Open::CreateNewPrivate)?;
     }
-    let named = name()?;
-    let _ = disk.remove_file(&doubt); // else the store is replaced once more
-    Ok(named)
+    Ok(())
 }
 
 fn doubt(path: &Path) -> PathBuf {

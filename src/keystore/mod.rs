@@ -379,6 +379,19 @@ impl KeyStore {
         Ok(Erasing { file, keys })
     }
 
+    /// Replaces the file if it still has keys that were destroyed when there was no space.
+    ///
+    /// # Errors
+    /// `DiskFull` (there is none yet), I/O.
+    pub(crate) fn finish_destroying(&self) -> Result<()> {
+        let mut file = self.shared.file.lock();
+        let keys = self.shared.keys.read();
+        match file.as_mut().filter(|file| file.has_destroyed()) {
+            Some(file) => file.replace(keys.by_id.values().map(|keys| &**keys), None),
+            None => Ok(()),
+        }
+    }
+
     fn writable<'f>(&self, file: &'f mut Option<StoreFile>) -> Result<&'f mut StoreFile> {
         file.as_mut()
             .ok_or_else(|| self.error("it was opened for reading: open it for writing".to_owned()))
@@ -405,7 +418,7 @@ impl Erasing<'_> {
         ids.iter().for_each(|id| self.keys.remove(*id));
         let Erasing { file, keys } = &mut self;
         match &mut **file {
-            Some(file) => file.replace(keys.by_id.values().map(|keys| &**keys), None),
+            Some(file) => file.destroy(keys.by_id.values().map(|keys| &**keys)),
             None => Ok(()),
         }
     }

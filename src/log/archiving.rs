@@ -309,10 +309,7 @@ fn check_location(store: &dyn ArchiveStore) -> Result<()> {
 fn put(store: &dyn ArchiveStore, key: &str, len: u64, bytes: &mut dyn Read) -> Result<()> {
     store.put(key, len, bytes).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => other_bytes(store, key),
-        io::ErrorKind::StorageFull => {
-            Error::DiskFull { path: archive::path_of(store, key), needed: len }
-        }
-        _ => archive::failed("archive to", store, key)(error),
+        _ => Error::growing("archive to", &archive::path_of(store, key), len)(error),
     })
 }
 

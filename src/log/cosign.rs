@@ -90,12 +90,7 @@ impl Published<'_> {
         // Also if it has all of them: who wrote them may have met an error, or died, before
         // they were durable, and nobody knows that but the disk.
         let text = merged.to_text();
-        replace(disk, &path, &text).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => {
-                Error::DiskFull { path: path.clone(), needed: text.len() as u64 }
-            }
-            _ => Error::io("publish", &path)(error),
-        })?;
+        replace(disk, &path, &text).map_err(Error::growing("publish", &path, text.len() as u64))?;
         Ok(merged)
     }
 

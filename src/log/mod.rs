@@ -66,6 +66,7 @@ use crate::time::Timestamp;
 use commit::Pending;
 use core::{CatalogState, Core};
 use encode::{check_frame, with_scratch};
+use upkeep::unless_full;
 use writer::Committed;
 
 pub use archiving::ArchivedCopy;
@@ -300,8 +301,10 @@ impl Log {
             Some(active) if active.count() > 0 => writer.retire(core),
             _ => Ok(()),
         })?;
-        self.core().keep_up();
-        self.core().check_poisoned()
+        let kept_up = self.core().keep_up();
+        self.core().check_poisoned()?;
+        let is_sealed = self.core().writer.lock().retired.is_empty();
+        if is_sealed { Ok(()) } else { kept_up }
     }
 
     /// The log as it is now, to read from.
@@ -359,7 +362,8 @@ impl Log {
     }
 
     /// Closes the log for all its clones: commits what is queued, seals what is full, and
-    /// leaves a mark, so that the next opening is quick.
+    /// leaves a mark, so that the next opening is quick. Where the disk has no space for the last
+    /// two, the next opening does them.
     ///
     /// # Errors
     /// I/O. What was acknowledged is safe in any case.
@@ -438,12 +442,16 @@ impl Core {
 
     fn leave_clean(&self) -> Result<()> {
         self.check_poisoned()?;
-        self.keep_up();
+        unless_full(self.keep_up())?;
         self.check_poisoned()?;
-        self.with_writer(|core, writer| writer.watermark(core))?;
-        self.write_mark(&mut self.upkeep.lock())?;
+        self.with_writer(|core, writer| writer.sync(core))?;
+        // The rest only spares the next opening some work.
+        unless_full(self.with_writer(|core, writer| writer.watermark(core)))?;
+        unless_full(self.write_mark(&mut self.upkeep.lock()))?;
         match &mut *self.catalog.lock() {
-            CatalogState::Good(catalog) => catalog.exclusively(|catalog| catalog.write_snapshot()),
+            CatalogState::Good(catalog) => {
+                unless_full(catalog.exclusively(|catalog| catalog.write_snapshot()))
+            }
             CatalogState::Damaged(_) => Ok(()),
         }
     }

@@ -250,7 +250,8 @@ impl LogOptions {
     /// Creates a log in a new directory.
     ///
     /// # Errors
-    /// `Exists` if there is one; an option out of its range; I/O.
+    /// `Exists` if there is one; an option out of its range; `DiskFull`, I/O: after one of those the
+    /// log may be there, and [`LogOptions::open_or_create`] goes on.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Log> {
         self.check()?;
         super::open::create(self, path.as_ref())

@@ -259,7 +259,7 @@ impl Core {
                 return Err(error);
             }
         }
-        self.options.disk.sync_dir(&dir).map_err(Error::io("sync", &dir))
+        self.options.disk.sync_dir(&dir).map_err(Error::sync(&dir))
     }
 
     fn copy(
@@ -269,14 +269,7 @@ impl Core {
         listed: &ArchivedFile,
         to: &Path,
     ) -> Result<()> {
-        let full = |op| {
-            move |error: std::io::Error| match error.kind() {
-                std::io::ErrorKind::StorageFull => {
-                    Error::DiskFull { path: to.to_owned(), needed: listed.bytes }
-                }
-                _ => Error::io(op, to)(error),
-            }
-        };
+        let full = |op| Error::growing(op, to, listed.bytes);
         let file = self.options.disk.open(to, Open::CreateNew).map_err(full("create"))?;
         let (mut hasher, mut at) = (TaggedHasher::new(tag::ARCHIVE_FILE), 0);
         let mut piece = vec![0; PIECE];
@@ -389,7 +382,7 @@ fn settle_one(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<()> {
             disk.rename(&from, &to).map_err(Error::io("rename", &from))?;
         }
     }
-    disk.sync_dir(dir).map_err(Error::io("sync", dir))
+    disk.sync_dir(dir).map_err(Error::sync(dir))
 }
 
 /// Finishes the restores that a crash interrupted: what the catalog says is restored gets its
@@ -417,7 +410,7 @@ pub(crate) fn settle_restores(disk: &dyn Disk, dir: &Path, state: &StateMap) -> 
             Some(status::DROPPED) => {
                 remove(disk, &unfinished(&segment::path(&dir, ordinal)))?;
                 remove(disk, &unfinished(&indexes::path(&dir, ordinal)))?;
-                disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+                disk.sync_dir(&dir).map_err(Error::sync(&dir))?;
             }
             _ => {}
         }

@@ -42,10 +42,10 @@ pub(super) fn clear_away(disk: &dyn Disk, dir: &Path, leftovers: &[Leftover]) ->
     for Leftover { path, file, offset, remove, .. } in leftovers {
         if *remove {
             disk.remove_file(path).map_err(Error::io("remove", path))?;
-            disk.sync_dir(&dir).map_err(Error::io("sync", &dir))?;
+            disk.sync_dir(&dir).map_err(Error::sync(&dir))?;
         } else {
             file.set_len(*offset).map_err(Error::io("cut", path))?;
-            file.sync_data().map_err(Error::io("sync", path))?;
+            file.sync_data().map_err(Error::sync(path))?;
         }
     }
     Ok(())

@@ -201,10 +201,7 @@ pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
 fn publish_as(core: &Core, name: &str, note: &str) -> Result<()> {
     let path = core.checkpoints_dir().join(name);
     let published = cosign::publish(&*core.options.disk, &path, note);
-    published.map_err(|error| match error.kind() {
-        std::io::ErrorKind::StorageFull => Error::DiskFull { path, needed: note.len() as u64 },
-        _ => Error::io("publish", &path)(error),
-    })
+    published.map_err(Error::growing("publish", &path, note.len() as u64))
 }
 
 impl Core {

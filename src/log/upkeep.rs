@@ -46,58 +46,88 @@ impl Core {
         if self.options.housekeeping == Housekeeping::Inline {
             // If another thread is at it, it does this too.
             if let Some(mut upkeep) = self.upkeep.try_lock() {
-                self.keep_up_with(&mut upkeep);
+                let _ = self.keep_up_with(&mut upkeep); // a full disk is met again
             }
         }
     }
 
-    /// Seals what a crash left unsealed, and puts a mark behind a long replay.
+    /// Seals what a crash left unsealed, and puts a mark behind a long replay. What there is no
+    /// space for is done later: a log on a full disk can be read, and expire.
     pub(crate) fn upkeep_after_open(&self) -> Result<()> {
         let mut upkeep = self.upkeep.lock();
-        self.seal_retired()?;
+        unless_full(self.seal_retired())?;
         self.protect_newest();
         self.look_for_indexes()?;
         if self.recovery.replayed > 0 {
-            self.write_mark(&mut upkeep)?;
+            unless_full(self.write_mark(&mut upkeep))?;
         }
         Ok(())
     }
 
-    /// Does what is due. A full disk is met again at the next append; any other failure
-    /// poisons the log.
-    pub(crate) fn keep_up(&self) {
-        self.keep_up_with(&mut self.upkeep.lock());
+    /// Does what is due. Any failure but a full disk poisons the log.
+    ///
+    /// # Errors
+    /// `DiskFull`: some of it is left, and done later.
+    pub(crate) fn keep_up(&self) -> Result<()> {
+        self.keep_up_with(&mut self.upkeep.lock())
     }
 
-    fn keep_up_with(&self, upkeep: &mut Upkeep) {
+    fn keep_up_with(&self, upkeep: &mut Upkeep) -> Result<()> {
         if self.poisoned().is_some() || self.writer.lock().closed {
-            return;
+            return Ok(());
         }
         let done = catch_unwind(AssertUnwindSafe(|| self.keep_up_steps(upkeep)));
         match done {
-            Ok(Ok(()) | Err(Error::DiskFull { .. })) => {}
+            Ok(Err(full @ Error::DiskFull { .. })) => return Err(full),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => self.poison(&error.to_string()),
             Err(_) => self.poison("the housekeeper panicked"),
         }
+        Ok(())
     }
 
+    /// One step that finds no space does not keep the others from what is due: a sync, or a seal
+    /// that needs none.
     fn keep_up_steps(&self, upkeep: &mut Upkeep) -> Result<()> {
         self.wants_upkeep.store(false, Ordering::Release);
-        self.prepare_space()?;
-        self.look_at_clock(upkeep)?;
-        self.seal_retired()?;
-        self.make_ahead()?;
+        let mut full = Ok(());
+        let steps: [fn(&Core, &mut Upkeep) -> Result<()>; 6] = [
+            |core, upkeep| core.look_at_clock(upkeep),
+            |core, _| core.prepare_space(),
+            |core, _| core.seal_retired(),
+            |core, _| core.make_ahead(),
+            |core, _| core.destroy_keys(),
+            |core, upkeep| core.mark_if_due(upkeep),
+        ];
+        for step in steps {
+            match step(self, upkeep) {
+                Err(error @ Error::DiskFull { .. }) => full = Err(error),
+                done => done?,
+            }
+        }
         if self.options.housekeeping == Housekeeping::Background {
             self.index_open_segments();
         }
         if self.make_wanted_index() {
             self.needs_upkeep(); // there may be more
         }
+        full
+    }
+
+    fn mark_if_due(&self, upkeep: &mut Upkeep) -> Result<()> {
         let due = self.writer.lock().since_mark >= MARK_EVERY;
         if due || self.tree.pending_bytes() > tree::PENDING_MAX {
             self.write_mark(upkeep)?;
         }
         Ok(())
+    }
+
+    /// Takes from the key store's file what an erasure had no space to take.
+    fn destroy_keys(&self) -> Result<()> {
+        match &self.options.key_store {
+            Some(store) => store.finish_destroying(),
+            None => Ok(()),
+        }
     }
 
     fn prepare_space(&self) -> Result<()> {
@@ -206,12 +236,20 @@ impl Core {
 
     /// Puts hashes and a mark on disk, so that recovery starts here.
     pub(crate) fn write_mark(&self, upkeep: &mut Upkeep) -> Result<()> {
-        let mark = self.writer.lock().mark(self)?;
-        self.tree.flush()?;
-        match mark {
-            Some(mark) => upkeep.marks.write(mark),
-            None => Ok(()),
+        let (mark, since_mark) = {
+            let mut writer = self.writer.lock();
+            let since_mark = writer.since_mark;
+            (writer.mark(self)?, since_mark)
+        };
+        let flushed = self.tree.flush();
+        let written = match (flushed, mark) {
+            (Ok(_), Some(mark)) => upkeep.marks.write(mark),
+            (flushed, _) => flushed.map(|_| ()),
+        };
+        if written.is_err() {
+            self.writer.lock().since_mark += since_mark; // it is due as before
         }
+        written
     }
 
     /// What depends on time: syncs, watermarks, age.
@@ -254,7 +292,7 @@ impl Core {
             }
             (Arc::clone(&active.segment), Arc::clone(&active.space), writer.size)
         };
-        space.sync().map_err(Error::io("sync", &segment.path))?;
+        space.sync().map_err(Error::sync(&segment.path))?;
         let mut writer = self.writer.lock();
         if writer.durable < size {
             writer.set_durable(self, size);
@@ -267,6 +305,14 @@ impl Core {
     fn jittered_age(&self) -> Duration {
         let age = self.options.segment_age;
         age - age.mul_f64(f64::from(self.log_id.0[0]) / 2560.0)
+    }
+}
+
+/// What is left undone for want of space is no failure: it is done when there is some.
+pub(crate) fn unless_full(done: Result<()>) -> Result<()> {
+    match done {
+        Err(Error::DiskFull { .. }) => Ok(()),
+        done => done,
     }
 }
 
@@ -335,7 +381,7 @@ impl Housekeeper {
                 state.logs.clone()
             };
             for core in logs.iter().filter_map(Weak::upgrade) {
-                core.keep_up();
+                let _ = core.keep_up(); // a full disk is met again
             }
         }
     }

@@ -100,8 +100,13 @@ impl Writer {
         let Some(active) = &mut self.active else {
             return Err(Error::Closed); // unreachable: room was made
         };
+        let (times, noted) = (active.times, active.waypoints.noted());
         let header = seal_frame(active, group, self.durable, recorded_at);
-        active.write(&group.bytes, &header)?;
+        if let Err(error) = active.write(&group.bytes, &header) {
+            active.times = times;
+            active.waypoints.forget_since(noted);
+            return Err(error);
+        }
         if core.options.durability == Durability::Sync {
             active.sync()?;
         }

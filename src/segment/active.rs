@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::disk::{Disk, DiskFile, Open};
+use crate::disk::{Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::footer::TimeRange;
 use crate::format::frame::FrameHeader;
@@ -21,6 +21,8 @@ use crate::seq::TreeSize;
 const BULK_FRAME: u64 = 64 << 10;
 const FIRST_STEP: u64 = 64 << 10;
 const LAST_STEP: u64 = 4 << 20;
+/// Zeros are put over a frame in pieces of this many bytes.
+const PAGE: u32 = 4096;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The space of a segment file that is ready to be written into.
@@ -106,10 +108,8 @@ impl Space {
                 self.prepared.store(to, Ordering::Release);
                 Ok(to)
             }
-            Some((error, true)) if error.kind() == std::io::ErrorKind::StorageFull => {
-                Err(Error::DiskFull { path: self.path.clone(), needed: to - from })
-            }
-            Some((error, _)) => Err(Error::io("prepare", &self.path)(error)),
+            Some((error, true)) => Err(Error::growing("prepare", &self.path, to - from)(error)),
+            Some((error, false)) => Err(Error::sync(&self.path)(error)),
         }
     }
 
@@ -159,26 +159,21 @@ impl MadeAhead {
         let path = super::path(dir, ordinal);
         refuse_used(disk, &path)?;
         let temporary = path.with_extension("seg.new");
-        let full = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::StorageFull => {
-                Error::DiskFull { path: path.clone(), needed: FIRST_STEP }
-            }
-            _ => Error::io("create", &path)(error),
-        };
         if disk.exists(&temporary).map_err(Error::io("look for", &temporary))? {
             disk.remove_file(&temporary).map_err(Error::io("remove", &temporary))?;
         }
-        let file = disk.open(&temporary, Open::CreateNew).map_err(full)?;
+        let file = disk.open(&temporary, Open::CreateNew);
+        let file = file.map_err(Error::growing("create", &path, FIRST_STEP))?;
         let space = Arc::new(Space::new(path.clone(), file, 0));
         if let Err(error) = space.ensure(FIRST_STEP, 0) {
             // What is made ahead shall not take the space that the active one needs.
             let _ = disk.remove_file(&temporary);
             return Err(error);
         }
-        disk.rename(&temporary, &path).map_err(full)?;
+        disk.rename(&temporary, &path).map_err(Error::growing("create", &path, FIRST_STEP))?;
         if let Err(error) = disk.sync_dir(dir) {
             let _ = disk.remove_file(&path); // whoever finds it would take it for durable
-            return Err(full(error));
+            return Err(Error::growing("create", &path, FIRST_STEP)(error));
         }
         Ok(MadeAhead { ordinal, path, space })
     }
@@ -216,6 +211,17 @@ pub struct Active {
     begun: bool,
     /// Length of the newest frame: what the next ones are likely to need.
     pub last_frame_len: u64,
+    /// What the newest write changed.
+    newest: Option<Write>,
+}
+
+/// A write, and what the segment was before it.
+#[derive(Clone, Copy, Debug)]
+struct Write {
+    at: u64,
+    len: u64,
+    end: Position,
+    begun: bool,
 }
 
 impl Active {
@@ -231,6 +237,7 @@ impl Active {
             space: ahead.space,
             begun: false,
             last_frame_len: 0,
+            newest: None,
         }
     }
 
@@ -254,6 +261,7 @@ impl Active {
             space: Arc::new(space),
             begun: true,
             last_frame_len: 0,
+            newest: None,
         })
     }
 
@@ -279,23 +287,68 @@ impl Active {
     /// prepared. Does not sync.
     ///
     /// # Errors
-    /// I/O: what is on disk is unknown then.
+    /// `DiskFull`: a file system that copies on write had none left all the same; nothing of the
+    /// frame is there. I/O: what is on disk is unknown then.
     pub fn write(&mut self, frame: &[u8], header: &FrameHeader) -> Result<()> {
-        let file = self.segment.file();
-        let written = if self.begun {
-            file.write_at(frame, self.end.offset)
+        let (end, begun) = (self.end, self.begun);
+        let first;
+        let (bytes, at) = if begun {
+            (frame, end.offset)
         } else {
-            let mut first = self.segment.header.encode().to_vec();
-            first.resize(usize::try_from(self.end.offset).unwrap_or(first.len()), 0);
-            first.extend_from_slice(frame);
-            file.write_at(&first, 0)
+            first = self.with_header(frame);
+            (first.as_slice(), 0)
         };
-        written.map_err(Error::io("write", &self.segment.path))?;
+        let write = Write { at, len: bytes.len() as u64, end, begun };
+        if let Err(error) = self.segment.file().write_at(bytes, at) {
+            let error = Error::growing("write", &self.segment.path, write.len)(error);
+            if matches!(error, Error::DiskFull { .. }) {
+                self.wipe(&write)?;
+            }
+            return Err(error);
+        }
+        self.newest = Some(write);
         self.begun = true;
         self.last_frame_len = frame.len() as u64;
-        let end = self.end.offset + frame.len() as u64;
-        self.end =
-            Position { offset: align_up(end, self.segment.header.frame_align), size: header.end() };
+        let offset = align_up(end.offset + frame.len() as u64, self.segment.header.frame_align);
+        self.end = Position { offset, size: header.end() };
+        Ok(())
+    }
+
+    fn with_header(&self, frame: &[u8]) -> Vec<u8> {
+        let mut first = self.segment.header.encode().to_vec();
+        first.resize(usize::try_from(self.end.offset).unwrap_or(first.len()), 0);
+        first.extend_from_slice(frame);
+        first
+    }
+
+    /// Takes the newest frame back, durably: nothing was told of it yet.
+    ///
+    /// # Errors
+    /// I/O: what is on disk is unknown then.
+    pub fn take_back(&mut self) -> Result<()> {
+        let Some(write) = self.newest.take() else { return Ok(()) };
+        self.wipe(&write)?;
+        (self.end, self.begun) = (write.end, write.begun);
+        self.sync()
+    }
+
+    /// Puts zeros where a write was, which may have stored any part of it.
+    fn wipe(&self, write: &Write) -> Result<()> {
+        let (file, end) = (self.segment.file(), write.at + write.len);
+        let mut at = write.at;
+        while at < end {
+            let next = end.min(align_up(at + 1, PAGE));
+            let len = usize::try_from(next - at).unwrap_or(0);
+            if let Err(error) = file.write_at(&ZEROS[..len], at) {
+                // Where there was no space for the frame there is none for zeros, nor need of them.
+                let mut found = vec![0; len];
+                let read = read_exact_at(&**file, &mut found, at);
+                if read.is_err() || found.iter().any(|byte| *byte != 0) {
+                    return Err(Error::unknown_state("wipe", &self.segment.path)(error));
+                }
+            }
+            at = next;
+        }
         Ok(())
     }
 
@@ -304,6 +357,6 @@ impl Active {
     /// # Errors
     /// I/O: what is on disk is unknown then.
     pub fn sync(&self) -> Result<()> {
-        self.space.sync().map_err(Error::io("sync", &self.segment.path))
+        self.space.sync().map_err(Error::sync(&self.segment.path))
     }
 }

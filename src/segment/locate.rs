@@ -51,6 +51,16 @@ impl Waypoints {
         }
     }
 
+    /// How many were noted, for [`Waypoints::forget_since`].
+    pub fn noted(&self) -> usize {
+        self.upper.read().len()
+    }
+
+    /// Forgets those that were noted since: their records were not written.
+    pub fn forget_since(&self, noted: usize) {
+        self.upper.write().truncate(noted);
+    }
+
     /// All of them.
     ///
     /// # Errors

@@ -207,7 +207,7 @@ pub fn keep(disk: &dyn Disk, quarantine: &Path, name: &str, bytes: &[u8]) -> Res
 /// # Errors
 /// I/O.
 pub fn sync_and_forget(file: &dyn DiskFile, path: &Path, from: u64) -> Result<()> {
-    file.sync_data().map_err(Error::io("sync", path))?;
+    file.sync_data().map_err(Error::sync(path))?;
     let len = file.len().map_err(Error::io("stat", path))?.saturating_sub(from);
     file.drop_cache(from, len).map_err(Error::io("drop the cache of", path))
 }

@@ -69,13 +69,9 @@ pub fn seal(
         .write_at(&block, end.offset)
         .and_then(|()| file.set_len(sealed_len))
         .and_then(|()| file.sync_data());
-    match written {
-        Ok(()) => Ok(footer),
-        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-            Err(Error::DiskFull { path: segment.path.clone(), needed: block.len() as u64 })
-        }
-        Err(error) => Err(Error::io("seal", &segment.path)(error)),
-    }
+    // Also if the sync failed: the frames were durable before, and all else is written again.
+    written.map_err(Error::growing("seal", &segment.path, block.len() as u64))?;
+    Ok(footer)
 }
 
 /// What the catalog records of a sealed segment.

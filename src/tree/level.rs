@@ -173,7 +173,7 @@ pub(super) fn overwrite(disk: &dyn Disk, path: &Path, first: u64, hashes: &[Hash
     let file = disk.open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
     let bytes: Vec<u8> = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
     file.write_at(&bytes, offset(first)).map_err(Error::io("write", path))?;
-    file.sync_data().map_err(Error::io("sync", path))
+    file.sync_data().map_err(Error::sync(path))
 }
 
 /// Hashes on their way to a file.
@@ -200,7 +200,7 @@ impl Batch {
         let file = self.open_for_writing(disk, &path, of)?;
         let bytes: Vec<u8> = self.hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
         file.write_at(&bytes, offset(self.first)).map_err(Error::io("write", &path))?;
-        file.sync_data().map_err(Error::io("sync", &path))?;
+        file.sync_data().map_err(Error::sync(&path))?;
         Ok(Some(file))
     }
 

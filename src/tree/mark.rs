@@ -35,7 +35,7 @@ impl MarkFile {
         let how = if exists { Open::ReadWrite } else { Open::CreateNew };
         let file = disk.open(&path, how).map_err(Error::io("open", &path))?;
         if !exists {
-            disk.sync_dir(dir).map_err(Error::io("sync", dir))?;
+            disk.sync_dir(dir).map_err(Error::sync(dir))?;
         }
         let newest = newest(&*file, log_id);
         let generation = newest.as_ref().map_or(0, |mark| mark.generation);
@@ -55,19 +55,20 @@ impl MarkFile {
     pub fn forget(&self) -> Result<()> {
         let none = [0; 2 * SLOT_LEN];
         self.file.write_at(&none, 0).map_err(Error::io("write", &self.path))?;
-        self.file.sync_data().map_err(Error::io("sync", &self.path))
+        self.file.sync_data().map_err(Error::sync(&self.path))
     }
 
     /// Writes a mark over the older slot and syncs it. Everything below it is on disk.
     ///
     /// # Errors
-    /// I/O: the other slot still holds.
+    /// `DiskFull`, I/O: the other slot still holds, and the next attempt writes over this one.
     pub fn write(&mut self, mut mark: Mark) -> Result<()> {
-        self.generation = self.generation.wrapping_add(1);
-        mark.generation = self.generation;
-        let at = (self.generation % 2) * SLOT_LEN as u64;
+        mark.generation = self.generation.wrapping_add(1);
+        let at = (mark.generation % 2) * SLOT_LEN as u64;
         self.file.write_at(&mark.encode(), at).map_err(Error::io("write", &self.path))?;
-        self.file.sync_data().map_err(Error::io("sync", &self.path))
+        self.file.sync_data().map_err(Error::sync(&self.path))?;
+        self.generation = mark.generation;
+        Ok(())
     }
 }
 

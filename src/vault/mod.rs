@@ -209,7 +209,7 @@ impl Vault {
     fn make_log(&self, name: &str, spec: &LogSpec<'_>) -> Result<Log> {
         let origin = control::origin_of(self.origin(), name);
         let path = self.inner.shelf.path(name);
-        let mut options = self.inner.shelf.options.of_log(name).origin(&origin);
+        let mut options = self.inner.shelf.options.of_log(name)?.origin(&origin);
         if let Some(algorithm) = spec.algorithm {
             options = options.hash(algorithm);
         }

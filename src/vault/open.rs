@@ -37,7 +37,7 @@ pub(super) fn create(options: VaultOptions, dir: &Path) -> Result<Vault> {
         None => default_origin(dir),
     };
     let origin = format!("{origin}{VAULT_ORIGIN_SUFFIX}");
-    let control = options.of_log(CONTROL).origin(&origin).create(dir.join(CONTROL))?;
+    let control = options.of_log(CONTROL)?.origin(&origin).create(dir.join(CONTROL))?;
     finish(options, dir, lock, control)
 }
 
@@ -49,7 +49,7 @@ pub(super) fn open(options: VaultOptions, dir: &Path) -> Result<Vault> {
         return Err(Error::NotALog { path: dir.to_owned(), missing });
     }
     let lock = take_lock(&*disk, dir)?;
-    let control = options.of_log(CONTROL).open(&path)?;
+    let control = options.of_log(CONTROL)?.open(&path)?;
     if !control.origin().ends_with(VAULT_ORIGIN_SUFFIX) {
         let found = control.origin().to_owned();
         let missing =

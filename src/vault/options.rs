@@ -13,7 +13,7 @@ use crate::log::{Housekeeping, Log, LogOptions};
 use crate::retention::{self, Policy};
 use crate::time::Clock;
 
-type Tune = Arc<dyn Fn(&str, LogOptions) -> LogOptions + Send + Sync>;
+type Tune = Arc<dyn Fn(&str, LogOptions) -> Result<LogOptions> + Send + Sync>;
 type Prepare = Arc<dyn Fn(&str, &Log) -> Result<()> + Send + Sync>;
 type TenantErrors = Arc<dyn Fn(&str, &Error) + Send + Sync>;
 
@@ -76,10 +76,12 @@ impl VaultOptions {
         self
     }
 
-    /// Changes the options of single logs, by name: called whenever one is opened.
+    /// Changes the options of single logs, by name: called whenever one is opened, also the
+    /// vault's own (`control`). The place to give a log its key store. If it fails, the log is not
+    /// opened, and what needed it fails with that error.
     pub fn tune(
         mut self,
-        tune: impl Fn(&str, LogOptions) -> LogOptions + Send + Sync + 'static,
+        tune: impl Fn(&str, LogOptions) -> Result<LogOptions> + Send + Sync + 'static,
     ) -> Self {
         self.tune = Some(Arc::new(tune));
         self
@@ -187,10 +189,10 @@ impl VaultOptions {
     }
 
     /// The options of one log.
-    pub(super) fn of_log(&self, name: &str) -> LogOptions {
+    pub(super) fn of_log(&self, name: &str) -> Result<LogOptions> {
         match &self.tune {
             Some(tune) => tune(name, self.log.clone()),
-            None => self.log.clone(),
+            None => Ok(self.log.clone()),
         }
     }
 }

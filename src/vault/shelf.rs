@@ -209,7 +209,7 @@ impl Shelf {
     /// Opens a log whose place is `Busy`.
     fn open(&self, name: &Arc<str>) -> Result<()> {
         let mut settle = Settle { shelf: self, name, place: Place::Closed, seen: None };
-        let log = self.options.of_log(name).open(self.path(name))?;
+        let log = self.options.of_log(name)?.open(self.path(name))?;
         let expected = self.added(name).map(|added| added.log_id);
         if expected != Some(log.log_id()) {
             let expected = expected.map_or(String::new(), |id| format!("log {id}"));

@@ -62,7 +62,11 @@ impl Row for Record {
             resource(event),
             event.outcome.to_string(),
             event.tenant.clone().unwrap_or_default(),
-            event.ip.clone().unwrap_or_default(),
+            // Of the payload the table has only this.
+            match self.payload.absence() {
+                Some(state) => format!("({state})"),
+                None => event.ip.clone().unwrap_or_default(),
+            },
         ]
     }
 

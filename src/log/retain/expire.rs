@@ -347,7 +347,7 @@ impl Core {
                 disk.remove_file(&path).map_err(Error::io("remove", &path))?;
             }
         }
-        disk.sync_dir(&dir).map_err(Error::io("sync", &dir))
+        disk.sync_dir(&dir).map_err(Error::sync(&dir))
     }
 
     /// Appends the leaf that binds the catalog as it is, durably.

@@ -1,7 +1,7 @@
 //! [`TenantRecord`]: a record as its tenant sees it.
 
 use super::Reference;
-use crate::event::{Event, Record};
+use crate::event::{Event, PayloadState, Record};
 use crate::time::Timestamp;
 
 /// A record as its tenant sees it: without its place in a log that others may share.
@@ -14,21 +14,28 @@ pub struct TenantRecord {
     pub recorded_at: Timestamp,
     /// The event, with `id` and `occurred_at` filled in.
     pub event: Event,
+    /// Whether its payload could be read: if not, the event has only what stands in the
+    /// envelope.
+    pub payload: PayloadState,
 }
 
 impl TenantRecord {
     pub(super) fn of(record: Record, reference: Reference) -> Self {
-        TenantRecord { reference, recorded_at: record.recorded_at, event: record.event }
+        let Record { recorded_at, event, payload, .. } = record;
+        TenantRecord { reference, recorded_at, event, payload }
     }
 
     /// The JSON shape of a record, on one line, with `reference` in place of `seq` and
-    /// `leaf_hash`.
+    /// `leaf_hash`. As in every record, `payload` is `sealed` or `erased` where it is not shown.
     pub fn to_json(&self) -> String {
         let event = self.event.to_json();
-        let fields = event.strip_prefix('{').unwrap_or(&event);
-        // Neither holds a character that JSON escapes.
+        let fields = event.strip_prefix('{').and_then(|fields| fields.strip_suffix('}'));
+        let fields = fields.unwrap_or_default();
+        let absence = self.payload.absence();
+        let payload = absence.map_or(String::new(), |state| format!(",\"payload\":\"{state}\""));
+        // None of these holds a character that JSON escapes.
         let (reference, at) = (&self.reference, self.recorded_at);
-        format!("{{\"reference\":\"{reference}\",\"recorded_at\":\"{at}\",{fields}")
+        format!("{{\"reference\":\"{reference}\",\"recorded_at\":\"{at}\",{fields}{payload}}}")
     }
 }
 
@@ -40,11 +47,18 @@ mod tests {
     #[test]
     fn the_json_is_json_without_a_place() {
         let event = Event::new(Actor::new("user", "a"), "x.y", Resource::kind_only("r"));
-        let reference = "abc".parse().unwrap();
-        let record = TenantRecord { reference, recorded_at: Timestamp::from_nanos(1), event };
-        let json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
-        assert_eq!(json["reference"], "abc");
-        assert_eq!(json["action"], "x.y");
-        assert!(json.get("seq").is_none() && json.get("leaf_hash").is_none());
+        let json = |payload| {
+            let (reference, event) = ("abc".parse().unwrap(), event.clone());
+            let recorded_at = Timestamp::from_nanos(1);
+            let record = TenantRecord { reference, recorded_at, event, payload };
+            serde_json::from_str::<serde_json::Value>(&record.to_json()).unwrap()
+        };
+        let plain = json(PayloadState::Plain);
+        assert_eq!(plain["reference"], "abc");
+        assert_eq!(plain["action"], "x.y");
+        let absent = ["seq", "leaf_hash", "payload"];
+        assert!(absent.iter().all(|field| plain.get(field).is_none()), "{plain}");
+        assert_eq!(json(PayloadState::Sealed)["payload"], "sealed");
+        assert_eq!(json(PayloadState::Erased)["payload"], "erased");
     }
 }

@@ -209,6 +209,9 @@ fn close(log: &Log) -> Result<()> {
 fn closing_failed(error: &Error) -> String {
     let what = match error {
         // Its own words are about an append, which would be tried again.
+        Error::DiskFull { path, needed: 0 } => {
+            format!("disk full: there is no space for {}", path.display())
+        }
         Error::DiskFull { path, needed } => {
             format!("disk full: {} needs {needed} more bytes", path.display())
         }
