@@ -1,5 +1,6 @@
 //! Text for people: numbers, sizes, times, and strangers' text made harmless.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -21,6 +22,20 @@ pub(crate) fn plain(text: &str) -> String {
         }
     }
     out
+}
+
+/// A value for a spreadsheet, which takes what begins like a formula for one, also behind white
+/// space and characters without width: an apostrophe in front makes it text.
+pub(crate) fn no_formula(value: &str) -> Cow<'_, str> {
+    let begins = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
+    let skipped = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')
+    };
+    let control = value.starts_with(['\t', '\r', '\n']);
+    match control || value.trim_start_matches(skipped).starts_with(begins) {
+        true => Cow::Owned(format!("'{value}")),
+        false => Cow::Borrowed(value),
+    }
 }
 
 /// A time to the second, as RFC 3339.
@@ -94,6 +109,16 @@ mod tests {
         assert_eq!(count(12_345_678), "12,345,678");
         assert_eq!(counted(1, "record"), "1 record");
         assert_eq!(counted(2_000, "record"), "2,000 records");
+    }
+
+    #[test]
+    fn what_begins_like_a_formula_is_made_text() {
+        for bad in ["=1", "+1", "-2+3", "@SUM(1)", "  =1", "\t=1", "\rx", "\u{feff}=1", "＝1"] {
+            assert_eq!(no_formula(bad), format!("'{bad}"));
+        }
+        for fine in ["", "a=b", "1-2", "'=1", "arn:aws:iam", "2026-01-01", " a"] {
+            assert_eq!(no_formula(fine), fine);
+        }
     }
 
     #[test]

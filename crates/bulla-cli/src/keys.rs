@@ -7,6 +7,7 @@ use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
 use bulla::keys::{KEY_CHAIN_LEN_MAX, KeyChain};
 use bulla::witness::{POLICY_LEN_MAX, Policy};
 
+use crate::outputs::{self, Inputs};
 use crate::places;
 
 const KEY_FILE_LEN_MAX: u64 = 64 * 1024;
@@ -71,16 +72,16 @@ pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| path.display().to_string())
 }
 
-/// Refuses a key inside the log's directory, or inside another log's.
+/// Refuses a key inside the log's directory, or where nothing but a log and the like is written.
 pub(crate) fn outside(dir: &Path, key: &Path) -> Result<()> {
-    if places::real(key).starts_with(places::real(dir)) || places::log_around(key).is_some() {
+    if places::real(key).starts_with(places::real(dir)) {
         bail!(
             "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
              not get it, and restoring the log does not forget what was signed",
             key.display()
         );
     }
-    Ok(())
+    outputs::check_new(key, &Inputs::of(dir))
 }
 
 /// Reads a key chain; its signatures are not checked here.

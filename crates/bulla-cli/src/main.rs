@@ -9,6 +9,7 @@ mod failure;
 mod gaps;
 mod keys;
 mod output;
+mod outputs;
 mod places;
 mod progress;
 mod records;
@@ -52,12 +53,23 @@ Exit status: 0 fine; 1 the check failed (tampered, damaged, not proved, every li
 import rejected, or any under --strict); 2 wrong usage, or the system refused.";
 
 fn main() -> ExitCode {
-    // Wrong usage ends here with status 2, --help and --version with 0.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return say(&told),
+    };
     match cli.command.run() {
         Ok(failure::Verdict::Fine) => ExitCode::SUCCESS,
         Ok(failure::Verdict::Failed) => ExitCode::from(failure::CHECK_FAILED),
         Err(error) => failure::report(&error),
+    }
+}
+
+/// Wrong usage ends here with status 2, --help and --version with 0, if they could be shown.
+fn say(told: &clap::Error) -> ExitCode {
+    match told.print() {
+        Ok(()) if told.use_stderr() => ExitCode::from(2),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error.into()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Lists: tables for people, JSON lines and CSV for programs.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -14,6 +16,27 @@ pub(crate) fn stdout() -> Out {
     BufWriter::with_capacity(1 << 16, io::stdout())
 }
 
+/// Waits for this time, or until the reader of standard output has closed it, which no write
+/// tells while there is nothing to write. Whether it is still read.
+#[cfg(unix)]
+pub(crate) fn is_read_for(time: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    // Without an event to wait for, errors and hang-ups are told all the same.
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    match poll(&mut polled, Some(&Timespec::try_from(time).unwrap_or_default())) {
+        Err(rustix::io::Errno::INTR) => return Ok(true),
+        done => done?,
+    };
+    Ok(!polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_read_for(time: Duration) -> io::Result<bool> {
+    std::thread::sleep(time);
+    Ok(true)
+}
+
 /// How lists are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -23,6 +46,16 @@ pub(crate) enum Format {
     Jsonl,
     /// Comma-separated values with a header (RFC 4180).
     Csv,
+    /// The same, exactly: also what a spreadsheet takes for a formula.
+    #[value(skip)]
+    RawCsv,
+}
+
+impl Format {
+    /// Whether it is one of comma-separated values.
+    pub(crate) fn is_csv(self) -> bool {
+        matches!(self, Format::Csv | Format::RawCsv)
+    }
 }
 
 /// The option that chooses a format.
@@ -30,7 +63,21 @@ pub(crate) enum Format {
 pub(crate) struct Shown {
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub(crate) output: Format,
+    output: Format,
+    /// Write CSV values exactly as they are: else those that a spreadsheet takes for a formula
+    /// get an apostrophe in front
+    #[arg(long)]
+    raw: bool,
+}
+
+impl Shown {
+    /// How to show it.
+    pub(crate) fn format(self) -> Format {
+        match self.output {
+            Format::Csv if self.raw => Format::RawCsv,
+            output => output,
+        }
+    }
 }
 
 /// A column of a table.
@@ -121,7 +168,11 @@ impl<'o, R: Row, W: Write> Listing<'o, R, W> {
             Format::Jsonl => writeln!(self.out, "{}", row.json()),
             Format::Csv => {
                 self.csv_header()?;
-                write_csv(self.out, row.fields().iter().map(String::as_str))
+                write_csv(self.out, row.fields().iter().map(|field| cells::no_formula(field)))
+            }
+            Format::RawCsv => {
+                self.csv_header()?;
+                write_csv(self.out, row.fields().iter().map(|field| Cow::Borrowed(&**field)))
             }
             Format::Table => {
                 self.waiting.push(row.cells().iter().map(|cell| cells::plain(cell)).collect());
@@ -141,7 +192,7 @@ impl<'o, R: Row, W: Write> Listing<'o, R, W> {
 
     /// Ends the list. An empty CSV still has its header.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        if self.format == Format::Csv {
+        if self.format.is_csv() {
             self.csv_header()?;
         }
         self.flush()
@@ -150,7 +201,7 @@ impl<'o, R: Row, W: Write> Listing<'o, R, W> {
     fn csv_header(&mut self) -> io::Result<()> {
         if !self.begun {
             self.begun = true;
-            write_csv(self.out, R::FIELDS.iter().copied())?;
+            write_csv(self.out, R::FIELDS.iter().map(|name| Cow::Borrowed(*name)))?;
         }
         Ok(())
     }
@@ -239,12 +290,17 @@ fn write_row(
     writeln!(out, "{}", line.trim_end())
 }
 
-fn write_csv<'v>(out: &mut impl Write, values: impl Iterator<Item = &'v str>) -> io::Result<()> {
+/// What separates values in the CSV of some place is quoted, too: opened there, a value stays one
+/// cell.
+fn write_csv<'v>(
+    out: &mut impl Write,
+    values: impl Iterator<Item = Cow<'v, str>>,
+) -> io::Result<()> {
     for (at, value) in values.enumerate() {
         if at > 0 {
             out.write_all(b",")?;
         }
-        if value.contains([',', '"', '\n', '\r']) {
+        if value.contains([',', ';', '\t', '"', '\n', '\r']) {
             write!(out, "\"{}\"", value.replace('"', "\"\""))?;
         } else {
             out.write_all(value.as_bytes())?;
@@ -308,6 +364,14 @@ mod tests {
         let rows = [Pair(5, "a,\"b\"\n")];
         assert_eq!(listed(Format::Csv, &rows), "n,text\r\n5,\"a,\"\"b\"\"\n\"\r\n");
         assert_eq!(listed(Format::Csv, &[]), "n,text\r\n");
+    }
+
+    #[test]
+    fn csv_has_no_formula_unless_it_is_raw() {
+        let rows = [Pair(5, "=1+1"), Pair(6, " \t@x"), Pair(7, "a;=b")];
+        let shown = "n,text\r\n5,'=1+1\r\n6,\"' \t@x\"\r\n7,\"a;=b\"\r\n";
+        assert_eq!(listed(Format::Csv, &rows), shown);
+        assert_eq!(listed(Format::RawCsv, &rows), shown.replace('\'', ""));
     }
 
     #[test]

@@ -9,10 +9,8 @@ use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
 use crate::cells;
 
-/// How a file with a private key begins.
-const PRIVATE_KEY: &[u8] = b"PRIVATE+KEY+";
 /// How many symbolic links in a row are followed; the system follows as many.
-const LINKS_MAX: usize = 40;
+pub(crate) const LINKS_MAX: usize = 40;
 
 /// Refuses what is plainly no log, in words for somebody who mistyped a path; one that is
 /// not there at all is told by the engine.
@@ -124,42 +122,6 @@ pub(crate) fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Refuses to write a result where it would overwrite a key or alter a log. To be asked
-/// before any work is done.
-pub(crate) fn check_result(path: &Path) -> Result<()> {
-    if let Some(log) = log_around(path) {
-        bail!(
-            "{} is inside the log {}: nothing is written there but the log; choose a file \
-             elsewhere",
-            path.display(),
-            log.display()
-        );
-    }
-    // Devices and pipes hold no key, and opening a pipe would wait.
-    if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
-        return Ok(());
-    }
-    let mut beginning = Vec::new();
-    let file = fs::File::open(path).with_context(|| path.display().to_string())?;
-    file.take(PRIVATE_KEY.len() as u64)
-        .read_to_end(&mut beginning)
-        .with_context(|| path.display().to_string())?;
-    if beginning == PRIVATE_KEY {
-        bail!(
-            "{} is a private key, which is never overwritten; choose another file",
-            path.display()
-        );
-    }
-    Ok(())
-}
-
-/// The log that a path is in, wherever `..` and symbolic links lead.
-pub(crate) fn log_around(path: &Path) -> Option<PathBuf> {
-    let real = real(path);
-    let is_log = |dir: &&Path| dir.join("catalog").is_dir() && dir.join("segments").is_dir();
-    real.ancestors().skip(1).find(is_log).map(Path::to_owned)
-}
-
 /// Where a path leads, whether or not there is something already.
 pub(crate) fn real(path: &Path) -> PathBuf {
     let mut path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -176,9 +138,4 @@ pub(crate) fn real(path: &Path) -> PathBuf {
         },
         None => path,
     }
-}
-
-/// Writes a result file, saying which one could not be written.
-pub(crate) fn write_file(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| path.display().to_string())
 }

@@ -37,6 +37,11 @@ impl Secrets {
         self.key_store.is_some()
     }
 
+    /// The files that are given.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.key_store.as_deref().into_iter().chain(self.wrapping_key.as_deref())
+    }
+
     /// The store as it is now, if it was given; works while a service has it open.
     pub(crate) fn to_read(&self) -> Result<Option<KeyStore>> {
         self.opened(KeyStore::open_read_only)
@@ -112,6 +117,11 @@ pub(crate) struct Encryption {
 }
 
 impl Encryption {
+    /// Whether actors are recorded under aliases.
+    pub(crate) fn has_aliases(&self) -> bool {
+        self.alias_actors
+    }
+
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
         places::writer_with(dir, || self.options(Log::options()))
     }

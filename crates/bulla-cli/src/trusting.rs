@@ -1,6 +1,6 @@
 //! Whom a verifier believes, as it is given on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::Trust;
@@ -26,6 +26,12 @@ pub(crate) struct Trusted {
 }
 
 impl Trusted {
+    /// The files that may be given; a key that is given itself is the name of no file.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        let keys = self.pubkey.iter().map(Path::new);
+        keys.chain(self.policy.as_deref()).chain(self.keys.as_deref())
+    }
+
     /// What was given, with the key chain learnt.
     pub(crate) fn trust(&self) -> Result<Trust> {
         let trust = self.pinned()?;

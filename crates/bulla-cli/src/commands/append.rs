@@ -43,62 +43,62 @@ pub(crate) struct Append {
 #[derive(Args)]
 struct Given {
     /// Who did it: type and id
-    #[arg(long, value_name = "T:ID", value_parser = actor, required_unless_present = "stdin")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T:ID", value_parser = actor, required_unless_present = "stdin")]
     actor: Option<Actor>,
     /// What was done, as noun.verb
-    #[arg(long, value_name = "A", required_unless_present = "stdin")]
+    #[arg(long, allow_hyphen_values = true, value_name = "A", required_unless_present = "stdin")]
     action: Option<String>,
     /// To what it was done: type, and id if it is a single one
-    #[arg(long, value_name = "T/ID", value_parser = resource, required_unless_present = "stdin")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T/ID", value_parser = resource, required_unless_present = "stdin")]
     resource: Option<Resource>,
     /// With what result: success, failure, denied or partial
     #[arg(long, value_name = "O", default_value = "success")]
     outcome: Outcome,
     /// On whose behalf
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T")]
     tenant: Option<String>,
     /// Anything else, as JSON
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, allow_hyphen_values = true, value_name = "JSON")]
     details: Option<String>,
     /// The event's own identifier, a UUID [default: a new UUIDv7]
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "UUID")]
     id: Option<EventId>,
     /// When it happened [default: now]
     #[arg(long, value_name = "TIME", value_parser = when)]
     occurred_at: Option<When>,
     /// Why, in words
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     reason: Option<String>,
     /// Which service or channel it came through
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME")]
     source: Option<String>,
     /// Network address of the actor
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ADDRESS")]
     ip: Option<String>,
     /// The actor's user agent
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     user_agent: Option<String>,
     /// The actor's session
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     session_id: Option<String>,
     /// The request that caused it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     request_id: Option<String>,
     /// What groups several requests
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     correlation_id: Option<String>,
     /// The actor's e-mail address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ADDRESS")]
     email: Option<String>,
     /// The role in which the actor acted
-    #[arg(long, value_name = "ROLE")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ROLE")]
     role: Option<String>,
     /// Whose personal data it holds, such as user:alice: the payload is encrypted with that
     /// subject's key
-    #[arg(long, value_name = "NAME", requires = "key_store")]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME", requires = "key_store")]
     subject: Option<String>,
     /// A label; may be given several times
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    #[arg(long = "tag", allow_hyphen_values = true, value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
 }
 
@@ -179,7 +179,7 @@ impl Append {
         let redactor = self.redacting.redactor();
         if self.stdin {
             let log = self.encryption.writer(&self.dir)?;
-            let done = from_stdin(&log, redactor.as_ref(), self.shown.output);
+            let done = from_stdin(&log, redactor.as_ref(), self.shown.format());
             close(&log)?;
             return done;
         }
@@ -188,7 +188,7 @@ impl Append {
         let receipt = log.append(&event)?;
         // Whatever closing meets, the record is in the log, and that is told first.
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         listing.row(&Ack(receipt))?;
         listing.finish()?;
         out.flush()?;

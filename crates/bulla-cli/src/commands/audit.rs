@@ -17,6 +17,7 @@ use bulla_cli::export::{ListedSegment, SegmentList};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
+use crate::outputs::{Inputs, Output};
 use crate::trusting::Trusted;
 use crate::{cells, keys, output, places, progress};
 use recomputed::Recomputed;
@@ -52,7 +53,8 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn run(self) -> Result<Verdict> {
-        self.output.as_deref().map_or(Ok(()), places::check_result)?;
+        let inputs = Inputs::of(&self.dir).files(self.trusted.files()).keys(&self.key);
+        let output = self.output.as_deref().map(|file| Output::check(file, &inputs)).transpose()?;
         let trust = self.trusted.trust()?;
         // Before the checkpoint, which is replaced first: so it covers what is listed.
         let list = self.list()?;
@@ -71,12 +73,11 @@ impl Audit {
             main: head,
             segments: segments.audited,
         };
-        let signed = match (&key, &self.output) {
-            (Some(key), Some(file)) => {
-                let note = audit.sign(key).with_context(|| format!("{}", file.display()))?;
-                places::write_file(file, &note.to_string())?;
-                let name = key_name(key);
-                format!("signed as {name} in {}", file.display())
+        let signed = match (&key, &output) {
+            (Some(key), Some(output)) => {
+                let note = audit.sign(key).with_context(|| output.shown())?;
+                output.write(&note.to_string())?;
+                format!("signed as {} in {}", key_name(key), output.shown())
             }
             _ => "nothing was signed, as no --key was given".to_owned(),
         };

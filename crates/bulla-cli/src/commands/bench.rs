@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::init::Hash;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
+use crate::outputs::{self, Inputs};
 use crate::{cells, progress, when};
 
 #[derive(Args)]
@@ -130,6 +131,7 @@ impl Bench {
         if !place.is_dir() {
             bail!("--dir {}: expected a directory that is there", place.display());
         }
+        outputs::check_dir(&place, None, &Inputs::default())?;
         let name = format!("bulla-bench-{}-{}", std::process::id(), when::now().as_millis());
         let place = place.join(name);
         std::fs::create_dir(&place)
@@ -203,7 +205,7 @@ impl Bench {
 
     fn show(&self, runs: &[(Mode, Vec<Measured>)]) -> Result<()> {
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         let mut wandered = false;
         for (mode, measured) in runs {
             let base = mode.baseline().and_then(|base| {

@@ -1,6 +1,5 @@
 //! `bulla checkpoint`: sign what the log holds now, and publish it.
 
-use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use clap::Args;
 
 use crate::cosigning::{self, Cosigning};
 use crate::failure::Verdict;
+use crate::outputs::{Begun, Inputs, Output};
 use crate::{cells, keys, output, places};
 
 #[derive(Args)]
@@ -54,34 +54,23 @@ pub(crate) struct Checkpoint {
 
 impl Checkpoint {
     pub(crate) fn run(self) -> Result<Verdict> {
-        self.output.as_deref().map_or(Ok(()), places::check_result)?;
+        let output = self.output()?;
         let policy = match &self.policy {
             Some(path) => Some(Cosigning::read(path, &self.witness)?),
             None => None,
         };
         let Some(key) = &self.key else {
             let Some(policy) = policy else { bail!("expected --key FILE or --policy FILE") };
-            let output = self.output.as_deref().map(Output::open).transpose()?;
-            let cosigned = match policy.ask(&self.dir, None) {
-                Ok(cosigned) => cosigned,
-                Err(error) => {
-                    output.into_iter().for_each(Output::give_up);
-                    return Err(error);
-                }
-            };
+            let output = output.as_ref().map(Output::begin).transpose()?;
+            let cosigned = policy.ask(&self.dir, None)?;
             self.show(output, &cosigned.text)?;
             return Ok(cosigned.verdict);
         };
         let signer = Signer::load(&keys::private_key(key)?)?;
-        // Opened before signing: what is signed cannot be taken back.
-        let output = self.output.as_deref().map(Output::open).transpose()?;
-        let signed = match self.sign(key, &signer) {
-            Ok(signed) => signed,
-            Err(error) => {
-                output.into_iter().for_each(Output::give_up);
-                return Err(error);
-            }
-        };
+        // Begun before signing: what is signed cannot be taken back.
+        let output =
+            output.as_ref().map(Output::begin).transpose().context("nothing was signed")?;
+        let signed = self.sign(key, &signer)?;
         let text = signed.to_text();
         let Some(policy) = policy else {
             self.show(output, &text)?;
@@ -92,6 +81,13 @@ impl Checkpoint {
         let shown = cosigned.as_ref().map_or(&text, |cosigned| &cosigned.text);
         self.show(output, shown)?;
         Ok(cosigned?.verdict)
+    }
+
+    /// Where the checkpoint goes, if not to standard output.
+    fn output(&self) -> Result<Option<Output>> {
+        let inputs = Inputs::of(&self.dir).keys(&self.key).files(&self.policy);
+        let check = |file| Output::check(file, &inputs).context("nothing was signed");
+        self.output.as_deref().map(check).transpose()
     }
 
     fn sign(&self, key: &Path, signer: &Signer) -> Result<UnverifiedCheckpoint> {
@@ -124,12 +120,14 @@ impl Checkpoint {
         Ok(signed.into_unverified())
     }
 
-    fn show(&self, output: Option<Output>, text: &str) -> Result<()> {
+    fn show(&self, output: Option<Begun>, text: &str) -> Result<()> {
         match output {
-            Some(output) => output.write(text).with_context(|| {
-                let kept = self.dir.join("checkpoints");
-                format!("the checkpoint was signed, and is in {}", kept.display())
-            }),
+            Some(mut output) => {
+                output.write(text).and_then(|()| output.finish()).with_context(|| {
+                    let kept = self.dir.join("checkpoints");
+                    format!("the checkpoint was signed, and is in {}", kept.display())
+                })
+            }
             None => {
                 let mut out = output::stdout();
                 out.write_all(text.as_bytes())?;
@@ -157,37 +155,4 @@ fn seal(log: &Log) -> Result<Option<String>> {
     log.rotate()?;
     let count = cells::counted(active.count, "record");
     Ok(Some(format!("segment {} of {count}, from record {} on", active.ordinal, active.first)))
-}
-
-/// The file that a checkpoint goes to, opened but not yet changed.
-struct Output {
-    file: File,
-    path: PathBuf,
-    made: bool,
-}
-
-impl Output {
-    fn open(path: &Path) -> Result<Self> {
-        let made = !path.exists();
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        let file = file.with_context(|| format!("{}: nothing was signed", path.display()))?;
-        Ok(Output { file, path: path.to_owned(), made })
-    }
-
-    fn write(mut self, text: &str) -> Result<()> {
-        let mut write = || {
-            if self.file.metadata()?.is_file() {
-                self.file.set_len(0)?;
-            }
-            self.file.write_all(text.as_bytes())
-        };
-        write().with_context(|| self.path.display().to_string())
-    }
-
-    /// Nothing was signed: leaves no empty file behind.
-    fn give_up(self) {
-        if self.made {
-            let _ = fs::remove_file(&self.path); // an empty file is no harm
-        }
-    }
 }

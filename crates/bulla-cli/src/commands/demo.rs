@@ -18,12 +18,13 @@ use bulla::{Log, Report, Signer, VerifyOptions};
 use bulla_cli::import::Format;
 use clap::Args;
 
-use super::import::{Rejects, Source, import_file};
+use super::import::{Done, Rejects, Source, import_file};
 use super::keygen::public_file;
 use super::verify::verify_with_bar;
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Out, Row};
-use crate::{cells, keys, places, records, redacting, when};
+use crate::outputs::{self, Inputs};
+use crate::{cells, keys, records, redacting, when};
 
 /// Hand-written events in the format of AWS CloudTrail.
 const SAMPLE: &str = include_str!("../../samples/cloudtrail.jsonl");
@@ -85,6 +86,7 @@ impl Stage {
         if dir.exists() && !dir.is_dir() {
             bail!("{} is a file: the demo wants a new directory", dir.display());
         }
+        outputs::check_dir(&dir, None, &Inputs::default())?;
         let making = || format!("making the directory {} for the demo", dir.display());
         fs::create_dir_all(&dir).with_context(making)?;
         if fs::read_dir(&dir).with_context(|| dir.display().to_string())?.next().is_some() {
@@ -108,9 +110,11 @@ fn tell(out: &mut Out, what: &str, text: &str) -> Result<()> {
 
 /// Imports the sample and appends generated events, in three segments.
 fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
-    places::write_file(&stage.sample, SAMPLE)?;
-    let sample = Source { format: Format::CloudTrail, redactor: Some(redacting::redactor()) };
-    let done = import_file(log, &stage.sample, &sample, &mut Rejects::new(None)?)?;
+    outputs::write_new(&stage.sample, SAMPLE)?;
+    let redactor = Some(redacting::redactor());
+    let sample = Source { format: Format::CloudTrail, redactor, has_key_store: false };
+    let mut done = Done::default();
+    import_file(log, &stage.sample, &sample, &mut Rejects::new(None), &mut 0, &mut done)?;
     tell(
         out,
         "imported",
@@ -171,7 +175,7 @@ fn ask(log: &Log, out: &mut Out) -> Result<Seq> {
 fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
     let signer = Signer::generate(&stage.key, log.origin(), log.algorithm())?;
     let public = public_file(&stage.key);
-    places::write_file(&public, &format!("{}\n", signer.verifying_key()))?;
+    outputs::write_new(&public, &format!("{}\n", signer.verifying_key()))?;
     let signed = log.checkpoint(&signer)?;
     tell(
         out,
@@ -187,7 +191,7 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
     let file =
         stage.dir.join(format!("record-{seq}.{}", TlogProof::file_extension(log.algorithm())));
     let text = proof.to_text();
-    places::write_file(&file, &text)?;
+    outputs::write_new(&file, &text)?;
     tell(out, "proved", &format!("record {seq} in {} ({} bytes)", name(&file), text.len()))?;
     Ok(file)
 }

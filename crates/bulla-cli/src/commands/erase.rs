@@ -32,10 +32,10 @@ pub(crate) struct Erase {
     #[command(flatten)]
     secrets: Secrets,
     /// Who asks for it; goes into the certificate
-    #[arg(long, value_name = "NAME", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank)]
     who: String,
     /// Why; goes into the certificate. Do not name the subject here
-    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT", value_parser = not_blank)]
     why: String,
 }
 

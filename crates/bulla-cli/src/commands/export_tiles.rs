@@ -10,6 +10,7 @@ use bulla_cli::export::{self, CatalogLog, MainLog, Options, Source, Summary};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
+use crate::outputs::{self, Inputs, Mark};
 use crate::{cells, keys, output, places, progress};
 
 #[derive(Args)]
@@ -44,6 +45,7 @@ impl ExportTiles {
     pub(crate) fn run(self) -> Result<Verdict> {
         let keys = keys::verifying_keys(&self.pubkey)?;
         places::check(&self.dir)?;
+        outputs::check_dir(&self.out, Some(Mark::Export), &Inputs::of(&self.dir))?;
         let trust = (!keys.is_empty()).then(|| self.trust(keys)).transpose()?;
         let options = Options { trust, recheck: self.recheck };
         let source: Box<dyn Source> = match self.catalog {

@@ -34,14 +34,14 @@ pub(crate) struct Get {
 impl Get {
     pub(crate) fn run(self) -> Result<Verdict> {
         let record = match self.secrets.reader(&self.dir)?.get(self.seq) {
-            Err(Error::Expired { seq, certificate }) if self.shown.output != Format::Csv => {
+            Err(Error::Expired { seq, certificate }) if !self.shown.format().is_csv() => {
                 self.expired(seq, &certificate)?;
                 return Ok(Verdict::Failed);
             }
             Err(error @ Error::Expired { .. }) => {
                 // The columns have no room for the certificate: it is told beside them.
                 let mut out = output::stdout();
-                let mut listing = Listing::new(&mut out, self.shown.output);
+                let mut listing = Listing::new(&mut out, self.shown.format());
                 listing.row(&records::Expired(self.seq))?;
                 listing.finish()?;
                 return Err(error.into());
@@ -49,11 +49,11 @@ impl Get {
             found => found?,
         };
         let mut out = output::stdout();
-        if self.shown.output == Format::Table {
+        if self.shown.format() == Format::Table {
             records::show(&mut out, &record)?;
             out.flush()?;
         } else {
-            let mut listing = Listing::new(&mut out, self.shown.output);
+            let mut listing = Listing::new(&mut out, self.shown.format());
             listing.row(&record)?;
             listing.finish()?;
         }
@@ -63,7 +63,7 @@ impl Get {
     /// What the log says of a record that it no longer has.
     fn expired(&self, seq: Seq, certificate: &DropCertificate) -> Result<()> {
         let mut out = output::stdout();
-        if self.shown.output == Format::Table {
+        if self.shown.format() == Format::Table {
             writeln!(out, "EXPIRED: record {seq} went by the log's policy, with its segment")?;
             writeln!(out)?;
             output::facts(&mut out, &certificates::facts(certificate))?;

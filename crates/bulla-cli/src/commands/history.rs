@@ -71,7 +71,7 @@ impl Row for HistoryEntry {
 impl History {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         for entry in places::reader(&self.dir)?.history()? {
             listing.row(&entry)?;
         }

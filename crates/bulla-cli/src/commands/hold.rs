@@ -56,10 +56,10 @@ impl HoldCommand {
 #[derive(Args)]
 struct Because {
     /// Who asks for it
-    #[arg(long, value_name = "NAME", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank)]
     who: String,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT", value_parser = not_blank)]
     why: String,
 }
 
@@ -88,7 +88,7 @@ struct Place {
     #[command(flatten)]
     conditions: Conditions,
     /// Who answers for what is held
-    #[arg(long, value_name = "NAME", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank)]
     custodian: Option<String>,
     /// When somebody means to look at it again; it stays in force after that
     #[arg(long, value_name = "DATE", value_parser = to_come)]
@@ -102,19 +102,19 @@ struct Place {
 #[derive(Args)]
 struct Conditions {
     /// What the actor with this id did, of whatever type; user:alice is also taken as type and id
-    #[arg(long, value_name = "[T:]ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "[T:]ID")]
     actor: Vec<String>,
     /// What the actor of this type with this id did
-    #[arg(long, value_name = "T:ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T:ID")]
     actor_type_id: Vec<String>,
     /// What was done to this type of resource, or to this one
-    #[arg(long, value_name = "T[/ID]")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T[/ID]")]
     resource: Vec<String>,
     /// What was done on behalf of this tenant
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T")]
     tenant: Vec<String>,
     /// Events with this action, or with one that begins so: user.*
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, allow_hyphen_values = true, value_name = "GLOB")]
     action: Vec<String>,
     /// What happened or was recorded at this time or later
     #[arg(long, value_name = "TIME", value_parser = when)]
@@ -271,7 +271,7 @@ impl List {
         let reader = self.secrets.reader(&self.dir)?;
         let placed = if self.all { reader.hold_history()? } else { reader.holds()? };
         let mut out = output::stdout();
-        if self.shown.output == Format::Table {
+        if self.shown.format() == Format::Table {
             for (at, placed) in placed.iter().enumerate() {
                 if at > 0 {
                     writeln!(out)?;
@@ -285,7 +285,7 @@ impl List {
             }
             return Ok(Verdict::Fine);
         }
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         for placed in &placed {
             listing.row(&Listed::of(&reader, placed))?;
         }

@@ -1,29 +1,28 @@
 //! `bulla import`: bring in audit events from files.
 
+mod rejects;
+mod resuming;
+mod writing;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
-use bulla::event::{Event, Json};
-use bulla::{Log, Redactor};
-use bulla_cli::import::{self, Format, Item, Mapping};
+use anyhow::{Result, bail};
+use bulla::Log;
+use bulla_cli::import::{Format, Item, Mapping};
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
 
 use super::init::Shape;
 use crate::failure::Verdict;
+use crate::outputs::{Inputs, Output};
 use crate::redacting::Redacting;
 use crate::secrets::Encryption;
-use crate::{cells, output, progress};
-
-/// A batch is one commit: at most so many events…
-const BATCH_EVENTS_MAX: usize = 1_000;
-/// … and about so many bytes.
-const BATCH_BYTES_MAX: usize = 8 << 20;
-/// How many rejected lines of a file are told one by one.
-const REJECTS_SHOWN: u64 = 5;
+use crate::{cells, output};
+pub(crate) use rejects::Rejects;
+use resuming::Prints;
+pub(crate) use writing::{Done, Source, import_file};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -31,13 +30,15 @@ Examples:
   bulla import ./audit trail.jsonl.gz --format cloudtrail
   bulla import ./audit events.json --format json --map okta
   bulla import ./audit *.log --format auditd --rejects rejected.txt
+  bulla import ./audit *.log --format auditd --resume
 
 Every line is imported or rejected with its reason: imported + rejected = read. The
 original event is kept in the details of its record, but for values under names such as
 password, token or cookie, and card numbers, bearer tokens and private keys: --no-redact keeps
 those too. Files may be packed with gzip.
 Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
-What is imported again is there twice; docs/importers.md tells how to resume.
+What is imported again is there twice. After an import that was killed or failed, the same
+command with --resume goes on where it stopped.
 Mappings that come with the tool: gcp, github, gworkspace, okta.")]
 pub(crate) struct Import {
     /// The log
@@ -51,15 +52,19 @@ pub(crate) struct Import {
     /// For json: a mapping file, or the name of one that comes with the tool
     #[arg(long, value_name = "FILE|NAME", required_if_eq("format", "json"))]
     map: Option<String>,
-    /// Import nothing unless every line of every file can be mapped
+    /// Import nothing unless every line of every file can be imported
     #[arg(long)]
     strict: bool,
-    /// Write all rejected lines here, as FILE:LINE: REASON
+    /// Go on behind the events of these files that the log ends with: give the same files and
+    /// options as to the import that was broken off
+    #[arg(long)]
+    resume: bool,
+    /// Write all rejected lines here, as FILE:LINE: REASON; nothing is written if there are none
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     #[command(flatten)]
     redacting: Redacting,
-    /// Make the log first, if there is none
+    /// Make the log first, if there is none, or only an empty directory
     #[arg(long)]
     create: bool,
     #[command(flatten)]
@@ -85,33 +90,85 @@ enum Name {
 
 impl Import {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let source = Source { format: self.source_format()?, redactor: self.redacting.redactor() };
-        let mut rejects = Rejects::new(self.rejects.as_deref())?;
-        if self.strict && !self.all_can_be_mapped(&source, &mut rejects)? {
+        let source = Source {
+            format: self.source_format()?,
+            redactor: self.redacting.redactor(),
+            has_key_store: self.encryption.secrets.are_given(),
+        };
+        self.check_files()?;
+        let mut rejects = Rejects::new(self.rejects_file()?);
+        let mut prints = self.resume.then(|| Prints::new(&self.encryption));
+        if !self.read_first(&source, &mut rejects, prints.as_mut())? {
+            rejects.finish()?;
             return Ok(Verdict::Failed);
         }
-        let log = match self.create && !self.dir.exists() {
+        let log = match self.create && is_missing_or_empty(&self.dir) {
             true => self.shape.create(&self.dir, self.encryption.options(Log::options())?)?,
             false => self.encryption.writer(&self.dir)?,
         };
-        let mut out = output::stdout();
-        let (mut imported, mut rejected) = (0, 0);
-        for file in &self.files {
-            let done = import_file(&log, file, &source, &mut rejects)?;
-            writeln!(out, "{}: {}", file.display(), done.told(&source))?;
-            out.flush()?;
-            imported += done.imported;
-            rejected += done.rejected;
+        let there = prints.map_or(Ok(0), |prints| prints.in_log(&log))?;
+        let mut done = Total::default();
+        let imported = self.import_files(&log, &source, &mut rejects, there, &mut done);
+        // What was rejected of what is in the log is known from here only.
+        if imported.is_ok() || done.imported > 0 {
+            rejects.finish()?;
         }
+        imported?;
         log.close()?;
-        if imported == 0 && rejected > 0 {
+        if done.imported == 0 && done.there == 0 && done.rejected > 0 {
             writeln!(
                 io::stderr(),
                 "bulla: nothing was imported: every line was rejected; is --format right?"
             )?;
             return Ok(Verdict::Failed);
         }
-        Ok(if self.strict && rejected > 0 { Verdict::Failed } else { Verdict::Fine })
+        Ok(if self.strict && done.rejected > 0 { Verdict::Failed } else { Verdict::Fine })
+    }
+
+    /// Imports the files in their order, but for the first events of them, which are there.
+    fn import_files(
+        &self,
+        log: &Log,
+        source: &Source,
+        rejects: &mut Rejects,
+        there: u64,
+        total: &mut Total,
+    ) -> Result<()> {
+        let mut out = output::stdout();
+        let mut left = there;
+        for file in &self.files {
+            let mut done = Done::default();
+            let imported = import_file(log, file, source, rejects, &mut left, &mut done);
+            total.add(&done);
+            imported?;
+            writeln!(out, "{}: {}", file.display(), done.told(source))?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Where rejected lines go, if that is wanted.
+    fn rejects_file(&self) -> Result<Option<Output>> {
+        let inputs = Inputs::of(&self.dir)
+            .files(&self.files)
+            .files(&self.map)
+            .files(self.encryption.secrets.files());
+        self.rejects.as_deref().map(|file| Output::check(file, &inputs)).transpose()
+    }
+
+    /// Says which files cannot be read, before anything is done.
+    fn check_files(&self) -> Result<()> {
+        let twice = match (self.strict, self.resume) {
+            (true, _) => Some("--strict"),
+            (_, true) => Some("--resume"),
+            _ => None,
+        };
+        let wrong: Vec<String> =
+            self.files.iter().filter_map(|file| unreadable(file, twice)).collect();
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => bail!("nothing was imported: {}", wrong.join("; ")),
+        }
     }
 
     fn source_format(&self) -> Result<Format> {
@@ -128,21 +185,30 @@ impl Import {
         })
     }
 
-    /// Reads all files once without importing anything.
-    fn all_can_be_mapped(&self, source: &Source, rejects: &mut Rejects) -> Result<bool> {
+    /// Reads all files once without importing anything, if that is asked for. Whether all lines
+    /// can be imported that must be.
+    fn read_first(
+        &self,
+        source: &Source,
+        rejects: &mut Rejects,
+        mut prints: Option<&mut Prints>,
+    ) -> Result<bool> {
+        if !self.strict && prints.is_none() {
+            return Ok(true);
+        }
         let mut rejected = 0;
         for file in &self.files {
-            if !fs::metadata(file).with_context(|| file.display().to_string())?.is_file() {
-                bail!(
-                    "{}: expected a regular file, because --strict reads it twice; save it first",
-                    file.display()
-                );
-            }
             rejects.begin(file);
-            for item in import::read(file, &source.format)?.redacting(source.redactor.clone()) {
-                if let Item::Rejected { line, lines, reason } = item? {
-                    rejects.tell(line, &reason)?;
-                    rejected += lines;
+            for item in source.read(file)? {
+                match source.prepared(item?) {
+                    Item::Rejected { line, lines, reason } if self.strict => {
+                        rejects.tell(line, &reason)?;
+                        rejected += lines;
+                    }
+                    Item::Event { event, .. } => {
+                        prints.iter_mut().for_each(|prints| prints.add(&event));
+                    }
+                    Item::Rejected { .. } => {}
                 }
             }
             rejects.end()?;
@@ -150,7 +216,7 @@ impl Import {
         if rejected > 0 {
             writeln!(
                 io::stderr(),
-                "bulla: nothing was imported: --strict, and {} cannot be mapped",
+                "bulla: nothing was imported: --strict, and {} cannot be imported",
                 cells::counted(rejected, "line")
             )?;
         }
@@ -158,225 +224,43 @@ impl Import {
     }
 }
 
-/// How files are read.
-pub(crate) struct Source {
-    /// What their lines mean.
-    pub(crate) format: Format,
-    /// What their events are redacted with, if they are.
-    pub(crate) redactor: Option<Redactor>,
-}
-
-/// What became of the lines of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Done {
-    /// Lines read, without blank ones.
-    pub(crate) lines: u64,
-    /// Lines that are in the log.
-    pub(crate) imported: u64,
-    /// Lines that are not.
-    pub(crate) rejected: u64,
-    /// The events that the imported lines made.
-    pub(crate) events: u64,
-    /// Those of them of which something was redacted.
-    pub(crate) redacted: u64,
-}
-
-impl Done {
-    fn imported(&mut self, origin: &Origin) {
-        self.events += 1;
-        self.imported += origin.lines;
-        self.redacted += u64::from(origin.redacted);
-    }
-
-    fn told(&self, source: &Source) -> String {
-        let events = match self.events == self.imported {
-            true => String::new(),
-            false => format!(" (as {})", cells::counted(self.events, "event")),
-        };
-        let redacted = match source.redactor {
-            Some(_) => format!(", {} with values redacted", cells::counted(self.redacted, "event")),
-            None => String::new(),
-        };
-        format!(
-            "{} read, {} imported{events}, {} rejected{redacted}",
-            cells::counted(self.lines, "line"),
-            cells::count(self.imported),
-            cells::count(self.rejected)
-        )
-    }
-}
-
-/// Imports one file, batch by batch.
-pub(crate) fn import_file(
-    log: &Log,
-    file: &Path,
-    source: &Source,
-    rejects: &mut Rejects,
-) -> Result<Done> {
-    let bar = bar_for(file);
-    let mut input = import::read(file, &source.format)?.redacting(source.redactor.clone());
-    let mut batch = Batch::default();
-    let mut done = Done::default();
-    rejects.begin(file);
-    while let Some(item) = input.next() {
-        let item = match item {
-            Ok(item) => item,
-            Err(error) => {
-                batch.append(log, &mut done, rejects)?;
-                bar.finish_and_clear();
-                bail!("{error}; what was read before is in the log: {}", done.told(source));
-            }
-        };
-        match item {
-            Item::Event { event, line, lines, redacted } => {
-                batch.add(event, Origin { line, lines, redacted });
-            }
-            Item::Rejected { line, lines, reason } => {
-                rejects.tell(line, &reason)?;
-                done.lines += lines;
-                done.rejected += lines;
-            }
+/// Why a file cannot be read. Pipes and devices are not opened: that might wait.
+fn unreadable(file: &Path, twice: Option<&str>) -> Option<String> {
+    let shown = file.display();
+    match fs::metadata(file) {
+        Err(error) => Some(format!("{shown}: {error}")),
+        Ok(found) if found.is_dir() => Some(format!("{shown}: expected a file, found a directory")),
+        Ok(found) if found.is_file() => {
+            File::open(file).err().map(|error| format!("{shown}: {error}"))
         }
-        if batch.is_full() {
-            batch.append(log, &mut done, rejects)?;
-            bar.set_position(input.bytes_read());
-        }
+        Ok(_) => twice.map(|option| {
+            format!(
+                "{shown}: expected a regular file, because {option} reads it twice; save it first"
+            )
+        }),
     }
-    batch.append(log, &mut done, rejects)?;
-    bar.finish_and_clear();
-    rejects.end()?;
-    Ok(done)
 }
 
-fn bar_for(file: &Path) -> ProgressBar {
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-    let size = fs::metadata(file).map_or(0, |metadata| metadata.len());
-    progress::over_bytes(&name.unwrap_or_default(), size)
+/// Where `bulla init` would make a log, too.
+fn is_missing_or_empty(dir: &Path) -> bool {
+    match fs::read_dir(dir) {
+        Ok(mut names) => names.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
-/// Where an event comes from: its first line, how many there are, and whether something
-/// of them was redacted.
-#[derive(Clone, Copy)]
-struct Origin {
-    line: u64,
-    lines: u64,
-    redacted: bool,
-}
-
-/// Events that become durable together, with the lines they come from.
+/// What became of the lines of all files.
 #[derive(Default)]
-struct Batch {
-    events: Vec<Event>,
-    origins: Vec<Origin>,
-    bytes: usize,
+struct Total {
+    imported: u64,
+    there: u64,
+    rejected: u64,
 }
 
-impl Batch {
-    fn add(&mut self, event: Event, origin: Origin) {
-        self.bytes += weight(&event);
-        self.events.push(event);
-        self.origins.push(origin);
-    }
-
-    fn is_full(&self) -> bool {
-        self.events.len() >= BATCH_EVENTS_MAX || self.bytes >= BATCH_BYTES_MAX
-    }
-
-    /// Appends what is held; an event that only the log refuses is rejected here.
-    fn append(&mut self, log: &Log, done: &mut Done, rejects: &mut Rejects) -> Result<()> {
-        if self.events.is_empty() {
-            return Ok(());
-        }
-        let Batch { events, origins, .. } = std::mem::take(self);
-        done.lines += origins.iter().map(|origin| origin.lines).sum::<u64>();
-        match log.append_batch(&events) {
-            Ok(_) => {
-                origins.iter().for_each(|origin| done.imported(origin));
-            }
-            Err(bulla::Error::Invalid(_) | bulla::Error::InvalidBatch { .. }) => {
-                for (event, origin) in events.iter().zip(origins) {
-                    match log.append(event) {
-                        Err(bulla::Error::Invalid(reason)) => {
-                            rejects.tell(origin.line, &reason.to_string())?;
-                            done.rejected += origin.lines;
-                        }
-                        result => {
-                            result?;
-                            done.imported(&origin);
-                        }
-                    }
-                }
-            }
-            Err(error) => {
-                let next = origins.first().map_or(1, |origin| origin.line);
-                return Err(anyhow::Error::from(error).context(format!(
-                    "the log refused; imported before: {}; go on at line {next}",
-                    cells::counted(done.imported, "line")
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// About how many bytes an event takes, without encoding it.
-fn weight(event: &Event) -> usize {
-    let json = [&event.details, &event.old_values, &event.new_values];
-    let json: usize =
-        json.iter().map(|json| json.as_ref().map_or(0, |j: &Json| j.as_str().len())).sum();
-    let text = [&event.reason, &event.user_agent, &event.resource.id];
-    let text: usize = text.iter().map(|text| text.as_ref().map_or(0, String::len)).sum();
-    let tags: usize = event.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
-    1_024 + json + text + tags
-}
-
-/// Where rejected lines are told: all of them in a file, the first ones on standard
-/// error.
-pub(crate) struct Rejects {
-    all: Option<(PathBuf, io::BufWriter<File>)>,
-    file: PathBuf,
-    told: u64,
-}
-
-impl Rejects {
-    /// Tells rejected lines; all of them go to `all`, if that is given.
-    pub(crate) fn new(all: Option<&Path>) -> Result<Self> {
-        let open = |path: &Path| -> Result<_> {
-            let file = File::create(path).with_context(|| path.display().to_string())?;
-            Ok((path.to_owned(), io::BufWriter::new(file)))
-        };
-        Ok(Rejects { all: all.map(open).transpose()?, file: PathBuf::new(), told: 0 })
-    }
-
-    fn begin(&mut self, file: &Path) {
-        file.clone_into(&mut self.file);
-        self.told = 0;
-    }
-
-    fn tell(&mut self, line: u64, reason: &str) -> Result<()> {
-        let text = format!("{}:{line}: {}", self.file.display(), cells::plain(reason));
-        if let Some((path, all)) = &mut self.all {
-            writeln!(all, "{text}").with_context(|| path.display().to_string())?;
-        }
-        if self.told < REJECTS_SHOWN {
-            writeln!(io::stderr(), "bulla: rejected {text}")?;
-        }
-        self.told += 1;
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<()> {
-        if let Some((path, all)) = &mut self.all {
-            all.flush().with_context(|| path.display().to_string())?;
-        }
-        if self.told > REJECTS_SHOWN {
-            let more = cells::count(self.told - REJECTS_SHOWN);
-            let place = match &self.all {
-                Some((path, _)) => format!("all are in {}", path.display()),
-                None => "--rejects FILE lists all".to_owned(),
-            };
-            writeln!(io::stderr(), "bulla: … and {more} more in {}; {place}", self.file.display())?;
-        }
-        Ok(())
+impl Total {
+    fn add(&mut self, done: &Done) {
+        self.imported += done.imported;
+        self.there += done.there;
+        self.rejected += done.rejected;
     }
 }

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::Verdict;
 use crate::output;
+use crate::outputs::{self, Inputs, Mark};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  bulla init ./audit --origin example.com/audit")]
@@ -63,6 +64,7 @@ impl Shape {
         if dir.exists() && !dir.is_dir() {
             bail!("{} is a file: choose another path for the log", dir.display());
         }
+        outputs::check_dir(dir, Some(Mark::Log), &Inputs::default())?;
         let options = options.hash(self.hash.into());
         let options = match &self.origin {
             Some(origin) => options.origin(origin),

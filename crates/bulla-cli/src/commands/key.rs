@@ -1,10 +1,9 @@
 //! `bulla key`: hand over, recover, revoke, retire; and the chain of it for verifiers.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use bulla::checkpoint::{NoteSigner, SigningKey};
 use bulla::hash::HashAlgorithm;
 use bulla::keys::{Change as Changed, ChangeKind, Epoch, KeyChain, Statement};
@@ -14,6 +13,7 @@ use clap::{Args, Subcommand};
 use super::init::origin;
 use super::keygen::public_file;
 use crate::failure::{NotProved, Verdict};
+use crate::outputs::{self, Inputs, Output};
 use crate::{cells, keys, output, places};
 
 #[derive(Args)]
@@ -90,10 +90,11 @@ struct Rotate {
 
 impl Rotate {
     fn run(self) -> Result<Verdict> {
+        let path = own_key(&self.dir, &self.next)?;
         check_not_gone(&self.key)?;
         let old = Signer::load(&keys::private_key(&self.key)?)?;
         let log = places::writer(&self.dir)?;
-        let next = next_key(&self.dir, &self.next, log.origin(), log.algorithm())?;
+        let next = next_key(&path, &self.next, log.origin(), log.algorithm())?;
         let chain = log.rotate_key(&old, &next)?;
         log.close()?;
         if !self.keep_old {
@@ -127,10 +128,11 @@ struct Recovery {
 
 impl Recovery {
     fn run(self) -> Result<Verdict> {
+        let path = own_key(&self.dir, &self.recovery)?;
         let signer = Signer::load(&keys::private_key(&self.key)?)?;
         let before = self.before.as_deref().map(load_recovery_key).transpose()?;
         let log = places::writer(&self.dir)?;
-        let recovery = recovery_key(&self.dir, &self.recovery, log.origin())?;
+        let recovery = recovery_key(&path, &self.recovery, log.origin())?;
         let before = before.as_ref().map(|key| key as &dyn NoteSigner);
         log.set_recovery_key(&signer, &recovery, before)?;
         log.close()?;
@@ -163,13 +165,14 @@ struct Revoke {
 
 impl Revoke {
     fn run(self) -> Result<Verdict> {
+        let path = own_key(&self.dir, &self.next)?;
         let recovery = load_recovery_key(&self.recovery)?;
         let revoked = keys::verifying_keys(std::slice::from_ref(&self.revoked))?;
         let [revoked] = revoked.as_slice() else {
             bail!("--revoked {}: expected one key, found {}", self.revoked, revoked.len());
         };
         let log = places::writer(&self.dir)?;
-        let next = next_key(&self.dir, &self.next, log.origin(), log.algorithm())?;
+        let next = next_key(&path, &self.next, log.origin(), log.algorithm())?;
         let chain = log.revoke_key(revoked, &recovery, &next)?;
         log.close()?;
         say("revoked: give verifiers the new key chain, an old one does not tell them")?;
@@ -201,9 +204,10 @@ struct Retire {
 
 impl Retire {
     fn run(self) -> Result<Verdict> {
+        let path = own_key(&self.dir, &self.next)?;
         let old = Signer::load(&keys::private_key(&self.key)?)?;
         let log = places::writer(&self.dir)?;
-        let next = next_key(&self.dir, &self.next, &self.origin, log.algorithm())?;
+        let next = next_key(&path, &self.next, &self.origin, log.algorithm())?;
         let chain = log.retire_origin(&old, &next)?;
         if let Some(Statement { origin, main, change: Changed::Retire { kept, .. }, .. }) =
             chain.last()
@@ -231,10 +235,11 @@ struct Chain {
 
 impl Chain {
     fn run(self) -> Result<Verdict> {
-        self.output.as_deref().map_or(Ok(()), places::check_result)?;
+        let inputs = Inputs::of(&self.dir);
+        let output = self.output.as_deref().map(|file| Output::check(file, &inputs)).transpose()?;
         let chain = places::reader(&self.dir)?.key_chain()?.to_text();
-        match self.output {
-            Some(file) => places::write_file(&file, &chain)?,
+        match output {
+            Some(output) => output.write(&chain)?,
             None => return print(&chain),
         }
         Ok(Verdict::Fine)
@@ -325,11 +330,9 @@ fn line(epoch: &Epoch) -> String {
 }
 
 /// The next key: read, or made if there is none.
-fn next_key(dir: &Path, file: &Path, origin: &str, algorithm: HashAlgorithm) -> Result<Signer> {
-    keys::outside(dir, file)?;
-    let path = keys::private_key(file)?;
+fn next_key(path: &Path, file: &Path, origin: &str, algorithm: HashAlgorithm) -> Result<Signer> {
     if path.exists() {
-        let signer = Signer::load(&path)?;
+        let signer = Signer::load(path)?;
         let name = signer.verifying_key().name().as_str();
         if name != origin {
             bail!(
@@ -340,26 +343,38 @@ fn next_key(dir: &Path, file: &Path, origin: &str, algorithm: HashAlgorithm) -> 
         }
         return Ok(signer);
     }
-    let signer = Signer::generate(&path, origin, algorithm)?;
+    let signer = Signer::generate(path, origin, algorithm)?;
     write_public(file, signer.verifying_key())?;
     Ok(signer)
 }
 
-fn recovery_key(dir: &Path, file: &Path, origin: &str) -> Result<SigningKey> {
-    keys::outside(dir, file)?;
-    let path = keys::private_key(file)?;
+fn recovery_key(path: &Path, file: &Path, origin: &str) -> Result<SigningKey> {
     if path.exists() {
-        return Ok(load_recovery_key(&path)?);
+        return Ok(load_recovery_key(path)?);
     }
-    let key = generate_recovery_key(&path, origin)?;
+    let key = generate_recovery_key(path, origin)?;
     write_public(file, key.verifying_key())?;
     Ok(key)
 }
 
-fn write_public(file: &Path, key: &bulla::VerifyingKey) -> Result<()> {
+/// A key that is read, or made with its verifying key beside it, which replaces no other.
+fn own_key(dir: &Path, file: &Path) -> Result<PathBuf> {
+    keys::outside(dir, file)?;
+    let path = keys::private_key(file)?;
     let public = public_file(file);
-    places::check_result(&public)?;
-    fs::write(&public, format!("{key}\n")).with_context(|| public.display().to_string())
+    if !path.exists() && public.symlink_metadata().is_ok() {
+        bail!(
+            "{} is there, and {} is not: it is the verifying key of another one; choose another \
+             name for the new key",
+            public.display(),
+            file.display()
+        );
+    }
+    Ok(path)
+}
+
+fn write_public(file: &Path, key: &bulla::VerifyingKey) -> Result<()> {
+    outputs::write_new(&public_file(file), &format!("{key}\n"))
 }
 
 fn tell_next(dir: &Path, chain: &KeyChain, next: &Signer) -> Result<Verdict> {

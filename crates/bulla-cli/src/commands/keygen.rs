@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::init::{Hash, origin};
 use crate::failure::Verdict;
+use crate::outputs::{self, Inputs};
 use crate::{keys, output, places};
 
 #[derive(Args)]
@@ -51,7 +52,7 @@ pub(crate) struct Keygen {
 impl Keygen {
     pub(crate) fn run(self) -> Result<Verdict> {
         if self.wrapping {
-            places::check_result(&self.file)?; // inside no log
+            outputs::check_new(&self.file, &Inputs::default())?;
             WrappingKey::generate()?.write_new(&keys::private_key(&self.file)?)?;
             return Ok(Verdict::Fine);
         }
@@ -76,9 +77,9 @@ impl Keygen {
 }
 
 fn free_public_file(key: &Path) -> Result<PathBuf> {
-    places::check_result(key)?; // whichever log it is for
+    outputs::check_new(key, &Inputs::default())?;
     let public = public_file(key);
-    if public.exists() {
+    if public.symlink_metadata().is_ok() {
         bail!("{} exists already: choose another name for the key", public.display());
     }
     Ok(public)
@@ -86,7 +87,7 @@ fn free_public_file(key: &Path) -> Result<PathBuf> {
 
 /// Writes the verifying key to its file, and prints it.
 fn show(public: &Path, vkey: &str) -> Result<Verdict> {
-    places::write_file(public, &format!("{vkey}\n"))?;
+    outputs::write_new(public, &format!("{vkey}\n"))?;
     let mut out = output::stdout();
     writeln!(out, "{vkey}")?;
     out.flush()?;

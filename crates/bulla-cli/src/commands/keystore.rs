@@ -3,13 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use bulla::KeyStore;
 use bulla::keystore::StoredSubject;
 use clap::{Args, Subcommand};
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
+use crate::outputs::{self, Inputs};
 use crate::secrets::wrapping_key;
 use crate::{cells, places};
 
@@ -66,6 +67,8 @@ struct Create {
 
 impl Create {
     fn run(self) -> Result<Verdict> {
+        outputs::check_new(&self.file, &Inputs::default().files([&self.wrapping_key]))
+            .context("a key store stays out of backups of the log")?;
         KeyStore::create(&self.file, &wrapping_key(&self.wrapping_key)?)?;
         let mut out = output::stdout();
         writeln!(out, "{}: an empty key store; keep it out of the log's backups", {
@@ -123,7 +126,7 @@ impl List {
         let key = wrapping_key(&self.wrapping_key)?;
         let store = KeyStore::open_read_only(&self.file, &key)?;
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         for subject in store.subjects() {
             listing.row(&Listed(subject))?;
         }

@@ -11,8 +11,9 @@ use bulla::{Error, LogReader};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
+use crate::outputs::{Inputs, Output};
 use crate::secrets::Secrets;
-use crate::{cells, keys, places};
+use crate::{cells, keys};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -55,7 +56,7 @@ pub(crate) struct Prove {
     catalog: Option<Seq>,
     /// Prove what is in force under this key of the log's state, or that nothing is: `log`,
     /// `keys`, `key/VKEY`, `segment/ORDINAL` with the ordinal in 16 hexadecimal digits
-    #[arg(long, value_name = "KEY", conflicts_with = "seqs")]
+    #[arg(long, allow_hyphen_values = true, value_name = "KEY", conflicts_with = "seqs")]
     state: Option<String>,
 }
 
@@ -67,7 +68,7 @@ struct Written {
 
 impl Prove {
     pub(crate) fn run(self) -> Result<Verdict> {
-        places::check_result(&self.output)?;
+        let output = Output::check(&self.output, &self.inputs())?;
         let reader = self.secrets.reader(&self.dir)?;
         let checkpoint = match &self.checkpoint {
             Some(file) => own_checkpoint(&reader, file)?,
@@ -83,7 +84,7 @@ impl Prove {
             );
         }
         let Written { what, text } = self.prove(&reader, &checkpoint)?;
-        places::write_file(&self.output, &text)?;
+        output.write(&text)?;
         writeln!(
             io::stderr(),
             "bulla: proved {what} under the checkpoint of {} in {} ({} bytes)",
@@ -92,6 +93,12 @@ impl Prove {
             text.len()
         )?;
         Ok(Verdict::Fine)
+    }
+
+    fn inputs(&self) -> Inputs {
+        let from = self.from.as_deref().map(Path::new);
+        let kept = [self.checkpoint.as_deref(), self.after.as_deref(), from];
+        Inputs::of(&self.dir).files(kept.into_iter().flatten()).files(self.secrets.files())
     }
 
     fn prove(&self, reader: &LogReader, checkpoint: &UnverifiedCheckpoint) -> Result<Written> {

@@ -100,19 +100,19 @@ struct Instead {
 struct Filters {
     /// By this actor: its id, or its type and id as tables show them; with a key store also what
     /// it did under its aliases
-    #[arg(long, value_name = "[T:]ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "[T:]ID")]
     actor: Vec<String>,
     /// By an actor of this type; with --actor
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T")]
     actor_type: Option<String>,
     /// On this type of resource, or on this one
-    #[arg(long, value_name = "T[/ID]")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T[/ID]")]
     resource: Vec<String>,
     /// On behalf of this tenant
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T")]
     tenant: Vec<String>,
     /// With this action, or with one that begins so: user.*
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, allow_hyphen_values = true, value_name = "GLOB")]
     action: Vec<String>,
     /// With this outcome
     #[arg(long, value_name = "O")]
@@ -121,13 +121,13 @@ struct Filters {
     #[arg(long, value_name = "O")]
     not_outcome: Vec<Outcome>,
     /// Caused by this request
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     request: Vec<String>,
     /// Of this operation
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     correlation: Vec<String>,
     /// With this identifier
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, allow_hyphen_values = true, value_name = "UUID")]
     id: Vec<EventId>,
     /// Occurred at this time or later
     #[arg(long, value_name = "TIME", value_parser = when)]
@@ -260,6 +260,7 @@ fn tell_expired(segments: u64) -> Result<()> {
 impl Query {
     pub(crate) fn run(self) -> Result<Verdict> {
         places::check(&self.dir)?;
+        let proof_file = self.proof_file()?;
         let keys = self.secrets.to_read()?;
         let mut query = self.filters.query(keys.as_ref())?;
         if self.oldest_first {
@@ -269,7 +270,7 @@ impl Query {
         let reader = options.open_read_only(&self.dir)?;
         places::tell_damage(&reader)?;
         let expired = self.expired(&reader)?;
-        let explain = match &self.proving.prove {
+        let explain = match &proof_file {
             Some(file) => Some(self.prove(file, &reader, query)?),
             None => self.answer(&reader.snapshot(), &query)?,
         };
@@ -306,7 +307,7 @@ impl Query {
 
     /// Prints the answer. Gives what was done for it, if that was wanted.
     fn answer(&self, snapshot: &Snapshot, query: &query::Query) -> Result<Option<Explain>> {
-        let (instead, format) = (&self.instead, self.shown.output);
+        let (instead, format) = (&self.instead, self.shown.format());
         let counted = || -> Result<Option<Explain>> {
             Ok(self.explain.then(|| snapshot.explain_count(query)).transpose()?)
         };
@@ -331,7 +332,7 @@ impl Query {
     }
 
     fn limit(&self) -> Option<u64> {
-        self.limit.or((self.shown.output == Format::Table).then_some(TABLE_LIMIT))
+        self.limit.or((self.shown.format() == Format::Table).then_some(TABLE_LIMIT))
     }
 
     fn list(&self, snapshot: &Snapshot, query: &query::Query) -> Result<Explain> {
@@ -342,7 +343,7 @@ impl Query {
         let mut matches = snapshot.query(&query)?;
         let limit = self.limit().and_then(|limit| usize::try_from(limit).ok());
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         let mut listed = 0;
         for record in matches.by_ref().take(limit.unwrap_or(usize::MAX)) {
             listing.row(&record?)?;
@@ -352,7 +353,7 @@ impl Query {
         let explain = matches.explain();
         if limit.is_some_and(|limit| listed >= limit) {
             self.tell_rest(&mut matches, listed)?;
-        } else if listed == 0 && self.shown.output == Format::Table {
+        } else if listed == 0 && self.shown.format() == Format::Table {
             writeln!(io::stderr(), "bulla: no record matches")?;
         }
         Ok(explain)

@@ -39,10 +39,10 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
     /// Who asks for it
-    #[arg(long, value_name = "NAME", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank)]
     who: String,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT", value_parser = not_blank)]
     why: String,
 }
 

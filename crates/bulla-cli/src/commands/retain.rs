@@ -17,6 +17,7 @@ use clap::Args;
 use crate::asking::not_blank;
 use crate::failure::Verdict;
 use crate::output::Shown;
+use crate::outputs::{self, Inputs, Mark};
 use crate::secrets::Secrets;
 use crate::{cells, places};
 use policy::Wanted;
@@ -73,10 +74,10 @@ pub(crate) struct Retain {
     #[arg(long, value_name = "N")]
     at_most: Option<usize>,
     /// Who asks for it
-    #[arg(long, value_name = "NAME", value_parser = not_blank, required_unless_present = "dry_run")]
+    #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank, required_unless_present = "dry_run")]
     who: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = not_blank, required_unless_present = "dry_run")]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT", value_parser = not_blank, required_unless_present = "dry_run")]
     why: Option<String>,
     /// Do not ask before compliance mode is switched on
     #[arg(long)]
@@ -155,7 +156,7 @@ impl Retain {
     /// Shows what went and what stayed. A segment that the archive did not take stays, as one
     /// that is held does.
     fn tell(&self, done: bulla::Result<Expiry>, planned: &Plan) -> Result<Verdict> {
-        let format = self.shown.output;
+        let format = self.shown.format();
         let expiry = match done {
             Ok(expiry) => expiry,
             Err(error) if self.is_of_archive(&error) => {
@@ -203,6 +204,8 @@ impl Retain {
                 dir.display()
             );
         }
+        let inputs = Inputs::default().files(self.secrets.files());
+        outputs::check_dir(dir, Some(Mark::Archive), &inputs)?;
         let store = DirectoryStore::open_or_create(dir)
             .with_context(|| format!("open the archive {}", dir.display()))?;
         store.check_apart(&self.dir)?;
@@ -226,7 +229,7 @@ impl Retain {
         if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {
             let _ = write!(io::stderr(), "{}", compared(before, next));
         }
-        told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.output)?;
+        told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.format())?;
         Ok(Verdict::Fine)
     }
 

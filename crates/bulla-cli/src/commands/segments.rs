@@ -160,7 +160,7 @@ fn held(reader: &LogReader) -> Plan {
 impl Segments {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         let reader = places::reader(&self.dir)?;
         let plan = held(&reader);
         for info in reader.segments()? {

@@ -26,11 +26,11 @@ impl Stats {
     pub(crate) fn run(self) -> Result<Verdict> {
         let shown = Figured::of(&places::reader(&self.dir)?)?;
         let mut out = output::stdout();
-        if self.shown.output == Format::Table {
+        if self.shown.format() == Format::Table {
             output::facts(&mut out, &told(&shown))?;
             out.flush()?;
         } else {
-            let mut listing = Listing::new(&mut out, self.shown.output);
+            let mut listing = Listing::new(&mut out, self.shown.format());
             listing.row(&shown)?;
             listing.finish()?;
         }

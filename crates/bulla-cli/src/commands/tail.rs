@@ -2,7 +2,6 @@
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -35,7 +34,7 @@ pub(crate) struct Tail {
     /// Begin with this record instead
     #[arg(long, value_name = "SEQ", conflicts_with = "lines")]
     from: Option<Seq>,
-    /// Go on as records are appended, until stopped
+    /// Go on as records are appended, until stopped or until nothing reads the output
     #[arg(short, long)]
     follow: bool,
     #[command(flatten)]
@@ -48,13 +47,13 @@ impl Tail {
     pub(crate) fn run(self) -> Result<Verdict> {
         let reader = self.secrets.reader(&self.dir)?;
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         let snapshot = reader.snapshot();
         let last = Seq::new(snapshot.size().get().saturating_sub(self.lines));
         let mut next = print(&snapshot, self.from.unwrap_or(last), &mut listing)?;
         if self.follow {
-            loop {
-                next = print(&wait_for(&reader, next)?, next, &mut listing)?;
+            while let Some(snapshot) = wait_for(&reader, next)? {
+                next = print(&snapshot, next, &mut listing)?;
             }
         }
         listing.finish()?;
@@ -118,9 +117,12 @@ fn tell_expired(gap: &mut Gap) -> Result<()> {
     Ok(())
 }
 
-fn wait_for(reader: &LogReader, next: Seq) -> Result<Snapshot> {
+/// Waits until a record is there. `None`: whoever read what is shown has left.
+fn wait_for(reader: &LogReader, next: Seq) -> Result<Option<Snapshot>> {
     while !reader.refresh()?.covers(next) {
-        thread::sleep(POLL_EVERY);
+        if !output::is_read_for(POLL_EVERY)? {
+            return Ok(None);
+        }
     }
-    Ok(reader.snapshot())
+    Ok(Some(reader.snapshot()))
 }

@@ -191,18 +191,18 @@ impl Verify {
 
     fn show(&self, report: &Report, took: Duration) -> Result<()> {
         let mut out = output::stdout();
-        if self.shown.output != Format::Table {
-            let mut listing = Listing::new(&mut out, self.shown.output);
+        if self.shown.format() != Format::Table {
+            let mut listing = Listing::new(&mut out, self.shown.format());
             for finding in &report.findings {
                 listing.row(&Line::Finding(finding))?;
             }
             // In JSON the last line has them.
-            let gaps = if self.shown.output == Format::Csv { &*report.gaps } else { &[] };
+            let gaps = if self.shown.format().is_csv() { &*report.gaps } else { &[] };
             for gap in gaps {
                 listing.row(&Line::Gap(gap))?;
             }
             listing.finish()?;
-            if self.shown.output == Format::Jsonl {
+            if self.shown.format() == Format::Jsonl {
                 writeln!(out, "{}", json_summary(report, took))?;
             }
             out.flush()?;

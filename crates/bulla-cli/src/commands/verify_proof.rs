@@ -87,7 +87,7 @@ impl VerifyProof {
         let proved = check(&bytes, &trust)
             .map_err(|reason| NotProved(format!("{}: {reason}", self.file.display())))?;
         if let Proved::Answer(proved) = &proved {
-            return answer::tell(proved, audit.as_ref(), self.shown.output);
+            return answer::tell(proved, audit.as_ref(), self.shown.format());
         }
         if audit.is_some() {
             bail!(
@@ -97,10 +97,10 @@ impl VerifyProof {
             );
         }
         let mut out = output::stdout();
-        match self.shown.output {
+        match self.shown.format() {
             Format::Table => told::tell(&mut out, &proved)?,
             Format::Jsonl => verdict::write(&mut out, &proved)?,
-            Format::Csv => bail!("a verdict has no CSV: choose table or jsonl"),
+            Format::Csv | Format::RawCsv => bail!("a verdict has no CSV: choose table or jsonl"),
         }
         out.flush()?;
         Ok(Verdict::Fine)

@@ -14,6 +14,7 @@ use bulla_witness::{Cosigner, Limits, Memory, Server, Witness as Cosigning};
 use clap::Args;
 
 use crate::failure::Verdict;
+use crate::outputs::{self, Inputs, Mark};
 use crate::{keys, output};
 
 #[derive(Args)]
@@ -48,6 +49,8 @@ impl Witness {
         let cosigner = Cosigner::load(&keys::private_key(&self.key)?)?;
         let logs = self.logs()?;
         let own = cosigner.verifying_key().clone();
+        let inputs = Inputs::default().keys([&self.key]);
+        outputs::check_dir(&self.state, Some(Mark::WitnessMemory), &inputs)?;
         let memory = Memory::open(Arc::new(RealDisk), &self.state, &own)?;
         let witness = Cosigning::new(cosigner, logs, memory, Arc::new(SystemClock::new()))?;
         let listener =

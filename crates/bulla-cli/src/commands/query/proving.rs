@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::ops::{ControlFlow, Range};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use bulla::checkpoint::UnverifiedCheckpoint;
@@ -13,10 +13,11 @@ use bulla::{LogReader, SegmentInfo, Seq, Snapshot};
 use clap::Args;
 
 use super::Query;
+use crate::cells;
 use crate::commands::prove::{key_chain, latest_checkpoint, own_checkpoint, via_catalog};
 use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
-use crate::{cells, places};
+use crate::outputs::{Inputs, Output};
 
 /// What is proved of the answer.
 #[derive(Args)]
@@ -34,14 +35,20 @@ pub(super) struct Proving {
 }
 
 impl Query {
+    /// Where the proof goes, if one is wanted. Looked at before anything is read.
+    pub(super) fn proof_file(&self) -> Result<Option<Output>> {
+        let inputs = Inputs::of(&self.dir).files(&self.proving.checkpoint);
+        let inputs = inputs.files(self.secrets.files());
+        self.proving.prove.as_deref().map(|file| Output::check(file, &inputs)).transpose()
+    }
+
     /// Writes the proof of the answer, and shows what it covers.
     pub(super) fn prove(
         &self,
-        file: &Path,
+        output: &Output,
         reader: &LogReader,
         filters: query::Query,
     ) -> Result<Explain> {
-        places::check_result(file)?;
         let query = self.question(filters.clone());
         let checkpoint = match &self.proving.checkpoint {
             Some(given) => own_checkpoint(reader, given)?,
@@ -70,10 +77,10 @@ impl Query {
         answer.bundle.extra.key_chain = key_chain(reader)?;
         answer.bundle.extra.via_catalog = via_catalog(reader, &checkpoint)?;
         let text = answer.to_text();
-        places::write_file(file, &text)?;
+        output.write(&text)?;
         let snapshot = reader.snapshot();
         let (explain, listed) = self.list_covered(&snapshot, &filters, &covers)?;
-        self.tell_proved(&checkpoint, (&covers, &gaps), (file, text.len()))?;
+        self.tell_proved(&checkpoint, (&covers, &gaps), (output, text.len()))?;
         tell_others(answer.bundle.records.len().saturating_sub(listed))?;
         self.tell_newer(&snapshot, &covers, listed)?;
         Ok(explain)
@@ -115,7 +122,7 @@ impl Query {
         let mut matches = snapshot.query(&from(query, self.order(), covers))?;
         let limit = self.limit().and_then(|limit| usize::try_from(limit).ok());
         let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.output);
+        let mut listing = Listing::new(&mut out, self.shown.format());
         let mut listed = 0;
         while limit.is_none_or(|limit| listed < limit) {
             let Some(record) = matches.next().transpose()? else { break };
@@ -129,7 +136,7 @@ impl Query {
         let explain = matches.explain();
         if limit.is_some_and(|limit| listed >= limit) {
             self.tell_rest(&mut matches, listed)?;
-        } else if listed == 0 && self.shown.output == Format::Table {
+        } else if listed == 0 && self.shown.format() == Format::Table {
             writeln!(io::stderr(), "bulla: no record matches in the range that is proved")?;
         }
         Ok((explain, listed))
@@ -139,7 +146,7 @@ impl Query {
         &self,
         checkpoint: &UnverifiedCheckpoint,
         (covers, gaps): (&Range<u64>, &Gaps),
-        (file, len): (&Path, usize),
+        (output, len): (&Output, usize),
     ) -> Result<()> {
         let size = checkpoint.dangerously_unverified().head().size.get();
         let limit = match (self.limit, self.limit()) {
@@ -159,7 +166,7 @@ impl Query {
             covers.start,
             covers.end,
             cells::counted(size, "record"),
-            file.display()
+            output.shown()
         )?;
         Ok(())
     }

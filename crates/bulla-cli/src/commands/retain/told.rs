@@ -191,7 +191,7 @@ pub(super) fn plan(
             });
             writeln!(out, "{summary}")?;
         }
-        Format::Csv => {}
+        Format::Csv | Format::RawCsv => {}
     }
     Ok(out.flush()?)
 }
@@ -219,7 +219,7 @@ pub(super) fn expiry(expiry: &Expiry, format: Format) -> Result<()> {
             });
             writeln!(out, "{summary}")?;
         }
-        Format::Csv => {}
+        Format::Csv | Format::RawCsv => {}
     }
     Ok(out.flush()?)
 }
@@ -267,7 +267,7 @@ pub(super) fn not_archived(
             });
             writeln!(out, "{summary}")?;
         }
-        Format::Csv => {}
+        Format::Csv | Format::RawCsv => {}
     }
     Ok(out.flush()?)
 }

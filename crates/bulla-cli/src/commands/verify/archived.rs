@@ -97,7 +97,7 @@ impl Verify {
         for folder in folders {
             reports.push(archive::verify(store, folder, &options)?);
         }
-        match self.shown.output {
+        match self.shown.format() {
             Format::Table => self.tell(&reports)?,
             format => list(&reports, format)?,
         }

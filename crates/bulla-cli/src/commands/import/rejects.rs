@@ -1,0 +1,75 @@
+//! Where rejected lines are named.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::cells;
+use crate::outputs::{Begun, Output};
+
+/// How many rejected lines of a file are named one by one on standard error.
+const REJECTS_SHOWN: u64 = 5;
+
+/// Where rejected lines are named: all of them in a file, the first ones on standard error.
+pub(crate) struct Rejects {
+    all: Option<Output>,
+    /// Begun with the first line.
+    begun: Option<Begun>,
+    file: PathBuf,
+    told: u64,
+}
+
+impl Rejects {
+    /// All of them go to `all`, if that is given. It is not touched while there are none.
+    pub(crate) fn new(all: Option<Output>) -> Self {
+        Rejects { all, begun: None, file: PathBuf::new(), told: 0 }
+    }
+
+    /// The lines that follow are of this file.
+    pub(super) fn begin(&mut self, file: &Path) {
+        file.clone_into(&mut self.file);
+        self.told = 0;
+    }
+
+    pub(super) fn tell(&mut self, line: u64, reason: &str) -> Result<()> {
+        let text = format!("{}:{line}: {}", self.file.display(), cells::plain(reason));
+        if let Some(all) = &self.all {
+            let begun = match self.begun.take() {
+                Some(begun) => begun,
+                None => all.begin()?,
+            };
+            self.begun.insert(begun).write(&format!("{text}\n"))?;
+        }
+        if self.told < REJECTS_SHOWN {
+            writeln!(io::stderr(), "bulla: rejected {text}")?;
+        }
+        self.told += 1;
+        Ok(())
+    }
+
+    /// The file has ended.
+    pub(super) fn end(&mut self) -> Result<()> {
+        if self.told > REJECTS_SHOWN {
+            let more = cells::count(self.told - REJECTS_SHOWN);
+            let place = match &self.all {
+                Some(all) => format!("all are in {}", all.shown()),
+                None => "--rejects FILE lists all".to_owned(),
+            };
+            writeln!(io::stderr(), "bulla: … and {more} more in {}; {place}", self.file.display())?;
+        }
+        Ok(())
+    }
+
+    /// All files have ended: puts the list in its place.
+    pub(super) fn finish(self) -> Result<()> {
+        match (self.begun, self.all) {
+            (Some(begun), _) => begun.finish(),
+            (None, Some(all)) if all.replaces() => {
+                let all = all.shown();
+                Ok(writeln!(io::stderr(), "bulla: nothing was rejected; {all} was left as it is")?)
+            }
+            (None, _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Events of files on their way into the log, batch by batch.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use bulla::event::{Event, Json};
+use bulla::{Log, Redactor};
+use bulla_cli::import::{self, Format, Item};
+use indicatif::ProgressBar;
+
+use super::Rejects;
+use crate::{cells, progress};
+
+/// A batch is one commit: at most so many events…
+const BATCH_EVENTS_MAX: usize = 1_000;
+/// … and about so many bytes.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// How files are read.
+pub(crate) struct Source {
+    /// What their lines mean.
+    pub(crate) format: Format,
+    /// What their events are redacted with, if they are.
+    pub(crate) redactor: Option<Redactor>,
+    /// Whether there are keys for events that name a subject.
+    pub(crate) has_key_store: bool,
+}
+
+impl Source {
+    /// Opens a file: its events come redacted, and within the limits after that.
+    pub(super) fn read(&self, file: &Path) -> std::io::Result<import::Import> {
+        Ok(import::read(file, &self.format)?.redacting(self.redactor.clone()))
+    }
+
+    /// An item as the log takes it: an event that names a subject needs keys.
+    pub(super) fn prepared(&self, item: Item) -> Item {
+        match item {
+            Item::Event { event, line, lines, .. }
+                if event.subject.is_some() && !self.has_key_store =>
+            {
+                let reason = "the event names a subject: give --key-store and --wrapping-key";
+                Item::Rejected { line, lines, reason: reason.to_owned() }
+            }
+            item => item,
+        }
+    }
+}
+
+/// What became of the lines of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Lines read, without blank ones.
+    pub(crate) lines: u64,
+    /// Lines that were in the log before.
+    pub(crate) there: u64,
+    /// Lines that came into the log.
+    pub(crate) imported: u64,
+    /// Lines that are not.
+    pub(crate) rejected: u64,
+    /// The events that the imported lines made.
+    pub(crate) events: u64,
+    /// Those of them of which something was redacted.
+    pub(crate) redacted: u64,
+}
+
+impl Done {
+    fn imported(&mut self, origin: &Origin) {
+        self.events += 1;
+        self.imported += origin.lines;
+        self.redacted += u64::from(origin.redacted);
+    }
+
+    pub(super) fn told(&self, source: &Source) -> String {
+        let events = match self.events == self.imported {
+            true => String::new(),
+            false => format!(" (as {})", cells::counted(self.events, "event")),
+        };
+        let redacted = match source.redactor {
+            Some(_) => format!(", {} with values redacted", cells::counted(self.redacted, "event")),
+            None => String::new(),
+        };
+        let there = match self.there {
+            0 => String::new(),
+            there => format!("{} in the log already, ", cells::count(there)),
+        };
+        format!(
+            "{} read, {there}{} imported{events}, {} rejected{redacted}",
+            cells::counted(self.lines, "line"),
+            cells::count(self.imported),
+            cells::count(self.rejected)
+        )
+    }
+}
+
+/// Imports one file, batch by batch; its first events are left out, as many as are left to be.
+pub(crate) fn import_file(
+    log: &Log,
+    file: &Path,
+    source: &Source,
+    rejects: &mut Rejects,
+    left_out: &mut u64,
+    done: &mut Done,
+) -> Result<()> {
+    let bar = bar_for(file);
+    let mut input = source.read(file)?;
+    let mut batch = Batch::default();
+    rejects.begin(file);
+    while let Some(item) = input.next() {
+        let item = match item {
+            Ok(item) => item,
+            Err(error) => {
+                batch.append(log, done, rejects)?;
+                bar.finish_and_clear();
+                bail!(
+                    "{error}; what was read before is in the log: {}; mend the file, then the same \
+                     command with --resume goes on",
+                    done.told(source)
+                );
+            }
+        };
+        match source.prepared(item) {
+            Item::Event { lines, .. } if *left_out > 0 => {
+                *left_out -= 1;
+                done.lines += lines;
+                done.there += lines;
+            }
+            Item::Event { event, line, lines, redacted } => {
+                batch.add(event, Origin { line, lines, redacted });
+            }
+            Item::Rejected { line, lines, reason } => {
+                rejects.tell(line, &reason)?;
+                done.lines += lines;
+                done.rejected += lines;
+            }
+        }
+        if batch.is_full() {
+            batch.append(log, done, rejects)?;
+            bar.set_position(input.bytes_read());
+        }
+    }
+    batch.append(log, done, rejects)?;
+    bar.finish_and_clear();
+    rejects.end()
+}
+
+fn bar_for(file: &Path) -> ProgressBar {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let size = fs::metadata(file).map_or(0, |metadata| metadata.len());
+    progress::over_bytes(&name.unwrap_or_default(), size)
+}
+
+/// Where an event comes from: its first line, how many there are, and whether something
+/// of them was redacted.
+#[derive(Clone, Copy)]
+struct Origin {
+    line: u64,
+    lines: u64,
+    redacted: bool,
+}
+
+/// Events that become durable together, with the lines they come from.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    origins: Vec<Origin>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn add(&mut self, event: Event, origin: Origin) {
+        self.bytes += weight(&event);
+        self.events.push(event);
+        self.origins.push(origin);
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.len() >= BATCH_EVENTS_MAX || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    /// Appends what is held; an event that only the log refuses is rejected here.
+    fn append(&mut self, log: &Log, done: &mut Done, rejects: &mut Rejects) -> Result<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let Batch { events, origins, .. } = std::mem::take(self);
+        done.lines += origins.iter().map(|origin| origin.lines).sum::<u64>();
+        match log.append_batch(&events) {
+            Ok(_) => {
+                origins.iter().for_each(|origin| done.imported(origin));
+            }
+            Err(bulla::Error::Invalid(_) | bulla::Error::InvalidBatch { .. }) => {
+                for (event, origin) in events.iter().zip(origins) {
+                    match log.append(event) {
+                        Err(bulla::Error::Invalid(reason)) => {
+                            rejects.tell(origin.line, &reason.to_string())?;
+                            done.rejected += origin.lines;
+                        }
+                        result => {
+                            result?;
+                            done.imported(&origin);
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                let next = origins.first().map_or(1, |origin| origin.line);
+                return Err(anyhow::Error::from(error).context(format!(
+                    "the log refused at line {next}; imported before: {}; the same command with \
+                     --resume goes on",
+                    cells::counted(done.imported, "line")
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// About how many bytes an event takes, without encoding it.
+fn weight(event: &Event) -> usize {
+    let json = [&event.details, &event.old_values, &event.new_values];
+    let json: usize =
+        json.iter().map(|json| json.as_ref().map_or(0, |j: &Json| j.as_str().len())).sum();
+    let text = [&event.reason, &event.user_agent, &event.resource.id];
+    let text: usize = text.iter().map(|text| text.as_ref().map_or(0, String::len)).sum();
+    let tags: usize = event.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+    1_024 + json + text + tags
+}
