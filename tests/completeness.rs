@@ -17,6 +17,9 @@ use bulla::{
     Signer, Timestamp, Trust, UnverifiedCheckpoint,
 };
 
+#[path = "support/backwards.rs"]
+mod backwards;
+
 #[path = "completeness/alterations.rs"]
 mod alterations;
 #[path = "completeness/audits.rs"]

@@ -19,6 +19,9 @@ use bulla::{
     VerifyOptions, verify,
 };
 
+#[path = "support/backwards.rs"]
+mod backwards;
+
 const ORIGIN: &str = "example.com/audit";
 
 fn event(n: u64) -> Event {
@@ -422,4 +425,80 @@ fn a_log_that_others_signed_is_not_clean_for_who_gives_a_key() {
     assert_eq!(report.findings[0].found, "no published checkpoint");
     let report = check(&dir.path().join("log"), &VerifyOptions::new());
     assert!(report.is_clean(), "{:#?}", report.findings);
+}
+
+/// Seconds since 2026, in one segment; the fifth and the eighth record go back.
+fn going_back() -> Vec<Timestamp> {
+    let seconds = [1, 2, 1_000, 2_000, 10, 3_000, 3_000, 2_999, 4_000];
+    seconds
+        .map(|second| Timestamp::from_nanos(1_767_225_600_000_000_000 + second * 1_000_000_000))
+        .into()
+}
+
+fn names_what_goes_back(report: &Report) {
+    let found: Vec<_> =
+        report.findings.iter().filter(|found| found.what == "recorded_at").collect();
+    let places: Vec<_> = found.iter().map(|f| (f.segment, f.seq.map(|seq| seq.get()))).collect();
+    assert_eq!(places, [(Some(1), Some(4)), (Some(1), Some(7))], "{:#?}", report.findings);
+    assert!(found.iter().all(|found| found.offset.is_some()));
+    assert!(found[0].expected.contains("00:33:20") && found[0].found.contains("00:00:10"));
+}
+
+#[test]
+fn a_record_that_was_recorded_before_the_one_in_front_of_it_is_named() {
+    let (times, place) = (going_back(), place());
+    backwards::sealed(backwards::options(times[0]), &place.log, &times, event);
+    let report = check(&place.log, &VerifyOptions::new().at_rest());
+    names_what_goes_back(&report);
+    // Nothing else is wrong with it.
+    assert_eq!(report.findings.len(), 2, "{:#?}", report.findings);
+    names_what_goes_back(&check(&place.log, &VerifyOptions::new().threads(3)));
+}
+
+#[test]
+fn a_segment_with_a_record_that_goes_back_is_never_sealed() {
+    let (times, place) = (going_back(), place());
+    backwards::unsealed(backwards::options(times[0]), &place.log, &times, event);
+    names_what_goes_back(&check(&place.log, &VerifyOptions::new().at_rest()));
+    for _ in 0..2 {
+        let refused = backwards::options(times[8]).open(&place.log).unwrap_err().to_string();
+        for told in ["recorded_at of record 4", "not sealed", "read-only", "backup"] {
+            assert!(refused.contains(told), "{refused}");
+        }
+    }
+    assert_eq!(
+        bulla::segment::seal::read_footer(
+            &SegmentFile::open(&RealDisk, &segment(&place, 1), Open::Read).unwrap().unwrap(),
+            std::fs::metadata(segment(&place, 1)).unwrap().len(),
+        )
+        .unwrap(),
+        None
+    );
+    // It can still be read.
+    let reader = backwards::options(times[8]).open_read_only(&place.log).unwrap();
+    assert_eq!(reader.snapshot().count(&bulla::Query::new()).unwrap(), 9);
+}
+
+#[test]
+fn a_healthy_log_in_its_first_second_verifies_without_warnings() {
+    let place = place();
+    let options = || Log::options().housekeeping(bulla::Housekeeping::Inline);
+    let log = options().create(&place.log).unwrap();
+    let quiet = |when: &str| {
+        let report = check(&place.log, &VerifyOptions::new());
+        assert!(report.is_clean() && report.warnings.is_empty(), "{when}: {report:#?}");
+    };
+    quiet("empty");
+    log.append(&event(0)).unwrap();
+    quiet("with a record, and no mark yet");
+    // As a file system shows it that was told of its size before its bytes.
+    std::fs::write(place.log.join("tree/mark"), vec![0; 8192]).unwrap();
+    quiet("with a mark file of zeros");
+    log.rotate().unwrap();
+    quiet("sealed");
+    log.close().unwrap();
+    quiet("closed");
+    // Where hashes were written there was a mark.
+    std::fs::write(place.log.join("tree/mark"), vec![0; 8192]).unwrap();
+    assert!(!check(&place.log, &VerifyOptions::new()).warnings.is_empty());
 }

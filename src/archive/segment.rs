@@ -59,6 +59,7 @@ pub(crate) fn inspect(
         waypoints: Vec::new(),
         last_anchor: TreeSize::ZERO,
         records: 0,
+        newest: None,
         whole: false,
         findings: Vec::new(),
     };
@@ -104,6 +105,8 @@ struct Walk<'a> {
     waypoints: Vec<Waypoint>,
     last_anchor: TreeSize,
     records: u64,
+    /// `recorded_at` of the record before.
+    newest: Option<Timestamp>,
     /// Whether every record was read.
     whole: bool,
     findings: Vec<ArchiveFinding>,
@@ -258,6 +261,12 @@ impl Walk<'_> {
     }
 
     fn record(&mut self, record: &CheckedRecord<'_>, place: u64) -> bool {
+        let at = record.head.recorded_at;
+        if let Some(before) = self.newest.replace(at).filter(|before| at < *before) {
+            let expected = format!("not before {before}, that of the record in front of it");
+            let error = FormatError::mismatch("record: recorded_at", expected, at);
+            self.damage(place, Some(record.head.seq), error);
+        }
         let leaf = record.leaf(self.facts.start.algorithm());
         self.frontier.push(leaf, |_, _| ());
         self.records += 1;

@@ -5,6 +5,7 @@
 
 mod entries;
 mod erased;
+mod latest;
 mod retention;
 mod state;
 

@@ -74,6 +74,18 @@ impl Lookup for IndexFile {
         Ok(entries.end - entries.start)
     }
 
+    fn recorded_window(&self, times: TimeRange) -> Result<Option<Range<u32>>, Damaged> {
+        if !self.recorded_ascends()? {
+            return Ok(None);
+        }
+        let entries = self.time_entries(Axis::Recorded, times)?;
+        let Some(last) = entries.end.checked_sub(1).filter(|last| *last >= entries.start) else {
+            return Ok(Some(0..0));
+        };
+        let (first, last) = (self.recorded_at(entries.start)?, self.recorded_at(last)?);
+        Ok(Some(first.position..last.position.saturating_add(1)))
+    }
+
     fn times(
         &self,
         axis: Axis,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::Damaged;
 use super::pages::{Bytes, Pages};
@@ -28,6 +29,8 @@ pub struct IndexFile {
     header: IndexHeader,
     sections: Sections,
     pages: Pages,
+    /// Once it was looked at.
+    pub(super) recorded_ascends: OnceLock<bool>,
 }
 
 /// A term's entry in the heap.
@@ -89,7 +92,7 @@ impl IndexFile {
         let header = IndexHeader::decode(first)?;
         let sections = Sections::of(&header);
         let pages = Pages::new(bytes, &sections, header.pages_crc)?;
-        Ok(IndexFile { header, sections, pages })
+        Ok(IndexFile { header, sections, pages, recorded_ascends: OnceLock::new() })
     }
 
     /// The log it says it is of.

@@ -18,6 +18,7 @@ mod tail;
 mod times;
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::hash::{self, Hash};
 use crate::query::TimeRange;
@@ -181,6 +182,11 @@ pub trait Lookup {
         times: TimeRange,
         each: &mut dyn FnMut(TimeEntry),
     ) -> Result<(), Damaged>;
+
+    /// Positions that hold the events recorded in the range, and no other events. `None` if the
+    /// events of the segment do not stand in the order of `recorded_at`: no log writes them so,
+    /// but whoever forges one may.
+    fn recorded_window(&self, times: TimeRange) -> Result<Option<Range<u32>>, Damaged>;
 
     /// Gives how many events have a time in the range, by steps of a width in nanoseconds (1
     /// or more): the number of the step since 1970, and so many. A step may come in parts.

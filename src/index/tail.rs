@@ -1,6 +1,7 @@
 //! [`Tail`]: the index of a segment that is being written, in memory.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::{Damaged, EachTerm, IdField, List, Lookup, fingerprint};
 use crate::event::RecordKind;
@@ -130,6 +131,10 @@ impl Lookup for Tail {
         let mut count = 0;
         self.times(axis, times, &mut |_| count += 1)?;
         Ok(count)
+    }
+
+    fn recorded_window(&self, times: TimeRange) -> Result<Option<Range<u32>>, Damaged> {
+        Ok(self.collected.recorded_window(times))
     }
 
     fn times(

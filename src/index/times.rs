@@ -156,6 +156,53 @@ impl IndexFile {
         Ok(())
     }
 
+    /// Whether the events stand in the order in which they were recorded: looked at once, as
+    /// long as the file is open.
+    pub(super) fn recorded_ascends(&self) -> Result<bool, Damaged> {
+        if let Some(known) = self.recorded_ascends.get() {
+            return Ok(*known);
+        }
+        let (mut before, mut ascends) = (None, true);
+        for chunk in 0..self.sections().times(Axis::Recorded).chunks() {
+            for entry in self.time_chunk(Axis::Recorded, chunk)?.as_slice() {
+                ascends &= before < Some(entry.position);
+                before = Some(entry.position);
+            }
+        }
+        Ok(*self.recorded_ascends.get_or_init(|| ascends))
+    }
+
+    /// An entry of the events by when they were recorded.
+    pub(super) fn recorded_at(&self, number: u32) -> Result<TimeEntry, Damaged> {
+        let offset = self.sections().times(Axis::Recorded).firsts;
+        let chunk = self.time_chunk(Axis::Recorded, number / CHUNK_U32)?;
+        let found = chunk.as_slice().get((number % CHUNK_U32) as usize).copied();
+        found.ok_or(Damaged { offset, expected: "as many times as there are events" })
+    }
+
+    /// The smallest and the largest time of an axis; `None` if there is no event.
+    fn extent(&self, axis: Axis) -> Result<Option<(i64, i64)>, Damaged> {
+        let Some(last) = self.sections().times(axis).chunks().checked_sub(1) else {
+            return Ok(None);
+        };
+        let (first, _) = self.first_time(self.sections().times(axis), 0)?;
+        let last = self.time_chunk(axis, last)?;
+        Ok(last.as_slice().last().map(|last| (first.time, last.time)))
+    }
+
+    /// Whether all its times lie between those that a seal names: smallest and largest
+    /// `recorded_at`, then `occurred_at`.
+    pub fn fits_times(&self, sealed: [i64; 4]) -> bool {
+        let [recorded_min, recorded_max, occurred_min, occurred_max] = sealed;
+        let fits = |axis, min, max| match self.extent(axis) {
+            Ok(Some((first, last))) => min <= first && last <= max,
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        fits(Axis::Recorded, recorded_min, recorded_max)
+            && fits(Axis::Occurred, occurred_min, occurred_max)
+    }
+
     /// The numbers of the entries that are in the range.
     pub(super) fn time_entries(
         &self,

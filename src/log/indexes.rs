@@ -12,6 +12,7 @@ use crate::format::LogId;
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Lookup, Places, Tail};
 use crate::log::core::Core;
+use crate::log::read;
 use crate::log::search::add;
 use crate::log::view::Entry;
 use crate::segment;
@@ -121,6 +122,8 @@ fn is_of(index: &IndexFile, log_id: LogId, entry: &Entry) -> bool {
         && u64::from(index.records()) == sealed.count
         // A segment that was sealed before there were indexes has no root.
         && (root == Hash::ZERO || root == head.root())
+        // The times in the seal decide what is not looked at: they must be those of the records.
+        && index.fits_times(sealed.times)
 }
 
 impl Core {
@@ -153,6 +156,10 @@ impl Core {
             Err(_) => return Ok(Hash::ZERO),
         }
         let scope = Scope { log_id: self.log_id, first: open.segment.header.first };
+        if let Some((position, times)) = open.index.read().collected().goes_back() {
+            let seq = Seq::new(scope.first.get().saturating_add(position.into()));
+            return Err(read::goes_back(seq, times, read::NOT_SEALED));
+        }
         let (head, bytes) = index::encode(&open.index.read(), scope, ordinal);
         match bytes {
             Some(bytes) if self.write_index(ordinal, &bytes).is_err() => {

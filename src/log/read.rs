@@ -12,6 +12,7 @@ use crate::merkle::TreeHead;
 use crate::query::{Order, Query};
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
 use crate::tree::TreeStore;
 
 /// The log as it was at one moment. Cheap to take; later appends do not show in it.
@@ -173,6 +174,19 @@ pub(crate) fn start_of(query: &Query, size: TreeSize) -> Result<Option<Seq>> {
 /// A record whose CRC is right and whose body is none: it was written so.
 pub(crate) fn damaged(seq: Seq, reason: String) -> Error {
     Error::tampered(format!("record {seq}"), "a body of its schema", reason)
+}
+
+/// What to do about a segment that is being written and has a record that goes back.
+pub(crate) const NOT_SEALED: &str = "the segment is not sealed and the log not written on; it can be read (read-only) and \
+     verified: keep a copy of its directory, and restore it from a backup or begin another log";
+
+/// A record whose `recorded_at` is before that of the record in front of it, in one segment: no
+/// log writes that.
+pub(crate) fn goes_back(seq: Seq, times: [Timestamp; 2], then: &str) -> Error {
+    let [before, found] = times;
+    let expected = format!("a time not before that of the record in front of it, {before}");
+    let found = format!("{found}; {then}");
+    Error::tampered(format!("recorded_at of record {seq}"), expected, found)
 }
 
 /// Decodes a checked record.

@@ -19,6 +19,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
+use crate::log::read;
 use crate::log::retain;
 use crate::log::unknown::with_unknown;
 use crate::log::view::{Entry, OpenSegment};
@@ -315,9 +316,18 @@ impl Walk<'_> {
         let recorded = recorded.map(|s| TreeSize::new(s.first.saturating_add(s.count)));
         let known_end = recorded.or(next.map(|(_, first)| first)).or(end_of_sealed);
         let mut bad = None;
+        // What is sealed already is for `verify` to name; what is not is not sealed with it.
+        let mut newest = mark.filter(|_| skipped > 0).map(|mark| mark.last_recorded_at);
         let each = |frame: &FrameAt, offset: u64, record: CheckedRecord<'_>| {
             let index = record.head.seq.get() - segment.header.first.get();
             waypoints.note(index, frame.offset, offset);
+            let recorded_at = record.head.recorded_at;
+            if let Some(before) = newest.replace(recorded_at).filter(|before| recorded_at < *before)
+                && !sealed
+            {
+                let times = [before, recorded_at];
+                bad.get_or_insert(read::goes_back(record.head.seq, times, read::NOT_SEALED));
+            }
             if let Err(reason) = self.add(&record, &mut times) {
                 bad.get_or_insert(Error::tampered(
                     format!("record {}", record.head.seq),

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, ClockStepped};
 use crate::log::core::{Core, Upkeep};
 use crate::log::options::{Durability, Housekeeping};
+use crate::log::view::Entry;
 use crate::log::writer::{MARK_EVERY, Retired};
 use crate::retention::Policy;
 use crate::segment::active::MadeAhead;
@@ -207,11 +208,13 @@ impl Core {
         let waypoints = active.waypoints.all(segment)?;
         let index_root = match self.index_sealed(segment.header.ordinal, active.end.size) {
             Ok(root) => root,
+            Err(error @ Error::Tampered { .. }) => return Err(error),
             // Reading failed and nothing was lost: the next round tries again.
             Err(_) => return Ok(false),
         };
-        let keep_until = self.keep_until(facts)?;
-        let facts = SealFacts { index_root, keep_until, ..facts.clone() };
+        let sealed_at = self.latest_seen(segment.header.ordinal, facts)?;
+        let keep_until = self.keep_until(sealed_at)?;
+        let facts = SealFacts { index_root, keep_until, sealed_at, ..facts.clone() };
         let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
         if let Ok(catalog) = self.catalog.lock().good() {
@@ -222,16 +225,33 @@ impl Core {
         Ok(true)
     }
 
+    /// The latest time that the log has seen when a segment is sealed: by the clock, of its
+    /// records, of all before them, and of the seal before. A clock that was behind for a while
+    /// makes no record older than those before it.
+    fn latest_seen(&self, ordinal: u64, facts: &SealFacts) -> Result<Timestamp> {
+        let mut latest = facts.sealed_at.max(facts.times.recorded.1);
+        if let Ok(catalog) = self.catalog.lock().good() {
+            catalog.refresh()?;
+            let known = catalog.state().latest_time_before(ordinal).map(Timestamp::from_nanos);
+            latest = known.map_or(latest, |known| known.max(latest));
+        }
+        let entries = self.view.entries();
+        let sealed = |entry: &&Entry| entry.ordinal < ordinal && entry.is_sealed_and_there();
+        let before = entries.iter().rev().find(sealed);
+        // What of it cannot be read is found elsewhere.
+        let before = before.and_then(|before| self.view.open_sealed(before).ok());
+        Ok(before.map_or(latest, |before| before.footer.sealed_at.max(latest)))
+    }
+
     /// Until when a segment that is sealed now is kept, by the policy in force: whatever the
-    /// clock showed in between, counted from the later of its newest record and its end.
-    fn keep_until(&self, facts: &SealFacts) -> Result<Timestamp> {
+    /// clock showed in between, counted from the latest time that the log has seen.
+    fn keep_until(&self, latest: Timestamp) -> Result<Timestamp> {
         let mut catalog = self.catalog.lock();
         let Ok(catalog) = catalog.good() else { return Ok(NO_POLICY) };
         catalog.refresh()?;
         let Some(in_force) = catalog.state().policy() else { return Ok(NO_POLICY) };
         let policy = Policy::from_body(&in_force.policy);
-        let newest = facts.times.recorded.1.max(facts.sealed_at);
-        Ok(newest.saturating_add(policy.keep.duration()))
+        Ok(latest.saturating_add(policy.keep.duration()))
     }
 
     /// Puts hashes and a mark on disk, so that recovery starts here.

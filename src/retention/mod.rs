@@ -18,7 +18,9 @@ pub use certificate::{DropCertificate, GapError, NowFrom};
 pub(crate) use hold::Named;
 pub use hold::{CASE_LEN_MAX, Hold, HoldScope, InvalidScope, SCOPE_LEN_MAX};
 pub use period::{InvalidPeriod, Period};
-pub use plan::{Candidate, ClockAhead, Plan, PlanOptions, Step, Verdict, believed_now, plan};
+pub use plan::{
+    Candidate, ClockAhead, Contradiction, Plan, PlanOptions, Step, Verdict, believed_now, plan,
+};
 pub use policy::{Policy, Preset, UnknownPreset};
 
 /// Who asked for something, and why: kept with the record of it, in the catalog or in the own

@@ -1,6 +1,7 @@
 //! The plan of an expiry: what becomes of each segment, and why. Pure: no files, no clock.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Period, Policy};
 use crate::time::Timestamp;
@@ -18,6 +19,11 @@ pub struct Candidate {
     pub bytes: u64,
     /// The time of its newest record, by the log's clock.
     pub newest: Timestamp,
+    /// The latest time that the log recorded up to its end: what its age counts from, as no
+    /// record is older than one before it, whatever the clock showed.
+    pub counted_from: Timestamp,
+    /// How its times contradict those of other segments, unless somebody said that it may go.
+    pub contradiction: Option<Contradiction>,
     /// Fixed when it was sealed; `None`: there was no policy then.
     pub keep_until: Option<Timestamp>,
     /// Whether a copy is in an archive.
@@ -28,6 +34,64 @@ pub struct Candidate {
     pub held_by: Vec<String>,
     /// Why its records cannot be compared with the holds, if they cannot.
     pub unreadable: Option<String>,
+}
+
+/// How the times of a segment contradict those of the segments before or behind it: the clock was
+/// wrong when one of them was recorded, and the log cannot tell when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// Even its newest record is earlier than what was recorded before the segment.
+    EarlierThanBefore {
+        /// The time of its newest record.
+        newest: Timestamp,
+        /// The latest time before it.
+        before: Timestamp,
+    },
+    /// Its newest record is later than everything that was recorded behind the segment.
+    LaterThanBehind {
+        /// The time of its newest record.
+        newest: Timestamp,
+        /// The latest time behind it.
+        behind: Timestamp,
+    },
+}
+
+impl Contradiction {
+    /// Compares the newest record of a segment with the latest time before it, and with those of
+    /// the segments behind it. Differences up to the tolerance are none.
+    pub fn find(
+        newest: Timestamp,
+        before: Option<Timestamp>,
+        behind: impl IntoIterator<Item = Timestamp>,
+        tolerance: Duration,
+    ) -> Option<Self> {
+        let exceeds = |late: Timestamp, early: Timestamp| late.saturating_since(early) > tolerance;
+        if let Some(before) = before.filter(|before| exceeds(*before, newest)) {
+            return Some(Contradiction::EarlierThanBefore { newest, before });
+        }
+        let mut latest = None;
+        for time in behind {
+            if !exceeds(newest, time) {
+                return None;
+            }
+            latest = latest.max(Some(time));
+        }
+        latest.map(|behind| Contradiction::LaterThanBehind { newest, behind })
+    }
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Contradiction::EarlierThanBefore { newest, before } => {
+                write!(f, "its newest record is of {newest}, and one before it of {before}")
+            }
+            Contradiction::LaterThanBehind { newest, behind } => {
+                write!(f, "its newest record is of {newest}, and the newest behind it of {behind}")
+            }
+        }
+    }
 }
 
 /// What becomes of a segment.
@@ -60,6 +124,13 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
+    /// It stays until somebody says that it may go: its times contradict those of others.
+    ContradictingTimes {
+        /// How.
+        contradiction: Contradiction,
+        /// It does not go before this either way.
+        until: Timestamp,
+    },
     /// It goes.
     Goes {
         /// Whether a copy must be made first.
@@ -81,6 +152,12 @@ impl fmt::Display for Verdict {
             Verdict::Unreadable { reason } => {
                 write!(f, "stays: cannot be compared with the holds: {reason}")
             }
+            Verdict::ContradictingTimes { contradiction, until } => write!(
+                f,
+                "stays: its times contradict those of other segments: {contradiction}; kept until \
+                 somebody says that it may go (`--allow-contradicting-times`), and not before \
+                 {until}"
+            ),
             Verdict::Goes { archive_first: true } => write!(f, "goes, archived first"),
             Verdict::Goes { archive_first: false } => write!(f, "goes"),
         }
@@ -152,7 +229,11 @@ pub fn plan(
 /// The newest segment stays; if it would go but for that, that is what is said.
 fn last(segment: &Candidate, policy: &Policy, now: Timestamp) -> Verdict {
     let until = keep_until(segment, policy);
-    if now < until { Verdict::TooYoung { until } } else { Verdict::Newest }
+    match segment.contradiction {
+        Some(contradiction) => Verdict::ContradictingTimes { contradiction, until },
+        None if now < until => Verdict::TooYoung { until },
+        None => Verdict::Newest,
+    }
 }
 
 fn verdict(
@@ -170,6 +251,9 @@ fn verdict(
     if let Some(reason) = &segment.unreadable {
         return Verdict::Unreadable { reason: reason.clone() };
     }
+    if let Some(contradiction) = segment.contradiction {
+        return Verdict::ContradictingTimes { contradiction, until };
+    }
     // Beyond the last time that there is, a period never ends.
     if now < until || until == Timestamp::MAX {
         return Verdict::TooYoung { until };
@@ -186,7 +270,8 @@ fn verdict(
 /// The time before which a segment stays: what its seal fixed, or more if the policy was
 /// lengthened since, and never less than the minimum age.
 fn keep_until(segment: &Candidate, policy: &Policy) -> Timestamp {
-    let after = |period: Period| segment.newest.saturating_add(period.duration());
+    let from = segment.newest.max(segment.counted_from);
+    let after = |period: Period| from.saturating_add(period.duration());
     let fixed = segment.keep_until.unwrap_or(Timestamp::MIN);
     fixed.max(after(policy.keep)).max(after(policy.min_age))
 }
@@ -251,6 +336,8 @@ mod tests {
             count: 10,
             bytes: 1,
             newest: at(newest),
+            counted_from: at(newest),
+            contradiction: None,
             keep_until: None,
             archived: false,
             restored: false,
@@ -320,6 +407,39 @@ mod tests {
         let planned = plan(&segments, Some(&policy), kept_from(&policy), at(50), again);
         assert_eq!(planned.steps[0].verdict, Verdict::Goes { archive_first: true });
         assert_eq!(plan(&segments, None, 9, at(50), again).going().count(), 0);
+    }
+
+    #[test]
+    fn age_counts_from_the_latest_time_before_a_segment_and_not_from_a_clock_that_was_behind() {
+        // Recorded while the clock stood at day 0, behind a record of day 40.
+        let behind = Candidate { counted_from: at(40), ..segment(2, 0) };
+        let segments = [segment(1, 40), behind, segment(3, 41), segment(4, 42)];
+        let policy = Policy::keep(Period::ZERO).min_age(Period::from_days(10));
+        assert_eq!(verdicts(&segments, &policy, 49)[1], Verdict::TooYoung { until: at(50) });
+        assert_eq!(verdicts(&segments, &policy, 50)[1], GOES);
+    }
+
+    #[test]
+    fn a_segment_whose_times_contradict_those_of_others_stays_until_somebody_says_otherwise() {
+        let find = |newest, before: Option<i64>, behind: &[i64]| {
+            let behind = behind.iter().map(|day| at(*day));
+            Contradiction::find(at(newest), before.map(at), behind, Duration::from_secs(5))
+        };
+        let (newest, before, behind) = (at(0), at(40), at(41));
+        let earlier = Contradiction::EarlierThanBefore { newest, before };
+        assert_eq!(find(0, Some(40), &[41]), Some(earlier));
+        let later = Contradiction::LaterThanBehind { newest: at(90), behind };
+        assert_eq!(find(90, Some(40), &[1, 41, 3]), Some(later));
+        for (newest, before, behind) in
+            [(40, Some(40), &[0, 41][..]), (40, None, &[]), (40, Some(39), &[40])]
+        {
+            assert_eq!(find(newest, before, behind), None, "{newest} {before:?} {behind:?}");
+        }
+        let flagged = Candidate { contradiction: Some(earlier), ..segment(1, 0) };
+        let policy = Policy::keep(Period::from_days(10));
+        let stays = Verdict::ContradictingTimes { contradiction: earlier, until: at(10) };
+        assert_eq!(verdicts(&[flagged, segment(2, 1)], &policy, 999)[0], stays);
+        assert_eq!(verdicts(&[segment(1, 0), segment(2, 1)], &policy, 999)[0], GOES);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! same, in the order in which they are hashed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::lists::{self, TimeEntry};
 use super::{Axis, Field, IndexHead, Scope, Term, TermLeaf};
 use crate::event::RecordKind;
-use crate::query::Subject;
+use crate::query::{Subject, TimeRange};
 use crate::time::Timestamp;
 
 /// The two times of a record, in nanoseconds since 1970.
@@ -22,6 +23,8 @@ pub struct Collected {
     fields: [Terms; Field::ALL.len()],
     /// Of each record, by position.
     moments: Vec<Moment>,
+    /// The first record, by position, that was recorded before the one in front of it.
+    goes_back: Option<u32>,
     /// How a term is spelt while it is looked up.
     spelling: Vec<u8>,
 }
@@ -39,6 +42,9 @@ impl Collected {
     pub fn add(&mut self, kind: RecordKind, recorded_at: Timestamp, subject: &Subject<'_>) {
         let Ok(position) = u32::try_from(self.moments.len()) else { return };
         let (recorded, occurred) = (recorded_at.as_nanos(), subject.occurred_at.as_nanos());
+        if self.moments.last().is_some_and(|before| recorded < before.recorded) {
+            self.goes_back.get_or_insert(position);
+        }
         self.moments.push(Moment { recorded, occurred });
         each_term(kind, subject, |term| self.note(&term, position));
     }
@@ -61,6 +67,27 @@ impl Collected {
     /// Records taken in.
     pub fn records(&self) -> u32 {
         u32::try_from(self.moments.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The first record, by position, whose `recorded_at` is before that of the record in front
+    /// of it, and both times. No log writes such a record.
+    pub fn goes_back(&self) -> Option<(u32, [Timestamp; 2])> {
+        let position = self.goes_back?;
+        let time = |at: u32| self.moments.get(at as usize).map(|moment| moment.recorded);
+        let times = [time(position.checked_sub(1)?)?, time(position)?];
+        Some((position, times.map(Timestamp::from_nanos)))
+    }
+
+    /// The positions of the records that were recorded in a range; `None` if they do not stand
+    /// in the order of `recorded_at`.
+    pub fn recorded_window(&self, times: TimeRange) -> Option<Range<u32>> {
+        let before = |time: Timestamp| {
+            let found = self.moments.partition_point(|moment| moment.recorded < time.as_nanos());
+            u32::try_from(found).unwrap_or(u32::MAX)
+        };
+        let start = times.since.map_or(0, before);
+        let end = times.until.map_or(self.records(), before);
+        self.goes_back.is_none().then_some(start..end.max(start))
     }
 
     /// The positions of a term, ascending; empty if no record has it.

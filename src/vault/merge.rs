@@ -73,8 +73,9 @@ struct Stream {
     run: Run,
     /// The filters, the order, and the times that are left.
     query: Query,
-    /// The record that was read last.
+    /// The record that was read last, and when it was recorded.
     at: Option<Seq>,
+    recorded_at: Option<Timestamp>,
     records: VecDeque<Record>,
     chunk: u64,
     ended: bool,
@@ -170,8 +171,16 @@ impl VaultMatches {
     fn stream(&self, name: &Arc<str>, run: Run) -> Option<Stream> {
         let query = Query { limit: None, after: None, ..self.query.clone() };
         let (log, records) = (Arc::clone(name), VecDeque::new());
-        let mut stream =
-            Stream { log, run, query, at: None, records, chunk: FIRST_CHUNK, ended: false };
+        let mut stream = Stream {
+            log,
+            run,
+            query,
+            at: None,
+            recorded_at: None,
+            records,
+            chunk: FIRST_CHUNK,
+            ended: false,
+        };
         let Some(last) = &self.after else { return Some(stream) };
         let same = *stream.log == *last.log;
         if same && (run.first..run.end).contains(&last.seq) {
@@ -240,6 +249,7 @@ impl Stream {
                 self.ended = true;
                 return Ok(());
             }
+            self.check_order(&record)?;
             bytes += weight(&record);
             self.at = Some(record.seq);
             self.records.push_back(record);
@@ -249,6 +259,23 @@ impl Stream {
         }
         self.ended = read < chunk;
         Ok(())
+    }
+
+    /// In a run time does not go back, or no answer is in the order of time, and a page of one
+    /// may leave records out.
+    fn check_order(&mut self, record: &Record) -> Result<()> {
+        let at = record.recorded_at;
+        let Some(before) = self.recorded_at.replace(at) else { return Ok(()) };
+        let ordered = match self.query.order {
+            Order::NewestFirst => at <= before,
+            Order::OldestFirst => at >= before,
+        };
+        if ordered {
+            return Ok(());
+        }
+        let what = format!("recorded_at of record {} of log {}", record.seq, self.log);
+        let expected = format!("a time in the order of the records, beside {before}");
+        Err(Error::tampered(what, expected, format!("{at}; run `bulla verify` on that log")))
     }
 
     fn from(&self, query: &Query) -> From {

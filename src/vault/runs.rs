@@ -1,6 +1,6 @@
 //! Runs: stretches of a log in which `recorded_at` does not decrease.
 //!
-//! Within a segment it never does, and a clock that was set back begins another segment. So a
+//! Within a segment it never does (what is read is compared), and a clock that was set back begins another segment. So a
 //! log is nearly always one run, and never more than it has segments.
 
 use crate::error::Result;

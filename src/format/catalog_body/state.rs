@@ -2,6 +2,7 @@
 
 use super::entries::Entries;
 use super::erased::erase;
+use super::latest::Latest;
 use super::retention::status;
 use super::{
     Archived, CatalogBody, Created, DropBegun, DropUndone, HoldPlaced, KeyAdded, KeysChanged,
@@ -19,6 +20,8 @@ use crate::seq::Seq;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateMap {
     pub(super) entries: Entries,
+    /// Derived from the entries.
+    pub(super) latest: Latest,
 }
 
 /// The entries that a record sets, with their values; `None`: the entry goes. Given by
@@ -48,6 +51,9 @@ impl StateMap {
     /// Sets entries, and gives the changes that make the state what it was before.
     pub fn change(&mut self, changes: Changes) -> Changes {
         let set = |(key, value): (String, Option<Vec<u8>>)| {
+            if let Some(ordinal) = ordinal_of_segment(&key) {
+                self.latest.set(ordinal, value.as_deref());
+            }
             let before = self.entries.set(&key, value);
             (key, before)
         };
@@ -163,8 +169,10 @@ impl StateMap {
         let Some(PolicyInForce { seq, policy }) = self.policy() else {
             return Err(contradicts("a policy by which a segment is dropped", "none"));
         };
+        // A clock that was behind makes no record older than those before it.
+        let newest = self.latest_time(drop.ordinal).map_or(drop.times[1], |t| t.max(drop.times[1]));
         let period = policy.keep.max(policy.min_age).saturating_mul(1_000_000_000);
-        let after = drop.times[1].saturating_add_unsigned(period);
+        let after = newest.saturating_add_unsigned(period);
         let holds = self.holds().count() as u64;
         let fits = drop.policy == seq
             && drop.holds == holds
@@ -236,7 +244,14 @@ impl StateMap {
 
     /// A map of these entries.
     pub fn from_entries(entries: impl Iterator<Item = (String, Vec<u8>)>) -> Self {
-        StateMap { entries: entries.collect() }
+        let entries: Entries = entries.collect();
+        let mut latest = Latest::default();
+        for (key, value) in entries.range(SEGMENTS) {
+            if let Some(ordinal) = ordinal_of_segment(key) {
+                latest.set(ordinal, Some(value));
+            }
+        }
+        StateMap { entries, latest }
     }
 
     /// Root of the RFC 6962 SHA-256 tree over the entries in key order; a leaf is
@@ -326,4 +341,9 @@ fn key_entry(vkey: &str) -> String {
 
 fn segment_key(ordinal: u64) -> String {
     ordinal_key("segment", ordinal)
+}
+
+/// The ordinal in the key of a sealed segment.
+fn ordinal_of_segment(key: &str) -> Option<u64> {
+    u64::from_str_radix(key.strip_prefix("segment/")?, 16).ok()
 }

@@ -31,7 +31,8 @@ use crate::proof::{
 };
 use crate::query::{Order, Query, Subject};
 use crate::seq::{Seq, TreeSize};
-use crate::terms::Scope;
+use crate::terms::{Axis, Scope, TimeEntry, chunk_count};
+use crate::time::Timestamp;
 
 use places::Segment;
 
@@ -232,6 +233,7 @@ impl<'a> Prover<'a> {
         window: Range<u32>,
         hunt: &mut Hunt,
     ) -> Result<Piece> {
+        check_order(places, sealed)?;
         let mut segment = Segment { places, asked: &self.asked, window };
         if let Some(left) = hunt.left {
             let found = self.hits(&segment, sealed, left)?;
@@ -349,6 +351,25 @@ impl<'a> Prover<'a> {
             (self.ground.anchor_bytes.clone(), self.ground.anchor_hashes.clone());
         Ok(CatalogStatement { anchor, anchor_hashes, claim })
     }
+}
+
+/// The events of a segment must stand in the order in which they were recorded: a segment that no
+/// log wrote is not shown to be complete.
+fn check_order(places: &impl Places, sealed: &Sealed) -> Result<()> {
+    let mut before: Option<TimeEntry> = None;
+    for chunk in 0..chunk_count(places.head().events) {
+        for entry in places.times_chunk(Axis::Recorded, chunk).map_err(damaged)? {
+            // By time: what comes later was recorded later, and stands behind.
+            if let Some(before) = before.filter(|before| entry.position < before.position) {
+                let seq = Seq::new(sealed.first.saturating_add(before.position.into()));
+                let times = [entry.time, before.time].map(Timestamp::from_nanos);
+                let then = "no answer over this segment is proved: run `bulla verify`";
+                return Err(read::goes_back(seq, times, then));
+            }
+            before = Some(entry);
+        }
+    }
+    Ok(())
 }
 
 impl Hunt {

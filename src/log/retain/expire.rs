@@ -14,7 +14,7 @@
 //! A process that dies before 4 has done nothing. After 4 the next opening goes on at 5, or
 //! calls the drop off if a hold came in between (see `settle`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::catalog::{Catalog, Exclusive};
@@ -34,7 +34,8 @@ use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
 use crate::retention::{
-    Asked, Candidate, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy, Verdict, plan,
+    Asked, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy,
+    Verdict, plan,
 };
 use crate::segment;
 use crate::seq::Seq;
@@ -145,8 +146,36 @@ struct Facts {
     /// Ascending by ordinal.
     sealed: Vec<Sealed>,
     archived: BTreeSet<u64>,
+    /// How the times of those segments stand to those of all others.
+    times: BTreeMap<u64, Times>,
     /// The time that the newest drop went by: it was believed then.
     believed: Option<Timestamp>,
+}
+
+/// The times of a segment among those of the others, dropped ones included.
+struct Times {
+    /// The latest time up to its end, and before it.
+    up_to: Timestamp,
+    before: Option<Timestamp>,
+    /// The newest of each segment behind it, but not of one that is not sealed yet.
+    behind: Vec<Timestamp>,
+}
+
+impl Times {
+    fn of(state: &StateMap, sealed: &Sealed) -> Self {
+        let (newest, ordinal) = (sealed.times[1], sealed.ordinal);
+        let up_to = state.latest_time(ordinal).map_or(newest, |latest| latest.max(newest));
+        // One that is no earlier says that this one is not later than all of them.
+        let mut earlier = true;
+        let behind = state
+            .newest_times_behind(ordinal)
+            .take_while(|time| std::mem::replace(&mut earlier, *time < newest));
+        Times {
+            up_to: Timestamp::from_nanos(up_to),
+            before: state.latest_time_before(ordinal).map(Timestamp::from_nanos),
+            behind: behind.map(Timestamp::from_nanos).collect(),
+        }
+    }
 }
 
 impl Facts {
@@ -163,6 +192,7 @@ impl Facts {
             policy: state.policy().map(|in_force| Policy::from_body(&in_force.policy)),
             holds: Vec::new(),
             archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
+            times: sealed.iter().map(|one| (one.ordinal, Times::of(state, one))).collect(),
             believed: recorded::newest_certificate(catalog)?.map(|certificate| certificate.now.0),
             sealed,
         })
@@ -185,8 +215,14 @@ impl Facts {
         let place = (&*of.disk, dir);
         let holds = pins::as_found(snapshot, self.holds.clone());
         let sealed = snapshot.entries().iter().filter(|entry| self.is_readable(entry.ordinal));
-        let candidates: Vec<Candidate> =
-            sealed.map(|entry| self.candidate(snapshot, entry, &holds, place)).collect();
+        let active = newest_of_active(snapshot)?;
+        let judged = |entry: &Entry| {
+            let candidate = self.candidate(snapshot, entry, &holds, place);
+            let allowed = options.contradicting.contains(&entry.ordinal);
+            let found = self.contradiction(entry.ordinal, active, of).filter(|_| !allowed);
+            Candidate { contradiction: found, ..candidate }
+        };
+        let candidates: Vec<Candidate> = sealed.map(judged).collect();
         let newest_may_go = goes_on(snapshot);
         let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
         let kept_from = pins::kept_from(snapshot, self.policy.as_ref(), &mut Counted::default())?;
@@ -200,6 +236,20 @@ impl Facts {
 
     fn is_readable(&self, ordinal: u64) -> bool {
         self.known(ordinal).is_some_and(|sealed| status::is_readable(sealed.status))
+    }
+
+    /// How the times of a segment contradict those of others; `active`: the time of the newest
+    /// record that is in no sealed segment.
+    fn contradiction(
+        &self,
+        ordinal: u64,
+        active: Option<Timestamp>,
+        of: &LogOptions,
+    ) -> Option<Contradiction> {
+        let newest = Timestamp::from_nanos(self.known(ordinal)?.times[1]);
+        let Times { before, behind, .. } = self.times.get(&ordinal)?;
+        let behind = behind.iter().copied().chain(active);
+        Contradiction::find(newest, *before, behind, of.clock_tolerance)
     }
 
     fn candidate(
@@ -225,6 +275,8 @@ impl Facts {
             count: sealed.map_or(0, |sealed| sealed.count),
             bytes: sealed.map_or(0, |sealed| sealed.bytes),
             newest: Timestamp::from_nanos(times[1]),
+            counted_from: self.times.get(&entry.ordinal).map_or(Timestamp::MIN, |of| of.up_to),
+            contradiction: None,
             keep_until: (keep_until != 0).then_some(Timestamp::from_nanos(keep_until)),
             archived: self.archived.contains(&entry.ordinal),
             restored: sealed.is_some_and(|sealed| sealed.status == status::RESTORED),
@@ -232,6 +284,14 @@ impl Facts {
             unreadable,
         }
     }
+}
+
+/// The time of the newest record that is in no sealed segment.
+fn newest_of_active(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
+    let Some(last) = snapshot.size().last_seq().filter(|_| goes_on(snapshot)) else {
+        return Ok(None);
+    };
+    snapshot.with_record(last, |_, record| Some(record.head.recorded_at))
 }
 
 /// Whether a segment that is being written is behind all sealed ones: newer than these, once it
@@ -305,7 +365,12 @@ impl Core {
         let entries = snapshot.entries();
         let at = entries.binary_search_by_key(&ordinal, |entry| entry.ordinal).ok();
         let entry = at.and_then(|at| entries.get(at)).filter(|_| facts.is_readable(ordinal));
-        let candidate = entry.map(|entry| facts.candidate(&snapshot, entry, &[], place));
+        let found = facts.contradiction(ordinal, newest_of_active(&snapshot)?, &self.options);
+        let contradiction = found.filter(|_| !options.contradicting.contains(&ordinal));
+        let candidate = entry.map(|entry| {
+            let candidate = facts.candidate(&snapshot, entry, &[], place);
+            Candidate { contradiction, ..candidate }
+        });
         let newest_may_go = goes_on(&snapshot) || newest(&snapshot, state) != Some(ordinal);
         let kept_from = pins::kept_from(&snapshot, policy, counted)?;
         let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
@@ -322,7 +387,7 @@ impl Core {
         let known = state.segment(ordinal).zip(state.policy()).zip(step.keep_until);
         let ((sealed, policy), keep_until) =
             known.ok_or_else(|| stays("stays: no policy is set".to_owned()))?;
-        Ok(Going { sealed, policy: policy.seq, keep_until, now })
+        Ok(Going { sealed, policy: policy.seq, keep_until, now, allowed: found })
     }
 
     /// Steps 5 to 7 of a drop whose certificate is durable.
@@ -370,6 +435,18 @@ struct Going {
     policy: u64,
     keep_until: Timestamp,
     now: (Timestamp, NowFrom),
+    /// How its times contradict those of others, if somebody said that it may go all the same.
+    allowed: Option<Contradiction>,
+}
+
+impl Going {
+    /// Who asked and why, with what was allowed.
+    fn asked(&self, asked: &Asked) -> Asked {
+        let Some(contradiction) = &self.allowed else { return asked.clone() };
+        let allowed = format!("its contradicting times were allowed: {contradiction}");
+        let why = asked.why.iter().cloned().chain([allowed]).collect::<Vec<_>>().join("; ");
+        Asked { why: Some(why), ..asked.clone() }
+    }
 }
 
 /// Writes the certificate.
@@ -405,6 +482,7 @@ fn begin(
             .as_ref()
             .map(|(location, digest)| ArchivedAt { location, digest: *digest }),
     };
-    catalog.append(&CatalogBody::DropBegun(body), &record::because(asked))?;
+    let asked = going.asked(asked);
+    catalog.append(&CatalogBody::DropBegun(body), &record::because(&asked))?;
     Ok(seq)
 }

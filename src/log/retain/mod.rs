@@ -17,6 +17,7 @@ mod recorded;
 mod scan;
 mod settle;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::archive::ArchiveStore;
@@ -86,6 +87,8 @@ pub struct ExpireOptions {
     drop_restored: bool,
     at_most: usize,
     archive: Option<Arc<dyn ArchiveStore>>,
+    /// Segments that may go although their times contradict those of others.
+    contradicting: BTreeSet<u64>,
 }
 
 impl ExpireOptions {
@@ -97,6 +100,7 @@ impl ExpireOptions {
             drop_restored: false,
             at_most: usize::MAX,
             archive: None,
+            contradicting: BTreeSet::new(),
         }
     }
 
@@ -118,6 +122,15 @@ impl ExpireOptions {
     /// Whether segments that were restored from an archive may go again.
     pub fn drop_restored(mut self, drop: bool) -> Self {
         self.drop_restored = drop;
+        self
+    }
+
+    /// Lets segments go whose times contradict those of the segments before or behind them
+    /// ([`Contradiction`](crate::retention::Contradiction)): without this they stay, as the log
+    /// cannot tell when they were recorded. Their age still counts from the latest time that
+    /// the log recorded up to their end. That it was allowed goes on record with the reason.
+    pub fn allow_contradicting_times(mut self, ordinals: impl IntoIterator<Item = u64>) -> Self {
+        self.contradicting.extend(ordinals);
         self
     }
 

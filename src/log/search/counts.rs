@@ -231,7 +231,7 @@ fn indexed(
     part: &Part,
     tally: &mut dyn Tally,
 ) -> Result<Counted, Damaged> {
-    let place = (&part.window, part.occurred);
+    let place = (&part.window, part.times);
     let Some(prepared) = Prepared::of(lookup, asked, query, place, Need::Exact)? else {
         return Ok(Counted::Nothing);
     };
@@ -240,7 +240,7 @@ fn indexed(
     }
     let sources = Sources::of(lookup, asked, &prepared)?;
     let (window, everything) = (part.window.clone(), prepared.is_everything());
-    let occurred = part.occurred.unwrap_or_default();
+    let occurred = part.times.occurred.unwrap_or_default();
     let mut found = Found { lookup, window, occurred, everything, sources };
     tally.indexed(&mut found)?;
     Ok(Counted::Postings(found.sources.postings()))

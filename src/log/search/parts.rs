@@ -47,10 +47,17 @@ pub(super) struct Part {
     pub(super) range: Range<u64>,
     /// Positions in it that may match by their `recorded_at`.
     pub(super) window: Range<u32>,
-    /// The query's range of `occurred_at`, unless all of the segment lies in it.
-    pub(super) occurred: Option<TimeRange>,
+    /// What of the query's times is left to look at.
+    pub(super) times: LeftTimes,
     pub(super) how: How,
     pub(super) reader: Reader,
+}
+
+/// The query's ranges of time, but for those that all of a segment, or of a window, lies in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LeftTimes {
+    pub(super) occurred: Option<TimeRange>,
+    pub(super) recorded: Option<TimeRange>,
 }
 
 /// What tells which positions may match.
@@ -139,7 +146,7 @@ impl Walk {
                 self.leave(&range);
                 continue;
             }
-            let part = self.part(&entry, range)?;
+            let part = self.part(&entry, range);
             self.leave(&part.range);
             if part.window.is_empty() {
                 self.explain.skipped_by_time += u64::from(self.is_new(&part));
@@ -193,7 +200,7 @@ impl Walk {
 
     /// The next part of a segment: all that is left of it or, of an open one, what of that
     /// is in its index, or what is not.
-    fn part(&self, entry: &Entry, left: Range<u64>) -> Result<Part> {
+    fn part(&self, entry: &Entry, left: Range<u64>) -> Part {
         let first = entry.first.get();
         let view = self.snapshot.view();
         let mut range = left;
@@ -211,31 +218,32 @@ impl Walk {
                 }
             }
         };
-        let mut reader = Reader::of(&self.snapshot, entry, &how);
-        let window = self.window(entry, &range, &mut reader)?;
-        let [_, _, min, max] = times_of(entry);
-        let asked = self.query.filters.occurred;
-        let occurred = Some(asked).filter(|asked| !asked.covers(min, max));
-        Ok(Part { ordinal: entry.ordinal, range, window, occurred, how, reader })
+        let reader = Reader::of(&self.snapshot, entry, &how);
+        let (window, times) = self.window(entry, &range, &how);
+        Part { ordinal: entry.ordinal, range, window, times, how, reader }
     }
 
-    /// The positions of a range that were recorded in the times that are asked for: within a
-    /// segment that time does not decrease.
-    fn window(&self, entry: &Entry, range: &Range<u64>, at: &mut Reader) -> Result<Range<u32>> {
+    /// The positions of a range that were recorded in the times that are asked for, and which
+    /// times are left to look at. Within a segment that time does not decrease, if the log wrote
+    /// it: that is not taken for granted, but read from the index; else each record is compared.
+    fn window(&self, entry: &Entry, range: &Range<u64>, how: &How) -> (Range<u32>, LeftTimes) {
         let position = |seq: u64| u32::try_from(seq - entry.first.get()).unwrap_or(u32::MAX);
         let mut window = position(range.start)..position(range.end);
-        let asked = self.query.filters.recorded;
-        let [min, max, ..] = times_of(entry);
-        if !asked.covers(min, max) {
-            let before = |time: Timestamp| move |recorded_at: Timestamp| recorded_at < time;
-            if let Some(since) = asked.since {
-                window.start = at.partition_point(window.clone(), before(since))?;
-            }
-            if let Some(until) = asked.until {
-                window.end = at.partition_point(window.clone(), before(until))?;
-            }
+        let filters = &self.query.filters;
+        let [recorded_min, recorded_max, occurred_min, occurred_max] = times_of(entry);
+        let left = |asked: TimeRange, min, max| Some(asked).filter(|asked| !asked.covers(min, max));
+        let mut times = LeftTimes {
+            occurred: left(filters.occurred, occurred_min, occurred_max),
+            recorded: left(filters.recorded, recorded_min, recorded_max),
+        };
+        // The index has the times of events, and not those of the log's own records.
+        let asked = times.recorded.filter(|_| !filters.system);
+        let found = asked.and_then(|asked| how.with(|lookup| lookup.recorded_window(asked)));
+        if let Some(Ok(Some(found))) = found {
+            window = window.start.max(found.start)..window.end.min(found.end);
+            times.recorded = None;
         }
-        Ok(window)
+        (window, times)
     }
 }
 
@@ -311,23 +319,6 @@ impl Reader {
         };
         let missing = || Error::corrupt(path, 0, format!("record {seq}"), "the end");
         found.map(|(_, record)| record).ok_or_else(missing)
-    }
-
-    /// The first position of a range whose `recorded_at` is not `before`; its end if none is.
-    fn partition_point(
-        &mut self,
-        range: Range<u32>,
-        before: impl Fn(Timestamp) -> bool,
-    ) -> Result<u32> {
-        let (mut low, mut high) = (range.start, range.end);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match before(self.record(middle)?.head.recorded_at) {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        Ok(low)
     }
 }
 

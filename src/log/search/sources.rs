@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::parts::{Asked, Part};
+use super::parts::{Asked, LeftTimes, Part};
 use crate::index::{Cursor, Damaged, List, Lookup};
-use crate::query::{Query, TimeRange};
+use crate::query::Query;
 use crate::terms::Axis;
 
 /// More lists than this are merged before they are walked.
@@ -41,17 +41,17 @@ impl Prepared {
         lookup: &dyn Lookup,
         asked: &Asked,
         query: &Query,
-        part: (&Range<u32>, Option<TimeRange>),
+        part: (&Range<u32>, LeftTimes),
         need: Need,
     ) -> Result<Option<Self>, Damaged> {
-        let (window, occurred) = part;
+        let (window, times) = part;
         let system = query.filters.system;
         let mut prepared = Prepared {
             anchors: system,
             exact: asked.ids.is_empty() && !system,
             ..Prepared::default()
         };
-        let found = prepared.ask(lookup, asked, window, occurred, need)?;
+        let found = prepared.ask(lookup, asked, window, times, need)?;
         if found {
             return Ok(Some(prepared));
         }
@@ -67,7 +67,7 @@ impl Prepared {
         lookup: &dyn Lookup,
         asked: &Asked,
         window: &Range<u32>,
-        occurred: Option<TimeRange>,
+        times: LeftTimes,
         need: Need,
     ) -> Result<bool, Damaged> {
         let mut fewest = window.len();
@@ -97,17 +97,24 @@ impl Prepared {
                 return Ok(false);
             }
         }
-        let Some(times) = occurred else { return Ok(true) };
-        if fewest <= FEW && need == Need::Candidates {
-            return Ok(true); // checked when the records are read
+        let axes = [(Axis::Occurred, times.occurred), (Axis::Recorded, times.recorded)];
+        for (axis, times) in axes {
+            let Some(times) = times else { continue };
+            if fewest <= FEW && need == Need::Candidates {
+                continue; // checked when the records are read
+            }
+            let count = lookup.count_times(axis, times)? as usize;
+            if count > fewest && need == Need::Candidates {
+                continue;
+            }
+            let mut positions = Vec::with_capacity(count.min(window.len()));
+            lookup.times(axis, times, &mut |entry| positions.push(entry.position))?;
+            fewest = fewest.min(positions.len());
+            if !self.take(positions) {
+                return Ok(false);
+            }
         }
-        let count = lookup.count_times(Axis::Occurred, times)? as usize;
-        if count > fewest && need == Need::Candidates {
-            return Ok(true);
-        }
-        let mut positions = Vec::with_capacity(count.min(window.len()));
-        lookup.times(Axis::Occurred, times, &mut |entry| positions.push(entry.position))?;
-        Ok(self.take(positions))
+        Ok(true)
     }
 
     /// Takes positions in any order; whether there are any.
@@ -356,7 +363,7 @@ impl Part {
         query: &Query,
         need: Need,
     ) -> Option<Result<Option<Prepared>, Damaged>> {
-        let place = (&self.window, self.occurred);
+        let place = (&self.window, self.times);
         self.how.with(|lookup| Prepared::of(lookup, asked, query, place, need))
     }
 }

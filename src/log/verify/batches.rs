@@ -250,6 +250,9 @@ impl Checked {
 
     fn record(&mut self, record: &CheckedRecord<'_>, opener: &Opener) -> Option<()> {
         let recorded_at = record.head.recorded_at;
+        if self.times != TimeRange::EMPTY && recorded_at < self.times.recorded.1 {
+            return None; // the walk names it
+        }
         let occurred_at = match RecordKind::from_code(record.head.kind)? {
             RecordKind::Event => {
                 let envelope = body::decode_envelope_strict(record.envelope).ok()?;

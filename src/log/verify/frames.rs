@@ -15,6 +15,7 @@ use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::{recover, seal};
 use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
 
 /// So much is walked frame by frame behind damage, before whole frames are taken in batches
 /// again.
@@ -138,7 +139,11 @@ impl Verifier<'_> {
         for (seq, anchor) in &checked.anchors {
             self.met_anchor(MetAnchor { ordinal, seq: *seq, anchor: *anchor });
         }
-        if !checked.leaves.is_empty() {
+        if let Some(offset) = checked.offsets.first() {
+            let (first, last) = checked.times.recorded; // they ascend
+            let seq = checked.start.size.next_seq();
+            self.check_order(segment, (Some(ordinal), Some(u64::from(*offset)), Some(seq)), first);
+            self.recorded_at = Some(last);
             self.times.join(&checked.times);
         }
         self.waypoints.extend_from_slice(&checked.waypoints);
@@ -292,8 +297,18 @@ impl Verifier<'_> {
         }
     }
 
+    /// Within a segment `recorded_at` does not decrease: questions for a range of it rely on that.
+    fn check_order(&mut self, segment: &SegmentFile, place: Place, recorded_at: Timestamp) {
+        let before = self.recorded_at.replace(recorded_at).filter(|before| recorded_at < *before);
+        if let Some(before) = before {
+            let expected = format!("a time not before that of the record in front of it, {before}");
+            self.finding(&segment.path, place, "recorded_at", expected, recorded_at.to_string());
+        }
+    }
+
     /// The bodies of a record, and what an anchor binds.
     fn record(&mut self, segment: &SegmentFile, place: Place, record: &CheckedRecord<'_>) {
+        self.check_order(segment, place, record.head.recorded_at);
         let decoded = match RecordKind::from_code(record.head.kind) {
             Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
                 .map_err(|error| error.to_string())

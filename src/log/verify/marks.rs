@@ -93,11 +93,22 @@ impl Marks {
         marks.first_mark_stands_alone();
         let leaves = crate::tree::level_path(&tree_dir(dir), 0);
         let hashed = disk.exists(&leaves).map_err(Error::io("look for", &leaves))?;
+        if !hashed {
+            marks.none_was_written_yet();
+        }
         if len == 0 && hashed {
             let found = "an empty file, beside hash files".to_owned();
             marks.bad.push(BadSlot { offset: 0, found, zeros: false });
         }
         Ok(marks)
+    }
+
+    /// A file whose slots are zeros, in a log whose hashes were never written: before the first
+    /// mark of a log, or once its files were made anew and the mark forgotten.
+    fn none_was_written_yet(&mut self) {
+        if self.marks.is_empty() && self.bad.iter().all(|bad| bad.zeros) {
+            self.bad.clear();
+        }
     }
 
     /// The first mark of a log is written to the second slot: the first one is zeros then.

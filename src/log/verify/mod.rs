@@ -37,6 +37,7 @@ use crate::log::opener::Opener;
 use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
+use crate::time::Timestamp;
 use catalog::ReadCatalog;
 use doubts::Doubt;
 use hashes::{HashFiles, StoredHashes};
@@ -102,6 +103,8 @@ struct Verifier<'a> {
     /// Times of the records of the present segment, how many were met, and the newest
     /// anchor so far.
     times: TimeRange,
+    /// Of the newest record that was met in the present segment.
+    recorded_at: Option<Timestamp>,
     met: u64,
     /// Whether records of the present segment could not be met.
     lost: bool,
@@ -187,6 +190,7 @@ impl<'a> Verifier<'a> {
             not_read: None,
             waypoints: Vec::new(),
             times: TimeRange::EMPTY,
+            recorded_at: None,
             met: 0,
             lost: false,
             last_anchor: TreeSize::ZERO,

@@ -78,6 +78,7 @@ impl Verifier<'_> {
             self.finding(path, place, "footer", "the footer of a sealed segment", "none");
         }
         self.waypoints.clear();
+        self.recorded_at = None;
         (self.times, self.met, self.lost) = (TimeRange::EMPTY, 0, false);
         let exact = footer.is_some();
         self.frames(&Frames { segment: &segment, end, exact, size, last })?;

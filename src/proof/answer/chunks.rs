@@ -2,11 +2,14 @@
 
 use super::error::VerifyAnswerError;
 use super::evidence::{ShownList, ShownTimes};
+use crate::format::catalog_body::Sealed;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_batch_inclusion};
 use crate::query::TimeRange;
 use crate::seq::{Seq, TreeSize};
-use crate::terms::{CHUNK, TermLeaf, TimeEntry, chunk_count, position_chunk_leaf, time_chunk_leaf};
+use crate::terms::{
+    Axis, CHUNK, TermLeaf, TimeEntry, chunk_count, position_chunk_leaf, time_chunk_leaf,
+};
 use crate::time::Timestamp;
 
 /// Positions of a segment that the answer speaks about: from `low` up to, not including,
@@ -131,6 +134,37 @@ pub(super) struct AxisOf {
 }
 
 impl ShownTimes {
+    /// The times lie within those of the segment's entry, and events stand in the order in which
+    /// they were recorded.
+    ///
+    /// # Errors
+    /// The index, or the entry, contradicts itself.
+    pub(super) fn check_times(&self, axis: Axis, sealed: &Sealed) -> Result<(), VerifyAnswerError> {
+        let what = "the times of the events";
+        let [recorded_min, recorded_max, occurred_min, occurred_max] = sealed.times;
+        let (min, max) = match axis {
+            Axis::Recorded => (recorded_min, recorded_max),
+            Axis::Occurred => (occurred_min, occurred_max),
+        };
+        let outside = self.entries.iter().find(|entry| entry.time < min || max < entry.time);
+        if let Some(outside) = outside {
+            let [min, max, found] = [min, max, outside.time].map(Timestamp::from_nanos);
+            let expected = format!("from {min} to {max}, as the segment's entry says");
+            return Err(VerifyAnswerError::other(what, expected, found));
+        }
+        let mut pairs = self.entries.iter().zip(self.entries.iter().skip(1));
+        let goes_back = pairs.find(|(before, next)| before.position >= next.position);
+        match goes_back.filter(|_| axis == Axis::Recorded) {
+            None => Ok(()),
+            Some((later, _)) => {
+                let seq = sealed.first.saturating_add(later.position.into());
+                let expected = "events recorded in the order of their Seqs";
+                let found = format!("record {seq}, of a time before that of a record before it");
+                Err(VerifyAnswerError::other(what, expected, found))
+            }
+        }
+    }
+
     /// All positions in the window whose events have a time in the range, in no order.
     ///
     /// # Errors

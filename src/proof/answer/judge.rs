@@ -4,6 +4,7 @@ use super::chunks::Window;
 use super::error::VerifyAnswerError;
 use super::evidence::{Evidence, SegmentEvidence};
 use super::segment::{Asked, Candidates};
+use super::times::TimesOf;
 use super::verdict::{NotLive, RestsOn};
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, Sealed, kind, status};
@@ -208,6 +209,7 @@ where
         let end = sealed.first.saturating_add(count).min(self.covers.end);
         let low = self.covers.start.saturating_sub(sealed.first);
         let window = Window { low, high: end.saturating_sub(sealed.first) };
+        let mut times = TimesOf::of(sealed, shown);
         let candidates = match shown {
             SegmentEvidence::NotLive => {
                 self.not_live.push(NotLive { first, count, status });
@@ -228,35 +230,35 @@ where
                 index.candidates(&self.asked, sealed, window)?
             }
         };
-        self.take(sealed.first, window, &candidates)
+        self.take(&mut times, window, &candidates)
     }
 
     fn take(
         &mut self,
-        first: u64,
+        times: &mut TimesOf<'_>,
         window: Window,
         candidates: &Candidates,
     ) -> Result<(), VerifyAnswerError> {
         match candidates {
             Candidates::Only(positions) => {
-                positions.iter().try_for_each(|position| self.record(first, (*position).into()))
+                positions.iter().try_for_each(|position| self.record(times, (*position).into()))
             }
             // Ends at the first that is not disclosed, however long the window is.
             Candidates::All => {
-                (window.low..window.high).try_for_each(|position| self.record(first, position))
+                (window.low..window.high).try_for_each(|position| self.record(times, position))
             }
             Candidates::AllBut(others) => {
                 let mut others = others.iter().map(|other| u64::from(*other)).peekable();
                 (window.low..window.high)
                     .filter(|position| others.next_if_eq(position).is_none())
-                    .try_for_each(|position| self.record(first, position))
+                    .try_for_each(|position| self.record(times, position))
             }
         }
     }
 
     /// The next record must be that of this position; looks whether it matches.
-    fn record(&mut self, first: u64, position: u64) -> Result<(), VerifyAnswerError> {
-        let seq = first.saturating_add(position);
+    fn record(&mut self, times: &mut TimesOf<'_>, position: u64) -> Result<(), VerifyAnswerError> {
+        let seq = times.sealed.first.saturating_add(position);
         let next = self.left.next();
         let Some((n, proved)) = next.filter(|(_, next)| next.record().seq.get() == seq) else {
             let found = match next {
@@ -266,6 +268,7 @@ where
             return Err(VerifyAnswerError::other("the records", format!("record {seq}"), found));
         };
         let record = proved.record();
+        times.check(record, position)?;
         if self.query.matches(record.recorded_at, record.kind, &Subject::of_record(record)) {
             self.hits.push(n);
         }

@@ -31,6 +31,9 @@
 //! 3. *Every candidate is looked at.* The records of the bundle are the candidates, neither
 //!    more nor fewer, each at its Seq under the head; whether one matches is decided from its
 //!    envelope, by the code that answers queries.
+//! 4. *The times do not contradict each other.* Within a segment `recorded_at` does not
+//!    decrease; every time that is shown lies within those of the segment's entry; and a record
+//!    has the times that the index shows for its position.
 //!
 //! So the verdict is relative to the index roots and the times in the segments' entries: the
 //! log signed them, and that they are those of the records is what an auditor checks who has
@@ -46,6 +49,7 @@ mod judge;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod times;
 mod verdict;
 
 use super::bundle::Bundle;

@@ -152,6 +152,7 @@ impl IndexEvidence {
         };
         let Some(shown) = shown else { return Ok(None) };
         let whole = AxisOf { records: sealed.count, events: self.events, root };
+        shown.check_times(axis, sealed)?;
         let mut found: Vec<u32> = shown.in_range(&whole, asked.range(axis), window)?.collect();
         found.sort_unstable();
         found.dedup();

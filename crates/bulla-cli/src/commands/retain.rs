@@ -44,6 +44,9 @@ A period is a number and y, mo (months), w, d, h, min or s, at most 250 years, a
 than by the calendar. A segment is kept for it from its newest record, or from its seal if that is
 later. What a seal has fixed a shorter policy does not touch; segments that were sealed before the
 first policy have nothing fixed, and go by the one in force. The newest segment always stays.
+A record counts as no older than any record before it, whatever the clock showed. A segment whose
+times contradict those of the segments before or behind it stays until it is named with
+--allow-contradicting-times.
 
 The status is 1 if something that was to go stayed: held by a hold that came in between, damaged,
 or not archived; the reason is shown. An archive that cannot be used at all is refused before
@@ -70,6 +73,10 @@ pub(crate) struct Retain {
     /// Let restored segments go again, too
     #[arg(long)]
     drop_restored: bool,
+    /// Let this segment go although its times contradict those of the segments before or behind
+    /// it; may be given several times, and goes on record with the reason
+    #[arg(long, value_name = "ORDINAL")]
+    allow_contradicting_times: Vec<u64>,
     /// Let at most so many segments go this time
     #[arg(long, value_name = "N")]
     at_most: Option<usize>,
@@ -191,6 +198,7 @@ impl Retain {
         ExpireOptions::new()
             .clock_lead(self.max_clock_lead)
             .drop_restored(self.drop_restored)
+            .allow_contradicting_times(self.allow_contradicting_times.iter().copied())
             .at_most(self.at_most.unwrap_or(usize::MAX))
     }
 

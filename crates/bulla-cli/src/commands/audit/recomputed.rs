@@ -141,6 +141,13 @@ impl Walk<'_> {
 
     fn close(&mut self, open: &OpenSegment) {
         let ListedSegment { first, count, index_root: listed } = open.listed;
+        if let Some((position, [before, found])) = open.collected.goes_back() {
+            let seq = first.get().saturating_add(position.into());
+            return self.note(format!(
+                "record {seq}: expected it recorded no earlier than the record in front of it in its \
+                 segment, {before}, found {found}"
+            ));
+        }
         let Some(log_id) = self.log_id else { return };
         let scope = Scope { log_id, first: TreeSize::new(first.get()) };
         let index_root = open.collected.logical(scope).head().root();

@@ -145,6 +145,7 @@ impl Told<'_> {
             (_, Verdict::AmongNewest { .. }) => "among_newest",
             (_, Verdict::Restored) => "restored",
             (_, Verdict::Unreadable { .. }) => "unreadable",
+            (_, Verdict::ContradictingTimes { .. }) => "contradicting_times",
             (_, Verdict::Goes { archive_first: true }) => "goes_archived_first",
             (_, Verdict::Goes { archive_first: false }) => "goes",
             _ => "other",
