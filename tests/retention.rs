@@ -197,6 +197,129 @@ fn in_compliance_mode_the_newest_cosignature_bounds_the_time() {
     });
 }
 
+/// Two days as they should be, a day by a clock that stands at 1970, sealed by it too, and two
+/// more days.
+fn a_day_of_1970(world: &World, log: &Log) {
+    (0..2).for_each(|day| world.day(log, day));
+    let right = world.clock.now();
+    world.clock.set("1970-01-01T00:01:40Z".parse().unwrap());
+    world.day(log, 2);
+    world.clock.set(right);
+    (3..5).for_each(|day| world.day(log, day));
+    log.append(&support::aged::event("last", 5)).unwrap();
+}
+
+fn dropped(expiry: &bulla::Expiry) -> Vec<u64> {
+    expiry.dropped.iter().map(|certificate| certificate.ordinal).collect()
+}
+
+#[test]
+fn a_segment_of_a_clock_at_1970_is_as_young_as_those_before_it() {
+    for policy_first in [true, false] {
+        let world = World::new();
+        let log = world.options().create(world.path()).unwrap();
+        let policy = Policy::keep(Period::from_days(30)).min_age(Period::from_days(40));
+        let policy = policy.compliance(true);
+        let set = || log.set_policy(&policy, &asked()).unwrap();
+        if policy_first {
+            set();
+        }
+        a_day_of_1970(&world, &log);
+        if !policy_first {
+            set();
+        }
+        let everything = || ExpireOptions::new().allow_contradicting_times(0..9);
+        assert_eq!(dropped(&log.expire(&everything(), &asked()).unwrap()), [0; 0]);
+        let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+        let third =
+            plan.steps.iter().find(|step| step.segment.newest.as_nanos() < 1_000_000_000_000_000);
+        let (third, is_last) = (third.unwrap(), plan.steps.last().unwrap());
+        let told = third.verdict.to_string();
+        assert!(matches!(third.verdict, Verdict::ContradictingTimes { .. }), "{told}");
+        for part in ["1970-01-01T00:01:40", "2020-01-02", "--allow-contradicting-times"] {
+            assert!(told.contains(part), "{told}");
+        }
+        // The record before it is of 2 January.
+        assert!(third.keep_until.unwrap() >= "2020-02-11T00:00:00Z".parse().unwrap());
+        assert!(matches!(is_last.verdict, Verdict::TooYoung { .. }));
+        let flagged = |plan: &bulla::retention::Plan| {
+            let is_flagged = |step: &&bulla::retention::Step| {
+                matches!(step.verdict, Verdict::ContradictingTimes { .. })
+            };
+            plan.steps
+                .iter()
+                .filter(is_flagged)
+                .map(|step| step.segment.ordinal)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(flagged(&plan), [third.segment.ordinal]);
+        // When its time is over it stays until somebody says that it may go.
+        world.clock.advance(100 * support::aged::DAY);
+        log.append(&support::aged::event("later", 100)).unwrap();
+        let gone = dropped(&log.expire(&ExpireOptions::new(), &asked()).unwrap());
+        assert_eq!(gone.len() + 1, plan.steps.len(), "{gone:?}");
+        assert!(!gone.contains(&third.segment.ordinal));
+        let reader = world.options().open_read_only(world.path()).unwrap();
+        let left = reader.plan_expiry(&ExpireOptions::new()).unwrap();
+        assert!(flagged(&left).contains(&third.segment.ordinal));
+        let this = ExpireOptions::new().allow_contradicting_times([third.segment.ordinal]);
+        let expiry = log.expire(&this, &asked()).unwrap();
+        assert_eq!(dropped(&expiry), [third.segment.ordinal]);
+        let why = expiry.dropped[0].why.as_deref().unwrap();
+        assert!(why.starts_with("retention; ") && why.contains("1970-01-01T00:01:40"), "{why}");
+        log.close().unwrap();
+        let log = world.options().open(world.path()).unwrap();
+        assert!(matches!(log.get(Seq::new(25)), Err(Error::Expired { .. })));
+        log.close().unwrap();
+        (1..9).for_each(|n| {
+            let path = world.path().join(format!("segments/{n:08}.seg"));
+            if path.exists() {
+                RealDisk.unprotect(&path).unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn the_first_segment_is_no_older_than_the_log() {
+    let world = World::new();
+    let log = world.options().create(world.path()).unwrap();
+    let right = world.clock.now();
+    world.clock.set("1970-01-01T00:01:40Z".parse().unwrap());
+    world.day(&log, 0);
+    world.clock.set(right);
+    world.day(&log, 1);
+    log.set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
+    let options = ExpireOptions::new().allow_contradicting_times([1]);
+    let plan = log.plan_expiry(&options).unwrap();
+    let until = right.saturating_add(30 * support::aged::DAY);
+    assert_eq!(plan.steps[0].verdict, Verdict::TooYoung { until });
+    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    assert!(matches!(plan.steps[0].verdict, Verdict::ContradictingTimes { .. }));
+}
+
+#[test]
+fn a_clock_that_was_ahead_at_a_seal_keeps_what_follows_longer_and_nothing_shorter() {
+    let world = World::new();
+    let log = world.options().create(world.path()).unwrap();
+    log.set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
+    log.append(&support::aged::event("a", 0)).unwrap();
+    let (right, ahead) = (world.clock.now(), "2025-01-01T00:00:00Z".parse().unwrap());
+    world.clock.set(ahead);
+    log.rotate().unwrap();
+    world.clock.set(right);
+    (1..3).for_each(|day| world.day(&log, day));
+    log.close().unwrap();
+    // Also by a process that did not see it.
+    let log = world.options().open(world.path()).unwrap();
+    (3..5).for_each(|day| world.day(&log, day));
+    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    assert!(plan.steps.len() >= 5);
+    for step in &plan.steps {
+        assert!(step.keep_until >= Some(ahead.saturating_add(30 * support::aged::DAY)), "{step:?}");
+    }
+}
+
 /// RFC 4648, with padding.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

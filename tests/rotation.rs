@@ -85,3 +85,40 @@ fn a_jump_of_the_clock_begins_a_segment_and_is_recorded() {
     assert!(times[3] >= times[2], "but never goes back within a segment");
     assert_eq!(log.segments().unwrap().len(), 3);
 }
+
+/// What the catalog says of jumps of the clock: expected, found and segment, as text.
+fn steps(log: &Log) -> Vec<String> {
+    let history = log.history().unwrap().into_iter();
+    history.filter(|entry| entry.what == "clock stepped").map(|entry| entry.detail).collect()
+}
+
+#[test]
+fn a_clock_set_back_between_two_runs_is_recorded_at_the_first_append_with_the_time_expected() {
+    for sealed_before in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let clock = Arc::new(ManualClock::at(start()));
+        let log = options(&clock).create(&path).unwrap();
+        log.append(&event(0)).unwrap();
+        if sealed_before {
+            log.rotate().unwrap();
+        }
+        log.close().unwrap();
+        drop(log);
+        // Another process, whose monotonic clock begins anew, three days back.
+        let clock = Arc::new(ManualClock::at("2026-11-18T12:00:00Z".parse().unwrap()));
+        let log = options(&clock).open(&path).unwrap();
+        assert_eq!(steps(&log).len(), 0);
+        clock.advance(Duration::from_micros(3));
+        log.append(&event(1)).unwrap();
+        let found = steps(&log);
+        assert_eq!(found.len(), 1, "{found:?}");
+        for told in ["2026-11-21T12:00:00.000000000Z", "2026-11-18T12:00:00.000003000Z"] {
+            assert!(found[0].contains(told), "{told}: {found:?}");
+        }
+        log.append(&event(2)).unwrap();
+        log.close().unwrap();
+        let log = options(&clock).open(&path).unwrap();
+        assert_eq!(steps(&log), found, "once");
+    }
+}

@@ -157,7 +157,7 @@ impl Driver {
             };
             model.segments.insert(found.ordinal, segment.clone());
             if found.sealed {
-                let newest = model.newest_of(found.ordinal);
+                let newest = model.latest_of(found.ordinal);
                 // By the policy of before this step, or of after it.
                 let floors = [before, model.rules].map(|rules| model.floor(newest, rules));
                 segment.floor = floors[0].min(floors[1]);

@@ -87,6 +87,10 @@ pub struct Model {
     pub given: Vec<(u64, Deed, Timestamp)>,
     pub acked: bool,
     pub numbers: u64,
+    /// When the log was made.
+    pub created: Timestamp,
+    /// Whether segments may go whose times contradict those of others.
+    pub allowed: bool,
     pub doubt: Option<Doubt>,
     /// An erasure of which nobody was told whether it happened.
     pub erasing: Option<Erasing>,
@@ -130,10 +134,38 @@ impl Model {
         self.rows_of(ordinal).iter().map(|row| row.recorded).max().unwrap()
     }
 
+    /// The latest time of the records before a row, or of the creation of the log.
+    fn latest_before(&self, row: usize) -> Timestamp {
+        let recorded = self.rows[..row].iter().map(|row| row.recorded);
+        recorded.max().map_or(self.created, |latest| latest.max(self.created))
+    }
+
+    /// The latest time up to the end of a segment: no record is older than one before it.
+    pub fn latest_of(&self, ordinal: u64) -> Timestamp {
+        self.latest_before(self.segments[&ordinal].rows.end)
+    }
+
+    /// Whether all of a segment is earlier than something before it, or its newest record later
+    /// than all behind it.
+    pub fn is_contradicted(&self, ordinal: u64) -> bool {
+        let exceeds = |late: Timestamp, early: Timestamp| {
+            late.saturating_since(early) > Duration::from_secs(5)
+        };
+        let newest = self.newest_of(ordinal);
+        let behind = self.segments.range(ordinal + 1..).filter(|(_, next)| !next.rows.is_empty());
+        let mut behind = behind.map(|(behind, segment)| match segment.sealed {
+            true => self.newest_of(*behind),
+            false => self.rows_of(*behind)[segment.rows.len() - 1].recorded,
+        });
+        let before = self.latest_before(self.segments[&ordinal].rows.start);
+        let is_last = Some(ordinal) == self.newest_segment();
+        exceeds(before, newest) || !is_last && behind.all(|behind| exceeds(newest, behind))
+    }
+
     /// A segment never goes before this.
     pub fn keep_until(&self, ordinal: u64) -> Timestamp {
         let segment = &self.segments[&ordinal];
-        let newest = self.newest_of(ordinal);
+        let newest = self.latest_of(ordinal);
         let fixed = segment.fixed.unwrap_or(Timestamp::MIN).max(segment.floor);
         let Some(rules) = self.rules else { return fixed };
         fixed.max(after(newest, rules.keep_days)).max(after(newest, rules.min_age_days))
@@ -178,6 +210,7 @@ impl Model {
                 && now >= self.keep_until(*ordinal)
                 && segment.rows.end <= kept
                 && !self.is_held(*ordinal)
+                && (self.allowed || !self.is_contradicted(*ordinal))
         };
         self.segments.keys().copied().filter(goes).collect()
     }

@@ -32,13 +32,13 @@ fn clock(at: Timestamp) -> Arc<dyn Clock> {
 }
 
 /// A log by a clock that stands at a time.
-pub fn options(at: Timestamp) -> LogOptions {
+pub(crate) fn options(at: Timestamp) -> LogOptions {
     Log::options().clock(clock(at)).housekeeping(Housekeeping::Inline)
 }
 
 /// Makes a log with one event for each of these times, in one segment that is not sealed, and
 /// closes it.
-pub fn unsealed(
+pub(crate) fn unsealed(
     options: LogOptions,
     log: &Path,
     times: &[Timestamp],
@@ -87,7 +87,7 @@ fn set_time(bytes: &mut [u8], segment: &SegmentFile, seq: bulla::Seq, time: Time
 
 /// As [`unsealed`], and seals the segment: footer, index and catalog say what its records are.
 /// Gives what the root of its index is the hash of.
-pub fn sealed(
+pub(crate) fn sealed(
     options: LogOptions,
     log: &Path,
     times: &[Timestamp],

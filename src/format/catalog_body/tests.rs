@@ -160,6 +160,41 @@ fn a_segment_goes_and_comes_back_only_in_that_order() {
 }
 
 #[test]
+fn a_certificate_that_counts_from_a_clock_that_was_behind_is_refused() {
+    let mut state = StateMap::default();
+    let sealed_at = |ordinal, newest: i64| Sealed { times: [0, newest, 0, 0], ..sealed(ordinal) };
+    let created = Created { origin: "z", hash_algorithm: 1, created_at: 4 };
+    let mut bodies = vec![CatalogBody::Created(created), CatalogBody::PolicySet(policy(1, true))];
+    let times = [1, 9_000_000_000, 2, 10_000_000_000];
+    bodies.extend((1..).zip(times).map(|(n, newest)| CatalogBody::Sealed(sealed_at(n, newest))));
+    bodies.iter().for_each(|body| state.apply(Seq::new(7), body).unwrap());
+    assert_eq!(
+        [1, 2, 3, 4].map(|n| state.latest_time(n)),
+        [4, times[1], times[1], times[3]].map(Some)
+    );
+    assert_eq!(state.latest_time_before(3), Some(times[1]));
+    assert_eq!(state.newest_times_behind(2).collect::<Vec<_>>(), times[2..]);
+    let drop = |ordinal, keep_until| {
+        let times = sealed_at(ordinal, times[usize::try_from(ordinal).unwrap() - 1]).times;
+        let body = DropBegun { times, keep_until, now: keep_until, ..begun(ordinal) };
+        CatalogBody::DropBegun(body)
+    };
+    let second = 1_000_000_000;
+    let least = [(1, 4 + second), (2, times[1] + second), (3, times[1] + second)];
+    for (ordinal, least) in least {
+        assert!(state.changes(Seq::new(8), &drop(ordinal, least - 1)).is_err(), "{ordinal}");
+        assert!(state.changes(Seq::new(8), &drop(ordinal, least)).is_ok(), "{ordinal}");
+    }
+    // Also by a state that was read from a snapshot, and of which a segment is dropped.
+    state.apply(Seq::new(8), &drop(2, times[1] + second)).unwrap();
+    let entries = state.entries().map(|(key, value)| (key.to_owned(), value.to_vec()));
+    let read = StateMap::from_entries(entries);
+    assert_eq!(read, state);
+    assert!(read.changes(Seq::new(9), &drop(3, 2 + second)).is_err());
+    assert!(read.changes(Seq::new(9), &drop(3, times[1] + second)).is_ok());
+}
+
+#[test]
 fn holds_are_placed_and_released_once_and_compliance_mode_is_not_left() {
     let mut state = StateMap::default();
     let mut apply = |body: CatalogBody<'_>| state.apply(Seq::new(4), &body).map(|()| state.clone());
