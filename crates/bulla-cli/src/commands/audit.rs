@@ -2,6 +2,7 @@
 //! what was found.
 
 mod recomputed;
+mod tiles;
 
 use std::fs;
 use std::io::Write as _;
@@ -30,7 +31,9 @@ Examples:
   bulla audit ./public --pubkey audit.key.pub
 
 Reads a directory that `bulla export-tiles` wrote, or a copy of one; needs no log and no payload.
-Every entry is hashed, and all together must lead to the root of the signed checkpoint. Then the
+Every entry is hashed, all together must lead to the root of the signed checkpoint, and every tile
+of its tree must have the hashes that they lead to; earlier checkpoints and their partial tiles are
+not read. Then the
 index of each sealed segment is made anew from its entries and compared with the root that the
 log recorded. If all is as it must be, the audit is signed with a key of the auditor's own, and
 `bulla verify-proof --audit` shows that an answer rests on nothing else. Without --key nothing is
@@ -214,7 +217,7 @@ fn told(audit: &IndexAudit) -> String {
         _ => format!("; {} records behind them are in no sealed segment", cells::count(behind)),
     };
     format!(
-        "{} lead to the checkpoint of {}, root {}; the index roots of {} ({} from record {first} \
+        "{} lead to the checkpoint of {}, root {}, and so do its tiles; the index roots of {} ({} from record {first} \
          on) are those of their records{not_sealed}",
         cells::counted(size.get(), "record"),
         audit.origin,

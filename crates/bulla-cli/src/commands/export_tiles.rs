@@ -23,7 +23,8 @@ Writes what the newest checkpoint covers in the form of c2sp.org/tlog-tiles: has
 entries and checkpoints, for any static file server. Entries show who did what to what and
 when, and only the digest of each payload. Run it again to add what is new: what was
 exported never changes, and the checkpoint is replaced last, so that the directory is a
-valid log at any moment. It is refused when the directory contradicts the log.")]
+valid log at any moment. It is refused when the directory contradicts the log. What was exported
+before is read and compared each time: 32 bytes and an entry for each record.")]
 pub(crate) struct ExportTiles {
     /// The log; a service may be writing to it
     dir: PathBuf,
@@ -36,8 +37,16 @@ pub(crate) struct ExportTiles {
     /// Export the catalog, the SHA-256 log in which a BLAKE3 log records its own heads
     #[arg(long)]
     catalog: bool,
-    /// Compare all that was exported before with the log again
+    /// Only add what is new: what was exported before is not looked at. Else all of it is read and
+    /// compared with the log's hashes, what is missing is written again, and what is altered named
     #[arg(long)]
+    no_recheck: bool,
+    /// Replace tiles and entries that were altered by what the log has, once `bulla verify` says
+    /// that it is the log which is right
+    #[arg(long, conflicts_with = "no_recheck")]
+    repair: bool,
+    /// What is done anyhow
+    #[arg(long, hide = true, conflicts_with = "no_recheck")]
     recheck: bool,
 }
 
@@ -47,7 +56,7 @@ impl ExportTiles {
         places::check(&self.dir)?;
         outputs::check_dir(&self.out, Some(Mark::Export), &Inputs::of(&self.dir))?;
         let trust = (!keys.is_empty()).then(|| self.trust(keys)).transpose()?;
-        let options = Options { trust, recheck: self.recheck };
+        let options = Options { trust, recheck: !self.no_recheck, repair: self.repair };
         let source: Box<dyn Source> = match self.catalog {
             true => Box::new(CatalogLog::open(&self.dir)?),
             false => Box::new(MainLog::open(&self.dir)?),
@@ -60,7 +69,11 @@ impl ExportTiles {
         });
         bar.finish_and_clear();
         let mut out = output::stdout();
-        writeln!(out, "{}", self.told(&summary?))?;
+        let summary = summary?;
+        writeln!(out, "{}", self.told(&summary))?;
+        for name in &summary.repaired {
+            writeln!(out, "replaced {}, which was altered", cells::plain(name))?;
+        }
         out.flush()?;
         Ok(Verdict::Fine)
     }
@@ -79,7 +92,7 @@ impl ExportTiles {
     }
 
     fn told(&self, summary: &Summary) -> String {
-        let Summary { head, before, tiles, bundles, checkpoints, bytes, .. } = *summary;
+        let Summary { head, before, tiles, bundles, checkpoints, bytes, restored, .. } = *summary;
         let place = self.out.display();
         let records = cells::counted(head.size.get(), "record");
         let written = format!(
@@ -89,6 +102,13 @@ impl ExportTiles {
             cells::counted(checkpoints, "checkpoint"),
             cells::bytes(bytes)
         );
+        let written = match restored {
+            0 => written,
+            _ => format!(
+                "{written}; {} of them had been there and were missing",
+                cells::count(restored)
+            ),
+        };
         match before.get() {
             0 => format!("{place} serves {records}, root {}: {written}", head.root),
             before => format!(

@@ -82,7 +82,8 @@ impl fmt::Display for ExportError {
                 f,
                 "{what}: expected {expected}, found {found}; nothing was published: a fork, a \
                  tampering or a damaged disk. Keep both directories as they are, and run \
-                 `bulla verify`"
+                 `bulla verify`; if it is the export that was altered, `bulla export-tiles \
+                 --repair` replaces what was"
             ),
             ExportError::Place { path, reason } => write!(f, "{}: {reason}", path.display()),
             ExportError::Busy { path } => write!(

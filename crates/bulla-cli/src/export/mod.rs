@@ -40,8 +40,12 @@ pub struct Options {
     /// Publish no checkpoint that these keys do not verify. Without it signatures are not
     /// looked at: whoever fetches the log checks them.
     pub trust: Option<Trust>,
-    /// Compare everything that was exported before with the log, not only add to it.
+    /// Compare everything that was exported before with the log, not only add to it. What is
+    /// missing is written again.
     pub recheck: bool,
+    /// Replace tiles and bundles that are others than the log has. Without it they are named, and
+    /// nothing is published.
+    pub repair: bool,
 }
 
 /// How far an export is.
@@ -54,7 +58,7 @@ pub struct Progress {
 }
 
 /// What an export did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
     /// The head that is served now.
@@ -71,6 +75,10 @@ pub struct Summary {
     pub bytes: u64,
     /// Partial tiles and bundles that were removed, because the full ones are there.
     pub removed: u64,
+    /// Those of `tiles` and `bundles` that were served before, and were missing.
+    pub restored: u64,
+    /// Tiles and bundles that were altered, and were replaced.
+    pub repaired: Vec<String>,
 }
 
 /// Exports what is published of a log, or adds to an earlier export what is new.
@@ -97,10 +105,11 @@ pub fn export(
     let checkpoint = run.checkpoint(newest)?;
     run.check_border(&checkpoint)?;
     let mut place = Place::claim(out, source)?;
+    place.repair(options.repair);
     let before = run.check_before(&mut place, &checkpoint)?;
     let from = if options.recheck { TreeSize::ZERO } else { before };
     let since = || sizes.iter().copied().filter(move |size| *size >= from);
-    let written = run.write(&mut place, from, since())?;
+    let written = run.write(&mut place, (from, before), since())?;
     // Of all: cosignatures may have come to any of them.
     let checkpoints = run.keep(&mut place, &sizes)?;
     run.step()?;
@@ -119,6 +128,8 @@ pub fn export(
         checkpoints,
         bytes: place.bytes(),
         removed,
+        restored: written.restored,
+        repaired: place.repaired(),
     })
 }
 
@@ -135,6 +146,9 @@ fn own_sizes(source: &dyn Source) -> Result<Vec<TreeSize>, ExportError> {
     Ok(sizes)
 }
 
+/// So many altered files are named besides the first.
+const ALTERED_SHOWN: usize = 10;
+
 /// One export on its way.
 struct Run<'a> {
     source: &'a dyn Source,
@@ -148,6 +162,7 @@ struct Run<'a> {
 struct Written {
     tiles: u64,
     bundles: u64,
+    restored: u64,
 }
 
 impl Run<'_> {
@@ -252,7 +267,7 @@ impl Run<'_> {
     fn write(
         &mut self,
         place: &mut Place,
-        from: TreeSize,
+        (from, before): (TreeSize, TreeSize),
         sizes: impl Iterator<Item = TreeSize>,
     ) -> Result<Written, ExportError> {
         let newest = self.tiles.size();
@@ -263,19 +278,32 @@ impl Run<'_> {
             + partial.len()
             + partial.iter().filter(|tile| tile.level() == 0).count();
         self.progress.total = count as u64;
-        let mut written = Written::default();
+        let (mut written, mut altered) = (Written::default(), Altered::default());
         for tile in new_tiles(from, newest).filter(full).chain(partial) {
             self.step()?;
             let bytes = self.tiles.tile(tile)?;
-            written.tiles += u64::from(place.put(&tile.to_string(), &bytes)?);
+            let restored = u64::from(tile.covering_size() <= before);
+            let repaired = place.repaired().len();
+            let put = altered.noted(place.put(&tile.to_string(), &bytes))?;
+            written.tiles += u64::from(put);
+            let was_there = |place: &Place, earlier: usize| place.repaired().len() > earlier;
+            written.restored += restored * u64::from(put && !was_there(place, repaired));
             if tile.level() > 0 {
                 continue;
             }
             self.step()?;
             let bundle = bundle_of(tile)?;
-            let bytes = self.entry_bundle(place, bundle)?;
-            written.bundles += u64::from(place.put(&bundle.to_string(), &bytes)?);
+            if place.has_entries(bundle, &bytes)? {
+                continue;
+            }
+            let repaired = place.repaired().len();
+            let made = self.entry_bundle(place, bundle);
+            let put = made.and_then(|bytes| place.put(&bundle.to_string(), &bytes));
+            let put = altered.noted(put)?;
+            written.bundles += u64::from(put);
+            written.restored += restored * u64::from(put && !was_there(place, repaired));
         }
+        altered.refuse()?;
         place.sync()?;
         Ok(written)
     }
@@ -328,6 +356,46 @@ impl Run<'_> {
             }
         }
         Ok(removed)
+    }
+}
+
+/// The files that are others than the log has: all of them are named at once.
+#[derive(Default)]
+struct Altered {
+    first: Option<ExportError>,
+    others: Vec<String>,
+}
+
+impl Altered {
+    /// Whether a file was written. That one is altered is noted.
+    fn noted(&mut self, put: Result<bool, ExportError>) -> Result<bool, ExportError> {
+        match put {
+            Err(conflict @ ExportError::Conflict { .. }) if self.first.is_none() => {
+                self.first = Some(conflict);
+                Ok(false)
+            }
+            Err(ExportError::Conflict { what, .. }) => {
+                self.others.push(what);
+                Ok(false)
+            }
+            put => put,
+        }
+    }
+
+    fn refuse(self) -> Result<(), ExportError> {
+        match self.first {
+            Some(ExportError::Conflict { what, expected, found }) if !self.others.is_empty() => {
+                let shown = self.others.iter().take(ALTERED_SHOWN).cloned().collect::<Vec<_>>();
+                let more = match self.others.len().saturating_sub(ALTERED_SHOWN) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let found = format!("{found}; altered, too: {}{more}", shown.join(", "));
+                Err(ExportError::Conflict { what, expected, found })
+            }
+            Some(conflict) => Err(conflict),
+            None => Ok(()),
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use bulla::TreeSize;
 use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint};
-use bulla::tiles::{BundleId, ENTRY_LEN_MAX};
+use bulla::tiles::{BundleId, ENTRY_LEN_MAX, EntryBundle, TileHashes};
+use bulla::{HashAlgorithm, TreeSize};
 
 use super::{ExportError, Source};
 
@@ -34,6 +34,9 @@ pub(super) struct Place {
     /// Directories with new names in them.
     unsynced: BTreeSet<PathBuf>,
     bytes: u64,
+    /// Whether altered files are replaced, and those that were.
+    repair: bool,
+    repaired: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -66,12 +69,35 @@ impl Place {
             unfinished: Vec::new(),
             unsynced: BTreeSet::from([out.to_owned()]),
             bytes: 0,
+            repair: false,
+            repaired: Vec::new(),
         };
         if made && let Some(parent) = out.parent() {
             place.unsynced.insert(parent.to_owned());
         }
         place.sync()?;
         Ok(place)
+    }
+
+    /// Whether tiles and bundles that are others than the log has are replaced.
+    pub(super) fn repair(&mut self, repair: bool) {
+        self.repair = repair;
+    }
+
+    /// Those that were.
+    pub(super) fn repaired(&self) -> Vec<String> {
+        self.repaired.clone()
+    }
+
+    /// Whether a bundle is there whole: its entries lead to these hashes, which the log has of
+    /// them. Then the records need not be read.
+    pub(super) fn has_entries(&self, bundle: BundleId, hashes: &[u8]) -> Result<bool, ExportError> {
+        let path = self.root.join(bundle.to_string());
+        let Some(bytes) = read_if_there(&path, BUNDLE_LEN_MAX)? else { return Ok(false) };
+        let entries = EntryBundle::parse(bundle, &bytes);
+        let leaves = entries.map(|entries| entries.leaf_hashes(HashAlgorithm::Sha256));
+        let hashes = TileHashes::parse(bundle.tile(), hashes);
+        Ok(matches!((leaves, hashes), (Ok(leaves), Ok(hashes)) if leaves == hashes.hashes()))
     }
 
     /// Bytes written so far.
@@ -96,6 +122,7 @@ impl Place {
         let path = self.root.join(name);
         match read_if_there(&path, bytes.len())? {
             Some(found) if found == bytes => return Ok(false),
+            Some(_) if self.repair => self.repaired.push(path.display().to_string()),
             Some(found) => {
                 return Err(ExportError::Conflict {
                     what: path.display().to_string(),

@@ -1,6 +1,7 @@
 //! Commands run one after the other: outputs, arguments, resuming.
 
 mod arguments;
+mod exporting;
 mod importing;
 mod outputs;
 mod printing;

@@ -16,12 +16,13 @@ use bulla::tiles::{BundleId, ENTRY_LEN_MAX, EntryBundle, TileHashes, WIDTH, new_
 use bulla::{Hash, HashAlgorithm, Seq, TreeHead, TreeSize};
 use bulla_cli::export::{ListedSegment, SegmentList};
 
+use super::tiles::Tiles;
 use crate::failure::NotProved;
 use crate::{cells, places};
 
 /// A full bundle of the longest entries, each behind its length.
 const BUNDLE_LEN_MAX: u64 = (WIDTH as u64) * (ENTRY_LEN_MAX as u64 + 2);
-const TILE_LEN_MAX: u64 = (WIDTH as u64) * Hash::LEN as u64;
+pub(super) const TILE_LEN_MAX: u64 = (WIDTH as u64) * Hash::LEN as u64;
 
 /// What the entries lead to: the same as what was listed.
 pub(super) struct Recomputed {
@@ -37,6 +38,7 @@ pub(super) fn recompute(
     head: TreeHead,
     progress: &mut dyn FnMut(TreeSize),
 ) -> Result<Recomputed> {
+    let mut tiles = Tiles::new(dir);
     let mut walk = Walk {
         frontier: Frontier::new(HashAlgorithm::Sha256),
         log_id: None,
@@ -49,13 +51,20 @@ pub(super) fn recompute(
     for bundle in new_bundles(TreeSize::ZERO, head.size) {
         let bytes = places::read_small(&dir.join(bundle.to_string()), BUNDLE_LEN_MAX)?;
         for entry in entries(dir, bundle, &bytes)?.entries() {
-            walk.entry(entry);
+            walk.entry(entry, &mut tiles);
         }
         progress(walk.frontier.size());
     }
     // First of all: what is wrong with an entry that is none of the log's matters nothing.
     if walk.frontier.head() != head {
         return Err(not_the_tree(dir, head, walk.frontier.root()).into());
+    }
+    if let Some(wrong) = tiles.finish(head.size) {
+        return Err(NotProved(format!(
+            "{wrong}; the entries are those of the checkpoint, so clients cannot verify what is \
+             served: `bulla export-tiles` of the log restores it; nothing was signed"
+        ))
+        .into());
     }
     let place = dir.join(SegmentList::NAME);
     let refuse =
@@ -111,9 +120,10 @@ struct OpenSegment {
 }
 
 impl Walk<'_> {
-    fn entry(&mut self, entry: &[u8]) {
+    fn entry(&mut self, entry: &[u8], tiles: &mut Tiles<'_>) {
         let seq = self.frontier.size().next_seq();
-        self.frontier.push(HashAlgorithm::Sha256.leaf(&[entry]), |_, _| ());
+        let leaf = HashAlgorithm::Sha256.leaf(&[entry]);
+        self.frontier.push(leaf, |node, hash| tiles.node(node, hash));
         if self.open.is_none()
             && let Some(listed) = self.waiting.as_slice().first().filter(|next| next.first == seq)
         {
