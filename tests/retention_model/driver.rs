@@ -294,8 +294,8 @@ impl Driver {
         let mut options =
             ExpireOptions::new().clock_lead(Period::from_days(lead_days.into())).at_most(at_most);
         let now = self.now();
-        // Now so, now so.
-        self.model.allowed = now.as_nanos().div_euclid(HOUR) % 2 == 0;
+        // Mostly, so that enough goes, and not always.
+        self.model.allowed = now.as_nanos().div_euclid(HOUR) % 4 != 0;
         if self.model.allowed {
             options = options.allow_contradicting_times(0..10_000);
         }
