@@ -195,6 +195,18 @@ impl Event {
         serde_json::from_str(text).map_err(InvalidJson)
     }
 
+    /// Reads the event of a record from the JSON shape of either. `seq`, `recorded_at` and
+    /// `leaf_hash` are checked and left out, because only the log that gave them can vouch
+    /// for them. Besides, why the payload is absent, if the record says so: `sealed`,
+    /// `erased` or `withheld`.
+    ///
+    /// # Errors
+    /// As [`Event::from_json`].
+    pub fn from_record_json(text: &str) -> Result<(Self, Option<String>), InvalidJson> {
+        let recorded: read::Recorded = serde_json::from_str(text).map_err(InvalidJson)?;
+        Ok((recorded.event, recorded.payload))
+    }
+
     /// The JSON shape, on one line.
     pub fn to_json(&self) -> String {
         write::one_line(self)

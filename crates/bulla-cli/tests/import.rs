@@ -255,8 +255,10 @@ fn hostile_lines_are_rejected_and_the_good_ones_among_them_imported() {
         }
         fs::write(&path, file).unwrap();
         let (items, counts) = read(&path, &format);
-        assert_eq!(counts.lines, 2 * bad.len() as u64, "{name}");
-        assert_eq!(counts.rejected, bad.len() as u64, "{name}: {items:#?}");
+        // Two values on one line are two, where lines hold JSON.
+        let more = u64::from(name != "auditd");
+        assert_eq!(counts.lines, 2 * bad.len() as u64 + more, "{name}");
+        assert_eq!(counts.rejected, bad.len() as u64 + more, "{name}: {items:#?}");
         assert_eq!(counts.imported, bad.len() as u64, "{name}");
         for item in items {
             if let Item::Rejected { reason, .. } = item {

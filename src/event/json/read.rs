@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::event::{Actor, Event, EventId, Json, Outcome, Redacted, Resource};
+use crate::hash::Hash;
 use crate::time::Timestamp;
 
 /// The JSON shape, read strictly; only with `serde_json`'s deserializers, because
@@ -168,6 +169,48 @@ impl EventFields {
             redacted: self.redacted.flatten(),
             subject: self.subject.flatten(),
         })
+    }
+}
+
+/// An event with what a log gave to its record.
+pub(super) struct Recorded {
+    pub(super) event: Event,
+    pub(super) payload: Option<String>,
+}
+
+#[derive(Default)]
+struct RecordFields {
+    event: EventFields,
+    seq: Slot<u64>,
+    recorded_at: Slot<Text<Timestamp>>,
+    leaf_hash: Slot<Text<Hash>>,
+    payload: Slot<String>,
+}
+
+impl Fields for RecordFields {
+    const WHAT: &'static str = "an event";
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "seq" => fill(&mut self.seq, name, map),
+            "recorded_at" => fill(&mut self.recorded_at, name, map),
+            "leaf_hash" => fill(&mut self.leaf_hash, name, map),
+            "payload" => fill(&mut self.payload, name, map),
+            _ => self.event.read(name, map),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Recorded {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = read_object::<RecordFields, D>(deserializer)?;
+        let payload = fields.payload;
+        if let Some(state) = payload.as_deref()
+            && !matches!(state, "sealed" | "erased" | "withheld")
+        {
+            return Err(D::Error::custom("`payload`: expected sealed, erased or withheld"));
+        }
+        Ok(Recorded { event: fields.event.finish()?, payload })
     }
 }
 

@@ -230,10 +230,12 @@ fn from_stdin(log: &Log, redactor: Option<&Redactor>, format: Format) -> Result<
     let mut verdict = Verdict::Fine;
     for (line, number) in io::stdin().lock().lines().zip(1_u64..) {
         let line = line.with_context(|| format!("standard input, line {number}"))?;
+        // Files that were joined have a byte order mark wherever one of them began.
+        let line = line.strip_prefix('\u{feff}').unwrap_or(&line);
         if line.trim().is_empty() {
             continue;
         }
-        match Event::from_json(&line).map_err(|error| error.to_string()) {
+        match Event::from_json(line).map_err(|error| error.to_string()) {
             Err(reason) => {
                 writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
                 verdict = Verdict::Failed;

@@ -5,21 +5,27 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::lenient;
+use super::reasons::{NOT_AN_OBJECT, NOT_JSON};
+
 /// A JSON object and its text.
 pub(crate) struct Document<'a> {
     text: &'a str,
+    /// The text as far as a value can hold it.
+    plain: Cow<'a, str>,
     root: Value,
 }
 
 impl<'a> Document<'a> {
     /// Parses a line. The error says what is wrong and at which column.
     pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
-        let root: Value = serde_json::from_str(text)
-            .map_err(|error| format!("not JSON: {}", shown(&error.to_string())))?;
+        let plain = lenient::mend(text.as_bytes()).plain;
+        let root: Value = serde_json::from_str(&plain)
+            .map_err(|error| format!("{NOT_JSON}{}", shown(&error.to_string())))?;
         if !root.is_object() {
-            return Err(format!("expected a JSON object, found {}", shown(text)));
+            return Err(format!("{NOT_AN_OBJECT}{}", shown(text)));
         }
-        Ok(Document { text, root })
+        Ok(Document { text, plain, root })
     }
 
     /// The value at a path, unless it is absent, null or empty.
@@ -59,14 +65,15 @@ impl<'a> Document<'a> {
         paths.iter().find_map(|path| self.owned(path))
     }
 
-    /// The bytes of the value at a path, exactly as they stand in the text.
-    pub(crate) fn raw(&self, path: &str) -> Option<&'a str> {
-        let mut at = self.text;
-        for token in path.split('/').skip(1) {
-            at = raw_step(at, token)?;
-        }
-        Some(at)
+    /// The bytes of the value at a path, exactly as they stand in the text; as they are
+    /// looked up, if a name on the way is not one that can be.
+    pub(crate) fn raw(&self, path: &str) -> Option<&str> {
+        raw(self.text, path).or_else(|| raw(&self.plain, path))
     }
+}
+
+fn raw<'t>(text: &'t str, path: &str) -> Option<&'t str> {
+    path.split('/').skip(1).try_fold(text, raw_step)
 }
 
 /// Undoes the escapes of a JSON pointer (RFC 6901).
@@ -85,9 +92,19 @@ fn selector(token: &str) -> Option<(&str, &str)> {
 
 fn step<'v>(at: &'v Value, token: &str) -> Option<&'v Value> {
     match at {
-        Value::Object(members) => members.get(unescape(token).as_ref()),
         Value::Array(items) => items.get(position(items, token)?),
+        one if is_first(one, token) => Some(one),
+        Value::Object(members) => members.get(unescape(token).as_ref()),
         _ => None,
+    }
+}
+
+/// Some exporters write a list of one thing as the thing: is it the one asked for?
+fn is_first(one: &Value, token: &str) -> bool {
+    match one {
+        Value::Null | Value::Array(_) => false,
+        Value::Object(members) if members.contains_key(unescape(token).as_ref()) => false,
+        one => token == "0" || position(std::slice::from_ref(one), token) == Some(0),
     }
 }
 
@@ -111,8 +128,11 @@ fn raw_step<'a>(at: &'a str, token: &str) -> Option<&'a str> {
         return items.get(place).map(|item| item.get());
     }
     let members: std::collections::BTreeMap<Cow<'a, str>, &'a RawValue> =
-        serde_json::from_str(at).ok()?;
-    members.get(unescape(token).as_ref()).map(|value| value.get())
+        serde_json::from_str(at).unwrap_or_default();
+    match members.get(unescape(token).as_ref()) {
+        Some(value) => Some(value.get()),
+        None => is_first(&serde_json::from_str(at).ok()?, token).then_some(at),
+    }
 }
 
 /// Foreign text made fit for a message: one line, no control characters, short.
@@ -145,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn one_thing_is_a_list_of_one() {
+        let doc =
+            Document::parse(r#"{"events":{"name":"x","v":{"a":[1.50]}},"ips":"::1"}"#).unwrap();
+        assert_eq!(doc.owned("/events/0/name").as_deref(), Some("x"));
+        assert_eq!(doc.owned("/events/[name=x]/v/a/0").as_deref(), Some("1.50"));
+        assert_eq!(doc.raw("/events/0/v"), Some(r#"{"a":[1.50]}"#));
+        assert_eq!(doc.owned("/ips/0").as_deref(), Some("::1"));
+        for absent in ["/events/1/name", "/events/[name=y]/v", "/ips/1", "/ips/x"] {
+            assert_eq!(doc.text(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
     fn numbers_keep_every_digit() {
         let doc = Document::parse(TEXT).unwrap();
         assert_eq!(doc.owned("/i").as_deref(), Some("18446744073709551615"));
@@ -156,9 +189,12 @@ mod tests {
 
     #[test]
     fn lines_that_are_not_objects_are_refused() {
-        for bad in ["", "{", "[]", "1", "{} {}", "{\"a\":\"\\ud800\"}", "\u{1b}[31m"] {
+        for bad in ["", "{", "[]", "1", "{} {}", "\u{1b}[31m"] {
             let reason = Document::parse(bad).err().unwrap();
             assert!(!reason.chars().any(char::is_control), "{reason}");
+        }
+        for mended in ["{\"a\":\"\\ud800\"}", "{\"a\":1e400}", "{\"a\":\"\t\"}"] {
+            assert!(Document::parse(mended).is_ok(), "{mended}");
         }
         let deep = "[".repeat(100_000);
         assert!(Document::parse(&format!("{{\"a\":{deep}")).is_err());

@@ -30,22 +30,14 @@ const FOREIGN_ACTION_PREFIX: &str = "imported.";
 const DIGEST_HEX_LEN: usize = 16;
 const MARK: &str = "…";
 
-/// Size and digest of an original of which only a part was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Whole {
-    pub(crate) bytes: u64,
-    pub(crate) blake3: String,
-}
-
 /// Makes the event one that is within all limits on length, number and depth.
-/// `whole` describes the original, if `details` is not all of it.
-pub(crate) fn fitted(mut event: Event, whole: Option<&Whole>) -> Event {
+pub(crate) fn fitted(mut event: Event) -> Event {
     let mut shortened = Shortened::default();
     name_what_is_empty(&mut event);
     free_reserved_action(&mut event);
     shorten_texts(&mut event, &mut shortened);
     shorten_lists(&mut event, &mut shortened);
-    shorten_json(&mut event, whole, &mut shortened);
+    shorten_json(&mut event, &mut shortened);
     if let Some(names) = shortened.names() {
         add_tag(&mut event, SHORTENED, names);
     }
@@ -163,33 +155,29 @@ fn shorten_lists(event: &mut Event, shortened: &mut Shortened) {
     }
 }
 
-fn shorten_json(event: &mut Event, whole: Option<&Whole>, shortened: &mut Shortened) {
+fn shorten_json(event: &mut Event, shortened: &mut Shortened) {
     let too_large =
         |json: &Json| json.as_str().len() > JSON_LEN_MAX || json.depth() > JSON_DEPTH_MAX;
-    for (name, json, whole) in [
-        ("details", &mut event.details, whole),
-        ("old_values", &mut event.old_values, None),
-        ("new_values", &mut event.new_values, None),
+    for (name, json) in [
+        ("details", &mut event.details),
+        ("old_values", &mut event.old_values),
+        ("new_values", &mut event.new_values),
     ] {
         let Some(json) = json else { continue };
-        if whole.is_some() || too_large(json) {
-            *json = beginning_of(json, whole);
+        if too_large(json) {
+            *json = beginning_of(json);
             shortened.note(name);
         }
     }
 }
 
 /// Size, depth, digest and beginning of a JSON value, as one.
-fn beginning_of(json: &Json, whole: Option<&Whole>) -> Json {
+fn beginning_of(json: &Json) -> Json {
     let text = json.as_str();
-    let (bytes, blake3) = match whole {
-        Some(whole) => (whole.bytes, whole.blake3.clone()),
-        None => (text.len() as u64, blake3::hash(text.as_bytes()).to_hex().to_string()),
-    };
     Json::from_value(&serde_json::json!({"original": {
-        "bytes": bytes,
+        "bytes": text.len(),
         "levels": json.depth(),
-        "blake3": blake3,
+        "blake3": blake3::hash(text.as_bytes()).to_hex().to_string(),
         "beginning": &text[..text.floor_char_boundary(BEGINNING_LEN_MAX)],
     }}))
 }
@@ -210,7 +198,7 @@ fn shorten_payload(mut event: Event) -> Event {
         if json.as_str().len() <= 6 * BEGINNING_LEN_MAX {
             return event;
         }
-        *json = beginning_of(json, None);
+        *json = beginning_of(json);
         shortened.note(name);
         let before = event.tags.get(SHORTENED).cloned();
         let names = before.into_iter().chain(shortened.names()).collect::<Vec<_>>().join(",");

@@ -1,4 +1,6 @@
-//! Opening an input file: plain or gzip, seen through a bounded buffer.
+//! Opening an input file: plain, gzip or zstd, seen through a bounded buffer.
+
+mod packed;
 
 use std::cell::Cell;
 use std::fs::File;
@@ -6,42 +8,103 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-use flate2::bufread::MultiGzDecoder;
-
 /// A line or array element longer than this many bytes is rejected unread.
 pub const UNIT_BYTES_MAX: usize = 4 << 20;
 
-/// How much of the start is looked at to tell one shape of file from another.
-const PEEK_BYTES: usize = 512;
+/// How much of the start is looked at to tell one kind of file from another.
+const MAGIC_BYTES: usize = 8;
 
-/// The text of a file, unpacked, from its first byte after a byte order mark.
+/// UTF-8's.
+pub(crate) const BYTE_ORDER_MARK: &[u8; 3] = b"\xef\xbb\xbf";
+
+/// The text of a file, unpacked.
 pub(crate) type Input = Chain<Cursor<Vec<u8>>, Box<dyn BufRead>>;
 
-/// An opened file, the first bytes of its text, and how far it has been read.
+/// An opened file, and how far it has been read.
 pub(crate) struct Opened {
     pub(crate) input: Input,
-    pub(crate) peek: Vec<u8>,
     pub(crate) bytes_read: Rc<Cell<u64>>,
 }
 
-/// Opens a file. It is taken for gzip if it starts with gzip's magic bytes or its
-/// name ends in `.gz`; several gzip members in a row are one text.
+/// Opens a file.
 pub(crate) fn open(path: &Path) -> io::Result<Opened> {
+    let named_gzip = path.extension().is_some_and(|name| name == "gz");
+    open_reader(File::open(path)?, named_gzip)
+}
+
+/// Takes bytes as a file: packed with gzip or zstd as its first bytes say, whatever its
+/// name; several members or frames in a row are one text. Other packings and encodings are
+/// refused with what to do about them.
+pub(crate) fn open_reader(reader: impl Read + 'static, named_gzip: bool) -> io::Result<Opened> {
     let bytes_read = Rc::new(Cell::new(0));
-    let mut file = Counting { inner: File::open(path)?, bytes: Rc::clone(&bytes_read) };
-    let magic = read_up_to(&mut file, 2)?;
-    let packed = magic == [0x1f, 0x8b] || path.extension().is_some_and(|name| name == "gz");
+    let mut file = Counting { inner: reader, bytes: Rc::clone(&bytes_read) };
+    let magic = read_up_to(&mut file, MAGIC_BYTES)?;
+    let packing = Packing::of(&magic, named_gzip)?;
     let whole = BufReader::with_capacity(1 << 16, Cursor::new(magic).chain(file));
-    let mut text: Box<dyn BufRead> = if packed {
-        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(whole)))
-    } else {
-        Box::new(whole)
+    let mut text: Box<dyn BufRead> = match packing {
+        Packing::None => Box::new(whole),
+        Packing::Gzip => Box::new(BufReader::with_capacity(1 << 16, packed::Gzip::new(whole))),
+        Packing::Zstd => Box::new(BufReader::with_capacity(1 << 16, packed::Zstd::new(whole))),
     };
-    let mut peek = read_up_to(&mut text, PEEK_BYTES)?;
-    if peek.starts_with(b"\xef\xbb\xbf") {
-        peek.drain(..3);
+    let peek = read_up_to(&mut text, MAGIC_BYTES)?;
+    refuse_wide_text(&peek)?;
+    Ok(Opened { input: Cursor::new(peek).chain(text), bytes_read })
+}
+
+/// How a file is packed.
+enum Packing {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    fn of(magic: &[u8], named_gzip: bool) -> io::Result<Self> {
+        const OTHERS: [(&[u8], &str, &str); 7] = [
+            (b"BZh", "bzip2", "bunzip2 -k FILE"),
+            (b"\xfd7zXZ\0", "xz", "unxz -k FILE"),
+            (b"\x04\x22\x4d\x18", "lz4", "unlz4 FILE"),
+            (b"\x5d\x00\x00", "lzma", "unlzma -k FILE"),
+            (b"\x1f\x9d", "compress", "uncompress FILE"),
+            (b"PK\x03\x04", "zip", "unzip FILE"),
+            (b"7z\xbc\xaf\x27\x1c", "7-Zip", "7z x FILE"),
+        ];
+        if let Some((_, name, command)) = OTHERS.iter().find(|other| magic.starts_with(other.0)) {
+            return Err(invalid(format!(
+                "expected plain text, gzip or zstd, found {name}: unpack it first ({command})"
+            )));
+        }
+        // A gzip file that was cut within its first two bytes is no empty text.
+        let cut = named_gzip && b"\x1f\x8b".starts_with(magic);
+        Ok(match magic {
+            [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Packing::Zstd,
+            _ if cut => Packing::Gzip,
+            _ => Packing::None,
+        })
     }
-    Ok(Opened { input: Cursor::new(peek.clone()).chain(text), peek, bytes_read })
+}
+
+/// Text of more than one byte a character is none that we read.
+fn refuse_wide_text(start: &[u8]) -> io::Result<()> {
+    let (name, code) = match start {
+        [0xff, 0xfe, 0, 0, ..] | [_, 0, 0, 0, ..] => ("UTF-32 (little-endian)", "UTF-32LE"),
+        [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, _, ..] => ("UTF-32 (big-endian)", "UTF-32BE"),
+        [0xff, 0xfe, ..] | [b'{' | b'[' | b't' | b'n' | b' ' | b'\r' | b'\n', 0, ..] => {
+            ("UTF-16 (little-endian)", "UTF-16LE")
+        }
+        [0xfe, 0xff, ..] | [0, b'{' | b'[' | b't' | b'n' | b' ' | b'\r' | b'\n', ..] => {
+            ("UTF-16 (big-endian)", "UTF-16BE")
+        }
+        _ => return Ok(()),
+    };
+    Err(invalid(format!(
+        "expected UTF-8, found {name}: convert it first (iconv -f {code} -t UTF-8 FILE)"
+    )))
+}
+
+pub(crate) fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 fn read_up_to(reader: &mut impl Read, limit: usize) -> io::Result<Vec<u8>> {
@@ -64,7 +127,7 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-/// One piece of input that may become an event: a line, or an element of an array.
+/// A line that may become a record.
 pub(crate) struct Unit {
     /// The line on which it begins, from 1.
     pub(crate) line: u64,
@@ -103,7 +166,7 @@ impl<R: BufRead> Lines<R> {
                 self.blank += 1;
                 continue;
             }
-            return Ok(Some(Unit { line: self.line, text: text_of(&self.buffer) }));
+            return Ok(Some(Unit { line: self.line, text: Ok(text_of(&self.buffer)) }));
         }
     }
 
@@ -149,12 +212,16 @@ pub(crate) fn too_long() -> String {
     format!("longer than {UNIT_BYTES_MAX} bytes")
 }
 
-/// The bytes as text without surrounding white space.
-pub(crate) fn text_of(bytes: &[u8]) -> Result<String, String> {
-    match std::str::from_utf8(bytes.trim_ascii()) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(format!("not UTF-8: wrong byte at offset {}", error.valid_up_to())),
+/// The bytes as text without a byte order mark and white space around it. A byte that is
+/// not UTF-8 is written as `\xff`, so that it loses nothing.
+fn text_of(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii();
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
+    text
 }
 
 #[cfg(test)]
@@ -190,9 +257,9 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_text_are_refused_with_their_offset() {
-        let (out, _) = units(b"ab\xff\nok");
-        assert_eq!(out[0].1, Err("not UTF-8: wrong byte at offset 2".to_owned()));
+    fn bytes_that_are_not_text_are_written_as_escapes() {
+        let (out, _) = units(b"\xef\xbb\xbfab\xff\xc3\xa9\n\xef\xbb\xbfok");
+        assert_eq!(out[0].1, Ok("ab\\xffé".to_owned()));
         assert_eq!(out[1].1, Ok("ok".to_owned()));
     }
 }

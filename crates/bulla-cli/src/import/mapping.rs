@@ -22,6 +22,8 @@ pub struct Mapping {
     name: String,
     /// Keys are names out of [`FIELDS`], or `tags.` and more.
     fields: BTreeMap<String, Vec<Source>>,
+    /// Members that hold lists of events.
+    lists: Vec<String>,
 }
 
 /// The fields that a mapping may fill, besides `tags.NAME`.
@@ -111,13 +113,18 @@ impl Mapping {
     /// It is not JSON of the shape that `docs/importers.md` describes, names a field
     /// that we do not have, or leaves out a required one.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value = serde_json::from_str(text)
             .map_err(|error| MappingError::new(format!("not JSON: {error}")))?;
         let members = value
             .as_object()
             .ok_or_else(|| MappingError::new("expected an object with name and fields"))?;
-        if let Some(key) = members.keys().find(|key| !matches!(key.as_str(), "name" | "fields")) {
-            return Err(MappingError::new(format!("expected name and fields, found {key:?}")));
+        if let Some(key) =
+            members.keys().find(|key| !matches!(key.as_str(), "name" | "fields" | "lists"))
+        {
+            return Err(MappingError::new(format!(
+                "expected name, fields and lists, found {key:?}"
+            )));
         }
         let name = members.get("name").and_then(Value::as_str).unwrap_or("json").to_owned();
         let listed = members
@@ -130,14 +137,27 @@ impl Mapping {
         }
         match REQUIRED.iter().find(|field| !fields.contains_key(**field)) {
             Some(field) => Err(MappingError::new(format!("fields.{field} is required"))),
-            None => Ok(Mapping { name, fields }),
+            None => Ok(Mapping { name, fields, lists: lists(members.get("lists"))? }),
         }
+    }
+
+    /// Names of members that hold lists of events, in objects around them.
+    pub(crate) fn lists(&self) -> &[String] {
+        &self.lists
     }
 
     /// Its name, as it gives it itself.
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+fn lists(value: Option<&Value>) -> Result<Vec<String>, MappingError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let names = value.as_array().and_then(|names| {
+        names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+    });
+    names.ok_or_else(|| MappingError::new("lists: expected a list of names of members"))
 }
 
 /// One source, or a list of them to be tried in order.

@@ -1,20 +1,24 @@
 //! Importers: the audit trails of others as events of this log.
 //!
-//! [`read`] goes through a file piece by piece (a line, an element of an array, or
-//! the records of one auditd serial), so memory is bounded whatever the file holds.
+//! [`read`] goes through a file piece by piece (a JSON value, or the records of one
+//! auditd serial), so memory is bounded whatever the file holds.
 //! Each piece becomes an event, with the original kept whole in `details`, or is
 //! rejected with its line and the reason; nothing is left out: at the end of a file
 //! [`Counts::imported`] + [`Counts::rejected`] = [`Counts::lines`].
 
-mod array;
 mod auditd;
 mod cloudtrail;
 mod document;
 mod fit;
 mod input;
 mod k8s;
+mod lenient;
 pub mod mapping;
+mod reasons;
+mod recorded;
 mod time;
+mod values;
+mod wrapper;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -28,12 +32,13 @@ use std::sync::Arc;
 use bulla::Redactor;
 use bulla::event::{Event, Json};
 
-use array::Elements;
-use input::{Input, Lines, Unit};
+use input::{Input, Lines, Opened};
+use values::{Found, Values};
 
 pub use fit::{MENDED, SHORTENED};
 pub use input::UNIT_BYTES_MAX;
 pub use mapping::Mapping;
+pub use reasons::{REASONS, Reason, reason_of};
 
 /// What the lines of a file mean.
 #[derive(Clone, Debug)]
@@ -121,7 +126,7 @@ impl Piece {
         let finished = outcome.and_then(|event| {
             let event = if foreign { fit::escaped(event) } else { event };
             let (event, redacted) = redact(redactor, event);
-            let event = if foreign { fit::fitted(event, None) } else { event };
+            let event = if foreign { fit::fitted(event) } else { event };
             event.validate().map_err(|invalid| invalid.to_string())?;
             Ok((event, redacted))
         });
@@ -142,7 +147,8 @@ fn redact(redactor: Option<&Redactor>, event: Event) -> (Event, bool) {
 
 /// Where the lines read so far went.
 ///
-/// A line is one that is not blank; of a file that is an array, an element of it.
+/// A line of auditd is one that is not blank. Where lines hold JSON, each value that may be
+/// an event counts as a line, wherever it stands, and so does what stands in place of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Lines read, blank ones not counted.
@@ -173,34 +179,32 @@ pub struct Import {
 }
 
 enum Source {
-    Lines(Lines<Input>, Format),
-    Elements(Elements<Input>, Format),
+    Values(Values<Input>, Format),
     Records(auditd::Grouped<Input>),
 }
 
-/// Opens a file for import. It may be packed with gzip.
+/// Opens a file for import. It may be packed with gzip or zstd.
 ///
 /// # Errors
-/// The file cannot be opened or its first bytes not be read; the error names it.
+/// The file cannot be opened or its first bytes not be read, or it is packed or encoded in
+/// another way; the error names it.
 pub fn read(path: &Path, format: &Format) -> io::Result<Import> {
     let opened = input::open(path).map_err(|error| named(path, &error))?;
-    let source = match format {
-        Format::Auditd => Source::Records(auditd::Grouped::new(Lines::new(opened.input))),
-        _ if array::begins_array(&opened.peek) => {
-            Source::Elements(Elements::new(opened.input), format.clone())
-        }
-        _ => Source::Lines(Lines::new(opened.input), format.clone()),
-    };
-    let bytes_read = opened.bytes_read;
-    Ok(Import {
-        path: path.to_owned(),
-        source,
-        counts: Counts::default(),
-        bytes_read,
-        foreign: !matches!(format, Format::Jsonl),
-        redactor: None,
-        failed: false,
-    })
+    Ok(Import::new(path, opened, format))
+}
+
+/// The same for bytes that are no file; `name` is for messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(
+    name: &str,
+    bytes: impl io::Read + 'static,
+    format: &Format,
+) -> io::Result<Import> {
+    let path = Path::new(name);
+    let opened = input::open_reader(bytes, false).map_err(|error| named(path, &error))?;
+    Ok(Import::new(path, opened, format))
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -208,6 +212,23 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 impl Import {
+    fn new(path: &Path, opened: Opened, format: &Format) -> Self {
+        let source = if matches!(format, Format::Auditd) {
+            Source::Records(auditd::Grouped::new(Lines::new(opened.input)))
+        } else {
+            Source::Values(Values::new(opened.input, wrapper::lists(format)), format.clone())
+        };
+        Import {
+            path: path.to_owned(),
+            source,
+            counts: Counts::default(),
+            bytes_read: opened.bytes_read,
+            foreign: !matches!(format, Format::Jsonl),
+            redactor: None,
+            failed: false,
+        }
+    }
+
     /// Takes out of the events what must not be kept, before anything is shortened, so
     /// that no secret is cut in two and missed.
     #[must_use]
@@ -228,14 +249,10 @@ impl Import {
 
     fn advance(&mut self) -> io::Result<Option<Item>> {
         let piece = match &mut self.source {
-            Source::Lines(lines, format) => {
-                let unit = lines.next_unit()?;
-                self.counts.blank = lines.blank();
-                unit.map(|unit| piece_of(unit, format, None))
-            }
-            Source::Elements(elements, format) => {
-                let unit = elements.next_unit()?;
-                unit.map(|unit| piece_of(unit, format, Some(elements.ordinal())))
+            Source::Values(values, format) => {
+                let found = values.next_value()?;
+                self.counts.blank = values.blank();
+                found.map(|found| piece_of(found, format))
             }
             Source::Records(records) => {
                 let piece = records.next_piece()?;
@@ -285,28 +302,34 @@ impl Iterator for Import {
     }
 }
 
-fn piece_of(unit: Unit, format: &Format, element: Option<u64>) -> Piece {
-    let outcome = unit.text.and_then(|text| {
-        format.map(&text).map_err(|reason| match element {
-            Some(ordinal) => format!("element {ordinal}: {reason}"),
-            None => reason,
-        })
+fn piece_of(found: Found, format: &Format) -> Piece {
+    let outcome = found.bytes.and_then(|bytes| format.map(&bytes));
+    let outcome = outcome.map_err(|reason| match found.element {
+        Some(ordinal) => format!("element {ordinal}: {reason}"),
+        None => reason,
     });
-    Piece::new(unit.line, 1, outcome)
+    Piece::new(found.line, 1, outcome)
 }
 
 impl Format {
     /// Maps one JSON event.
-    fn map(&self, text: &str) -> Result<Event, String> {
-        match self {
-            Format::CloudTrail => cloudtrail::map(text),
-            Format::K8s => k8s::map(text),
-            Format::Json(mapping) => mapping.apply(text),
-            Format::Jsonl => {
-                Event::from_json(text).map_err(|error| document::shown(&error.to_string()))
-            }
-            Format::Auditd => Err("auditd records are not JSON".to_owned()),
+    fn map(&self, bytes: &[u8]) -> Result<Event, String> {
+        let bytes = bytes.trim_ascii();
+        if matches!(self, Format::Jsonl) {
+            return recorded::read(bytes);
         }
+        let mended = lenient::mend(bytes);
+        let text = wrapper::carried(self, &mended.kept);
+        let mut event = match self {
+            Format::CloudTrail => cloudtrail::map(&text),
+            Format::K8s => k8s::map(&text),
+            Format::Json(mapping) => mapping.apply(&text),
+            Format::Jsonl | Format::Auditd => Err("not JSON of others".to_owned()),
+        }?;
+        if !mended.kinds.is_empty() {
+            fit::add_tag(&mut event, MENDED, mended.kinds.join(","));
+        }
+        Ok(event)
     }
 }
 

@@ -42,11 +42,11 @@ fn every_text_fits_at_its_maximum_and_is_shortened_one_byte_beyond() {
         for character in ['a', 'é', '€', '😀'] {
             let mut exact = event();
             set(&mut exact, text(max, character));
-            assert_eq!(fitted(exact.clone(), None), exact, "{name} {character}");
+            assert_eq!(fitted(exact.clone()), exact, "{name} {character}");
             for beyond in [1, 2, 3, 4, max] {
                 let mut long = event();
                 set(&mut long, text(max + beyond, character));
-                let fitted = fitted(long, None);
+                let fitted = fitted(long);
                 assert_eq!(fitted.validate(), Ok(()), "{name} {character} {beyond}");
                 assert_eq!(fitted.tags[SHORTENED], name, "{character} {beyond}");
             }
@@ -59,7 +59,7 @@ fn names_that_begin_alike_stay_different_and_the_mark_shows() {
     let shortened = |end: &str| {
         let mut event = event();
         event.actor.id = format!("{}{end}", "a".repeat(ID_LEN_MAX));
-        fitted(event, None).actor.id
+        fitted(event).actor.id
     };
     let (one, other) = (shortened("1"), shortened("2"));
     assert_ne!(one, other);
@@ -76,7 +76,7 @@ fn lists_that_are_too_long_are_cut() {
     let mut long = event();
     long.changed_fields = (0..=CHANGED_FIELDS_MAX).map(|n| n.to_string()).collect();
     long.tags = (0..=TAGS_MAX).map(|n| (n.to_string(), String::new())).collect();
-    let fitted = fitted(long, None);
+    let fitted = fitted(long);
     assert_eq!(fitted.validate(), Ok(()));
     assert_eq!(fitted.changed_fields.len(), CHANGED_FIELDS_MAX);
     assert_eq!(fitted.tags[SHORTENED], "changed_fields,tags");
@@ -92,7 +92,7 @@ fn json_that_is_too_large_or_too_deep_leaves_size_digest_and_beginning() {
         event.details = Some(json.clone());
         event.old_values = Some(json.clone());
         event.new_values = Some(json);
-        let fitted = fitted(event, None);
+        let fitted = fitted(event);
         assert_eq!(fitted.validate(), Ok(()));
         assert_eq!(fitted.tags[SHORTENED], "details,old_values,new_values");
         let details = fitted.details.unwrap().to_value().unwrap();
@@ -105,7 +105,7 @@ fn json_that_is_too_large_or_too_deep_leaves_size_digest_and_beginning() {
     let depth = JSON_DEPTH_MAX;
     exact.details =
         Some(Json::parse(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap());
-    assert_eq!(fitted(exact.clone(), None), exact);
+    assert_eq!(fitted(exact.clone()), exact);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn fields_that_are_each_within_their_limit_fit_together() {
     event.tags =
         (0..TAGS_MAX).map(|n| (format!("{n:0256}"), text(TAG_VALUE_LEN_MAX, 'v'))).collect();
     event.reason = Some(text(REASON_LEN_MAX, 'r'));
-    let fitted = fitted(event, None);
+    let fitted = fitted(event);
     assert_eq!(fitted.validate(), Ok(()));
     assert!(fitted.tags[SHORTENED].starts_with("changed_fields"));
     assert!(
@@ -132,13 +132,13 @@ fn fields_that_are_each_within_their_limit_fit_together() {
 fn what_is_empty_or_reserved_keeps_no_event_out() {
     let mut odd = Event::new(Actor::new("", ""), "", Resource::new("", ""));
     odd.tenant = Some(String::new());
-    let odd = fitted(odd, None);
+    let odd = fitted(odd);
     assert_eq!(odd.validate(), Ok(()));
     assert_eq!((odd.actor.id.as_str(), odd.action.as_str()), ("unknown", "unknown"));
     assert_eq!((odd.resource.id, odd.tenant), (None, None));
     let mut reserved = event();
     reserved.action = "bulla.get".to_owned();
-    let reserved = fitted(reserved, None);
+    let reserved = fitted(reserved);
     assert_eq!(reserved.validate(), Ok(()));
     assert_eq!(reserved.action, "imported.bulla.get");
     assert_eq!(reserved.tags[MENDED], "action");

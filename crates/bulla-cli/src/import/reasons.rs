@@ -1,0 +1,64 @@
+//! Why a line is rejected, all of it: each message begins with one of [`REASONS`], and
+//! `docs/importers.md` explains each. A test compares the two, and the fuzz targets hold
+//! every rejection against this list.
+
+pub(crate) const NOT_JSON: &str = "not JSON: ";
+pub(crate) const NOT_AN_OBJECT: &str = "expected a JSON object, found ";
+pub(crate) const TOO_LONG: &str = "longer than 4194304 bytes";
+
+/// A reason to reject a line: how its message begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What the message begins with.
+    pub begins: &'static str,
+    /// Whether it may meet a JSON object (RFC 8259) of one of the formats of others.
+    pub of_objects: bool,
+}
+
+const fn of_text(begins: &'static str) -> Reason {
+    Reason { begins, of_objects: false }
+}
+
+const fn of_objects(begins: &'static str) -> Reason {
+    Reason { begins, of_objects: true }
+}
+
+/// All reasons.
+pub const REASONS: &[Reason] = &[
+    of_objects(TOO_LONG),
+    of_text(NOT_JSON),
+    of_text(NOT_AN_OBJECT),
+    of_text("the file ends inside "),
+    of_objects("no eventSource"),
+    of_objects("no eventName"),
+    of_objects("no eventTime"),
+    of_objects("eventTime: "),
+    of_objects("expected kind Event of audit.k8s.io, found "),
+    of_objects("no verb"),
+    of_objects("no requestReceivedTimestamp"),
+    of_objects("requestReceivedTimestamp: "),
+    of_objects("stageTimestamp: "),
+    of_objects("timestamp: "),
+    of_objects("nothing found for "),
+    of_objects("occurred_at: cannot read the time "),
+    of_objects("occurred_at must be in the years 1678 to 2261"),
+    of_objects("outcome: expected "),
+    of_objects("duration_ms: expected milliseconds"),
+    of_objects("userIdentity "),
+    of_objects("no user.username"),
+    of_text("no audit(SECONDS.MILLIS:SERIAL) in "),
+    of_text("audit("),
+    of_text("no type= before audit("),
+    of_text("no records"),
+];
+
+/// The reason that this message gives, if it is one of [`REASONS`].
+pub fn reason_of(message: &str) -> Option<Reason> {
+    // Of elements the message says first which one it is.
+    let message = match message.split_once(": ") {
+        Some((place, rest)) if place.starts_with("element ") => rest,
+        Some((place, rest)) if place.starts_with("after element ") => rest,
+        _ => message,
+    };
+    REASONS.iter().copied().find(|reason| message.starts_with(reason.begins))
+}

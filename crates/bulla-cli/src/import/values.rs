@@ -1,0 +1,390 @@
+//! A file as JSON values, one after another, wherever they stand: one a line, several
+//! lines each, without anything between them, or as elements of an array, which may be a
+//! member of an object around it (`{"Records":[…]}`).
+//!
+//! The splitter finds where each value ends without building anything, so memory is
+//! bounded by the longest value kept, and the bytes stay as they were. Outside of arrays
+//! a line that begins with `{` always begins a value: a value before it that has not
+//! ended is broken, and its lines are taken one by one, so that one bad line loses only
+//! itself.
+
+use std::io::{self, BufRead};
+
+use super::input::{BYTE_ORDER_MARK, UNIT_BYTES_MAX, fill, too_long};
+
+/// Most arrays and wrappers inside one another that are looked into.
+const LISTS_OPEN_MAX: usize = 16;
+
+/// One value that may become an event, or what stands where one is expected.
+pub(crate) struct Found {
+    /// The line on which it begins, from 1.
+    pub(crate) line: u64,
+    /// Which element of the arrays of the file it is, from 1, if it is one.
+    pub(crate) element: Option<u64>,
+    /// Its bytes, or why there are none.
+    pub(crate) bytes: Result<Vec<u8>, String>,
+}
+
+/// What is open around the next value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Array,
+    /// An object one member of which was an array of events.
+    Wrapper,
+}
+
+/// How the scan of a value ended.
+enum End {
+    /// The value is whole.
+    Whole,
+    /// It is an object around an array of events, which begins here.
+    List,
+    /// A line within it begins with `{`; or it is one of several lines that are taken one by
+    /// one.
+    Broken,
+    /// The file ends inside it.
+    Cut,
+}
+
+/// A file as its values.
+pub(crate) struct Values<R> {
+    input: R,
+    /// Bytes that are read again.
+    again: Vec<u8>,
+    again_from: usize,
+    /// How many of the bytes to come belong to lines that are taken one by one.
+    alone: usize,
+    lists: Vec<List>,
+    /// Names of members that hold arrays of events.
+    names: Vec<String>,
+    line: u64,
+    blank: u64,
+    line_is_blank: bool,
+    ordinal: u64,
+    buffer: Vec<u8>,
+}
+
+impl<R: BufRead> Values<R> {
+    pub(crate) fn new(input: R, names: Vec<String>) -> Self {
+        Values {
+            input,
+            again: Vec::new(),
+            again_from: 0,
+            alone: 0,
+            lists: Vec::new(),
+            names,
+            line: 1,
+            blank: 0,
+            line_is_blank: true,
+            ordinal: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// How many blank lines between values have been passed over.
+    pub(crate) fn blank(&self) -> u64 {
+        self.blank
+    }
+
+    /// The next value.
+    pub(crate) fn next_value(&mut self) -> io::Result<Option<Found>> {
+        loop {
+            let Some(byte) = self.peek_value()? else {
+                if self.lists.is_empty() {
+                    return Ok(None);
+                }
+                self.lists.clear();
+                return Ok(Some(self.refused("the file ends inside the array")));
+            };
+            match (self.lists.last(), byte) {
+                (Some(List::Wrapper), _) => {
+                    if let Some(found) = self.rest_of_wrapper()? {
+                        return Ok(Some(found));
+                    }
+                }
+                (Some(List::Array), b']') => {
+                    self.take()?;
+                    self.lists.pop();
+                }
+                (_, b'[') if self.lists.len() < LISTS_OPEN_MAX => {
+                    self.take()?;
+                    self.lists.push(List::Array);
+                }
+                (_, b'{') => {
+                    if let Some(found) = self.object()? {
+                        return Ok(Some(found));
+                    }
+                }
+                _ => return self.other().map(Some),
+            }
+        }
+    }
+
+    fn refused(&self, reason: &str) -> Found {
+        let reason = format!("after element {}: {reason}", self.ordinal);
+        Found { line: self.line, element: None, bytes: Err(reason) }
+    }
+
+    /// Passes white space, commas and byte order marks; the byte that follows, still unread.
+    fn peek_value(&mut self) -> io::Result<Option<u8>> {
+        while let Some(byte) = self.peek()? {
+            if byte == BYTE_ORDER_MARK[0] && self.skip_mark()? {
+                continue;
+            }
+            if !byte.is_ascii_whitespace() && byte != b',' {
+                return Ok(Some(byte));
+            }
+            if byte == b'\n' && self.line_is_blank && self.lists.is_empty() {
+                self.blank += 1;
+            }
+            self.take()?;
+        }
+        Ok(None)
+    }
+
+    /// Passes a byte order mark, if this is one.
+    fn skip_mark(&mut self) -> io::Result<bool> {
+        let mut seen = Vec::with_capacity(3);
+        while seen.len() < 3 && self.peek()? == Some(BYTE_ORDER_MARK[seen.len()]) {
+            seen.extend(self.take()?);
+        }
+        let whole = seen.len() == 3;
+        if !whole {
+            self.read_again(&seen, 0);
+        }
+        Ok(whole)
+    }
+
+    /// The object that begins here; none if it is a wrapper, whose array has been entered.
+    fn object(&mut self) -> io::Result<Option<Found>> {
+        let line = self.line;
+        let inside = !self.lists.is_empty();
+        let (end, length) = self.scan(Scan::default(), !inside)?;
+        self.line_is_blank = false;
+        if matches!(end, End::List) {
+            self.lists.extend([List::Wrapper, List::Array]);
+            return Ok(None);
+        }
+        let bytes = self.scanned(&end, length, inside);
+        if inside {
+            self.ordinal += 1;
+        }
+        Ok(Some(Found { line, element: inside.then_some(self.ordinal), bytes }))
+    }
+
+    /// The bytes of a value whose scan ended so.
+    fn scanned(&mut self, end: &End, length: usize, inside: bool) -> Result<Vec<u8>, String> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        if length > UNIT_BYTES_MAX {
+            return Err(too_long());
+        }
+        if matches!(end, End::Cut) && inside {
+            self.lists.clear();
+            return Err("the file ends inside it".to_owned());
+        }
+        if matches!(end, End::Broken | End::Cut) {
+            let first = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+            let rest = bytes.split_off(first);
+            self.line -= rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.read_again(&rest, rest.len());
+        }
+        Ok(bytes)
+    }
+
+    /// Passes the other members of a wrapper, up to its end or its next array of events.
+    fn rest_of_wrapper(&mut self) -> io::Result<Option<Found>> {
+        let (end, _) = self.scan(Scan::inside_object(), false)?;
+        self.buffer.clear();
+        self.lists.pop();
+        Ok(match end {
+            End::List => {
+                self.lists.extend([List::Wrapper, List::Array]);
+                None
+            }
+            End::Cut => {
+                self.lists.clear();
+                Some(self.refused("the file ends inside the object around the array"))
+            }
+            End::Whole | End::Broken => None,
+        })
+    }
+
+    /// What is neither an object nor an array: in an array up to the next comma, else up to
+    /// the end of the line.
+    fn other(&mut self) -> io::Result<Found> {
+        let line = self.line;
+        let inside = !self.lists.is_empty();
+        let (mut bytes, mut length, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+        while let Some(byte) = self.peek()? {
+            let ends = if inside {
+                !quoted && length > 0 && matches!(byte, b',' | b']' | b'}' | b'\n')
+            } else {
+                byte == b'\n'
+            };
+            if ends {
+                break;
+            }
+            (quoted, escaped) = match byte {
+                _ if escaped => (quoted, false),
+                b'\\' => (quoted, quoted),
+                b'"' => (!quoted, false),
+                _ => (quoted, false),
+            };
+            length += 1;
+            if length <= UNIT_BYTES_MAX {
+                bytes.push(byte);
+            }
+            self.take()?;
+        }
+        self.line_is_blank = false;
+        if inside {
+            self.ordinal += 1;
+        }
+        let bytes = if length > UNIT_BYTES_MAX { Err(too_long()) } else { Ok(bytes) };
+        Ok(Found { line, element: inside.then_some(self.ordinal), bytes })
+    }
+
+    /// Reads into the buffer until the value ends. Only outside of arrays does a line tell
+    /// anything. Gives the length, which may be more than is in the buffer.
+    fn scan(&mut self, mut scan: Scan, by_line: bool) -> io::Result<(End, usize)> {
+        self.buffer.clear();
+        let (mut length, mut at_line_start) = (0, false);
+        loop {
+            let alone = self.alone;
+            let chunk = match self.again.get(self.again_from..) {
+                Some(again) if !again.is_empty() => again,
+                _ => fill(&mut self.input)?,
+            };
+            if chunk.is_empty() {
+                return Ok((End::Cut, length));
+            }
+            let (mut used, mut newlines, mut end) = (0, 0, None);
+            for &byte in chunk {
+                if by_line && byte == b'{' && at_line_start {
+                    end = Some(End::Broken);
+                    break;
+                }
+                if by_line && byte == b'\n' && (used < alone || length + used > UNIT_BYTES_MAX) {
+                    end = Some(End::Broken);
+                    break;
+                }
+                at_line_start = byte == b'\n';
+                newlines += u64::from(at_line_start);
+                used += 1;
+                end = scan.take(byte, &self.names);
+                if end.is_some() {
+                    break;
+                }
+            }
+            let room = UNIT_BYTES_MAX.saturating_sub(length);
+            self.buffer.extend_from_slice(&chunk[..used.min(room)]);
+            length += used;
+            self.line += newlines;
+            self.consume(used);
+            if let Some(end) = end {
+                return Ok((end, length));
+            }
+        }
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        match self.again.get(self.again_from) {
+            Some(byte) => Ok(Some(*byte)),
+            None => Ok(fill(&mut self.input)?.first().copied()),
+        }
+    }
+
+    fn take(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.peek()?;
+        if byte == Some(b'\n') {
+            self.line += 1;
+            self.line_is_blank = true;
+        }
+        if byte.is_some() {
+            self.consume(1);
+        }
+        Ok(byte)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.alone = self.alone.saturating_sub(count);
+        if self.again_from < self.again.len() {
+            self.again_from += count;
+        } else {
+            self.input.consume(count);
+        }
+    }
+
+    /// Puts bytes back in front of what is still to be read; of so many of them each line
+    /// stands alone.
+    fn read_again(&mut self, bytes: &[u8], alone: usize) {
+        let rest = self.again.split_off(self.again_from.min(self.again.len()));
+        self.again = [bytes, &rest].concat();
+        self.again_from = 0;
+        self.alone = if alone > 0 { alone } else { self.alone + bytes.len() };
+    }
+}
+
+/// Finds where an object ends, and the arrays that are members of it. Brackets are only
+/// counted: whether they match is for the JSON parser to say.
+#[derive(Default)]
+struct Scan {
+    depth: u64,
+    quoted: bool,
+    escaped: bool,
+    /// The name of the member that comes or has come, at the first level.
+    name: Vec<u8>,
+    /// At the first level: before the value of a member.
+    value_next: bool,
+}
+
+/// A name of a member that is longer is none that we know.
+const NAME_LEN_MAX: usize = 64;
+
+impl Scan {
+    fn inside_object() -> Self {
+        Scan { depth: 1, ..Scan::default() }
+    }
+
+    /// Takes the next byte; says so if it ends the value.
+    fn take(&mut self, byte: u8, names: &[String]) -> Option<End> {
+        if self.quoted {
+            if self.depth == 1 && !self.value_next && self.name.len() <= NAME_LEN_MAX {
+                self.name.push(byte);
+            }
+            (self.quoted, self.escaped) =
+                (self.escaped || byte != b'"', !self.escaped && byte == b'\\');
+            return None;
+        }
+        match byte {
+            b'"' => {
+                self.quoted = true;
+                if !self.value_next {
+                    self.name.clear();
+                }
+            }
+            b':' if self.depth == 1 => self.value_next = true,
+            b',' if self.depth == 1 => self.value_next = false,
+            b'[' if self.depth == 1 && self.value_next && self.names_a_list(names) => {
+                return Some(End::List);
+            }
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                if self.depth == 0 {
+                    return Some(End::Whole);
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn names_a_list(&self, names: &[String]) -> bool {
+        let name = self.name.strip_suffix(b"\"").unwrap_or_default();
+        names.iter().any(|known| known.as_bytes() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
