@@ -35,7 +35,7 @@ Examples:
 Every line is imported or rejected with its reason: imported + rejected = read. The
 original event is kept in the details of its record, but for values under names such as
 password, token or cookie, and card numbers, bearer tokens and private keys: --no-redact keeps
-those too. Files may be packed with gzip.
+those too. Files may be packed with gzip or zstd.
 Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
 What is imported again is there twice. After an import that was killed or failed, the same
 command with --resume goes on where it stopped.
