@@ -12,6 +12,14 @@ mod cases;
 mod forge;
 mod support;
 
+#[path = "refusals/bodies.rs"]
+mod bodies;
+#[path = "refusals/derived.rs"]
+mod derived;
+#[path = "refusals/footers.rs"]
+mod footers;
+#[path = "refusals/records.rs"]
+mod records;
 #[path = "refusals/segments.rs"]
 mod segments;
 
@@ -21,7 +29,8 @@ use cases::Case;
 use forge::document;
 
 /// The cases of all modules.
-const ALL: &[&[Case]] = &[segments::CASES];
+const ALL: &[&[Case]] =
+    &[segments::CASES, records::CASES, bodies::CASES, footers::CASES, derived::CASES];
 
 #[test]
 fn every_refusal_of_the_document_is_forged() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, Sealed, Snapshot, StateMap};
 use crate::format::header::ORDINAL_MAX;
 use crate::format::record::CheckedRecord;
+use crate::format::{LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::segment::bytes::SegmentFile;
@@ -214,12 +214,11 @@ fn open_from(disk: &dyn Disk, dir: &Path, log_id: LogId, first: u64) -> Result<V
     for ordinal in ordinals(disk, dir)?.into_iter().filter(|ordinal| *ordinal >= first) {
         let path = segment::path(dir, ordinal);
         let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
-        let header = &segment.header;
         let expected = opened.last().map_or(first, |before| before.header.ordinal + 1);
-        if header.ordinal != ordinal || header.ordinal != expected || header.log_id != log_id {
+        segment.check_is((Stream::Catalog, log_id, expected), None)?;
+        if ordinal != expected {
             let expected = format!("catalog segment {expected} of log {log_id}");
-            let found = format!("segment {} of log {}", header.ordinal, header.log_id);
-            return Err(Error::corrupt(&path, 0, expected, found));
+            return Err(Error::corrupt(&path, 0, expected, format!("a file of segment {ordinal}")));
         }
         opened.push(segment);
     }
@@ -247,10 +246,11 @@ fn check_chain(
         let what = format!("chain of catalog segment {}", header.ordinal);
         return Err(Error::tampered(what, expected, header.previous));
     }
-    let root = replayed.frontier.root();
-    if header.start_root != root || header.first != replayed.frontier.size() {
+    let (size, root) = (replayed.frontier.size(), replayed.frontier.root());
+    if header.start_root != root || header.first != size {
         let what = format!("start of catalog segment {}", header.ordinal);
-        return Err(Error::tampered(what, root, header.start_root));
+        let found = format!("{} records, root {}", header.first, header.start_root);
+        return Err(Error::tampered(what, format!("{size} records, root {root}"), found));
     }
     Ok(())
 }

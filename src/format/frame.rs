@@ -84,9 +84,23 @@ impl FrameHeader {
         Ok(header)
     }
 
+    /// Whether these bytes were written as a frame header at this place, whatever they say: no
+    /// crash leaves one that contradicts itself.
+    pub fn is_written(buf: &[u8; LEN], nonce: &[u8; 16], offset: u64) -> bool {
+        f::MAGIC.bytes(buf) == MAGIC && u64::from(crc(buf, nonce, offset)) == f::CRC.uint(buf)
+    }
+
     fn check_ranges(&self) -> Result<(), FormatError> {
         if self.durable > self.first {
             let expected = format!("at most first_seq {}", self.first);
+            return Err(FormatError::mismatch(
+                "frame header: durable_size",
+                expected,
+                self.durable,
+            ));
+        }
+        if self.count == 0 && self.body_len == 0 && self.durable != self.first {
+            let expected = format!("first_seq {} in a watermark", self.first);
             return Err(FormatError::mismatch(
                 "frame header: durable_size",
                 expected,

@@ -1,7 +1,7 @@
 //! The segment header.
 
 use super::layout::{segment_header as f, trailing_crc};
-use super::{FormatError, LogId, Stream, check_versions};
+use super::{FORMAT_VERSION, FormatError, LogId, Stream, check_versions};
 use crate::hash::{Hash, HashAlgorithm, tag, tagged};
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
@@ -109,7 +109,31 @@ impl SegmentHeader {
         if f::RESERVED.bytes(buf).iter().any(|byte| *byte != 0) {
             return Err(FormatError::mismatch("segment header: reserved", "zeros", "other bytes"));
         }
+        header.check_stream()?;
         Ok(header)
+    }
+
+    /// What a segment of its stream cannot say.
+    fn check_stream(&self) -> Result<(), FormatError> {
+        let wrong = |what, expected: &str, found: &dyn std::fmt::Display| {
+            Err(FormatError::mismatch(what, format!("{expected} in the catalog"), found))
+        };
+        match self.stream {
+            Stream::Main if self.format_version > FORMAT_VERSION => {
+                Err(FormatError::Newer { what: WHAT, found: self.format_version })
+            }
+            Stream::Main => Ok(()),
+            Stream::Catalog if self.algorithm != HashAlgorithm::Sha256 => {
+                wrong("segment header: hash_algorithm", "sha256", &self.algorithm)
+            }
+            Stream::Catalog if self.frame_align != 1 => {
+                wrong("segment header: frame_align", "1", &self.frame_align)
+            }
+            Stream::Catalog if self.last_anchor != TreeSize::ZERO => {
+                wrong("segment header: last_anchor", "0", &self.last_anchor)
+            }
+            Stream::Catalog => Ok(()),
+        }
     }
 
     /// The digest by which the next segment names this one.

@@ -285,9 +285,13 @@ impl<'a> RawRecord<'a> {
         let hashed = head.encode(&context.log_id);
         let computed = full_crc(body_crc(self.bodies), context, &hashed);
         let stored = p::CRC.uint(self.prefix);
-        if u64::from(computed) != stored || self.prefix[p::RESERVED.offset] != 0 {
+        if u64::from(computed) != stored {
             let expected = format!("{computed:08x}");
             return Err(FormatError::mismatch("record: crc", expected, format!("{stored:08x}")));
+        }
+        let reserved = self.prefix[p::RESERVED.offset];
+        if reserved != 0 {
+            return Err(FormatError::mismatch("record: reserved", 0, reserved));
         }
         head.check_schema()?;
         let (envelope, stored_payload) = self.bodies.split_at(self.envelope_len.into());

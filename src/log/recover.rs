@@ -260,9 +260,13 @@ impl Walk<'_> {
             self.previous = Some(header.digest());
             return Ok(()); // the mark's nonce names it
         }
+        let before = self.tree.size();
         self.cross_gaps(header)?;
-        self.last_anchor = self.last_anchor.max(header.last_anchor);
-        let previous = self.previous.replace(header.digest());
+        // What was an anchor in a segment that is gone only this header says.
+        let crossed = self.tree.size() > before;
+        let newest = if crossed { header.last_anchor } else { self.last_anchor };
+        let first = if header.ordinal == 1 { Some(Hash::ZERO) } else { None };
+        let previous = self.previous.replace(header.digest()).or(first);
         let wrong = |what: &str, expected: String, found: String| {
             let what = format!("{what} of segment {}", header.ordinal);
             Err(Failed(Error::tampered(what, expected, found)))
@@ -275,12 +279,14 @@ impl Walk<'_> {
         if header.start_root != root {
             return wrong("root at the start", root.to_string(), header.start_root.to_string());
         }
-        match previous {
-            Some(previous) if previous != header.previous => {
-                wrong("predecessor", previous.to_string(), header.previous.to_string())
-            }
-            _ => Ok(()),
+        if let Some(previous) = previous.filter(|previous| *previous != header.previous) {
+            return wrong("predecessor", previous.to_string(), header.previous.to_string());
         }
+        if newest != header.last_anchor {
+            return wrong("newest anchor", newest.to_string(), header.last_anchor.to_string());
+        }
+        self.last_anchor = newest;
+        Ok(())
     }
 
     fn segment(
@@ -345,6 +351,11 @@ impl Walk<'_> {
         };
         if let Some(error) = bad {
             return Err(Failed(error));
+        }
+        if let Some(footer) = footer.filter(|footer| footer.frames_end != tail.end.offset) {
+            let expected = format!("frames up to {}, as the footer says", footer.frames_end);
+            let at = tail.end.offset;
+            return Err(Error::corrupt(&segment.path, at, expected, "no whole frame").into());
         }
         self.take(segment, tail, (times, waypoints), known_end.is_some())
     }

@@ -11,9 +11,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::record::CheckedRecord;
+use crate::format::{LogId, Stream};
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
 use crate::keystore::KeyStore;
@@ -357,13 +357,8 @@ impl View {
 
     /// A sealed segment must be the one that the catalog knows.
     fn check(&self, entry: &Entry, opened: &SealedSegment) -> Result<()> {
-        let header = &opened.segment.header;
-        let path = &opened.segment.path;
-        if header.log_id != self.log_id || header.ordinal != entry.ordinal {
-            let expected = format!("segment {} of log {}", entry.ordinal, self.log_id);
-            let found = format!("segment {} of log {}", header.ordinal, header.log_id);
-            return Err(Error::corrupt(path, 0, expected, found));
-        }
+        let place = (Stream::Main, self.log_id, entry.ordinal);
+        opened.segment.check_is(place, Some(self.algorithm))?;
         entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))
     }
 }

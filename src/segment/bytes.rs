@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, Map, Open, read_exact_at};
 use crate::error::{Error, Result};
-use crate::format::FormatError;
 use crate::format::header::{self, SegmentHeader};
 use crate::format::record::Context;
+use crate::format::{FormatError, LogId, Stream};
+use crate::hash::HashAlgorithm;
 use crate::segment::recover;
 
 /// An open segment.
@@ -34,6 +35,35 @@ impl SegmentFile {
         let file = disk.open(path, how).map_err(Error::io("open", path))?;
         let Some(header) = read_header(&*file, path)? else { return Ok(None) };
         Ok(Some(SegmentFile { path: path.to_owned(), header, file, map: None }))
+    }
+
+    /// Refuses one that is not the segment which its place says: of this stream and log, with
+    /// this number, and, if that is known, of a tree with this hash.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn check_is(
+        &self,
+        (stream, log_id, ordinal): (Stream, LogId, u64),
+        algorithm: Option<HashAlgorithm>,
+    ) -> Result<()> {
+        let name = |stream, ordinal: u64, log_id: LogId| match stream {
+            Stream::Main => format!("segment {ordinal} of log {log_id}"),
+            Stream::Catalog => format!("catalog segment {ordinal} of log {log_id}"),
+        };
+        let header = &self.header;
+        if (header.stream, header.log_id, header.ordinal) != (stream, log_id, ordinal) {
+            let found = name(header.stream, header.ordinal, header.log_id);
+            return Err(Error::corrupt(&self.path, 0, name(stream, ordinal, log_id), found));
+        }
+        match algorithm.filter(|algorithm| *algorithm != header.algorithm) {
+            None => Ok(()),
+            Some(expected) => {
+                let expected = format!("a segment of a tree with {expected}");
+                let found = format!("one with {}", header.algorithm);
+                Err(Error::corrupt(&self.path, 0, expected, found))
+            }
+        }
     }
 
     /// A segment that was just begun.

@@ -55,6 +55,10 @@ pub fn last(
                 let expected = format!("{} bytes", frame.header.body_len);
                 break FormatError::mismatch(what, expected, "the end of the file");
             }
+            // A crash tears frames; it does not write headers that contradict what they follow.
+            Err(reason) if scan::is_written_header(segment, at.offset)? => {
+                return Err(Error::format(&segment.path, at.offset)(reason));
+            }
             Err(reason) => break reason,
         };
         let body = scan::body(segment, &frame, &mut scratch)?;

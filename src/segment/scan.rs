@@ -67,6 +67,17 @@ pub fn frame_at(
     }))
 }
 
+/// Whether a frame header stands here that was written so, though it is none that can.
+///
+/// # Errors
+/// I/O.
+pub fn is_written_header(segment: &SegmentFile, offset: u64) -> Result<bool> {
+    let mut scratch = Scratch::new();
+    let bytes = segment.read_up_to(offset, frame::LEN, &mut scratch)?;
+    let header = bytes.first_chunk::<{ frame::LEN }>();
+    Ok(header.is_some_and(|bytes| FrameHeader::is_written(bytes, &segment.header.nonce, offset)))
+}
+
 /// A damaged record in a frame.
 #[derive(Clone, Debug)]
 pub struct BadRecord {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
+use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::{self, SegmentFooter, TimeRange, Waypoint};
 use crate::hash::Hash;
@@ -154,7 +155,9 @@ pub fn read_footer(segment: &SegmentFile, len: u64) -> Result<Option<SegmentFoot
     if (footer.log_id, footer.ordinal, footer.first) == own {
         return Ok(Some(footer));
     }
-    let expected = format!("the footer of segment {} from record {}", own.1, own.2);
-    let found = format!("that of segment {} from record {}", footer.ordinal, footer.first);
+    let name = |(log_id, ordinal, first): (LogId, u64, TreeSize)| {
+        format!("the footer of segment {ordinal} from record {first}, of log {log_id}")
+    };
+    let (expected, found) = (name(own), name((footer.log_id, footer.ordinal, footer.first)));
     Err(Error::corrupt(&segment.path, at, expected, found))
 }

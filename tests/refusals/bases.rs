@@ -30,13 +30,15 @@ pub(crate) enum Base {
     Blake3,
     /// Payloads of some records are encrypted; the key store is the file `keys`.
     Encrypted,
+    /// As `Plain`; what followed the last frame after a crash was set aside.
+    Torn,
     /// Eight days, a segment each: holds, a policy, segments in an archive, dropped, restored.
     Retention,
 }
 
 impl Base {
-    pub(crate) const ALL: [Base; 5] =
-        [Base::Plain, Base::Aligned, Base::Blake3, Base::Encrypted, Base::Retention];
+    pub(crate) const ALL: [Base; 6] =
+        [Base::Plain, Base::Aligned, Base::Blake3, Base::Encrypted, Base::Torn, Base::Retention];
 
     /// Its files, as the engine wrote them.
     pub(crate) fn files(self) -> &'static Files {
@@ -68,7 +70,7 @@ impl Base {
             .disk(Arc::new(disk.clone()))
             .clock(Arc::clone(clock) as _);
         match self {
-            Base::Plain | Base::Retention => options,
+            Base::Plain | Base::Torn | Base::Retention => options,
             Base::Aligned => options.frame_align(512),
             Base::Blake3 => options.hash(HashAlgorithm::Blake3),
             Base::Encrypted => {
@@ -99,7 +101,26 @@ impl Base {
             maker.plain()
         }
         maker.log.close().unwrap();
+        if self == Base::Torn {
+            self.tear(&disk, &maker.clock);
+        }
         Files::of(&disk)
+    }
+}
+
+impl Base {
+    /// Puts the beginning of a frame behind the last one, and opens the log.
+    fn tear(self, disk: &SimDisk, clock: &Arc<ManualClock>) {
+        let path = Path::new("/audit/segments/00000003.seg");
+        let mut segment = disk.read_file(path).unwrap();
+        let used = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        let end = used.max(segment.windows(4).rposition(|magic| magic == b"BFRM").unwrap() + 32);
+        segment[end..end + 20].copy_from_slice(b"BFRM of a frame torn");
+        disk.write_file(path, &segment).unwrap();
+        let log = self.options(disk, clock).open("/audit").unwrap();
+        assert_eq!(log.recovery().set_aside.len(), 1, "{:?}", log.recovery());
+        log.append(&event(93)).unwrap();
+        log.close().unwrap();
     }
 }
 

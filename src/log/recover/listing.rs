@@ -6,6 +6,7 @@ use super::Failure::NotFitting;
 use super::{Failure, Leftover, Walk};
 use crate::disk::Open;
 use crate::error::{Error, Result};
+use crate::format::Stream;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
@@ -67,12 +68,8 @@ impl Walk<'_> {
             if let Some(unused) = self.leftovers.first() {
                 return Err(no_header(unused.ordinal, &unused.path).into());
             }
-            if segment.header.log_id != self.log_id || segment.header.ordinal != ordinal {
-                let expected = format!("segment {ordinal} of log {}", self.log_id);
-                let (found, of) = (segment.header.ordinal, segment.header.log_id);
-                let found = format!("segment {found} of log {of}");
-                return Err(Error::corrupt(&path, 0, expected, found).into());
-            }
+            let place = (Stream::Main, self.log_id, ordinal);
+            segment.check_is(place, Some(self.tree.algorithm()))?;
             headers.push(segment.header);
         }
         let Some(mark) = mark else { return Ok(headers) };

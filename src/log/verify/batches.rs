@@ -71,6 +71,8 @@ pub(super) struct Checked {
     pub(super) waypoints: Vec<Waypoint>,
     pub(super) times: TimeRange,
     pub(super) anchors: Vec<(Seq, Anchor)>,
+    /// What its first and its last frame say to be durable; between them it does not fall.
+    pub(super) durable: (TreeSize, TreeSize),
 }
 
 /// Reads a segment in batches, as far as the frame headers check.
@@ -204,7 +206,11 @@ fn check(batch: &Batch, part: &Part<'_>, files: &HashFiles) -> Option<Checked> {
         waypoints: Vec::new(),
         times: TimeRange::EMPTY,
         anchors: Vec::new(),
+        durable: (first.header.durable, last.header.durable),
     };
+    if !batch.frames.is_sorted_by_key(|frame| frame.header.durable) {
+        return None;
+    }
     let count: usize = batch.frames.iter().map(|frame| frame.header.count as usize).sum();
     checked.leaves.reserve_exact(count);
     checked.offsets.reserve_exact(count);

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::footer::{STRIDE, Waypoint};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
-use crate::format::{FORMAT_VERSION, FormatError, body, header};
+use crate::format::{FormatError, body, header};
 use crate::log::read::decode_anchor;
 use crate::log::verify::batches::{self, Checked, Part};
 use crate::log::verify::report::{Place, Progress};
@@ -134,8 +134,22 @@ impl Verifier<'_> {
         })
     }
 
+    /// What was durable once stays so: a frame says no less than one before it.
+    fn check_durable(&mut self, segment: &SegmentFile, offset: u64, durable: TreeSize) {
+        if durable < self.said_durable {
+            let place = (Some(segment.header.ordinal), Some(offset), None);
+            let expected = format!("at least {}, as a frame before it says", self.said_durable);
+            let what = "frame header: durable_size";
+            self.finding(&segment.path, place, what, expected, durable.to_string());
+        }
+        self.said_durable = self.said_durable.max(durable);
+    }
+
     fn take_batch(&mut self, segment: &SegmentFile, checked: &Checked) {
         let ordinal = segment.header.ordinal;
+        let (least, most) = checked.durable;
+        self.check_durable(segment, checked.start.offset, least);
+        self.said_durable = self.said_durable.max(most);
         for (seq, anchor) in &checked.anchors {
             self.met_anchor(MetAnchor { ordinal, seq: *seq, anchor: *anchor });
         }
@@ -215,6 +229,7 @@ impl Verifier<'_> {
         {
             return Ok(Step::End(at, bad.error));
         }
+        self.check_durable(segment, frame.offset, frame.header.durable);
         self.records(segment, &frame, body);
         let padding_end = if exact { after.offset.min(*end) } else { after.offset };
         self.padding(segment, frame.offset + frame.header.frame_len(), padding_end)?;
@@ -240,6 +255,12 @@ impl Verifier<'_> {
             return Ok(());
         }
         let place = (Some(segment.header.ordinal), Some(at.offset), Some(at.size.next_seq()));
+        if let Err(contradiction) = scan::frame_at(segment, at, &mut Scratch::new())?
+            && scan::is_written_header(segment, at.offset)?
+        {
+            self.damage(&segment.path, place, contradiction);
+            return Ok(());
+        }
         let why = why.map_or(String::new(), |why| format!(" ({why})"));
         let found = format!("{used} bytes that are no whole frame{why}");
         let what = "what follows the last whole frame";
@@ -252,7 +273,9 @@ impl Verifier<'_> {
         let (what, expected, found) = match error {
             FormatError::Mismatch { what, expected, found } => (what, expected, found),
             FormatError::Newer { what, found } => {
-                (what, format!("format version {FORMAT_VERSION}"), found.to_string())
+                let expected = "a version that is known here".to_owned();
+                let found = format!("version {found}, which is newer: no damage, upgrade bulla");
+                (what, expected, found)
             }
         };
         self.finding(path, place, what, expected, found);

@@ -109,6 +109,8 @@ struct Verifier<'a> {
     /// Whether records of the present segment could not be met.
     lost: bool,
     last_anchor: TreeSize,
+    /// The most that a frame so far said to be durable.
+    said_durable: TreeSize,
     /// Whether a gap may have held a newer one.
     anchor_unknown: bool,
     /// Segments that were dropped.
@@ -194,6 +196,7 @@ impl<'a> Verifier<'a> {
             met: 0,
             lost: false,
             last_anchor: TreeSize::ZERO,
+            said_durable: TreeSize::ZERO,
             anchor_unknown: false,
             gaps: Vec::new(),
             lossy: Vec::new(),

@@ -61,6 +61,7 @@ struct Before {
     frontier: Frontier,
     tree_lost: bool,
     last_anchor: TreeSize,
+    said_durable: TreeSize,
     anchor_unknown: bool,
     counts: Counts,
 }
@@ -137,6 +138,7 @@ impl Verifier<'_> {
             frontier: self.frontier.clone(),
             tree_lost: self.tree_lost,
             last_anchor: self.last_anchor,
+            said_durable: self.said_durable,
             anchor_unknown: self.anchor_unknown,
             counts: self.counts,
         }
@@ -154,6 +156,7 @@ impl Verifier<'_> {
         self.frontier.clone_from(&before.frontier);
         self.tree_lost = before.tree_lost;
         self.last_anchor = before.last_anchor;
+        self.said_durable = before.said_durable;
         self.anchor_unknown = before.anchor_unknown;
         self.counts = before.counts;
     }
