@@ -11,6 +11,8 @@ mod archives;
 mod cosignatures;
 #[path = "attack_more/creation.rs"]
 mod creation;
+#[path = "support/hang.rs"]
+mod hang;
 #[path = "attack_more/key_store.rs"]
 mod key_store;
 #[path = "attack_more/redaction.rs"]

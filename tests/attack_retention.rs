@@ -15,6 +15,6 @@ mod later;
 mod more;
 #[path = "attack_retention/odds.rs"]
 mod odds;
-mod support;
+pub(crate) mod support;
 
 pub(crate) use support::aged::{DAY, World, asked, event};

@@ -1,6 +1,9 @@
 //! What reviewers broke once: each test is the attack, and what must happen instead.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
 
+#[path = "support/hang.rs"]
+mod hang;
+
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
@@ -9,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use hang::within;
+
 use bulla::format::mark::Mark;
 use bulla::{
     Actor, Error, Event, HashAlgorithm, Log, Resource, Seq, Signer, VerifyOptions, verify,
@@ -16,13 +21,6 @@ use bulla::{
 
 fn event(n: u64) -> Event {
     Event::new(Actor::new("user", "alice"), "file.read", Resource::new("file", n.to_string()))
-}
-
-/// Fails instead of hanging.
-fn within<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, wait) = mpsc::channel();
-    std::thread::spawn(move || done.send(act()));
-    wait.recv_timeout(Duration::from_secs(20)).expect("it hangs")
 }
 
 fn copy_dir(from: &Path, to: &Path) {

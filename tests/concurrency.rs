@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "support/hang.rs"]
+mod hang;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
@@ -289,7 +292,11 @@ fn a_full_queue_refuses_tickets_and_makes_appends_wait() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::options().queue_bytes(600).create(dir.path().join("audit")).unwrap();
     let (mut busy, mut tickets, mut n) = (0, Vec::new(), 0);
-    for _ in 0..3_000 {
+    let _watched = hang::Watchdog::over("a queue of 600 bytes that is never full");
+    for tries in 0.. {
+        if tries >= 3_000 && busy > 0 {
+            break;
+        }
         match log.enqueue(&event(0, n)) {
             Ok(ticket) => {
                 tickets.push(ticket);
@@ -299,7 +306,6 @@ fn a_full_queue_refuses_tickets_and_makes_appends_wait() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert!(busy > 0);
     for (at, ticket) in tickets.into_iter().enumerate() {
         assert_eq!(ticket.wait().unwrap().seq.get(), at as u64);
     }
@@ -359,7 +365,7 @@ fn a_ticket_taken_while_an_append_is_in_flight_is_committed() {
             let ticket = log.enqueue(&event(1, 0)).unwrap();
             tell.send(ticket.wait().is_ok()).unwrap();
         });
-        let done = told.recv_timeout(std::time::Duration::from_secs(20));
+        let done = told.recv_timeout(hang::HUNG_AFTER);
         assert_eq!(done, Ok(true), "round {round}: the ticket waits for ever");
         appending.join().unwrap();
     }

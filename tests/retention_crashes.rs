@@ -19,6 +19,7 @@ use bulla::{
     Actor, Asked, Disclosure, Error, Event, ExpireOptions, GapVerdict, Hold, HoldScope, Log,
     LogOptions, Period, Policy, Resource, Seq, UnverifiedCheckpoint, VerifyOptions, verify,
 };
+use support::hang::{EndOnDrop, Watchdog};
 use support::{Shape, clock, dir, signer};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -370,26 +371,19 @@ fn a_service_sees_every_hold_after_another_process_died_in_the_middle_of_one() {
     }
 }
 
-/// Ends the other threads also if this one panics.
-struct EndOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 /// Two administrators place and release holds while the service appends and expires: what was
 /// there when a hold was in force stays until it is released.
 #[test]
 fn a_hold_that_is_in_force_is_never_overtaken_by_an_expiry() {
     const ROUNDS: u64 = 40;
+    let _watched = Watchdog::over("administrators beside an expiry");
     let (disk, clock) = (SimDisk::new(40), clock());
     let options = || Shape::PLAIN.options(&disk, &clock).segment_age(DAY * 10_000);
     let log = options().create(dir()).unwrap();
     log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     let (over, kept) = (AtomicBool::new(false), AtomicU64::new(0));
     let administrator = |name: &str| {
+        let _end = EndOnDrop(&over);
         let mut admin = options().administer(dir()).unwrap();
         let mut round = 0;
         while !over.load(Ordering::Acquire) {
@@ -420,18 +414,23 @@ fn a_hold_that_is_in_force_is_never_overtaken_by_an_expiry() {
             let administrator = &administrator;
             threads.spawn(move || administrator(name))
         });
-        for round in 0..ROUNDS {
+        // As long as it takes until the threads have met.
+        for round in 0.. {
+            let met = dropped > 0 && kept.load(Ordering::Relaxed) > 0;
+            if (round >= ROUNDS && met) || over.load(Ordering::Acquire) {
+                break;
+            }
             let events: Vec<Event> = (0..3).map(|n| event((round + n) % 3, n)).collect();
             log.append_batch(events.get(..1 + usize::try_from(round % 3).unwrap()).unwrap())
                 .unwrap();
             log.rotate().unwrap();
             clock.advance(Duration::from_secs(60));
             dropped += log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
+            std::thread::yield_now();
         }
         over.store(true, Ordering::Release);
         administrators.into_iter().for_each(|thread| thread.join().unwrap());
     });
-    assert!(dropped > 0 && kept.into_inner() > 0, "{dropped} dropped");
     log.expire(&ExpireOptions::new(), &asked()).unwrap();
     log.close().unwrap();
     support::verify_clean(&disk);

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+#[path = "support/hang.rs"]
+mod hang;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +16,6 @@ use std::time::Duration;
 use bulla::{Actor, Error, Event, Log, Query, Resource};
 use futures_core::Stream;
 
-const LONG: Duration = Duration::from_secs(60);
 
 fn event(actor: &str, n: u64) -> Event {
     Event::new(Actor::new("user", actor), "file.read", Resource::new("file", n.to_string()))
@@ -65,7 +67,7 @@ fn a_waiting_subscriber_is_woken_by_a_commit_and_by_the_end() {
     for n in 0..50 {
         log.append(&event("bob", n)).unwrap();
         log.append(&event("alice", n)).unwrap();
-        assert_eq!(receive.recv_timeout(LONG).unwrap(), n);
+        assert_eq!(receive.recv_timeout(hang::HUNG_AFTER).unwrap(), n);
     }
     log.close().unwrap();
     waiter.join().unwrap();

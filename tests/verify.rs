@@ -84,7 +84,7 @@ fn nothing_is_found_beside_a_writer_that_seals_and_signs() {
     let place = place();
     let log = Log::options().segment_bytes(64 << 10).origin(ORIGIN).create(&place.log).unwrap();
     let signer = Signer::generate(&place.key, ORIGIN, HashAlgorithm::Sha256).unwrap();
-    let stop = AtomicBool::new(false);
+    let (stop, signed) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut n = 0;
@@ -94,6 +94,7 @@ fn nothing_is_found_beside_a_writer_that_seals_and_signs() {
                 n += 20;
                 if n % 200 == 0 {
                     log.checkpoint(&signer).unwrap();
+                    signed.store(true, Ordering::SeqCst);
                 }
                 if n > 5_000 {
                     thread::sleep(Duration::from_millis(5));
@@ -102,6 +103,9 @@ fn nothing_is_found_beside_a_writer_that_seals_and_signs() {
         });
         let reports: Vec<Report> =
             (0..40).map(|_| check(&place.log, &VerifyOptions::new())).collect();
+        while !signed.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
         stop.store(true, Ordering::SeqCst);
         for report in reports {
             assert!(report.is_clean(), "{:#?}", report.findings);

@@ -107,8 +107,7 @@ fn an_index_that_could_not_be_written_for_a_while_is_made_later() {
 /// What is called during a search may append, rotate and search.
 #[test]
 fn a_visitor_may_do_anything_with_the_log() {
-    let (send, receive) = std::sync::mpsc::channel();
-    thread::spawn(move || {
+    within(|| {
         for housekeeping in [Housekeeping::Inline, Housekeeping::Background] {
             let dir = tempfile::tempdir().unwrap();
             let options = Log::options().housekeeping(housekeeping).durability(Durability::Os);
@@ -139,9 +138,7 @@ fn a_visitor_may_do_anything_with_the_log() {
                 }
             }
         }
-        send.send(()).unwrap();
     });
-    receive.recv_timeout(Duration::from_secs(60)).expect("it ends");
 }
 
 /// A fault at each operation of a seal. What is acknowledged stays; the index comes back in the

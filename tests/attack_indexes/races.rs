@@ -1,6 +1,7 @@
 //! Many threads at once.
 
 use super::*;
+use crate::support::hang::{Turns, Watchdog};
 
 #[test]
 fn everything_at_once() {
@@ -12,7 +13,8 @@ fn everything_at_once() {
         let log = options().open(&path).unwrap();
         let (stop, acked) = (AtomicBool::new(false), AtomicU64::new(0));
         let from = log.size().get();
-        let end = Instant::now() + Duration::from_secs(4);
+        let _watched = Watchdog::over(format!("round {round}"));
+        let turns = <[Turns; 3]>::default();
         let stopped = || stop.load(Ordering::Relaxed);
         let reader = options().open_read_only(&path).unwrap();
         thread::scope(|scope| {
@@ -23,11 +25,12 @@ fn everything_at_once() {
                     subscription.map(|r| r.unwrap()).map(|r| r.seq.get()).collect::<Vec<_>>()
                 }));
             }
+            let mut writers = Vec::new();
             for w in 0..3 {
-                let (log, acked) = (log.clone(), &acked);
-                scope.spawn(move || {
+                let (log, acked, stopped) = (log.clone(), &acked, &stopped);
+                writers.push(scope.spawn(move || {
                     let mut n = 0;
-                    while Instant::now() < end {
+                    while !stopped() {
                         let batch: Vec<_> = (0..5).map(|k| by(&format!("w{w}"), n + k)).collect();
                         log.append_batch(&batch).unwrap();
                         n += 5;
@@ -36,13 +39,14 @@ fn everything_at_once() {
                             log.rotate().unwrap();
                         }
                     }
-                });
+                }));
             }
             let mut asking = Vec::new();
             for k in 0..3 {
                 let (log, reader, stopped) = (log.clone(), &reader, &stopped);
+                let turns = &turns[k];
                 asking.push(scope.spawn(move || {
-                    let mut rounds = 0_u64;
+                    let _ended = turns.until_end();
                     while !stopped() {
                         let snapshot = match k {
                             0 | 1 => log.snapshot(),
@@ -61,12 +65,12 @@ fn everything_at_once() {
                         assert_eq!(total, snapshot.count(&Query::new()).unwrap());
                         let steps = snapshot.histogram(&query, Duration::from_millis(10)).unwrap();
                         assert_eq!(steps.iter().map(|s| s.count).sum::<u64>(), found.len() as u64);
-                        rounds += 1;
+                        turns.took();
                     }
-                    rounds
                 }));
             }
-            while Instant::now() < end {
+            let enough = |turns: &Turns| turns.count() > 20;
+            while !turns.iter().all(enough) || acked.load(Ordering::SeqCst) < 10_000 {
                 for entry in std::fs::read_dir(path.join("segments")).unwrap().flatten() {
                     let name = entry.path();
                     if name.extension().is_some_and(|e| e == "idx") && round == 0 {
@@ -76,10 +80,7 @@ fn everything_at_once() {
                 thread::yield_now();
             }
             stop.store(true, Ordering::Relaxed);
-            let rounds: Vec<u64> = asking.into_iter().map(|a| a.join().unwrap()).collect();
-            // Writers have ended within moments of `end`; they are joined by closing late.
-            while acked.load(Ordering::SeqCst) == 0 {}
-            thread::sleep(Duration::from_millis(300));
+            asking.into_iter().chain(writers).for_each(|thread| thread.join().unwrap());
             let snapshot = log.snapshot();
             log.close().unwrap();
             for (n, subscriber) in subscribers.into_iter().enumerate() {
@@ -87,7 +88,6 @@ fn everything_at_once() {
                 let expected: Vec<u64> = expected.into_iter().filter(|s| *s >= from).collect();
                 assert_eq!(subscriber.join().unwrap(), expected, "subscriber {n}");
             }
-            eprintln!("round {round}: {} records, asked {rounds:?}", snapshot.size());
         });
         drop(log);
         let report = verify(&path, &VerifyOptions::new().at_rest(), &mut |_| ()).unwrap();

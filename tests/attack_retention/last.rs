@@ -1,7 +1,6 @@
 //! One copy of the catalog put back; everything at once, closed in the middle.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bulla::Asked;
@@ -12,6 +11,7 @@ use bulla::{
 };
 
 use crate::later::copy_dir;
+use crate::support::hang::{Turns, Watchdog, wait_until};
 use crate::{World, asked, event};
 
 fn one_copy_put_back(copy: &str, of_reader: bool) {
@@ -75,18 +75,8 @@ fn closing_in_the_middle_of_everything_ends() {
         log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
         let archive: Arc<dyn ArchiveStore> =
             Arc::new(DirectoryStore::open_or_create(world.dir.path().join("archive")).unwrap());
-        let done = Arc::new(AtomicBool::new(false));
-        let watched = Arc::clone(&done);
-        let watchdog = std::thread::spawn(move || {
-            for _ in 0..400 {
-                std::thread::sleep(Duration::from_millis(100));
-                if watched.load(Ordering::SeqCst) {
-                    return;
-                }
-            }
-            eprintln!("DEADLOCK in round {round}");
-            std::process::abort();
-        });
+        let watched = Watchdog::over(format!("round {round}"));
+        let [appended, expired, restored, held] = <[Turns; 4]>::default();
         let fine = |error: &Error| {
             let said = error.to_string();
             let usual = matches!(
@@ -102,7 +92,9 @@ fn closing_in_the_middle_of_everything_ends() {
         };
         std::thread::scope(|scope| {
             let (log, archive, fine, world) = (&log, &archive, &fine, &world);
+            let (appended, expired, restored, held) = (&appended, &expired, &restored, &held);
             scope.spawn(move || {
+                let _ended = appended.until_end();
                 for n in 0_u64.. {
                     let mut event = event(&format!("a{}", n % 5), n).reason("x".repeat(500));
                     event.subject = Some(format!("user:{}", n % 3));
@@ -111,6 +103,7 @@ fn closing_in_the_middle_of_everything_ends() {
                         Ok(_) | Err(Error::Busy) => {}
                         Err(error) => return fine(&error),
                     }
+                    appended.took();
                     if n % 40 == 0
                         && let Err(error) = log.rotate()
                     {
@@ -119,6 +112,7 @@ fn closing_in_the_middle_of_everything_ends() {
                 }
             });
             scope.spawn(move || {
+                let _ended = expired.until_end();
                 loop {
                     let to = ExpireOptions::new()
                         .clock_lead(Period::from_years(9))
@@ -128,9 +122,11 @@ fn closing_in_the_middle_of_everything_ends() {
                         return fine(&error);
                     }
                     world.clock.advance(Duration::from_secs(1));
+                    expired.took();
                 }
             });
             scope.spawn(move || {
+                let _ended = restored.until_end();
                 loop {
                     match log.dropped_in(&**archive) {
                         Ok(found) => {
@@ -144,12 +140,14 @@ fn closing_in_the_middle_of_everything_ends() {
                         }
                         Err(error) => return fine(&error),
                     }
+                    restored.took();
                     if log.rotate().is_err() {
                         return;
                     }
                 }
             });
             scope.spawn(move || {
+                let _ended = held.until_end();
                 for n in 0_u64.. {
                     let hold = Hold::new(format!("h{n}"), HoldScope::new().actor("a3"));
                     let placed = log.place_hold(&hold, &asked());
@@ -163,15 +161,16 @@ fn closing_in_the_middle_of_everything_ends() {
                     if placed.and_then(|()| log.release_hold(&hold.case, &asked())).is_err() {
                         return;
                     }
+                    held.took();
                 }
             });
-            std::thread::sleep(Duration::from_millis(700 + round * 150));
+            // In the middle: each of them has done its work some times.
+            let all = [appended, expired, restored, held];
+            wait_until(|| all.iter().all(|times| times.count() > 2 + round));
             log.close().unwrap();
-            eprintln!("round {round} closed");
         });
         drop(log);
-        done.store(true, Ordering::SeqCst);
-        watchdog.join().unwrap();
+        drop(watched);
         let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
         assert!(report.findings.is_empty(), "{:#?}", report.findings);
         world.options().open(world.path()).unwrap().close().unwrap();

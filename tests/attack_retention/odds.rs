@@ -1,6 +1,5 @@
 //! Policies, holds and times at their edges.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use bulla::{
     VerifyOptions, verify,
 };
 
+use crate::support::hang::{EndOnDrop, Turns, Watchdog, wait_until};
 use crate::{DAY, World, asked, event};
 
 #[test]
@@ -185,53 +185,49 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
         let key = world.dir.path().join("key");
         let signer =
             bulla::Signer::generate(&key, log.origin(), bulla::HashAlgorithm::default()).unwrap();
-        let over = Arc::new(AtomicBool::new(false));
-        let done = Arc::new(AtomicBool::new(false));
-        let watchdog = {
-            let done = Arc::clone(&done);
-            std::thread::spawn(move || {
-                for _ in 0..600 {
-                    std::thread::sleep(Duration::from_millis(100));
-                    if done.load(Ordering::SeqCst) {
-                        return;
-                    }
-                }
-                eprintln!("DEADLOCK ({housekeeping:?})");
-                std::process::abort();
-            })
-        };
+        let watched = Watchdog::over(format!("{housekeeping:?}"));
+        let over = AtomicBool::new(false);
+        let [rotated, expired, signed, held] = <[Turns; 4]>::default();
         let go = || !over.load(Ordering::SeqCst);
         std::thread::scope(|scope| {
+            let _end = EndOnDrop(&over);
             scope.spawn(|| {
+                let _end = EndOnDrop(&over);
                 let mut n = 0;
                 while go() {
                     let filling = "x".repeat(3_000);
                     log.append(&event(&format!("a{}", n % 5), n).reason(filling)).unwrap();
                     n += 1;
-                    // Opening without a mark opens every segment: there must be fewer than a
-                    // process may have files open, 1,024 as a rule.
-                    std::thread::sleep(Duration::from_millis(1));
                 }
             });
             scope.spawn(|| {
+                let _end = EndOnDrop(&over);
                 while go() {
                     log.rotate().unwrap();
-                    std::thread::sleep(Duration::from_millis(20));
+                    rotated.took();
+                    let round = rotated.count();
+                    // The others have a turn between two seals.
+                    wait_until(|| !go() || expired.count() >= round);
                 }
             });
             scope.spawn(|| {
+                let _end = EndOnDrop(&over);
                 while go() {
                     log.expire(&ExpireOptions::new().clock_lead(Period::from_years(1)), &asked())
                         .unwrap();
                     world.clock.advance(Duration::from_secs(1));
+                    expired.took();
                 }
             });
             scope.spawn(|| {
+                let _end = EndOnDrop(&over);
                 while go() {
                     log.checkpoint(&signer).unwrap();
+                    signed.took();
                 }
             });
             scope.spawn(|| {
+                let _end = EndOnDrop(&over);
                 let mut n = 0;
                 while go() {
                     let hold = Hold::new(format!("h{n}"), HoldScope::new().actor("a3"));
@@ -239,19 +235,19 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
                     let pinned = log.pinned_by(&format!("h{n}"));
                     if let Err(error) = pinned {
                         assert!(matches!(error, Error::Expired { .. }), "{error}");
-                        eprintln!("pinned_by beside an expiry: {error}");
                     }
                     log.release_hold(&format!("h{n}"), &asked()).unwrap();
                     n += 1;
+                    held.took();
                 }
             });
-            std::thread::sleep(Duration::from_secs(4));
+            let all = [&rotated, &expired, &signed, &held];
+            wait_until(|| !go() || all.iter().all(|times| times.count() > 30));
             over.store(true, Ordering::SeqCst);
         });
         log.close().unwrap();
         drop(log);
-        done.store(true, Ordering::SeqCst);
-        watchdog.join().unwrap();
+        drop(watched);
         let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
         assert!(report.findings.is_empty(), "{:#?}", report.findings);
         std::fs::remove_file(world.path().join("tree/mark")).unwrap();

@@ -11,6 +11,7 @@
 )]
 
 pub mod aged;
+pub mod hang;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulla::event::{Actor, Event, Resource};
 use bulla::seq::Seq;
@@ -111,9 +111,7 @@ fn acks_of_a_killed_writer(path: &Path, seed: &mut u64) -> Vec<(u64, String)> {
 /// The log opens, holds every acknowledged record where it was said to be, holds nothing
 /// twice, and verifies.
 fn check(path: &Path, acked: &BTreeMap<u64, String>, round: u64) {
-    let start = Instant::now();
     let log = Log::options().segment_bytes(SEGMENT_BYTES).open(path).unwrap();
-    assert!(start.elapsed() < Duration::from_secs(30), "round {round}: opening took too long");
     let size = log.size().get();
     assert!(acked.keys().next_back().is_none_or(|last| *last < size), "round {round}: {size}");
     let mut ids = BTreeMap::new();
