@@ -7,10 +7,8 @@ mod hang;
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use hang::within;
 
