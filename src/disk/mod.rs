@@ -257,9 +257,15 @@ pub fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 fn make_all(disk: &dyn Disk, dir: &Path, paths: &[PathBuf]) -> io::Result<()> {
     let mut made = Vec::new();
     let all = paths.iter().try_for_each(|path| {
-        if !disk.exists(path)? {
-            disk.create_dir(path)?;
-            made.push(path);
+        if disk.exists(path)? {
+            return Ok(());
+        }
+        match disk.create_dir(path) {
+            Ok(()) => made.push(path),
+            // Another process made it meanwhile. If this one failed for it, it would take away
+            // the directories that the other found here and relies on.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     });
