@@ -16,7 +16,6 @@ use std::time::Duration;
 use bulla::{Actor, Error, Event, Log, Query, Resource};
 use futures_core::Stream;
 
-
 fn event(actor: &str, n: u64) -> Event {
     Event::new(Actor::new("user", actor), "file.read", Resource::new("file", n.to_string()))
 }

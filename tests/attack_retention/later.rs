@@ -13,8 +13,8 @@ use bulla::{
     Seq, VerifyOptions, verify,
 };
 
-use crate::support::hang::{EndOnDrop, Watchdog, wait_until, within};
 use crate::forgery::{catalog, forge, there};
+use crate::support::hang::{EndOnDrop, Watchdog, wait_until, within};
 use crate::{DAY, World, asked, event};
 
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
@@ -305,7 +305,9 @@ fn readers_and_admins_beside_an_expiry_see_holds_obeyed() {
                 obeyed.fetch_add(held.len(), Ordering::SeqCst);
             }
         });
-        wait_until(|| !go() || drops.load(Ordering::SeqCst) > 20 && obeyed.load(Ordering::SeqCst) > 20);
+        wait_until(|| {
+            !go() || drops.load(Ordering::SeqCst) > 20 && obeyed.load(Ordering::SeqCst) > 20
+        });
         over.store(true, Ordering::SeqCst);
     });
     world.clock.advance(DAY);
