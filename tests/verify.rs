@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use bulla::checkpoint::{Checkpoint, SigningKey};
 use bulla::disk::{Open, RealDisk, replace_file};
@@ -85,6 +84,7 @@ fn nothing_is_found_beside_a_writer_that_seals_and_signs() {
     let log = Log::options().segment_bytes(64 << 10).origin(ORIGIN).create(&place.log).unwrap();
     let signer = Signer::generate(&place.key, ORIGIN, HashAlgorithm::Sha256).unwrap();
     let (stop, signed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let verified = AtomicU64::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut n = 0;
@@ -96,13 +96,21 @@ fn nothing_is_found_beside_a_writer_that_seals_and_signs() {
                     log.checkpoint(&signer).unwrap();
                     signed.store(true, Ordering::SeqCst);
                 }
-                if n > 5_000 {
-                    thread::sleep(Duration::from_millis(5));
+                // The log grows with the verifications, not with how long they take.
+                while n > 2_000 + 100 * verified.load(Ordering::SeqCst)
+                    && !stop.load(Ordering::SeqCst)
+                {
+                    thread::yield_now();
                 }
             }
         });
-        let reports: Vec<Report> =
-            (0..40).map(|_| check(&place.log, &VerifyOptions::new())).collect();
+        let reports: Vec<Report> = (0..40)
+            .map(|_| {
+                let report = check(&place.log, &VerifyOptions::new());
+                verified.fetch_add(1, Ordering::SeqCst);
+                report
+            })
+            .collect();
         while !signed.load(Ordering::SeqCst) {
             thread::yield_now();
         }
