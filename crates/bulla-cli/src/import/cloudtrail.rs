@@ -2,24 +2,21 @@
 
 mod resource;
 
-use bulla::event::{Actor, Event, Outcome};
+use bulla::event::{Actor, Event};
 
-use super::document::{Document, shown};
-use super::original;
+use super::document::Document;
+use super::time::{TimeChoice, TimeFormat};
+use super::{UNKNOWN, original, outcome};
 
 /// Maps one CloudTrail record.
 pub(crate) fn map(text: &str) -> Result<Event, String> {
     let doc = Document::parse(text)?;
-    let need = |path: &str| doc.owned(path).ok_or_else(|| format!("no {}", &path[1..]));
-    let service = need("/eventSource")?;
-    let name = need("/eventName")?;
-    let time = need("/eventTime")?;
+    let (service, name) = call(&doc)?;
     let short = service.strip_suffix(".amazonaws.com").unwrap_or(&service);
-    let mut event =
-        Event::new(actor(&doc)?, format!("{short}.{name}"), resource::of(&doc, &service));
-    event.occurred_at =
-        Some(time.parse().map_err(|_| format!("eventTime: not RFC 3339: {}", shown(&time)))?);
-    event.outcome = outcome(&doc, &name);
+    let action = format!("{short}.{name}");
+    let mut event = Event::new(actor(&doc), action, resource::of(&doc, &service));
+    set_time(&doc, &mut event)?;
+    outcome::cloudtrail(&doc, &service, &name).write_to(&mut event);
     event.reason = reason(&doc);
     event.source = Some(service);
     event.ip = doc.owned("/sourceIPAddress");
@@ -29,7 +26,12 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
     // An id of another shape stays in `details`, and the log makes one.
     event.id = doc.text("/eventID").and_then(|id| id.parse().ok());
     event.tenant = doc.first(&["/recipientAccountId", "/userIdentity/accountId"]);
-    for (key, path) in [("region", "/awsRegion"), ("read_only", "/readOnly")] {
+    for (key, path) in [
+        ("region", "/awsRegion"),
+        ("read_only", "/readOnly"),
+        ("insight", "/insightDetails/insightType"),
+        ("insight_state", "/insightDetails/state"),
+    ] {
         if let Some(value) = doc.owned(path) {
             event.tags.insert(key.to_owned(), value);
         }
@@ -38,19 +40,45 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
     Ok(event)
 }
 
-fn actor(doc: &Document<'_>) -> Result<Actor, String> {
-    let id = doc
-        .first(&[
-            "/userIdentity/arn",
-            "/userIdentity/principalId",
-            "/userIdentity/onBehalfOf/userId",
-            "/userIdentity/userName",
-            "/userIdentity/invokedBy",
-            "/userIdentity/accountId",
-        ])
-        .ok_or("userIdentity names nobody: no arn, principalId, userName, invokedBy, accountId")?;
+/// The service that was called and the name of the call. An insight event names them in its
+/// details; one that is missing is `unknown`.
+fn call(doc: &Document<'_>) -> Result<(String, String), String> {
+    let service = doc.first(&["/eventSource", "/insightDetails/eventSource"]);
+    let name = doc.first(&["/eventName", "/insightDetails/eventName"]);
+    if service.is_none() && name.is_none() {
+        return Err("expected a CloudTrail record, found neither eventSource nor eventName".into());
+    }
+    let known = |found: Option<String>| found.unwrap_or_else(|| UNKNOWN.to_owned());
+    Ok((known(service), known(name)))
+}
+
+fn set_time(doc: &Document<'_>, event: &mut Event) -> Result<(), String> {
+    let mut choice = TimeChoice::default();
+    for path in ["/eventTime", "/EventTime", "/time"] {
+        choice.offer_at(doc, path, &[TimeFormat::Rfc3339]);
+    }
+    choice.set(event)?.ok_or_else(|| "no eventTime".to_owned())
+}
+
+/// Who acted: an event that names no one has the actor `unknown`, of type `service` where AWS
+/// acted by itself, else `anonymous`.
+fn actor(doc: &Document<'_>) -> Actor {
+    let id = doc.first(&[
+        "/userIdentity/arn",
+        "/userIdentity/principalId",
+        "/userIdentity/onBehalfOf/userId",
+        "/userIdentity/userName",
+        "/userIdentity/invokedBy",
+        "/userIdentity/accountId",
+    ]);
     let named = doc.text("/userIdentity/type");
-    let kind = match named.as_deref() {
+    let named = named.as_deref().filter(|named| !named.eq_ignore_ascii_case(UNKNOWN));
+    let of_service = || {
+        let kind = doc.text("/eventType");
+        kind.is_some_and(|kind| matches!(kind.as_ref(), "AwsServiceEvent" | "AwsCloudTrailInsight"))
+            || doc.value("/insightDetails").is_some()
+    };
+    let kind = match named {
         Some("IAMUser") => "user",
         Some("AssumedRole" | "Role") => "role",
         Some("Root") => "root",
@@ -62,32 +90,13 @@ fn actor(doc: &Document<'_>) -> Result<Actor, String> {
         Some("IdentityCenterUser") => "identity_center_user",
         Some(other) => other,
         None if doc.text("/userIdentity/invokedBy").is_some() => "service",
-        None => "account",
+        None if id.is_some() => "account",
+        None if of_service() => "service",
+        None => "anonymous",
     };
-    let mut actor = Actor::new(kind, id);
+    let mut actor = Actor::new(kind, id.unwrap_or_else(|| UNKNOWN.to_owned()));
     actor.role = doc.owned("/userIdentity/sessionContext/sessionIssuer/arn");
-    Ok(actor)
-}
-
-fn outcome(doc: &Document<'_>, name: &str) -> Outcome {
-    /// Parts of the error codes that mean "not allowed".
-    const DENIED: [&str; 6] = [
-        "AccessDenied",
-        "Unauthorized",
-        "Forbidden",
-        "NotAuthorized",
-        "AuthFailure",
-        "OptInRequired",
-    ];
-    match doc.text("/errorCode") {
-        Some(code) if DENIED.iter().any(|part| code.contains(part)) => Outcome::Denied,
-        Some(_) => Outcome::Failure,
-        // Sign-in events say so in their answer: {"ConsoleLogin": "Failure"}.
-        None if doc.text(&format!("/responseElements/{name}")).as_deref() == Some("Failure") => {
-            Outcome::Failure
-        }
-        None => Outcome::Success,
-    }
+    actor
 }
 
 fn reason(doc: &Document<'_>) -> Option<String> {

@@ -1,23 +1,24 @@
 //! Kubernetes audit events, `audit.k8s.io/v1` and `v1beta1`. The table of fields is
 //! in `docs/importers.md`.
 
-use bulla::event::{Actor, Event, Outcome, Resource};
+use bulla::event::{Actor, Event, Resource};
 use bulla::time::Timestamp;
 
 use super::document::{Document, shown};
-use super::original;
+use super::time::{TimeChoice, TimeFormat};
+use super::{UNKNOWN, original, outcome};
 
 /// Maps one audit event (one stage of one request).
 pub(crate) fn map(text: &str) -> Result<Event, String> {
     let doc = Document::parse(text)?;
     check_kind(&doc)?;
-    let verb = doc.owned("/verb").ok_or("no verb")?;
+    let verb = verb(&doc)?;
     let object = object(&doc);
-    let mut event =
-        Event::new(actor(&doc)?, format!("{}.{verb}", object.noun), object.resource(&doc));
-    event.occurred_at = Some(time(&doc)?);
+    let action = format!("{}.{verb}", object.noun);
+    let mut event = Event::new(actor(&doc), action, object.resource(&doc));
+    set_time(&doc, &mut event)?;
     event.duration_ms = duration_ms(&doc);
-    event.outcome = outcome(&doc);
+    outcome::k8s(&doc).write_to(&mut event);
     event.reason = doc.first(&["/responseStatus/message", "/responseStatus/reason"]);
     event.source = Some("kubernetes".to_owned());
     event.tenant = object.namespace;
@@ -33,6 +34,15 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
     Ok(event)
 }
 
+/// The verb; `unknown` if an event that says that it is one of Kubernetes has none.
+fn verb(doc: &Document<'_>) -> Result<String, String> {
+    match doc.owned("/verb") {
+        Some(verb) => Ok(verb),
+        None if doc.text("/apiVersion").is_some() => Ok(UNKNOWN.to_owned()),
+        None => Err("no verb, and no apiVersion of audit.k8s.io".to_owned()),
+    }
+}
+
 /// Older API servers leave `apiVersion` out, so only what contradicts is refused.
 fn check_kind(doc: &Document<'_>) -> Result<(), String> {
     match (doc.text("/kind").as_deref(), doc.text("/apiVersion").as_deref()) {
@@ -46,8 +56,11 @@ fn check_kind(doc: &Document<'_>) -> Result<(), String> {
     }
 }
 
-fn actor(doc: &Document<'_>) -> Result<Actor, String> {
-    let name = doc.owned("/user/username").ok_or("no user.username")?;
+/// Who asked. A request that could not be authenticated names no user.
+fn actor(doc: &Document<'_>) -> Actor {
+    let Some(name) = doc.owned("/user/username") else {
+        return Actor::new("anonymous", UNKNOWN);
+    };
     let kind = match name.strip_prefix("system:") {
         Some("anonymous") => "anonymous",
         Some(rest) if rest.starts_with("serviceaccount:") => "service_account",
@@ -57,7 +70,7 @@ fn actor(doc: &Document<'_>) -> Result<Actor, String> {
     };
     let mut actor = Actor::new(kind, name);
     actor.role = doc.owned("/impersonatedUser/username");
-    Ok(actor)
+    actor
 }
 
 /// What was asked for, from `objectRef` or else from the path of the request.
@@ -141,32 +154,16 @@ fn from_path(uri: &str) -> Object {
     }
 }
 
-fn outcome(doc: &Document<'_>) -> Outcome {
-    if doc.text("/annotations/authorization.k8s.io~1decision").as_deref() == Some("forbid") {
-        return Outcome::Denied;
+fn set_time(doc: &Document<'_>, event: &mut Event) -> Result<(), String> {
+    let mut choice = TimeChoice::default();
+    for path in ["/requestReceivedTimestamp", "/stageTimestamp", "/timestamp"] {
+        choice.offer_at(doc, path, &[TimeFormat::Rfc3339]);
     }
-    if doc.text("/stage").as_deref() == Some("Panic") {
-        return Outcome::Failure;
-    }
-    match doc.value("/responseStatus/code").and_then(serde_json::Value::as_u64) {
-        Some(401 | 403) => Outcome::Denied,
-        Some(code) if code >= 400 => Outcome::Failure,
-        _ => Outcome::Success,
-    }
-}
-
-fn time(doc: &Document<'_>) -> Result<Timestamp, String> {
-    let names = ["/requestReceivedTimestamp", "/stageTimestamp", "/timestamp"];
-    let path = names.into_iter().find(|path| doc.text(path).is_some());
-    let path = path.ok_or("no requestReceivedTimestamp")?;
-    stamp(doc, path).ok_or_else(|| {
-        let text = doc.owned(path).unwrap_or_default();
-        format!("{}: not RFC 3339: {}", &path[1..], shown(&text))
-    })
+    choice.set(event)?.ok_or_else(|| "no requestReceivedTimestamp".to_owned())
 }
 
 fn stamp(doc: &Document<'_>, path: &str) -> Option<Timestamp> {
-    doc.text(path)?.parse().ok()
+    TimeFormat::Rfc3339.read(&doc.text(path)?).ok()
 }
 
 /// From the request's arrival to the end of the answer.
@@ -181,6 +178,7 @@ fn duration_ms(doc: &Document<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bulla::event::Outcome;
 
     fn event(fields: &str) -> Event {
         map(&format!(
@@ -254,7 +252,7 @@ mod tests {
         for (bad, word) in [
             (r#"{"kind":"Pod","apiVersion":"v1"}"#, "kind"),
             (r#"{"kind":"Event","apiVersion":"v1","verb":"get"}"#, "audit.k8s.io"),
-            (r#"{"kind":"Event","verb":"get"}"#, "username"),
+            (r#"{"kind":"Event","verb":"get"}"#, "requestReceivedTimestamp"),
             (r#"{"kind":"Event","user":{"username":"a"}}"#, "verb"),
             (r#"{"verb":"get","user":{"username":"a"}}"#, "requestReceivedTimestamp"),
             (r#"{"verb":"get","user":{"username":"a"},"stageTimestamp":"noon"}"#, "noon"),

@@ -14,6 +14,7 @@ mod input;
 mod k8s;
 mod lenient;
 pub mod mapping;
+mod outcome;
 mod reasons;
 mod recorded;
 mod time;
@@ -39,6 +40,9 @@ pub use fit::{MENDED, SHORTENED};
 pub use input::UNIT_BYTES_MAX;
 pub use mapping::Mapping;
 pub use reasons::{REASONS, Reason, reason_of};
+
+/// What an event does not say: who acted, or what was done.
+const UNKNOWN: &str = "unknown";
 
 /// What the lines of a file mean.
 #[derive(Clone, Debug)]

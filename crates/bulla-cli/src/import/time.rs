@@ -1,6 +1,12 @@
 //! Times as the trails of others write them.
 
+use bulla::event::Event;
 use bulla::time::Timestamp;
+
+use super::document::{Document, shown};
+
+/// The tag that names the field from which the time was taken, if a better one was passed over.
+pub(crate) const TIME_FROM: &str = "time_from";
 
 /// A way to write a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -21,7 +27,119 @@ pub(crate) enum TimeFormat {
     EpochNs,
 }
 
+/// Why a time cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadTime {
+    /// It is a time, but of a year that no event can have.
+    OutOfRange,
+    /// It is not written like a time.
+    NotATime,
+}
+
+/// The time of an event: of the times it has, in order of preference, the first that is one.
+///
+/// A time is passed over if it is null, empty, of a year out of range (the zero of many programs
+/// is `0001-01-01T00:00:00Z`) or unreadable, and one of zero since 1970 if there is another.
+#[derive(Debug, Default)]
+pub(crate) struct TimeChoice {
+    chosen: Option<(Timestamp, String)>,
+    /// The first time that was passed over: its name, its words, what is wrong with it.
+    passed: Option<(String, String, BadTime)>,
+    /// A time was passed over that is null, empty or no text.
+    passed_null: bool,
+    /// A time of zero since 1970, which mostly says that there was none.
+    zero: Option<(Timestamp, String)>,
+}
+
+impl TimeChoice {
+    /// Offers a time, under the name of its field.
+    pub(crate) fn offer(&mut self, name: &str, text: &str, formats: &[TimeFormat]) {
+        if self.chosen.is_some() {
+            return;
+        }
+        let read: Vec<_> = formats.iter().map(|format| format.read(text)).collect();
+        if let Some(time) = read.iter().find_map(|read| read.ok()) {
+            let place = if time.as_nanos() == 0 { &mut self.zero } else { &mut self.chosen };
+            place.get_or_insert_with(|| (time, name.to_owned()));
+        } else if self.passed.is_none() {
+            let out_of_range = read.contains(&Err(BadTime::OutOfRange));
+            let problem = if out_of_range { BadTime::OutOfRange } else { BadTime::NotATime };
+            self.passed = Some((name.to_owned(), text.to_owned(), problem));
+        }
+    }
+
+    /// Offers what a document has at a path; a null there is a time that is passed over.
+    pub(crate) fn offer_at(&mut self, doc: &Document<'_>, path: &str, formats: &[TimeFormat]) {
+        if self.chosen.is_some() {
+            return;
+        }
+        match doc.text(path) {
+            Some(text) => self.offer(&path[1..], &text, formats),
+            None => self.passed_null |= doc.raw(path).is_some(),
+        }
+    }
+
+    /// Sets the time of an event, with the tag [`TIME_FROM`] if a better one was passed over.
+    /// `None` if there is no time.
+    ///
+    /// # Errors
+    /// As [`TimeChoice::time`].
+    pub(crate) fn set(self, event: &mut Event) -> Result<Option<()>, String> {
+        let Some((time, instead)) = self.time()? else { return Ok(None) };
+        event.occurred_at = Some(time);
+        if let Some(name) = instead {
+            event.tags.insert(TIME_FROM.to_owned(), name);
+        }
+        Ok(Some(()))
+    }
+
+    /// The time, and the name of its field if a better one was passed over.
+    ///
+    /// # Errors
+    /// There are times, but none can be used.
+    fn time(self) -> Result<Option<(Timestamp, Option<String>)>, String> {
+        let passed_zero = self.zero.is_some() && self.chosen.is_some();
+        let passed_any = self.passed_null || self.passed.is_some() || passed_zero;
+        match (self.chosen.or(self.zero), self.passed) {
+            (Some((time, name)), _) => Ok(Some((time, passed_any.then_some(name)))),
+            (None, None) => Ok(None),
+            (None, Some((name, text, problem))) => {
+                let text = shown(&text);
+                Err(match problem {
+                    BadTime::OutOfRange => {
+                        format!("{name}: year out of range (1678 to 2261): {text}")
+                    }
+                    BadTime::NotATime => format!("{name}: cannot read the time {text}"),
+                })
+            }
+        }
+    }
+}
+
 impl TimeFormat {
+    /// Reads a time that an event can have.
+    pub(crate) fn read(self, text: &str) -> Result<Timestamp, BadTime> {
+        match self.parse(text) {
+            Some(time) if in_range(time) => Ok(time),
+            Some(_) => Err(BadTime::OutOfRange),
+            None if self.has_another_year(text) => Err(BadTime::OutOfRange),
+            None => Err(BadTime::NotATime),
+        }
+    }
+
+    /// Would it be a time, were it not for its year (or its many digits)?
+    fn has_another_year(self, text: &str) -> bool {
+        let unsigned = text.trim_start_matches(['+', '-']);
+        let year = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = unsigned.split_at(year);
+        match self {
+            TimeFormat::Rfc3339 | TimeFormat::DatetimeUtc => {
+                digits.len() >= 4 && self.parse(&format!("2000{rest}")).is_some()
+            }
+            _ => digits.len() > 9 && self.parse(&format!("1{rest}")).is_some(),
+        }
+    }
+
     /// Reads a time; `None` if it is not written so or is out of range.
     pub(crate) fn parse(self, text: &str) -> Option<Timestamp> {
         match self {
@@ -33,6 +151,12 @@ impl TimeFormat {
             TimeFormat::EpochNs => decimal(text, 0),
         }
     }
+}
+
+fn in_range(time: Timestamp) -> bool {
+    // The years that `Event::validate` allows.
+    const SECOND: i64 = 1_000_000_000;
+    (-9_214_560_000 * SECOND..9_214_646_400 * SECOND).contains(&time.as_nanos())
 }
 
 fn datetime_utc(text: &str) -> Option<Timestamp> {
@@ -87,6 +211,24 @@ mod tests {
             assert_eq!(format.parse(text), Some(expected), "{format:?} {text}");
         }
         assert_eq!(TimeFormat::EpochS.parse("-1.5"), Some(Timestamp::from_nanos(-1_500_000_000)));
+    }
+
+    #[test]
+    fn a_year_out_of_range_is_told_from_what_is_no_time() {
+        for (format, text, problem) in [
+            (TimeFormat::Rfc3339, "0001-01-01T00:00:00Z", BadTime::OutOfRange),
+            (TimeFormat::Rfc3339, "1677-12-31T23:59:59Z", BadTime::OutOfRange),
+            (TimeFormat::Rfc3339, "2262-01-01T00:00:00Z", BadTime::OutOfRange),
+            (TimeFormat::Rfc3339, "9999-12-31T23:59:59Z", BadTime::OutOfRange),
+            (TimeFormat::Rfc3339, "29999-12-31T23:59:59Z", BadTime::OutOfRange),
+            (TimeFormat::DatetimeUtc, "0001-01-01 00:00:00", BadTime::OutOfRange),
+            (TimeFormat::EpochS, "99999999999999999999", BadTime::OutOfRange),
+            (TimeFormat::Rfc3339, "noon", BadTime::NotATime),
+            (TimeFormat::Rfc3339, "2022-13-01T00:00:00Z", BadTime::NotATime),
+            (TimeFormat::EpochMs, "soon", BadTime::NotATime),
+        ] {
+            assert_eq!(format.read(text), Err(problem), "{format:?} {text}");
+        }
     }
 
     #[test]

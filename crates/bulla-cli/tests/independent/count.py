@@ -103,29 +103,66 @@ AWS_ACTOR_TYPES = {
     "IdentityCenterUser": "identity_center_user",
 }
 AWS_DENIED = re.compile(
-    "AccessDenied|Unauthorized|Forbidden|NotAuthorized|AuthFailure|OptInRequired"
+    "AccessDenied|Unauthorized|Forbidden|NotAuthorized|AuthFailure|OptInRequired", re.IGNORECASE
 )
+AWS_SIGN_INS = """consolelogin checkmfa switchrole exitrole renewrole credentialchallenge
+    credentialverification userauthentication""".split()
+AWS_NAMES_DENIED = {"denied", "rejected", "blocked"}
+AWS_NAMES_FAILED = {"failed", "failure", "error"}
 
 
 def cloudtrail(event):
     need(event, "eventTime")
-    service, name = need(event, "eventSource"), need(event, "eventName")
+    insight = event.get("insightDetails")
+    service = text(event, "eventSource") or text(insight, "eventSource")
+    name = text(event, "eventName") or text(insight, "eventName")
+    if service is None and name is None:
+        raise Rejected("eventSource and eventName")
+    service, name = service or "unknown", name or "unknown"
     who = event.get("userIdentity")
-    ids = [text(who, *path) for path in AWS_ACTOR_IDS]
-    actor_id = next((found for found in ids if found), None)
-    if actor_id is None:
-        raise Rejected("userIdentity")
+    actor_id = next((found for path in AWS_ACTOR_IDS if (found := text(who, *path))), None)
     kind = text(who, "type")
-    if kind is None:
-        kind = "service" if text(who, "invokedBy") else "account"
+    if kind is None or kind.lower() == "unknown":
+        by_itself = text(event, "eventType") in ("AwsServiceEvent", "AwsCloudTrailInsight")
+        if text(who, "invokedBy"):
+            kind = "service"
+        elif actor_id:
+            kind = "account"
+        else:
+            kind = "service" if by_itself or insight else "anonymous"
+    action = f"{service.removesuffix('.amazonaws.com')}.{name}"
+    outcome = aws_outcome(event, service, name)
+    return AWS_ACTOR_TYPES.get(kind, kind), actor_id or "unknown", action, outcome
+
+
+def aws_outcome(event, service, name):
+    """The worst of what the places say; a sign-in whose answer is missing is no success."""
+    said = set()
     code = text(event, "errorCode")
     if code is not None:
-        outcome = "denied" if AWS_DENIED.search(code) else "failure"
-    else:
-        failed = text(event, "responseElements", name) == "Failure"
-        outcome = "failure" if failed else "success"
-    action = f"{service.removesuffix('.amazonaws.com')}.{name}"
-    return AWS_ACTOR_TYPES.get(kind, kind), actor_id, action, outcome
+        said.add("denied" if AWS_DENIED.search(code) or code in ("401", "403") else "failure")
+    if text(event, "errorMessage") is not None:
+        said.add("failure")
+    if text(event, "responseElements", "_return") == "false":
+        said.add("failure")
+    for holder in ("responseElements", "serviceEventDetails", "additionalEventData"):
+        members = event.get(holder)
+        for key in members if isinstance(members, dict) else ():
+            answer = text(members, key)
+            own = key.lower() == name.lower() and answer is not None
+            if own or key.lower() in AWS_SIGN_INS:
+                good = (answer or "").lower() in ("success", "succeeded", "ok", "true")
+                said.add("success" if good else "failure")
+    if text(event, "eventType") not in (None, "AwsApiCall"):
+        words = {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)}
+        if words & AWS_NAMES_DENIED:
+            said.add("denied")
+        if words & AWS_NAMES_FAILED:
+            said.add("failure")
+    signs_in = service in ("signin.amazonaws.com", "sso.amazonaws.com")
+    if not said and signs_in and name.lower() in AWS_SIGN_INS:
+        return "failure"
+    return next((worst for worst in ("denied", "failure") if worst in said), "success")
 
 
 # --- Kubernetes ----------------------------------------------------------------------------
@@ -139,7 +176,11 @@ def k8s(event):
     times = ("requestReceivedTimestamp", "stageTimestamp", "timestamp")
     if not any(text(event, name) for name in times):
         raise Rejected("time")
-    user, verb = need(event, "user", "username"), need(event, "verb")
+    user, verb = text(event, "user", "username"), text(event, "verb")
+    if verb is None and text(event, "apiVersion") is None:
+        raise Rejected("verb")
+    if user is None:
+        return "anonymous", "unknown", f"{k8s_noun(event)}.{verb or 'unknown'}", k8s_outcome(event)
     prefixes = [
         ("system:serviceaccount:", "service_account"),
         ("system:node:", "node"),
@@ -148,7 +189,7 @@ def k8s(event):
         ("", "user"),
     ]
     kind = next(kind for prefix, kind in prefixes if user.startswith(prefix))
-    return kind, user, f"{k8s_noun(event)}.{verb}", k8s_outcome(event)
+    return kind, user, f"{k8s_noun(event)}.{verb or 'unknown'}", k8s_outcome(event)
 
 
 def k8s_noun(event):
@@ -171,15 +212,34 @@ def k8s_noun(event):
 
 
 def k8s_outcome(event):
-    if text(event, "annotations", "authorization.k8s.io/decision") == "forbid":
-        return "denied"
+    """The worst of what decision, stage, code, status and reason say."""
+    said = set()
+    decision = text(event, "annotations", "authorization.k8s.io/decision")
+    if decision is not None and decision.lower() != "allow":
+        said.add("denied" if decision.lower() == "forbid" else "failure")
+    stage = text(event, "stage") or ""
+    if stage == "Panic":
+        said.add("failure")
     status = event.get("responseStatus")
-    code = status.get("code") if isinstance(status, dict) else None
-    if text(event, "stage") == "Panic":
+    code = text(status, "code")
+    if code is not None:
+        try:
+            code = float(code)
+        except ValueError:
+            code = 0
+        if code in (401, 403):
+            said.add("denied")
+        else:
+            said.add("success" if 100 <= code < 400 else "failure")
+    word = text(status, "status")
+    if word is not None:
+        said.add("success" if word.lower() == "success" else "failure")
+    reason = text(status, "reason")
+    if reason is not None:
+        said.add("denied" if reason.lower() in ("forbidden", "unauthorized") else "failure")
+    if not said and stage.startswith("Response"):
         return "failure"
-    if code in (401, 403):
-        return "denied"
-    return "failure" if isinstance(code, int) and code >= 400 else "success"
+    return next((worst for worst in ("denied", "failure") if worst in said), "success")
 
 
 # --- Linux auditd --------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 use super::super::fit::escaped;
 use super::*;
+use bulla::event::Outcome;
 
 const RECORD: &str = r#"{"eventVersion":"1.09","eventTime":"2026-03-04T05:06:07Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"eu-west-1","sourceIPAddress":"203.0.113.7","userAgent":"cli\u001b","requestID":"R1","eventID":"6f1b0f2e-1a2b-4c3d-8e4f-5a6b7c8d9e0f","recipientAccountId":"111122223333","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/ops/ann","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/ops"}}}}"#;
 
@@ -54,12 +55,26 @@ fn what_cannot_be_mapped_is_refused_with_the_name_of_the_field() {
     for (from, to, word) in [
         ("\"eventTime\"", "\"x\"", "eventTime"),
         ("2026-03-04T05:06:07Z", "yesterday\\u0007", "eventTime"),
-        ("\"eventName\":\"GetObject\"", "\"eventName\":{}", "eventName"),
-        ("\"userIdentity\"", "\"x\"", "userIdentity"),
+        (
+            "\"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"GetObject\"",
+            "\"eventName\":{}",
+            "eventName",
+        ),
         ("{\"eventVersion\"", "{\"eventVersion", "JSON"),
     ] {
         let reason = map(&RECORD.replace(from, to)).unwrap_err();
         assert!(reason.contains(word), "{reason}");
         assert!(!reason.chars().any(char::is_control), "{reason}");
     }
+}
+
+#[test]
+fn what_is_missing_is_unknown_and_no_reason_to_refuse() {
+    let changed = |from: &str, to: &str| map(&RECORD.replace(from, to)).unwrap();
+    assert_eq!(changed("\"GetObject\"", "{}").action, "s3.unknown");
+    assert_eq!(changed("\"s3.amazonaws.com\"", "null").action, "unknown.GetObject");
+    let found = changed("\"userIdentity\"", "\"x\"").actor;
+    assert_eq!(found, Actor::new("anonymous", "unknown"));
+    let found = changed("\"userIdentity\":", "\"eventType\":\"AwsServiceEvent\",\"x\":").actor;
+    assert_eq!(found, Actor::new("service", "unknown"));
 }

@@ -2,33 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use bulla::event::{Actor, Event, Json, Outcome, Resource};
-use bulla::time::Timestamp;
+use bulla::event::{Actor, Event, Json, Resource};
 use serde_json::Value;
 
 use super::super::document::{Document, shown};
-use super::super::original;
+use super::super::outcome::{Decision, Evidence};
+use super::super::time::TimeChoice;
+use super::super::{UNKNOWN, original};
 use super::Mapping;
-use super::source::{Origin, Source};
+use super::source::{Mapped, Origin, Source};
 
 impl Mapping {
     /// Maps one JSON object.
     pub(crate) fn apply(&self, text: &str) -> Result<Event, String> {
         let doc = Document::parse(text)?;
         let get = |field: &str| self.text(field, &doc);
-        let actor = Actor {
-            kind: self.need("actor.type", &doc)?,
-            id: self.need("actor.id", &doc)?,
-            email: get("actor.email"),
-            role: get("actor.role"),
-        };
         let resource = Resource { kind: self.need("resource.type", &doc)?, id: get("resource.id") };
-        let mut event = Event::new(actor, self.need("action", &doc)?, resource);
+        let mut event = Event::new(self.actor(&doc), self.need("action", &doc)?, resource);
         // An id of another shape stays in `details`, and the log makes one.
         event.id = get("id").and_then(|id| id.parse().ok());
-        event.occurred_at = self.time(&doc)?;
         event.tenant = get("tenant");
-        event.outcome = self.outcome(&doc)?;
         event.reason = get("reason");
         event.source = get("source");
         event.ip = get("ip");
@@ -41,6 +34,8 @@ impl Mapping {
         event.old_values = self.json("old_values", &doc)?;
         event.new_values = self.json("new_values", &doc)?;
         event.tags = self.tags(&doc);
+        self.set_time(&doc, &mut event)?;
+        self.outcome(&doc).write_to(&mut event);
         event.details = Some(original(text)?);
         Ok(event)
     }
@@ -58,31 +53,60 @@ impl Mapping {
         self.text(field, doc).ok_or_else(|| format!("nothing found for {field}"))
     }
 
-    /// The first time that can be read. Times that are there, but none of which can
-    /// be read, are an error: the event must not get the time of its import instead.
-    fn time(&self, doc: &Document<'_>) -> Result<Option<Timestamp>, String> {
-        let mut unreadable = None;
-        for source in self.sources("occurred_at") {
-            let Some(text) = source.text(doc) else { continue };
-            match source.time.iter().find_map(|format| format.parse(&text)) {
-                Some(time) => return Ok(Some(time)),
-                None => unreadable = unreadable.or(Some(text)),
-            }
-        }
-        match unreadable {
-            Some(text) => Err(format!("occurred_at: cannot read the time {}", shown(&text))),
-            None => Ok(None),
-        }
+    /// Who acted. An event that names no one is kept, with an unknown actor: never with another
+    /// account that it names for another reason.
+    fn actor(&self, doc: &Document<'_>) -> Actor {
+        let or_unknown = |field| self.text(field, doc).unwrap_or_else(|| UNKNOWN.to_owned());
+        let id = or_unknown("actor.id");
+        // An address without a name may be that of another account too.
+        let email = if id == UNKNOWN { None } else { self.text("actor.email", doc) };
+        let kind = or_unknown("actor.type");
+        Actor { kind, id, email, role: self.text("actor.role", doc) }
     }
 
-    fn outcome(&self, doc: &Document<'_>) -> Result<Outcome, String> {
-        match self.text("outcome", doc) {
-            None => Ok(Outcome::Success),
-            Some(text) => text.parse().map_err(|_| {
-                let text = shown(&text);
-                format!("outcome: expected success, failure, denied or partial, found {text}")
-            }),
+    /// The first time that can be used. Times that are there, but none of which can be used,
+    /// are an error: the event must not get the time of its import instead.
+    fn set_time(&self, doc: &Document<'_>, event: &mut Event) -> Result<(), String> {
+        let mut choice = TimeChoice::default();
+        for source in self.sources("occurred_at") {
+            match (&source.origin, source.mapped(doc)) {
+                (_, Mapped::Value(text)) => choice.offer(source.name(), &text, &source.time),
+                (Origin::At(path), _) => choice.offer_at(doc, path, &source.time),
+                _ => {}
+            }
         }
+        choice.set(event).map(|_| ()).map_err(|problem| format!("occurred_at: {problem}"))
+    }
+
+    /// The worst of what all sources say. A value that fits no pattern, or is no outcome, is
+    /// not understood; a constant counts if no other source says anything.
+    fn outcome(&self, doc: &Document<'_>) -> Decision {
+        let mut evidence = Evidence::default();
+        let mut otherwise = None;
+        for source in self.sources("outcome") {
+            match (&source.origin, source.mapped(doc)) {
+                (Origin::Table(table), _) => evidence.add(table.evidence(doc)),
+                (Origin::Const(_), Mapped::Value(text)) => {
+                    otherwise = otherwise.or_else(|| text.parse().ok());
+                }
+                (_, Mapped::Value(text)) => match text.trim().to_ascii_lowercase().parse() {
+                    Ok(outcome) => evidence.says(outcome),
+                    Err(_) => evidence.strange(&text),
+                },
+                (_, Mapped::Unknown(text)) => evidence.strange(&text),
+                (Origin::At(path), Mapped::Nothing) => {
+                    // An array or an object is there, but no text.
+                    if let (Some(_), None) = (doc.value(path), doc.text(path)) {
+                        evidence.strange(doc.raw(path).unwrap_or(path));
+                    }
+                }
+                (_, Mapped::Nothing) => {}
+            }
+        }
+        if let (true, Some(outcome)) = (evidence.is_silent(), otherwise) {
+            evidence.says(outcome);
+        }
+        evidence.decide()
     }
 
     fn duration(&self, doc: &Document<'_>) -> Result<Option<u64>, String> {

@@ -1,8 +1,10 @@
 //! One place where a value may come from, and what is done to it.
 
+use bulla::event::Outcome;
 use serde_json::Value;
 
 use super::super::document::Document;
+use super::super::outcome::{Table, same_number};
 use super::super::time::TimeFormat;
 
 /// Where a value may come from.
@@ -11,8 +13,8 @@ pub(super) struct Source {
     pub(super) origin: Origin,
     /// Values that count as absent.
     ignore: Vec<String>,
-    /// Pattern and replacement, the longest pattern first.
-    map: Option<Vec<(String, String)>>,
+    /// Pattern and replacement (or that the value says nothing), the longest pattern first.
+    map: Option<Vec<(String, Option<String>)>>,
     /// How a time is written; tried in order.
     pub(super) time: Vec<TimeFormat>,
 }
@@ -26,6 +28,8 @@ pub(super) enum Origin {
     Const(String),
     /// Text with pointers in it.
     Template(Vec<Piece>),
+    /// A table of `import/outcome.rs`, which reads the whole event.
+    Table(Table),
 }
 
 /// A part of a template.
@@ -58,24 +62,75 @@ impl Source {
                 "at" => source.origin = Origin::At(pointer(text(key, value)?)?),
                 "const" => source.origin = Origin::Const(text(key, value)?.to_owned()),
                 "template" => source.origin = Origin::Template(template(text(key, value)?)?),
+                "table" if field == "outcome" => {
+                    source.origin = Origin::Table(text(key, value)?.parse()?);
+                }
                 "ignore" => source.ignore = strings(key, value)?,
                 "map" => source.map = Some(patterns(value)?),
                 "time" if field == "occurred_at" => source.time = formats(value)?,
                 _ => return Err(format!("{key:?} is not known here")),
             }
-            origins += usize::from(matches!(key.as_str(), "at" | "const" | "template"));
+            origins += usize::from(matches!(key.as_str(), "at" | "const" | "template" | "table"));
         }
         match origins {
+            1 if field == "outcome" => source.check_outcomes(),
             1 => Ok(source),
-            _ => Err("expected exactly one of at, const and template".to_owned()),
+            _ => {
+                Err("expected exactly one of at, const, template and (for outcome) table"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// What can become of an outcome is known before the first line.
+    fn check_outcomes(self) -> Result<Self, String> {
+        let fixed = match &self.origin {
+            Origin::Const(text) if self.map.is_none() => Some(text.as_str()),
+            _ => None,
+        };
+        let mapped = self.map.iter().flatten().filter_map(|(_, to)| to.as_deref());
+        match fixed.into_iter().chain(mapped).find(|text| text.parse::<Outcome>().is_err()) {
+            Some(odd) => {
+                Err(format!("expected success, failure, denied or partial, found {odd:?}"))
+            }
+            None => Ok(self),
         }
     }
 
     /// The value of this source in an event, if it has one.
     pub(super) fn text(&self, doc: &Document<'_>) -> Option<String> {
-        let text = match &self.origin {
-            Origin::At(path) => doc.owned(path)?,
-            Origin::Const(text) => text.clone(),
+        match self.mapped(doc) {
+            Mapped::Value(text) => Some(text),
+            Mapped::Nothing | Mapped::Unknown(_) => None,
+        }
+    }
+
+    /// What this source makes of an event.
+    pub(super) fn mapped(&self, doc: &Document<'_>) -> Mapped {
+        let Some(text) = self.found(doc) else { return Mapped::Nothing };
+        if self.ignore.contains(&text) {
+            return Mapped::Nothing;
+        }
+        let Some(map) = &self.map else { return Mapped::Value(text) };
+        match map.iter().find(|(pattern, _)| matches(pattern, &text)) {
+            Some((_, Some(to))) => Mapped::Value(to.clone()),
+            Some((_, None)) => Mapped::Nothing,
+            None => Mapped::Unknown(text),
+        }
+    }
+
+    /// Its pointer without the slash, for messages and tags.
+    pub(super) fn name(&self) -> &str {
+        match &self.origin {
+            Origin::At(path) => path.strip_prefix('/').unwrap_or(path),
+            _ => "template",
+        }
+    }
+
+    fn found(&self, doc: &Document<'_>) -> Option<String> {
+        match &self.origin {
+            Origin::At(path) => doc.owned(path),
+            Origin::Const(text) => Some(text.clone()),
             Origin::Template(pieces) => {
                 let mut out = String::new();
                 for piece in pieces {
@@ -84,25 +139,29 @@ impl Source {
                         Piece::At(path) => out.push_str(&doc.text(path)?),
                     }
                 }
-                out
+                Some(out)
             }
-        };
-        if self.ignore.contains(&text) {
-            return None;
-        }
-        match &self.map {
-            None => Some(text),
-            Some(map) => {
-                map.iter().find(|(pattern, _)| matches(pattern, &text)).map(|(_, to)| to.clone())
-            }
+            Origin::Table(_) => None,
         }
     }
 }
 
-/// Is the text as the pattern says, in which one `*` stands for anything?
+/// What a source makes of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mapped {
+    /// Its value.
+    Value(String),
+    /// There is no value, or one that counts as none.
+    Nothing,
+    /// There is a value, which fits no pattern.
+    Unknown(String),
+}
+
+/// Is the text as the pattern says, in which one `*` stands for anything? Whole numbers are
+/// compared as numbers: `7` fits `7.0`.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
-        None => pattern == text,
+        None => pattern == text || same_number(pattern, text),
         Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| rest.ends_with(tail)),
     }
 }
@@ -126,14 +185,15 @@ fn strings(key: &str, value: &Value) -> Result<Vec<String>, String> {
     items.iter().map(|item| text(key, item).map(str::to_owned)).collect()
 }
 
-fn patterns(value: &Value) -> Result<Vec<(String, String)>, String> {
+fn patterns(value: &Value) -> Result<Vec<(String, Option<String>)>, String> {
     let members = value.as_object().ok_or("map: expected an object of texts")?;
     let mut out = Vec::with_capacity(members.len());
     for (pattern, to) in members {
         if pattern.matches('*').count() > 1 {
             return Err(format!("map: {pattern:?} has more than one *"));
         }
-        out.push((pattern.clone(), text("map", to)?.to_owned()));
+        let to = if to.is_null() { None } else { Some(text("map", to)?.to_owned()) };
+        out.push((pattern.clone(), to));
     }
     // Exact ones first, then the longer pattern.
     out.sort_by_key(|(pattern, _)| (pattern.contains('*'), std::cmp::Reverse(pattern.len())));
@@ -203,8 +263,9 @@ mod tests {
         let map =
             patterns(&serde_json::json!({"*": "any", "a*": "short", "ab*z": "long", "ab": "is"}));
         let map = map.unwrap();
-        let find =
-            |text: &str| map.iter().find(|(p, _)| matches(p, text)).map(|(_, to)| to.as_str());
+        let find = |text: &str| {
+            map.iter().find(|(p, _)| matches(p, text)).and_then(|(_, to)| to.as_deref())
+        };
         assert_eq!(find("ab"), Some("is"));
         assert_eq!(find("abz"), Some("long"));
         assert_eq!(find("aab"), Some("short"));

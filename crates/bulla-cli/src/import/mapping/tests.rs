@@ -34,6 +34,10 @@ fn slips_in_a_mapping_are_named() {
         (r#","ip":7"#, "expected a pointer"),
         (r#","occurred_at":{"at":"/a","time":"unix"}"#, "epoch_ms"),
         (r#","outcome":{"at":"/a","map":{"a*b*":"failure"}}"#, "more than one *"),
+        (r#","outcome":{"at":"/a","map":{"?":"odd"}}"#, "\"odd\""),
+        (r#","outcome":{"const":"fine"}"#, "\"fine\""),
+        (r#","outcome":{"table":"hub"}"#, "github, okta, gcp or gworkspace"),
+        (r#","ip":{"table":"github"}"#, "\"table\""),
     ] {
         let error = mapping(more).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
@@ -76,7 +80,7 @@ fn times_that_are_there_must_be_readable() {
 
 #[test]
 fn outcomes_durations_lists_and_values_are_mapped() {
-    let more = r#","outcome":{"at":"/o","map":{"OK":"success","NO":"denied","?":"odd"}},
+    let more = r#","outcome":{"at":"/o","map":{"OK":"success","NO":"denied"}},
         "duration_ms":"/ms","changed_fields":"/changed","old_values":"/old","new_values":"/new",
         "tags.zone":"/z","id":"/id""#;
     let event = apply(
@@ -91,8 +95,10 @@ fn outcomes_durations_lists_and_values_are_mapped() {
     assert_eq!(event.new_values, None);
     assert_eq!(event.tags["zone"], "eu");
     assert_eq!(event.id, None);
-    assert_eq!(apply(more, r#","o":"new""#).unwrap().outcome, Outcome::Success);
-    assert!(apply(more, r#","o":"?""#).unwrap_err().contains("odd"));
+    let strange = apply(more, r#","o":"new""#).unwrap();
+    assert_eq!(strange.outcome, Outcome::Failure);
+    assert_eq!(strange.tags["outcome_not_understood"], "new");
+    assert_eq!(apply(more, "").unwrap().outcome, Outcome::Success);
     assert!(apply(more, r#","ms":"long""#).unwrap_err().contains("duration_ms"));
     let keys = apply(more, r#","changed":{"x":1,"y":2}"#).unwrap().changed_fields;
     assert_eq!(keys, ["x", "y"]);
@@ -102,4 +108,35 @@ fn outcomes_durations_lists_and_values_are_mapped() {
 fn an_event_without_a_required_field_is_refused_by_name() {
     let reason = mapping("").unwrap().apply(r#"{"who":"ann"}"#).unwrap_err();
     assert_eq!(reason, "nothing found for action");
+}
+
+#[test]
+fn all_sources_of_an_outcome_are_read_and_the_worst_counts() {
+    let more = r#","outcome":[{"at":"/o","map":{"OK":"success","7":"denied","-":null}},"/p",
+        {"const":"partial"}]"#;
+    for (fields, outcome, words) in [
+        ("", Outcome::Partial, None),
+        (r#","o":"-""#, Outcome::Partial, None),
+        (r#","o":"OK""#, Outcome::Success, None),
+        (r#","o":7"#, Outcome::Denied, None),
+        (r#","o":7.0"#, Outcome::Denied, None),
+        (r#","o":"7""#, Outcome::Denied, None),
+        (r#","o":"OK","p":"Failure""#, Outcome::Failure, None),
+        (r#","o":"Ok","p":"success""#, Outcome::Failure, Some("Ok")),
+        (r#","o":"OK","p":"well""#, Outcome::Failure, Some("well")),
+        (r#","o":{"a":1}"#, Outcome::Failure, Some(r#"{"a":1}"#)),
+    ] {
+        let event = apply(more, fields).unwrap();
+        assert_eq!(event.outcome, outcome, "{fields}");
+        let found = event.tags.get("outcome_not_understood");
+        // Quotes are escaped, as in every message.
+        assert_eq!(found.map(|text| text.replace('\\', "")).as_deref(), words, "{fields}");
+    }
+}
+
+#[test]
+fn an_event_without_an_actor_is_kept_with_an_unknown_one() {
+    let event = mapping(r#","actor.email":"/mail""#).unwrap();
+    let event = event.apply(r#"{"what":"x.y","mail":"other@example.com"}"#).unwrap();
+    assert_eq!((event.actor.id.as_str(), event.actor.email), ("unknown", None));
 }
