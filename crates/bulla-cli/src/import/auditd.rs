@@ -2,19 +2,25 @@
 //! fields is in `docs/importers.md`.
 
 mod address;
+mod fields;
 mod group;
+mod kinds;
+mod outcome;
 mod record;
 mod syscalls;
 
-use bulla::event::{Actor, Event, Json, Outcome, Resource};
+use bulla::event::{Actor, Event, Json, Resource};
 
+use fields::Parsed;
 use group::Group;
-use record::Parsed;
 
 pub(crate) use group::Grouped;
 
 /// What uids and sessions are when they are not set.
 const UNSET: [&str; 3] = ["4294967295", "-1", "unset"];
+
+/// Between the keys of an event that several rules match.
+const KEYS_SEPARATOR: char = '\u{1}';
 
 /// Records that only add to what another one says.
 const ADDING: [&str; 13] = [
@@ -41,16 +47,18 @@ fn event(group: &Group) -> Result<Event, String> {
     let mut event = Event::new(actor(records), action(main), resource(main, records));
     event.occurred_at = Some(main.record.time);
     event.tenant = main.record.key.node.clone();
-    event.outcome = outcome(main, records);
-    event.reason = reason(records, event.outcome);
+    outcome::Ending::of(records).write(&mut event);
     event.source = Some("auditd".to_owned());
     event.ip = first(records, "addr").filter(|addr| addr != "UNKNOWN");
     event.session_id = first(records, "ses").filter(|id| is_set(id));
     event.request_id = Some(main.record.key.stamp.clone());
-    for name in ["key", "exe", "terminal"] {
+    for name in ["exe", "terminal"] {
         if let Some(value) = records.iter().find_map(|record| record.decoded(name)) {
             event.tags.insert(name.to_owned(), value);
         }
+    }
+    if let Some(keys) = records.iter().find_map(keys) {
+        event.tags.insert("key".to_owned(), keys);
     }
     event.details = Some(details(&group.lines)?);
     Ok(event)
@@ -69,6 +77,11 @@ fn main_record<'p>(records: &'p [Parsed<'p>]) -> Option<&'p Parsed<'p>> {
     let call = |record: &&Parsed<'_>| record.kind() == "SYSCALL";
     let telling = records.iter().find(|record| !adding(record) && !call(record));
     telling.or_else(|| records.iter().find(call)).or_else(|| records.first())
+}
+
+/// The keys of the audit rules that matched, with commas between them.
+fn keys(record: &Parsed<'_>) -> Option<String> {
+    record.decoded("key").map(|keys| keys.replace(KEYS_SEPARATOR, ","))
 }
 
 fn first(records: &[Parsed<'_>], name: &str) -> Option<String> {
@@ -102,16 +115,16 @@ fn action(main: &Parsed<'_>) -> String {
     }
     let number = main.get("syscall").map_or("unknown", |value| value.text);
     let arch = main.get("arch").map_or("", |value| value.text);
-    let named = main.get("SYSCALL").map(|value| value.text);
+    let named = main.enriched("SYSCALL");
     format!("syscall.{}", named.or_else(|| syscalls::name(arch, number)).unwrap_or(number))
 }
 
 fn resource(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Resource {
     match main.kind() {
         "SYSCALL" => {}
-        // `id` is of a user or a group, as the type says.
+        // `acct` and `id` are of a user or a group, as the type says.
         kind if kind.contains("GROUP") || kind.starts_with("GRP_") => {
-            if let Some(group) = main.decoded("grp").or_else(|| main.decoded("id")) {
+            if let Some(group) = ["grp", "acct", "id"].iter().find_map(|name| main.decoded(name)) {
                 return Resource::new("group", group);
             }
         }
@@ -125,7 +138,7 @@ fn resource(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Resource {
             }
         }
         "CONFIG_CHANGE" => {
-            return Resource { kind: "audit_rule".to_owned(), id: main.decoded("key") };
+            return Resource { kind: "audit_rule".to_owned(), id: keys(main) };
         }
         _ => {}
     }
@@ -168,44 +181,6 @@ fn object_of_call(records: &[Parsed<'_>]) -> Option<Resource> {
 fn program(records: &[Parsed<'_>]) -> Option<Resource> {
     let exe = records.iter().find_map(|record| record.decoded("exe"))?;
     Some(Resource::new("program", exe))
-}
-
-fn outcome(main: &Parsed<'_>, records: &[Parsed<'_>]) -> Outcome {
-    if records.iter().any(denies) {
-        return Outcome::Denied;
-    }
-    let said = ["res", "success", "result"].into_iter().find_map(|name| {
-        main.get(name).or_else(|| records.iter().find_map(|record| record.get(name)))
-    });
-    match said.map(|value| value.text) {
-        Some("no" | "failed" | "fail" | "failure" | "0") => match first(records, "exit").as_deref()
-        {
-            // EPERM and EACCES.
-            Some("-1" | "-13" | "EPERM" | "EACCES") => Outcome::Denied,
-            _ => Outcome::Failure,
-        },
-        _ => Outcome::Success,
-    }
-}
-
-/// SELinux writes `avc:  denied  { read }`, AppArmor `apparmor="DENIED"`.
-fn denies(record: &Parsed<'_>) -> bool {
-    (record.kind().contains("AVC") && record.record.body.contains(" denied "))
-        || record.get("apparmor").is_some_and(|value| value.text == "DENIED")
-}
-
-fn reason(records: &[Parsed<'_>], outcome: Outcome) -> Option<String> {
-    if let Some(record) = records.iter().find(|record| denies(record)) {
-        let rights = record.record.body.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-        return Some(match rights {
-            Some((rights, _)) => format!("denied {{ {} }}", rights.trim()),
-            None => "denied".to_owned(),
-        });
-    }
-    match outcome {
-        Outcome::Success => None,
-        _ => first(records, "exit").map(|exit| format!("exit {exit}")),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::record::hex;
+use super::fields::hex;
 
 /// The address as `host:port` or as the path of a local socket.
 pub(super) fn decode(saddr: &str) -> Option<String> {

@@ -1,4 +1,5 @@
 use super::*;
+use bulla::event::Outcome;
 
 fn made(lines: &[&str]) -> Event {
     let text = lines.join("\n");
