@@ -62,6 +62,14 @@ impl Evidence {
         self.lacks.get_or_insert_with(|| format!("no {what}"));
     }
 
+    /// A result of an audit record.
+    pub(crate) fn auditd(&mut self, words: &str) {
+        match reading::find(tables::AUDITD, words) {
+            Some(outcome) => self.says(outcome),
+            None => self.strange(words),
+        }
+    }
+
     /// Adds what other places say.
     pub(crate) fn add(&mut self, other: Evidence) {
         self.denied |= other.denied;

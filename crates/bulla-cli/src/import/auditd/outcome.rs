@@ -1,21 +1,13 @@
-//! How an event ended: the table of auditd.
-//!
-//! Every record that says something counts, and the worst of it: `denied`, `failure`, what
-//! is not understood, `success`. What is not understood is `failure`, and a tag holds the words.
+//! How an event ended, as its records say. The words are in the table of the formats.
 
 use bulla::event::{Event, Outcome};
 
+use super::super::outcome::{Evidence, NOT_UNDERSTOOD};
 use super::fields::Parsed;
 
-/// The tag that holds the words that were not understood.
-const NOT_UNDERSTOOD: &str = "outcome_not_understood";
 /// The tag of an event that a security module would have denied, but only noted.
 const PERMISSIVE: &str = "permissive";
 
-/// Words for an end, in lower case.
-const SUCCESS: [&str; 5] = ["yes", "success", "successful", "succeeded", "1"];
-const FAILURE: [&str; 6] = ["no", "failed", "fail", "failure", "authentication failure", "0"];
-const DENIED: [&str; 2] = ["denied", "permission denied"];
 /// EPERM and EACCES, also as `ausearch -i` writes them.
 const REFUSALS: [&str; 4] = ["-1", "-13", "EPERM", "EACCES"];
 /// Types whose records exist only because something was refused.
@@ -24,12 +16,11 @@ const REFUSING: [&str; 3] = ["APPARMOR_DENIED", "APPARMOR_KILL", "LANDLOCK_ACCES
 /// What the records of an event say about its end.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
+    evidence: Evidence,
     denial: Option<String>,
-    failed: bool,
-    exit: Option<String>,
     /// A denial that was only noted.
     noted: Option<String>,
-    strange: Option<String>,
+    exit: Option<String>,
 }
 
 impl Ending {
@@ -44,6 +35,7 @@ impl Ending {
     fn add(&mut self, record: &Parsed<'_>) {
         match denial(record) {
             Some(Denial { words, permissive: false }) => {
+                self.evidence.says(Outcome::Denied);
                 self.denial.get_or_insert(words);
             }
             Some(Denial { words, permissive: true }) => {
@@ -55,45 +47,30 @@ impl Ending {
             self.exit.get_or_insert_with(|| exit.text.to_owned());
         }
         for words in record.ends() {
-            self.hear(words);
+            self.evidence.auditd(words);
         }
         // Programs always say how it ended; a message without it was cut short.
         let silent = record.ends().next().is_none();
         if record.message().is_some() && !record.kind().contains("AVC") && silent {
-            self.strange.get_or_insert_with(|| "no res=".to_owned());
-        }
-    }
-
-    fn hear(&mut self, words: &str) {
-        let lower = words.to_ascii_lowercase();
-        let is = |table: &[&str]| table.contains(&lower.as_str());
-        if is(&DENIED) {
-            self.denial.get_or_insert(lower);
-        } else if is(&FAILURE) {
-            self.failed = true;
-        } else if !is(&SUCCESS) {
-            self.strange.get_or_insert_with(|| words.to_owned());
+            self.evidence.strange("no res=");
         }
     }
 
     pub(super) fn write(self, event: &mut Event) {
+        self.evidence.decide().write_to(event);
+        // What was not understood is no refusal of the kernel.
+        let understood = !event.tags.contains_key(NOT_UNDERSTOOD);
         let exit = self.exit.as_deref().map(|exit| exit.split('(').next().unwrap_or(exit));
-        let refused = self.failed && exit.is_some_and(|exit| REFUSALS.contains(&exit));
-        event.outcome = match (&self.denial, self.failed, &self.strange) {
-            (Some(_), ..) => Outcome::Denied,
-            (None, true, _) if refused => Outcome::Denied,
-            (None, true, _) | (None, false, Some(_)) => Outcome::Failure,
-            (None, false, None) => Outcome::Success,
-        };
-        if let Some(words) = self.strange.filter(|_| self.denial.is_none() && !self.failed) {
-            event.tags.insert(NOT_UNDERSTOOD.to_owned(), words);
+        let refused = exit.is_some_and(|exit| REFUSALS.contains(&exit));
+        if refused && understood && event.outcome == Outcome::Failure {
+            event.outcome = Outcome::Denied;
         }
         if self.noted.is_some() {
             event.tags.insert(PERMISSIVE.to_owned(), "1".to_owned());
         }
         let exit = exit.filter(|_| event.outcome != Outcome::Success);
-        event.reason = self.denial.or_else(|| exit.map(|exit| format!("exit {exit}")));
-        event.reason = event.reason.take().or(self.noted);
+        let exit = exit.map(|exit| format!("exit {exit}"));
+        event.reason = self.denial.or(exit).or(self.noted);
     }
 }
 

@@ -86,7 +86,7 @@ fn hint(outcome: Option<Outcome>, evidence: &mut Evidence) {
     }
 }
 
-fn find(vocabulary: Vocabulary, words: &str) -> Option<Outcome> {
+pub(super) fn find(vocabulary: Vocabulary, words: &str) -> Option<Outcome> {
     let found = vocabulary.iter().find(|(word, _)| word.eq_ignore_ascii_case(words));
     found.map(|(_, outcome)| *outcome)
 }

@@ -38,6 +38,23 @@ const BAD_ANSWERS: Vocabulary = &[
 const SUCCEEDED: Vocabulary =
     &[("true", Success), ("false", Failure), ("1", Success), ("0", Failure)];
 
+/// What `res=`, `success=` and `result=` of auditd say.
+pub(super) const AUDITD: Vocabulary = &[
+    ("yes", Success),
+    ("success", Success),
+    ("successful", Success),
+    ("succeeded", Success),
+    ("1", Success),
+    ("no", Failure),
+    ("failed", Failure),
+    ("fail", Failure),
+    ("failure", Failure),
+    ("authentication failure", Failure),
+    ("0", Failure),
+    ("denied", Denied),
+    ("permission denied", Denied),
+];
+
 pub(super) const CLOUDTRAIL: &[Place] = &[
     place("/errorCode", Reading::ErrorCode),
     // Its words are free text, in which names stand: only that it is there counts.
