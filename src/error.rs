@@ -167,6 +167,16 @@ pub enum Error {
         /// What was expected, what was found, and the way forward.
         reason: String,
     },
+    /// The log's events are encrypted, or recorded under aliases, and it was opened to append with
+    /// less: what is appended would be stored in plain text. Nothing was changed.
+    Unprotected {
+        /// The log.
+        path: PathBuf,
+        /// What is on record.
+        expected: String,
+        /// What the options have.
+        found: String,
+    },
     /// The payload of a record is encrypted, and its key is not at hand.
     PayloadSealed {
         /// The record.
@@ -254,6 +264,14 @@ impl fmt::Display for Error {
             Error::KeyStore { path, reason } => {
                 write!(f, "key store {}: {reason}", path.display())
             }
+            Error::Unprotected { path, expected, found } => write!(
+                f,
+                "{}: what is appended would be less protected than the log's events are: expected \
+                 {expected}; found {found}. Open it with what is expected, or without events \
+                 (without_events); if less is meant, say so (allow_plaintext for this opening, \
+                 change_protection for good), which is put on record",
+                path.display()
+            ),
             Error::PayloadSealed { seq } => write!(
                 f,
                 "the payload of record {seq} is encrypted and its key is not at hand: open the \

@@ -385,7 +385,7 @@ fn make_newer(path: &Path, offset: usize, layout: bulla::format::layout::Layout)
     let mut bytes = std::fs::read(path).unwrap();
     let field = |name| *layout.fields.iter().find(|field| field.name == name).unwrap();
     let structure = &mut bytes[offset..offset + layout.len];
-    field("FORMAT_VERSION").set_uint(structure, 3);
+    field("FORMAT_VERSION").set_uint(structure, 4);
     let crc = trailing_crc(structure, field("CRC"));
     field("CRC").set_uint(structure, crc.into());
     std::fs::write(path, bytes).unwrap();
@@ -394,7 +394,7 @@ fn make_newer(path: &Path, offset: usize, layout: bulla::format::layout::Layout)
 #[test]
 fn a_newer_format_is_unsupported_and_not_corrupt() {
     let unsupported =
-        |error: &Error| matches!(error, Error::Unsupported { found: 3, newest: 2, .. });
+        |error: &Error| matches!(error, Error::Unsupported { found: 4, newest: 3, .. });
     // The active segment, and the catalog: the log does not open.
     for name in ["segments/00000004.seg", "catalog/a/00000001.seg"] {
         let copy = Copy::of(HashAlgorithm::Sha256);

@@ -13,8 +13,8 @@ use bulla::vault::{
     LogSpec, Reference, Routing, Rule, TenantCursor, TenantError, TenantRecord, TenantVault,
 };
 use bulla::{
-    Actor, Asked, Event, EventId, Housekeeping, KeyStore, LogOptions, Outcome, PayloadState, Query,
-    Resource, Seq, Timestamp, Vault, VaultOptions, WrappingKey,
+    Actor, Asked, Error, Event, EventId, Housekeeping, KeyStore, LogOptions, Outcome, PayloadState,
+    Query, Resource, Seq, Timestamp, Vault, VaultOptions, WrappingKey,
 };
 use proptest::prelude::*;
 
@@ -297,4 +297,54 @@ fn a_tenant_sees_that_a_payload_was_erased() {
     // The vault's own answers say so, too.
     let merged = vault.query(&Query::new().oldest_first()).unwrap().next().unwrap().unwrap();
     assert_eq!(merged.record.payload, PayloadState::Erased);
+}
+
+#[test]
+fn a_log_of_a_vault_is_not_opened_without_its_key_store_and_options_that_fail_are_told() {
+    let (disk, clock, made) = vault(6);
+    drop(made);
+    let key = || WrappingKey::from_bytes([7; 32]);
+    let (on, path) = (Arc::new(disk.clone()), PathBuf::from("/vault"));
+    let store = KeyStore::create_on(on, &PathBuf::from("/keys"), &key()).unwrap();
+    let given = store.clone();
+    let with_store = options(&disk, &clock).tune(move |name, options| {
+        if name == "shared" { Ok(options.key_store(given.clone())) } else { Ok(options) }
+    });
+    let vault = with_store.open(&path).unwrap();
+    vault.append(&own(0, 1, 1)).unwrap();
+    vault.close().unwrap();
+
+    let vault = options(&disk, &clock).open(&path).unwrap();
+    let refused = vault.append(&own(0, 2, 2)).map(|_| ());
+    assert!(matches!(refused, Err(Error::Unprotected { .. })), "{refused:?}");
+    vault.append(&own(2, 2, 2)).unwrap(); // another log
+    vault.close().unwrap();
+
+    let failing = options(&disk, &clock).tune(move |name, options| match name {
+        "shared" => Err(Error::KeyStore { path: "/keys".into(), reason: "not mounted".to_owned() }),
+        _ => Ok(options),
+    });
+    let vault = failing.open(&path).unwrap();
+    for _ in 0..3 {
+        let refused = vault.append(&own(0, 2, 2)).map(|_| ());
+        assert!(matches!(refused, Err(Error::KeyStore { .. })), "{refused:?}");
+    }
+    assert_eq!(vault.tenant("acme").unwrap().append(&own(0, 2, 2)), Err(TenantError::Unavailable));
+}
+
+#[test]
+fn the_vaults_own_log_keeps_its_protection_too() {
+    let (disk, clock, made) = vault(7);
+    drop(made);
+    let (on, path) = (Arc::new(disk.clone()), PathBuf::from("/vault"));
+    let key = WrappingKey::from_bytes([7; 32]);
+    let store = KeyStore::create_on(on, &PathBuf::from("/keys"), &key).unwrap();
+    let protected = options(&disk, &clock).tune(move |name, options| match name {
+        "control" => Ok(options.key_store(store.clone())),
+        _ => Ok(options),
+    });
+    protected.open(&path).unwrap().close().unwrap();
+    let refused = options(&disk, &clock).open(&path).map(|_| ());
+    assert!(matches!(refused, Err(Error::Unprotected { .. })), "{refused:?}");
+    protected.open(&path).unwrap();
 }

@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, load};
 use crate::disk::Open;
 use crate::error::Result;
-use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
+use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, ProtectionSet};
 use crate::format::encrypted::KeyId;
 use crate::format::record;
 use crate::hash::{Hash, HashAlgorithm};
@@ -139,8 +139,31 @@ pub fn describe(body: &CatalogBody<'_>) -> (&'static str, String) {
             let keys = keys.join(", ");
             ("subject erased", format!("keys {keys}: {records} of the first {size} records"))
         }
+        CatalogBody::ProtectionSet(b) => {
+            let what = if b.exception { "protection waived" } else { "protection set" };
+            (what, protection(b))
+        }
         body => retention(body),
     }
+}
+
+/// How what is appended is protected, in words.
+pub fn protection(set: &ProtectionSet) -> String {
+    let Some(store_id) = set.store_id else { return "no key store, all in plain text".to_owned() };
+    let subject = if set.subject_rule == ProtectionSet::RULE_ACTOR {
+        "payloads encrypted for the subject or else the actor"
+    } else {
+        "payloads encrypted for the subject"
+    };
+    let mut words = format!("key store {}, {subject}", KeyId(store_id));
+    if set.alias_actors {
+        words.push_str(", actor ids as aliases");
+    }
+    if !set.alias_resources.is_empty() {
+        words.push_str(", resource ids as aliases of the types ");
+        words.push_str(&set.alias_resources.join(", "));
+    }
+    words
 }
 
 fn retention(body: &CatalogBody<'_>) -> (&'static str, String) {

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
-use crate::format::header::SEGMENT_VERSION;
 use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{LogId, frame};
 use crate::hash::{Hash, HashAlgorithm};
@@ -37,7 +36,7 @@ use lookup::Places;
 use rotation::{begin, begin_header, resume};
 
 pub use exclusive::Exclusive;
-pub use history::{HistoryEntry, describe};
+pub use history::{HistoryEntry, describe, protection};
 pub use mirror::Mended;
 pub use whole::{RecordedStatement, WholeCatalog};
 
@@ -302,10 +301,10 @@ impl Catalog {
         }
         let changes = self.state.changes(self.end.size.next_seq(), body);
         let changes = changes.map_err(Error::format(&self.dir, 0))?;
-        let newer = body.kind() >= kind::HOLD_PLACED
-            && self.segment.header.format_version < SEGMENT_VERSION;
+        let version = kind::segment_version(body.kind());
+        let newer = self.segment.header.format_version < version;
         let due = self.end.offset >= SEGMENT_BYTES || newer || self.goes_on_anew;
-        let place = if due { Some(self.rotate()?) } else { None };
+        let place = if due { Some(self.rotate(version)?) } else { None };
         let before = self.state.change(changes);
         let leaf = match self.write(body, because) {
             Ok(leaf) => leaf,

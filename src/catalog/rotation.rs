@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Catalog, copies, random_error};
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::header::{SEGMENT_VERSION, SegmentHeader};
+use crate::format::header::{CATALOG_VERSION, SegmentHeader};
 use crate::format::{LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
@@ -28,11 +28,13 @@ pub(super) struct Place {
 impl Catalog {
     /// Begins a segment, for a record that is written under the same lock: its header comes
     /// with that, and until then nobody else knows of it. Gives the place before.
-    pub(super) fn rotate(&mut self) -> Result<Place> {
+    pub(super) fn rotate(&mut self, version: u16) -> Result<Place> {
         let before = &self.segment.header;
         let (ordinal, digest) = (before.ordinal + 1, before.digest());
+        let format_version = version.max(before.format_version).max(CATALOG_VERSION);
         let frontier = self.tree.frontier();
         let header = begin_header(self.log_id, &frontier, ordinal, digest, self.clock.now())?;
+        let header = SegmentHeader { format_version, ..header };
         let active = begin(&*self.disk, &self.dir, &header)?;
         let (segment, end) = (Arc::clone(&active[0].segment), active[0].end);
         Ok(Place {
@@ -59,7 +61,7 @@ pub(super) fn begin_header(
     now: Timestamp,
 ) -> Result<SegmentHeader> {
     Ok(SegmentHeader {
-        format_version: SEGMENT_VERSION,
+        format_version: CATALOG_VERSION,
         stream: Stream::Catalog,
         algorithm: HashAlgorithm::Sha256,
         frame_align: 1,

@@ -6,6 +6,7 @@
 mod entries;
 mod erased;
 mod latest;
+mod protection;
 mod retention;
 mod state;
 
@@ -23,6 +24,7 @@ pub use retention::{
 pub use state::{Changes, StateMap};
 
 pub use erased::Erased;
+pub use protection::ProtectionSet;
 
 /// Largest snapshot body that is read, in bytes.
 const MAX_SNAPSHOT: usize = 64 << 20;
@@ -31,8 +33,18 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<MAX_SNAPSHOT>()
 }
 
-/// Record kinds of the catalog. Those from 32 on stand only in segments of format version 2.
+/// Record kinds of the catalog. Those from 32 on stand only in segments of format version 2, those
+/// from 41 on in segments of version 3.
 pub mod kind {
+    /// The lowest format version of a segment that a record of this kind stands in.
+    pub fn segment_version(kind: u8) -> u16 {
+        match kind {
+            ..HOLD_PLACED => 1,
+            HOLD_PLACED..PROTECTION_SET => 2,
+            PROTECTION_SET.. => 3,
+        }
+    }
+
     /// The log was created.
     pub const CREATED: u8 = 16;
     /// A segment was sealed.
@@ -67,6 +79,8 @@ pub mod kind {
     pub const ERASED: u8 = 39;
     /// An interrupted drop was called off.
     pub const DROP_UNDONE: u8 = 40;
+    /// How what is appended is protected.
+    pub const PROTECTION_SET: u8 = 41;
 }
 
 /// The log was created.
@@ -225,6 +239,8 @@ pub enum CatalogBody<'a> {
     DropUndone(DropUndone<'a>),
     /// See [`Erased`].
     Erased(Erased),
+    /// See [`ProtectionSet`].
+    ProtectionSet(ProtectionSet),
 }
 
 impl<'a> CatalogBody<'a> {
@@ -247,6 +263,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::Restored(_) => kind::RESTORED,
             CatalogBody::DropUndone(_) => kind::DROP_UNDONE,
             CatalogBody::Erased(_) => kind::ERASED,
+            CatalogBody::ProtectionSet(_) => kind::PROTECTION_SET,
         }
     }
 
@@ -273,6 +290,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::Restored(body) => encode(body),
             CatalogBody::DropUndone(body) => encode(body),
             CatalogBody::Erased(body) => encode(body),
+            CatalogBody::ProtectionSet(body) => encode(body),
         }?;
         out.extend_from_slice(&body);
         if out.len() > super::record::MAX_ENVELOPE_LEN {
@@ -309,6 +327,7 @@ impl<'a> CatalogBody<'a> {
             kind::RESTORED => CatalogBody::Restored(borrow(body)?),
             kind::DROP_UNDONE => CatalogBody::DropUndone(borrow(body)?),
             kind::ERASED => CatalogBody::Erased(Erased::decode(body)?),
+            kind::PROTECTION_SET => CatalogBody::ProtectionSet(ProtectionSet::decode(body)?),
             _ => {
                 return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() });
             }

@@ -14,7 +14,9 @@ pub const LEN: usize = f::LEN;
 
 /// The newest version of a segment. Version 2, of the catalog, may hold records of the kinds
 /// from 32 on, which change what is in force.
-pub const SEGMENT_VERSION: u16 = 2;
+pub const SEGMENT_VERSION: u16 = 3;
+/// The format version that catalog segments are begun with, unless a record needs a newer one.
+pub const CATALOG_VERSION: u16 = 2;
 
 /// Largest ordinal; no log comes near it, and counting on from it does not overflow.
 pub const ORDINAL_MAX: u64 = 1 << 62;

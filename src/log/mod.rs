@@ -10,7 +10,8 @@
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
 //! - `archiving`, `restoring`: segments to an archive, and back;
 //! - `retain`: policy, legal holds, expiry;
-//! - `protect`: encryption and aliases; `opener`: reading what is encrypted; `erase`;
+//! - `protect`: encryption and aliases; `protection`: what of them is on record; `opener`: reading
+//!   what is encrypted; `erase`;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
 
@@ -28,6 +29,7 @@ mod open;
 mod opener;
 mod options;
 mod protect;
+mod protection;
 mod prove;
 mod read;
 mod recover;
@@ -75,6 +77,7 @@ pub use follow::LogReader;
 pub use open::{Recovery, SetAside};
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use protect::SubjectRule;
+pub use protection::RecordedProtection;
 pub use prove::Disclosure;
 pub use read::{Records, Snapshot};
 pub use restoring::Restoration;
@@ -249,6 +252,7 @@ impl Log {
         with_scratch(|scratch| {
             let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
+            self.core().check_takes_events()?;
             protect::prepare(&self.core().options, events)?;
             for event in events {
                 self.core().encode(&self.redacted(event), now, scratch)?;
@@ -383,8 +387,18 @@ impl Core {
 
     /// Encodes an event, encrypted if it has a subject.
     fn encode(&self, event: &Event, now: Timestamp, into: &mut encode::Encoded) -> Result<()> {
+        self.check_takes_events()?;
         let protection = protect::Protection::of(&self.options, event)?;
         into.push(event, now, self.log_id, &protection)
+    }
+
+    fn check_takes_events(&self) -> Result<()> {
+        if self.options.takes_events {
+            return Ok(());
+        }
+        let reason = "expected a log that takes events, found one that was opened without them: \
+                      open it to append";
+        Err(Error::InvalidOption { name: "without_events", reason: reason.to_owned() })
     }
 
     fn check_poisoned(&self) -> Result<()> {

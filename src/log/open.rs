@@ -22,6 +22,7 @@ use crate::log::core::{
 };
 use crate::log::encode::random_error;
 use crate::log::options::{Housekeeping, LogOptions};
+use crate::log::protection::Comparison;
 use crate::log::recover::{self, Recovered};
 use crate::log::verify::{DIGEST_MARK, digest_of};
 use crate::log::view::{Entry, View};
@@ -319,6 +320,7 @@ fn finish(
             (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
         }
     };
+    let mut protection = Comparison::of(&options, dir, &catalog)?;
     if let Some(store) = &options.key_store {
         store.bind(log_id)?;
     }
@@ -339,6 +341,7 @@ fn finish(
             recovery.catalog_damage = Some(reason.clone());
         }
     }
+    protection.look_at(&options, dir, &catalog, &view)?;
     // Everything is in order: only now is anything changed.
     if tree.is_anew() {
         // Should the new files' names not last, the next opening makes them anew once more.
@@ -349,6 +352,7 @@ fn finish(
     if let Ok(catalog) = catalog.good() {
         record_set_aside(&*disk, dir, catalog, &set_aside)?;
     }
+    protection.record(&mut catalog)?;
     settle::clear_away(&*disk, dir, &leftovers)?;
     erase::finish(options.key_store.as_ref(), &catalog)?;
     recovery.set_aside = set_aside;

@@ -9,8 +9,10 @@ use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
 use crate::keystore::KeyStore;
 use crate::log::protect::{self, SubjectRule};
+use crate::log::protection::Waiver;
 use crate::log::{Log, LogReader};
 use crate::redact::Redactor;
+use crate::retention::Asked;
 use crate::time::{Clock, SystemClock};
 
 /// When a record is acknowledged, and so what a power failure may take.
@@ -77,6 +79,8 @@ pub struct LogOptions {
     pub(crate) subject_rule: SubjectRule,
     pub(crate) alias_actors: bool,
     pub(crate) alias_resources: Vec<String>,
+    pub(crate) waiver: Option<Waiver>,
+    pub(crate) takes_events: bool,
 }
 
 impl LogOptions {
@@ -101,6 +105,8 @@ impl LogOptions {
             subject_rule: SubjectRule::None,
             alias_actors: false,
             alias_resources: Vec::new(),
+            waiver: None,
+            takes_events: true,
         }
     }
 
@@ -247,6 +253,44 @@ impl LogOptions {
         self
     }
 
+    /// Opens the log this once although its events are protected by more than these options have: a
+    /// key store, a rule, or aliases are on record, and missing here. What is appended may be stored
+    /// in plain text. The opening is put on record, with who asked and why, and the next one without
+    /// is refused again. Default: it is refused.
+    ///
+    /// ```
+    /// use bulla::{Asked, Error, KeyStore, Log, WrappingKey};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("audit");
+    /// let store = KeyStore::create(&dir.path().join("audit.keys"), &WrappingKey::generate()?)?;
+    /// Log::options().key_store(store).create(&path)?.close()?;
+    /// assert!(matches!(Log::open(&path), Err(Error::Unprotected { .. })));
+    /// let asked = Asked::by("carol").because("the store is in repair");
+    /// let log = Log::options().allow_plaintext(&asked).open(&path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn allow_plaintext(mut self, asked: &Asked) -> Self {
+        self.waiver = Some(Waiver::Once(asked.clone()));
+        self
+    }
+
+    /// Makes the key store, the rule and the aliases of these options those of the log from here on,
+    /// also if they are fewer, or others. Put on record, with who asked and why. More of them than
+    /// before need no such word. Default: fewer are refused.
+    pub fn change_protection(mut self, asked: &Asked) -> Self {
+        self.waiver = Some(Waiver::ForGood(asked.clone()));
+        self
+    }
+
+    /// Opens the log for everything but events: to sign, seal, archive, expire and erase. That takes
+    /// no key store and no rule. Default: events are taken.
+    pub fn without_events(mut self) -> Self {
+        self.takes_events = false;
+        self
+    }
+
     /// Creates a log in a new directory.
     ///
     /// # Errors
@@ -260,7 +304,8 @@ impl LogOptions {
     /// Opens a log for writing; creates none.
     ///
     /// # Errors
-    /// `NotALog` if there is none, `Locked`, `Corrupt`, `Tampered`, `Unsupported`; I/O.
+    /// `NotALog` if there is none, `Locked`, `Corrupt`, `Tampered`, `Unsupported`; `Unprotected` if
+    /// the log's events are protected by more than these options have; I/O.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Log> {
         self.check()?;
         super::open::open(self, path.as_ref())

@@ -78,7 +78,8 @@ impl VaultOptions {
 
     /// Changes the options of single logs, by name: called whenever one is opened, also the
     /// vault's own (`control`). The place to give a log its key store. If it fails, the log is not
-    /// opened, and what needed it fails with that error.
+    /// opened, and what needed it fails with that error. What protects a log's events is on record
+    /// in it, so one that is opened without is refused: `Unprotected`.
     pub fn tune(
         mut self,
         tune: impl Fn(&str, LogOptions) -> Result<LogOptions> + Send + Sync + 'static,

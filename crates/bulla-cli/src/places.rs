@@ -66,9 +66,10 @@ pub(crate) fn admin(dir: &Path, options: LogOptions) -> Result<LogAdmin> {
     Ok(admin)
 }
 
-/// Opens a log for writing, and says what opening found to be out of order.
+/// Opens a log for all but events, and says what opening found to be out of order. It takes no key
+/// store, whatever the log's events are protected by.
 pub(crate) fn writer(dir: &Path) -> Result<Log> {
-    writer_with(dir, || Ok(Log::options()))
+    writer_with(dir, || Ok(Log::options().without_events()))
 }
 
 /// The same with options, which are made once the directory was seen to be a log.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use bulla::cipher::Identifier;
 use bulla::log::SubjectRule;
-use bulla::{KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
+use bulla::{Asked, Error, KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;
 
+use crate::asking::not_blank;
 use crate::places;
 
 /// Reads a wrapping key.
@@ -69,9 +70,9 @@ impl Secrets {
         places::admin(dir, with_store(Log::options(), self.to_read()?))
     }
 
-    /// Opens a log for writing, with its keys if they were given.
+    /// Opens a log for all but events, with its keys if they were given.
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
-        places::writer_with(dir, || self.options(Log::options()))
+        places::writer_with(dir, || self.options(Log::options().without_events()))
     }
 
     /// The options with the keys, if they were given, to write with.
@@ -114,6 +115,23 @@ pub(crate) struct Encryption {
     /// Record actor ids as aliases, which are tied to the actor only by its key
     #[arg(long, requires = "key_store")]
     alias_actors: bool,
+    /// Record ids of resources of this type as aliases, likewise; may be given several times
+    #[arg(long, value_name = "TYPE", requires = "key_store")]
+    alias_resources: Vec<String>,
+    /// Append although the log's events are protected by more than is given here: what is appended
+    /// may be stored in plain text. This opening alone; it goes on record
+    #[arg(long, requires = "who", conflicts_with = "change_protection")]
+    allow_plaintext: bool,
+    /// Protect the log's events by what is given here from now on, also if that is less than before.
+    /// It goes on record
+    #[arg(long, requires = "who")]
+    change_protection: bool,
+    /// Who asks for less protection; goes on record
+    #[arg(long, value_name = "NAME", value_parser = not_blank)]
+    who: Option<String>,
+    /// Why; goes on record
+    #[arg(long, value_name = "TEXT", value_parser = not_blank, requires = "who")]
+    why: Option<String>,
 }
 
 impl Encryption {
@@ -123,12 +141,55 @@ impl Encryption {
     }
 
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
-        places::writer_with(dir, || self.options(Log::options()))
+        let opened = places::writer_with(dir, || self.options(Log::options()));
+        opened.or_else(|error| match error.downcast_ref::<Error>() {
+            Some(Error::Unprotected { expected, found, .. }) => {
+                bail!(unprotected(dir, expected, found))
+            }
+            _ => Err(error),
+        })
     }
 
     pub(crate) fn options(&self, options: LogOptions) -> Result<LogOptions> {
         let rule = if self.actor_is_subject { SubjectRule::Actor } else { SubjectRule::None };
-        let options = self.secrets.options(options)?;
-        Ok(options.subject_rule(rule).alias_actors(self.alias_actors))
+        let options = self.secrets.options(options)?.subject_rule(rule);
+        let options = options
+            .alias_actors(self.alias_actors)
+            .alias_resources(self.alias_resources.iter().cloned());
+        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
+        Ok(match (self.allow_plaintext, self.change_protection) {
+            (true, _) => options.allow_plaintext(&asked),
+            (_, true) => options.change_protection(&asked),
+            _ => options,
+        })
     }
+}
+
+/// What to do where a log's events would be less protected than before.
+fn unprotected(dir: &Path, expected: &str, found: &str) -> String {
+    format!(
+        "{}: what is appended would be less protected than the log's events are: expected \
+         {expected}; found {found}. Run the command again with {}; or, if less is meant, with \
+         --allow-plaintext --who NAME --why TEXT (this once) or --change-protection --who NAME \
+         --why TEXT (from now on)",
+        dir.display(),
+        protecting_options(dir)
+    )
+}
+
+/// The options by which the events of a log are protected as it is on record.
+fn protecting_options(dir: &Path) -> String {
+    let recorded = Log::open_read_only(dir).and_then(|log| log.protection()).ok().flatten();
+    let mut options = "--key-store FILE --wrapping-key FILE".to_owned();
+    let Some(recorded) = recorded else { return options };
+    if recorded.subject_rule == SubjectRule::Actor {
+        options.push_str(" --actor-is-subject");
+    }
+    if recorded.alias_actors {
+        options.push_str(" --alias-actors");
+    }
+    for kind in &recorded.alias_resources {
+        options.push_str(&format!(" --alias-resources {kind}"));
+    }
+    options
 }

@@ -34,7 +34,7 @@ fn a_payload_is_read_with_the_store_sealed_without_and_erased_for_good() {
     let (dir, log, secrets) = encrypted_log();
     append(&log, &secrets, &["--subject", "user:alice"]);
     append(&log, &secrets, &["--actor-is-subject"]);
-    append(&log, &secrets, &[]);
+    append(&log, &secrets, &["--change-protection", "--who", "dpo"]);
     let get = |seq: &str, secrets: &[String]| {
         fine(&with(&["get", &log, seq, "--output", "jsonl"], secrets))
     };
@@ -83,7 +83,7 @@ fn aliased_actors_are_found_by_their_names_with_the_store() {
     };
     assert_eq!(count("user:alice", &[]), "0");
     assert_eq!(count("user:alice", &secrets), "1");
-    append(&log, &secrets, &[]);
+    append(&log, &secrets, &["--change-protection", "--who", "dpo"]);
     // As a hold on `alice` does: recorded by that name, or under an alias of any type.
     for (actor, secrets, found) in [
         ("alice", &[][..], "1"),
@@ -172,4 +172,33 @@ fn a_wrapping_key_that_is_not_there_is_told_with_the_command_that_makes_one() {
         let told = refused(2, &command);
         assert!(told.contains(&format!("bulla keygen {missing} --wrapping")), "{told}");
     }
+}
+
+#[test]
+fn what_was_encrypted_is_not_appended_to_in_plain_by_oversight() {
+    let (dir, log, secrets) = encrypted_log();
+    append(&log, &secrets, &["--actor-is-subject", "--alias-resources", "profile"]);
+    let event = ["--actor", "user:alice", "--action", "a.b", "--resource", "profile/1"];
+    let event = [&["append", &log][..], &event].concat();
+    let file = at(dir.path(), "events.jsonl");
+    let line = r#"{"actor":{"type":"user","id":"a"},"action":"a.b","resource":{"type":"r"}}"#;
+    std::fs::write(&file, line).unwrap();
+    for forgetful in [&event[..], &["import", &log, &file, "--format", "jsonl"]] {
+        let told = refused(2, forgetful);
+        let works = "--key-store FILE --wrapping-key FILE --actor-is-subject \
+                     --alias-resources profile";
+        assert!(told.contains(works) && told.contains("--allow-plaintext"), "{told}");
+        let told = refused(2, &with(forgetful, &secrets));
+        assert!(told.contains(works), "{told}");
+    }
+    let key = at(dir.path(), "audit.key");
+    fine(&["keygen", &key, "--log", &log]);
+    fine(&["checkpoint", &log, "--key", &key]);
+    refused(2, &[&event[..], &["--allow-plaintext"]].concat());
+    fine(&[&event[..], &["--allow-plaintext", "--who", "carol", "--why", "repair"]].concat());
+    let history = fine(&["history", &log, "--output", "jsonl"]);
+    let waived = history.lines().find(|line| line.contains("protection waived")).unwrap();
+    assert!(waived.contains("carol") && waived.contains("repair"), "{waived}");
+    refused(2, &event);
+    fine(&["verify", &log]);
 }

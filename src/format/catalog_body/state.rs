@@ -3,6 +3,7 @@
 use super::entries::Entries;
 use super::erased::erase;
 use super::latest::Latest;
+use super::protection;
 use super::retention::status;
 use super::{
     Archived, CatalogBody, Created, DropBegun, DropUndone, HoldPlaced, KeyAdded, KeysChanged,
@@ -14,7 +15,7 @@ use crate::seq::Seq;
 
 /// What is in force: a sorted map whose Merkle root each catalog record carries.
 ///
-/// Keys are text: `log`, `keys`, `policy`, `key/` ‖ vkey, `hold/` ‖ case, `erased/` ‖ key id, and, with the
+/// Keys are text: `log`, `keys`, `policy`, `protection`, `key/` ‖ vkey, `hold/` ‖ case, `erased/` ‖ key id, and, with the
 /// ordinal as 16 hexadecimal digits, `segment/`, `archive/` and `drop/`; values are the bodies
 /// of the records that made them so. See `docs/format.md`, “State”.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,6 +88,7 @@ impl StateMap {
             }
             CatalogBody::Restored(restored) => return self.restore(restored),
             CatalogBody::Erased(erased) => return erase(erased),
+            CatalogBody::ProtectionSet(protection) => return protection::set(protection),
             CatalogBody::HeadSigned(_)
             | CatalogBody::Quarantined(_)
             | CatalogBody::ClockStepped(_) => return Ok(Changes::default()),

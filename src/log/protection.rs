@@ -1,0 +1,226 @@
+//! What is on record of how a log's events are protected, and what opening it must match.
+//!
+//! A log whose events were encrypted must not go on in plain text because a key store or a rule
+//! was forgotten. Who opens it to append gives at least what is on record, or says that less is
+//! meant; that is put on record, too.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::catalog::{self, Catalog};
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{CatalogBody, ProtectionSet};
+use crate::format::encrypted::KeyId;
+use crate::log::core::CatalogState;
+use crate::log::options::LogOptions;
+use crate::log::protect::SubjectRule;
+use crate::log::view::View;
+use crate::log::{Log, LogReader, retain};
+use crate::retention::Asked;
+
+/// So many of the newest records are looked at in a log that has nothing on record.
+const LOOKED_AT: u64 = 64;
+
+/// How what is appended to a log is protected, as the catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedProtection {
+    /// The [id](crate::KeyStore::store_id) of the key store; `None`: nothing is encrypted.
+    pub key_store: Option<[u8; 16]>,
+    /// Who is the subject of an event that names none.
+    pub subject_rule: SubjectRule,
+    /// Whether ids of actors are recorded as aliases.
+    pub alias_actors: bool,
+    /// Types of resources whose ids are recorded as aliases.
+    pub alias_resources: Vec<String>,
+    words: String,
+}
+
+impl fmt::Display for RecordedProtection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl RecordedProtection {
+    fn of(set: ProtectionSet) -> Self {
+        let is_actor = set.subject_rule == ProtectionSet::RULE_ACTOR;
+        RecordedProtection {
+            words: catalog::protection(&set),
+            key_store: set.store_id,
+            subject_rule: if is_actor { SubjectRule::Actor } else { SubjectRule::None },
+            alias_actors: set.alias_actors,
+            alias_resources: set.alias_resources,
+        }
+    }
+}
+
+impl Log {
+    /// How what is appended is protected, as the catalog has it; `None`: there was never anything
+    /// to protect.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`, I/O.
+    pub fn protection(&self) -> Result<Option<RecordedProtection>> {
+        let mut catalog = self.core().catalog.lock();
+        Ok(catalog.good()?.state().protection().map(RecordedProtection::of))
+    }
+}
+
+impl LogReader {
+    /// As [`Log::protection`].
+    ///
+    /// # Errors
+    /// As [`Log::protection`].
+    pub fn protection(&self) -> Result<Option<RecordedProtection>> {
+        self.with_catalog(|catalog| Ok(catalog.state().protection().map(RecordedProtection::of)))
+    }
+}
+
+/// That a log may be opened with less than what is on record.
+#[derive(Clone, Debug)]
+pub(crate) enum Waiver {
+    /// This once.
+    Once(Asked),
+    /// From here on.
+    ForGood(Asked),
+}
+
+/// What the options ask for.
+fn given(options: &LogOptions) -> ProtectionSet {
+    let mut alias_resources = options.alias_resources.clone();
+    alias_resources.sort_unstable();
+    alias_resources.dedup();
+    ProtectionSet {
+        store_id: options.key_store.as_ref().map(crate::keystore::KeyStore::store_id),
+        subject_rule: match options.subject_rule {
+            SubjectRule::None => 0,
+            SubjectRule::Actor => ProtectionSet::RULE_ACTOR,
+        },
+        alias_actors: options.alias_actors,
+        alias_resources,
+        exception: false,
+        set_at: options.clock.now().as_nanos(),
+    }
+}
+
+/// The comparison of what is given with what is on record, and what of it is to be recorded.
+pub(super) struct Comparison {
+    given: ProtectionSet,
+    required: Option<ProtectionSet>,
+    record: Option<(ProtectionSet, Asked)>,
+}
+
+impl Comparison {
+    /// Compares the options with what is on record: before anything is changed, the key store
+    /// included.
+    pub(super) fn of(options: &LogOptions, dir: &Path, catalog: &CatalogState) -> Result<Self> {
+        let required = match catalog {
+            CatalogState::Good(catalog) => catalog.state().protection(),
+            CatalogState::Damaged(_) => None,
+        };
+        let mut comparison = Comparison { given: given(options), required, record: None };
+        let Some(required) = comparison.required.clone() else { return Ok(comparison) };
+        comparison.refuse_other_store(options, dir)?;
+        let differs = ProtectionSet { set_at: 0, ..comparison.given.clone() }
+            != ProtectionSet { set_at: 0, ..required.clone() };
+        if !options.takes_events || !differs {
+            return Ok(comparison);
+        }
+        if comparison.given.covers(&required) {
+            comparison.record = Some((comparison.given.clone(), Asked::default()));
+        } else {
+            comparison.waive(options, dir, &catalog::protection(&required))?;
+        }
+        Ok(comparison)
+    }
+
+    /// Another store has none of the keys, whatever is done with it.
+    fn refuse_other_store(&self, options: &LogOptions, dir: &Path) -> Result<()> {
+        let required = self.required.as_ref().and_then(|required| required.store_id);
+        let changes = options.takes_events && matches!(options.waiver, Some(Waiver::ForGood(_)));
+        match (required, self.given.store_id) {
+            (Some(required), Some(given)) if required != given && !changes => {
+                Err(Error::Unprotected {
+                    path: dir.to_owned(),
+                    expected: format!("key store {}", KeyId(required)),
+                    found: format!("key store {}", KeyId(given)),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Of a log that has nothing on record: what its newest records show.
+    pub(super) fn look_at(
+        &mut self,
+        options: &LogOptions,
+        dir: &Path,
+        catalog: &CatalogState,
+        view: &Arc<View>,
+    ) -> Result<()> {
+        if self.required.is_some() || !options.takes_events {
+            return Ok(());
+        }
+        if self.given.store_id.is_some() {
+            // A damaged catalog takes no records; what is appended is encrypted all the same.
+            if matches!(catalog, CatalogState::Good(_)) {
+                self.record = Some((self.given.clone(), Asked::default()));
+            }
+            return Ok(());
+        }
+        if has_erased(catalog) || has_encrypted(view) {
+            self.waive(options, dir, "a key store: there are encrypted records")?;
+        }
+        Ok(())
+    }
+
+    /// Takes less than is expected if that is meant.
+    fn waive(&mut self, options: &LogOptions, dir: &Path, expected: &str) -> Result<()> {
+        let (exception, asked) = match &options.waiver {
+            Some(Waiver::Once(asked)) => (true, asked.clone()),
+            Some(Waiver::ForGood(asked)) => (false, asked.clone()),
+            None => {
+                let found = catalog::protection(&self.given);
+                let (path, expected) = (dir.to_owned(), expected.to_owned());
+                return Err(Error::Unprotected { path, expected, found });
+            }
+        };
+        retain::check_asked(&asked)?;
+        self.record = Some((ProtectionSet { exception, ..self.given.clone() }, asked));
+        Ok(())
+    }
+
+    /// Puts on record what is to be, before anything is appended by it.
+    pub(super) fn record(self, catalog: &mut CatalogState) -> Result<()> {
+        let Some((set, asked)) = self.record else { return Ok(()) };
+        let catalog: &mut Catalog = catalog.good()?;
+        catalog.append(&CatalogBody::ProtectionSet(set), &retain::because(&asked))
+    }
+}
+
+/// Keys were erased: then some were used.
+fn has_erased(catalog: &CatalogState) -> bool {
+    match catalog {
+        CatalogState::Good(catalog) => catalog.state().erased_keys().next().is_some(),
+        CatalogState::Damaged(_) => false,
+    }
+}
+
+/// Whether one of the newest records is encrypted. What cannot be read shows nothing.
+fn has_encrypted(view: &Arc<View>) -> bool {
+    let (snapshot, size) = (view.snapshot(None), view.size());
+    let Some(newest) = snapshot.entries().iter().rfind(|entry| entry.first < size) else {
+        return false;
+    };
+    let from = newest.first.get().max(size.get().saturating_sub(LOOKED_AT));
+    let cursor = view.cursor(snapshot.entries(), crate::seq::Seq::new(from), size);
+    let Ok(mut cursor) = cursor else { return false };
+    while let Ok(Some((_, record))) = cursor.next_record() {
+        if record.encrypted().is_some() {
+            return true;
+        }
+    }
+    false
+}
