@@ -343,7 +343,7 @@ fn the_vaults_own_log_keeps_its_protection_too() {
         "control" => Ok(options.key_store(store.clone())),
         _ => Ok(options),
     });
-    protected.open(&path).unwrap().close().unwrap();
+    protected.clone().open(&path).unwrap().close().unwrap();
     let refused = options(&disk, &clock).open(&path).map(|_| ());
     assert!(matches!(refused, Err(Error::Unprotected { .. })), "{refused:?}");
     protected.open(&path).unwrap();
