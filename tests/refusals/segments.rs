@@ -94,9 +94,9 @@ pub(crate) const CASES: &[Case] = &[
     ),
     case!(
         "R-SEG-4",
-        "version 3 in the catalog",
+        "version 4 in the catalog",
         Plain,
-        catalog!("format_version", 3_u64),
+        catalog!("format_version", 4_u64),
         [
             (Open, Unsupported, "newest known here"),
             (Verify, Unsupported, "newest known here"),
