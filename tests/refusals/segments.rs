@@ -207,7 +207,7 @@ pub(crate) const CASES: &[Case] = &[
         "another log",
         Plain,
         main!("log_id", [9; 16]),
-        [(Open, Corrupt, "of log"), (Verify, Finding, "log id"), (Read, Corrupt, "of log f")]
+        [(Open, Corrupt, "of log"), (Verify, Finding, "log id"), (Read, Corrupt, "of log")]
     ),
     case!(
         "R-SEG-8",
@@ -224,7 +224,7 @@ pub(crate) const CASES: &[Case] = &[
         "another ordinal",
         Plain,
         main!("ordinal", 9_u64),
-        [(Open, Corrupt, "of log"), (Verify, Finding, "ordinal"), (Read, Corrupt, "of log f")]
+        [(Open, Corrupt, "of log"), (Verify, Finding, "ordinal"), (Read, Corrupt, "of log")]
     ),
     case!(
         "R-SEG-9",
