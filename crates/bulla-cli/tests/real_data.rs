@@ -83,8 +83,10 @@ fn import(log: &str, file: &Path, options: &[&str], rejects: &str) -> Imported {
         let rest = reject.strip_prefix(&format!("{file}:")).unwrap();
         rest.split(':').next().unwrap().parse().unwrap()
     };
-    let rejected_lines = fs::read_to_string(rejects).unwrap().lines().map(line_of).collect();
     let [lines, imported, rejected] = figures[..] else { panic!("{told}") };
+    // If nothing is rejected the file is not touched.
+    let rejects = if rejected == 0 { String::new() } else { fs::read_to_string(rejects).unwrap() };
+    let rejected_lines = rejects.lines().map(line_of).collect();
     Imported { lines, imported, rejected, rejected_lines }
 }
 

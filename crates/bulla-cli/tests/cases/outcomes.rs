@@ -86,8 +86,11 @@ fn with(name: &str, changes: &[(&str, Value)]) -> Value {
     event
 }
 
+/// A place of an event and what is put there.
+type Change<'c> = (&'c str, Value);
+
 /// Each event with these changes has the outcome; what is `None` is not understood.
-fn check(name: &str, cases: &[(&[(&str, Value)], Option<Outcome>)]) {
+fn check(name: &str, cases: &[(&[Change<'_>], Option<Outcome>)]) {
     let lines: Vec<Value> = cases.iter().map(|(changes, _)| with(name, changes)).collect();
     for ((event, line), (_, expected)) in map_all(&lines, name).iter().zip(&lines).zip(cases) {
         let strange = event.tags.get(NOT_UNDERSTOOD);
@@ -176,7 +179,7 @@ fn cloudtrail_failures_are_found_wherever_they_stand() {
             (holder, json!({ name: said })),
         ]
     };
-    let mut cases: Vec<(Vec<(&str, Value)>, Option<Outcome>)> = vec![
+    let mut cases: Vec<(Vec<Change<'_>>, Option<Outcome>)> = vec![
         (vec![("/errorCode", json!("AccessDenied"))], Some(Denied)),
         (vec![("/errorCode", json!("accessdenied"))], Some(Denied)),
         (vec![("/errorCode", json!("VpceAccessDenied"))], Some(Denied)),
