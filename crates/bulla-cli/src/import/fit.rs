@@ -76,11 +76,20 @@ impl Shortened {
     }
 }
 
+/// The longest beginning of a text that has at most so many bytes and ends between characters.
+fn start_of(text: &str, bytes_max: usize) -> &str {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The beginning of a text that is too long, a mark, and a digest of the whole.
 fn short(text: &str, max: usize) -> String {
     let digest = blake3::hash(text.as_bytes()).to_hex();
     let room = max.saturating_sub(MARK.len() + DIGEST_HEX_LEN);
-    let beginning = &text[..text.floor_char_boundary(room)];
+    let beginning = start_of(text, room);
     format!("{beginning}{MARK}{}", &digest[..DIGEST_HEX_LEN])
 }
 
@@ -178,7 +187,7 @@ fn beginning_of(json: &Json) -> Json {
         "bytes": text.len(),
         "levels": json.depth(),
         "blake3": blake3::hash(text.as_bytes()).to_hex().to_string(),
-        "beginning": &text[..text.floor_char_boundary(BEGINNING_LEN_MAX)],
+        "beginning": start_of(text, BEGINNING_LEN_MAX),
     }}))
 }
 

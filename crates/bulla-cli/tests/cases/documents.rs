@@ -41,8 +41,8 @@ fn read_text(text: &[u8], name: &str) -> (Vec<Item>, Counts) {
 /// All of them, of a file of which nothing is rejected.
 fn all(items: &[Item]) -> Vec<&Event> {
     let event = |item| match item {
-        &Item::Event { ref event, .. } => event,
-        rejected @ Item::Rejected { .. } => panic!("{rejected:?}"),
+        Item::Event { event, .. } => event,
+        Item::Rejected { .. } => panic!("{item:?}"),
     };
     items.iter().map(event).collect()
 }
