@@ -40,11 +40,11 @@ fn read_text(text: &[u8], name: &str) -> (Vec<Item>, Counts) {
 
 /// All of them, of a file of which nothing is rejected.
 fn all(items: &[Item]) -> Vec<&Event> {
-    let event = |item| match item {
+    let events = items.iter().map(|item| match item {
         Item::Event { event, .. } => event,
         Item::Rejected { .. } => panic!("{item:?}"),
-    };
-    items.iter().map(event).collect()
+    });
+    events.collect()
 }
 
 fn details(event: &Event) -> serde_json::Value {
