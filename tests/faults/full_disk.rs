@@ -278,7 +278,7 @@ fn fill_and_go_on(room: u64, housekeeping: Housekeeping) {
     }
     scene.disk.set_capacity(scene.disk.used_bytes() + room);
     let filled = loop {
-        let batch = if scene.events % 2 == 0 { Verb::Append } else { Verb::Batch };
+        let batch = if scene.events.is_multiple_of(2) { Verb::Append } else { Verb::Batch };
         if let Err(error) = scene.act(batch) {
             break error;
         }
@@ -294,7 +294,7 @@ fn fill_and_go_on(room: u64, housekeeping: Housekeeping) {
         }
     }
     // Closing needs no space. Opening may.
-    if room % 3 == 0 {
+    if room.is_multiple_of(3) {
         scene.act(Verb::Close).unwrap();
         match scene.act(Verb::Open) {
             Ok(()) | Err(Error::DiskFull { .. }) => {}
