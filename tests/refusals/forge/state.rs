@@ -63,6 +63,7 @@ impl State {
                 self.status(ordinal(), |status| if status == 4 { 3 } else { 0 });
                 self.entries.remove(ordinal_key("drop", ordinal()).as_bytes());
             }
+            41 if record.field("exception") == [0] => self.set("protection", value),
             _ => {}
         }
     }
