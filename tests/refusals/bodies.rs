@@ -4,7 +4,7 @@ use crate::cases::{As, By, Case, case, run};
 use crate::forge::bytes::{long_uint, some, split, text, uint};
 use crate::forge::segment::Record;
 
-use As::{Corrupt, Finding, Tampered};
+use As::{Finding, Tampered};
 use By::{Open, Read, Verify};
 
 /// Changes an event in the second segment.

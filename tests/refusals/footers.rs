@@ -2,8 +2,8 @@
 
 use crate::cases::{As, By, Case, case, run};
 
-use As::{Corrupt, Finding, Nothing, Tampered, Unsupported};
-use By::{Open, Read, Rebuilt, Verify};
+use As::{Corrupt, Finding, Tampered, Unsupported};
+use By::{Open, Read, Verify};
 
 /// Sets a field of the footer of the second segment. Its seal in the catalog stays true.
 macro_rules! footer {

@@ -3,7 +3,7 @@
 use crate::cases::{As, By, Case, case, run};
 use crate::forge::segment::frame;
 
-use As::{Catalog, Corrupt, Finding, Tampered, Unsupported};
+use As::{Corrupt, Finding, Tampered, Unsupported};
 use By::{Open, Read, Verify};
 
 /// Sets a field of the header of the frame of the second segment, which is sealed.
