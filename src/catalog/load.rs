@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::rules;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{CatalogBody, Sealed, Snapshot, StateMap};
-use crate::format::header::ORDINAL_MAX;
+use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap};
 use crate::format::record::CheckedRecord;
 use crate::format::{LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
@@ -56,21 +56,27 @@ impl Replayed {
         Some(Replayed { frontier, state, signed, signed_note: None, last_kind: None, leaves, from })
     }
 
-    /// Adds a record: its state root must be that of the state it leads to.
-    pub(super) fn apply(&mut self, path: &Path, at: u64, record: &CheckedRecord<'_>) -> Result<()> {
+    /// Adds a record of a segment, which stands in this frame: it must follow from what is in
+    /// force, and its state root be that of the state it leads to. Its bytes were found whole:
+    /// what does not follow is no damage.
+    pub(super) fn apply(
+        &mut self,
+        segment: &SegmentFile,
+        (frame, at): (&FrameAt, u64),
+        record: &CheckedRecord<'_>,
+    ) -> Result<()> {
+        let seq = record.head.seq;
+        let refused = |error| rules::refused(&segment.path, at, seq, error);
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
-        let (root, body) = decoded.map_err(Error::format(path, at))?;
-        if let CatalogBody::Sealed(sealed) = &body {
-            check_tiles(self.state.last_segment().as_ref(), sealed)?;
-        }
-        let changes =
-            self.state.changes(record.head.seq, &body).map_err(Error::format(path, at))?;
+        let (root, body) = decoded.map_err(refused)?;
+        rules::check_place(segment.header.format_version, frame, record).map_err(refused)?;
+        rules::check_signed(self.signed, &body).map_err(refused)?;
+        let changes = self.state.changes(seq, &body).map_err(refused)?;
         let before = self.state.change(changes);
         let computed = self.state.root();
         if computed != root {
             let _refused = self.state.change(before);
-            let what = format!("state root of catalog record {}", record.head.seq);
-            return Err(Error::tampered(what, computed, root));
+            return Err(rules::other_root(&segment.path, seq, &body, (computed, root)));
         }
         if let CatalogBody::HeadSigned(head) = &body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
@@ -82,24 +88,6 @@ impl Replayed {
         self.leaves.push(leaf);
         Ok(())
     }
-}
-
-/// A sealed segment must begin where the one before it ended.
-fn check_tiles(last: Option<&Sealed>, next: &Sealed) -> Result<()> {
-    let end = |sealed: &Sealed| sealed.first.checked_add(sealed.count);
-    let expected = match last {
-        Some(last) => (last.ordinal.saturating_add(1), end(last).unwrap_or(u64::MAX)),
-        None => (1, 0),
-    };
-    let fits = (next.ordinal, next.first) == expected && next.count > 0 && end(next).is_some();
-    if fits && next.ordinal <= ORDINAL_MAX {
-        return Ok(());
-    }
-    let what = "the sealed segments of the catalog";
-    let expected = format!("segment {} from record {}", expected.0, expected.1);
-    let found =
-        format!("segment {} from record {}, {} records", next.ordinal, next.first, next.count);
-    Err(Error::tampered(what, expected, found))
 }
 
 /// One copy of a catalog, read to its end.
@@ -160,9 +148,9 @@ fn load_from(
             check_snapshot(&segment, snapshot, start, &mut replayed)?;
         }
         let mut failed = Ok(());
-        let each = |_: &FrameAt, at: u64, record: CheckedRecord<'_>| {
+        let each = |frame: &FrameAt, at: u64, record: CheckedRecord<'_>| {
             if failed.is_ok() {
-                failed = replayed.apply(&segment.path, at, &record);
+                failed = replayed.apply(&segment, (frame, at), &record);
             }
         };
         let (end, torn) = match segments.peek() {

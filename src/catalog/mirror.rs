@@ -86,6 +86,9 @@ fn sync_and_forget(disk: &dyn Disk, copy: &Path) -> Result<()> {
 /// The longer of the good copies, which one it is, and the other.
 fn choose(read: [Result<Loaded>; 2]) -> Result<(usize, Loaded, Result<Loaded>)> {
     match read {
+        // What a newer version wrote is no damage that the other copy could mend.
+        [Err(newer @ Error::Unsupported { .. }), _]
+        | [_, Err(newer @ Error::Unsupported { .. })] => Err(newer),
         [Ok(a), Ok(b)] if b.end.size > a.end.size => Ok((1, b, Ok(a))),
         [Ok(a), b] => Ok((0, a, b)),
         [a, Ok(b)] => Ok((1, b, a)),
@@ -192,7 +195,7 @@ fn overwrite(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// A catalog segment is about a megabyte; anything much larger is not one.
-const MAX_SEGMENT: u64 = 64 << 20;
+pub(super) const MAX_SEGMENT: u64 = 64 << 20;
 
 fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>> {
     crate::disk::read_file(disk, path, MAX_SEGMENT).map_err(Error::io("read", path))

@@ -10,6 +10,7 @@ mod load;
 mod lookup;
 mod mirror;
 mod rotation;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -38,6 +39,7 @@ use rotation::{begin, begin_header, resume};
 pub use exclusive::Exclusive;
 pub use history::{HistoryEntry, describe, protection};
 pub use mirror::Mended;
+pub(crate) use rules::particulars;
 pub use whole::{RecordedStatement, WholeCatalog};
 
 /// A catalog segment is rotated at this size, in bytes.
@@ -99,6 +101,7 @@ impl Catalog {
             // What a creation left that a crash interrupted holds no record.
             for ordinal in load::ordinals(&*disk, &path)? {
                 let left = crate::segment::path(&path, ordinal);
+                refuse_records(&*disk, &left)?;
                 disk.remove_file(&left).map_err(Error::io("remove", &left))?;
             }
         }
@@ -224,6 +227,8 @@ impl Catalog {
         let copies = copies(dir);
         let load = |copy: &PathBuf| load::load(&*disk, copy, log_id, snapshot.as_ref());
         let (loaded, copy) = match (load(&copies[0]), load(&copies[1])) {
+            (Err(newer @ Error::Unsupported { .. }), _)
+            | (_, Err(newer @ Error::Unsupported { .. })) => return Err(newer),
             (Ok(a), Ok(b)) if b.end.size > a.end.size => (b, &copies[1]),
             (Ok(a), _) => (a, &copies[0]),
             (Err(_), b) => (b?, &copies[1]),
@@ -300,7 +305,7 @@ impl Catalog {
             return Err(Error::CatalogDamaged { reason: cause.clone() });
         }
         let changes = self.state.changes(self.end.size.next_seq(), body);
-        let changes = changes.map_err(Error::format(&self.dir, 0))?;
+        let changes = changes.map_err(rules::not_written)?;
         let version = kind::segment_version(body.kind());
         let newer = self.segment.header.format_version < version;
         let due = self.end.offset >= SEGMENT_BYTES || newer || self.goes_on_anew;
@@ -439,7 +444,7 @@ impl Catalog {
                 let mut applied = Ok(());
                 let whole = scan::records(&segment, &frame, body, |at, record| {
                     if applied.is_ok() {
-                        applied = replayed.apply(&segment.path, at, &record);
+                        applied = replayed.apply(&segment, (&frame, at), &record);
                     }
                 });
                 if whole.is_err() {
@@ -492,6 +497,18 @@ fn random_error(error: random::RandomError) -> Error {
         op: "draw random bytes from",
         path: PathBuf::from("the operating system"),
         source: Arc::new(std::io::Error::other(error)),
+    }
+}
+
+/// An interrupted creation left one frame at most: a file with more is a catalog whose beginning
+/// is damaged, and is not deleted.
+fn refuse_records(disk: &dyn Disk, path: &Path) -> Result<()> {
+    let bytes =
+        disk::read_file(disk, path, mirror::MAX_SEGMENT).map_err(Error::io("read", path))?;
+    let frames = bytes.windows(frame::MAGIC.len()).filter(|at| *at == frame::MAGIC).count();
+    match frames {
+        0 | 1 => Ok(()),
+        _ => Err(Error::corrupt(path, 0, "the beginning of a catalog", "records behind damage")),
     }
 }
 

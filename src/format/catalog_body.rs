@@ -8,6 +8,7 @@ mod erased;
 mod latest;
 mod protection;
 mod retention;
+mod rules;
 mod state;
 
 use bincode::{BorrowDecode, Decode, Encode};
@@ -157,8 +158,14 @@ pub struct KeysChanged<'a> {
 }
 
 impl KeysChanged<'_> {
+    /// The code of a rotation.
+    pub const ROTATED: u8 = 1;
     /// The code of a change that only names a recovery key.
     pub const RECOVERY: u8 = 2;
+    /// The code of a revocation, which may be about an earlier key than the current one.
+    pub const REVOKED: u8 = 3;
+    /// The code of a change after which the log has another origin.
+    pub const RETIRED: u8 = 4;
 }
 
 /// What the statements about keys add up to: the entry `keys` of the state.
@@ -204,6 +211,16 @@ pub struct ClockStepped {
     pub ordinal: u64,
 }
 
+/// A record of a kind that this version does not know. It changes nothing that is in force: its
+/// state root is that of the record before it, or a newer version is needed to read the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown<'a> {
+    /// The record kind.
+    pub kind: u8,
+    /// The bytes behind the state root.
+    pub fields: &'a [u8],
+}
+
 /// The body of a catalog record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogBody<'a> {
@@ -241,6 +258,8 @@ pub enum CatalogBody<'a> {
     Erased(Erased),
     /// See [`ProtectionSet`].
     ProtectionSet(ProtectionSet),
+    /// See [`Unknown`].
+    Unknown(Unknown<'a>),
 }
 
 impl<'a> CatalogBody<'a> {
@@ -264,6 +283,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::DropUndone(_) => kind::DROP_UNDONE,
             CatalogBody::Erased(_) => kind::ERASED,
             CatalogBody::ProtectionSet(_) => kind::PROTECTION_SET,
+            CatalogBody::Unknown(unknown) => unknown.kind,
         }
     }
 
@@ -291,6 +311,7 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::DropUndone(body) => encode(body),
             CatalogBody::Erased(body) => encode(body),
             CatalogBody::ProtectionSet(body) => encode(body),
+            CatalogBody::Unknown(unknown) => Ok(unknown.fields.to_vec()),
         }?;
         out.extend_from_slice(&body);
         if out.len() > super::record::MAX_ENVELOPE_LEN {
@@ -300,11 +321,11 @@ impl<'a> CatalogBody<'a> {
         Ok(out)
     }
 
-    /// Reads an envelope: state root and body.
+    /// Reads an envelope: state root and body. A kind that this version does not know is kept
+    /// as [`Unknown`].
     ///
     /// # Errors
-    /// `Newer` for a kind that this version does not know: it may change what is in force,
-    /// so going on without it would be wrong. Bytes that are not a body of that kind.
+    /// Bytes that are not a body of that kind; a kind below those of the catalog.
     pub fn decode(kind: u8, envelope: &'a [u8]) -> Result<(Hash, Self), FormatError> {
         let Some((root, body)) = envelope.split_at_checked(Hash::LEN) else {
             let found = format!("{} bytes", envelope.len());
@@ -328,8 +349,10 @@ impl<'a> CatalogBody<'a> {
             kind::DROP_UNDONE => CatalogBody::DropUndone(borrow(body)?),
             kind::ERASED => CatalogBody::Erased(Erased::decode(body)?),
             kind::PROTECTION_SET => CatalogBody::ProtectionSet(ProtectionSet::decode(body)?),
+            kind::CREATED.. => CatalogBody::Unknown(Unknown { kind, fields: body }),
             _ => {
-                return Err(FormatError::Newer { what: "catalog record kind", found: kind.into() });
+                let expected = format!("kind {} or above", kind::CREATED);
+                return Err(FormatError::mismatch("catalog record", expected, kind));
             }
         };
         Ok((Hash::from_slice(root).unwrap_or(Hash::ZERO), body))
@@ -479,7 +502,11 @@ impl Snapshot {
             return Err(FormatError::mismatch(what, "a whole body of this log", "another one"));
         }
         let decoded = bincode::decode_from_slice(body, config());
-        whole(decoded, body)
+        let snapshot: Snapshot = whole(decoded, body)?;
+        match snapshot.state.is_sorted_by(|one, next| one.0 < next.0) {
+            true => Ok(snapshot),
+            false => Err(FormatError::mismatch(what, "entries ascending by key", "others")),
+        }
     }
 }
 

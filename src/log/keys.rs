@@ -6,10 +6,10 @@
 //! the same again: the statement beside the key is used as it is, so that one key never
 //! names two successors.
 
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::checkpoint::{Note, NoteSigner, VerifyingKey};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, KeysChanged};
+use crate::format::catalog_body::{Because, CatalogBody};
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, KeyChain, Statement};
 use crate::log::core::Core;
@@ -321,19 +321,9 @@ impl Core {
         let statement = Statement::parse(note).map_err(key_error)?;
         let (key, introduced) =
             (statement.key.to_string(), statement.change.introduced().to_string());
-        let origin = match &statement.change {
-            Change::Retire { next, .. } => next.name().as_str(),
-            _ => &statement.origin,
-        };
-        let body = CatalogBody::KeysChanged(KeysChanged {
-            change: code(statement.change.kind()),
-            number: statement.number,
-            statement: *statement.digest().as_bytes(),
-            key: &key,
-            introduced: &introduced,
-            origin,
-            note: &note.to_string(),
-        });
+        let note = note.to_string();
+        let body = catalog::particulars(&statement, (&key, &introduced), &note);
+        let body = CatalogBody::KeysChanged(body);
         let mut catalog = self.catalog.lock();
         if let Err(error) = catalog.good()?.append(&body, &Because::default()) {
             if matches!(error, Error::Io { .. }) {
@@ -351,13 +341,4 @@ fn lock_both(signer: &Signer, next: &Signer) -> Result<(KeyLock, KeyLock)> {
         return Err(key_error("the next key must be another one than the key that ends"));
     }
     Ok((signer.lock()?, next.lock()?))
-}
-
-fn code(kind: ChangeKind) -> u8 {
-    match kind {
-        ChangeKind::Rotate => 1,
-        ChangeKind::Recovery => KeysChanged::RECOVERY,
-        ChangeKind::Revoke => 3,
-        ChangeKind::Retire => 4,
-    }
 }

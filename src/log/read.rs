@@ -216,8 +216,12 @@ pub(crate) fn decode(
     }
 }
 
+/// An anchor, in the one spelling that it has: it has no payload.
 pub(crate) fn decode_anchor(record: &CheckedRecord<'_>) -> std::result::Result<Anchor, String> {
-    body::decode_anchor(record.envelope).map_err(|error| error.to_string())
+    match record.payload().len() {
+        0 => body::decode_anchor_strict(record.envelope).map_err(|error| error.to_string()),
+        len => Err(format!("an anchor: expected no payload, found one of {len} bytes")),
+    }
 }
 
 /// Walks records upwards; see [`Snapshot::records_from`].

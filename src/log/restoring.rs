@@ -31,7 +31,7 @@ use crate::format::catalog_body::{CatalogBody, Restored, Sealed, StateMap, statu
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::{Core, segments_dir};
-use crate::log::view::Entry;
+use crate::log::view::{Entry, check_sealed};
 use crate::log::{Log, indexes, retain};
 use crate::merkle::TreeHead;
 use crate::retention::Asked;
@@ -385,6 +385,19 @@ fn settle_one(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<()> {
     disk.sync_dir(dir).map_err(Error::sync(dir))
 }
 
+/// Whether what is beside the place of a segment is that segment, or there is its index only.
+fn is_copy_of(disk: &dyn Disk, dir: &Path, ordinal: u64, state: &StateMap) -> Result<bool> {
+    let path = unfinished(&segment::path(dir, ordinal));
+    if !disk.exists(&path).map_err(Error::io("look for", &path))? {
+        return Ok(true);
+    }
+    match (SealedSegment::open(disk, &path, false), state.segment(ordinal)) {
+        (Ok(Some(copy)), Some(sealed)) => Ok(check_sealed(&sealed, &copy).is_ok()),
+        (Err(error @ Error::Io { .. }), _) => Err(error),
+        _ => Ok(false),
+    }
+}
+
 /// Finishes the restores that a crash interrupted: what the catalog says is restored gets its
 /// files into place, what is dropped loses the copies that were being made of it. Nothing
 /// else is touched.
@@ -406,7 +419,10 @@ pub(crate) fn settle_restores(disk: &dyn Disk, dir: &Path, state: &StateMap) -> 
     ordinals.dedup(); // sorted by name, so the two of a segment are neighbours
     for ordinal in ordinals {
         match state.segment(ordinal).map(|sealed| sealed.status) {
-            Some(status::RESTORED) => settle_one(disk, &dir, ordinal)?,
+            // A copy of another file takes no place: the segment that is there stays.
+            Some(status::RESTORED) if is_copy_of(disk, &dir, ordinal, state)? => {
+                settle_one(disk, &dir, ordinal)?;
+            }
             Some(status::DROPPED) => {
                 remove(disk, &unfinished(&segment::path(&dir, ordinal)))?;
                 remove(disk, &unfinished(&indexes::path(&dir, ordinal)))?;

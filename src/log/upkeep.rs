@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, ClockStepped};
+use crate::format::catalog_body::{Because, CatalogBody, ClockStepped, Sealed};
 use crate::log::core::{Core, Upkeep};
 use crate::log::options::{Durability, Housekeeping};
 use crate::log::view::Entry;
@@ -217,8 +217,8 @@ impl Core {
         let facts = SealFacts { index_root, keep_until, sealed_at, ..facts.clone() };
         let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
         let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
-        if let Ok(catalog) = self.catalog.lock().good() {
-            catalog.append(&CatalogBody::Sealed(sealed), &Because::default())?;
+        if !self.record_seal(&sealed)? {
+            return Ok(false);
         }
         self.view.sealed(sealed);
         self.protect(sealed.ordinal);
@@ -241,6 +241,20 @@ impl Core {
         // What of it cannot be read is found elsewhere.
         let before = before.and_then(|before| self.view.open_sealed(before).ok());
         Ok(before.map_or(latest, |before| before.footer.sealed_at.max(latest)))
+    }
+
+    /// Records a seal; false if a policy was set since its footer was written, by which it is
+    /// sealed again: another process may have set it.
+    fn record_seal(&self, sealed: &Sealed) -> Result<bool> {
+        let mut catalog = self.catalog.lock();
+        let Ok(catalog) = catalog.good() else { return Ok(true) };
+        catalog.exclusively(|catalog| {
+            let fits = catalog.state().is_kept_long_enough(sealed);
+            if fits {
+                catalog.append(&CatalogBody::Sealed(*sealed), &Because::default())?;
+            }
+            Ok(fits)
+        })
     }
 
     /// Until when a segment that is sealed now is kept, by the policy in force: whatever the

@@ -10,7 +10,7 @@
 //! claim 2   : 02 ‖ entries (8) ‖ index (8) ‖ entry ‖ hashes         in force
 //! claim 3   : 03 ‖ entries (8) ‖ index (8) ‖ key ‖ neighbours ‖ hashes   not in force
 //! claim 4   : 04 ‖ entries (8) ‖ number (4) ‖ (index (8) ‖ entry) each, by ascending index
-//!             ‖ number of hashes (4) ‖ hashes                       all of them in force
+//!             ‖ number of hashes (4) ‖ hashes         all of them in force; only in answers
 //! entry     = key behind its length ‖ value behind its length
 //! neighbours: the entry at index - 1 unless index is 0, then the entry at index unless
 //!             index is entries
@@ -283,11 +283,28 @@ fn decode_anchor(parts: &Parts<'_>) -> Result<Anchor, VerifyProofError> {
         let expected = "the anchor that every signed head ends in".to_owned();
         return Err(VerifyProofError::Other { what: "last record", expected, found });
     }
+    if let Some(found) = parts.payload.map(<[u8]>::len).filter(|len| *len > SALT_LEN) {
+        let (expected, found) = ("none".to_owned(), format!("{} bytes", found - SALT_LEN));
+        return Err(VerifyProofError::Other { what: "payload of the anchor", expected, found });
+    }
     body::decode_anchor_strict(parts.envelope)
         .map_err(|error| VerifyProofError::NotARecord(error.to_string()))
 }
 
 impl CatalogClaim {
+    /// Some entries that are in force say nothing of others, so a list of them shows something
+    /// only where the question is known that they answer: in an answer.
+    pub(super) fn check_stands_alone(&self) -> Result<(), VerifyProofError> {
+        match self {
+            CatalogClaim::Entries { .. } => Err(VerifyProofError::Other {
+                what: "claim about the catalog",
+                expected: "one of kind 1 to 3; kind 4 stands only in an answer".to_owned(),
+                found: "kind 4".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn verify(
         &self,
         anchor: &Anchor,
@@ -527,6 +544,7 @@ impl CatalogProof {
     /// Says what does not hold.
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedCatalogProof, VerifyProofError> {
         let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
+        self.statement.claim.check_stands_alone()?;
         let (algorithm, head) = (checkpoint.algorithm(), checkpoint.head());
         let statement = self.statement.check(algorithm, &head, None)?;
         Ok(VerifiedCatalogProof { statement, checkpoint })

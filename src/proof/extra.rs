@@ -186,7 +186,10 @@ impl Extra {
             self.appended_after.as_ref().map(|s| s.verify(checkpoint, first, trust));
         let via_catalog = self.via_catalog.as_ref().map(|s| s.verify(checkpoint, log_id, trust));
         let (algorithm, head) = (checkpoint.algorithm(), checkpoint.head());
-        let statement = self.statement.as_ref().map(|s| s.check(algorithm, &head, log_id));
+        let statement = self.statement.as_ref().map(|statement| {
+            statement.claim.check_stands_alone()?;
+            statement.check(algorithm, &head, log_id)
+        });
         Ok(VerifiedExtra {
             appended_after: appended_after.transpose().map_err(place("the earlier checkpoint"))?,
             via_catalog: via_catalog.transpose().map_err(place("the head in the catalog"))?,

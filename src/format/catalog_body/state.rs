@@ -5,6 +5,7 @@ use super::erased::erase;
 use super::latest::Latest;
 use super::protection;
 use super::retention::status;
+use super::rules::contradicts;
 use super::{
     Archived, CatalogBody, Created, DropBegun, DropUndone, HoldPlaced, KeyAdded, KeysChanged,
     KeysInForce, PolicyInForce, PolicySet, Restored, Sealed, borrow, decode, encode,
@@ -71,8 +72,14 @@ impl StateMap {
     /// compliance mode forbids.
     pub fn changes(&self, seq: Seq, body: &CatalogBody<'_>) -> Result<Changes, FormatError> {
         let (key, value) = match body {
-            CatalogBody::Created(created) => ("log".to_owned(), encode(created)?),
-            CatalogBody::Sealed(sealed) => (segment_key(sealed.ordinal), encode(sealed)?),
+            CatalogBody::Created(created) => {
+                self.check_created(created)?;
+                ("log".to_owned(), encode(created)?)
+            }
+            CatalogBody::Sealed(sealed) => {
+                self.check_sealed(sealed)?;
+                (segment_key(sealed.ordinal), encode(sealed)?)
+            }
             CatalogBody::KeyAdded(key) => (key_entry(key.vkey), encode(key)?),
             CatalogBody::KeysChanged(changed) => return self.change_keys(changed),
             CatalogBody::HoldPlaced(hold) => return self.place_hold(hold),
@@ -84,6 +91,7 @@ impl StateMap {
             }
             CatalogBody::DropUndone(undone) => return self.undo_drop(undone),
             CatalogBody::Archived(archived) => {
+                self.check_archived(archived)?;
                 (ordinal_key("archive", archived.ordinal), encode(archived)?)
             }
             CatalogBody::Restored(restored) => return self.restore(restored),
@@ -91,12 +99,14 @@ impl StateMap {
             CatalogBody::ProtectionSet(protection) => return protection::set(protection),
             CatalogBody::HeadSigned(_)
             | CatalogBody::Quarantined(_)
-            | CatalogBody::ClockStepped(_) => return Ok(Changes::default()),
+            | CatalogBody::ClockStepped(_)
+            | CatalogBody::Unknown(_) => return Ok(Changes::default()),
         };
         Ok(Changes::one(key, value))
     }
 
     fn change_keys(&self, changed: &KeysChanged<'_>) -> Result<Changes, FormatError> {
+        self.check_keys_changed(changed)?;
         let names_recovery = changed.change == KeysChanged::RECOVERY;
         let recovery = match self.keys_in_force() {
             _ if names_recovery => changed.introduced.to_owned(),
@@ -166,30 +176,6 @@ impl StateMap {
         Ok(changes)
     }
 
-    /// A certificate must follow from policy, seal and holds as they are in force.
-    fn check_drop(&self, sealed: &Sealed, drop: &DropBegun<'_>) -> Result<(), FormatError> {
-        let Some(PolicyInForce { seq, policy }) = self.policy() else {
-            return Err(contradicts("a policy by which a segment is dropped", "none"));
-        };
-        // A clock that was behind makes no record older than those before it.
-        let newest = self.latest_time(drop.ordinal).map_or(drop.times[1], |t| t.max(drop.times[1]));
-        let period = policy.keep.max(policy.min_age).saturating_mul(1_000_000_000);
-        let after = newest.saturating_add_unsigned(period);
-        let holds = self.holds().count() as u64;
-        let fits = drop.policy == seq
-            && drop.holds == holds
-            && drop.scanned == drop.count
-            && drop.keep_until >= sealed.keep_until.max(after)
-            && drop.now >= drop.keep_until;
-        match fits {
-            true => Ok(()),
-            false => Err(contradicts(
-                "a drop by the policy in force, after its time, compared with all holds",
-                format!("one of segment {}", drop.ordinal),
-            )),
-        }
-    }
-
     fn end_drop(&self, ordinal: u64, to: impl FnOnce(u8) -> u8) -> Result<Changes, FormatError> {
         match self.segment(ordinal).filter(|sealed| status::is_dropping(sealed.status)) {
             Some(sealed) => with_status(sealed, to(sealed.status)),
@@ -198,6 +184,7 @@ impl StateMap {
     }
 
     fn undo_drop(&self, undone: &DropUndone<'_>) -> Result<Changes, FormatError> {
+        self.check_undone(undone)?;
         let mut changes = self.end_drop(undone.ordinal, status::called_off)?;
         changes.0.push((ordinal_key("drop", undone.ordinal), None));
         Ok(changes)
@@ -323,10 +310,6 @@ const SEGMENTS: std::ops::Range<&str> = "segment/".."segment0";
 fn with_status(sealed: Sealed, status: u8) -> Result<Changes, FormatError> {
     let sealed = Sealed { status, ..sealed };
     Ok(Changes::one(segment_key(sealed.ordinal), encode(&sealed)?))
-}
-
-fn contradicts(expected: &'static str, found: impl std::fmt::Display) -> FormatError {
-    FormatError::mismatch("catalog record", expected, found)
 }
 
 fn hold_key(case: &str) -> String {

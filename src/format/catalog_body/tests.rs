@@ -1,10 +1,11 @@
 use super::*;
+use crate::hash::HashAlgorithm;
 use crate::seq::Seq;
 
 fn sealed(ordinal: u64) -> Sealed {
     Sealed {
         ordinal,
-        first: 10 * ordinal,
+        first: 10 * (ordinal - 1),
         count: 10,
         bytes: 4_096,
         times: [1, 2, 3, 4],
@@ -28,22 +29,60 @@ fn changed(change: u8) -> KeysChanged<'static> {
     }
 }
 
+const CREATED: Created<'static> = Created { origin: "a", hash_algorithm: 1, created_at: 0 };
+const COPY: Archived<'static> =
+    Archived { ordinal: 2, location: "there", digest: [9; 32], bytes: 1, archived_at: 1 };
+
+/// A log with segments 1 and 2.
+fn two_segments() -> StateMap {
+    let mut state = StateMap::default();
+    let bodies = [
+        CatalogBody::Created(CREATED),
+        CatalogBody::Sealed(sealed(1)),
+        CatalogBody::Sealed(sealed(2)),
+        CatalogBody::Archived(COPY),
+    ];
+    for body in &bodies {
+        state.apply(Seq::new(0), body).unwrap();
+    }
+    state
+}
+
 #[test]
 fn a_change_of_keys_says_who_signs_and_who_revokes() {
     let mut state = StateMap::default();
-    let created = Created { origin: "z", hash_algorithm: 1, created_at: 0 };
-    state.apply(Seq::new(0), &CatalogBody::Created(created)).unwrap();
-    assert_eq!((state.origin(), state.keys_in_force()), (Some("z"), None));
+    state.apply(Seq::new(0), &CatalogBody::Created(CREATED)).unwrap();
+    assert_eq!((state.origin(), state.keys_in_force()), (Some("a"), None));
     state.apply(Seq::new(0), &CatalogBody::KeysChanged(changed(2))).unwrap();
     let keys = state.keys_in_force().unwrap();
     assert_eq!((keys.signer, keys.recovery, keys.number), ("a+1+x", "a+2+y", 3));
     assert_eq!(state.keys().count(), 0, "a recovery key signs no heads");
-    let rotated = KeysChanged { introduced: "a+3+z", ..changed(1) };
-    state.apply(Seq::new(0), &CatalogBody::KeysChanged(rotated)).unwrap();
+    let rotated = KeysChanged { number: 4, introduced: "a+3+z", ..changed(1) };
+    state.apply(Seq::new(0), &CatalogBody::KeysChanged(rotated.clone())).unwrap();
     let keys = state.keys_in_force().unwrap();
     assert_eq!((keys.signer, keys.recovery, keys.origin), ("a+3+z", "a+2+y", "a"));
     assert_eq!(state.keys().collect::<Vec<_>>(), ["a+3+z"]);
-    assert_eq!(state.origin(), Some("a"));
+    let next = KeysChanged { number: 5, key: "a+3+z", introduced: "a+4+w", ..changed(1) };
+    let refused = [
+        KeysChanged { change: 5, ..next.clone() },
+        KeysChanged { number: 4, ..next.clone() },
+        KeysChanged { number: 6, ..next.clone() },
+        KeysChanged { key: "a+1+x", ..next.clone() },
+        KeysChanged { origin: "b", ..next.clone() },
+        KeysChanged { change: 3, origin: "b", ..next.clone() },
+        KeysChanged { change: 4, ..next.clone() },
+    ];
+    for body in refused {
+        assert!(
+            state.changes(Seq::new(0), &CatalogBody::KeysChanged(body.clone())).is_err(),
+            "{body:?}"
+        );
+    }
+    let revoked = KeysChanged { change: 3, key: "a+1+x", ..next.clone() };
+    assert!(state.changes(Seq::new(0), &CatalogBody::KeysChanged(revoked)).is_ok());
+    let retired = KeysChanged { change: 4, introduced: "b+5+v", origin: "b", ..next };
+    state.apply(Seq::new(0), &CatalogBody::KeysChanged(retired)).unwrap();
+    assert_eq!(state.origin(), Some("b"));
 }
 
 fn begun(ordinal: u64) -> DropBegun<'static> {
@@ -54,7 +93,7 @@ fn begun(ordinal: u64) -> DropBegun<'static> {
         count,
         bytes,
         times,
-        start_root: [6; 32],
+        start_root: [1; 32],
         end_root,
         range: vec![[7; 32], [8; 32]],
         header,
@@ -89,19 +128,19 @@ const RESTORED: Restored<'static> =
 #[test]
 fn what_a_record_changed_can_be_taken_back() {
     let mut state = StateMap::default();
-    let created = Created { origin: "z", hash_algorithm: 1, created_at: 0 };
     let done = DropDone { ordinal: 2, done_at: 3 };
     let undone = DropUndone { ordinal: 2, case: "c" };
     let bodies = [
-        CatalogBody::Created(created),
+        CatalogBody::Created(CREATED),
         CatalogBody::Sealed(sealed(1)),
         CatalogBody::Sealed(sealed(2)),
+        CatalogBody::Archived(COPY),
         CatalogBody::KeysChanged(changed(1)),
         CatalogBody::PolicySet(policy(0, false)),
-        CatalogBody::HoldPlaced(HOLD),
-        CatalogBody::HoldReleased(HoldReleased { case: "c", released_at: 9 }),
         CatalogBody::DropBegun(begun(2)),
+        CatalogBody::HoldPlaced(HOLD),
         CatalogBody::DropUndone(undone),
+        CatalogBody::HoldReleased(HoldReleased { case: "c", released_at: 9 }),
         CatalogBody::DropBegun(begun(2)),
         CatalogBody::DropDone(done),
         CatalogBody::Restored(RESTORED),
@@ -127,10 +166,9 @@ fn what_a_record_changed_can_be_taken_back() {
 
 #[test]
 fn a_segment_goes_and_comes_back_only_in_that_order() {
-    let mut state = StateMap::default();
+    let mut state = two_segments();
     let seq = Seq::new(7);
     let mut apply = |body: CatalogBody<'_>| state.apply(seq, &body).map(|()| state.clone());
-    apply(CatalogBody::Sealed(sealed(2))).unwrap();
     assert!(apply(CatalogBody::DropBegun(begun(2))).is_err(), "no policy");
     apply(CatalogBody::PolicySet(policy(0, false))).unwrap();
     let early = DropBegun { now: 4, ..begun(2) };
@@ -146,17 +184,104 @@ fn a_segment_goes_and_comes_back_only_in_that_order() {
     let begun_state = apply(CatalogBody::DropBegun(begun(2))).unwrap();
     assert_eq!((status(&begun_state), begun_state.certificate_of(2)), (1, Some(seq)));
     assert!(apply(CatalogBody::DropBegun(begun(2))).is_err(), "twice");
-    let undone = CatalogBody::DropUndone(DropUndone { ordinal: 2, case: "c" });
-    let live = apply(undone).unwrap();
+    let undone = || CatalogBody::DropUndone(DropUndone { ordinal: 2, case: "c" });
+    assert!(apply(undone()).is_err(), "no such hold");
+    apply(CatalogBody::HoldPlaced(HOLD)).unwrap();
+    let live = apply(undone()).unwrap();
     assert_eq!((status(&live), live.certificate_of(2)), (0, None));
+    let begun = |ordinal| DropBegun { holds: 1, ..begun(ordinal) };
     apply(CatalogBody::DropBegun(begun(2))).unwrap();
     assert!(apply(CatalogBody::Restored(RESTORED)).is_err(), "not gone yet");
     assert_eq!(status(&apply(done()).unwrap()), 2);
     let back = apply(CatalogBody::Restored(RESTORED)).unwrap();
     assert_eq!((status(&back), back.certificate_of(2)), (3, Some(seq)));
     assert_eq!(status(&apply(CatalogBody::DropBegun(begun(2))).unwrap()), 4);
-    let undone = CatalogBody::DropUndone(DropUndone { ordinal: 2, case: "c" });
-    assert_eq!(status(&apply(undone).unwrap()), 3);
+    assert_eq!(status(&apply(undone()).unwrap()), 3);
+}
+
+#[test]
+fn a_certificate_follows_from_seal_policy_and_archive() {
+    let mut state = two_segments();
+    state.apply(Seq::new(7), &CatalogBody::PolicySet(policy(0, false))).unwrap();
+    let says = |state: &StateMap, drop: DropBegun<'static>| {
+        let changes = state.changes(Seq::new(8), &CatalogBody::DropBegun(drop));
+        changes.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(says(&state, begun(2)), "");
+    assert_eq!(says(&state, DropBegun { archived: None, ..begun(2) }), "", "none was asked for");
+    let other = ArchivedAt { location: "elsewhere", digest: [9; 32] };
+    let cases = [
+        (DropBegun { now_from: 2, ..begun(2) }, "now_from 0 or 1"),
+        (DropBegun { policy: 6, ..begun(2) }, "policy 7"),
+        (DropBegun { scanned: 9, ..begun(2) }, "10 records compared"),
+        (DropBegun { start_root: [6; 32], ..begun(2) }, "start_root 0101"),
+        (DropBegun { keep_until: 1, ..begun(2) }, "keep_until 2"),
+        (DropBegun { archived: Some(other), ..begun(2) }, "the archived copy \"there\""),
+        (DropBegun { archived: begun(2).archived, ..first_begun() }, "no archived copy"),
+    ];
+    for (drop, expected) in cases {
+        let said = says(&state, drop);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert_eq!(says(&state, first_begun()), "");
+    let archiving = PolicySet { archive: true, ..policy(0, false) };
+    state.apply(Seq::new(7), &CatalogBody::PolicySet(archiving)).unwrap();
+    assert_eq!(says(&state, begun(2)), "");
+    assert!(says(&state, first_begun()).contains("an archived copy, as the policy asks"));
+}
+
+/// A certificate of the first segment, before which there is nothing, without a copy.
+fn first_begun() -> DropBegun<'static> {
+    let start_root = *HashAlgorithm::Sha256.empty_root().as_bytes();
+    DropBegun { start_root, archived: None, ..begun(1) }
+}
+
+#[test]
+fn a_seal_continues_the_one_before_and_is_live() {
+    let state = two_segments();
+    let refused = |state: &StateMap, sealed: Sealed| {
+        let changes = state.changes(Seq::new(4), &CatalogBody::Sealed(sealed));
+        changes.err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(&state, sealed(3)), None);
+    let expected = "the seal of segment 3 from record 20";
+    let cases = [
+        (Sealed { status: 1, ..sealed(3) }, "status 0 (live)"),
+        (Sealed { status: 9, ..sealed(3) }, "status 0 (live)"),
+        (sealed(2), expected),
+        (sealed(4), expected),
+        (Sealed { first: 19, ..sealed(3) }, expected),
+        (Sealed { first: 21, ..sealed(3) }, expected),
+        (Sealed { count: 0, ..sealed(3) }, expected),
+        (Sealed { count: u64::MAX, ..sealed(3) }, expected),
+        (Sealed { times: [2, 1, 3, 4], ..sealed(3) }, "the smallest and the largest times"),
+        (Sealed { times: [1, 2, 4, 3], ..sealed(3) }, "the smallest and the largest times"),
+        (Sealed { keep_until: 7, ..sealed(3) }, "keep_until 0"),
+    ];
+    for (sealed, expected) in cases {
+        let said = refused(&state, sealed).unwrap_or_default();
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let mut kept = state;
+    kept.apply(Seq::new(4), &CatalogBody::PolicySet(policy(1, false))).unwrap();
+    let until = 2 + 1_000_000_000;
+    for keep_until in [0, until - 1] {
+        let said = refused(&kept, Sealed { keep_until, ..sealed(3) }).unwrap_or_default();
+        assert!(said.contains(&format!("keep_until {until} or later")), "{said}");
+    }
+    assert_eq!(refused(&kept, Sealed { keep_until: until, ..sealed(3) }), None);
+}
+
+#[test]
+fn a_log_is_created_once_and_a_copy_is_one_of_a_sealed_segment() {
+    let state = two_segments();
+    let again = Created { origin: "b", ..CREATED };
+    let said = state.changes(Seq::new(4), &CatalogBody::Created(again)).unwrap_err().to_string();
+    assert!(said.contains("found a second one, of \"b\""), "{said}");
+    let unknown = Created { hash_algorithm: 3, ..CREATED };
+    assert!(StateMap::default().changes(Seq::new(0), &CatalogBody::Created(unknown)).is_err());
+    let copy = Archived { ordinal: 3, ..COPY };
+    assert!(state.changes(Seq::new(4), &CatalogBody::Archived(copy)).is_err());
 }
 
 #[test]
@@ -271,36 +396,40 @@ fn every_body_round_trips_and_refuses_other_lengths() {
 }
 
 #[test]
-fn a_longer_spelling_and_an_unknown_kind_are_refused() {
+fn a_longer_spelling_is_refused_and_an_unknown_kind_is_kept() {
     let stepped = CatalogBody::ClockStepped(ClockStepped { expected: 0, found: 0, ordinal: 1 });
     let bytes = stepped.encode(&Hash::ZERO).unwrap();
     assert_eq!(&bytes[32..], [0, 0, 1]);
     let longer = [&bytes[..34], &[251, 1, 0]].concat();
     assert!(CatalogBody::decode(kind::CLOCK_STEPPED, &bytes).is_ok());
     assert!(CatalogBody::decode(kind::CLOCK_STEPPED, &longer).is_err());
-    let newer = CatalogBody::decode(41, &bytes);
-    assert!(matches!(newer, Err(FormatError::Newer { found: 41, .. })));
+    for kind in [22, 24, 200] {
+        let (root, body) = CatalogBody::decode(kind, &longer).unwrap();
+        assert_eq!((root, body.kind()), (Hash::ZERO, kind));
+        assert_eq!(body.encode(&root).unwrap(), longer);
+        let state = two_segments();
+        assert_eq!(state.changes(Seq::new(4), &body), Ok(Changes::default()));
+    }
+    assert!(CatalogBody::decode(15, &bytes).is_err(), "no kind of the catalog");
 }
 
 #[test]
 fn the_state_root_depends_on_every_entry_and_not_on_their_order() {
-    let (mut one, mut other) = (StateMap::default(), StateMap::default());
-    for n in [1, 2, 3] {
-        one.apply(Seq::new(0), &CatalogBody::Sealed(sealed(n))).unwrap();
+    let state = two_segments();
+    let mut entries: Vec<(String, Vec<u8>)> = Snapshot::entries_of(&state);
+    let same = StateMap::from_entries(entries.iter().rev().cloned());
+    assert_eq!(same.root(), state.root());
+    assert_eq!(same.segments().map(|s| s.ordinal).collect::<Vec<_>>(), [1, 2]);
+    for at in 0..entries.len() {
+        let left_out = entries.remove(at);
+        assert_ne!(StateMap::from_entries(entries.iter().cloned()).root(), state.root());
+        entries.insert(at, left_out);
     }
-    for n in [3, 1] {
-        other.apply(Seq::new(0), &CatalogBody::Sealed(sealed(n))).unwrap();
-    }
-    assert_ne!(one.root(), other.root());
-    other.apply(Seq::new(0), &CatalogBody::Sealed(sealed(2))).unwrap();
-    assert_eq!(one.root(), other.root());
-    assert_eq!(one.segments().map(|s| s.ordinal).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]
 fn a_snapshot_round_trips_and_damage_is_refused() {
-    let mut state = StateMap::default();
-    state.apply(Seq::new(0), &CatalogBody::Sealed(sealed(1))).unwrap();
+    let state = two_segments();
     let snapshot = Snapshot {
         size: 1,
         peaks: vec![[3; 32]],
@@ -315,6 +444,9 @@ fn a_snapshot_round_trips_and_damage_is_refused() {
     let read = Snapshot::decode(&good, log_id).unwrap();
     assert_eq!((&read, read.state_map()), (&snapshot, state));
     assert!(Snapshot::decode(&good, LogId([7; 16])).is_err());
+    let mut turned = snapshot;
+    turned.state.swap(0, 1);
+    assert!(Snapshot::decode(&turned.encode(log_id).unwrap(), log_id).is_err());
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 1;

@@ -392,9 +392,10 @@ impl Core {
 
     /// Steps 5 to 7 of a drop whose certificate is durable.
     pub(super) fn finish_drop(&self, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
+        let certificate = recorded::certificate_for(catalog.catalog(), &sealed)?;
         self.anchor(catalog)?;
         self.view.sealed(sealed);
-        self.unlink(sealed.ordinal)?;
+        self.unlink(&certificate)?;
         let done_at = self.options.clock.now().as_nanos();
         let body = CatalogBody::DropDone(DropDone { ordinal: sealed.ordinal, done_at });
         catalog.append(&body, &Default::default())?;
@@ -402,8 +403,9 @@ impl Core {
         Ok(())
     }
 
-    /// Takes the files of a segment away, durably.
-    pub(super) fn unlink(&self, ordinal: u64) -> Result<()> {
+    /// Takes the files of a segment away, durably: nothing goes but what a certificate covers.
+    pub(super) fn unlink(&self, certificate: &DropCertificate) -> Result<()> {
+        let ordinal = certificate.ordinal;
         let (disk, dir) = (&*self.options.disk, self.segments_dir());
         let segment = segment::path(&dir, ordinal);
         for path in [indexes::path(&dir, ordinal), segment] {

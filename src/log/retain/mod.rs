@@ -29,7 +29,7 @@ use crate::time::Timestamp;
 pub use admin::LogAdmin;
 pub use pins::Pinned;
 pub(super) use record::{because, check as check_asked};
-pub(super) use recorded::{certificate_at, certified, scopes};
+pub(super) use recorded::{certificate_at, certificate_for, certified, scopes, unreadable};
 pub(super) use scan::check_holds;
 pub(super) use settle::settle;
 
@@ -55,6 +55,9 @@ pub struct RecordedPolicy {
 pub struct RecordedHold {
     /// The hold.
     pub hold: Hold,
+    /// Why its case or scope cannot be read, if so: then `hold` says that it pins everything, and
+    /// nothing is dropped until it is released.
+    pub unreadable: Option<String>,
     /// The catalog record that placed it.
     pub catalog_seq: Seq,
     /// When, by the log's clock.

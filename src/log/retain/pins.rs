@@ -53,9 +53,15 @@ impl LogReader {
 
 fn find(holds: Vec<super::RecordedHold>, case: &str) -> Result<Hold> {
     let found = holds.into_iter().find(|placed| placed.hold.case == case);
-    found.map(|placed| placed.hold).ok_or_else(|| Error::Retention {
+    let found = found.ok_or_else(|| Error::Retention {
         reason: format!("no hold of case {case:?} is in force: see `bulla hold list`"),
-    })
+    })?;
+    match found.unreadable {
+        None => Ok(found.hold),
+        Some(error) => Err(Error::Retention {
+            reason: format!("what the hold of case {case:?} pins cannot be told: {error}"),
+        }),
+    }
 }
 
 fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {

@@ -7,8 +7,9 @@ use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::LogId;
-use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, status};
+use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, Sealed, status};
 use crate::format::record::CheckedRecord;
+use crate::hash::Hash;
 use crate::keystore::KeyStore;
 use crate::log::core::catalog_dir;
 use crate::log::options::LogOptions;
@@ -111,27 +112,20 @@ pub(super) fn holds_in_force(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
 }
 
 pub(super) fn hold_history(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
-    let (mut holds, mut bad) = (Vec::new(), Ok(()));
-    catalog.each_record(|record| {
-        if let Err(error) = note(&mut holds, record)
-            && bad.is_ok()
-        {
-            bad = Err(error);
-        }
-    })?;
-    bad.map(|()| holds)
+    let mut holds = Vec::new();
+    catalog.each_record(|record| note(&mut holds, record))?;
+    Ok(holds)
 }
 
 /// Takes a record of the catalog into the list of holds.
-fn note(holds: &mut Vec<RecordedHold>, record: &CheckedRecord<'_>) -> Result<()> {
-    let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else {
-        return Ok(());
-    };
+fn note(holds: &mut Vec<RecordedHold>, record: &CheckedRecord<'_>) {
+    let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else { return };
     let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
     let (who, why) = (because.who.map(str::to_owned), because.why.map(str::to_owned));
     match body {
         CatalogBody::HoldPlaced(body) => holds.push(RecordedHold {
-            hold: hold(&body, because.custodian)?,
+            hold: shown_hold(&body, because.custodian),
+            unreadable: unreadable(&body),
             catalog_seq: record.head.seq,
             placed_at: Timestamp::from_nanos(body.placed_at),
             who,
@@ -147,24 +141,40 @@ fn note(holds: &mut Vec<RecordedHold>, record: &CheckedRecord<'_>) -> Result<()>
         }
         _ => {}
     }
-    Ok(())
 }
 
-/// The hold that a record placed.
-pub(super) fn hold(body: &HoldPlaced<'_>, custodian: Option<&str>) -> Result<Hold> {
-    let scope = HoldScope::from_bytes(body.scope)
-        .map_err(|error| Error::tampered(format!("hold {:?}", body.case), "a scope", error))?;
-    let mut hold = Hold::new(body.case, scope);
+/// The hold that a record placed. One that cannot be read is shown as a hold on everything.
+fn shown_hold(body: &HoldPlaced<'_>, custodian: Option<&str>) -> Hold {
+    let mut hold = Hold::new(body.case, HoldScope::from_bytes(body.scope).unwrap_or_default());
     hold.custodian = custodian.map(str::to_owned);
     hold.review_by = body.review_by.map(Timestamp::from_nanos);
-    Ok(hold)
+    hold
+}
+
+/// Why it cannot be told what a hold pins, or for which case; `None` if it can.
+pub(in crate::log) fn unreadable(body: &HoldPlaced<'_>) -> Option<String> {
+    let read = HoldScope::from_bytes(body.scope);
+    read.and_then(|scope| Hold::new(body.case, scope).check()).err().map(|error| error.to_string())
 }
 
 /// The holds in force, by the state alone: without who and why, with the aliases that a key
-/// store has of those they name.
+/// store has of those they name. What deletes needs all of them.
+///
+/// # Errors
+/// `Retention` if one cannot be read, with the way forward.
 pub(in crate::log) fn scopes(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Vec<Hold>> {
-    let holds = catalog.state().holds().map(|body| hold(&body, None));
-    holds.map(|hold| Ok(aliases::resolved_hold(&hold?, store))).collect()
+    let readable = |body: HoldPlaced<'_>| match unreadable(&body) {
+        None => Ok(aliases::resolved_hold(&shown_hold(&body, None), store)),
+        Some(error) => Err(Error::Retention {
+            reason: format!(
+                "expected holds that can be read, found the hold of case {:?}: {error}; nothing is \
+                 dropped or erased while it is in force: release it (`bulla hold release`), and \
+                 place it again as it was meant",
+                body.case
+            ),
+        }),
+    };
+    catalog.state().holds().map(readable).collect()
 }
 
 /// The certificates of segments with a status, ascending by segment.
@@ -195,6 +205,41 @@ pub(in crate::log) fn certificate_at(catalog: &Catalog, seq: Seq) -> Result<Drop
     })?;
     let what = format!("catalog record {seq}, which the state names");
     read.ok_or_else(|| Error::tampered(what, "a drop certificate", "another record"))
+}
+
+/// The certificate by which a segment is going, or gone: without one nothing of it is deleted, and
+/// nothing leads across its gap.
+///
+/// # Errors
+/// `Tampered` if there is none, or it is another segment's; damage, I/O.
+pub(in crate::log) fn certificate_for(
+    catalog: &Catalog,
+    sealed: &Sealed,
+) -> Result<DropCertificate> {
+    let missing = || {
+        let what = format!("segment {} of status {}", sealed.ordinal, sealed.status);
+        Error::tampered(what, "a drop certificate in the catalog", "none")
+    };
+    let seq = catalog.state().certificate_of(sealed.ordinal).ok_or_else(missing)?;
+    let certificate = certificate_at(catalog, seq)?;
+    check_speaks_of(&certificate, sealed)?;
+    Ok(certificate)
+}
+
+/// The certificate must speak of the segment that was sealed.
+fn check_speaks_of(certificate: &DropCertificate, sealed: &Sealed) -> Result<()> {
+    let (start, end) = (certificate.start.size.get(), certificate.end);
+    let said = (certificate.ordinal, start, end.size.get(), end.root);
+    let size = sealed.first.saturating_add(sealed.count);
+    let fits = said == (sealed.ordinal, sealed.first, size, Hash::from_bytes(sealed.end_root));
+    if fits && sealed.count > 0 {
+        return Ok(());
+    }
+    let what = format!("the drop certificate of segment {}", sealed.ordinal);
+    let root = Hash::from_bytes(sealed.end_root);
+    let expected = format!("records {} to {size} and root {root}, as it was sealed", sealed.first);
+    let found = format!("segment {}, records {start} to {}, root {}", said.0, said.2, said.3);
+    Err(Error::tampered(what, expected, found))
 }
 
 /// The certificates of a log, for a tree whose files lost what they had of dropped records. The

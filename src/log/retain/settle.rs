@@ -37,7 +37,7 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
         for sealed in &back {
             // What a hold pins stays, whatever is said of it, and what cannot be read.
             if scan::scan(core, sealed, &holds).is_ok() {
-                core.unlink(sealed.ordinal)?;
+                core.unlink(&recorded::certificate_for(catalog.catalog(), sealed)?)?;
             }
         }
         for sealed in dropping(catalog.state().segments()) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::VerifyOptions;
 use super::hashes::{HashFiles, StoredHashes};
+use super::records::{KnownRecords, Oddity};
 use super::report::{Finding, NOWHERE, Place, finding_of};
 use crate::catalog::WholeCatalog;
 use crate::disk::{self, Disk, Open};
@@ -41,6 +42,8 @@ pub(super) struct Facts {
     pub(super) notes: BTreeMap<u64, Vec<String>>,
     pub(super) set_aside: Vec<KeptAside>,
     pub(super) certificates: Vec<DropCertificate>,
+    /// Where seals, and ends of drops, are recorded.
+    pub(super) known: KnownRecords,
     leaves: Vec<Hash>,
     ends: Vec<End>,
 }
@@ -69,11 +72,25 @@ impl Doubtful {
         self.findings.is_empty() && self.warnings.is_empty()
     }
 
-    fn finding(&mut self, path: &Path, place: Place, what: &str, expected: String, found: String) {
+    pub(super) fn finding(
+        &mut self,
+        path: &Path,
+        place: Place,
+        what: &str,
+        expected: String,
+        found: String,
+    ) {
         self.findings.push(Finding::at(path, place, what, expected, found));
     }
 
-    fn warning(&mut self, path: &Path, place: Place, what: &str, expected: String, found: String) {
+    pub(super) fn warning(
+        &mut self,
+        path: &Path,
+        place: Place,
+        what: &str,
+        expected: String,
+        found: String,
+    ) {
         self.warnings.push(Finding::at(path, place, what, expected, found));
     }
 }
@@ -101,7 +118,8 @@ pub(super) fn read(
         match copy {
             Ok(whole) => read.push((path, ReadCatalog { whole, facts })),
             // What is damaged byte by byte was told already.
-            Err(_) if doubtful.findings.len() > before => {}
+            Err(Error::Corrupt { .. } | Error::NotALog { .. } | Error::Io { .. })
+                if doubtful.findings.len() > before => {}
             Err(Error::NotALog { missing, .. }) => {
                 let place = (Some(1), Some(0), None);
                 let (path, expected) = (segment::path(&path, 1), "a segment".to_owned());
@@ -201,8 +219,9 @@ fn frames(
                 let frame_end = next.offset;
                 let walked = scan::records(segment, &body.0, body.1, |offset, record| {
                     let end = (ordinal, segment.header.nonce, frame_end);
-                    if let Err(error) = facts.add(&record, end) {
-                        let place = (Some(ordinal), Some(offset), Some(record.head.seq));
+                    let place = (Some(ordinal), Some(offset), Some(record.head.seq));
+                    let what = (segment.path.as_path(), place);
+                    if let Err(error) = facts.add(&record, end, |odd| odd.report(what, doubtful)) {
                         let found = error.to_string();
                         let expected = "those of its kind".to_owned();
                         doubtful.finding(&segment.path, place, "bodies", expected, found);
@@ -265,6 +284,7 @@ impl Facts {
         &mut self,
         record: &CheckedRecord<'_>,
         end: (u64, [u8; 16], u64),
+        mut odd: impl FnMut(Oddity),
     ) -> std::result::Result<(), FormatError> {
         self.leaves.push(record.leaf(HashAlgorithm::Sha256));
         let signed = self.ends.last().map_or((0, [0; 32]), |end| end.3);
@@ -272,8 +292,14 @@ impl Facts {
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
         let root = decoded.as_ref().map_or(Hash::ZERO, |(root, _)| *root);
         self.state_roots.push(root);
-        let because = Because::decode(record.head.kind, record.payload())?;
-        match decoded?.1 {
+        let body = decoded?.1;
+        self.known.check(record.head.seq, &body, &mut odd);
+        let because = match &body {
+            // What a newer version says beside who and why is not known.
+            CatalogBody::Unknown(_) => Because::default(),
+            _ => Because::decode(record.head.kind, record.payload())?,
+        };
+        match body {
             CatalogBody::HeadSigned(head) => {
                 if let Some(end) = self.ends.last_mut() {
                     end.3 = (head.size, head.root);

@@ -165,7 +165,7 @@ impl Verifier<'_> {
                 Err(error) => return Err(("a signature by a given key", error)),
             }
         }
-        if !published || self.recorded_keys().is_empty() {
+        if !published || self.catalog.is_none() {
             return Ok(false);
         }
         let expected = match any_given {

@@ -17,6 +17,7 @@ mod keys;
 mod marks;
 mod options;
 mod reading;
+mod records;
 mod report;
 mod segments;
 mod since;
@@ -228,6 +229,8 @@ impl<'a> Verifier<'a> {
             self.finding(&path, NOWHERE, "signed head", expected, found);
         }
         self.check_heads_anchored();
+        self.check_drops_anchored();
+        self.check_anchors_ascend();
         let anchors = std::mem::take(&mut self.anchors);
         if let Some(newest) = anchors.iter().map(|met| met.anchor.catalog_size).max() {
             self.refresh_catalog(newest);

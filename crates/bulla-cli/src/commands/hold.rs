@@ -320,11 +320,19 @@ impl<'a> Listed<'a> {
         due && self.placed.released.is_none()
     }
 
+    /// What it pins, in words; of one that cannot be read why.
+    fn pins(&self) -> String {
+        match &self.placed.unreadable {
+            Some(error) => format!("unknown, so nothing is dropped: {error}"),
+            None => words(&self.placed.hold.scope),
+        }
+    }
+
     fn facts(&self) -> Vec<(&'static str, String)> {
         let RecordedHold { hold, placed_at, who, why, released, .. } = self.placed;
         let mut facts = vec![
             ("case", hold.case.clone()),
-            ("pins", words(&hold.scope)),
+            ("pins", self.pins()),
             ("placed", by(cells::seconds(*placed_at), who.as_deref(), why.as_deref())),
         ];
         facts.extend(hold.custodian.clone().map(|custodian| ("custodian", custodian)));

@@ -131,7 +131,10 @@ fn catalog(out: &mut impl Write, proved: &VerifiedCatalogProof) -> io::Result<()
     let what = match statement.shown() {
         ShownOfCatalog::Record(_) => "the log's catalog holds this record",
         ShownOfCatalog::InForce(_) => "this was in force when the checkpoint was signed",
-        _ => "nothing was in force under this key when the checkpoint was signed",
+        ShownOfCatalog::NotInForce { .. } => {
+            "nothing was in force under this key when the checkpoint was signed"
+        }
+        _ => "these entries were in force when the checkpoint was signed; there may be others",
     };
     writeln!(out, "PROVED: {what}.")?;
     writeln!(out)?;

@@ -1,0 +1,245 @@
+//! What a deep verification asks of single records of the catalog: what opening does not need,
+//! and what only records of both streams together tell.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Verifier;
+use super::catalog::Doubtful;
+use super::report::Place;
+use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
+use crate::format::Stream;
+use crate::format::catalog_body::{
+    CatalogBody, HeadSigned, HoldPlaced, KeyAdded, KeysChanged, Quarantined,
+};
+use crate::hash::Hash;
+use crate::log::core::{catalog_dir, segments_dir};
+use crate::log::retain;
+use crate::segment;
+use crate::seq::Seq;
+
+/// Something in a record that no log writes, or that this version does not know.
+pub(super) struct Oddity {
+    what: &'static str,
+    expected: String,
+    found: String,
+    is_warning: bool,
+}
+
+impl Oddity {
+    fn finding(what: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Oddity { what, expected: expected.into(), found: found.into(), is_warning: false }
+    }
+
+    /// Takes it into the list where it belongs.
+    pub(super) fn report(self, (path, place): (&Path, Place), doubtful: &mut Doubtful) {
+        let Oddity { what, expected, found, is_warning } = self;
+        if is_warning {
+            doubtful.warning(path, place, what, expected, found);
+        } else {
+            doubtful.finding(path, place, what, expected, found);
+        }
+    }
+}
+
+/// What the records so far say of keys, seals and drops.
+#[derive(Default)]
+pub(super) struct KnownRecords {
+    /// The keys that may have signed a head by now.
+    keys: Vec<VerifyingKey>,
+    /// The log's public names, the present one last.
+    origins: Vec<String>,
+    /// Where the seal of each segment is recorded.
+    sealed: BTreeMap<u64, Seq>,
+    drops: Vec<Drop>,
+}
+
+/// A drop: where its certificate and its end are recorded.
+struct Drop {
+    ordinal: u64,
+    begun: Seq,
+    done: Option<Seq>,
+}
+
+impl KnownRecords {
+    /// Takes in the next record, and says what is odd in it.
+    pub(super) fn check(&mut self, seq: Seq, body: &CatalogBody<'_>, odd: &mut impl FnMut(Oddity)) {
+        let found = match body {
+            CatalogBody::Created(created) => {
+                self.origins.push(created.origin.to_owned());
+                None
+            }
+            CatalogBody::HeadSigned(head) => self.check_head(head),
+            CatalogBody::KeyAdded(added) => self.add_key(added),
+            CatalogBody::KeysChanged(changed) => {
+                self.change_keys(changed);
+                None
+            }
+            CatalogBody::Quarantined(bytes) => check_set_aside(bytes),
+            CatalogBody::HoldPlaced(hold) => check_hold(hold),
+            CatalogBody::Unknown(unknown) => Some(Oddity {
+                what: "record kind",
+                expected: "a kind that this version knows".to_owned(),
+                found: format!("kind {}: written by a newer version, and kept", unknown.kind),
+                is_warning: true,
+            }),
+            body => {
+                self.note_segment(seq, body);
+                None
+            }
+        };
+        found.into_iter().for_each(odd);
+    }
+
+    fn note_segment(&mut self, seq: Seq, body: &CatalogBody<'_>) {
+        match body {
+            CatalogBody::Sealed(sealed) => {
+                self.sealed.insert(sealed.ordinal, seq);
+            }
+            CatalogBody::DropBegun(drop) => {
+                self.drops.push(Drop { ordinal: drop.ordinal, begun: seq, done: None });
+            }
+            CatalogBody::DropDone(done) => {
+                let mut drops = self.drops.iter_mut().rev();
+                if let Some(drop) = drops.find(|drop| drop.ordinal == done.ordinal) {
+                    drop.done = Some(seq);
+                }
+            }
+            CatalogBody::DropUndone(undone) => {
+                self.drops.retain(|drop| drop.ordinal != undone.ordinal || drop.done.is_some());
+            }
+            _ => {}
+        }
+    }
+
+    fn add_key(&mut self, added: &KeyAdded<'_>) -> Option<Oddity> {
+        let what = "key added";
+        let key: VerifyingKey = match added.vkey.parse() {
+            Ok(key) => key,
+            Err(error) => {
+                return Some(Oddity::finding(what, "a verifier key", format!("{error}")));
+            }
+        };
+        let name = key.name().to_string();
+        self.keys.push(key);
+        let own = self.origins.contains(&name);
+        (!own).then(|| Oddity::finding(what, self.expected_origin(), format!("a key of {name:?}")))
+    }
+
+    fn change_keys(&mut self, changed: &KeysChanged<'_>) {
+        if changed.change != KeysChanged::RECOVERY {
+            self.keys.extend(changed.introduced.parse::<VerifyingKey>().ok());
+        }
+        self.origins.push(changed.origin.to_owned());
+    }
+
+    /// A head is signed by a key that was added before, and its record says what its note says.
+    fn check_head(&self, head: &HeadSigned<'_>) -> Option<Oddity> {
+        let what = "head signed";
+        let note = match UnverifiedCheckpoint::parse(head.note.as_bytes()) {
+            Ok(note) => note,
+            Err(error) => return Some(Oddity::finding(what, "a checkpoint", error.to_string())),
+        };
+        let said = note.dangerously_unverified();
+        let (size, root) = (said.head().size.get(), said.head().root);
+        if (size, root) != (head.size, Hash::from_bytes(head.root)) {
+            let expected = format!("size {size}, root {root}, as its note says");
+            let found = format!("size {}, root {}", head.size, Hash::from_bytes(head.root));
+            return Some(Oddity::finding(what, expected, found));
+        }
+        if self.origins.last().is_none_or(|origin| origin != said.origin()) {
+            let found = format!("one of {:?}", said.origin());
+            return Some(Oddity::finding(what, self.expected_origin(), found));
+        }
+        let expected = "a signature by a key that was added before";
+        match note.verify(&self.keys) {
+            Ok(verified) if verified.signers().is_empty() => {
+                Some(Oddity::finding(what, expected, "a cosignature only"))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Oddity::finding(what, expected, error.to_string())),
+        }
+    }
+
+    fn expected_origin(&self) -> String {
+        format!("one of {:?}, as the log is called", self.origins.last().map_or("", String::as_str))
+    }
+}
+
+/// A hold whose case or scope cannot be read pins nobody knows what.
+fn check_hold(hold: &HoldPlaced<'_>) -> Option<Oddity> {
+    let error = retain::unreadable(hold)?;
+    let expected = format!("hold {:?} with a case and a scope that can be read", hold.case);
+    Some(Oddity::finding("hold placed", expected, error))
+}
+
+fn check_set_aside(bytes: &Quarantined<'_>) -> Option<Oddity> {
+    let what = "bytes set aside";
+    if Stream::from_code(bytes.stream).is_none() {
+        return Some(Oddity::finding(what, "stream 1 or 2", bytes.stream.to_string()));
+    }
+    let plain = !bytes.file.is_empty()
+        && !bytes.file.starts_with('.')
+        && !bytes.file.contains(['/', '\\', '\0']);
+    (!plain).then(|| {
+        Oddity::finding(what, "the name of a file in `quarantine/`", format!("{:?}", bytes.file))
+    })
+}
+
+impl Verifier<'_> {
+    /// Nothing of a segment is unlinked before an anchor binds its certificate: without one, an
+    /// older catalog could be put back, and the records would be missing without a trace.
+    pub(super) fn check_drops_anchored(&mut self) {
+        // Such an anchor may be among the records that were not met.
+        if self.tree_lost || !self.lossy.is_empty() || self.not_read.is_some() {
+            return;
+        }
+        let Some(catalog) = &self.catalog else { return };
+        let known = &catalog.facts.known;
+        let missing = |drop: &&Drop| {
+            let Some(done) = drop.done else { return false };
+            let gone_since = self.gaps.iter().any(|gap| {
+                known.sealed.get(&gap.ordinal).is_some_and(|sealed| *sealed > drop.begun)
+            });
+            let binds = |size: u64| size > drop.begun.get() && size <= done.get();
+            let mut sizes = self.anchors.iter().map(|met| met.anchor.catalog_size.get());
+            !gone_since && !sizes.any(binds)
+        };
+        let drops: Vec<(u64, Seq)> =
+            known.drops.iter().filter(missing).map(|drop| (drop.ordinal, drop.begun)).collect();
+        let path = catalog_dir(self.dir);
+        for (ordinal, begun) in drops {
+            let expected = format!("an anchor behind the drop certificate of segment {ordinal}");
+            let place = (Some(ordinal), None, Some(begun));
+            self.finding(&path, place, "drop", expected, "none before the drop was done");
+        }
+        self.check_followed();
+    }
+
+    /// The newest records of a log are never dropped: at least an anchor stands behind them.
+    fn check_followed(&mut self) {
+        let size = self.frontier.size().get();
+        let last = self.gaps.last().filter(|gap| gap.first.get().saturating_add(gap.count) >= size);
+        let Some((ordinal, first)) = last.map(|gap| (gap.ordinal, gap.first)) else { return };
+        let path = segment::path(&segments_dir(self.dir), ordinal);
+        let expected = "a segment behind the one that was dropped";
+        self.finding(&path, (Some(ordinal), None, Some(first)), "drop", expected, "none");
+    }
+
+    /// No anchor binds less of the catalog than one before it.
+    pub(super) fn check_anchors_ascend(&mut self) {
+        let fell = self.anchors.windows(2).filter_map(|pair| match pair {
+            [before, met] if met.anchor.catalog_size < before.anchor.catalog_size => {
+                Some((*met, before.anchor.catalog_size))
+            }
+            _ => None,
+        });
+        for (met, before) in fell.collect::<Vec<_>>() {
+            let path = segment::path(&segments_dir(self.dir), met.ordinal);
+            let place = (Some(met.ordinal), None, Some(met.seq));
+            let expected = format!("{before} catalog records or more, as the anchor before it has");
+            let found = met.anchor.catalog_size.to_string();
+            self.finding(&path, place, "anchor", expected, found);
+        }
+    }
+}
