@@ -4,12 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, dead_code, missing_docs)]
 
+#[path = "refusals/anchors.rs"]
+mod anchors;
 #[path = "refusals/bases.rs"]
 mod bases;
 #[path = "refusals/cases.rs"]
 mod cases;
+#[path = "refusals/catalog.rs"]
+mod catalog;
 #[path = "refusals/forge/mod.rs"]
 mod forge;
+#[path = "refusals/in_force.rs"]
+mod in_force;
 mod support;
 
 #[path = "refusals/bodies.rs"]
@@ -29,8 +35,16 @@ use cases::Case;
 use forge::document;
 
 /// The cases of all modules.
-const ALL: &[&[Case]] =
-    &[segments::CASES, records::CASES, bodies::CASES, footers::CASES, derived::CASES];
+const ALL: &[&[Case]] = &[
+    segments::CASES,
+    records::CASES,
+    bodies::CASES,
+    footers::CASES,
+    derived::CASES,
+    anchors::CASES,
+    catalog::CASES,
+    in_force::CASES,
+];
 
 #[test]
 fn every_refusal_of_the_document_is_forged() {
