@@ -12,6 +12,10 @@ mod bases;
 mod cases;
 #[path = "refusals/catalog.rs"]
 mod catalog;
+#[path = "refusals/catalog_proofs.rs"]
+mod catalog_proofs;
+#[path = "refusals/checkpoints.rs"]
+mod checkpoints;
 #[path = "refusals/forge/mod.rs"]
 mod forge;
 #[path = "refusals/in_force.rs"]
@@ -43,6 +47,8 @@ const ALL: &[&[Case]] = &[
     derived::CASES,
     anchors::CASES,
     catalog::CASES,
+    catalog_proofs::CASES,
+    checkpoints::CASES,
     in_force::CASES,
 ];
 
