@@ -349,7 +349,7 @@ impl<'a> CatalogBody<'a> {
             kind::DROP_UNDONE => CatalogBody::DropUndone(borrow(body)?),
             kind::ERASED => CatalogBody::Erased(Erased::decode(body)?),
             kind::PROTECTION_SET => CatalogBody::ProtectionSet(ProtectionSet::decode(body)?),
-            kind::CREATED.. => CatalogBody::Unknown(Unknown { kind, fields: body }),
+            kind if kind > kind::CREATED => CatalogBody::Unknown(Unknown { kind, fields: body }),
             _ => {
                 let expected = format!("kind {} or above", kind::CREATED);
                 return Err(FormatError::mismatch("catalog record", expected, kind));
