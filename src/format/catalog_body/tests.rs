@@ -287,7 +287,10 @@ fn a_log_is_created_once_and_a_copy_is_one_of_a_sealed_segment() {
 #[test]
 fn a_certificate_that_counts_from_a_clock_that_was_behind_is_refused() {
     let mut state = StateMap::default();
-    let sealed_at = |ordinal, newest: i64| Sealed { times: [0, newest, 0, 0], ..sealed(ordinal) };
+    let sealed_at = |ordinal, newest: i64| {
+        let keep_until = newest + 1_000_000_000;
+        Sealed { times: [0, newest, 0, 0], keep_until, ..sealed(ordinal) }
+    };
     let created = Created { origin: "z", hash_algorithm: 1, created_at: 4 };
     let mut bodies = vec![CatalogBody::Created(created), CatalogBody::PolicySet(policy(1, true))];
     let times = [1, 9_000_000_000, 2, 10_000_000_000];
@@ -301,7 +304,8 @@ fn a_certificate_that_counts_from_a_clock_that_was_behind_is_refused() {
     assert_eq!(state.newest_times_behind(2).collect::<Vec<_>>(), times[2..]);
     let drop = |ordinal, keep_until| {
         let times = sealed_at(ordinal, times[usize::try_from(ordinal).unwrap() - 1]).times;
-        let body = DropBegun { times, keep_until, now: keep_until, ..begun(ordinal) };
+        let first = if ordinal == 1 { first_begun() } else { begun(ordinal) };
+        let body = DropBegun { times, keep_until, now: keep_until, archived: None, ..first };
         CatalogBody::DropBegun(body)
     };
     let second = 1_000_000_000;
