@@ -116,6 +116,8 @@ impl Scene {
         self.disk.sync_dir(&segments_dir(dir())).unwrap();
         let done = DropDone { ordinal: 1, done_at: 0 };
         catalog.append(&CatalogBody::DropDone(done), &Because::default()).unwrap();
+        // A seal reads its segment, so the file may be open.
+        core.view.sealed(Sealed { status: status::DROPPED, ..sealed });
     }
 
     fn restore(&self) -> Result<Restoration> {
