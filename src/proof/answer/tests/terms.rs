@@ -209,7 +209,7 @@ fn times_of_one_axis_do_not_pass_for_those_of_the_other() {
         );
     }
     let logical = collected.logical(Scope { log_id: LOG, first: TreeSize::new(FIRST) });
-    let sealed = Sealed { count: 5, ..sealed(&logical) };
+    let sealed = Sealed { count: 5, times: [0, 4, -4, 0], ..sealed(&logical) };
     let query = Query::new().occurred_until(Timestamp::from_nanos(-2));
     let (asked, window) = (Asked::of(&query, LOG), Window { low: 0, high: 5 });
     let times = |entries: &[crate::terms::TimeEntry]| {
