@@ -1,5 +1,5 @@
 //! A key store or a rule that is forgotten is refused, and so is another store; less than before
-//! goes on record with who wanted it.
+//! is recorded with who wanted it.
 
 use bulla::format::catalog_body::{CatalogBody, ProtectionSet};
 use bulla::format::header::SegmentHeader;

@@ -1,4 +1,4 @@
-//! Who asks, and why: what goes on record for good.
+//! Who asks, and why: what is recorded for good.
 
 /// Reads a name or a reason. Blank text would be on record, and name nobody.
 pub(crate) fn not_blank(text: &str) -> Result<String, String> {

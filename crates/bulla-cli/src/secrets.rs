@@ -119,17 +119,17 @@ pub(crate) struct Encryption {
     #[arg(long, value_name = "TYPE", requires = "key_store")]
     alias_resources: Vec<String>,
     /// Append although the log's events are protected by more than is given here: what is appended
-    /// may be stored in plain text. This opening alone; it goes on record
+    /// may be stored in plain text. This opening alone; it is recorded
     #[arg(long, requires = "who", conflicts_with = "change_protection")]
     allow_plaintext: bool,
     /// Protect the log's events by what is given here from now on, also if that is less than before.
-    /// It goes on record
+    /// It is recorded
     #[arg(long, requires = "who")]
     change_protection: bool,
-    /// Who asks for less protection; goes on record
+    /// Who asks for less protection; is recorded
     #[arg(long, value_name = "NAME", value_parser = not_blank)]
     who: Option<String>,
-    /// Why; goes on record
+    /// Why; is recorded
     #[arg(long, value_name = "TEXT", value_parser = not_blank, requires = "who")]
     why: Option<String>,
 }

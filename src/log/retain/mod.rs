@@ -131,7 +131,7 @@ impl ExpireOptions {
     /// Lets segments go whose times contradict those of the segments before or behind them
     /// ([`Contradiction`](crate::retention::Contradiction)): without this they stay, as the log
     /// cannot tell when they were recorded. Their age still counts from the latest time that
-    /// the log recorded up to their end. That it was allowed goes on record with the reason.
+    /// the log recorded up to their end. That it was allowed is recorded with the reason.
     pub fn allow_contradicting_times(mut self, ordinals: impl IntoIterator<Item = u64>) -> Self {
         self.contradicting.extend(ordinals);
         self

@@ -38,7 +38,7 @@ password, token or cookie, and card numbers, bearer tokens and private keys: --n
 those too. Files may be packed with gzip or zstd.
 Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
 What is imported again is there twice. After an import that was killed or failed, the same
-command with --resume goes on where it stopped.
+command with --resume continues where it stopped.
 Mappings that come with the tool: gcp, github, gworkspace, okta.")]
 pub(crate) struct Import {
     /// The log
@@ -249,7 +249,7 @@ fn is_missing_or_empty(dir: &Path) -> bool {
     }
 }
 
-/// What became of the lines of all files.
+/// Where the lines of all files went.
 #[derive(Default)]
 struct Total {
     imported: u64,

@@ -74,7 +74,7 @@ pub(crate) struct Retain {
     #[arg(long)]
     drop_restored: bool,
     /// Let this segment go although its times contradict those of the segments before or behind
-    /// it; may be given several times, and goes on record with the reason
+    /// it; may be given several times, and is recorded with the reason
     #[arg(long, value_name = "ORDINAL")]
     allow_contradicting_times: Vec<u64>,
     /// Let at most so many segments go this time

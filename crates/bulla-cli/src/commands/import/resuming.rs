@@ -1,4 +1,4 @@
-//! Where an import goes on that was broken off.
+//! Where an interrupted import continues.
 //!
 //! Events come into the log in the order of the files, whole batches at a time, and no other
 //! process can append meanwhile. So a log that an import was broken off in ends with the first
@@ -20,7 +20,7 @@ use crate::secrets::Encryption;
 pub(super) struct Prints {
     all: Vec<Print>,
     first: Option<Event>,
-    /// Drawn for this run: nobody can make two events that look alike to it.
+    /// Drawn for this run: so no two different events can be made that look alike to it.
     hashing: RandomState,
     /// Whether the log has aliases where the files have names.
     aliases: bool,

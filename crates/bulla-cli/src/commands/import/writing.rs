@@ -47,7 +47,7 @@ impl Source {
     }
 }
 
-/// What became of the lines of a file.
+/// Where the lines of a file went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Done {
     /// Lines read, without blank ones.
@@ -114,7 +114,7 @@ pub(crate) fn import_file(
                 bar.finish_and_clear();
                 bail!(
                     "{error}; what was read before is in the log: {}; mend the file, then the same \
-                     command with --resume goes on",
+                     command with --resume continues",
                     done.told(source)
                 );
             }
@@ -207,7 +207,7 @@ impl Batch {
                 let next = origins.first().map_or(1, |origin| origin.line);
                 return Err(anyhow::Error::from(error).context(format!(
                     "the log refused at line {next}; imported before: {}; the same command with \
-                     --resume goes on",
+                     --resume continues",
                     cells::counted(done.imported, "line")
                 )));
             }
