@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rules;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap};
+use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap, status};
 use crate::format::record::CheckedRecord;
 use crate::format::{LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
@@ -170,7 +170,9 @@ fn load_from(
 }
 
 /// A snapshot must say what the records below it in its segment lead to. One at the very
-/// start of a segment has none to compare with, and is not used.
+/// start of a segment has none to compare with, and is not used. Nor is one over records that no
+/// log writes, or in which a segment is left out without a certificate: a replay from the start
+/// says what is wrong.
 fn check_snapshot(
     segment: &SegmentFile,
     snapshot: &Snapshot,
@@ -179,7 +181,13 @@ fn check_snapshot(
 ) -> Result<()> {
     let from = Position { offset: segment.header.first_frame(), size: segment.header.first };
     let (mut root, mut signed) = (None, None);
-    let end = scan::walk(segment, from, at.offset, |_, _, record| {
+    let mut stands = replayed.state.segments().all(|sealed| {
+        status::is_readable(sealed.status)
+            || replayed.state.certificate_of(sealed.ordinal).is_some()
+    });
+    let version = segment.header.format_version;
+    let end = scan::walk(segment, from, at.offset, |frame, _, record| {
+        stands = stands && rules::stands_alone(version, frame, &record);
         if let Ok((state_root, body)) = CatalogBody::decode(record.head.kind, record.envelope) {
             root = Some(state_root);
             replayed.last_kind = Some(record.head.kind);
@@ -190,7 +198,8 @@ fn check_snapshot(
         }
     })?;
     let state = Some(replayed.state.root());
-    if end == at && root == state && signed.is_none_or(|signed| signed == snapshot.signed) {
+    if stands && end == at && root == state && signed.is_none_or(|signed| signed == snapshot.signed)
+    {
         return Ok(());
     }
     Err(Error::corrupt(&segment.path, at.offset, "what the snapshot says", "something else"))

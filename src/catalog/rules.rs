@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::checkpoint::Note;
 use crate::error::{Error, Result};
 use crate::format::FormatError;
-use crate::format::catalog_body::{CatalogBody, KeysChanged, kind};
+use crate::format::catalog_body::{CatalogBody, KeysChanged, kind, status};
 use crate::format::header::SEGMENT_VERSION;
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
@@ -82,6 +82,25 @@ pub(super) fn check_place(
         return refuse(&format!("a segment of version {needed} or above"), found);
     }
     Ok(())
+}
+
+/// Whether a record is one that a log writes, as far as that is seen without what is in force
+/// before it.
+pub(super) fn stands_alone(
+    format_version: u16,
+    frame: &FrameAt,
+    record: &CheckedRecord<'_>,
+) -> bool {
+    let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else {
+        return false;
+    };
+    let of_its_kind = match &body {
+        CatalogBody::Created(_) => record.head.seq == Seq::new(0),
+        CatalogBody::Sealed(sealed) => sealed.status == status::LIVE,
+        CatalogBody::KeysChanged(changed) => check_statement(changed).is_ok(),
+        _ => true,
+    };
+    of_its_kind && check_place(format_version, frame, record).is_ok()
 }
 
 /// Heads are signed in order, and what a record says of a statement is what the statement says.

@@ -227,13 +227,27 @@ fn rebuilt(base: Base, disk: &SimDisk) -> (Vec<String>, Vec<String>) {
 
 /// Tries each case: what was forged is refused as it should be, and panics nowhere.
 pub(crate) fn run(cases: &[Case]) {
-    let failures: Vec<String> = cases.iter().filter_map(|case| run_one(case).err()).collect();
-    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    run_all(cases.iter(), false);
 }
 
-fn run_one(case: &Case) -> Result<(), String> {
+/// The same of those with these ids, with a snapshot of the catalog over what was forged: opening
+/// and reading begin behind it.
+pub(crate) fn run_with_snapshot(cases: &[Case], ids: &[&str]) {
+    run_all(cases.iter().filter(|case| ids.contains(&case.id)), true);
+}
+
+fn run_all<'a>(cases: impl Iterator<Item = &'a Case>, snapshot: bool) {
+    let ran: Vec<Result<(), String>> = cases.map(|case| run_one(case, snapshot)).collect();
+    let failures: Vec<&str> =
+        ran.iter().filter_map(|ran| ran.as_ref().err()).map(|x| &**x).collect();
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), ran.len(), failures.join("\n"));
+    assert!(!ran.is_empty());
+}
+
+fn run_one(case: &Case, snapshot: bool) -> Result<(), String> {
     let name = format!("{} ({})", case.id, case.what);
-    let forged = catch_unwind(AssertUnwindSafe(|| (case.forge)(case.base.forge())));
+    let forge = || Forge { snapshot, ..case.base.forge() };
+    let forged = catch_unwind(AssertUnwindSafe(|| (case.forge)(forge())));
     let forged = forged.map_err(|_| format!("{name}: not forged"))?;
     if forged == *case.base.files() {
         return Err(format!("{name}: nothing was forged"));
@@ -280,6 +294,7 @@ fn what_is_not_forged_is_written_as_it_was_and_passes() {
             let lens = (made.len(), bytes.len());
             assert!(made == bytes, "{base:?}: {name} is not the same at {at:?}, lengths {lens:?}");
         }
+        assert_eq!(base.forge().snapshot_file(), files.get("audit/catalog/snapshot"), "{base:?}");
         for by in means_of(base) {
             if let Err((kind, said)) = attempt(by, base, &files) {
                 panic!("{base:?}: {by:?} refused it as {kind:?}: {said}");

@@ -54,6 +54,8 @@ pub(crate) struct Forge {
     pub(crate) keys: Vec<Key>,
     /// What the second copy of the catalog has instead of the first one's segments.
     pub(crate) second_copy: Option<Vec<Segment>>,
+    /// Whether a snapshot of the whole catalog is written, or none.
+    pub(crate) snapshot: bool,
 }
 
 impl Forge {
@@ -93,12 +95,18 @@ impl Forge {
             catalog,
             keys: all,
             second_copy: None,
+            snapshot: false,
         }
     }
 
     /// The files with all that follows from what was changed.
     pub(crate) fn write(&self) -> Files {
         writer::write(self.clone())
+    }
+
+    /// The snapshot that a log writes after the newest record of its catalog.
+    pub(crate) fn snapshot_file(&self) -> Vec<u8> {
+        writer::snapshot(self.clone())
     }
 
     /// Records of the catalog, in order.

@@ -46,6 +46,12 @@ pub(super) fn write(forge: Forge) -> Files {
     writer.files()
 }
 
+pub(super) fn snapshot(forge: Forge) -> Vec<u8> {
+    let mut writer = Writer::new(forge);
+    writer.run();
+    writer.snapshot(&writer.forge.files)
+}
+
 pub(super) fn leaves(forge: Forge) -> Vec<Hash> {
     let mut writer = Writer::new(forge);
     writer.run();
@@ -301,13 +307,53 @@ impl Writer {
         // Derived, and no longer those of this log.
         let derived = ["audit/tree/mark", "audit/catalog/snapshot", "key.heads"];
         files.retain(|name| !derived.contains(&name) && !name.starts_with("audit/catalog/tree/"));
-        self.hash_files(&mut files);
+        if self.forge.snapshot {
+            let snapshot = self.snapshot(&files);
+            files.put("audit/catalog/snapshot", snapshot);
+            let algorithm = Algorithm::Sha256;
+            self.hash_files(&mut files, "audit/catalog/tree", &self.catalog_leaves, algorithm);
+        }
+        self.hash_files(&mut files, "audit/tree", &self.leaves, self.forge.algorithm);
         if self.forge.main.iter().any(|segment| segment.gone.is_some()) {
             files.put("audit/tree/mark", self.mark());
         }
         self.checkpoints(&mut files);
         self.lock(&mut files);
         files
+    }
+
+    /// What a log writes after its newest record, so that the next opening replays nothing.
+    fn snapshot(&self, files: &Files) -> Vec<u8> {
+        const SNAPSHOT: &str = "Snapshot header";
+        let last = self.forge.catalog.last().expect("a segment");
+        let segment = files.get(&format!("audit/catalog/a/{:08}.seg", last.ordinal));
+        let size = self.catalog_leaves.len();
+        let peaks = Algorithm::Sha256.range(&self.catalog_leaves, 0, size);
+        let entries = self.state.entries.iter();
+        let state: Vec<u8> =
+            entries.flat_map(|(key, value)| [text(key), text(value)].concat()).collect();
+        let heads = self.forge.catalog_records().filter(|record| record.kind() == 18);
+        let signed = heads.last().map_or([uint(0), vec![0; 32]], |head| {
+            [head.field("size").to_vec(), head.field("root").to_vec()]
+        });
+        let body = [
+            uint(size as u64),
+            [uint(peaks.len() as u64), peaks.concat()].concat(),
+            uint(last.ordinal),
+            part(HEADER, segment, "nonce").to_vec(),
+            uint(end_of_frames(segment)),
+            [uint(self.state.entries.len() as u64), state].concat(),
+            signed.concat(),
+        ]
+        .concat();
+        let mut header = vec![0; document::len(SNAPSHOT)];
+        put(SNAPSHOT, &mut header, "magic", *b"BULLASNP");
+        put(SNAPSHOT, &mut header, "format_version", 1_u64);
+        put(SNAPSHOT, &mut header, "log_id", self.forge.log_id);
+        put(SNAPSHOT, &mut header, "body_len", body.len() as u64);
+        put(SNAPSHOT, &mut header, "body_crc", u64::from(crc32fast::hash(&body)));
+        finish(SNAPSHOT, &mut header, &Vec::new());
+        [header, body].concat()
     }
 
     fn catalog_files(&self, segments: &[Segment]) -> Vec<(u64, Vec<u8>)> {
@@ -323,13 +369,13 @@ impl Writer {
         files
     }
 
-    fn hash_files(&self, files: &mut Files) {
-        files.retain(|name| !name.starts_with("audit/tree/level-"));
+    /// The levels of a tree that are stored, in this directory.
+    fn hash_files(&self, files: &mut Files, dir: &str, leaves: &[Hash], algorithm: Algorithm) {
+        files.retain(|name| !name.starts_with(&format!("{dir}/level-")));
         for level in (0..=60).step_by(4) {
             let width = 1_usize.checked_shl(level).unwrap_or(usize::MAX);
-            let nodes =
-                self.leaves.chunks_exact(width).map(|leaves| self.forge.algorithm.root(leaves));
-            let nodes: Vec<Hash> = nodes.collect();
+            let nodes: Vec<Hash> =
+                leaves.chunks_exact(width).map(|leaves| algorithm.root(leaves)).collect();
             if nodes.is_empty() {
                 break;
             }
@@ -337,11 +383,11 @@ impl Writer {
             put(LEVEL, &mut file, "magic", *b"BULLATRE");
             put(LEVEL, &mut file, "format_version", 1_u64);
             put(LEVEL, &mut file, "level", u64::from(level));
-            put(LEVEL, &mut file, "hash_algorithm", self.algorithm_code());
+            put(LEVEL, &mut file, "hash_algorithm", algorithm_code(algorithm));
             put(LEVEL, &mut file, "log_id", self.forge.log_id);
             finish(LEVEL, &mut file, &Vec::new());
             file.extend(nodes.concat());
-            files.put(format!("audit/tree/level-{level:02}.hashes"), file);
+            files.put(format!("{dir}/level-{level:02}.hashes"), file);
         }
     }
 
@@ -360,7 +406,7 @@ impl Writer {
         let mut slot = vec![0; document::len(SLOT)];
         put(SLOT, &mut slot, "magic", *b"BULLAMRK");
         put(SLOT, &mut slot, "format_version", 1_u64);
-        put(SLOT, &mut slot, "hash_algorithm", self.algorithm_code());
+        put(SLOT, &mut slot, "hash_algorithm", algorithm_code(self.forge.algorithm));
         put(SLOT, &mut slot, "peak_count", peaks.len() as u64);
         put(SLOT, &mut slot, "log_id", self.forge.log_id);
         put(SLOT, &mut slot, "generation", 1_u64);
@@ -376,13 +422,6 @@ impl Writer {
         finish(SLOT, &mut slot, &Vec::new());
         // The first mark of a log is in the second slot.
         [vec![0; slot.len()], slot].concat()
-    }
-
-    fn algorithm_code(&self) -> u64 {
-        match self.forge.algorithm {
-            Algorithm::Sha256 => 1,
-            Algorithm::Blake3 => 2,
-        }
     }
 
     fn checkpoints(&self, files: &mut Files) {
@@ -427,4 +466,22 @@ fn root_at(algorithm: &Algorithm, leaves: &[Hash], size: u64) -> Option<Hash> {
 
 fn digest(header: &[u8]) -> Hash {
     blake3(&[b"bulla/segment-header/v1\0", header])
+}
+
+fn algorithm_code(algorithm: Algorithm) -> u64 {
+    match algorithm {
+        Algorithm::Sha256 => 1,
+        Algorithm::Blake3 => 2,
+    }
+}
+
+/// Where the next frame of a catalog segment goes.
+fn end_of_frames(segment: &[u8]) -> u64 {
+    const FRAME: &str = "Frame header";
+    let mut at = document::len(HEADER);
+    while segment[at..].starts_with(b"BFRM") {
+        let body = number(FRAME, &segment[at..], "body_len");
+        at += document::len(FRAME) + usize::try_from(body).unwrap();
+    }
+    at as u64
 }
