@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a failure of this program is a failed test
 
+#[path = "format_document/json.rs"]
+mod json;
+
 use bulla::format::LogId;
 use bulla::format::Stream;
 use bulla::format::body;

@@ -5,10 +5,11 @@
 //! [`Event`], with `type` for the `kind` of an actor or a resource; absent fields
 //! are left out; times are RFC 3339 in UTC with nanoseconds. A record has `seq`,
 //! `recorded_at` and `leaf_hash` in front, which an event must not have, and, if its
-//! payload cannot be read, `payload`, which says why: `sealed` (encrypted, and its key is
-//! not at hand) or `erased`. `subject` is read in an event and never written. Reading
-//! ignores nothing: an unknown or repeated field is an error, because a misspelt
-//! one must not vanish. `null` counts as absent, except in `old_values`,
+//! payload is not shown, `payload`, which says why: `sealed` (encrypted, and its key is
+//! not at hand), `erased` or `withheld` (by the proof that it comes from). The order and the
+//! spelling of the members are in `docs/format.md`, “JSON of a record”. `subject` is read in
+//! an event and never written. Reading ignores nothing: an unknown or repeated field is an
+//! error, because a misspelt one must not vanish. `null` counts as absent, except in `old_values`,
 //! `new_values` and `details`, where it is a value.
 
 mod read;

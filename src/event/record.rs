@@ -49,12 +49,14 @@ impl PayloadState {
         matches!(self, PayloadState::Plain | PayloadState::Decrypted)
     }
 
-    /// `sealed` or `erased`, as in JSON; `None` for the others.
+    /// `sealed`, `erased` or `withheld`, as in JSON, if the payload's fields are not in the
+    /// event.
     pub const fn absence(self) -> Option<&'static str> {
         match self {
             PayloadState::Sealed => Some("sealed"),
             PayloadState::Erased => Some("erased"),
-            PayloadState::Plain | PayloadState::Decrypted | PayloadState::Withheld => None,
+            PayloadState::Withheld => Some("withheld"),
+            PayloadState::Plain | PayloadState::Decrypted => None,
         }
     }
 }
@@ -116,15 +118,17 @@ impl Record {
     /// The record of an anchor. Its event is a view for listings: done by the actor
     /// `system`/`bulla` when it was recorded, with the anchor in its details.
     pub fn of_anchor(seq: Seq, recorded_at: Timestamp, leaf_hash: Hash, anchor: Anchor) -> Self {
-        let details = serde_json::json!({
-            "catalog_size": anchor.catalog_size.get(),
-            "catalog_root": anchor.catalog_root.to_string(),
-            "state_root": anchor.state_root.to_string(),
-        });
+        // As text: the order of a map's members depends on how serde_json was built.
+        let details = format!(
+            r#"{{"catalog_root":"{}","catalog_size":{},"state_root":"{}"}}"#,
+            anchor.catalog_root,
+            anchor.catalog_size.get(),
+            anchor.state_root
+        );
         let actor = Actor::new(Anchor::ACTOR_KIND, Anchor::ACTOR_ID);
         let event = Event::new(actor, Anchor::ACTION, Resource::kind_only(Anchor::RESOURCE_KIND))
             .occurred_at(recorded_at)
-            .details(Json::from(details));
+            .details(Json::from_checked(&details));
         let kind = RecordKind::Anchor;
         let payload = PayloadState::Plain;
         Record { seq, recorded_at, leaf_hash, kind, event, anchor: Some(anchor), payload }

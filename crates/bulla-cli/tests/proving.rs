@@ -55,6 +55,7 @@ fn a_record_is_proved_to_a_stranger_with_its_payload_shown_or_withheld() {
         assert_eq!(proved["record"]["leaf_hash"], record["leaf_hash"]);
         assert_eq!(proved["record"]["actor"]["id"], record["actor"]["id"]);
         assert_eq!(proved["record"] == record, !withheld);
+        assert_eq!(proved["record"]["payload"] == "withheld", withheld, "{proved}");
     }
 }
 

@@ -26,7 +26,7 @@ impl TenantRecord {
     }
 
     /// The JSON shape of a record, on one line, with `reference` in place of `seq` and
-    /// `leaf_hash`. As in every record, `payload` is `sealed` or `erased` where it is not shown.
+    /// `leaf_hash`. As in every record, `payload` says why where it is not shown.
     pub fn to_json(&self) -> String {
         let event = self.event.to_json();
         let fields = event.strip_prefix('{').and_then(|fields| fields.strip_suffix('}'));
