@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a failure of this program is a failed test
 
+#[path = "format_document/answer.rs"]
+mod answer;
+#[path = "format_document/catalog.rs"]
+mod catalog;
 #[path = "format_document/json.rs"]
 mod json;
 
+use bulla::event::RecordKind;
 use bulla::format::LogId;
 use bulla::format::Stream;
 use bulla::format::body;
@@ -14,8 +19,10 @@ use bulla::format::header::SegmentHeader;
 use bulla::format::layout::{self, Layout};
 use bulla::format::record::{self, Head, PREFIX_LEN, SALT_LEN};
 use bulla::merkle::Frontier;
+use bulla::query::Subject;
 use bulla::segment::locate::RecordCursor;
 use bulla::segment::seal::SealedSegment;
+use bulla::terms::{Collected, Scope};
 use bulla::{
     Actor, Event, EventId, Hash, HashAlgorithm, Outcome, Resource, Seq, Timestamp, TreeSize,
 };
@@ -41,22 +48,23 @@ fn event() -> Event {
 }
 
 /// The parts of the example in their order; each with a title and named pieces.
+#[derive(Clone)]
 struct Part {
-    title: &'static str,
+    title: String,
     bytes: Vec<u8>,
     pieces: Vec<(String, usize)>,
 }
 
-fn by_layout(title: &'static str, bytes: &[u8], layout: Layout) -> Part {
+fn by_layout(title: &str, bytes: &[u8], layout: Layout) -> Part {
     assert_eq!(bytes.len(), layout.len);
     let pieces = layout.fields.iter().map(|field| (field.name.to_lowercase(), field.size));
-    Part { title, bytes: bytes.to_vec(), pieces: pieces.collect() }
+    Part { title: title.to_owned(), bytes: bytes.to_vec(), pieces: pieces.collect() }
 }
 
-fn by_lengths(title: &'static str, bytes: &[u8], pieces: &[(&str, usize)]) -> Part {
+fn by_lengths(title: &str, bytes: &[u8], pieces: &[(&str, usize)]) -> Part {
     assert_eq!(bytes.len(), pieces.iter().map(|(_, len)| len).sum::<usize>(), "{title}");
     let pieces = pieces.iter().map(|(name, len)| ((*name).to_owned(), *len));
-    Part { title, bytes: bytes.to_vec(), pieces: pieces.collect() }
+    Part { title: title.to_owned(), bytes: bytes.to_vec(), pieces: pieces.collect() }
 }
 
 const ENVELOPE: &[(&str, usize)] = &[
@@ -85,7 +93,23 @@ const PAYLOAD: &[(&str, usize)] = &[
     ("details: absent", 1),
 ];
 
-fn example() -> (Vec<Part>, Hash) {
+/// The sealed segment of the example.
+struct Example {
+    parts: Vec<Part>,
+    header: SegmentHeader,
+    leaf: Hash,
+    index_root: Hash,
+}
+
+/// The terms and times of its record.
+fn collected() -> Collected {
+    let mut collected = Collected::default();
+    let event = event();
+    collected.add(RecordKind::Event, time(), &Subject::of_event(&event, time()));
+    collected
+}
+
+fn example() -> Example {
     let (log_id, nonce) = (LogId(counting(0x10)), counting(0x20));
     let algorithm = HashAlgorithm::Sha256;
     let header = SegmentHeader {
@@ -134,6 +158,7 @@ fn example() -> (Vec<Part>, Hash) {
     times.add(time(), time());
     let mut tree = Frontier::new(algorithm);
     tree.push(leaf, |_, _| ());
+    let index_root = collected().logical(Scope { log_id, first: TreeSize::ZERO }).head().root();
     let footer = SegmentFooter {
         log_id,
         ordinal: 1,
@@ -145,7 +170,7 @@ fn example() -> (Vec<Part>, Hash) {
         table_crc: crc32fast::hash(&table),
         times,
         end_root: tree.root(),
-        index_root: Hash::ZERO,
+        index_root,
         last_anchor: TreeSize::ZERO,
         keep_until: Timestamp::from_nanos(0),
         sealed_at: time(),
@@ -159,12 +184,12 @@ fn example() -> (Vec<Part>, Hash) {
         by_layout("waypoint of record 0", &table, layout::waypoint::LAYOUT),
         by_layout("segment footer", &footer.encode(), layout::segment_footer::LAYOUT),
     ];
-    (parts, leaf)
+    Example { parts, header, leaf, index_root }
 }
 
-/// The parts as the document shows them: offset, bytes, name of the field.
-fn show(parts: &[Part]) -> String {
-    let (mut text, mut offset) = (String::new(), 0);
+/// The parts as the document shows them: offset, from this one on, bytes, name of the field.
+fn show(parts: &[Part], first: usize) -> String {
+    let (mut text, mut offset) = (String::new(), first);
     for part in parts {
         text.push_str(&format!("-- {}\n", part.title));
         let mut rest = part.bytes.as_slice();
@@ -187,8 +212,8 @@ fn show(parts: &[Part]) -> String {
 
 #[test]
 fn the_worked_example_is_what_the_code_writes() {
-    let (parts, leaf) = example();
-    let shown = format!("```text\n{}```\n", show(&parts));
+    let Example { parts, leaf, .. } = example();
+    let shown = format!("```text\n{}```\n", show(&parts, 0));
     assert!(DOCUMENT.contains(&shown), "docs/format.md should show:\n{shown}");
     let leaf = format!("`{leaf}`");
     assert!(DOCUMENT.contains(&leaf), "docs/format.md should name the leaf: {leaf}");
@@ -196,7 +221,7 @@ fn the_worked_example_is_what_the_code_writes() {
 
 #[test]
 fn the_worked_example_is_what_the_code_reads() {
-    let (parts, leaf) = example();
+    let Example { parts, leaf, .. } = example();
     let bytes: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("00000001.seg");

@@ -405,7 +405,7 @@ fn a_tenant_sees_the_same_members_with_a_reference_in_front() {
 
 #[test]
 fn the_record_of_the_worked_example_is_shown_in_json() {
-    let (_, leaf) = super::example();
+    let leaf = super::example().leaf;
     let record = Record::of_event(Seq::new(0), time(), leaf, super::event());
     let shown = format!("```text\n{}\n```\n", record.to_json());
     assert_eq!(record.to_json(), by_the_document(&record));
