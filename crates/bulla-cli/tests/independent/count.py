@@ -244,85 +244,196 @@ def k8s_outcome(event):
 
 # --- Linux auditd --------------------------------------------------------------------------
 
-AUDIT_LINE = re.compile(
-    r"(?:.*?node=(?P<node>\S+)\s)?.*?type=(?P<type>\S+)\s.*?"
-    r"audit\((?P<stamp>\d+(?:\.\d+)?:\d+)\):?(?P<body>.*)$"
-)
-AUDIT_FIELD = re.compile(r"""([^\s=\x1d(,][^\s=\x1d]*)=('[^']*'|"[^"]*"|[^\s\x1d]*)""")
 AUDIT_SIDE = set(
     "AVC BPRM_FCAPS CAPSET CWD EOE EXECVE FD_PAIR IPC MMAP OBJ_PID PATH PROCTITLE SOCKADDR".split()
 )
-# Of x86-64, as far as the trails have them.
+# As far as the trails have them, and of system calls those of x86-64.
+AUDIT_TYPES = {"1300": "SYSCALL", "1302": "PATH", "1400": "AVC"}
 SYSCALLS = {
     "2": "open",
     "42": "connect",
     "43": "accept",
     "59": "execve",
     "62": "kill",
+    "87": "unlink",
     "257": "openat",
     "313": "finit_module",
 }
 UNSET = {"4294967295", "-1", "unset"}
+AUDIT_BLANKS = " \t\n\r\x0c"  # not the group separator, which Python takes for one
+# What a message may say; the kernel wrote everything else.
+AUDIT_OF_A_MESSAGE = set("apparmor res result".split())
+AUDIT_WORDS = {
+    **dict.fromkeys(["yes", "success", "successful", "succeeded", "1"], "success"),
+    **dict.fromkeys(
+        ["no", "failed", "fail", "failure", "authentication failure", "0"], "failure"
+    ),
+    **dict.fromkeys(["denied", "permission denied"], "denied"),
+}
+AUDIT_STAMP = re.compile(r"\d+(\.\d+)?:\d+")
+AUDIT_NAMES = re.compile(
+    r"""(?:\x1d|\#035|[ \t])(?:[ \t]*[A-Z_-]+=(?:"[^"]*"|[^ \t\x1d]*))*[ \t]*""", re.VERBOSE
+)
 
 
 def auditd(lines):
     """The records of one machine and serial are one event."""
     groups, rejected = {}, 0
     for line in lines:
-        found = AUDIT_LINE.match(line)
-        if found is None:
+        before, _, after = line.partition("audit(")
+        stamp, closed, body = after.partition(")")
+        words = before.split()
+        values = lambda name: [word[len(name) :] for word in words if word.startswith(name)]
+        kinds = values("type=")
+        if not closed or not AUDIT_STAMP.fullmatch(stamp) or not kinds or not kinds[-1]:
             rejected += 1
             continue
-        record = (found["type"], found["body"], audit_fields(found["body"]))
-        groups.setdefault((found["node"], found["stamp"]), []).append(record)
+        kind = kinds[-1].removeprefix("UNKNOWN[").removesuffix("]")
+        record = AuditRecord(AUDIT_TYPES.get(kind, kinds[-1]), body.removeprefix(":"))
+        groups.setdefault((*values("node=")[:1], stamp), []).append(record)
     return [audit_event(records) for records in groups.values()], rejected
 
 
-def audit_fields(body):
-    fields = {}
-    for name, value in AUDIT_FIELD.findall(body):
-        if name == "msg" and value[:1] in ("'", '"'):
-            fields.update(audit_fields(value[1:-1]))
-        else:
-            fields[name] = value[1:-1] if value[:1] in ("'", '"') and len(value) > 1 else value
-    absent = ("", "?", "(null)", "(none)")
-    return {name: value for name, value in fields.items() if value not in absent}
+class AuditRecord:
+    """A record in its three parts: what the kernel says, a program, and auditd."""
+
+    def __init__(self, kind, body):
+        self.kind, self.body, self.message = kind, body, None
+        self.outer, self.of_message, self.enriched = [], [], []
+        part, rest = self.outer, body.lstrip(AUDIT_BLANKS)
+        while rest:
+            if rest.startswith(("\x1d", "#035")):
+                part, rest = self.enriched, rest[1 if rest[0] == "\x1d" else 4 :]
+            elif part is self.outer and rest.startswith("msg='"):
+                end = message_end(rest[5:])
+                self.message, rest = rest[5 : 5 + end], rest[6 + end :]
+                # Only what auditd adds follows a message.
+                part = self.enriched
+            else:
+                rest = audit_field(rest, part, separated=True)
+            rest = rest.lstrip(AUDIT_BLANKS)
+        rest = self.message or ""
+        while rest := rest.lstrip(AUDIT_BLANKS):
+            rest = audit_field(rest, self.of_message, separated=False)
+
+    def get(self, name):
+        """The value of a field; the kernel's wins, and of several the first."""
+        last = self.kind == "LOGIN" and name in ("auid", "ses")
+        found = [value for field, value in self.outer if field == name]
+        found = found[-1:] if last else found[:1]
+        if not found or found[0] is None:
+            found = [value for field, value in self.of_message if field == name]
+            found = found[:1] if name in AUDIT_OF_A_MESSAGE else []
+        return found[0] if found else None
+
+    def ends(self):
+        """What it says of its end: of a message the last, behind the texts of subjects."""
+        outer = [value for name, value in self.outer if name in ("res", "result", "success")]
+        return outer + [value for name, value in self.of_message if name in ("res", "result")][-1:]
+
+
+def message_end(inside):
+    """The ' behind which nothing follows but names that auditd adds."""
+    text = inside.rstrip(AUDIT_BLANKS)
+    if text.endswith("'"):
+        return len(text) - 1
+    for found in re.finditer("'", inside):
+        if AUDIT_NAMES.fullmatch(inside, found.end()):
+            return found.start()
+    return len(inside)
+
+
+def audit_field(text, fields, separated):
+    """Adds the field at the start of the text, if it is one, and gives what follows."""
+    ends = "\x1d" if separated else ""
+    name = re.match(f"[^{AUDIT_BLANKS}={ends}]*", text)[0]
+    rest = text[len(name) :]
+    if not rest.startswith("="):
+        return rest
+    rest, name = rest[1:], name.lstrip("(,")
+    quoted = re.match('"([^"]*)"', rest)
+    if quoted:
+        fields.append((name, quoted[1] if quoted[1] not in ("", "?") else None))
+        return rest[quoted.end() :]
+    value = re.match(f"[^{AUDIT_BLANKS}{ends}]*", rest)[0]
+    if separated:
+        value = value.split("#035")[0]
+    behind = rest[len(value) :]
+    value = value.rstrip(",'")
+    value = value if value.startswith("(") else value.rstrip(")")
+    if name in ("res", "result"):
+        fields.append((name, value + more_words(behind, rest[len(value) :][:1])))
+    else:
+        fields.append((name, None if value in ("", "?", "(null)", "(none)") else value))
+    return behind
+
+
+def more_words(behind, closed):
+    """The words of a result behind the first, up to what closes it or the next field."""
+    words = []
+    if not closed or closed in AUDIT_BLANKS:
+        for word in re.split(f"[{AUDIT_BLANKS}]+", behind.split("\x1d")[0].strip(AUDIT_BLANKS)):
+            if not word or "=" in word or word[0] in ",)'#":
+                break
+            words.append(word.rstrip(",)'"))
+            if word[-1] in ",)'":
+                break
+    return "".join(f" {word}" for word in words)
 
 
 def audit_event(records):
-    first = lambda kinds: next((record for record in records if kinds(record[0])), None)
+    first = lambda kinds: next((record for record in records if kinds(record.kind)), None)
     main = first(lambda kind: kind not in AUDIT_SIDE and kind != "SYSCALL")
     main = main or first(lambda kind: kind == "SYSCALL") or records[0]
-    values = lambda name: [fields[name] for _, _, fields in records if name in fields]
+    values = lambda name: [value for record in records if (value := record.get(name)) is not None]
     users = [value for name in ("auid", "uid") for value in values(name) if value not in UNSET]
     if users:
         actor = ("user", users[0])
-    elif any(kind.startswith("DAEMON_") for kind, _, _ in records):
+    elif any(record.kind.startswith("DAEMON_") for record in records):
         actor = ("service", "auditd")
     else:
         actor = ("unknown", "unknown")
-    kind, _, fields = main
-    if kind == "SYSCALL":
-        number = fields.get("syscall", "unknown")
-        known = SYSCALLS.get(number) if fields.get("arch") == "c000003e" else None
-        action = f"syscall.{fields.get('SYSCALL') or known or number}"
+    if main.kind == "SYSCALL":
+        number = main.get("syscall") or "unknown"
+        known = SYSCALLS.get(number) if main.get("arch") == "c000003e" else None
+        named = dict(reversed(main.outer + main.enriched)).get("SYSCALL")
+        action = f"syscall.{named or known or number}"
     else:
-        action = kind.lower().replace("_", ".", 1)
-    denied = any(
-        ("AVC" in kind and " denied " in body) or fields.get("apparmor") == "DENIED"
-        for kind, body, fields in records
-    )
-    # The main record speaks first.
-    said = [value for name in ("res", "success") for value in [fields.get(name)] + values(name)]
-    said = [value for value in said if value is not None]
-    if denied:
-        outcome = "denied"
-    elif said and said[0] in ("no", "failed", "0"):
-        refused = values("exit")[:1] in (["-1"], ["-13"], ["EPERM"], ["EACCES"])
-        outcome = "denied" if refused else "failure"
-    else:
-        outcome = "success"
-    return (*actor, action, outcome)
+        action = main.kind.lower().replace("_", ".", 1)
+    return (*actor, action, audit_outcome(records, values("exit")[:1]))
+
+
+def audit_outcome(records, exits):
+    """The worst that any record says; what is not understood is a failure."""
+    said, strange = set(), False
+    for record in records:
+        if is_denial(record):
+            said.add("denied")
+        ends = [AUDIT_WORDS.get((end or "").lower()) for end in record.ends()]
+        said.update(end for end in ends if end)
+        silent = record.message is not None and "AVC" not in record.kind and not ends
+        strange = strange or None in ends or silent
+    if "denied" not in said and "failure" in said:
+        refused = {"-1", "-13", "EPERM", "EACCES"}
+        return "denied" if exits and exits[0].split("(")[0] in refused else "failure"
+    return "denied" if "denied" in said else "failure" if strange else "success"
+
+
+def is_denial(record):
+    """Only words before the first field count: behind it are the texts of subjects."""
+    kind, fields = record.kind, record.outer if record.message is None else record.of_message
+    of_a_module = "AVC" in kind or kind.startswith("APPARMOR")
+    if (
+        kind in ("APPARMOR_DENIED", "APPARMOR_KILL", "LANDLOCK_ACCESS")
+        or (of_a_module and record.get("apparmor") == "DENIED")
+        or (kind == "FANOTIFY" and record.get("resp") == "2")
+        or (kind == "SECCOMP" and record.get("code") not in (None, "0x7ffc0000", "0x7fff0000"))
+    ):
+        return True
+    text = record.body if record.message is None else record.message
+    permissive = [value for name, value in fields if name == "permissive"]
+    noted = bool(permissive) and set(permissive) == {"1"}
+    return "AVC" in kind and "denied" in re.split("[={]", text)[0].split() and not noted
 
 
 FORMATS = {"cloudtrail": each_json(cloudtrail), "k8s": each_json(k8s), "auditd": auditd}
