@@ -168,17 +168,13 @@ pub(crate) fn resource(event: &Event) -> String {
 
 /// Shows a record whole, a field a line, with JSON values spread out.
 pub(crate) fn show(out: &mut impl Write, record: &Record) -> io::Result<()> {
-    facts(
-        out,
-        &[
-            ("seq", record.seq.to_string()),
-            ("recorded_at", record.recorded_at.to_string()),
-            ("leaf_hash", record.leaf_hash.to_string()),
-        ],
-    )?;
-    if let Some(absence) = record.payload.absence() {
-        facts(out, &[("payload", absence.to_owned())])?;
-    }
+    let mut lines = vec![
+        ("seq", record.seq.to_string()),
+        ("recorded_at", record.recorded_at.to_string()),
+        ("leaf_hash", record.leaf_hash.to_string()),
+    ];
+    lines.extend(record.payload.absence().map(|absence| ("payload", absence.to_owned())));
+    facts(out, &lines)?;
     writeln!(out)?;
     show_event(out, &record.event)
 }

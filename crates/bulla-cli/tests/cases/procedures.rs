@@ -4,6 +4,7 @@ mod appending;
 mod arguments;
 mod exporting;
 mod importing;
+mod manual;
 mod outputs;
 mod printing;
 
