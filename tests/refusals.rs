@@ -28,10 +28,16 @@ mod bodies;
 mod derived;
 #[path = "refusals/footers.rs"]
 mod footers;
+#[path = "refusals/key_chains.rs"]
+mod key_chains;
+#[path = "refusals/keys.rs"]
+mod keys;
 #[path = "refusals/records.rs"]
 mod records;
 #[path = "refusals/segments.rs"]
 mod segments;
+#[path = "refusals/stating.rs"]
+mod stating;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +56,8 @@ const ALL: &[&[Case]] = &[
     catalog_proofs::CASES,
     checkpoints::CASES,
     in_force::CASES,
+    keys::CASES,
+    key_chains::CASES,
 ];
 
 #[test]

@@ -262,6 +262,11 @@ pub enum KeyChainError {
         /// Its number.
         number: u64,
     },
+    /// A statement retires an origin for one that the log had before.
+    OriginReused {
+        /// Its number.
+        number: u64,
+    },
     /// A head in a statement is not consistent with those in the ones before.
     Head {
         /// Its number.
@@ -319,6 +324,9 @@ impl fmt::Display for KeyChainError {
             ),
             KeyChainError::KeyReused { number } => {
                 write!(f, "key statement {number} introduces a key that was in use before")
+            }
+            KeyChainError::OriginReused { number } => {
+                write!(f, "key statement {number} goes on under an origin that the log had before")
             }
             KeyChainError::Head { number } => {
                 write!(f, "the heads in key statement {number} do not go on from those before it")

@@ -203,6 +203,9 @@ impl Walk {
         if !pinned && self.used.iter().any(|used| used.has_same_secret(introduced)) {
             return Err(KeyChainError::KeyReused { number });
         }
+        if self.comes_back(&statement.change) {
+            return Err(KeyChainError::OriginReused { number });
+        }
         self.check_signed(link)?;
         let at = self.epochs.iter().rposition(|epoch| epoch.key == statement.key);
         let current = self.epochs.len().checked_sub(1);
@@ -225,6 +228,13 @@ impl Walk {
             }
         }
         Ok(())
+    }
+
+    /// Whether the log goes on under an origin that it had before: two histories would have one
+    /// name.
+    fn comes_back(&self, change: &Change) -> bool {
+        let Change::Retire { next, .. } = change else { return false };
+        self.used.iter().any(|used| used.name() == next.name())
     }
 
     fn check_signed(&self, link: &Link) -> Result<(), KeyChainError> {

@@ -210,6 +210,7 @@ impl Intended {
         text
     }
 
+    /// Reads the text; `None` unless it is written again byte for byte.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let head = |line: &str| {
@@ -221,7 +222,7 @@ impl Intended {
             Some(line) => Some(head(line.strip_prefix("catalog ")?)?),
             None => None,
         };
-        lines.next().is_none().then_some(Intended { main, catalog })
+        Some(Intended { main, catalog }).filter(|intended| intended.to_text() == text)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bulla::archive::DirectoryStore;
+use bulla::checkpoint::{SignatureKind, SigningKey};
 use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
 use bulla::log::SubjectRule;
@@ -34,11 +35,21 @@ pub(crate) enum Base {
     Torn,
     /// Eight days, a segment each: holds, a policy, segments in an archive, dropped, restored.
     Retention,
+    /// Three keys, each with heads: a recovery key named, the first one handed over, the second one
+    /// revoked.
+    Keys,
 }
 
 impl Base {
-    pub(crate) const ALL: [Base; 6] =
-        [Base::Plain, Base::Aligned, Base::Blake3, Base::Encrypted, Base::Torn, Base::Retention];
+    pub(crate) const ALL: [Base; 7] = [
+        Base::Plain,
+        Base::Aligned,
+        Base::Blake3,
+        Base::Encrypted,
+        Base::Torn,
+        Base::Retention,
+        Base::Keys,
+    ];
 
     /// Its files, as the engine wrote them.
     pub(crate) fn files(self) -> &'static Files {
@@ -50,7 +61,20 @@ impl Base {
 
     /// Taken apart.
     pub(crate) fn forge(self) -> Forge {
-        Forge::read(self.files(), &[self.key()])
+        Forge::read(self.files(), &self.keys())
+    }
+
+    /// All keys that signed something in it.
+    fn keys(self) -> Vec<Key> {
+        match self {
+            Base::Keys => vec![self.key(), second_key(), third_key(), recovery_key()],
+            _ => vec![self.key()],
+        }
+    }
+
+    /// The file of the key that signs its heads at the end.
+    pub(crate) fn key_file(self) -> &'static Path {
+        Path::new(if self == Base::Keys { "/key-3" } else { "/key" })
     }
 
     pub(crate) fn key(self) -> Key {
@@ -70,7 +94,7 @@ impl Base {
             .disk(Arc::new(disk.clone()))
             .clock(Arc::clone(clock) as _);
         match self {
-            Base::Plain | Base::Torn | Base::Retention => options,
+            Base::Plain | Base::Torn | Base::Retention | Base::Keys => options,
             Base::Aligned => options.frame_align(512),
             Base::Blake3 => options.hash(HashAlgorithm::Blake3),
             Base::Encrypted => {
@@ -95,10 +119,10 @@ impl Base {
         let signer = Signer::load_on(shared, Path::new("/key")).unwrap();
         let log = self.options(&disk, &clock).create("/audit").unwrap();
         let maker = Maker { disk: disk.clone(), clock, signer, log };
-        if self == Base::Retention {
-            maker.retention()
-        } else {
-            maker.plain()
+        match self {
+            Base::Retention => maker.retention(),
+            Base::Keys => maker.keys(),
+            _ => maker.plain(),
         }
         maker.log.close().unwrap();
         if self == Base::Torn {
@@ -122,6 +146,21 @@ impl Base {
         log.append(&event(93)).unwrap();
         log.close().unwrap();
     }
+}
+
+/// The key to which the first one handed over.
+pub(crate) fn second_key() -> Key {
+    Key::new(ORIGIN, Algorithm::Sha256, KEY_SEED + 1)
+}
+
+/// The key that signs since the second one was revoked.
+pub(crate) fn third_key() -> Key {
+    Key::new(ORIGIN, Algorithm::Sha256, KEY_SEED + 2)
+}
+
+/// The key that revoked it.
+pub(crate) fn recovery_key() -> Key {
+    Key::new(&format!("{ORIGIN}/recovery"), Algorithm::Sha256, KEY_SEED + 3)
 }
 
 fn wrapping() -> WrappingKey {
@@ -186,6 +225,34 @@ impl Maker {
         self.batch(83..90);
         self.sign();
         self.append(90..93);
+    }
+
+    fn keys(&self) {
+        let recovery = recovery_key();
+        let recovery =
+            SigningKey::new(&recovery.name, SignatureKind::Ed25519, &recovery.seed).unwrap();
+        self.append(0..6);
+        self.sign();
+        self.log.set_recovery_key(&self.signer, &recovery, None).unwrap();
+        self.append(6..10);
+        self.sign();
+        let second = self.key_in("/key-2", &second_key());
+        self.log.rotate_key(&self.signer, &second).unwrap();
+        self.append(10..20);
+        self.log.checkpoint(&second).unwrap();
+        self.log.rotate().unwrap();
+        self.append(20..24);
+        let third = self.key_in("/key-3", &third_key());
+        self.log.revoke_key(second.verifying_key(), &recovery, &third).unwrap();
+        self.append(24..30);
+        self.log.checkpoint(&third).unwrap();
+        self.append(30..33);
+    }
+
+    fn key_in(&self, path: &str, key: &Key) -> Signer {
+        let path = Path::new(path);
+        self.disk.write_file(path, key.secret_text().as_bytes()).unwrap();
+        Signer::load_on(Arc::new(self.disk.clone()), path).unwrap()
     }
 
     fn retention(&self) {

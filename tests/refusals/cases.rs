@@ -7,9 +7,13 @@ use std::sync::Arc;
 use bulla::archive::DirectoryStore;
 use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
+use bulla::keys::KeyChain;
 use bulla::proof::{Answer, Bundle, CatalogProof, ConsistencyProof, VaultProof};
 use bulla::time::ManualClock;
-use bulla::{Error, Query, Seq, Timestamp, TlogProof, Trust, VerifyOptions, VerifyingKey, verify};
+use bulla::{
+    Error, Query, Seq, Signer, Timestamp, TlogProof, Trust, UnverifiedCheckpoint, VerifyOptions,
+    VerifyingKey, verify,
+};
 
 use crate::bases::Base;
 use crate::forge::Forge;
@@ -28,6 +32,8 @@ pub(crate) enum By {
     VerifyProof,
     /// Bringing back what is in `archive/`.
     Restore,
+    /// Signing a head with the key of the log.
+    Sign,
     /// Nobody: it is derived. All records are read rightly, and opening makes it anew.
     Rebuilt,
 }
@@ -40,6 +46,7 @@ impl By {
             By::Read => "read",
             By::VerifyProof => "verify-proof",
             By::Restore => "restore",
+            By::Sign => "sign",
             By::Rebuilt => "rebuilt",
         }
     }
@@ -121,13 +128,23 @@ pub(crate) fn attempt(by: By, base: Base, files: &Files) -> Result<(), Refusal> 
         }
         By::VerifyProof => verify_proofs(base, files),
         By::Restore => restore(base, &disk),
+        By::Sign => sign(base, &disk),
     }
 }
 
-/// Verifies each file in `proofs/` by the key of the base.
+/// Verifies each file in `proofs/` by the key of the base, by those of `proofs/NAME.vkey`, and by
+/// the key chains among them.
 fn verify_proofs(base: Base, files: &Files) -> Result<(), Refusal> {
-    let key: VerifyingKey = base.key().vkey().parse().unwrap();
-    let trust = Trust::in_keys([key]);
+    let pinned = files.below("proofs/").filter(|name| name.ends_with(".vkey"));
+    let pinned = pinned.map(|name| String::from_utf8(files.get(name).to_vec()).unwrap());
+    let keys = pinned.chain([base.key().vkey()]).map(|vkey| vkey.parse::<VerifyingKey>().unwrap());
+    let mut trust = Trust::in_keys(keys);
+    for name in files.below("proofs/").filter(|name| name.ends_with(".key-chain")) {
+        let learned = KeyChain::parse(files.get(name))
+            .and_then(|chain| trust.clone().with_key_chain(&chain))
+            .map_err(|error| (As::Other, format!("{name}: {error}")))?;
+        trust = learned;
+    }
     macro_rules! verified {
         ($proof:ty, $bytes:expr, $verify:ident) => {
             match <$proof>::parse($bytes) {
@@ -144,6 +161,11 @@ fn verify_proofs(base: Base, files: &Files) -> Result<(), Refusal> {
             "bulla-bundle" => verified!(Bundle, bytes, verify),
             "bulla-consistency" => verified!(ConsistencyProof, bytes, verify),
             "bulla-vault-proof" => verified!(VaultProof, bytes, verify),
+            "key-chain" | "vkey" => None,
+            "checkpoint" => match UnverifiedCheckpoint::parse(bytes) {
+                Ok(checkpoint) => trust.verify(&checkpoint).err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            },
             _ => verified!(TlogProof, bytes, verify_record),
         };
         if let Some(said) = refused {
@@ -151,6 +173,16 @@ fn verify_proofs(base: Base, files: &Files) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Signs a head with the key of the log.
+fn sign(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
+    let log = base.options(disk, &later()).open("/audit").map_err(|error| refusal(&error))?;
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let signer = Signer::load_on(shared, base.key_file()).map_err(|error| refusal(&error))?;
+    let signed = log.checkpoint(&signer).map_err(|error| refusal(&error));
+    log.close().map_err(|error| refusal(&error))?;
+    signed.map(|_| ())
 }
 
 /// Brings back every segment that is in the archive.
@@ -278,7 +310,7 @@ fn run_one(case: &Case, snapshot: bool) -> Result<(), String> {
 }
 
 fn means_of(base: Base) -> Vec<By> {
-    let mut means = vec![By::Open, By::Verify, By::Read, By::VerifyProof, By::Rebuilt];
+    let mut means = vec![By::Open, By::Verify, By::Read, By::VerifyProof, By::Sign, By::Rebuilt];
     means.extend((base == Base::Retention).then_some(By::Restore));
     means
 }

@@ -4,9 +4,12 @@ use bulla::disk::Disk;
 
 use crate::bases::Base;
 use crate::cases::{As, By, Case, attempt, run};
-use crate::forge::bytes::{as_text, as_uint, int, long_uint, text, uint};
+use crate::forge::Forge;
+use crate::forge::bytes::{as_text, as_uint, int, long_uint, some, text, uint};
+use crate::forge::files::Files;
 use crate::forge::hashes::Algorithm;
 use crate::forge::notes::Key;
+use crate::forge::segment::{Record, Segment};
 
 use As::{Finding, Tampered, Unsupported};
 use By::{Open, Read, Verify};
@@ -89,6 +92,18 @@ pub(crate) const CASES: &[Case] = &[
             forge.write()
         },
         expect: all!(Tampered, "found kind 200 in a segment of version 1"),
+    },
+    Case {
+        id: "R-CAT-4",
+        what: "how events are protected in a segment of version 2",
+        base: Base::Encrypted,
+        forge: |mut forge| {
+            for segment in &mut forge.catalog {
+                segment.set("format_version", 2_u64);
+            }
+            forge.write()
+        },
+        expect: all!(Tampered, "found kind 41 in a segment of version 2"),
     },
     Case {
         id: "R-CAT-5",
@@ -279,6 +294,13 @@ pub(crate) const CASES: &[Case] = &[
         expect: finding!("an anchor behind the drop certificate of segment"),
     },
     Case {
+        id: "R-CAT-16",
+        what: "the drop of the newest segment, and nothing behind it",
+        base: Base::Retention,
+        forge: drop_the_newest,
+        expect: finding!("a segment behind the one that was dropped"),
+    },
+    Case {
         id: "R-CAT-15",
         what: "an unknown kind that changes what is in force",
         base: Base::Plain,
@@ -290,11 +312,70 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
+/// The log without its active segment, and with a certificate for the last one before that.
+fn drop_the_newest(mut forge: Forge) -> Files {
+    let newest = forge.main.pop().unwrap().ordinal - 1;
+    let size: u64 = forge.main.iter().map(Segment::count).sum();
+    let sealed = forge.sealed(newest).clone();
+    let certificate = forge.catalog_record(35, 1).clone();
+    let copies = forge.catalog_records().filter(|record| record.kind() == 37);
+    let copy = copies.filter(|copy| as_uint(copy.field("ordinal")) == newest).last().unwrap();
+    let copy = (as_text(copy.field("location")).to_vec(), copy.field("digest").to_vec());
+    let field = |name: &'static str| match name {
+        "ordinal" => uint(newest),
+        "scanned" => sealed.field("count").to_vec(),
+        "keep_until" | "now" => int(i64::MAX),
+        "archived" => some([text(&copy.0), copy.1.clone()].concat()),
+        "start_root" | "range" | "policy" | "now_from" | "holds" => {
+            certificate.field(name).to_vec()
+        }
+        name => sealed.field(name).to_vec(),
+    };
+    let names = [
+        "ordinal",
+        "first",
+        "count",
+        "bytes",
+        "times",
+        "start_root",
+        "end_root",
+        "range",
+        "header",
+        "index_root",
+        "keep_until",
+        "policy",
+        "now",
+        "now_from",
+        "holds",
+        "scanned",
+        "archived",
+    ];
+    forge.append_catalog(35, &names.map(|name| (name, field(name))));
+    forge.append_catalog(36, &[("ordinal", uint(newest)), ("done_at", int(1))]);
+    let leaves = forge.leaves();
+    let before = usize::try_from(size - as_uint(sealed.field("count"))).unwrap();
+    *forge.main.last_mut().unwrap() = Segment::gone(newest, leaves[before..].to_vec());
+    let beyond = |record: &Record| record.kind() == 18 && as_uint(record.field("size")) > size;
+    let heads: Vec<usize> = (0..forge.catalog_records().count())
+        .filter(|at| forge.catalog_records().nth(*at).is_some_and(beyond))
+        .collect();
+    for at in heads.into_iter().rev() {
+        let head = as_uint(forge.catalog_records().nth(at).unwrap().field("size"));
+        forge.remove_catalog(at);
+        forge.files.remove(&format!("audit/checkpoints/{head:016}.checkpoint"));
+    }
+    for ordinal in [newest, newest + 1] {
+        let name = format!("audit/segments/{ordinal:08}.");
+        forge.files.retain(|file| !file.starts_with(&name));
+    }
+    forge.write()
+}
+
 fn hold(case: &str, scope: &[u8]) -> [(&'static str, Vec<u8>); 4] {
     [("case", text(case)), ("scope", scope.to_vec()), ("placed_at", int(1)), ("review_by", vec![0])]
 }
 
-fn set_aside(mut forge: crate::forge::Forge, stream: u8, file: &str) -> crate::forge::files::Files {
+fn set_aside(mut forge: Forge, stream: u8, file: &str) -> Files {
     let fields = [
         ("stream", vec![stream]),
         ("ordinal", uint(1)),

@@ -416,6 +416,28 @@ pub(crate) const CASES: &[Case] = &[
             (Read, Corrupt, "record: reserved")
         ]
     ),
+    case!(
+        "R-REC-9",
+        "a time before that of the record in front, in a sealed segment",
+        Plain,
+        |mut forge| {
+            let before = forge.main[1].record(2).recorded_at();
+            forge.main[1].record(3).set_prefix("recorded_at", before - 1);
+            forge.write()
+        },
+        [(Verify, Finding, "recorded_at")]
+    ),
+    case!(
+        "R-REC-9",
+        "a time before that of the record in front, in the last segment",
+        Plain,
+        |mut forge| {
+            let before = forge.main[2].record(2).recorded_at();
+            forge.main[2].record(3).set_prefix("recorded_at", before - 1);
+            forge.write()
+        },
+        [(Open, Tampered, "recorded_at"), (Verify, Finding, "recorded_at")]
+    ),
 ];
 
 #[test]

@@ -100,15 +100,21 @@ impl StateMap {
         let known = (KeysChanged::ROTATED..=KeysChanged::RETIRED).contains(&change);
         require(known, "a change of keys of kind 1 to 4", change)?;
         let before = self.keys_in_force();
-        if let Some(before) = &before {
-            let next = before.number.saturating_add(1);
-            require(number == next, format!("key statement {next}"), format!("number {number}"))?;
-            let current = change == KeysChanged::REVOKED || key == before.signer;
-            require(current, format!("a statement about the key {}", before.signer), key)?;
-        }
+        let next = before.as_ref().map_or(1, |before| before.number.saturating_add(1));
+        require(number == next, format!("key statement {next}"), format!("number {number}"))?;
+        let signer = match &before {
+            Some(before) => Some(before.signer),
+            // The first statement is about the key that signed so far, if one did.
+            None if self.keys().any(|known| known == key) => Some(key),
+            None => self.keys().next(),
+        };
+        let current = change == KeysChanged::REVOKED || signer.is_none_or(|signer| signer == key);
+        require(current, format!("a statement about the key {}", signer.unwrap_or_default()), key)?;
         let own = self.origin().unwrap_or_default();
         let (named, expected) = match change {
-            KeysChanged::RETIRED => (origin != own, "another origin than"),
+            KeysChanged::RETIRED => {
+                (!self.had_origin(origin), "an origin that the log never had, and not")
+            }
             // It may be about a key of before the log was renamed.
             KeysChanged::REVOKED => (self.had_origin(origin), "an origin of the log, now"),
             _ => (origin == own, "the origin"),

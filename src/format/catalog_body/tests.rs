@@ -20,7 +20,7 @@ fn sealed(ordinal: u64) -> Sealed {
 fn changed(change: u8) -> KeysChanged<'static> {
     KeysChanged {
         change,
-        number: 3,
+        number: 1,
         statement: [5; 32],
         key: "a+1+x",
         introduced: "a+2+y",
@@ -53,20 +53,22 @@ fn a_change_of_keys_says_who_signs_and_who_revokes() {
     let mut state = StateMap::default();
     state.apply(Seq::new(0), &CatalogBody::Created(CREATED)).unwrap();
     assert_eq!((state.origin(), state.keys_in_force()), (Some("a"), None));
+    let second = KeysChanged { number: 2, ..changed(2) };
+    assert!(state.changes(Seq::new(0), &CatalogBody::KeysChanged(second)).is_err(), "no first one");
     state.apply(Seq::new(0), &CatalogBody::KeysChanged(changed(2))).unwrap();
     let keys = state.keys_in_force().unwrap();
-    assert_eq!((keys.signer, keys.recovery, keys.number), ("a+1+x", "a+2+y", 3));
+    assert_eq!((keys.signer, keys.recovery, keys.number), ("a+1+x", "a+2+y", 1));
     assert_eq!(state.keys().count(), 0, "a recovery key signs no heads");
-    let rotated = KeysChanged { number: 4, introduced: "a+3+z", ..changed(1) };
+    let rotated = KeysChanged { number: 2, introduced: "a+3+z", ..changed(1) };
     state.apply(Seq::new(0), &CatalogBody::KeysChanged(rotated.clone())).unwrap();
     let keys = state.keys_in_force().unwrap();
     assert_eq!((keys.signer, keys.recovery, keys.origin), ("a+3+z", "a+2+y", "a"));
     assert_eq!(state.keys().collect::<Vec<_>>(), ["a+3+z"]);
-    let next = KeysChanged { number: 5, key: "a+3+z", introduced: "a+4+w", ..changed(1) };
+    let next = KeysChanged { number: 3, key: "a+3+z", introduced: "a+4+w", ..changed(1) };
     let refused = [
         KeysChanged { change: 5, ..next.clone() },
+        KeysChanged { number: 2, ..next.clone() },
         KeysChanged { number: 4, ..next.clone() },
-        KeysChanged { number: 6, ..next.clone() },
         KeysChanged { key: "a+1+x", ..next.clone() },
         KeysChanged { origin: "b", ..next.clone() },
         KeysChanged { change: 3, origin: "b", ..next.clone() },

@@ -86,6 +86,8 @@ impl Verifier<'_> {
         let there = |ordinal: u64| ordinals.binary_search(&ordinal).is_ok();
         let mut previous = self.skip_segments(&mut files);
         self.bytes_total = files.iter().map(|(_, _, bytes)| bytes).sum();
+        // What is sealed and dropped by now stands before files that were listed after that.
+        let sealed = self.sealed.last().map_or(0, |sealed| sealed.ordinal);
         for (at, (ordinal, path, bytes)) in files.iter().enumerate() {
             let last = at + 1 == files.len();
             previous = self.cross_gaps(*ordinal, &there).or(previous);
@@ -97,6 +99,7 @@ impl Verifier<'_> {
                 bytes_total: self.bytes_total,
             });
         }
+        self.cross_gaps(sealed.saturating_add(1), &there);
         Ok(())
     }
 

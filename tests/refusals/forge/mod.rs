@@ -29,15 +29,16 @@ pub(crate) mod index;
 pub(crate) mod notes;
 pub(crate) mod segment;
 pub(crate) mod state;
+pub(crate) mod statements;
 mod writer;
 
 use std::collections::BTreeMap;
 
-use bytes::{as_uint, number, part};
+use bytes::{as_uint, number, part, put};
 use files::Files;
 use hashes::{Algorithm, Hash};
 use notes::Key;
-use segment::{HEADER, Record, Segment};
+use segment::{FRAME, HEADER, Record, Segment};
 
 /// Seed of the key that signs the logs which are forged.
 pub(crate) const KEY_SEED: u8 = 11;
@@ -168,21 +169,24 @@ impl Forge {
 
     /// Removes the record at this place of the catalog, and its frame.
     pub(crate) fn remove_catalog(&mut self, at: usize) {
-        let mut left = at;
+        let (mut left, mut removed) = (at, false);
         for segment in &mut self.catalog {
-            for place in 0..segment.frames.len() {
-                let count = segment.frames[place].records.len();
-                if left < count {
-                    segment.frames[place].records.remove(left);
-                    if segment.frames[place].records.is_empty() {
-                        segment.frames.remove(place);
-                    }
-                    return;
+            segment.frames.retain_mut(|frame| {
+                if removed {
+                    let durable = number(FRAME, &frame.header, "durable_size").saturating_sub(1);
+                    put(FRAME, &mut frame.header, "durable_size", durable);
+                    return true;
                 }
-                left -= count;
-            }
+                if left >= frame.records.len() {
+                    left -= frame.records.len();
+                    return true;
+                }
+                frame.records.remove(left);
+                removed = true;
+                !frame.records.is_empty()
+            });
         }
-        panic!("no record {at} in the catalog")
+        assert!(removed, "no record {at} in the catalog");
     }
 
     /// The segment of the main log that holds this record, and its number there.

@@ -54,9 +54,14 @@ impl Record {
         self.fixed.push(name.to_owned());
     }
 
+    /// Whether a field of the envelope was set for good.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.fixed.iter().any(|fixed| fixed == name)
+    }
+
     /// Sets a field of the envelope, unless it was set for good.
     pub(crate) fn derive(&mut self, name: &str, encoded: Vec<u8>) {
-        if self.fixed.iter().any(|fixed| fixed == name) {
+        if self.is_set(name) {
             return;
         }
         let kind = self.kind();

@@ -6,10 +6,11 @@ use super::Forge;
 use super::bytes::{as_text, as_uint, finish, int, number, part, put, text, uint};
 use super::document;
 use super::files::Files;
-use super::hashes::{Algorithm, Hash, blake3, sha256};
+use super::hashes::{Algorithm, Hash, blake3};
 use super::notes::{base64, resign};
 use super::segment::{End, FOOTER, HEADER, Record, Segment, Start, leaf};
 use super::state::State;
+use super::statements;
 
 const LEVEL: &str = "Hash file header";
 
@@ -251,13 +252,19 @@ impl Writer {
 
     fn derive_statement(&mut self, record: &mut Record) {
         let note = String::from_utf8(as_text(record.field("note")).to_vec()).unwrap();
-        let made = resign(&note, &self.forge.keys, |statement| {
-            let lines = statement.lines().map(|line| self.statement_line(line));
-            lines.map(|line| line + "\n").collect()
-        });
-        let statement = &made[..made.rfind("\n\n").unwrap() + 1];
-        self.statement = sha256(&[statement.as_bytes()]);
+        let made = if record.is_set("note") {
+            note
+        } else {
+            resign(&note, &self.forge.keys, |statement| {
+                let lines = statement.lines().map(|line| self.statement_line(line));
+                lines.map(|line| line + "\n").collect()
+            })
+        };
+        self.statement = statements::digest(&made);
         record.derive("statement", self.statement.to_vec());
+        for (field, value) in statements::particulars(&made) {
+            record.derive(field, value);
+        }
         record.derive("note", text(made));
     }
 
