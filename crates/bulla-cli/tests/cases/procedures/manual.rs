@@ -11,6 +11,8 @@ use crate::running::{at, bulla};
 
 const README: &str = include_str!("../../../../../README.md");
 const ERASURE: &str = include_str!("../../../../../docs/erasure.md");
+const RETENTION: &str = include_str!("../../../../../docs/retention.md");
+const VERIFY: &str = include_str!("../../../../../docs/verify.md");
 
 /// The commands of `bulla` in the blocks of a document, without what is said behind them.
 fn commands(document: &str) -> Vec<String> {
@@ -71,5 +73,21 @@ fn the_commands_of_the_manual_of_erasure_work_one_after_the_other() {
     assert!(commands.len() > 5, "{commands:?}");
     for command in commands {
         run(dir.path(), &command.replace("/secrets/", "").replace("/var/lib/", ""));
+    }
+}
+
+#[test]
+fn the_commands_of_the_manuals_of_retention_and_of_proofs_work_one_after_the_other() {
+    for (document, least) in [(RETENTION, 6), (VERIFY, 7)] {
+        let dir = clone();
+        run(dir.path(), "bulla init audit --origin example.com/audit");
+        run(dir.path(), "bulla keygen audit.key --log audit");
+        let trail = "crates/bulla-cli/samples/cloudtrail.jsonl";
+        run(dir.path(), &format!("bulla import audit {trail} --format cloudtrail"));
+        let commands = commands(document);
+        assert!(commands.len() >= least, "{commands:?}");
+        for command in commands {
+            run(dir.path(), &command);
+        }
     }
 }
