@@ -11,6 +11,7 @@ use crate::running::{at, bulla};
 
 const README: &str = include_str!("../../../../../README.md");
 const ERASURE: &str = include_str!("../../../../../docs/erasure.md");
+const QUERIES: &str = include_str!("../../../../../docs/queries.md");
 const RETENTION: &str = include_str!("../../../../../docs/retention.md");
 const VERIFY: &str = include_str!("../../../../../docs/verify.md");
 
@@ -77,8 +78,8 @@ fn the_commands_of_the_manual_of_erasure_work_one_after_the_other() {
 }
 
 #[test]
-fn the_commands_of_the_manuals_of_retention_and_of_proofs_work_one_after_the_other() {
-    for (document, least) in [(RETENTION, 6), (VERIFY, 7)] {
+fn the_commands_of_the_manuals_of_queries_retention_and_proofs_work_one_after_the_other() {
+    for (document, least) in [(QUERIES, 6), (RETENTION, 6), (VERIFY, 7)] {
         let dir = clone();
         run(dir.path(), "bulla init audit --origin example.com/audit");
         run(dir.path(), "bulla keygen audit.key --log audit");
