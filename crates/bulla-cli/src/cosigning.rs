@@ -1,6 +1,6 @@
 //! Asking witnesses to cosign a published checkpoint, and saying what came of it.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use bulla::{Hash, HashAlgorithm, LogReader, TreeSize, Trust, UnverifiedCheckpoin
 use bulla_witness::{Client, collect};
 
 use crate::failure::{NotProved, Verdict};
+use crate::output;
 use crate::{cells, keys, places};
 
 /// How long a witness may take to answer.
@@ -106,7 +107,7 @@ impl Cosigning {
         };
         let consistency = |old, new| consistency(reader, old, new).map_err(|e| e.to_string());
         let asked = collect(&client, &self.policy, checkpoint, &url_of, &consistency);
-        let mut err = io::stderr();
+        let mut err = output::stderr();
         let mut lines: Vec<NoteSignature> = Vec::new();
         for asked in asked {
             let (name, key) = (asked.witness.name(), asked.witness.key().name());
@@ -142,7 +143,7 @@ fn say_where(dir: &Path, published: &UnverifiedCheckpoint) -> Result<()> {
     let size = published.dangerously_unverified().head().size.get();
     let file = dir.join("checkpoints").join(format!("catalog-{size:016}.checkpoint"));
     Ok(writeln!(
-        io::stderr(),
+        output::stderr(),
         "bulla: the cosignatures stand under the checkpoint of the catalog, {}; proofs of this \
          log's records carry it",
         file.display()
@@ -150,7 +151,7 @@ fn say_where(dir: &Path, published: &UnverifiedCheckpoint) -> Result<()> {
 }
 
 fn say_quorum(trust: &Trust, published: &UnverifiedCheckpoint) -> Result<Verdict> {
-    let mut err = io::stderr();
+    let mut err = output::stderr();
     match trust.verify(published) {
         Ok(verified) => {
             let cosigned = cells::counted(verified.cosignatures().len() as u64, "cosignature");

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use bulla::Error;
 use bulla_cli::export::ExportError;
 
+use crate::output::ReaderLeft;
+
 /// The exit status when the check failed: tampered, damaged, not proved.
 pub(crate) const CHECK_FAILED: u8 = 1;
 /// The exit status of wrong usage and of what the system refused.
@@ -43,12 +45,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(status(error))
 }
 
-/// Whether whoever read our standard output has closed it.
+/// Whether the command ended because the reader of its standard output closed it. Another pipe
+/// that breaks, such as one that `-o` names, is a failure.
 fn reader_left(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<ReaderLeft>)
     })
 }
 
@@ -129,8 +130,10 @@ mod tests {
 
     #[test]
     fn a_reader_that_left_is_no_failure() {
-        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert!(reader_left(&error.context("writing")));
+        let left = io::Error::new(io::ErrorKind::BrokenPipe, ReaderLeft);
+        assert!(reader_left(&anyhow::Error::from(left).context("writing")));
+        let another_pipe = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(!reader_left(&another_pipe));
         assert!(!reader_left(&tampered().into()));
     }
 }

@@ -1,7 +1,7 @@
 //! Lists: tables for people, JSON lines and CSV for programs.
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -11,9 +11,104 @@ use crate::cells;
 /// Standard output, buffered.
 pub(crate) type Out = BufWriter<Stdout>;
 
-/// Standard output, buffered: flush it before waiting for anything.
+/// Standard output, buffered: flush it before waiting for anything. When its reader leaves, the
+/// rest is discarded and the command continues, so that its work and its status are the same.
 pub(crate) fn stdout() -> Out {
-    BufWriter::with_capacity(1 << 16, io::stdout())
+    buffered(Discards::TheRest)
+}
+
+/// The same, for a command that only shows what there is: when its reader leaves, the next write
+/// fails with [`ReaderLeft`], which ends the command with status 0.
+pub(crate) fn stdout_while_read() -> Out {
+    buffered(Discards::Nothing)
+}
+
+fn buffered(discards: Discards) -> Out {
+    BufWriter::with_capacity(1 << 16, Stdout { inner: io::stdout(), discards })
+}
+
+/// What becomes of output after its reader has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Discards {
+    Nothing,
+    /// From the first write that fails on.
+    TheRest,
+    Everything,
+}
+
+/// Standard output, whose reader may leave before the end.
+#[derive(Debug)]
+pub(crate) struct Stdout {
+    inner: io::Stdout,
+    discards: Discards,
+}
+
+/// The reader of standard output closed it.
+#[derive(Debug)]
+pub(crate) struct ReaderLeft;
+
+impl std::fmt::Display for ReaderLeft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("standard output was closed by its reader")
+    }
+}
+
+impl std::error::Error for ReaderLeft {}
+
+impl Stdout {
+    /// `instead` is what a write gives whose output is discarded.
+    fn done<T>(&mut self, result: io::Result<T>, instead: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                if self.discards == Discards::Nothing {
+                    return Err(io::Error::new(io::ErrorKind::BrokenPipe, ReaderLeft));
+                }
+                self.discards = Discards::Everything;
+                Ok(instead)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => Err(io::Error::new(error.kind(), format!("standard output: {error}"))),
+            Ok(done) => Ok(done),
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.discards == Discards::Everything {
+            return Ok(bytes.len());
+        }
+        let result = self.inner.write(bytes);
+        self.done(result, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.discards == Discards::Everything {
+            return Ok(());
+        }
+        let result = self.inner.flush();
+        self.done(result, ())
+    }
+}
+
+/// Standard error. A command does its work also when nothing can be said there.
+#[derive(Debug)]
+pub(crate) struct Stderr;
+
+/// Standard error, whose writes never fail.
+pub(crate) fn stderr() -> Stderr {
+    Stderr
+}
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Waits for this time, or until the reader of standard output has closed it, which no write

@@ -24,7 +24,7 @@ use tempfile::{Builder, NamedTempFile};
 pub(crate) use inputs::Inputs;
 pub(crate) use marks::Mark;
 
-use crate::places;
+use crate::{output, places};
 
 /// A place for a result that was looked at: nothing of value is lost by writing there.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) struct Begun {
 #[derive(Debug)]
 enum Writing {
     Beside { unnamed: File, path: PathBuf, permissions: Option<Permissions> },
-    Stdout,
+    Stdout(output::Out),
     Stderr,
     Stream(File),
 }
@@ -85,7 +85,7 @@ impl Output {
     /// Begins to write. What is there stays until [`Begun::finish`].
     pub(crate) fn begin(&self) -> Result<Begun> {
         let writing = match &self.target {
-            Target::Stdout => Writing::Stdout,
+            Target::Stdout => Writing::Stdout(output::stdout()),
             Target::Stderr => Writing::Stderr,
             Target::Stream(path) => {
                 let opened = File::options().append(true).open(path);
@@ -124,7 +124,7 @@ impl Begun {
         let bytes = text.as_bytes();
         let written = match &mut self.writing {
             Writing::Beside { unnamed, .. } => unnamed.write_all(bytes),
-            Writing::Stdout => io::stdout().write_all(bytes),
+            Writing::Stdout(out) => out.write_all(bytes),
             Writing::Stderr => io::stderr().write_all(bytes),
             Writing::Stream(file) => file.write_all(bytes),
         };
@@ -137,7 +137,7 @@ impl Begun {
             Writing::Beside { unnamed, path, permissions } => {
                 put_in_place(unnamed, &path, permissions)
             }
-            Writing::Stdout => io::stdout().flush(),
+            Writing::Stdout(mut out) => out.flush(),
             Writing::Stderr => io::stderr().flush(),
             Writing::Stream(mut file) => file.flush(),
         };

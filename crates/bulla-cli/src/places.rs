@@ -1,13 +1,14 @@
 //! Opening the log that a command was given.
 
 use std::fs;
-use std::io::{self, Read as _, Write};
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
 use crate::cells;
+use crate::output;
 
 /// How many symbolic links in a row are followed; the system follows as many.
 pub(crate) const LINKS_MAX: usize = 40;
@@ -48,7 +49,7 @@ pub(crate) fn reader(dir: &Path) -> Result<LogReader> {
 pub(crate) fn tell_damage(reader: &LogReader) -> Result<()> {
     if let Some(damage) = reader.catalog_damage() {
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: both copies of the catalog are damaged: whether records that are not there \
              were dropped is unknown, `bulla segments` shows where they are missing; restore a \
              copy from a backup: {damage}"
@@ -61,7 +62,7 @@ pub(crate) fn tell_damage(reader: &LogReader) -> Result<()> {
 pub(crate) fn admin(dir: &Path, options: LogOptions) -> Result<LogAdmin> {
     let admin = options.administer(dir)?;
     for aside in admin.set_aside() {
-        writeln!(io::stderr(), "bulla: {aside}")?;
+        writeln!(output::stderr(), "bulla: {aside}")?;
     }
     Ok(admin)
 }
@@ -77,7 +78,7 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
     check(dir)?;
     let log = options()?.open(dir)?;
     let found = log.recovery();
-    let mut err = io::stderr();
+    let mut err = output::stderr();
     for aside in &found.set_aside {
         writeln!(err, "bulla: {aside}")?;
     }

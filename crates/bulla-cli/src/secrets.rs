@@ -11,6 +11,10 @@ use clap::Args;
 use crate::asking::not_blank;
 use crate::places;
 
+/// Why an event that names a subject is rejected if there are no keys.
+pub(crate) const SUBJECT_WITHOUT_KEYS: &str =
+    "the event names a subject: give --key-store and --wrapping-key";
+
 /// Reads a wrapping key.
 pub(crate) fn wrapping_key(file: &Path) -> Result<WrappingKey> {
     if !places::is_there(file)? {

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::redacting::{Redacting, kept};
-use crate::secrets::Encryption;
+use crate::secrets::{Encryption, SUBJECT_WITHOUT_KEYS};
 use crate::when::{When, when};
 
 #[derive(Args)]
@@ -21,7 +21,9 @@ Examples:
       --outcome denied --tenant acme --details '{\"attempt\": 3}'
   my-service | bulla append ./audit --stdin --output jsonl
 
-A line is printed when its event is durable, not before. Values under names such as password,
+A line is printed when its event is durable, not before. With --stdin a line that is no event is
+named on standard error and skipped, and the status is 1; if the reader of standard output leaves,
+appending continues. Values under names such as password,
 token or cookie are taken out before, and card numbers, bearer tokens and private keys.")]
 pub(crate) struct Append {
     /// The log
@@ -179,7 +181,8 @@ impl Append {
         let redactor = self.redacting.redactor();
         if self.stdin {
             let log = self.encryption.writer(&self.dir)?;
-            let done = from_stdin(&log, redactor.as_ref(), self.shown.format());
+            let has_keys = self.encryption.secrets.are_given();
+            let done = from_stdin(&log, redactor.as_ref(), has_keys, self.shown.format());
             close(&log)?;
             return done;
         }
@@ -202,7 +205,7 @@ impl Append {
 fn close(log: &Log) -> Result<()> {
     match log.close() {
         Ok(()) => Ok(()),
-        Err(error) => Ok(writeln!(io::stderr(), "bulla: {}", closing_failed(&error))?),
+        Err(error) => Ok(writeln!(output::stderr(), "bulla: {}", closing_failed(&error))?),
     }
 }
 
@@ -224,7 +227,12 @@ fn closing_failed(error: &Error) -> String {
 }
 
 /// Appends line by line; each is acknowledged before the next one is read.
-fn from_stdin(log: &Log, redactor: Option<&Redactor>, format: Format) -> Result<Verdict> {
+fn from_stdin(
+    log: &Log,
+    redactor: Option<&Redactor>,
+    has_keys: bool,
+    format: Format,
+) -> Result<Verdict> {
     let mut out = output::stdout();
     let mut listing = Listing::new(&mut out, format);
     let mut verdict = Verdict::Fine;
@@ -235,25 +243,37 @@ fn from_stdin(log: &Log, redactor: Option<&Redactor>, format: Format) -> Result<
         if line.trim().is_empty() {
             continue;
         }
-        match Event::from_json(line).map_err(|error| error.to_string()) {
+        match appended(log, redactor, has_keys, line) {
             Err(reason) => {
-                writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
+                writeln!(output::stderr(), "bulla: standard input, line {number}: {reason}")?;
                 verdict = Verdict::Failed;
             }
-            Ok(event) => match log.append(&kept(redactor, event).0) {
-                Err(bulla::Error::Invalid(reason)) => {
-                    writeln!(io::stderr(), "bulla: standard input, line {number}: {reason}")?;
-                    verdict = Verdict::Failed;
-                }
-                result => {
-                    listing.row(&Ack(result?))?;
-                    listing.flush()?;
-                }
-            },
+            Ok(result) => {
+                let receipt = result.with_context(|| format!("standard input, line {number}"))?;
+                listing.row(&Ack(receipt))?;
+                listing.flush()?;
+            }
         }
     }
     listing.finish()?;
     Ok(verdict)
+}
+
+/// Appends the event of a line. `Err`: the line is none that can be appended, and why.
+fn appended(
+    log: &Log,
+    redactor: Option<&Redactor>,
+    has_keys: bool,
+    line: &str,
+) -> Result<bulla::Result<Receipt>, String> {
+    let event = Event::from_json(line).map_err(|error| error.to_string())?;
+    if event.subject.is_some() && !has_keys {
+        return Err(SUBJECT_WITHOUT_KEYS.to_owned());
+    }
+    match log.append(&kept(redactor, event).0) {
+        Err(Error::Invalid(reason)) => Err(reason.to_string()),
+        result => Ok(result),
+    }
 }
 
 #[cfg(test)]

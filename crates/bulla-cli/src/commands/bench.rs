@@ -7,7 +7,7 @@
 mod load;
 mod raw;
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -217,10 +217,10 @@ impl Bench {
         }
         listing.finish()?;
         let rounds = cells::counted(self.rounds, "round");
-        writeln!(io::stderr(), "bulla: medians of {rounds}; from, to: lowest and highest")?;
+        writeln!(output::stderr(), "bulla: medians of {rounds}; from, to: lowest and highest")?;
         if wandered {
             writeln!(
-                io::stderr(),
+                output::stderr(),
                 "bulla: × RAW above 1: the disk wandered between the ways, for none of them is \
                  faster than what it allows; measure again, with more --rounds"
             )?;

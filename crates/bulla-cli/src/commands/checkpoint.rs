@@ -1,6 +1,6 @@
 //! `bulla checkpoint`: sign what the log holds now, and publish it.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -106,17 +106,17 @@ impl Checkpoint {
         let signed = log.checkpoint(signer)?;
         log.close()?;
         match sealed {
-            Some(records) => writeln!(io::stderr(), "bulla: sealed {records}")?,
+            Some(records) => writeln!(output::stderr(), "bulla: sealed {records}")?,
             None if self.seal => {
                 writeln!(
-                    io::stderr(),
+                    output::stderr(),
                     "bulla: nothing to seal: no event came since the last seal"
                 )?;
             }
             None => {}
         }
         let records = cells::counted(signed.head().size.get(), "record");
-        writeln!(io::stderr(), "bulla: signed {records} as {name}")?;
+        writeln!(output::stderr(), "bulla: signed {records} as {name}")?;
         Ok(signed.into_unverified())
     }
 

@@ -206,13 +206,13 @@ impl Place {
                 out.flush()?;
                 if pinned.records == 0 {
                     writeln!(
-                        std::io::stderr(),
+                        output::stderr(),
                         "bulla: nothing in the log matches: check the spelling, and the key store if \
                          actors are recorded under aliases"
                     )?;
                 }
             }
-            Err(error) => writeln!(std::io::stderr(), "bulla: what it pins is unknown: {error}")?,
+            Err(error) => writeln!(output::stderr(), "bulla: what it pins is unknown: {error}")?,
         }
         Ok(Verdict::Fine)
     }
@@ -281,7 +281,7 @@ impl List {
             out.flush()?;
             if placed.is_empty() {
                 let which = if self.all { "was ever placed" } else { "is in force" };
-                writeln!(std::io::stderr(), "bulla: no hold {which}")?;
+                writeln!(output::stderr(), "bulla: no hold {which}")?;
             }
             return Ok(Verdict::Fine);
         }
@@ -445,7 +445,7 @@ fn warn_if_past(review_by: Option<Timestamp>) {
         let past = cells::seconds(time);
         // Whoever closed standard error still wants the hold.
         let _ = writeln!(
-            std::io::stderr(),
+            output::stderr(),
             "bulla: warning: --review-by {past} is in the past: the review is due at once"
         );
     }

@@ -117,7 +117,7 @@ impl Import {
         log.close()?;
         if done.imported == 0 && done.there == 0 && done.rejected > 0 {
             writeln!(
-                io::stderr(),
+                output::stderr(),
                 "bulla: nothing was imported: every line was rejected; is --format right?"
             )?;
             return Ok(Verdict::Failed);
@@ -215,7 +215,7 @@ impl Import {
         }
         if rejected > 0 {
             writeln!(
-                io::stderr(),
+                output::stderr(),
                 "bulla: nothing was imported: --strict, and {} cannot be imported",
                 cells::counted(rejected, "line")
             )?;

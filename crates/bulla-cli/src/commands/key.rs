@@ -391,7 +391,7 @@ fn say_head(what: &str, head: &TreeHead) -> Result<()> {
 }
 
 fn say(text: &str) -> Result<()> {
-    Ok(writeln!(std::io::stderr(), "bulla: {text}")?)
+    Ok(writeln!(output::stderr(), "bulla: {text}")?)
 }
 
 fn print(text: &str) -> Result<Verdict> {

@@ -1,6 +1,6 @@
 //! `bulla prove`: write a file that proves something of the log to a stranger.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -11,6 +11,7 @@ use bulla::{Error, LogReader};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
+use crate::output;
 use crate::outputs::{Inputs, Output};
 use crate::secrets::Secrets;
 use crate::{cells, keys};
@@ -86,7 +87,7 @@ impl Prove {
         let Written { what, text } = self.prove(&reader, &checkpoint)?;
         output.write(&text)?;
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: proved {what} under the checkpoint of {} in {} ({} bytes)",
             cells::counted(size.get(), "record"),
             self.output.display(),
@@ -118,6 +119,7 @@ impl Prove {
             return Ok(Written { what: format!("record {seq} of the catalog"), text });
         }
         if let Some(key) = &self.state {
+            check_state_key(key)?;
             let proof = reader.prove_state_entry(key, checkpoint)?;
             let what = match proof.statement.claim {
                 CatalogClaim::NotInForce { .. } => {
@@ -197,6 +199,31 @@ impl Prove {
     }
 }
 
+/// Refuses a key that no entry can have: the proof that it is not in force would be true, and an
+/// answer to another question than the one that was meant.
+fn check_state_key(key: &str) -> Result<()> {
+    let digits = |text: &str, count| {
+        text.len() == count && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let known = match key.split_once('/') {
+        None => matches!(key, "log" | "keys" | "policy" | "protection"),
+        Some(("segment" | "drop" | "archive", ordinal)) => digits(ordinal, 16),
+        Some(("erased", id)) => digits(id, 32),
+        Some(("key" | "hold", name)) => !name.is_empty(),
+        Some(_) => false,
+    };
+    if known {
+        return Ok(());
+    }
+    bail!(
+        "--state {}: no entry has such a key; expected log, keys, policy, protection, \
+         segment/N, drop/N or archive/N with N as 16 lower-case hexadecimal digits \
+         (segment 1 is segment/{:016x}), key/VKEY, hold/CASE, or erased/ and 32 hexadecimal digits",
+        cells::plain(key),
+        1
+    )
+}
+
 /// The latest published checkpoint; says how to make one if there is none.
 pub(super) fn latest_checkpoint(reader: &LogReader, dir: &Path) -> Result<UnverifiedCheckpoint> {
     match reader.latest_checkpoint()? {
@@ -242,7 +269,7 @@ pub(super) fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
     let text = chain.to_text().into_bytes();
     if text.len() > CARRIED_KEY_CHAIN_LEN_MAX {
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: the key chain ({} bytes) is too long for a proof to carry: give verifiers \
              the one of `bulla key chain`, for --keys",
             text.len()

@@ -4,7 +4,7 @@ mod account;
 mod groups;
 mod proving;
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -248,7 +248,7 @@ fn is_whole(reader: &LogReader) -> Result<bool> {
 fn tell_expired(segments: u64) -> Result<()> {
     if segments > 0 {
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: {} that the question reaches expired, and nothing is said of what was in \
              there; `bulla segments` shows which",
             cells::counted(segments, "segment"),
@@ -281,7 +281,7 @@ impl Query {
         };
         tell_expired(touched)?;
         if let Some(explain) = explain.filter(|_| self.explain) {
-            writeln!(io::stderr(), "bulla: {}", account::told(&explain))?;
+            writeln!(output::stderr(), "bulla: {}", account::told(&explain))?;
         }
         // Told above. Whoever only looks at the status must not take it for all there is.
         Ok(if is_whole(&reader)? { Verdict::Fine } else { Verdict::Failed })
@@ -342,7 +342,7 @@ impl Query {
         }
         let mut matches = snapshot.query(&query)?;
         let limit = self.limit().and_then(|limit| usize::try_from(limit).ok());
-        let mut out = output::stdout();
+        let mut out = output::stdout_while_read();
         let mut listing = Listing::new(&mut out, self.shown.format());
         let mut listed = 0;
         for record in matches.by_ref().take(limit.unwrap_or(usize::MAX)) {
@@ -354,7 +354,7 @@ impl Query {
         if limit.is_some_and(|limit| listed >= limit) {
             self.tell_rest(&mut matches, listed)?;
         } else if listed == 0 && self.shown.format() == Format::Table {
-            writeln!(io::stderr(), "bulla: no record matches")?;
+            writeln!(output::stderr(), "bulla: no record matches")?;
         }
         Ok(explain)
     }
@@ -369,7 +369,10 @@ impl Query {
         })?;
         if more {
             let times = self.filters.fixed_times();
-            writeln!(io::stderr(), "bulla: there are more; go on with --after {cursor}{times}")?;
+            writeln!(
+                output::stderr(),
+                "bulla: there are more; go on with --after {cursor}{times}"
+            )?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use clap::Args;
 
 use crate::asking::not_blank;
 use crate::failure::Verdict;
+use crate::output;
 use crate::output::Shown;
 use crate::outputs::{self, Inputs, Mark};
 use crate::secrets::Secrets;
@@ -156,7 +157,7 @@ impl Retain {
         self.secrets.admin(&self.dir)?.set_policy(next, asked)?;
         let compared = before.map_or(String::new(), |before| compared(before, next));
         // Whoever closed standard error still wants the rest to be done.
-        let _ = write!(io::stderr(), "bulla: the policy is now: {next}\n{compared}");
+        let _ = write!(output::stderr(), "bulla: the policy is now: {next}\n{compared}");
         Ok(())
     }
 
@@ -179,7 +180,7 @@ impl Retain {
                 Err(error).context("what is shown as dropped went, then")
             }
             Some(error) => {
-                let _ = writeln!(io::stderr(), "bulla: not archived: {error}");
+                let _ = writeln!(output::stderr(), "bulla: not archived: {error}");
                 Ok(Verdict::Failed)
             }
             // What was to go and could not is for somebody to look at.
@@ -235,7 +236,7 @@ impl Retain {
         };
         let policy = changed.as_ref().or(in_force.as_ref());
         if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {
-            let _ = write!(io::stderr(), "{}", compared(before, next));
+            let _ = write!(output::stderr(), "{}", compared(before, next));
         }
         told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.format())?;
         Ok(Verdict::Fine)
@@ -246,7 +247,7 @@ impl Retain {
         if self.yes {
             return Ok(());
         }
-        let mut err = io::stderr();
+        let mut err = output::stderr();
         if !io::stdin().is_terminal() {
             bail!(
                 "compliance mode can never be ended, and there is no terminal to ask on: give \

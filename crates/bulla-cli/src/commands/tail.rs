@@ -1,6 +1,6 @@
 //! `bulla tail`: show the last records, and follow a log that is being written.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) struct Tail {
 impl Tail {
     pub(crate) fn run(self) -> Result<Verdict> {
         let reader = self.secrets.reader(&self.dir)?;
-        let mut out = output::stdout();
+        let mut out = output::stdout_while_read();
         let mut listing = Listing::new(&mut out, self.shown.format());
         let snapshot = reader.snapshot();
         let last = Seq::new(snapshot.size().get().saturating_sub(self.lines));
@@ -110,7 +110,7 @@ fn tell_expired(gap: &mut Gap) -> Result<()> {
     let Some((first, end)) = gap.take() else { return Ok(()) };
     let last = end.get().saturating_sub(1);
     writeln!(
-        io::stderr(),
+        output::stderr(),
         "bulla: records {first} to {last} have expired; `bulla get` of one of them shows the \
          certificate"
     )?;

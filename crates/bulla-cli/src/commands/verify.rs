@@ -356,7 +356,7 @@ fn published(report: &Report) -> u64 {
 /// Warnings, where findings alone are listed.
 fn warn(report: &Report) -> Result<()> {
     for warning in &report.warnings {
-        writeln!(std::io::stderr(), "warning: {}", cells::plain(&warning.to_string()))?;
+        writeln!(output::stderr(), "warning: {}", cells::plain(&warning.to_string()))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `bulla witness`: cosign the checkpoints of other machines' logs.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Witness {
         out.flush()?;
         let tell = |line: &str| {
             // Nobody may be reading; the work goes on.
-            let _ = writeln!(io::stderr(), "bulla: {line}");
+            let _ = writeln!(output::stderr(), "bulla: {line}");
         };
         Server::run(witness, listener, Limits::default(), tell)?;
         Ok(Verdict::Fine)

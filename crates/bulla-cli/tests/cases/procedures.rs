@@ -7,6 +7,7 @@ mod importing;
 mod manual;
 mod outputs;
 mod printing;
+mod statuses;
 
 use std::fs;
 use std::path::Path;

@@ -1,11 +1,12 @@
 //! Where rejected lines are named.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::cells;
+use crate::output;
 use crate::outputs::{Begun, Output};
 
 /// How many rejected lines of a file are named one by one on standard error.
@@ -42,7 +43,7 @@ impl Rejects {
             self.begun.insert(begun).write(&format!("{text}\n"))?;
         }
         if self.told < REJECTS_SHOWN {
-            writeln!(io::stderr(), "bulla: rejected {text}")?;
+            writeln!(output::stderr(), "bulla: rejected {text}")?;
         }
         self.told += 1;
         Ok(())
@@ -56,7 +57,11 @@ impl Rejects {
                 Some(all) => format!("all are in {}", all.shown()),
                 None => "--rejects FILE lists all".to_owned(),
             };
-            writeln!(io::stderr(), "bulla: … and {more} more in {}; {place}", self.file.display())?;
+            writeln!(
+                output::stderr(),
+                "bulla: … and {more} more in {}; {place}",
+                self.file.display()
+            )?;
         }
         Ok(())
     }
@@ -67,7 +72,10 @@ impl Rejects {
             (Some(begun), _) => begun.finish(),
             (None, Some(all)) if all.replaces() => {
                 let all = all.shown();
-                Ok(writeln!(io::stderr(), "bulla: nothing was rejected; {all} was left as it is")?)
+                Ok(writeln!(
+                    output::stderr(),
+                    "bulla: nothing was rejected; {all} was left as it is"
+                )?)
             }
             (None, _) => Ok(()),
         }

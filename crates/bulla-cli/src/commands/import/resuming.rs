@@ -6,7 +6,7 @@
 //! it was opened for writing, which keeps records that a reader does not show yet.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::{Result, bail};
 use bulla::event::{Event, Json, Record};
@@ -14,6 +14,7 @@ use bulla::query::Query;
 use bulla::{Log, Seq};
 
 use crate::cells;
+use crate::output;
 use crate::secrets::Encryption;
 
 /// What the events of the files are known by, in their order.
@@ -67,7 +68,7 @@ impl Prints {
         let mut tail = Tail { records: log.query(&Query::new())?, prints: Vec::new() };
         let mut count = self.all.len();
         while count > 0 && !self.ends_with(&mut tail, &mut count)? {}
-        let mut err = io::stderr();
+        let mut err = output::stderr();
         let stray = if count == 0 { self.stray(log)? } else { None };
         match (count as u64, stray) {
             (0, Some(seq)) => bail!(

@@ -10,6 +10,7 @@ use bulla_cli::import::{self, Format, Item};
 use indicatif::ProgressBar;
 
 use super::Rejects;
+use crate::secrets::SUBJECT_WITHOUT_KEYS;
 use crate::{cells, progress};
 
 /// A batch is one commit: at most so many events…
@@ -39,8 +40,7 @@ impl Source {
             Item::Event { event, line, lines, .. }
                 if event.subject.is_some() && !self.has_key_store =>
             {
-                let reason = "the event names a subject: give --key-store and --wrapping-key";
-                Item::Rejected { line, lines, reason: reason.to_owned() }
+                Item::Rejected { line, lines, reason: SUBJECT_WITHOUT_KEYS.to_owned() }
             }
             item => item,
         }

@@ -2,12 +2,13 @@
 //! the first and the last of them.
 
 use std::collections::HashMap;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bulla::Snapshot;
+use bulla::event::PayloadState;
 use bulla::format::body::Payload;
 use bulla::log::{Explain, Group, GroupBy};
 use bulla::query::Query;
@@ -74,7 +75,42 @@ fn joined(group: Group, between: char) -> Option<String> {
     }
 }
 
-type Counts = HashMap<Option<String>, u64>;
+/// What is counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Value {
+    Text(String),
+    Absent,
+    /// It is in a payload that cannot be read here.
+    Sealed,
+    /// It was in a payload whose key was destroyed.
+    Erased,
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        text.map_or(Value::Absent, Value::Text)
+    }
+}
+
+impl Value {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Why its text is not known: as in records in JSON.
+    fn payload(&self) -> Option<&'static str> {
+        match self {
+            Value::Sealed => Some("sealed"),
+            Value::Erased => Some("erased"),
+            Value::Text(_) | Value::Absent => None,
+        }
+    }
+}
+
+type Counts = HashMap<Value, u64>;
 
 /// Counts what every record that matches has in its payload. The log's own have none.
 fn count_payloads(
@@ -83,18 +119,19 @@ fn count_payloads(
     value: for<'p> fn(&Payload<'p>) -> Option<&'p str>,
 ) -> Result<(Counts, Explain)> {
     let mut counts: HashMap<String, u64> = HashMap::new();
-    let (mut absent, mut failed) = (0, None);
+    let mut without = Counts::new();
+    let mut failed = None;
     let mut matches = snapshot.query(query)?;
     matches.visit(|view| {
-        let payload = match view.payload() {
-            Ok(payload) => payload,
+        let (payload, state) = match view.payload().and_then(|p| Ok((p, view.payload_state()?))) {
+            Ok(read) => read,
             Err(error) => {
                 failed = Some(error);
                 return ControlFlow::Break(());
             }
         };
         match payload.as_ref().and_then(value) {
-            None => absent += 1,
+            None => *without.entry(unknown(state)).or_default() += 1,
             // Copied only when it is new.
             Some(value) => match counts.get_mut(value) {
                 Some(count) => *count += 1,
@@ -108,34 +145,48 @@ fn count_payloads(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let mut counts: Counts = counts.into_iter().map(|(value, n)| (Some(value), n)).collect();
-    if absent > 0 {
-        counts.insert(None, absent);
-    }
-    Ok((counts, matches.explain()))
+    without.extend(counts.into_iter().map(|(value, n)| (Value::Text(value), n)));
+    Ok((without, matches.explain()))
 }
 
-/// A value and how often it stands there; `None` is absence.
+/// A value that is not in the payload, or that nobody can read there.
+fn unknown(state: PayloadState) -> Value {
+    match state {
+        PayloadState::Sealed => Value::Sealed,
+        PayloadState::Erased => Value::Erased,
+        _ => Value::Absent,
+    }
+}
+
+/// A value and how often it stands there.
 struct Counted {
-    value: Option<String>,
+    value: Value,
     count: u64,
 }
 
 impl Row for Counted {
     const COLUMNS: &'static [Column] = &[Column::number("COUNT"), Column::elastic("VALUE")];
-    const FIELDS: &'static [&'static str] = &["value", "count"];
+    const FIELDS: &'static [&'static str] = &["value", "count", "payload"];
 
     fn cells(&self) -> Vec<String> {
-        let value = self.value.clone().unwrap_or_else(|| "(absent)".to_owned());
+        let value = match &self.value {
+            Value::Text(text) => text.clone(),
+            value => format!("({})", value.payload().unwrap_or("absent")),
+        };
         vec![cells::count(self.count), value]
     }
 
     fn fields(&self) -> Vec<String> {
-        vec![self.value.clone().unwrap_or_default(), self.count.to_string()]
+        let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        vec![owned(self.value.text()), self.count.to_string(), owned(self.value.payload())]
     }
 
     fn json(&self) -> String {
-        serde_json::json!({"value": self.value, "count": self.count}).to_string()
+        let mut json = serde_json::json!({"value": self.value.text(), "count": self.count});
+        if let (Some(payload), Some(members)) = (self.value.payload(), json.as_object_mut()) {
+            members.insert("payload".to_owned(), payload.into());
+        }
+        json.to_string()
     }
 }
 
@@ -153,7 +204,7 @@ pub(super) fn count_by(
             let mut counts = Counts::new();
             for group in snapshot.count_by(query, by)? {
                 let count = group.count;
-                *counts.entry(name(group)).or_default() += count;
+                *counts.entry(Value::from(name(group))).or_default() += count;
             }
             (counts, None)
         }
@@ -180,7 +231,7 @@ fn show(counts: Counts, limit: Option<u64>, format: Format) -> Result<()> {
     let left = groups.len().saturating_sub(shown) as u64;
     if left > 0 {
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: … and {} more; --limit N shows more of them",
             cells::count(left)
         )?;
@@ -328,7 +379,7 @@ pub(super) fn seen(snapshot: &Snapshot, query: &Query, format: Format) -> Result
     }
     listing.finish()?;
     if found.is_none() && format == Format::Table {
-        writeln!(io::stderr(), "bulla: no record matches")?;
+        writeln!(output::stderr(), "bulla: no record matches")?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! An answer with a file that proves to a stranger that nothing was left out.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 
@@ -137,7 +137,7 @@ impl Query {
         if limit.is_some_and(|limit| listed >= limit) {
             self.tell_rest(&mut matches, listed)?;
         } else if listed == 0 && self.shown.format() == Format::Table {
-            writeln!(io::stderr(), "bulla: no record matches in the range that is proved")?;
+            writeln!(output::stderr(), "bulla: no record matches in the range that is proved")?;
         }
         Ok((explain, listed))
     }
@@ -160,7 +160,7 @@ impl Query {
             false => format!(" but for {}", gaps.told()),
         };
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: proved complete{but_for} from record {} up to, not including, record {} under the \
              checkpoint of {}, in {} ({len} bytes){limit}",
             covers.start,
@@ -194,7 +194,7 @@ impl Query {
             _ => format!("{} newer records are", cells::count(newer)),
         };
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: {these} not covered: seal and sign first (`bulla checkpoint {} --key FILE \
              --seal`)",
             self.dir.display()
@@ -241,7 +241,7 @@ fn gaps(reader: &LogReader, answer: &Answer) -> Result<Gaps> {
 fn tell_others(others: usize) -> Result<()> {
     if others > 0 {
         writeln!(
-            io::stderr(),
+            output::stderr(),
             "bulla: the file also holds {} that the index alone does not rule out: who did what \
              to what and when, without payloads",
             match others {

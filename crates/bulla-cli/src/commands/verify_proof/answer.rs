@@ -40,7 +40,7 @@ pub(super) fn tell(
         _ => {
             rows(&mut out, proved, format)?;
             out.flush()?;
-            let mut err = io::stderr();
+            let mut err = output::stderr();
             before(&mut err, proved)?;
             after(&mut err, proved, audit)?;
         }
