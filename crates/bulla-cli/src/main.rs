@@ -18,6 +18,7 @@ mod secrets;
 mod trusting;
 mod when;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -69,6 +70,8 @@ fn say(told: &clap::Error) -> ExitCode {
     match told.print() {
         Ok(()) if told.use_stderr() => ExitCode::from(2),
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if told.use_stderr() => ExitCode::from(2),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => failure::report(&error.into()),
     }
 }
