@@ -10,7 +10,15 @@ use super::{UNKNOWN, original, outcome};
 
 /// Maps one CloudTrail record.
 pub(crate) fn map(text: &str) -> Result<Event, String> {
-    let doc = Document::parse(text)?;
+    let mut doc = Document::parse(text)?;
+    doc.unfold(&[
+        "userIdentity",
+        "requestParameters",
+        "responseElements",
+        "serviceEventDetails",
+        "additionalEventData",
+        "insightDetails",
+    ]);
     let (service, name) = call(&doc)?;
     let short = service.strip_suffix(".amazonaws.com").unwrap_or(&service);
     let action = format!("{short}.{name}");
@@ -70,6 +78,8 @@ fn actor(doc: &Document<'_>) -> Actor {
         "/userIdentity/userName",
         "/userIdentity/invokedBy",
         "/userIdentity/accountId",
+        // Some collectors keep only the name.
+        "/userIdentity",
     ]);
     let named = doc.text("/userIdentity/type");
     let named = named.as_deref().filter(|named| !named.eq_ignore_ascii_case(UNKNOWN));

@@ -28,6 +28,18 @@ impl<'a> Document<'a> {
         Ok(Document { text, plain, root })
     }
 
+    /// Reads members that some collectors keep as texts of JSON as the objects they were.
+    pub(crate) fn unfold(&mut self, members: &[&str]) {
+        for name in members {
+            let Some(place) = self.root.get_mut(*name) else { continue };
+            let inner = place.as_str().filter(|text| text.trim_start().starts_with('{'));
+            let inner = inner.map(|text| lenient::mend(text.as_bytes()).plain.into_owned());
+            if let Some(Ok(object)) = inner.map(|text| serde_json::from_str::<Value>(&text)) {
+                *place = object;
+            }
+        }
+    }
+
     /// The value at a path, unless it is absent, null or empty.
     pub(crate) fn value(&self, path: &str) -> Option<&Value> {
         let mut at = &self.root;
@@ -49,7 +61,10 @@ impl<'a> Document<'a> {
             Value::String(text) => Some(Cow::Borrowed(text)),
             Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
             // Digits as they were written: a 20-digit identifier must not become a float.
-            Value::Number(number) if number.is_f64() => self.raw(path).map(Cow::Borrowed),
+            Value::Number(number) if number.is_f64() => {
+                let written = self.raw(path).map(Cow::Borrowed);
+                Some(written.unwrap_or_else(|| Cow::Owned(number.to_string())))
+            }
             Value::Number(number) => Some(Cow::Owned(number.to_string())),
             _ => None,
         }
@@ -84,8 +99,11 @@ fn unescape(token: &str) -> Cow<'_, str> {
     }
 }
 
-/// `[member=text]`: our one extension to JSON pointers, the first element of an
-/// array whose member has that text.
+/// The last element of an array.
+const LAST: &str = "[last]";
+
+/// `[member=text]` and `[last]` are our extensions to JSON pointers: the first element of an
+/// array whose member has that text, and the last element.
 fn selector(token: &str) -> Option<(&str, &str)> {
     token.strip_prefix('[')?.strip_suffix(']')?.split_once('=')
 }
@@ -104,11 +122,16 @@ fn is_first(one: &Value, token: &str) -> bool {
     match one {
         Value::Null | Value::Array(_) => false,
         Value::Object(members) if members.contains_key(unescape(token).as_ref()) => false,
-        one => token == "0" || position(std::slice::from_ref(one), token) == Some(0),
+        one => {
+            token == "0" || token == LAST || position(std::slice::from_ref(one), token) == Some(0)
+        }
     }
 }
 
 fn position(items: &[Value], token: &str) -> Option<usize> {
+    if token == LAST {
+        return items.len().checked_sub(1);
+    }
     match selector(token) {
         Some((member, text)) => items
             .iter()
@@ -119,12 +142,15 @@ fn position(items: &[Value], token: &str) -> Option<usize> {
 
 fn raw_step<'a>(at: &'a str, token: &str) -> Option<&'a str> {
     if at.starts_with('[') {
-        let items: Vec<Value> = match selector(token) {
+        let values: Vec<Value> = match selector(token) {
             Some(_) => serde_json::from_str(at).ok()?,
             None => Vec::new(),
         };
-        let place = position(&items, token)?;
         let items: Vec<&'a RawValue> = serde_json::from_str(at).ok()?;
+        let place = match token {
+            LAST => items.len().checked_sub(1)?,
+            token => position(&values, token)?,
+        };
         return items.get(place).map(|item| item.get());
     }
     let members: std::collections::BTreeMap<Cow<'a, str>, &'a RawValue> =
@@ -172,9 +198,18 @@ mod tests {
         assert_eq!(doc.owned("/events/[name=x]/v/a/0").as_deref(), Some("1.50"));
         assert_eq!(doc.raw("/events/0/v"), Some(r#"{"a":[1.50]}"#));
         assert_eq!(doc.owned("/ips/0").as_deref(), Some("::1"));
+        assert_eq!(doc.owned("/ips/[last]").as_deref(), Some("::1"));
         for absent in ["/events/1/name", "/events/[name=y]/v", "/ips/1", "/ips/x"] {
             assert_eq!(doc.text(absent), None, "{absent}");
         }
+    }
+
+    #[test]
+    fn the_last_element_has_a_name() {
+        let doc = Document::parse(r#"{"ips":["1",{"a":2.50}],"none":[]}"#).unwrap();
+        assert_eq!(doc.owned("/ips/[last]/a").as_deref(), Some("2.50"));
+        assert_eq!(doc.text("/ips/[last]"), None);
+        assert_eq!(doc.text("/none/[last]"), None);
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
     event.reason = doc.first(&["/responseStatus/message", "/responseStatus/reason"]);
     event.source = Some("kubernetes".to_owned());
     event.tenant = object.namespace;
-    event.ip = doc.owned("/sourceIPs/0");
+    // All but the last are what the client says in X-Forwarded-For.
+    event.ip = doc.owned("/sourceIPs/[last]");
     event.user_agent = doc.owned("/userAgent");
     event.request_id = doc.owned("/auditID");
     for (key, path) in [("stage", "/stage"), ("code", "/responseStatus/code")] {

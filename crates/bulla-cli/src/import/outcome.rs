@@ -9,6 +9,8 @@
 //! 3. Only places that the recording product writes are read, never free text: a name, a path
 //!    or a user agent that the audited subject chooses changes no outcome.
 
+mod cloudtrail;
+mod google;
 mod reading;
 mod tables;
 #[cfg(test)]
@@ -22,10 +24,13 @@ use serde_json::Value;
 use super::document::{Document, shown};
 use reading::{Place, at, plain};
 
+pub(crate) use cloudtrail::cloudtrail;
 pub(crate) use reading::same_number;
 
 /// The tag that holds the words that were not understood.
 pub(crate) const NOT_UNDERSTOOD: &str = "outcome_not_understood";
+/// The tag of what was let through and would have been denied, had the rule been in force.
+const PERMISSIVE: &str = "permissive";
 
 /// What the places of one event say about its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub(crate) struct Evidence {
     strange: Option<String>,
     /// What is not there, although every event of this kind has it.
     lacks: Option<String>,
+    /// A denial was only noted.
+    permissive: bool,
 }
 
 impl Evidence {
@@ -78,6 +85,12 @@ impl Evidence {
         self.success |= other.success;
         self.strange = self.strange.take().or(other.strange);
         self.lacks = self.lacks.take().or(other.lacks);
+        self.permissive |= other.permissive;
+    }
+
+    /// A denial was only noted, because the rule is being tried: it says nothing of the end.
+    fn permits(&mut self) {
+        self.permissive = true;
     }
 
     /// Does any place say anything?
@@ -88,6 +101,7 @@ impl Evidence {
     /// The worst of what was said, and the words if they were not understood.
     pub(crate) fn decide(self) -> Decision {
         let silent = self.is_silent();
+        let permissive = self.permissive;
         let (outcome, not_understood) = if self.denied {
             (Outcome::Denied, None)
         } else if self.failure {
@@ -101,7 +115,7 @@ impl Evidence {
         } else {
             (Outcome::Success, None)
         };
-        Decision { outcome, not_understood }
+        Decision { outcome, not_understood, permissive }
     }
 
     /// Reads every place of a table.
@@ -121,6 +135,7 @@ pub(crate) struct Decision {
     pub(crate) outcome: Outcome,
     /// The words that were not understood.
     pub(crate) not_understood: Option<String>,
+    permissive: bool,
 }
 
 impl Decision {
@@ -129,6 +144,9 @@ impl Decision {
         event.outcome = self.outcome;
         if let Some(words) = self.not_understood {
             event.tags.insert(NOT_UNDERSTOOD.to_owned(), words);
+        }
+        if self.permissive {
+            event.tags.insert(PERMISSIVE.to_owned(), "1".to_owned());
         }
     }
 }
@@ -162,35 +180,20 @@ impl Table {
         let Some(root) = doc.value("") else { return Evidence::default() };
         let mut evidence = Evidence::default();
         match self {
-            Table::Github => evidence.read(root, tables::GITHUB),
+            Table::Github => {
+                evidence.read(root, tables::GITHUB);
+                for data in at(root, "/data") {
+                    evidence.read(data, tables::GITHUB);
+                }
+            }
             Table::Okta => {
                 evidence.read(root, tables::OKTA);
                 evidence.expects("outcome.result");
             }
-            Table::Gcp => gcp(root, &mut evidence),
-            Table::Gworkspace => evidence.read(root, tables::GWORKSPACE),
+            Table::Gcp => google::cloud(root, &mut evidence),
+            Table::Gworkspace => google::workspace(root, &mut evidence),
         }
         evidence
-    }
-}
-
-/// A status without a code is one of code 0, which JSON leaves out, unless its message is not
-/// that of a success.
-fn gcp(root: &Value, evidence: &mut Evidence) {
-    evidence.read(root, tables::GCP);
-    for status in at(root, "/protoPayload/status") {
-        if !status.is_object() {
-            reading::Reading::Rpc.read(status, evidence);
-        } else if at(status, "/code").is_empty() {
-            evidence.read(status, tables::GCP_STATUS_WITHOUT_CODE);
-        }
-    }
-    for response in at(root, "/protoPayload/response") {
-        // The answer of the Kubernetes API server, when it is a status and no object.
-        let kind = response.get("@type").and_then(Value::as_str).unwrap_or_default();
-        if kind.ends_with("core.k8s.io/v1.Status") {
-            evidence.read(response, tables::K8S_STATUS);
-        }
     }
 }
 
@@ -210,33 +213,6 @@ pub(crate) fn k8s(doc: &Document<'_>) -> Decision {
         if at(root, "/stage").into_iter().any(|stage| plain(stage).starts_with("Response")) {
             evidence.expects("responseStatus");
         }
-    }
-    evidence.decide()
-}
-
-/// What a CloudTrail record says. Its name tells under which member a sign-in has its answer.
-pub(crate) fn cloudtrail(doc: &Document<'_>, service: &str, name: &str) -> Decision {
-    let mut evidence = Evidence::default();
-    let Some(root) = doc.value("") else { return evidence.decide() };
-    evidence.read(root, tables::CLOUDTRAIL);
-    for holder in tables::CLOUDTRAIL_ANSWERS {
-        for members in at(root, holder).into_iter().filter_map(Value::as_object) {
-            for (key, value) in members {
-                let own = key.eq_ignore_ascii_case(name);
-                let sign_in = tables::is_sign_in(key);
-                // The object under the name of a call is its answer, not its outcome.
-                if sign_in || (own && !value.is_object() && !value.is_array()) {
-                    reading::Reading::Words(tables::ANSWERS).read(value, &mut evidence);
-                }
-            }
-        }
-    }
-    if doc.text("/eventType").is_some_and(|kind| kind != "AwsApiCall") {
-        reading::Reading::Name.read(&Value::from(name), &mut evidence);
-    }
-    let signs_in = ["signin.amazonaws.com", "sso.amazonaws.com"].contains(&service);
-    if signs_in && tables::is_sign_in(name) {
-        evidence.expects(&format!("answer {name}"));
     }
     evidence.decide()
 }

@@ -1,5 +1,6 @@
 //! What is not understood is never success; who acted is never guessed.
 
+mod places;
 mod subjects;
 
 use std::fs;

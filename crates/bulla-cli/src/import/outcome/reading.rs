@@ -4,6 +4,7 @@ use bulla::event::Outcome;
 use serde_json::Value;
 
 use super::Evidence;
+use super::tables::ANSWERS;
 
 /// A place that says how an event ended.
 pub(super) struct Place {
@@ -24,6 +25,16 @@ pub(super) enum Reading {
     Hints(Vocabulary),
     /// The status of an HTTP answer.
     Http,
+    /// The same only if it says that something went wrong.
+    HttpError,
+    /// The status of an HTTP answer, or words that say something.
+    HttpOr(Vocabulary),
+    /// Whether a code of `google.rpc.Code` is that of a denial.
+    RpcDenial,
+    /// The state of a job, in words or as the status of an HTTP answer; others are not understood.
+    State,
+    /// The same; others say nothing.
+    StateHint,
     /// `google.rpc.Code`, by number or name.
     Rpc,
     /// An error code of AWS.
@@ -52,6 +63,26 @@ impl Reading {
             Reading::Words(vocabulary) => told(find(vocabulary, words), words, evidence),
             Reading::Hints(vocabulary) => hint(find(vocabulary, words), evidence),
             Reading::Http => told(integer(value).and_then(http), words, evidence),
+            Reading::HttpError => {
+                hint(integer(value).filter(|code| *code >= 400).and_then(http), evidence);
+            }
+            Reading::HttpOr(vocabulary) => match integer(value) {
+                Some(code) => told(http(code), words, evidence),
+                None => hint(find(vocabulary, words), evidence),
+            },
+            Reading::RpcDenial => {
+                hint(rpc(value, words).filter(|is| *is == Outcome::Denied), evidence);
+            }
+            Reading::State => match state(value, words) {
+                Some(State::Said(outcome)) => evidence.says(outcome),
+                Some(State::Known) => {}
+                None => evidence.strange(words),
+            },
+            Reading::StateHint => {
+                if let Some(State::Said(outcome)) = state(value, words) {
+                    evidence.says(outcome);
+                }
+            }
             Reading::Rpc => told(rpc(value, words), words, evidence),
             Reading::ErrorCode => evidence.says(error_code(value, words)),
             Reading::Granted => told(granted(value), words, evidence),
@@ -153,6 +184,95 @@ fn error_code(value: &Value, words: &str) -> Outcome {
     http.unwrap_or(Outcome::Failure)
 }
 
+/// What the state of a job says.
+enum State {
+    Said(Outcome),
+    /// That it succeeded, or is not at its end.
+    Known,
+}
+
+fn state(value: &Value, words: &str) -> Option<State> {
+    const FAILED: [&str; 8] =
+        ["aborted", "aborting", "errors", "expired", "failing", "invalid", "killed", "timedout"];
+    const PARTIAL: [&str; 10] = [
+        "cancelled",
+        "canceled",
+        "cancelling",
+        "incomplete",
+        "partial",
+        "partially",
+        "skipped",
+        "stopped",
+        "terminated",
+        "warnings",
+    ];
+    const KNOWN: [&str; 45] = [
+        "accepted",
+        "active",
+        "available",
+        "complete",
+        "completed",
+        "created",
+        "creating",
+        "deleted",
+        "deleting",
+        "delivered",
+        "disabled",
+        "done",
+        "enabled",
+        "enabling",
+        "executed",
+        "executing",
+        "finished",
+        "handshake",
+        "healthy",
+        "inactive",
+        "inservice",
+        "mid",
+        "new",
+        "ok",
+        "open",
+        "passed",
+        "pending",
+        "processed",
+        "processing",
+        "progress",
+        "queued",
+        "ready",
+        "received",
+        "registered",
+        "requested",
+        "running",
+        "scheduled",
+        "sent",
+        "service",
+        "started",
+        "starting",
+        "submitted",
+        "updated",
+        "updating",
+        "waiting",
+    ];
+    if let Some(code) = integer(value) {
+        return http(code).map(State::Said);
+    }
+    if find(ANSWERS, words).is_some() || name(words).is_some() {
+        return find(ANSWERS, words).or_else(|| name(words)).map(State::Said);
+    }
+    let parts = words_of(words);
+    let has = |list: &[&str]| parts.iter().any(|word| list.contains(&word.as_str()));
+    let timed_out = parts.windows(2).any(|pair| pair[0] == "timed" && pair[1] == "out");
+    if timed_out || has(&FAILED) {
+        Some(State::Said(Outcome::Failure))
+    } else if has(&PARTIAL) {
+        Some(State::Said(Outcome::Partial))
+    } else if has(&["succeeded", "success", "successful", "successfully"]) && !has(&["not", "un"]) {
+        Some(State::Said(Outcome::Success))
+    } else {
+        (has(&KNOWN) && !has(&["not"])).then_some(State::Known)
+    }
+}
+
 fn granted(entry: &Value) -> Option<Outcome> {
     let said = match entry {
         Value::Object(members) => members.get("granted").unwrap_or(&Value::Bool(false)),
@@ -200,7 +320,7 @@ fn name(name: &str) -> Option<Outcome> {
 }
 
 /// The words of a name written with dots, underscores or capitals, in lower case.
-fn words_of(name: &str) -> Vec<String> {
+pub(super) fn words_of(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
     for found in name.chars() {
@@ -226,7 +346,7 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 /// A whole number, written as a number with or without a fraction of zero, or as text.
-fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => {

@@ -21,6 +21,12 @@ pub(super) const ANSWERS: Vocabulary = &[
     ("false", Failure),
     ("denied", Denied),
     ("accessdenied", Denied),
+    ("access denied", Denied),
+    ("blocked", Denied),
+    ("forbidden", Denied),
+    ("refused", Denied),
+    ("rejected", Denied),
+    ("unauthorized", Denied),
 ];
 
 /// The same where the place says other things too (the state of what was made).
@@ -31,12 +37,23 @@ const BAD_ANSWERS: Vocabulary = &[
     ("error", Failure),
     ("denied", Denied),
     ("accessdenied", Denied),
+    ("access denied", Denied),
+    ("blocked", Denied),
+    ("forbidden", Denied),
+    ("refused", Denied),
     ("rejected", Denied),
+    ("unauthorized", Denied),
 ];
 
 /// A truth value that is false if something failed.
-const SUCCEEDED: Vocabulary =
-    &[("true", Success), ("false", Failure), ("1", Success), ("0", Failure)];
+const SUCCEEDED: Vocabulary = &[
+    ("true", Success),
+    ("false", Failure),
+    ("1", Success),
+    ("0", Failure),
+    ("yes", Success),
+    ("no", Failure),
+];
 
 /// What `res=`, `success=` and `result=` of auditd say.
 pub(super) const AUDITD: Vocabulary = &[
@@ -60,12 +77,17 @@ pub(super) const CLOUDTRAIL: &[Place] = &[
     // Its words are free text, in which names stand: only that it is there counts.
     place("/errorMessage", Reading::Present(Failure)),
     place("/responseElements/_return", Reading::Hints(SUCCEEDED)),
+    place("/responseElements/return", Reading::Hints(SUCCEEDED)),
+    // What the sign-in pages of Cognito answered.
+    place("/additionalEventData/responseParameters/status", Reading::Http),
     place("/serviceEventDetails/errorCode", Reading::ErrorCode),
     place("/serviceEventDetails/errorMessage", Reading::Present(Failure)),
-    place("/serviceEventDetails/status", Reading::Hints(BAD_ANSWERS)),
-    place("/serviceEventDetails/eventStatus", Reading::Hints(BAD_ANSWERS)),
-    place("/serviceEventDetails/result", Reading::Hints(BAD_ANSWERS)),
-    place("/serviceEventDetails/outcome", Reading::Hints(BAD_ANSWERS)),
+];
+
+/// Answers of a sign-in in other words than its own.
+pub(super) const CONSOLE_SIGN_IN: &[Place] = &[
+    place("/responseElements/status", Reading::Words(ANSWERS)),
+    place("/responseElements/result", Reading::Words(ANSWERS)),
 ];
 
 /// Where a sign-in has its answer, under its own name or one of the names of sign-ins.
@@ -101,22 +123,31 @@ pub(super) const K8S_STATUS: &[Place] = &[
 
 pub(super) const K8S_STATUSES: Vocabulary = &[("success", Success), ("failure", Failure)];
 
-/// GitHub records mostly what succeeded: no place has to be there.
+/// GitHub records mostly what succeeded: no place has to be there. An event has these members
+/// itself, or in `data`.
 pub(super) const GITHUB: &[Place] = &[
     place("/action", Reading::Name),
     place("/status_code", Reading::Http),
+    place("/http_status", Reading::Http),
+    place("/http_status_code", Reading::Http),
+    place("/response_status", Reading::HttpOr(BAD_ANSWERS)),
+    place("/response_code", Reading::HttpOr(BAD_ANSWERS)),
+    place("/delivery_status", Reading::HttpOr(BAD_ANSWERS)),
+    place("/status", Reading::HttpOr(BAD_ANSWERS)),
     place("/conclusion", Reading::Words(GITHUB_CONCLUSIONS)),
     place("/outcome", Reading::Words(ANSWERS)),
     place("/result", Reading::Words(ANSWERS)),
     place("/success", Reading::Words(SUCCEEDED)),
-    place("/status", Reading::Hints(BAD_ANSWERS)),
     place("/error", Reading::Error),
+    place("/errors", Reading::Error),
     place("/error_code", Reading::Error),
     place("/error_message", Reading::Error),
+    place("/error_reason", Reading::Error),
+    place("/failed", Reading::Error),
+    place("/failure", Reading::Error),
+    place("/failure_message", Reading::Error),
     place("/failure_reason", Reading::Error),
     place("/failure_type", Reading::Error),
-    place("/data/status_code", Reading::Http),
-    place("/data/conclusion", Reading::Words(GITHUB_CONCLUSIONS)),
 ];
 
 const GITHUB_CONCLUSIONS: Vocabulary = &[
@@ -148,22 +179,38 @@ const OKTA_RESULTS: Vocabulary = &[
     ("scheduled", Partial),
 ];
 
-/// A `status` without a code is read by its own table.
 pub(super) const GCP: &[Place] = &[
-    place("/protoPayload/status/code", Reading::Rpc),
     place("/protoPayload/authorizationInfo/*", Reading::Granted),
     place("/authorizationInfo/*", Reading::Granted),
+    place("/protoPayload/methodName", Reading::NameOf("google.login.")),
+    place("/protoPayload/metadata/jobChange/job/jobStatus/errorResult", JOB_FAILED),
+    place("/protoPayload/metadata/jobChange/job/jobStatus/errorResult/code", Reading::RpcDenial),
+    place("/protoPayload/metadata/jobInsertion/job/jobStatus/errorResult", JOB_FAILED),
+    place("/protoPayload/metadata/jobInsertion/job/jobStatus/errorResult/code", Reading::RpcDenial),
+    place("/protoPayload/serviceData/jobCompletedEvent/job/jobStatus/error", JOB_FAILED),
+    place("/protoPayload/serviceData/jobInsertResponse/resource/jobStatus/error", JOB_FAILED),
+    place("/protoPayload/serviceData/jobQueryResponse/job/jobStatus/error", JOB_FAILED),
+    place("/protoPayload/serviceData/jobGetQueryResultsResponse/job/jobStatus/error", JOB_FAILED),
+    place("/labels/authorization.k8s.io~1decision", Reading::K8sDecision),
+];
+
+const JOB_FAILED: Reading = Reading::Present(Failure);
+
+/// Unless a rule is only being tried. A `status` without a code is read by its own table.
+pub(super) const GCP_STATUS: &[Place] = &[
+    place("/protoPayload/status/code", Reading::Rpc),
+    place("/protoPayload/policyViolationInfo/orgPolicyViolationInfo/violationInfo", DENIES),
+    place("/severity", Reading::Hints(GCP_SEVERITIES)),
+];
+
+const DENIES: Reading = Reading::Present(Denied);
+
+/// The answer of a service of Google. That of Kubernetes is an object of its user.
+pub(super) const GCP_RESPONSE: &[Place] = &[
     place("/protoPayload/response/error/code", Reading::ErrorCode),
     place("/protoPayload/response/error", Reading::Present(Failure)),
-    place("/protoPayload/methodName", Reading::NameOf("google.login.")),
-    place("/protoPayload/metadata/event/*/eventName", Reading::Name),
-    place("/protoPayload/metadata/jobChange/job/jobStatus/errorResult", Reading::Present(Failure)),
-    place(
-        "/protoPayload/serviceData/jobCompletedEvent/job/jobStatus/error",
-        Reading::Present(Failure),
-    ),
-    place("/labels/authorization.k8s.io~1decision", Reading::K8sDecision),
-    place("/severity", Reading::Hints(GCP_SEVERITIES)),
+    place("/protoPayload/response/httpErrorStatusCode", Reading::Http),
+    place("/protoPayload/response/status/code", Reading::HttpError),
 ];
 
 const GCP_SEVERITIES: Vocabulary =
@@ -184,29 +231,44 @@ const GCP_MESSAGES: Vocabulary = &[
     ("permission denied", Denied),
 ];
 
-/// An activity as Google sends it (`events`), or one event of it as collectors split it.
+/// One event; in Google Cloud its name is `eventName`.
 pub(super) const GWORKSPACE: &[Place] = &[
     place("/name", Reading::Name),
-    place("/events/*/name", Reading::Name),
     place("/name", Reading::Hints(GWORKSPACE_NAMES)),
-    place("/events/*/name", Reading::Hints(GWORKSPACE_NAMES)),
-    place("/parameters/@login_failure_type", Reading::Error),
-    place("/events/*/parameters/@login_failure_type", Reading::Error),
-    place("/parameters/@failure_type", Reading::Error),
-    place("/events/*/parameters/@failure_type", Reading::Error),
-    place("/parameters/@failure_reason", Reading::Error),
-    place("/events/*/parameters/@failure_reason", Reading::Error),
-    place("/parameters/@error_code", Reading::Error),
-    place("/events/*/parameters/@error_code", Reading::Error),
-    place("/parameters/@login_challenge_status", Reading::Words(CHALLENGES)),
-    place("/events/*/parameters/@login_challenge_status", Reading::Words(CHALLENGES)),
-    place("/parameters/@saml_status_code", Reading::Words(SAML)),
-    place("/events/*/parameters/@saml_status_code", Reading::Words(SAML)),
-    place("/parameters/@success", Reading::Words(SUCCEEDED)),
-    place("/events/*/parameters/@success", Reading::Words(SUCCEEDED)),
-    place("/parameters/event_info/success", Reading::Words(SUCCEEDED)),
-    place("/parameters/@event_info/parameter/@success", Reading::Words(SUCCEEDED)),
-    place("/events/*/parameters/@event_info/parameter/@success", Reading::Words(SUCCEEDED)),
+    place("/eventName", Reading::Name),
+    place("/eventName", Reading::Hints(GWORKSPACE_NAMES)),
+];
+
+/// Parameters of an event, by name in any case. Others count if their name speaks of failure.
+pub(super) const GWORKSPACE_PARAMETERS: &[(&str, Reading)] = &[
+    ("error_code", Reading::Error),
+    ("login_challenge_status", Reading::Words(CHALLENGES)),
+    ("saml_status_code", Reading::Words(SAML)),
+    ("saml_second_level_status_code", Reading::Words(SAML)),
+    ("success", Reading::Words(SUCCEEDED)),
+    ("event_result", Reading::Words(CHROME_RESULTS)),
+    ("action_execution_status", Reading::State),
+];
+
+pub(super) const GWORKSPACE_EVENT_INFO: &[Place] = &[
+    place("/success", Reading::Words(SUCCEEDED)),
+    place("/parameter/@success", Reading::Words(SUCCEEDED)),
+];
+
+/// What Chrome did about an event.
+const CHROME_RESULTS: Vocabulary = &[
+    ("blocked", Denied),
+    ("event_result_blocked", Denied),
+    ("warned", Partial),
+    ("event_result_warned", Partial),
+    ("allowed", Success),
+    ("event_result_allowed", Success),
+    ("bypassed", Success),
+    ("event_result_bypassed", Success),
+    ("detected", Success),
+    ("event_result_detected", Success),
+    ("reported", Success),
+    ("event_result_reported", Success),
 ];
 
 /// Context-aware access has the verb in its names.
