@@ -77,13 +77,13 @@ fn of_mallory() -> Vec<u64> {
 
 /// The index of the first segment, in which one record is another actor's. Its header says
 /// what the good one's says, so it is of the root that the log has signed.
-fn forge(disk: &SimDisk, log: &Log) {
+fn forge(disk: &SimDisk, log: &Log, records: u64) {
     let path = index(1);
     let good = disk.read_file(&path).unwrap();
     let (header, _) = good.split_first_chunk::<LEN>().unwrap();
     let good_header = IndexHeader::decode(header).unwrap();
     let mut tail = Tail::default();
-    for seq in 0..100 {
+    for seq in 0..records {
         let mut record = log.get(Seq::new(seq)).unwrap();
         if seq == HIDDEN {
             record.event.actor = Actor::new("user", "alice");
@@ -112,7 +112,7 @@ fn named(report: &Report, path: &Path) -> bool {
 fn a_forged_index_hides_a_record_from_searches_and_not_from_verify() {
     let World { disk, log } = world();
     assert!(check(&disk).is_clean());
-    forge(&disk, &log);
+    forge(&disk, &log, 100);
     let hidden: Vec<u64> = of_mallory().into_iter().filter(|seq| *seq != HIDDEN).collect();
     assert_eq!(by(&disk, "mallory"), hidden, "if this was not hidden, nothing is tested");
     // It never makes a record match that does not.
@@ -123,13 +123,70 @@ fn a_forged_index_hides_a_record_from_searches_and_not_from_verify() {
     assert_eq!(by(&disk, "mallory"), of_mallory());
 }
 
+/// Where the table of pages begins: of `pages` entries, each with the CRC of 4096 bytes.
+fn table_of_pages(bytes: &[u8]) -> (usize, usize) {
+    let pages = (1..).find(|pages| (bytes.len() - 4 * pages).div_ceil(4096) == *pages).unwrap();
+    (bytes.len() - 4 * pages, pages)
+}
+
+/// Makes the CRC of a page wrong, and those of the table and the header right again.
+fn break_page(bytes: &mut [u8], page: usize) {
+    let (table, _) = table_of_pages(bytes);
+    bytes[table + 4 * page] ^= 1;
+    let pages_crc = crc32fast::hash(&bytes[table..]);
+    let header = IndexHeader::decode(bytes.first_chunk::<LEN>().unwrap()).unwrap();
+    bytes[..LEN].copy_from_slice(&IndexHeader { pages_crc, ..header }.encode());
+}
+
+/// A page that a question does not touch is damaged: that takes nothing from the other pages, which
+/// searches believe, and so must not from what `verify` says of them.
+#[test]
+fn damage_to_one_page_does_not_cover_up_another_that_is_forged() {
+    let disk = SimDisk::new(11);
+    let log = options(&disk).create(dir()).unwrap();
+    // Of so many that the index has several pages.
+    let events: Vec<Event> = (0..1_000).map(event).collect();
+    log.append_batch(&events).unwrap();
+    log.rotate().unwrap();
+    forge(&disk, &log, 1_000);
+    let forged = disk.read_file(&index(1)).unwrap();
+    let hidden = by(&disk, "mallory").len();
+    let (mut believed, pages) = (0, table_of_pages(&forged).1);
+    assert!(pages > 2, "{pages}");
+    for page in 0..pages {
+        let mut bytes = forged.clone();
+        break_page(&mut bytes, page);
+        disk.write_file(&index(1), &bytes).unwrap();
+        believed += usize::from(by(&disk, "mallory").len() == hidden);
+        let report = check(&disk);
+        assert!(named(&report, &index(1)), "page {page}: {report:#?}");
+    }
+    assert!(believed > 0, "no question believed the page that was forged");
+}
+
+/// What its own checks tell costs time and no answer: a warning.
+#[test]
+fn a_damaged_page_alone_is_a_warning() {
+    let World { disk, .. } = world();
+    let good = disk.read_file(&index(1)).unwrap();
+    for at in (LEN..table_of_pages(&good).0).step_by(509) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 4;
+        disk.write_file(&index(1), &bytes).unwrap();
+        assert_eq!(by(&disk, "mallory"), of_mallory(), "offset {at}");
+        let report = check(&disk);
+        assert!(report.is_clean(), "offset {at}: {report:#?}");
+        assert_eq!(report.warnings.len(), 1, "offset {at}: {report:#?}");
+    }
+}
+
 #[test]
 fn a_proof_of_completeness_is_made_in_spite_of_a_forged_index() {
     let World { disk, log } = world();
     let signer = support::signer(&disk, HashAlgorithm::Sha256).unwrap();
     log.checkpoint(&signer).unwrap();
     let checkpoint = log.latest_checkpoint().unwrap().unwrap();
-    forge(&disk, &log);
+    forge(&disk, &log, 100);
     let reader = options(&disk).open_read_only(dir()).unwrap();
     let query = Query::new().actor("mallory").oldest_first();
     let answer = reader.prove_query(&query, &checkpoint, Disclosure::WithholdPayload).unwrap();

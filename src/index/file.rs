@@ -118,6 +118,13 @@ impl IndexFile {
         self.pages.check_all()
     }
 
+    /// Where a reader believes of this file what is not in `good`, the file as it should be: in
+    /// the header, the table of pages, or a page that its CRC fits. `None` if it differs at most
+    /// in pages that no reader believes.
+    pub fn believed_difference(&self, good: &[u8]) -> Option<u64> {
+        self.pages.believed_difference(good)
+    }
+
     /// What the header says that the index root is the hash of.
     pub(super) fn index_head(&self) -> IndexHead {
         IndexHead {

@@ -1,6 +1,7 @@
 //! [`Pages`]: the bytes of an index file, each page checked before it is believed.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Damaged;
@@ -78,6 +79,24 @@ impl Pages {
         (0..page_count(self.table)).try_for_each(|page| self.check(page))
     }
 
+    /// Where the header, the table or a page that its CRC fits has other bytes than `good`.
+    pub(super) fn believed_difference(&self, good: &[u8]) -> Option<u64> {
+        let all = self.bytes.as_slice();
+        let checks = |page: &usize| self.check(*page).is_ok();
+        let pages = (0..page_count(self.table)).filter(checks);
+        let header = 0..index_header::LEN.min(self.table);
+        let parts = std::iter::once(header)
+            .chain(pages.map(|page| page_range(self.table, page)))
+            .chain(std::iter::once(self.table..all.len()));
+        let differs = |range: Range<usize>| {
+            let found = all.get(range.clone())?;
+            let good = good.get(range.clone()).unwrap_or_default();
+            let same = found.iter().zip(good).take_while(|(found, good)| found == good).count();
+            (same < found.len()).then_some((range.start + same) as u64)
+        };
+        parts.filter_map(differs).next()
+    }
+
     #[cold]
     fn check(&self, page: usize) -> Result<(), Damaged> {
         let all = self.bytes.as_slice();
@@ -103,11 +122,15 @@ fn page_count(sections: usize) -> usize {
     sections.div_ceil(PAGE_LEN)
 }
 
-/// The CRC of a page of a file without its table. The header is in none.
+/// The bytes of a page of a file whose table begins at `table`. The header is in none.
+fn page_range(table: usize, page: usize) -> Range<usize> {
+    let end = table.min((page + 1) * PAGE_LEN);
+    (page * PAGE_LEN).clamp(index_header::LEN.min(end), end)..end
+}
+
+/// The CRC of a page of a file without its table.
 fn page_crc(sections: &[u8], page: usize) -> u32 {
-    let end = sections.len().min((page + 1) * PAGE_LEN);
-    let start = (page * PAGE_LEN).clamp(index_header::LEN.min(end), end);
-    crc32fast::hash(&sections[start..end])
+    crc32fast::hash(&sections[page_range(sections.len(), page)])
 }
 
 /// The table of pages of a file that ends before it.

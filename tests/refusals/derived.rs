@@ -250,6 +250,23 @@ pub(crate) const CASES: &[Case] = &[
         [(Verify, Finding, "another intact index")]
     ),
     case!(
+        "R-IDX-6",
+        "another CRC of a page in a table that checks",
+        Plain,
+        |forge| {
+            let mut files = sections(forge.files, |_| ());
+            let file = files.get_mut(INDEX);
+            let last = file.len() - 4;
+            file[last] ^= 1;
+            let pages = (1..).find(|n| (file.len() - 4 * n).div_ceil(4096) == *n).unwrap();
+            let crc = crc32fast::hash(&file[file.len() - 4 * pages..]);
+            put("Index header", file, "pages_crc", u64::from(crc));
+            finish("Index header", &mut file[..document::len("Index header")], &Sets::new());
+            files
+        },
+        [(Verify, Finding, "let pass, beside damage")]
+    ),
+    case!(
         "R-TREE-1",
         "another magic",
         Plain,

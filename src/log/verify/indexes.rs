@@ -112,7 +112,8 @@ fn collect(sealed: &SealedSegment) -> Option<Tail> {
 }
 
 /// Compares the file with what it must be. What its own checks tell is damage, and costs
-/// nothing: the next opening makes it anew. What they do not tell is believed by searches.
+/// nothing: a search that meets it reads the records. What they do not tell is believed by searches,
+/// page by page: damage to one page takes nothing away from what another one says.
 fn check_file(disk: &dyn Disk, path: PathBuf, ordinal: u64, good: &[u8]) -> Result<Option<Wrong>> {
     let warning = |offset: Option<u64>, expected: &str, found: String| {
         let place = (Some(ordinal), offset, None);
@@ -130,15 +131,20 @@ fn check_file(disk: &dyn Disk, path: PathBuf, ordinal: u64, good: &[u8]) -> Resu
     }
     let differs = bytes.iter().zip(good).position(|(found, good)| found != good);
     let offset = differs.unwrap_or(bytes.len().min(good.len())) as u64;
-    let intact = IndexFile::from_bytes(bytes).map(|index| index.check_pages());
     let expected = "what the records lead to";
-    Ok(match intact {
-        Ok(Ok(())) => {
-            let found = format!("another intact index; {REMOVE}");
-            let place = (Some(ordinal), Some(offset), None);
-            Some((true, Finding::at(&path, place, "index", expected.to_owned(), found)))
+    let index = match IndexFile::from_bytes(bytes) {
+        Ok(index) => index,
+        Err(error) => {
+            return Ok(warning(Some(offset), expected, format!("damage ({error}); {REMOVE}")));
         }
-        Ok(Err(_)) => warning(Some(offset), expected, format!("damage; {REMOVE}")),
-        Err(error) => warning(Some(offset), expected, format!("damage ({error}); {REMOVE}")),
-    })
+    };
+    let Some(offset) = index.believed_difference(good) else {
+        return Ok(warning(Some(offset), expected, format!("damage; {REMOVE}")));
+    };
+    let found = match index.check_pages() {
+        Ok(()) => format!("another intact index; {REMOVE}"),
+        Err(_) => format!("other bytes that its checks let pass, beside damage; {REMOVE}"),
+    };
+    let place = (Some(ordinal), Some(offset), None);
+    Ok(Some((true, Finding::at(&path, place, "index", expected.to_owned(), found))))
 }
