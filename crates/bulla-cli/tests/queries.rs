@@ -119,6 +119,13 @@ const FORGED: [Trails; 3] = [
             "07-auditd-numeric-types.log",
             "25-auditd-small.log",
             "28-auditd-result-not-understood.log",
+            "31-auditd-decisions.log",
+            "32-auditd-record-without-result.log",
+            "33-auditd-syslog-forged.log",
+            "34-auditd-auxiliary-records.log",
+            "35-auditd-terminal-forges-addr.log",
+            "37-auditd-separator-stripped.log",
+            "38-auditd-ausearch.log",
         ],
     ),
     (

@@ -141,7 +141,8 @@ impl Import {
             let imported = import_file(log, file, source, rejects, &mut left, &mut done);
             total.add(&done);
             imported?;
-            writeln!(out, "{}: {}", file.display(), done.told(source))?;
+            let shown = cells::plain(&file.display().to_string());
+            writeln!(out, "{shown}: {}", done.told(source))?;
             out.flush()?;
         }
         Ok(())
@@ -226,7 +227,7 @@ impl Import {
 
 /// Why a file cannot be read. Pipes and devices are not opened: that might wait.
 fn unreadable(file: &Path, twice: Option<&str>) -> Option<String> {
-    let shown = file.display();
+    let shown = cells::plain(&file.display().to_string());
     match fs::metadata(file) {
         Err(error) => Some(format!("{shown}: {error}")),
         Ok(found) if found.is_dir() => Some(format!("{shown}: expected a file, found a directory")),

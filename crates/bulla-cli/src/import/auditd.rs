@@ -2,10 +2,12 @@
 //! fields is in `docs/importers.md`.
 
 mod address;
+mod decision;
 mod fields;
 mod group;
 mod kinds;
 mod outcome;
+mod prefix;
 mod record;
 mod syscalls;
 
@@ -13,6 +15,7 @@ use bulla::event::{Actor, Event, Json, Resource};
 
 use fields::Parsed;
 use group::Group;
+use record::Record;
 
 pub(crate) use group::Grouped;
 
@@ -22,9 +25,9 @@ const UNSET: [&str; 3] = ["4294967295", "-1", "unset"];
 /// Between the keys of an event that several rules match.
 const KEYS_SEPARATOR: char = '\u{1}';
 
-/// Records that only add to what another one says.
-const ADDING: [&str; 13] = [
-    "AVC",
+/// Records that only add to what another one says: without it they say nothing.
+const ADDING: [&str; 24] = [
+    "AVC_PATH",
     "BPRM_FCAPS",
     "CAPSET",
     "CWD",
@@ -32,12 +35,29 @@ const ADDING: [&str; 13] = [
     "EXECVE",
     "FD_PAIR",
     "IPC",
+    "IPC_SET_PERM",
+    "KERNEL_OTHER",
+    "LANDLOCK_DOMAIN",
+    "MAC_OBJ_CONTEXTS",
+    "MAC_TASK_CONTEXTS",
     "MMAP",
+    "MQ_GETSETATTR",
+    "MQ_NOTIFY",
+    "MQ_OPEN",
+    "MQ_SENDRECV",
     "OBJ_PID",
+    "OPENAT2",
     "PATH",
     "PROCTITLE",
     "SOCKADDR",
+    "SOCKETCALL",
 ];
+
+/// Records of what was decided about a call; they may also stand alone.
+const DECIDING: [&str; 5] = ["AVC", "FANOTIFY", "IPE_ACCESS", "LANDLOCK_ACCESS", "SELINUX_ERR"];
+
+/// The tag of an event that names several addresses.
+const ADDRESSES: &str = "addr";
 
 /// Makes one event of the records of one serial.
 fn event(group: &Group) -> Result<Event, String> {
@@ -49,7 +69,7 @@ fn event(group: &Group) -> Result<Event, String> {
     event.tenant = main.record.key.node.clone();
     outcome::Ending::of(records).write(&mut event);
     event.source = Some("auditd".to_owned());
-    event.ip = first(records, "addr").filter(|addr| addr != "UNKNOWN");
+    set_address(&mut event, records);
     event.session_id = first(records, "ses").filter(|id| is_set(id));
     event.request_id = Some(main.record.key.stamp.clone());
     for name in ["exe", "terminal"] {
@@ -60,23 +80,42 @@ fn event(group: &Group) -> Result<Event, String> {
     if let Some(keys) = records.iter().find_map(keys) {
         event.tags.insert("key".to_owned(), keys);
     }
-    event.details = Some(details(&group.lines)?);
+    event.details = Some(details(&group.records)?);
     Ok(event)
 }
 
 /// `{"records": [line, …]}`: gives back every line.
-fn details(lines: &[String]) -> Result<Json, String> {
-    let list = serde_json::to_string(lines).map_err(|error| error.to_string())?;
+fn details(records: &[Record]) -> Result<Json, String> {
+    let lines: Vec<&str> = records.iter().map(|record| record.line.as_str()).collect();
+    let list = serde_json::to_string(&lines).map_err(|error| error.to_string())?;
     Json::parse(&format!("{{\"records\":{list}}}")).map_err(|error| error.to_string())
 }
 
-/// The record that says what happened: not one that adds to another, and a system
-/// call only if nothing more telling is there.
+/// The record that says what happened: a system call only if nothing more telling is there, one
+/// that decides about a call or is of a type without a name only if there is no call, and one that
+/// adds to another only if there is nothing else.
 fn main_record<'p>(records: &'p [Parsed<'p>]) -> Option<&'p Parsed<'p>> {
-    let adding = |record: &&Parsed<'_>| ADDING.contains(&record.kind());
-    let call = |record: &&Parsed<'_>| record.kind() == "SYSCALL";
-    let telling = records.iter().find(|record| !adding(record) && !call(record));
-    telling.or_else(|| records.iter().find(call)).or_else(|| records.first())
+    let rank = |record: &&Parsed<'_>| match record.kind() {
+        "SYSCALL" => 1,
+        kind if DECIDING.contains(&kind) || kind.starts_with("APPARMOR") => 2,
+        kind if kinds::is_unknown(kind) => 3,
+        kind if ADDING.contains(&kind) => 4,
+        _ => 0,
+    };
+    records.iter().min_by_key(rank)
+}
+
+/// The address, if the record names one. If it names several, the subject may have chosen one of
+/// them: then none is right.
+fn set_address(event: &mut Event, records: &[Parsed<'_>]) {
+    let named = records.iter().map(Parsed::addresses).find(|addresses| !addresses.is_empty());
+    match named.unwrap_or_default().as_slice() {
+        [] | ["" | "?" | "UNKNOWN" | "(null)" | "(none)"] => {}
+        [address] => event.ip = Some((*address).to_owned()),
+        several => {
+            event.tags.insert(ADDRESSES.to_owned(), several.join(","));
+        }
+    }
 }
 
 /// The keys of the audit rules that matched, with commas between them.

@@ -47,6 +47,7 @@ pub const REASONS: &[Reason] = &[
     of_text("no audit(SECONDS.MILLIS:SERIAL) in "),
     of_text("audit("),
     of_text("no type= before audit("),
+    of_text("before type= expected nothing, or the syslog tag of the kernel or of auditd"),
     of_text("no records"),
 ];
 

@@ -1,6 +1,11 @@
 //! Linux audit records.
 
+mod decisions;
+mod forged;
+mod long;
+
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use bulla::event::{Actor, Event, Outcome, Resource};
@@ -282,6 +287,15 @@ fn hostile() -> impl Strategy<Value = String> {
             "}",
             "code=0",
             "resp=2",
+            " addr=10.0.0.1 ",
+            " terminal=x",
+            " tclass=x permissive=1 ",
+            "msg=\"",
+            "^]",
+            "\\x1d",
+            "lsm=SMACK action=granted ",
+            "kernel: audit: ",
+            "audit: type=1300 audit(1.0:1): ",
         ])
         .prop_map(str::to_owned),
         "[^\n]{0,3}",
@@ -298,8 +312,12 @@ fn runner(seed: u64) -> TestRunner {
     })
 }
 
-const SUFFIXES: [&str; 4] = [
+const SUFFIXES: [&str; 8] = [
     "",
+    "UID=\"root\" AUID=\"unset\"",
+    "^]UID=\"root\" AUID=\"o'brien\"",
+    "\\x1dUID=\"root\"",
+    "<0x1d>UID=\"root\"",
     "\u{1d}UID=\"root\" AUID=\"unset\"",
     "#035UID=\"root\" AUID=\"o'brien\"",
     " UID=\"root\" AUID=\"unset\"",
@@ -312,6 +330,12 @@ fn check(line: &str, action: &str, actor: &str, outcome: Outcome) -> Result<(), 
     prop_assert_eq!(found, (action, actor, outcome), "{}", line);
     prop_assert_eq!(events[0].tags.get(NOT_UNDERSTOOD), None, "{}", line);
     prop_assert_eq!(events[0].session_id.as_deref(), Some("3"), "{}", line);
+    // The address is the true one; where the subject wrote another, none.
+    let ip = events[0].ip.as_deref();
+    prop_assert!(ip.is_none_or(|ip| ip == "203.0.113.9"), "{}", line);
+    if ip.is_none() && line.contains(" addr=203.0.113.9 ") {
+        prop_assert!(events[0].tags["addr"].contains("203.0.113.9"), "{}", line);
+    }
     Ok(())
 }
 
@@ -320,7 +344,7 @@ fn check(line: &str, action: &str, actor: &str, outcome: Outcome) -> Result<(), 
 #[test]
 fn a_subject_changes_no_message() {
     let texts = (hostile(), hostile(), hostile(), hostile());
-    let form = (0..4_usize, any::<bool>(), 0..3_u8);
+    let form = (0..8_usize, any::<bool>(), 0..3_u8);
     runner(12)
         .run(&(texts, form), |((account, exe, host, terminal), (suffix, success, raw))| {
             let (account, exe) = match raw {
@@ -345,7 +369,7 @@ fn a_subject_changes_no_message() {
 fn a_subject_changes_no_call() {
     let texts = (hostile(), hostile(), hostile(), hostile());
     runner(13)
-        .run(&(texts, 0..4_usize, any::<bool>()), |((comm, exe, cwd, name), suffix, success)| {
+        .run(&(texts, 0..8_usize, any::<bool>()), |((comm, exe, cwd, name), suffix, success)| {
             let (said, outcome) =
                 if success { ("yes exit=0", Outcome::Success) } else { ("no exit=-2", Outcome::Failure) };
             let stamp = "msg=audit(1.0:1):";

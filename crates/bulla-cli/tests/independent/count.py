@@ -245,10 +245,25 @@ def k8s_outcome(event):
 # --- Linux auditd --------------------------------------------------------------------------
 
 AUDIT_SIDE = set(
-    "AVC BPRM_FCAPS CAPSET CWD EOE EXECVE FD_PAIR IPC MMAP OBJ_PID PATH PROCTITLE SOCKADDR".split()
+    """AVC_PATH BPRM_FCAPS CAPSET CWD EOE EXECVE FD_PAIR IPC IPC_SET_PERM KERNEL_OTHER
+    LANDLOCK_DOMAIN MAC_OBJ_CONTEXTS MAC_TASK_CONTEXTS MMAP MQ_GETSETATTR MQ_NOTIFY MQ_OPEN
+    MQ_SENDRECV OBJ_PID OPENAT2 PATH PROCTITLE SOCKADDR SOCKETCALL""".split()
 )
+AUDIT_DECIDING = set("AVC FANOTIFY IPE_ACCESS LANDLOCK_ACCESS SELINUX_ERR".split())
+# Types that always say how it ended, and begin so; USER_TTY and decisions do not.
+AUDIT_OF_PROGRAMS = (
+    "USER_ CRED_ USYS_ ADD_USER ADD_GROUP DEL_USER DEL_GROUP GRP_ SYSTEM_ SERVICE_ ACCT_ ANOM_LOGIN_ "
+    "RESP_ ROLE_ CRYPTO_ VIRT_ SOFTWARE_ INTEGRITY_DATA MAC_CHECK"
+).split()
 # As far as the trails have them, and of system calls those of x86-64.
-AUDIT_TYPES = {"1300": "SYSCALL", "1302": "PATH", "1400": "AVC"}
+AUDIT_TYPES = {
+    "1300": "SYSCALL",
+    "1302": "PATH",
+    "1400": "AVC",
+    "1420": "IPE_ACCESS",
+    "1425": "MAC_TASK_CONTEXTS",
+    "1426": "MAC_OBJ_CONTEXTS",
+}
 SYSCALLS = {
     "2": "open",
     "42": "connect",
@@ -258,6 +273,7 @@ SYSCALLS = {
     "87": "unlink",
     "257": "openat",
     "313": "finit_module",
+    "437": "openat2",
 }
 UNSET = {"4294967295", "-1", "unset"}
 AUDIT_BLANKS = " \t\n\r\x0c"  # not the group separator, which Python takes for one
@@ -271,8 +287,16 @@ AUDIT_WORDS = {
     **dict.fromkeys(["denied", "permission denied"], "denied"),
 }
 AUDIT_STAMP = re.compile(r"\d+(\.\d+)?:\d+")
+AUDIT_SEPARATOR = r"(?:\x1d|\#035|\\035|\^\]|\\x1[dD]|\\u001[dD]|<0x1[dD]>|\u241d)"
 AUDIT_NAMES = re.compile(
-    r"""(?:\x1d|\#035|[ \t])(?:[ \t]*[A-Z_-]+=(?:"[^"]*"|[^ \t\x1d]*))*[ \t]*""", re.VERBOSE
+    AUDIT_SEPARATOR + r"""?(?:[ \t]*[A-Z_-]+=(?:"[^"]*"|[^ \t\x1d]*))*[ \t]*""", re.VERBOSE
+)
+# What may stand before a record in syslog.
+AUDIT_SYSLOG = re.compile(
+    r"""(?:(?:<\d+>)?(?:[A-Z][a-z]{2}\ +\d+\ [\d:]+|\d{4}-\d\d-\d\dT\S+)\ (?:\S+\ )?)?
+    (?:(?:kernel|audit|audispd(?:\[\d+\])?|audisp-syslog(?:\[\d+\])?):\ *)?
+    (?:\[[\ \w.:]+\]\ *)?(?:audit:\ *)?""",
+    re.VERBOSE,
 )
 
 
@@ -280,17 +304,18 @@ def auditd(lines):
     """The records of one machine and serial are one event."""
     groups, rejected = {}, 0
     for line in lines:
+        if line == "----" or line.startswith("time->"):
+            continue  # what ausearch adds
         before, _, after = line.partition("audit(")
         stamp, closed, body = after.partition(")")
-        words = before.split()
-        values = lambda name: [word[len(name) :] for word in words if word.startswith(name)]
-        kinds = values("type=")
-        if not closed or not AUDIT_STAMP.fullmatch(stamp) or not kinds or not kinds[-1]:
+        head = re.fullmatch(r"(.*?)(?:node=(\S+) )?type=(\S+) (?:msg=)?", before)
+        trusted = head and AUDIT_SYSLOG.fullmatch(head[1])
+        if not closed or not AUDIT_STAMP.fullmatch(stamp) or not trusted:
             rejected += 1
             continue
-        kind = kinds[-1].removeprefix("UNKNOWN[").removesuffix("]")
-        record = AuditRecord(AUDIT_TYPES.get(kind, kinds[-1]), body.removeprefix(":"))
-        groups.setdefault((*values("node=")[:1], stamp), []).append(record)
+        kind = head[3].removeprefix("UNKNOWN[").removesuffix("]")
+        record = AuditRecord(AUDIT_TYPES.get(kind, head[3]), body.removeprefix(":"))
+        groups.setdefault((head[2], stamp), []).append(record)
     return [audit_event(records) for records in groups.values()], rejected
 
 
@@ -302,10 +327,10 @@ class AuditRecord:
         self.outer, self.of_message, self.enriched = [], [], []
         part, rest = self.outer, body.lstrip(AUDIT_BLANKS)
         while rest:
-            if rest.startswith(("\x1d", "#035")):
-                part, rest = self.enriched, rest[1 if rest[0] == "\x1d" else 4 :]
-            elif part is self.outer and rest.startswith("msg='"):
-                end = message_end(rest[5:])
+            if separator := re.match(AUDIT_SEPARATOR, rest):
+                part, rest = self.enriched, rest[separator.end() :]
+            elif part is self.outer and rest.startswith(("msg='", 'msg="')):
+                end = message_end(rest[5:], rest[4])
                 self.message, rest = rest[5 : 5 + end], rest[6 + end :]
                 # Only what auditd adds follows a message.
                 part = self.enriched
@@ -332,12 +357,12 @@ class AuditRecord:
         return outer + [value for name, value in self.of_message if name in ("res", "result")][-1:]
 
 
-def message_end(inside):
-    """The ' behind which nothing follows but names that auditd adds."""
+def message_end(inside, quote):
+    """The quote behind which nothing follows but names that auditd adds."""
     text = inside.rstrip(AUDIT_BLANKS)
-    if text.endswith("'"):
+    if quote == "'" and text.endswith(quote):
         return len(text) - 1
-    for found in re.finditer("'", inside):
+    for found in re.finditer(quote, inside):
         if AUDIT_NAMES.fullmatch(inside, found.end()):
             return found.start()
     return len(inside)
@@ -382,9 +407,14 @@ def more_words(behind, closed):
 
 
 def audit_event(records):
-    first = lambda kinds: next((record for record in records if kinds(record.kind)), None)
-    main = first(lambda kind: kind not in AUDIT_SIDE and kind != "SYSCALL")
-    main = main or first(lambda kind: kind == "SYSCALL") or records[0]
+    def rank(record):
+        if record.kind == "SYSCALL":
+            return 1
+        if record.kind in AUDIT_DECIDING or record.kind.startswith("APPARMOR"):
+            return 2
+        return 3 if record.kind.startswith("UNKNOWN[") else 4 if record.kind in AUDIT_SIDE else 0
+
+    main = min(records, key=rank)
     values = lambda name: [value for record in records if (value := record.get(name)) is not None]
     users = [value for name in ("auid", "uid") for value in values(name) if value not in UNSET]
     if users:
@@ -405,35 +435,58 @@ def audit_event(records):
 
 def audit_outcome(records, exits):
     """The worst that any record says; what is not understood is a failure."""
-    said, strange = set(), False
+    said, strange = set(), all(record.kind in AUDIT_SIDE for record in records)
     for record in records:
-        if is_denial(record):
-            said.add("denied")
+        decision = audit_decision(record)
+        said.update({decision} & {"denied", "failure"})
         ends = [AUDIT_WORDS.get((end or "").lower()) for end in record.ends()]
         said.update(end for end in ends if end)
-        silent = record.message is not None and "AVC" not in record.kind and not ends
-        strange = strange or None in ends or silent
+        must = record.message is not None or record.kind.startswith(tuple(AUDIT_OF_PROGRAMS))
+        must = (must and record.kind != "USER_TTY") or record.kind in ("SYSCALL", "URINGOP")
+        silent = must and decision is None and not ends
+        strange = strange or None in ends or silent or decision == "strange"
     if "denied" not in said and "failure" in said:
         refused = {"-1", "-13", "EPERM", "EACCES"}
         return "denied" if exits and exits[0].split("(")[0] in refused else "failure"
     return "denied" if "denied" in said else "failure" if strange else "success"
 
 
-def is_denial(record):
-    """Only words before the first field count: behind it are the texts of subjects."""
+def audit_decision(record):
+    """What a module decided: denied, failure, passed or strange; None if it is no decision."""
     kind, fields = record.kind, record.outer if record.message is None else record.of_message
-    of_a_module = "AVC" in kind or kind.startswith("APPARMOR")
-    if (
-        kind in ("APPARMOR_DENIED", "APPARMOR_KILL", "LANDLOCK_ACCESS")
-        or (of_a_module and record.get("apparmor") == "DENIED")
-        or (kind == "FANOTIFY" and record.get("resp") == "2")
-        or (kind == "SECCOMP" and record.get("code") not in (None, "0x7ffc0000", "0x7fff0000"))
-    ):
-        return True
-    text = record.body if record.message is None else record.message
-    permissive = [value for name, value in fields if name == "permissive"]
-    noted = bool(permissive) and set(permissive) == {"1"}
-    return "AVC" in kind and "denied" in re.split("[={]", text)[0].split() and not noted
+    values = lambda name: [value for field, value in fields if field == name]
+    first = lambda name: (values(name) + [None])[0]
+    head = re.split("[={]", record.body if record.message is None else record.message)[0].split()
+    if kind == "LANDLOCK_ACCESS":
+        return "denied"
+    if kind == "FANOTIFY":
+        return "passed" if first("resp") == "1" else "denied"
+    if kind == "SECCOMP":
+        return "passed" if first("code") in ("0x7ffc0000", "0x7fff0000") else "denied"
+    if kind == "NETFILTER_PKT" and values("action"):
+        return {"0": "passed", "1": "denied", "2": "denied"}.get(first("action"), "strange")
+    if kind == "IPE_ACCESS":
+        action = (first("rule") or "").split(" ")[-1]
+        denies = "passed" if first("enforcing") == "0" else "denied"
+        return {"action=ALLOW": "passed", "action=DENY": denies}.get(action, "strange")
+    if kind == "SELINUX_ERR":
+        return "denied" if first("seresult") == "denied" else "failure"
+    if kind not in ("AVC", "USER_AVC"):
+        return None
+    if head[:1] == ["avc:"]:
+        if "denied" in head:
+            # Behind the texts of subjects stands tclass=, and directly behind it permissive=.
+            last = max((at for at, (name, _) in enumerate(fields) if name == "tclass"), default=-2)
+            return "passed" if ("permissive", "1") in fields[last + 1 : last + 2] else "denied"
+        return "passed" if head[1:2] in (["granted"], ["received"], ["op"]) else "strange"
+    if values("apparmor"):
+        word = first("apparmor")
+        if word in ("DENIED", "KILLED"):
+            return "denied"
+        in_error = word == "ERROR" or (word != "ALLOWED" and set(values("error")) - {"0"})
+        known = word in ("ALLOWED", "AUDIT", "HINT", "STATUS", "ERROR")
+        return "strange" if not known else "failure" if in_error else "passed"
+    return {"granted": "passed", "denied": "denied"}.get(first("action"), "strange")
 
 
 FORMATS = {"cloudtrail": each_json(cloudtrail), "k8s": each_json(k8s), "auditd": auditd}

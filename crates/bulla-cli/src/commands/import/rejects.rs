@@ -33,8 +33,13 @@ impl Rejects {
         self.told = 0;
     }
 
+    /// The name of the file, which a stranger may have chosen.
+    fn shown(&self) -> String {
+        cells::plain(&self.file.display().to_string())
+    }
+
     pub(super) fn tell(&mut self, line: u64, reason: &str) -> Result<()> {
-        let text = format!("{}:{line}: {}", self.file.display(), cells::plain(reason));
+        let text = format!("{}:{line}: {}", self.shown(), cells::plain(reason));
         if let Some(all) = &self.all {
             let begun = match self.begun.take() {
                 Some(begun) => begun,
@@ -57,11 +62,8 @@ impl Rejects {
                 Some(all) => format!("all are in {}", all.shown()),
                 None => "--rejects FILE lists all".to_owned(),
             };
-            writeln!(
-                output::stderr(),
-                "bulla: … and {more} more in {}; {place}",
-                self.file.display()
-            )?;
+            let file = self.shown();
+            writeln!(output::stderr(), "bulla: … and {more} more in {file}; {place}")?;
         }
         Ok(())
     }

@@ -7,13 +7,16 @@
 //! - the *message*, `msg='…'`, from a program such as sshd or sudo. Programs put texts in
 //!   it that the audited subject chose, not always encoded, so it only adds the fields of
 //!   [`OF_A_MESSAGE`];
-//! - the *enriched* fields, from auditd, behind a group separator (`#035` where syslog
-//!   escaped it): names for numbers, in upper case.
+//! - the *enriched* fields, from auditd, behind a group separator: names for numbers, in
+//!   upper case.
 //!
 //! Texts of subjects are in double quotes or, if they hold a blank, a `"`, a control
 //! character or one beyond ASCII, in hex.
 
+mod message;
+
 use super::record::Record;
+use message::{behind_separator, end_of_value};
 
 /// What a message may say. Not who acted: that says the kernel.
 const OF_A_MESSAGE: [&str; 18] = [
@@ -39,7 +42,7 @@ const OF_A_MESSAGE: [&str; 18] = [
 
 /// What libaudit writes behind the texts that a subject chooses, so that the last one is
 /// the true one. Of all other fields it is the first.
-const AT_THE_END: [&str; 3] = ["addr", "res", "result"];
+const AT_THE_END: [&str; 2] = ["res", "result"];
 
 /// Fields whose values kernel and libaudit write in hex if they are unsafe, as the
 /// dictionary of audit fields has them. All others, `id` among them, are never hex.
@@ -84,10 +87,8 @@ const ENCODED: [&str; 38] = [
     "watch",
 ];
 
-/// Sets off what auditd adds in its enriched format.
-const SEPARATOR: char = '\u{1d}';
-/// The separator as syslog daemons escape it.
-const ESCAPED_SEPARATOR: &str = "#035";
+/// Most addresses of one record that are told apart.
+const ADDRESSES_MAX: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -142,11 +143,32 @@ impl<'a> Parsed<'a> {
         outer.chain(self.fields.iter().rfind(of_message)).map(|(_, _, value)| value.text)
     }
 
+    /// The addresses that the record names, each once. Programs write hosts and terminals as
+    /// they are, before and behind `addr=`, so that a subject can add an address, and put
+    /// quotes around the true one: each word that begins so counts, quoted or not.
+    pub(crate) fn addresses(&self) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        let words = self.message.unwrap_or(self.record.body()).split(is_blank);
+        for after in words.filter_map(|word| word.strip_prefix("addr=")) {
+            let address = value(after, Part::Outer).0.text.trim_end_matches('"');
+            if found.len() < ADDRESSES_MAX && !found.contains(&address) {
+                found.push(address);
+            }
+        }
+        found
+    }
+
+    /// The names of the fields of the message if there is one, else of the outer part.
+    pub(crate) fn names_and_values(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let part = if self.message.is_some() { Part::Message } else { Part::Outer };
+        let of_part = self.fields.iter().filter(move |field| field.0 == part);
+        of_part.map(|(_, name, value)| (*name, value.text))
+    }
+
     /// All values of a field in the message if there is one, else in the outer part.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let part = if self.message.is_some() { Part::Message } else { Part::Outer };
-        let of_name = self.fields.iter().filter(move |field| field.0 == part && field.1 == name);
-        of_name.map(|(_, _, value)| value.text)
+        let of_name = self.names_and_values().filter(move |field| field.0 == name);
+        of_name.map(|(_, value)| value)
     }
 
     /// A name that auditd added. Some collectors write a blank for the separator.
@@ -172,18 +194,17 @@ impl<'a> Parsed<'a> {
 
     fn read(&mut self) {
         let mut part = Part::Outer;
-        let mut rest = self.record.body.as_str();
+        let mut rest = self.record.body();
         loop {
             rest = rest.trim_start_matches(is_blank);
-            let behind = rest.strip_prefix(SEPARATOR);
-            if let Some(behind) = behind.or_else(|| rest.strip_prefix(ESCAPED_SEPARATOR)) {
+            if let Some(behind) = behind_separator(rest) {
                 (part, rest) = (Part::Enriched, behind);
                 continue;
             }
             if rest.is_empty() {
                 return;
             }
-            let message = if part == Part::Outer { message_at(rest) } else { None };
+            let message = if part == Part::Outer { message::at(rest) } else { None };
             if let Some((message, behind)) = message {
                 self.read_message(message);
                 // Nothing but enriched fields follows a message.
@@ -204,14 +225,16 @@ impl<'a> Parsed<'a> {
 
     /// Reads a word, which is a field if it has a `=`; gives what follows.
     fn read_field(&mut self, part: Part, text: &'a str) -> &'a str {
-        let separates = |found| part != Part::Message && found == SEPARATOR;
-        let end = text.find(|found| is_blank(found) || separates(found) || found == '=');
-        let (name, after) = text.split_at(end.unwrap_or(text.len()));
+        let separates = |at| part != Part::Message && behind_separator(&text[at..]).is_some();
+        let ends =
+            |(at, found): &(usize, char)| is_blank(*found) || *found == '=' || separates(*at);
+        let end = text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
+        let (name, after) = text.split_at(end);
         let Some(after) = after.strip_prefix('=') else { return after };
         let name = name.trim_start_matches(['(', ',']);
         let (mut value, behind) = value(after, part);
         if matches!(name, "res" | "result") && !value.quoted {
-            value.text = words(&after[..after.find(SEPARATOR).unwrap_or(after.len())], value.text);
+            value.text = words(after, value.text);
         }
         self.fields.push((part, name, value));
         behind
@@ -220,66 +243,6 @@ impl<'a> Parsed<'a> {
 
 fn is_blank(found: char) -> bool {
     found.is_ascii_whitespace()
-}
-
-/// The message at the start of the text, and what follows it.
-fn message_at(text: &str) -> Option<(&str, &str)> {
-    let inside = text.strip_prefix("msg='")?;
-    let end = end_of_message(inside);
-    Some((&inside[..end], inside[end..].strip_prefix('\'').unwrap_or("")))
-}
-
-/// Where a message ends. The kernel writes it last and only enriched fields follow, so the
-/// end is the `'` behind which is nothing else: a subject can write a `'`, but what the
-/// program writes follows it.
-fn end_of_message(inside: &str) -> usize {
-    let text = inside.trim_end_matches(is_blank);
-    if text.ends_with('\'') {
-        return text.len() - 1;
-    }
-    let mut quotes = inside.match_indices('\'').map(|(at, _)| at);
-    quotes
-        .find(|at| is_enriched(&inside[at + 1..]))
-        .or_else(|| inside.rfind("'\u{1d}"))
-        .or_else(|| end_outside_quotes(inside))
-        .unwrap_or(inside.len())
-}
-
-/// Whether the text is a separator and nothing but fields that auditd adds.
-fn is_enriched(text: &str) -> bool {
-    let behind = text.strip_prefix(SEPARATOR).or_else(|| text.strip_prefix(ESCAPED_SEPARATOR));
-    let Some(mut rest) = behind.or_else(|| text.strip_prefix(is_blank)) else { return false };
-    loop {
-        rest = rest.trim_start_matches(is_blank);
-        if rest.is_empty() {
-            return true;
-        }
-        let Some((name, after)) = rest.split_once('=') else { return false };
-        let letters = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-');
-        if name.is_empty() || !name.bytes().all(letters) {
-            return false;
-        }
-        rest = value(after, Part::Enriched).1;
-    }
-}
-
-/// The last `'` that stands before a blank or an escaped separator and outside all values
-/// in double quotes.
-fn end_outside_quotes(inside: &str) -> Option<usize> {
-    let mut end = None;
-    let mut at = 0;
-    while let Some(found) = inside[at..].find(['"', '\'']) {
-        let (here, behind) = (at + found, &inside[at + found + 1..]);
-        let opens = inside[here..].starts_with('"') && inside[..here].ends_with('=');
-        let closing = if opens { behind.find('"') } else { None };
-        if inside[here..].starts_with('\'')
-            && (behind.starts_with(is_blank) || behind.starts_with(ESCAPED_SEPARATOR))
-        {
-            end = Some(here);
-        }
-        at = here + 1 + closing.map_or(0, |closing| closing + 1);
-    }
-    end
 }
 
 /// The value of a field.
@@ -297,20 +260,23 @@ impl Value<'_> {
 
     /// The text with hex undone, if it is hex and makes text. Digits alone may also be a
     /// number that an old program wrote plainly: they are hex only if they are a text
-    /// that had to be encoded.
+    /// that had to be encoded, of visible characters and blanks, tabs or quotes.
     fn decoded(&self) -> String {
         let bytes = if self.quoted { None } else { hex(self.text) };
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let number = self.text.bytes().all(|byte| byte.is_ascii_digit());
         match text {
-            Some(text) if !text.is_empty() && (!number || plain_with_blanks(&text)) => text,
+            Some(text) if !text.is_empty() && (!number || had_to_be_encoded(&text)) => text,
             _ => self.text.to_owned(),
         }
     }
 }
 
-fn plain_with_blanks(text: &str) -> bool {
-    text.contains([' ', '"']) && !text.contains(char::is_control)
+fn had_to_be_encoded(text: &str) -> bool {
+    const ENCODED: [char; 3] = [' ', '\t', '"'];
+    text.contains(ENCODED)
+        && text.contains(|found: char| found.is_ascii_graphic() && found != '"')
+        && !text.contains(|found: char| found.is_control() && found != '\t')
 }
 
 /// Bytes written as upper-case hex digits.
@@ -330,12 +296,7 @@ fn value(text: &str, part: Part) -> (Value<'_>, &str) {
     if let Some((text, behind)) = closed {
         return (Value { text, quoted: true }, behind);
     }
-    let mut end = text.find(is_blank).unwrap_or(text.len());
-    if part != Part::Message {
-        end = text[..end].find(SEPARATOR).unwrap_or(end);
-        end = text[..end].find(ESCAPED_SEPARATOR).unwrap_or(end);
-    }
-    let (value, behind) = text.split_at(end);
+    let (value, behind) = text.split_at(end_of_value(text, part));
     // Old programs write `(hostname=?, addr=?, res=success)`.
     let value = value.trim_end_matches([',', '\'']);
     let value = if value.starts_with('(') { value } else { value.trim_end_matches(')') };
@@ -343,11 +304,21 @@ fn value(text: &str, part: Part) -> (Value<'_>, &str) {
 }
 
 /// A result may be of several words: `result=Authentication failure)`. It ends where a
-/// comma or a parenthesis closes it or the next field begins.
+/// comma or a parenthesis closes it, at a separator, or before the name of the next field.
 fn words<'a>(text: &'a str, first: &'a str) -> &'a str {
+    let rest = &text[first.len()..];
+    let stops =
+        |(at, found): &(usize, char)| *found == '=' || behind_separator(&rest[*at..]).is_some();
+    let mut behind = rest;
+    if let Some((at, found)) = rest.char_indices().find(stops) {
+        behind = &rest[..at];
+        if found == '=' {
+            behind = &behind[..behind.rfind(is_blank).map_or(0, |at| at + 1)];
+        }
+    }
     let mut end = first.len();
-    for word in text[first.len()..].split_inclusive(is_blank) {
-        if word.contains('=') || word.starts_with([',', ')', '\'', '#']) {
+    for word in behind.split_inclusive(is_blank) {
+        if word.starts_with([',', ')', '\'']) {
             break;
         }
         end += word.len();

@@ -45,7 +45,8 @@ const ROWS: &[(u32, &str)] = &[
         MAC_UNLBL_ALLOW MAC_CIPSOV4_ADD MAC_CIPSOV4_DEL MAC_MAP_ADD MAC_MAP_DEL \
         MAC_IPSEC_ADDSA MAC_IPSEC_DELSA MAC_IPSEC_ADDSPD MAC_IPSEC_DELSPD MAC_IPSEC_EVENT \
         MAC_UNLBL_STCADD MAC_UNLBL_STCDEL MAC_CALIPSO_ADD MAC_CALIPSO_DEL IPE_ACCESS \
-        IPE_CONFIG_CHANGE IPE_POLICY_LOAD LANDLOCK_ACCESS LANDLOCK_DOMAIN",
+        IPE_CONFIG_CHANGE IPE_POLICY_LOAD LANDLOCK_ACCESS LANDLOCK_DOMAIN MAC_TASK_CONTEXTS \
+        MAC_OBJ_CONTEXTS",
     ),
     (
         1500,
@@ -112,6 +113,28 @@ pub(super) fn named(kind: &str) -> String {
     name.unwrap_or(Cow::Borrowed(kind)).into_owned()
 }
 
+/// Whether programs write records of this type (11xx, and 21xx to 25xx): they all say how it
+/// ended.
+pub(super) fn is_of_a_program(kind: &str) -> bool {
+    number(kind).is_some_and(|number| matches!(number, 1100..=1199 | 2100..=2599))
+}
+
+/// Whether the type is one without a name.
+pub(super) fn is_unknown(kind: &str) -> bool {
+    kind.starts_with("UNKNOWN[")
+}
+
+/// The number of a type as [`named`] gives it.
+fn number(kind: &str) -> Option<u32> {
+    if let Some(inside) = kind.strip_prefix("UNKNOWN[") {
+        return inside.strip_suffix(']')?.parse().ok();
+    }
+    ROWS.iter().find_map(|(first, names)| {
+        let place = names.split_ascii_whitespace().position(|name| name == kind)?;
+        u32::try_from(place).ok().map(|place| first + place)
+    })
+}
+
 fn name(number: u32) -> Option<&'static str> {
     let (first, names) = ROWS.iter().rfind(|(first, _)| *first <= number)?;
     let place = usize::try_from(number - first).ok()?;
@@ -137,6 +160,9 @@ mod tests {
             ("1327", "PROCTITLE"),
             ("1339", "DM_EVENT"),
             ("1400", "AVC"),
+            ("1420", "IPE_ACCESS"),
+            ("1425", "MAC_TASK_CONTEXTS"),
+            ("UNKNOWN[1426]", "MAC_OBJ_CONTEXTS"),
             ("1503", "APPARMOR_DENIED"),
             ("1701", "ANOM_ABEND"),
             ("1800", "INTEGRITY_DATA"),
@@ -157,6 +183,21 @@ mod tests {
         ] {
             assert_eq!(named(kind), expected);
         }
+    }
+
+    #[test]
+    fn names_have_their_numbers() {
+        for (kind, expected) in [
+            ("USER_LOGIN", Some(1112)),
+            ("MAC_OBJ_CONTEXTS", Some(1426)),
+            ("UNKNOWN[1999]", Some(1999)),
+            ("UNKNOWN[x]", None),
+            ("NO_SUCH_TYPE", None),
+        ] {
+            assert_eq!(number(kind), expected, "{kind}");
+        }
+        assert!(is_of_a_program("USER_AUTH") && is_of_a_program("CRYPTO_FAILURE_USER"));
+        assert!(is_of_a_program("UNKNOWN[1140]") && !is_of_a_program("SYSCALL"));
     }
 
     #[test]

@@ -3,15 +3,26 @@
 use bulla::event::{Event, Outcome};
 
 use super::super::outcome::{Evidence, NOT_UNDERSTOOD};
+use super::decision::{self, Decision};
 use super::fields::Parsed;
+use super::kinds;
 
 /// The tag of an event that a security module would have denied, but only noted.
 const PERMISSIVE: &str = "permissive";
 
 /// EPERM and EACCES, also as `ausearch -i` writes them.
 const REFUSALS: [&str; 4] = ["-1", "-13", "EPERM", "EACCES"];
-/// Types whose records exist only because something was refused.
-const REFUSING: [&str; 3] = ["APPARMOR_DENIED", "APPARMOR_KILL", "LANDLOCK_ACCESS"];
+
+/// Kernel records that always have `res=`.
+const WITH_RESULT: [&str; 7] = [
+    "INTEGRITY_DATA",
+    "INTEGRITY_METADATA",
+    "INTEGRITY_STATUS",
+    "INTEGRITY_HASH",
+    "INTEGRITY_PCR",
+    "INTEGRITY_EVM_XATTR",
+    "INTEGRITY_POLICY_RULE",
+];
 
 /// What the records of an event say about its end.
 #[derive(Debug, Default)]
@@ -29,19 +40,27 @@ impl Ending {
         for record in records {
             ending.add(record);
         }
+        // The record that says how it ended is not there.
+        if records.iter().all(|record| super::ADDING.contains(&record.kind())) {
+            ending.evidence.strange("no SYSCALL");
+        }
         ending
     }
 
     fn add(&mut self, record: &Parsed<'_>) {
-        match denial(record) {
-            Some(Denial { words, permissive: false }) => {
+        let decision = decision::of(record);
+        let decides = decision.is_some();
+        match decision {
+            Some(Decision::Refused(words)) => {
                 self.evidence.says(Outcome::Denied);
                 self.denial.get_or_insert(words);
             }
-            Some(Denial { words, permissive: true }) => {
+            Some(Decision::Noted(words)) => {
                 self.noted.get_or_insert(words);
             }
-            None => {}
+            Some(Decision::Failed) => self.evidence.says(Outcome::Failure),
+            Some(Decision::NotUnderstood(words)) => self.evidence.strange(&words),
+            Some(Decision::Passed) | None => {}
         }
         if let Some(exit) = record.get("exit") {
             self.exit.get_or_insert_with(|| exit.text.to_owned());
@@ -49,10 +68,27 @@ impl Ending {
         for words in record.ends() {
             self.evidence.auditd(words);
         }
-        // Programs always say how it ended; a message without it was cut short.
-        let silent = record.ends().next().is_none();
-        if record.message().is_some() && !record.kind().contains("AVC") && silent {
-            self.evidence.strange("no res=");
+        if !decides && record.ends().next().is_none() {
+            self.miss(record);
+        }
+    }
+
+    /// A record that says nothing of an end: some types always do, and if one does not, it was
+    /// cut short or changed.
+    fn miss(&mut self, record: &Parsed<'_>) {
+        match record.kind() {
+            // Keystrokes.
+            "USER_TTY" => {}
+            "SYSCALL" | "URINGOP" => self.evidence.strange("no success="),
+            kind if record.message().is_some()
+                || kinds::is_of_a_program(kind)
+                || WITH_RESULT.contains(&kind) =>
+            {
+                self.evidence.strange("no res=");
+            }
+            // It may be of a security module that is newer than this program.
+            kind if kinds::is_unknown(kind) => self.evidence.expects("res="),
+            _ => {}
         }
     }
 
@@ -72,40 +108,4 @@ impl Ending {
         let exit = exit.map(|exit| format!("exit {exit}"));
         event.reason = self.denial.or(exit).or(self.noted);
     }
-}
-
-struct Denial {
-    words: String,
-    /// Whether the security module let it pass all the same.
-    permissive: bool,
-}
-
-/// SELinux writes `avc:  denied  { read }`, AppArmor `apparmor="DENIED"`. Only what stands
-/// before the first field counts: behind it are the texts of subjects.
-fn denial(record: &Parsed<'_>) -> Option<Denial> {
-    let text = record.message().unwrap_or(&record.record.body);
-    let head = text.split(['=', '{']).next().unwrap_or(text);
-    let by_selinux =
-        record.kind().contains("AVC") && head.split_ascii_whitespace().any(|word| word == "denied");
-    let of_a_module = record.kind().contains("AVC") || record.kind().starts_with("APPARMOR");
-    let refusing = REFUSING.contains(&record.kind())
-        || of_a_module && record.get("apparmor").is_some_and(|value| value.text == "DENIED")
-        || record.kind() == "FANOTIFY" && record.get("resp").is_some_and(|value| value.text == "2")
-        || record.kind() == "SECCOMP" && record.get("code").is_some_and(|code| blocks(code.text));
-    if !by_selinux {
-        return refusing.then(|| Denial { words: "denied".to_owned(), permissive: false });
-    }
-    let rights = text.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    let words = match rights {
-        Some((rights, _)) => format!("denied {{ {} }}", rights.trim()),
-        None => "denied".to_owned(),
-    };
-    let mut permissive = record.all("permissive").peekable();
-    let noted = permissive.peek().is_some() && permissive.all(|value| value == "1");
-    Some(Denial { words, permissive: noted && !refusing })
-}
-
-/// Whether seccomp did more than note or let pass the call.
-fn blocks(code: &str) -> bool {
-    !matches!(code, "0x7ffc0000" | "0x7fff0000")
 }

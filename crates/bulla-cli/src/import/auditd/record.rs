@@ -4,7 +4,7 @@
 use bulla::time::Timestamp;
 
 use super::super::document::shown;
-use super::kinds;
+use super::{kinds, prefix};
 
 /// What the records of one event have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +22,10 @@ pub(crate) struct Record {
     pub(crate) time: Timestamp,
     /// E.g. `SYSCALL`, also where the line has its number.
     pub(crate) kind: String,
-    /// Everything after the stamp.
-    pub(crate) body: String,
+    /// The line as it was.
+    pub(crate) line: String,
+    /// Where in it begins what follows the stamp.
+    body_at: usize,
 }
 
 impl Record {
@@ -33,22 +35,62 @@ impl Record {
             .split_once("audit(")
             .ok_or_else(|| format!("no audit(SECONDS.MILLIS:SERIAL) in {}", shown(line)))?;
         let (stamp, body) = after.split_once(')').ok_or("audit( without its )")?;
-        let words = || before.split_ascii_whitespace();
-        let kind = words().filter_map(|word| word.strip_prefix("type=")).next_back();
-        let kind = kind.filter(|kind| !kind.is_empty()).ok_or("no type= before audit(")?;
+        let head = Head::of(before)?;
         let (time, serial) = stamp.split_once(':').unwrap_or((stamp, ""));
         let numeric = !serial.is_empty() && serial.bytes().all(|byte| byte.is_ascii_digit());
         let time = numeric.then(|| super::super::time::TimeFormat::EpochS.parse(time)).flatten();
         let time =
             time.ok_or_else(|| format!("audit({}): expected SECONDS.MILLIS:SERIAL", shown(stamp)))?;
-        let node = words().find_map(|word| word.strip_prefix("node=")).map(str::to_owned);
+        let body = body.strip_prefix(':').unwrap_or(body);
         Ok(Record {
-            key: Key { node, stamp: stamp.to_owned() },
+            key: Key { node: head.node.map(str::to_owned), stamp: stamp.to_owned() },
             time,
-            kind: kinds::named(kind),
-            body: body.strip_prefix(':').unwrap_or(body).to_owned(),
+            kind: kinds::named(head.kind),
+            line: line.to_owned(),
+            body_at: line.len() - body.len(),
         })
     }
+
+    /// Everything after the stamp.
+    pub(crate) fn body(&self) -> &str {
+        self.line.get(self.body_at..).unwrap_or_default()
+    }
+}
+
+/// What stands before the stamp.
+struct Head<'a> {
+    node: Option<&'a str>,
+    kind: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// Takes `node=NAME type=KIND msg=` apart, and refuses lines of syslog that programs wrote
+    /// which do not write records.
+    fn of(before: &'a str) -> Result<Self, String> {
+        let head = before.strip_suffix("msg=").unwrap_or(before);
+        let (head, kind) = last_word(head);
+        let kind = kind.strip_prefix("type=").filter(|kind| !kind.is_empty());
+        let kind = kind.ok_or("no type= before audit(")?;
+        let (prefix, node) = match last_word(head) {
+            (prefix, word) if word.starts_with("node=") => (prefix, word.strip_prefix("node=")),
+            _ => (head, None),
+        };
+        if !prefix::is_trusted(prefix) {
+            return Err(format!(
+                "before type= expected nothing, or the syslog tag of the kernel or of auditd \
+                 (kernel:, audit:, audispd:, audisp-syslog:), found {}",
+                shown(prefix.trim())
+            ));
+        }
+        Ok(Head { node, kind })
+    }
+}
+
+/// The last word of a text, and what stands before it.
+fn last_word(text: &str) -> (&str, &str) {
+    let text = text.trim_end_matches(|found: char| found.is_ascii_whitespace());
+    let before = text.rfind(|found: char| found.is_ascii_whitespace()).map_or(0, |at| at + 1);
+    text.split_at(before)
 }
 
 #[cfg(test)]
@@ -89,6 +131,10 @@ mod tests {
             "type=X msg=audit(1.0:x): a",
             "type=X msg=audit(99999999999999999999.0:1): a",
             "type=X msg=audit(\u{1b}:1): a",
+            "type=X y msg=audit(1.0:1): a",
+            "x type=X msg=audit(1.0:1): a",
+            "Nov 14 22:13:20 h sshd[7]: Invalid user \u{1b} type=X audit(1.0:1): a",
+            "Nov 14 22:13:20 h sshd[7]: node=x type=X msg=audit(1.0:1): a",
         ] {
             let reason = Record::parse(bad).unwrap_err();
             assert!(!reason.contains(char::is_control), "{reason}");
