@@ -9,8 +9,7 @@ use super::time::{TimeChoice, TimeFormat};
 use super::{UNKNOWN, original, outcome};
 
 /// Maps one CloudTrail record.
-pub(crate) fn map(text: &str) -> Result<Event, String> {
-    let mut doc = Document::parse(text)?;
+pub(crate) fn map(mut doc: Document<'_>) -> Result<Event, String> {
     doc.unfold(&[
         "userIdentity",
         "requestParameters",
@@ -19,13 +18,14 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
         "additionalEventData",
         "insightDetails",
     ]);
-    let (service, name) = call(&doc)?;
+    let doc = &doc;
+    let (service, name) = call(doc)?;
     let short = service.strip_suffix(".amazonaws.com").unwrap_or(&service);
     let action = format!("{short}.{name}");
-    let mut event = Event::new(actor(&doc), action, resource::of(&doc, &service));
-    set_time(&doc, &mut event)?;
-    outcome::cloudtrail(&doc, &service, &name).write_to(&mut event);
-    event.reason = reason(&doc);
+    let mut event = Event::new(actor(doc), action, resource::of(doc, &service));
+    set_time(doc, &mut event)?;
+    outcome::cloudtrail(doc, &service, &name).write_to(&mut event);
+    event.reason = reason(doc);
     event.source = Some(service);
     event.ip = doc.owned("/sourceIPAddress");
     event.user_agent = doc.owned("/userAgent");
@@ -44,7 +44,7 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
             event.tags.insert(key.to_owned(), value);
         }
     }
-    event.details = Some(original(text)?);
+    event.details = Some(original(doc.whole())?);
     Ok(event)
 }
 

@@ -17,9 +17,13 @@ pub(crate) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Parses a line. The error says what is wrong and at which column.
+    /// Parses a text. The error says what is wrong and at which column.
     pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
-        let plain = lenient::mend(text.as_bytes()).plain;
+        Document::of(text, lenient::mend(text.as_bytes()).plain)
+    }
+
+    /// The same for a text of which it is known how far a value can hold it.
+    pub(crate) fn of(text: &'a str, plain: Cow<'a, str>) -> Result<Self, String> {
         let root: Value = serde_json::from_str(&plain)
             .map_err(|error| format!("{NOT_JSON}{}", shown(&error.to_string())))?;
         if !root.is_object() {
@@ -38,6 +42,11 @@ impl<'a> Document<'a> {
                 *place = object;
             }
         }
+    }
+
+    /// The text, as it was.
+    pub(crate) fn whole(&self) -> &'a str {
+        self.text
     }
 
     /// The value at a path, unless it is absent, null or empty.

@@ -9,16 +9,15 @@ use super::time::{TimeChoice, TimeFormat};
 use super::{UNKNOWN, original, outcome};
 
 /// Maps one audit event (one stage of one request).
-pub(crate) fn map(text: &str) -> Result<Event, String> {
-    let doc = Document::parse(text)?;
-    check_kind(&doc)?;
-    let verb = verb(&doc)?;
-    let object = object(&doc);
+pub(crate) fn map(doc: &Document<'_>) -> Result<Event, String> {
+    check_kind(doc)?;
+    let verb = verb(doc)?;
+    let object = object(doc);
     let action = format!("{}.{verb}", object.noun);
-    let mut event = Event::new(actor(&doc), action, object.resource(&doc));
-    set_time(&doc, &mut event)?;
-    event.duration_ms = duration_ms(&doc);
-    outcome::k8s(&doc).write_to(&mut event);
+    let mut event = Event::new(actor(doc), action, object.resource(doc));
+    set_time(doc, &mut event)?;
+    event.duration_ms = duration_ms(doc);
+    outcome::k8s(doc).write_to(&mut event);
     event.reason = doc.first(&["/responseStatus/message", "/responseStatus/reason"]);
     event.source = Some("kubernetes".to_owned());
     event.tenant = object.namespace;
@@ -31,7 +30,7 @@ pub(crate) fn map(text: &str) -> Result<Event, String> {
             event.tags.insert(key.to_owned(), value);
         }
     }
-    event.details = Some(original(text)?);
+    event.details = Some(original(doc.whole())?);
     Ok(event)
 }
 
@@ -180,6 +179,10 @@ fn duration_ms(doc: &Document<'_>) -> Option<u64> {
 mod tests {
     use super::*;
     use bulla::event::Outcome;
+
+    fn map(text: &str) -> Result<Event, String> {
+        super::map(&Document::parse(text)?)
+    }
 
     fn event(fields: &str) -> Event {
         map(&format!(

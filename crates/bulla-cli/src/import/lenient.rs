@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr2;
+
 /// Deepest level that `serde_json` reads into a value.
 const VALUE_DEPTH_MAX: usize = 127;
 
@@ -24,11 +26,19 @@ pub(crate) struct Mended<'a> {
     pub(crate) kinds: Vec<&'static str>,
 }
 
+impl Mended<'_> {
+    pub(crate) fn into_owned(self) -> Mended<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Mended { kept: owned(self.kept), plain: owned(self.plain), kinds: self.kinds }
+    }
+}
+
 /// Reads JSON leniently. What is not JSON in its structure is not mended.
 pub(crate) fn mend(bytes: &[u8]) -> Mended<'_> {
     let mut mender = Mender {
         bytes,
         valid: std::str::from_utf8(bytes).is_ok(),
+        has_controls: bytes.iter().any(|byte| *byte < 0x20),
         at: 0,
         depth: 0,
         deep_from: 0,
@@ -73,6 +83,8 @@ struct Mender<'a> {
     bytes: &'a [u8],
     /// Whether all of it is UTF-8.
     valid: bool,
+    /// Whether there are control characters, white space among them.
+    has_controls: bool,
     at: usize,
     depth: usize,
     /// Where the value began that is too deep to look into.
@@ -123,8 +135,14 @@ impl Mender<'_> {
 
     fn string(&mut self) {
         self.at += 1;
-        while let Some(&byte) = self.bytes.get(self.at) {
+        loop {
+            if self.valid && !self.has_controls {
+                // Nothing else can be wrong.
+                let rest = self.bytes.get(self.at..).unwrap_or_default();
+                self.at += memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            }
             let at = self.at;
+            let Some(&byte) = self.bytes.get(at) else { return };
             match byte {
                 b'"' => {
                     self.at += 1;
@@ -242,10 +260,10 @@ fn is_number(token: &[u8]) -> bool {
     rest.is_empty()
 }
 
+/// Is it more than a value can hold? The parser of values says so, which rounds in its own way.
 fn is_beyond_f64(number: &[u8]) -> bool {
-    let text = std::str::from_utf8(number).unwrap_or_default();
-    text.len() > 18 && !text.parse::<f64>().is_ok_and(f64::is_finite)
-        || text.contains(['e', 'E']) && !text.parse::<f64>().is_ok_and(f64::is_finite)
+    let may_be = number.len() > 18 || number.iter().any(|byte| matches!(byte, b'e' | b'E'));
+    may_be && serde_json::from_slice::<serde_json::Number>(number).is_err()
 }
 
 #[cfg(test)]

@@ -31,9 +31,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bulla::Redactor;
+use bulla::event::json::InvalidJson;
 use bulla::event::{Event, Json};
 
+use document::Document;
 use input::{Input, Lines, Opened};
+use lenient::Mended;
+use reasons::NOT_JSON;
 use values::{Found, Values};
 
 pub use fit::{MENDED, SHORTENED};
@@ -322,16 +326,16 @@ impl Format {
         if matches!(self, Format::Jsonl) {
             return recorded::read(bytes);
         }
-        let mended = lenient::mend(bytes);
-        let text = wrapper::carried(self, &mended.kept);
+        let Mended { kept, plain, kinds } = wrapper::carried(self, bytes)?;
+        let doc = Document::of(&kept, plain)?;
         let mut event = match self {
-            Format::CloudTrail => cloudtrail::map(&text),
-            Format::K8s => k8s::map(&text),
-            Format::Json(mapping) => mapping.apply(&text),
+            Format::CloudTrail => cloudtrail::map(doc),
+            Format::K8s => k8s::map(&doc),
+            Format::Json(mapping) => mapping.apply(&doc),
             Format::Jsonl | Format::Auditd => Err("not JSON of others".to_owned()),
         }?;
-        if !mended.kinds.is_empty() {
-            fit::add_tag(&mut event, MENDED, mended.kinds.join(","));
+        if !kinds.is_empty() {
+            fit::add_tag(&mut event, MENDED, kinds.join(","));
         }
         Ok(event)
     }
@@ -339,5 +343,6 @@ impl Format {
 
 /// The original event, byte for byte, for `details`.
 fn original(text: &str) -> Result<Json, String> {
-    Json::parse(text).map_err(|error| document::shown(&error.to_string()))
+    let shown = |error: InvalidJson| document::shown(&error.to_string());
+    Json::parse(text).map_err(|error| format!("{NOT_JSON}{}", shown(error)))
 }

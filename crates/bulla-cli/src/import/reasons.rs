@@ -3,6 +3,7 @@
 //! every rejection against this list.
 
 pub(crate) const NOT_JSON: &str = "not JSON: ";
+pub(crate) const MESSAGE_NOT_JSON: &str = "the message in it is not JSON: ";
 pub(crate) const NOT_AN_OBJECT: &str = "expected a JSON object, found ";
 pub(crate) const TOO_LONG: &str = "longer than 4194304 bytes";
 
@@ -28,6 +29,7 @@ pub const REASONS: &[Reason] = &[
     of_objects(TOO_LONG),
     of_text(NOT_JSON),
     of_text(NOT_AN_OBJECT),
+    of_objects(MESSAGE_NOT_JSON),
     of_text("the file ends inside "),
     of_objects("expected a CloudTrail record, found neither eventSource nor eventName"),
     of_objects("no eventTime"),

@@ -10,6 +10,8 @@
 
 use std::io::{self, BufRead};
 
+use memchr::memchr3;
+
 use super::input::{BYTE_ORDER_MARK, UNIT_BYTES_MAX, fill, too_long};
 
 /// Most arrays and wrappers inside one another that are looked into.
@@ -159,7 +161,8 @@ impl<R: BufRead> Values<R> {
     fn object(&mut self) -> io::Result<Option<Found>> {
         let line = self.line;
         let inside = !self.lists.is_empty();
-        let (end, length) = self.scan(Scan::default(), !inside)?;
+        let blind = self.lists.len() >= LISTS_OPEN_MAX;
+        let (end, length) = self.scan(Scan { blind, ..Scan::default() }, !inside)?;
         self.line_is_blank = false;
         if matches!(end, End::List) {
             self.lists.extend([List::Wrapper, List::Array]);
@@ -194,6 +197,7 @@ impl<R: BufRead> Values<R> {
     /// Passes the other members of a wrapper, up to its end or its next array of events.
     fn rest_of_wrapper(&mut self) -> io::Result<Option<Found>> {
         let (end, _) = self.scan(Scan::inside_object(), false)?;
+        self.line_is_blank = false;
         self.buffer.clear();
         self.lists.pop();
         Ok(match end {
@@ -236,7 +240,6 @@ impl<R: BufRead> Values<R> {
             }
             self.take()?;
         }
-        self.line_is_blank = false;
         if inside {
             self.ordinal += 1;
         }
@@ -259,7 +262,10 @@ impl<R: BufRead> Values<R> {
                 return Ok((End::Cut, length));
             }
             let (mut used, mut newlines, mut end) = (0, 0, None);
-            for &byte in chunk {
+            while used < chunk.len() {
+                let plain = if at_line_start { 0 } else { scan.plain(&chunk[used..]) };
+                used += plain;
+                let Some(&byte) = chunk.get(used) else { break };
                 if by_line && byte == b'{' && at_line_start {
                     end = Some(End::Broken);
                     break;
@@ -296,11 +302,9 @@ impl<R: BufRead> Values<R> {
 
     fn take(&mut self) -> io::Result<Option<u8>> {
         let byte = self.peek()?;
-        if byte == Some(b'\n') {
-            self.line += 1;
-            self.line_is_blank = true;
-        }
-        if byte.is_some() {
+        if let Some(byte) = byte {
+            self.line += u64::from(byte == b'\n');
+            self.line_is_blank = byte == b'\n' || self.line_is_blank && byte.is_ascii_whitespace();
             self.consume(1);
         }
         Ok(byte)
@@ -336,6 +340,8 @@ struct Scan {
     name: Vec<u8>,
     /// At the first level: before the value of a member.
     value_next: bool,
+    /// Whether arrays of events are passed over.
+    blind: bool,
 }
 
 /// A name of a member that is longer is none that we know.
@@ -346,10 +352,23 @@ impl Scan {
         Scan { depth: 1, ..Scan::default() }
     }
 
+    /// How many bytes from here on are within a text, and say nothing.
+    fn plain(&self, bytes: &[u8]) -> usize {
+        if !self.quoted || self.escaped || self.in_name() {
+            return 0;
+        }
+        memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len())
+    }
+
+    /// Whether this text may be a name that we know.
+    fn in_name(&self) -> bool {
+        self.depth == 1 && !self.value_next
+    }
+
     /// Takes the next byte; says so if it ends the value.
     fn take(&mut self, byte: u8, names: &[String]) -> Option<End> {
         if self.quoted {
-            if self.depth == 1 && !self.value_next && self.name.len() <= NAME_LEN_MAX {
+            if self.in_name() && self.name.len() <= NAME_LEN_MAX {
                 self.name.push(byte);
             }
             (self.quoted, self.escaped) =
@@ -382,7 +401,7 @@ impl Scan {
 
     fn names_a_list(&self, names: &[String]) -> bool {
         let name = self.name.strip_suffix(b"\"").unwrap_or_default();
-        names.iter().any(|known| known.as_bytes() == name)
+        !self.blind && names.iter().any(|known| known.as_bytes() == name)
     }
 }
 

@@ -10,5 +10,6 @@ mod running;
 
 mod auditd;
 mod documents;
+mod fuzzed;
 mod outcomes;
 mod procedures;

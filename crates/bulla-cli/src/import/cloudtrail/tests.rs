@@ -4,6 +4,10 @@ use bulla::event::Outcome;
 
 const RECORD: &str = r#"{"eventVersion":"1.09","eventTime":"2026-03-04T05:06:07Z","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"eu-west-1","sourceIPAddress":"203.0.113.7","userAgent":"cli\u001b","requestID":"R1","eventID":"6f1b0f2e-1a2b-4c3d-8e4f-5a6b7c8d9e0f","recipientAccountId":"111122223333","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/ops/ann","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/ops"}}}}"#;
 
+fn map(text: &str) -> Result<Event, String> {
+    super::map(Document::parse(text)?)
+}
+
 #[test]
 fn every_field_of_the_table_is_mapped() {
     let event = escaped(map(RECORD).unwrap());

@@ -14,11 +14,10 @@ use super::source::{Mapped, Origin, Source};
 
 impl Mapping {
     /// Maps one JSON object.
-    pub(crate) fn apply(&self, text: &str) -> Result<Event, String> {
-        let doc = Document::parse(text)?;
-        let get = |field: &str| self.text(field, &doc);
-        let resource = Resource { kind: self.need("resource.type", &doc)?, id: get("resource.id") };
-        let mut event = Event::new(self.actor(&doc), self.need("action", &doc)?, resource);
+    pub(crate) fn apply(&self, doc: &Document<'_>) -> Result<Event, String> {
+        let get = |field: &str| self.text(field, doc);
+        let resource = Resource { kind: self.need("resource.type", doc)?, id: get("resource.id") };
+        let mut event = Event::new(self.actor(doc), self.need("action", doc)?, resource);
         // An id of another shape stays in `details`, and the log makes one.
         event.id = get("id").and_then(|id| id.parse().ok());
         event.tenant = get("tenant");
@@ -29,14 +28,14 @@ impl Mapping {
         event.session_id = get("session_id");
         event.request_id = get("request_id");
         event.correlation_id = get("correlation_id");
-        event.duration_ms = self.duration(&doc)?;
-        event.changed_fields = self.changed_fields(&doc);
-        event.old_values = self.json("old_values", &doc)?;
-        event.new_values = self.json("new_values", &doc)?;
-        event.tags = self.tags(&doc);
-        self.set_time(&doc, &mut event)?;
-        self.outcome(&doc).write_to(&mut event);
-        event.details = Some(original(text)?);
+        event.duration_ms = self.duration(doc)?;
+        event.changed_fields = self.changed_fields(doc);
+        event.old_values = self.json("old_values", doc)?;
+        event.new_values = self.json("new_values", doc)?;
+        event.tags = self.tags(doc);
+        self.set_time(doc, &mut event)?;
+        self.outcome(doc).write_to(&mut event);
+        event.details = Some(original(doc.whole())?);
         Ok(event)
     }
 

@@ -1,3 +1,4 @@
+use super::super::document::Document;
 use super::*;
 use bulla::event::Outcome;
 
@@ -10,7 +11,11 @@ fn mapping(more: &str) -> Result<Mapping, MappingError> {
 }
 
 fn apply(more: &str, fields: &str) -> Result<bulla::event::Event, String> {
-    mapping(more).unwrap().apply(&format!(r#"{{"by":"ann","what":"thing.eat"{fields}}}"#))
+    apply_to(&mapping(more).unwrap(), &format!(r#"{{"by":"ann","what":"thing.eat"{fields}}}"#))
+}
+
+fn apply_to(mapping: &Mapping, text: &str) -> Result<bulla::event::Event, String> {
+    mapping.apply(&Document::parse(text)?)
 }
 
 #[test]
@@ -106,7 +111,7 @@ fn outcomes_durations_lists_and_values_are_mapped() {
 
 #[test]
 fn an_event_without_a_required_field_is_refused_by_name() {
-    let reason = mapping("").unwrap().apply(r#"{"who":"ann"}"#).unwrap_err();
+    let reason = apply_to(&mapping("").unwrap(), r#"{"who":"ann"}"#).unwrap_err();
     assert_eq!(reason, "nothing found for action");
 }
 
@@ -137,6 +142,6 @@ fn all_sources_of_an_outcome_are_read_and_the_worst_counts() {
 #[test]
 fn an_event_without_an_actor_is_kept_with_an_unknown_one() {
     let event = mapping(r#","actor.email":"/mail""#).unwrap();
-    let event = event.apply(r#"{"what":"x.y","mail":"other@example.com"}"#).unwrap();
+    let event = apply_to(&event, r#"{"what":"x.y","mail":"other@example.com"}"#).unwrap();
     assert_eq!((event.actor.id.as_str(), event.actor.email), ("unknown", None));
 }
