@@ -35,9 +35,10 @@ impl Mended<'_> {
 
 /// Reads JSON leniently. What is not JSON in its structure is not mended.
 pub(crate) fn mend(bytes: &[u8]) -> Mended<'_> {
+    let text = std::str::from_utf8(bytes).ok();
     let mut mender = Mender {
         bytes,
-        valid: std::str::from_utf8(bytes).is_ok(),
+        valid: text.is_some(),
         has_controls: bytes.iter().any(|byte| *byte < 0x20),
         at: 0,
         depth: 0,
@@ -48,7 +49,11 @@ pub(crate) fn mend(bytes: &[u8]) -> Mended<'_> {
     };
     mender.run();
     let Mender { kept, plain, kinds, .. } = mender;
-    Mended { kept: kept.applied(bytes), plain: plain.applied(bytes), kinds }
+    let applied = |edits: Edits| match text {
+        Some(text) if !edits.any => Cow::Borrowed(text),
+        _ => Cow::Owned(edits.applied(bytes)),
+    };
+    Mended { kept: applied(kept), plain: applied(plain), kinds }
 }
 
 /// Replacements in ascending order, applied as they come.
@@ -67,15 +72,10 @@ impl Edits {
         self.any = true;
     }
 
-    fn applied(mut self, bytes: &[u8]) -> Cow<'_, str> {
-        if !self.any {
-            return String::from_utf8_lossy(bytes);
-        }
+    fn applied(mut self, bytes: &[u8]) -> String {
         self.out.extend_from_slice(&bytes[self.done..]);
-        Cow::Owned(match String::from_utf8(self.out) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        })
+        String::from_utf8(self.out)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 
