@@ -175,7 +175,11 @@ impl Signer {
         let text = String::from_utf8_lossy(&bytes);
         match Intended::parse(&text) {
             Some(intended) => Ok(Some(intended)),
-            None => Err(Error::corrupt(&path, 0, "a tree size and a root", format!("{text:?}"))),
+            // Not quoted: it may be a key that was put there.
+            None => {
+                let found = format!("{} bytes of something else", bytes.len());
+                Err(Error::corrupt(&path, 0, "a tree size and a root", found))
+            }
         }
     }
 

@@ -199,9 +199,14 @@ fn policy_name(word: &[u8]) -> PolicyName {
     PolicyName(word.to_vec())
 }
 
-/// The beginning of a hostile word, for an error.
+/// The beginning of a hostile word, for an error. The file may be a private key that was given in
+/// place of a policy: that is not shown.
 fn shown(word: &[u8]) -> String {
-    String::from_utf8_lossy(word).chars().take(80).collect()
+    let word = String::from_utf8_lossy(word);
+    match word.contains("PRIVATE+KEY") {
+        true => "a private key".to_owned(),
+        false => word.chars().take(80).collect(),
+    }
 }
 
 /// Writes the policy as text. Names that are not UTF-8 cannot be displayed; use

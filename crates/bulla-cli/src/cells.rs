@@ -1,4 +1,4 @@
-//! Text for people: numbers, sizes, times, and strangers' text made harmless.
+//! Text for people: numbers, sizes, times, and cells that no spreadsheet takes for formulas.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,36 +6,47 @@ use std::time::Duration;
 
 use bulla::time::Timestamp;
 
-/// Text that a stranger may have chosen, safe to print: control characters and those
-/// that turn the direction of writing are shown as escapes.
-pub(crate) fn plain(text: &str) -> String {
-    let bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+use crate::terminal;
+
+/// A value for a spreadsheet, which takes a cell that begins like a formula for one, also behind
+/// white space and characters without width: an apostrophe in front makes it text. What other
+/// programs take for the end of a cell or a line may be within the value: there, too.
+pub(crate) fn no_formula(value: &str) -> Cow<'_, str> {
+    let ends_cell = |c: char| {
+        matches!(c, ';' | '|' | '\u{85}' | '\u{2028}' | '\u{2029}') || c.is_ascii_control()
     };
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if bad(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
+    let mut out = String::new();
+    let mut copied = 0;
+    if value.starts_with(['\t', '\r', '\n']) || begins_formula(value) {
+        out.push('\'');
+    }
+    for (at, c) in value.char_indices().filter(|(_, c)| ends_cell(*c)) {
+        let rest_at = at + c.len_utf8();
+        let rest = value.get(rest_at..).unwrap_or_default();
+        // Behind several of them in a row one apostrophe is enough.
+        if !rest.starts_with(ends_cell) && begins_formula(rest) {
+            out.push_str(value.get(copied..rest_at).unwrap_or_default());
+            out.push('\'');
+            copied = rest_at;
         }
     }
-    out
+    match out.is_empty() {
+        true => Cow::Borrowed(value),
+        false => Cow::Owned(out + value.get(copied..).unwrap_or_default()),
+    }
 }
 
-/// A value for a spreadsheet, which takes what begins like a formula for one, also behind white
-/// space and characters without width: an apostrophe in front makes it text.
-pub(crate) fn no_formula(value: &str) -> Cow<'_, str> {
-    let begins = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
-    let skipped = |c: char| {
-        c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')
-    };
-    let control = value.starts_with(['\t', '\r', '\n']);
-    match control || value.trim_start_matches(skipped).starts_with(begins) {
-        true => Cow::Owned(format!("'{value}")),
-        false => Cow::Borrowed(value),
-    }
+/// Signs that begin a formula, in their usual width and in others.
+const FORMULA_SIGNS: [char; 13] =
+    ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−'];
+/// How far a formula is looked for behind characters without width.
+const SKIPPED_MAX: usize = 256;
+
+fn begins_formula(text: &str) -> bool {
+    let skipped = |c: &char| c.is_whitespace() || terminal::is_unseen(*c) || *c == '"';
+    let first = text.chars().take(SKIPPED_MAX).find(|c| !skipped(c));
+    // What hides behind so many of them is no text of a person.
+    first.map_or(text.chars().nth(SKIPPED_MAX).is_some(), |c| FORMULA_SIGNS.contains(&c))
 }
 
 /// A time to the second, as RFC 3339.
@@ -113,18 +124,36 @@ mod tests {
 
     #[test]
     fn what_begins_like_a_formula_is_made_text() {
-        for bad in ["=1", "+1", "-2+3", "@SUM(1)", "  =1", "\t=1", "\rx", "\u{feff}=1", "＝1"] {
+        for bad in ["=1", "+1", "-2+3", "@SUM(1)", "  =1", "\rx", "\u{feff}=1", "＝1"] {
             assert_eq!(no_formula(bad), format!("'{bad}"));
         }
-        for fine in ["", "a=b", "1-2", "'=1", "arn:aws:iam", "2026-01-01", " a"] {
+        let fine = ["", "a=b", "1-2", "'=1", "arn:aws:iam", "2026-01-01", " a", "a; b", "x;y|z"];
+        for fine in fine {
             assert_eq!(no_formula(fine), fine);
+        }
+        for unseen in ['\u{2060}', '\u{ad}', '\u{61c}', '\u{2066}', '\u{180e}', '\u{200b}', '"'] {
+            assert_eq!(no_formula(&format!("{unseen}=1")), format!("'{unseen}=1"));
+        }
+        for sign in FORMULA_SIGNS {
+            assert_eq!(no_formula(&format!("{sign}1")), format!("'{sign}1"));
         }
     }
 
     #[test]
-    fn escapes_reach_no_terminal() {
-        assert_eq!(plain("a\u{1b}[31m\u{202e}b"), "a\\u{1b}[31m\\u{202e}b");
-        assert_eq!(plain("é ✓"), "é ✓");
+    fn what_begins_like_a_formula_for_another_delimiter_is_made_text() {
+        for (bad, text) in [
+            ("x;=cmd|' /C calc'!A0;y", "x;'=cmd|' /C calc'!A0;y"),
+            ("a\t=1", "a\t'=1"),
+            ("a\r\n@b\nc\n-d", "a\r\n'@b\nc\n'-d"),
+            ("a; \u{200b}\"+1", "a;' \u{200b}\"+1"),
+            ("=1;=2|=3", "'=1;'=2|'=3"),
+            ("\t\t=1", "'\t\t'=1"),
+        ] {
+            assert_eq!(no_formula(bad), text, "{bad:?}");
+        }
+        // To look at each of them takes no longer than the value is long.
+        let many = ";".repeat(1 << 20);
+        assert_eq!(no_formula(&many), many);
     }
 
     #[test]

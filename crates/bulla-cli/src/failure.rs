@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use bulla::Error;
 use bulla_cli::export::ExportError;
 
-use crate::output::ReaderLeft;
+use crate::output::{self, ReaderLeft};
 
 /// The exit status when the check failed: tampered, damaged, not proved.
 pub(crate) const CHECK_FAILED: u8 = 1;
@@ -34,14 +34,13 @@ impl std::fmt::Display for NotProved {
 
 impl std::error::Error for NotProved {}
 
-/// Says on standard error why a command ended, and chooses its exit status.
+/// Says on standard error in one line why a command ended, and chooses its exit status.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if reader_left(error) {
         // `bulla query … | head -1`: the reader has what it wanted.
         return ExitCode::SUCCESS;
     }
-    // Nothing can be done when standard error is closed as well.
-    let _ = writeln!(io::stderr(), "bulla: {}", message(error));
+    let _ = writeln!(output::stderr(), "bulla: {}", message(error));
     ExitCode::from(status(error))
 }
 

@@ -36,14 +36,6 @@ pub(crate) fn verifying_keys_of(option: &str, given: &[String]) -> Result<Vec<Ve
 fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
     let bytes = places::read_small(path, KEY_FILE_LEN_MAX)?;
     let text = String::from_utf8(bytes).with_context(|| path.display().to_string())?;
-    if text.starts_with("PRIVATE+KEY+") {
-        bail!(
-            "{}: expected a verifying key, found a private one; give {}.pub, and show the \
-             private key to nobody",
-            path.display(),
-            path.display()
-        );
-    }
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let keys: Vec<VerifyingKey> = lines
         .map(|line| line.parse().with_context(|| path.display().to_string()))

@@ -15,10 +15,11 @@ mod progress;
 mod records;
 mod redacting;
 mod secrets;
+mod terminal;
 mod trusting;
 mod when;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -67,12 +68,22 @@ fn main() -> ExitCode {
 
 /// Wrong usage ends here with status 2, --help and --version with 0, if they could be shown.
 fn say(told: &clap::Error) -> ExitCode {
-    match told.print() {
+    match print(told) {
         Ok(()) if told.use_stderr() => ExitCode::from(2),
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if told.use_stderr() => ExitCode::from(2),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => failure::report(&error.into()),
+    }
+}
+
+/// Arguments that were not understood are quoted in it.
+fn print(told: &clap::Error) -> io::Result<()> {
+    let text = told.render().to_string();
+    let is_plain = |line: &str| terminal::plain(&terminal::without_secret(line)) == line;
+    match told.use_stderr() && !text.lines().all(is_plain) {
+        true => output::stderr().write_all(text.as_bytes()),
+        false => told.print(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cells;
+use crate::{cells, terminal};
 
 /// Standard output, buffered.
 pub(crate) type Out = BufWriter<Stdout>;
@@ -91,7 +91,8 @@ impl Write for Stdout {
     }
 }
 
-/// Standard error. A command does its work also when nothing can be said there.
+/// Standard error. A command does its work also when nothing can be said there. What is written by
+/// one `writeln!` is one line, whatever is in it.
 #[derive(Debug)]
 pub(crate) struct Stderr;
 
@@ -101,9 +102,24 @@ pub(crate) fn stderr() -> Stderr {
 }
 
 impl Write for Stderr {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().write_all(bytes);
-        Ok(bytes.len())
+    /// Lines that were put together before.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(lines);
+        let shown: Vec<String> =
+            terminal::without_secret(&text).split('\n').map(terminal::plain).collect();
+        let _ = io::stderr().write_all(shown.join("\n").as_bytes());
+        Ok(lines.len())
+    }
+
+    fn write_fmt(&mut self, arguments: std::fmt::Arguments<'_>) -> io::Result<()> {
+        let text = arguments.to_string();
+        let (line, end) = match text.strip_suffix('\n') {
+            Some(line) => (line, "\n"),
+            None => (&*text, ""),
+        };
+        let shown = terminal::plain(&terminal::without_secret(line));
+        let _ = io::stderr().write_all(format!("{shown}{end}").as_bytes());
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -270,7 +286,7 @@ impl<'o, R: Row, W: Write> Listing<'o, R, W> {
                 write_csv(self.out, row.fields().iter().map(|field| Cow::Borrowed(&**field)))
             }
             Format::Table => {
-                self.waiting.push(row.cells().iter().map(|cell| cells::plain(cell)).collect());
+                self.waiting.push(row.cells().iter().map(|cell| terminal::plain(cell)).collect());
                 if self.widths.is_some() || self.waiting.len() >= ROWS_MEASURED {
                     self.print_waiting()?;
                 }
@@ -395,7 +411,8 @@ fn write_csv<'v>(
         if at > 0 {
             out.write_all(b",")?;
         }
-        if value.contains([',', ';', '\t', '"', '\n', '\r']) {
+        let separates = |c: char| matches!(c, ',' | ';' | '|' | '"') || c.is_control();
+        if value.contains(separates) {
             write!(out, "\"{}\"", value.replace('"', "\"\""))?;
         } else {
             out.write_all(value.as_bytes())?;
@@ -408,7 +425,7 @@ fn write_csv<'v>(
 pub(crate) fn facts(out: &mut impl Write, facts: &[(&str, String)]) -> io::Result<()> {
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in facts {
-        writeln!(out, "{name:<width$}  {}", cells::plain(value))?;
+        writeln!(out, "{name:<width$}  {}", terminal::plain(value))?;
     }
     Ok(())
 }
@@ -463,8 +480,8 @@ mod tests {
 
     #[test]
     fn csv_has_no_formula_unless_it_is_raw() {
-        let rows = [Pair(5, "=1+1"), Pair(6, " \t@x"), Pair(7, "a;=b")];
-        let shown = "n,text\r\n5,'=1+1\r\n6,\"' \t@x\"\r\n7,\"a;=b\"\r\n";
+        let rows = [Pair(5, "=1+1"), Pair(6, " \t@x"), Pair(7, "a;=b|-1")];
+        let shown = "n,text\r\n5,'=1+1\r\n6,\"' \t'@x\"\r\n7,\"a;'=b|'-1\"\r\n";
         assert_eq!(listed(Format::Csv, &rows), shown);
         assert_eq!(listed(Format::RawCsv, &rows), shown.replace('\'', ""));
     }

@@ -3,13 +3,16 @@
 //! - An output is never an input of the same call, by whatever name, and never lies in a
 //!   directory that the call reads.
 //! - It never lies in a log, a vault, an archive, an exported log or the memory of a witness.
-//! - It never replaces a private key, a key store, or what is remembered beside one.
+//! - It never replaces a file of one of these, wherever that lies: its content tells.
+//! - It never replaces a private key, a key store, or what is remembered beside one, nor takes
+//!   the name of what would be.
 //! - A file is written beside its place and renamed when it is complete: an error or Ctrl-C
 //!   leaves what was there. Until then its bytes are in a file without a name.
 //! - Pipes and character devices are written as they are; `/dev/stdout` is standard output.
 //!
 //! All of it is looked at before the command begins its work.
 
+mod content;
 mod inputs;
 mod marks;
 mod secret;
@@ -23,6 +26,7 @@ use tempfile::{Builder, NamedTempFile};
 
 pub(crate) use inputs::Inputs;
 pub(crate) use marks::Mark;
+pub(crate) use secret::secret;
 
 use crate::{output, places};
 
@@ -145,12 +149,17 @@ impl Begun {
     }
 }
 
-/// Looks at a place for a new file: a key, or a key store.
+/// Looks at a place for a key or a key store, which is made unless it is there.
 ///
 /// # Errors
-/// As [`Output::check`]; that something is there already is for its maker to refuse.
+/// As [`Output::check`], and where the notes of another key are; that something is there
+/// already is for its maker to refuse, or to read.
 pub(crate) fn check_new(path: &Path, inputs: &Inputs) -> Result<()> {
     let real = places::real(path);
+    secret::refuse_beside(path, &real)?;
+    if !real.exists() {
+        secret::refuse_notes_of_another(path, &real)?;
+    }
     refuse_marked(path, &real)?;
     inputs.refuse(path, &real)
 }
@@ -161,6 +170,7 @@ pub(crate) fn check_new(path: &Path, inputs: &Inputs) -> Result<()> {
 /// It is, or lies in, a directory of another kind, or one that the command reads.
 pub(crate) fn check_dir(path: &Path, own: Option<Mark>, inputs: &Inputs) -> Result<()> {
     let real = places::real(path);
+    secret::refuse_beside(path, &real)?;
     refuse_marked(path, &real)?;
     inputs.refuse(path, &real)?;
     match Mark::of(&real).filter(|mark| Some(*mark) != own) {

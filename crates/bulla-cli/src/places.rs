@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
-use crate::cells;
-use crate::output;
+use crate::{cells, output, outputs};
 
 /// How many symbolic links in a row are followed; the system follows as many.
 pub(crate) const LINKS_MAX: usize = 40;
@@ -111,7 +110,7 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
 }
 
 /// Reads a file that is held in memory whole, refusing one that is too large to be
-/// what was asked for.
+/// what was asked for, and a secret: what reads it would show what it cannot read.
 pub(crate) fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).with_context(|| path.display().to_string())?;
@@ -121,7 +120,20 @@ pub(crate) fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     if bytes.len() as u64 > bytes_max {
         anyhow::bail!("{}: expected at most {bytes_max} bytes, found more", path.display());
     }
+    refuse_secret(path, &bytes)?;
     Ok(bytes)
+}
+
+/// Refuses a file that holds a secret, where something else is read.
+pub(crate) fn refuse_secret(path: &Path, beginning: &[u8]) -> Result<()> {
+    match outputs::secret(beginning) {
+        Some(what) => bail!(
+            "{0}: found {what}, which this command does not read; give another file (the \
+             verifying key of a private key is in {0}.pub), and show the secret to nobody",
+            path.display()
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Where a path leads, whether or not there is something already.

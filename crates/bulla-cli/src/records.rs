@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use bulla::event::{Event, Json, PayloadState, Record};
 use bulla::seq::Seq;
 
-use crate::cells;
 use crate::output::{Column, Row, facts};
+use crate::{cells, terminal};
 
 impl Row for Record {
     const COLUMNS: &'static [Column] = &[
@@ -227,7 +227,7 @@ fn show_json(out: &mut impl Write, name: &str, json: Option<&Json>) -> io::Resul
     let text = spread.unwrap_or_else(|| json.to_string());
     writeln!(out, "{name}")?;
     for line in text.lines() {
-        writeln!(out, "  {}", cells::plain(line))?;
+        writeln!(out, "  {}", terminal::plain(line))?;
     }
     Ok(())
 }

@@ -121,6 +121,15 @@ fn names_are_octets() {
 }
 
 #[test]
+fn a_private_key_in_place_of_a_policy_is_not_quoted() {
+    let found = "a private key".to_owned();
+    let key = "PRIVATE+KEY+ex.example+01234567+AQIDBAUG\n";
+    assert_eq!(problem(key), (1, PolicyProblem::Line { found: found.clone() }));
+    let name = format!("quorum {key}");
+    assert_eq!(problem(&name), (1, PolicyProblem::UnknownName { name: found }));
+}
+
+#[test]
 fn lines_that_are_not_as_specified_are_refused() {
     let a = format!("witness a {}\n", cosigner(11));
     let line = |found: &str| PolicyProblem::Line { found: found.to_owned() };

@@ -24,7 +24,7 @@ use super::verify::verify_with_bar;
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Out, Row};
 use crate::outputs::{self, Inputs};
-use crate::{cells, keys, records, redacting, when};
+use crate::{cells, keys, records, redacting, terminal, when};
 
 /// Hand-written events in the format of AWS CloudTrail.
 const SAMPLE: &str = include_str!("../../samples/cloudtrail.jsonl");
@@ -166,7 +166,7 @@ fn ask(log: &Log, out: &mut Out) -> Result<Seq> {
         let cells = Row::cells(record);
         let [seq, occurred, _, action, resource, outcome, ..] = &cells[..] else { continue };
         let text = format!("{seq:>4}  {occurred}  {action}  {resource}  {outcome}");
-        writeln!(out, "{INDENT}{}", cells::plain(&text))?;
+        writeln!(out, "{INDENT}{}", terminal::plain(&text))?;
     }
     Ok(newest.seq)
 }
@@ -209,9 +209,9 @@ fn verify_offline(stage: &Stage, proof: &Path, out: &mut Out) -> Result<()> {
         "verified",
         &format!(
             "offline, with the public key alone: {} did {} on {}: {}",
-            cells::plain(&records::actor(event)),
-            cells::plain(&event.action),
-            cells::plain(&records::resource(event)),
+            terminal::plain(&records::actor(event)),
+            terminal::plain(&event.action),
+            terminal::plain(&records::resource(event)),
             event.outcome
         ),
     )
@@ -233,7 +233,7 @@ fn tampering(stage: &Stage, seq: Seq, out: &mut Out) -> Result<Verdict> {
     let place = format!("{}/", stage.copy.display());
     for finding in &report.findings {
         let text = finding.to_string().replace(&place, "");
-        writeln!(out, "{INDENT}{}", cells::plain(&text))?;
+        writeln!(out, "{INDENT}{}", terminal::plain(&text))?;
     }
     let caught = report
         .findings

@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
 use crate::outputs::{self, Inputs, Mark};
-use crate::{cells, keys, output, places, progress};
+use crate::{cells, keys, output, places, progress, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -72,7 +72,7 @@ impl ExportTiles {
         let summary = summary?;
         writeln!(out, "{}", self.told(&summary))?;
         for name in &summary.repaired {
-            writeln!(out, "replaced {}, which was altered", cells::plain(name))?;
+            writeln!(out, "replaced {}, which was altered", terminal::plain(name))?;
         }
         out.flush()?;
         Ok(Verdict::Fine)

@@ -14,7 +14,7 @@ use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::{Secrets, actor_aliases};
 use crate::when::{self, When, to_come, when};
-use crate::{cells, places};
+use crate::{cells, places, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -193,7 +193,7 @@ impl Place {
         admin.place_hold(&hold, &self.because.asked())?;
         warn_if_past(hold.review_by);
         let mut out = output::stdout();
-        writeln!(out, "held: {} pins {}", cells::plain(&hold.case), words(&hold.scope))?;
+        writeln!(out, "held: {} pins {}", terminal::plain(&hold.case), words(&hold.scope))?;
         // It is in force, whatever comes of counting.
         out.flush()?;
         match admin.pinned_by(&hold.case) {
@@ -241,7 +241,7 @@ impl Release {
         let left = admin.holds()?.len() as u64;
         let mut out = output::stdout();
         let left = cells::counted(left, "hold");
-        writeln!(out, "released: {}; {left} in force", cells::plain(&self.case))?;
+        writeln!(out, "released: {}; {left} in force", terminal::plain(&self.case))?;
         out.flush()?;
         Ok(Verdict::Fine)
     }
@@ -455,7 +455,7 @@ fn warn_if_past(review_by: Option<Timestamp>) {
 fn words(scope: &HoldScope) -> String {
     match scope.is_everything() {
         true => "the whole log".to_owned(),
-        false => cells::plain(&scope.to_string()),
+        false => terminal::plain(&scope.to_string()),
     }
 }
 

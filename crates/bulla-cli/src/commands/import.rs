@@ -5,7 +5,7 @@ mod resuming;
 mod writing;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,10 +19,13 @@ use crate::failure::Verdict;
 use crate::outputs::{Inputs, Output};
 use crate::redacting::Redacting;
 use crate::secrets::Encryption;
-use crate::{cells, output};
+use crate::{cells, output, places, terminal};
 pub(crate) use rejects::Rejects;
 use resuming::Prints;
 pub(crate) use writing::{Done, Source, import_file};
+
+/// How much of a file is looked at to see whether it is a secret.
+const BEGINNING_LEN: u64 = 64 << 10;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -141,8 +144,7 @@ impl Import {
             let imported = import_file(log, file, source, rejects, &mut left, &mut done);
             total.add(&done);
             imported?;
-            let shown = cells::plain(&file.display().to_string());
-            writeln!(out, "{shown}: {}", done.told(source))?;
+            writeln!(out, "{}: {}", terminal::path(file), done.told(source))?;
             out.flush()?;
         }
         Ok(())
@@ -181,7 +183,13 @@ impl Import {
             (Name::K8s, _) => Format::K8s,
             (Name::Auditd, _) => Format::Auditd,
             (Name::Jsonl, _) => Format::Jsonl,
-            (Name::Json, Some(map)) => Format::Json(Arc::new(Mapping::open(map)?)),
+            (Name::Json, Some(map)) => {
+                let file = Path::new(map);
+                if file.is_file() {
+                    places::refuse_secret(file, &beginning(file)?)?;
+                }
+                Format::Json(Arc::new(Mapping::open(map)?))
+            }
             (Name::Json, None) => bail!("--format json needs --map FILE"),
         })
     }
@@ -227,19 +235,26 @@ impl Import {
 
 /// Why a file cannot be read. Pipes and devices are not opened: that might wait.
 fn unreadable(file: &Path, twice: Option<&str>) -> Option<String> {
-    let shown = cells::plain(&file.display().to_string());
+    let shown = terminal::path(file);
     match fs::metadata(file) {
         Err(error) => Some(format!("{shown}: {error}")),
         Ok(found) if found.is_dir() => Some(format!("{shown}: expected a file, found a directory")),
-        Ok(found) if found.is_file() => {
-            File::open(file).err().map(|error| format!("{shown}: {error}"))
-        }
+        Ok(found) if found.is_file() => match beginning(file) {
+            Err(error) => Some(format!("{shown}: {error}")),
+            Ok(found) => places::refuse_secret(file, &found).err().map(|error| error.to_string()),
+        },
         Ok(_) => twice.map(|option| {
             format!(
                 "{shown}: expected a regular file, because {option} reads it twice; save it first"
             )
         }),
     }
+}
+
+fn beginning(file: &Path) -> io::Result<Vec<u8>> {
+    let mut found = Vec::new();
+    File::open(file)?.take(BEGINNING_LEN).read_to_end(&mut found)?;
+    Ok(found)
 }
 
 /// Where `bulla init` would make a log, too.

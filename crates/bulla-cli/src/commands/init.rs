@@ -10,8 +10,8 @@ use bulla::{Log, LogOptions};
 use clap::{Args, ValueEnum};
 
 use crate::failure::Verdict;
-use crate::output;
 use crate::outputs::{self, Inputs, Mark};
+use crate::{output, terminal};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  bulla init ./audit --origin example.com/audit")]
@@ -80,7 +80,7 @@ impl Init {
         let (origin, hash) = (log.origin().to_owned(), log.algorithm().name());
         log.close()?;
         let mut out = output::stdout();
-        writeln!(out, "made an empty log in {}", self.dir.display())?;
+        writeln!(out, "made an empty log in {}", terminal::path(&self.dir))?;
         output::facts(&mut out, &[("origin", origin), ("hash", hash.to_owned())])?;
         out.flush()?;
         Ok(Verdict::Fine)

@@ -14,7 +14,7 @@ use super::init::origin;
 use super::keygen::public_file;
 use crate::failure::{NotProved, Verdict};
 use crate::outputs::{self, Inputs, Output};
-use crate::{cells, keys, output, places};
+use crate::{cells, keys, output, places, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -272,23 +272,24 @@ impl Show {
                 if let Some(two) = before.conflict_with(&chain) {
                     let (a, b) = (other.display(), file.display());
                     let (name, id) = (two.key.name(), two.key.id());
+                    let both = format!("{}\n{}\n", two.first, two.second);
+                    output::stderr().write_all(both.as_bytes())?;
                     return Err(NotProved(format!(
                         "{a} and {b}: the key {name} (key id {id}) signed two different \
-                         successors, so somebody else had it:\n\n{}\n{}",
-                        two.first, two.second
+                         successors, which stand above, so somebody else had it"
                     ))
                     .into());
                 }
             }
             if chain.is_empty() {
-                print(&format!("{}\n  no change of keys yet\n", file.display()))?;
+                print(&format!("{}\n  no change of keys yet\n", terminal::path(file)))?;
                 continue;
             }
             let epochs = chain
                 .verify(&pinned, None)
                 .map_err(|error| NotProved(format!("{}: {error}", file.display())))?;
             let mut out = output::stdout();
-            writeln!(out, "{}", file.display())?;
+            writeln!(out, "{}", terminal::path(file))?;
             epochs.epochs().iter().try_for_each(|epoch| writeln!(out, "  {}", line(epoch)))?;
             if let Some(recovery) = epochs.recovery() {
                 writeln!(out, "  recovery key {recovery}")?;
@@ -359,7 +360,6 @@ fn recovery_key(path: &Path, file: &Path, origin: &str) -> Result<SigningKey> {
 
 /// A key that is read, or made with its verifying key beside it, which replaces no other.
 fn own_key(dir: &Path, file: &Path) -> Result<PathBuf> {
-    keys::outside(dir, file)?;
     let path = keys::private_key(file)?;
     let public = public_file(file);
     if !path.exists() && public.symlink_metadata().is_ok() {
@@ -370,6 +370,7 @@ fn own_key(dir: &Path, file: &Path) -> Result<PathBuf> {
             file.display()
         );
     }
+    keys::outside(dir, file)?;
     Ok(path)
 }
 

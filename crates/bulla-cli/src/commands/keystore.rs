@@ -12,7 +12,7 @@ use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
 use crate::outputs::{self, Inputs};
 use crate::secrets::wrapping_key;
-use crate::{cells, places};
+use crate::{cells, places, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -72,7 +72,7 @@ impl Create {
         KeyStore::create(&self.file, &wrapping_key(&self.wrapping_key)?)?;
         let mut out = output::stdout();
         writeln!(out, "{}: an empty key store; keep it out of the log's backups", {
-            self.file.display()
+            terminal::path(&self.file)
         })?;
         out.flush()?;
         Ok(Verdict::Fine)
@@ -165,7 +165,7 @@ impl Rewrap {
         writeln!(
             out,
             "{}: keys of {} are encrypted under the new key",
-            self.file.display(),
+            terminal::path(&self.file),
             cells::counted(subjects, "subject")
         )?;
         out.flush()?;

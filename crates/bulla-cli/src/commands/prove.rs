@@ -14,7 +14,7 @@ use crate::failure::{NotProved, Verdict};
 use crate::output;
 use crate::outputs::{Inputs, Output};
 use crate::secrets::Secrets;
-use crate::{cells, keys};
+use crate::{cells, keys, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -219,7 +219,7 @@ fn check_state_key(key: &str) -> Result<()> {
         "--state {}: no entry has such a key; expected log, keys, policy, protection, \
          segment/N, drop/N or archive/N with N as 16 lower-case hexadecimal digits \
          (segment 1 is segment/{:016x}), key/VKEY, hold/CASE, or erased/ and 32 hexadecimal digits",
-        cells::plain(key),
+        terminal::plain(key),
         1
     )
 }

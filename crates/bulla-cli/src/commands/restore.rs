@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::asking::not_blank;
 use crate::failure::{NotProved, Verdict};
-use crate::{cells, keys, output, places};
+use crate::{cells, keys, output, places, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -119,7 +119,7 @@ fn signed(store: &DirectoryStore, folder: &str, keys: &[VerifyingKey]) -> Result
     match report.findings.first() {
         None => Ok(Some(report.shown)),
         Some(finding) => {
-            let finding = cells::plain(&finding.to_string());
+            let finding = terminal::plain(&finding.to_string());
             Err(NotProved(format!("{folder}: {finding}; it was not restored")).into())
         }
     }
@@ -132,7 +132,7 @@ fn told(restored: &Restoration, shown: &Shown) -> String {
         "segment {} is back, with records {first} to {last} ({}), from {}; the folder showed {}",
         restored.ordinal,
         cells::bytes(restored.bytes),
-        cells::plain(&restored.location),
-        cells::plain(&shown.to_string())
+        terminal::plain(&restored.location),
+        terminal::plain(&shown.to_string())
     )
 }

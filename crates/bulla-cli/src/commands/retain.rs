@@ -20,7 +20,7 @@ use crate::output;
 use crate::output::Shown;
 use crate::outputs::{self, Inputs, Mark};
 use crate::secrets::Secrets;
-use crate::{cells, places};
+use crate::{places, terminal};
 use policy::Wanted;
 
 /// How much is written to see whether an archive takes anything, in bytes.
@@ -157,7 +157,8 @@ impl Retain {
         self.secrets.admin(&self.dir)?.set_policy(next, asked)?;
         let compared = before.map_or(String::new(), |before| compared(before, next));
         // Whoever closed standard error still wants the rest to be done.
-        let _ = write!(output::stderr(), "bulla: the policy is now: {next}\n{compared}");
+        let _ = writeln!(output::stderr(), "bulla: the policy is now: {next}");
+        let _ = output::stderr().write_all(compared.as_bytes());
         Ok(())
     }
 
@@ -236,7 +237,7 @@ impl Retain {
         };
         let policy = changed.as_ref().or(in_force.as_ref());
         if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {
-            let _ = write!(output::stderr(), "{}", compared(before, next));
+            let _ = output::stderr().write_all(compared(before, next).as_bytes());
         }
         told::plan(&plan, (policy, changed.is_some()), self.at_most, self.shown.format())?;
         Ok(Verdict::Fine)
@@ -260,7 +261,7 @@ impl Retain {
             "Compliance mode can never be ended, by no call and no command: the policy can only \
              be made stricter from then on."
         )?;
-        write!(err, "Type the log's origin ({}) to go on: ", cells::plain(origin))?;
+        write!(err, "Type the log's origin ({}) to go on: ", terminal::plain(origin))?;
         err.flush()?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::Secrets;
-use crate::{cells, keys, progress};
+use crate::{cells, keys, progress, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -209,10 +209,10 @@ impl Verify {
             return warn(report);
         }
         for finding in &report.findings {
-            writeln!(out, "{}", cells::plain(&finding.to_string()))?;
+            writeln!(out, "{}", terminal::plain(&finding.to_string()))?;
         }
         for warning in &report.warnings {
-            writeln!(out, "warning: {}", cells::plain(&warning.to_string()))?;
+            writeln!(out, "warning: {}", terminal::plain(&warning.to_string()))?;
         }
         for run in report.gaps.chunk_by(is_one_run) {
             writeln!(out, "{}", told_gap(run))?;
@@ -356,7 +356,7 @@ fn published(report: &Report) -> u64 {
 /// Warnings, where findings alone are listed.
 fn warn(report: &Report) -> Result<()> {
     for warning in &report.warnings {
-        writeln!(output::stderr(), "warning: {}", cells::plain(&warning.to_string()))?;
+        writeln!(output::stderr(), "warning: {}", terminal::plain(&warning.to_string()))?;
     }
     Ok(())
 }

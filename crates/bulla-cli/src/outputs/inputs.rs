@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::marks::NAMES_MAX;
 use crate::places;
+
+/// How deep the directories of a vault's log lie in it, and how many are looked at.
+const DEPTH_MAX: usize = 4;
+const DIRS_MAX: usize = 10_000;
 
 /// What is remembered beside a private key.
 const BESIDE_KEYS: [&str; 3] = [".heads", ".handover", ".pub"];
@@ -52,7 +57,7 @@ impl Inputs {
                  name for what is written"
             );
         }
-        if let Some(dir) = self.dirs.iter().find(|dir| real.starts_with(places::real(dir))) {
+        if let Some(dir) = self.dirs.iter().find(|dir| is_inside(real, dir)) {
             bail!(
                 "{shown} is inside {}, which this command works on: nothing else is written \
                  there; choose a place elsewhere",
@@ -67,6 +72,31 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// Whether a path leads into a directory or one below it: by its name, and by what the
+/// directories on its way are, because a bind mount has another name.
+fn is_inside(real: &Path, dir: &Path) -> bool {
+    if real.starts_with(places::real(dir)) {
+        return true;
+    }
+    let on_its_way: Vec<Identity> = real.ancestors().filter_map(Identity::of).collect();
+    let mut left = DIRS_MAX;
+    holds_any(dir, &on_its_way, DEPTH_MAX, &mut left)
+}
+
+/// Whether a directory, or one below it, is one of these.
+fn holds_any(dir: &Path, these: &[Identity], depth: usize, left: &mut usize) -> bool {
+    if Identity::of(dir).is_some_and(|dir| these.contains(&dir)) {
+        return true;
+    }
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    let entries = fs::read_dir(dir).into_iter().flatten().take(NAMES_MAX).flatten();
+    let mut below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    below.any(|entry| {
+        *left = left.saturating_sub(1);
+        *left > 0 && holds_any(&entry.path(), these, depth, left)
+    })
 }
 
 /// Whether two names lead to one file. Of what is not there yet, the names decide.
@@ -103,5 +133,26 @@ impl Identity {
     #[cfg(not(unix))]
     fn of(path: &Path) -> Option<Self> {
         fs::canonicalize(path).ok().map(Identity::Path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_the_same_by_whatever_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, other) = (dir.path().join("log"), dir.path().join("other"));
+        fs::create_dir_all(log.join("segments")).unwrap();
+        fs::create_dir_all(&other).unwrap();
+        let way = |dir: &Path| Identity::of(dir).into_iter().collect::<Vec<_>>();
+        let holds = |these: &[Identity]| holds_any(&log, these, DEPTH_MAX, &mut 100);
+        assert!(holds(&way(&log)));
+        // As a bind mount of it would be.
+        assert!(holds(&way(&log.join("segments"))));
+        assert!(!holds(&way(&other)) && !holds(&way(dir.path())));
+        assert!(is_inside(&fs::canonicalize(&log).unwrap().join("x/y"), &log));
+        assert!(!is_inside(&fs::canonicalize(&other).unwrap().join("x"), &log));
     }
 }

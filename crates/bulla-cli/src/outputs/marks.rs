@@ -4,8 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How many names of a directory are looked at to see whether it is an archive.
-const NAMES_MAX: usize = 10_000;
+use super::content;
+
+/// How many names of a directory are looked at to see what it is.
+pub(super) const NAMES_MAX: usize = 10_000;
 
 /// A directory that belongs to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(crate) enum Mark {
     Archive,
     Export,
     WitnessMemory,
+    /// Files of a log or an archive, apart from the rest of it.
+    Part,
 }
 
 impl fmt::Display for Mark {
@@ -25,6 +29,7 @@ impl fmt::Display for Mark {
             Mark::Archive => "segment archive",
             Mark::Export => "log export",
             Mark::WitnessMemory => "witness's memory",
+            Mark::Part => "part of a log or an archive",
         })
     }
 }
@@ -43,15 +48,26 @@ impl Mark {
             Some(Mark::Archive)
         } else if is_memory(dir) {
             Some(Mark::WitnessMemory)
+        } else if names(dir).any(|name| content::is_part(dir, &name)) {
+            Some(Mark::Part)
         } else {
             None
         }
     }
 }
 
-/// The innermost of them around a path, which has no symbolic links in it.
+/// The innermost of them around a path, which has no symbolic links in it: what is whole, if any.
 pub(super) fn around(real: &Path) -> Option<(PathBuf, Mark)> {
-    real.ancestors().skip(1).find_map(|dir| Some((dir.to_owned(), Mark::of(dir)?)))
+    let mut part = None;
+    for dir in real.ancestors().skip(1) {
+        match Mark::of(dir) {
+            None => {}
+            Some(Mark::Part) if part.is_some() => {}
+            Some(Mark::Part) => part = Some((dir.to_owned(), Mark::Part)),
+            Some(mark) => return Some((dir.to_owned(), mark)),
+        }
+    }
+    part
 }
 
 fn is_log(dir: &Path) -> bool {

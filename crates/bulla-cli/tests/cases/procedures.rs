@@ -7,6 +7,8 @@ mod importing;
 mod manual;
 mod outputs;
 mod printing;
+mod secrets;
+mod showing;
 mod statuses;
 
 use std::fs;
@@ -24,6 +26,11 @@ fn events_file(dir: &Path, name: &str, count: u64) -> String {
     let path = at(dir, name);
     fs::write(&path, (1..=count).map(line).collect::<String>()).unwrap();
     path
+}
+
+/// A file of `inputs/`.
+fn input(name: &str) -> String {
+    at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/inputs"), name)
 }
 
 /// How many records of events a log shows.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::cells;
 use crate::output;
 use crate::outputs::{Begun, Output};
+use crate::{cells, terminal};
 
 /// How many rejected lines of a file are named one by one on standard error.
 const REJECTS_SHOWN: u64 = 5;
@@ -35,11 +35,12 @@ impl Rejects {
 
     /// The name of the file, which a stranger may have chosen.
     fn shown(&self) -> String {
-        cells::plain(&self.file.display().to_string())
+        terminal::path(&self.file)
     }
 
     pub(super) fn tell(&mut self, line: u64, reason: &str) -> Result<()> {
-        let text = format!("{}:{line}: {}", self.shown(), cells::plain(reason));
+        let text = format!("{}:{line}: {}", self.shown(), terminal::plain(reason));
+        let text = terminal::without_secret(&text);
         if let Some(all) = &self.all {
             let begun = match self.begun.take() {
                 Some(begun) => begun,

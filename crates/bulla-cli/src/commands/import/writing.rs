@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use super::Rejects;
 use crate::secrets::SUBJECT_WITHOUT_KEYS;
-use crate::{cells, progress};
+use crate::{cells, progress, terminal};
 
 /// A batch is one commit: at most so many events…
 const BATCH_EVENTS_MAX: usize = 1_000;
@@ -147,7 +147,7 @@ pub(crate) fn import_file(
 fn bar_for(file: &Path) -> ProgressBar {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let size = fs::metadata(file).map_or(0, |metadata| metadata.len());
-    progress::over_bytes(&name.unwrap_or_default(), size)
+    progress::over_bytes(&terminal::plain(&name.unwrap_or_default()), size)
 }
 
 /// Where an event comes from: its first line, how many there are, and whether something

@@ -10,7 +10,7 @@ use bulla::archive::{self, ArchiveFinding, ArchiveReport, DirectoryStore, Verify
 use super::Verify;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row};
-use crate::{cells, keys, places};
+use crate::{cells, keys, places, terminal};
 
 /// The archive in a directory, with its folders; `None` if it is none.
 pub(super) fn open(dir: &Path) -> Result<Option<(DirectoryStore, Vec<String>)>> {
@@ -110,16 +110,16 @@ impl Verify {
         for report in reports {
             let name = name_of(report);
             for finding in &report.findings {
-                writeln!(out, "{name}: {}", cells::plain(&finding.to_string()))?;
+                writeln!(out, "{name}: {}", terminal::plain(&finding.to_string()))?;
             }
             if let Some(manifest) = report.manifest.as_ref().filter(|_| report.is_clean()) {
                 writeln!(
                     out,
                     "{name}: clean: segment {} of {}, {}, {}",
                     manifest.facts.ordinal,
-                    cells::plain(&manifest.origin),
+                    terminal::plain(&manifest.origin),
                     cells::counted(report.records, "record"),
-                    cells::plain(&report.shown.to_string()),
+                    terminal::plain(&report.shown.to_string()),
                 )?;
             }
         }

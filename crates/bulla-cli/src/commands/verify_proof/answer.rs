@@ -10,10 +10,10 @@ use bulla::{Record, Seq};
 
 use super::audit::Audit;
 use super::told::{Facts, not_proved, under};
-use crate::cells;
 use crate::failure::Verdict;
 use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
+use crate::{cells, terminal};
 
 /// Shows what was asked, the records that match, and what was proved of them: in a table
 /// all in one place, else the records alone, and the rest on standard error.
@@ -106,7 +106,7 @@ fn question(out: &mut impl Write, query: &Query) -> io::Result<()> {
     let words = query.in_words();
     let width = words.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in words {
-        writeln!(out, "  {name:<width$}  {}", cells::plain(&value))?;
+        writeln!(out, "  {name:<width$}  {}", terminal::plain(&value))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use bulla::proof::{
 use bulla::{Hash, Timestamp};
 
 use super::Proved;
-use crate::{cells, output, records};
+use crate::{cells, output, records, terminal};
 
 pub(super) type Facts = Vec<(&'static str, String)>;
 
@@ -59,7 +59,7 @@ fn sentence(event: &Event) -> String {
         records::resource(event),
         event.outcome
     );
-    cells::plain(&sentence)
+    terminal::plain(&sentence)
 }
 
 fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> io::Result<()> {

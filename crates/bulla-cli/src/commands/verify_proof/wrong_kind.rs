@@ -16,9 +16,6 @@ pub(super) fn of(bytes: &[u8]) -> Option<&'static str> {
              line ends on its way (mail, git, an editor); have it sent again, as it is",
         );
     }
-    if bytes.starts_with(b"PRIVATE+KEY+") {
-        return Some("expected a proof, found a private key; show it to nobody");
-    }
     if bytes.starts_with(IndexAudit::FIRST_LINE.as_bytes()) {
         return Some(
             "expected a proof, found an audit of indexes; give that with --audit, beside the \

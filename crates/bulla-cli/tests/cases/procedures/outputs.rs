@@ -377,3 +377,44 @@ fn devices_and_pipes_are_written_as_they_are() {
     assert!(ran.unwrap().success());
     assert!(fs::read_to_string(&both).unwrap().starts_with("first\n"));
 }
+
+/// A rescued directory has lost what marks it, and a bind mount hides it.
+#[test]
+fn a_file_of_a_log_is_known_by_what_is_in_it() {
+    let place = Place::new();
+    for dir in ["archive/log-6bfbf63e/1", "half/segments", "half/tree", "loose", "free"] {
+        fs::create_dir_all(place.at(dir)).unwrap();
+    }
+    let copy = |from: &str, to: &str| {
+        fs::copy(place.at(from), place.at(to)).unwrap();
+        to.to_owned()
+    };
+    let copies = [
+        copy("log/segments/00000001.seg", "archive/log-6bfbf63e/1/segment.seg"),
+        copy("log/segments/00000001.seg", "half/segments/00000001.seg"),
+        copy("log/segments/00000001.idx", "half/segments/00000001.idx"),
+        copy("log/tree/level-00.hashes", "half/tree/level-00.hashes"),
+        copy("log/segments/00000001.seg", "free/any-name"),
+        copy("log/segments/00000001.idx", "free/index"),
+        copy("log/tree/level-00.hashes", "free/level"),
+        copy("log/catalog/a/00000001.seg", "free/catalog"),
+        copy("log/LOCK", "free/lock"),
+        copy("pub/bulla-export", "free/export"),
+    ];
+    let mut damaged = fs::read(place.at("log/segments/00000001.seg")).unwrap();
+    damaged[..512].fill(0);
+    fs::write(place.at("free/damaged"), damaged).unwrap();
+    let manifest = "{\n  \"format\": \"bulla-archive\",\n  \"version\": 1\n}\n";
+    fs::write(place.at("free/manifest"), manifest).unwrap();
+    for name in copies.iter().map(String::as_str).chain(["free/damaged", "free/manifest"]) {
+        place.all_refused(&place.at(name));
+    }
+    // Nor is anything new put among such files.
+    for name in ["archive/log-6bfbf63e/1/x", "half/segments/00000002.seg", "half/tree/x"] {
+        place.all_refused(&place.at(name));
+    }
+    // Of other files the content is nothing to keep.
+    fs::write(place.at("loose/result"), "BULLA").unwrap();
+    fine(&["prove", &place.log, "0", "-o", &place.at("loose/result")]);
+    fine(&["verify", &place.log]);
+}

@@ -1,0 +1,151 @@
+//! No message holds a private key, and no key is made where the notes of another belong.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::events_file;
+use crate::running::{at, bulla, fine, new_log, refused, run};
+
+/// A log with its key, the key of another log, a wrapping key and a key store.
+fn place() -> (TempDir, String) {
+    let (dir, log) = new_log();
+    fine(&["keygen", &at(dir.path(), "a.key"), "--log", &log]);
+    fine(&["keygen", &at(dir.path(), "b.key"), "--origin", "ex.example/b"]);
+    fine(&["keygen", &at(dir.path(), "wrapping"), "--wrapping"]);
+    let (keys, wrapping) = (at(dir.path(), "keys"), at(dir.path(), "wrapping"));
+    fine(&["keystore", "create", &keys, "--wrapping-key", &wrapping]);
+    (dir, log)
+}
+
+/// Whether a text holds a piece of a secret.
+fn shows(text: &str, secret: &str) -> bool {
+    // `PRIVATE+KEY+NAME+ID+BASE64`, or `PRIVATE+KEY+wrapping+HEX`.
+    let digits = secret.trim().splitn(5, '+').last().unwrap();
+    text.contains(&digits[..12])
+}
+
+#[test]
+fn no_key_is_made_at_the_name_of_what_stands_beside_another() {
+    let (dir, log) = place();
+    let at = |name: &str| at(dir.path(), name);
+    let (key, wrapping) = (at("a.key"), at("wrapping"));
+    for ending in ["heads", "handover", "lock", "unsynced"] {
+        for of in ["a.key", "wrapping", "keys"] {
+            let taken = at(&format!("{of}.{ending}"));
+            let calls: [&[&str]; 9] = [
+                &["keygen", &taken, "--wrapping"],
+                &["keygen", &taken, "--origin", "ex.example/c"],
+                &["keygen", &taken, "--log", &log],
+                &["keygen", &taken, "--witness", "--name", "ex.example/w"],
+                &["keystore", "create", &taken, "--wrapping-key", &wrapping],
+                &["key", "rotate", &log, "--key", &key, "--next", &taken],
+                &["key", "recovery", &log, "--key", &key, "--recovery", &taken],
+                &["init", &taken],
+                &["export-tiles", &log, &taken],
+            ];
+            let there = Path::new(&taken).exists();
+            for call in calls {
+                let told = refused(2, call);
+                let refuses = ["belongs to the key or key store", "is a file"];
+                assert!(refuses.iter().any(|why| told.contains(why)), "{call:?}: {told}");
+                assert_eq!(Path::new(&taken).exists(), there, "{call:?}");
+            }
+        }
+    }
+    fine(&["checkpoint", &log, "--key", &key]);
+    // Nor where such notes are left of a key that is gone.
+    fs::rename(&key, at("elsewhere")).unwrap();
+    fs::remove_file(at("a.key.pub")).unwrap();
+    for call in [&["keygen", &key, "--log", &log][..], &["keygen", &key, "--wrapping"]] {
+        let told = refused(2, call);
+        assert!(told.contains("a.key.heads") && told.contains("another name"), "{told}");
+    }
+}
+
+#[test]
+fn a_key_that_stands_in_place_of_notes_is_not_shown() {
+    let (dir, log) = place();
+    let key = at(dir.path(), "a.key");
+    for (ending, secret) in [("heads", "wrapping"), ("heads", "b.key"), ("handover", "b.key")] {
+        let notes = format!("{key}.{ending}");
+        let text = fs::read_to_string(at(dir.path(), secret)).unwrap();
+        fs::write(&notes, &text).unwrap();
+        let told = refused(1, &["checkpoint", &log, "--key", &key]);
+        assert!(!shows(&told, &text) && !told.contains("PRIVATE+KEY"), "{told}");
+        assert!(told.contains(&format!("a.key.{ending}")), "{told}");
+        fs::remove_file(&notes).unwrap();
+    }
+    fs::copy(at(dir.path(), "keys"), format!("{key}.heads")).unwrap();
+    let told = refused(1, &["checkpoint", &log, "--key", &key]);
+    assert!(told.len() < 1_000, "{told}");
+}
+
+#[test]
+fn a_key_that_is_given_in_place_of_another_file_is_not_shown() {
+    let (dir, log) = place();
+    let at = |name: &str| at(dir.path(), name);
+    let (key, head, proof) = (at("a.key"), at("head"), at("proof"));
+    let events = events_file(dir.path(), "in.jsonl", 1);
+    fine(&["import", &log, &events, "--format", "jsonl"]);
+    fine(&["checkpoint", &log, "--key", &key, "-o", &head]);
+    fine(&["prove", &log, "0", "-o", &proof]);
+    let public = at("a.key.pub");
+    let pem = at("pem");
+    fs::write(&pem, "-----BEGIN PRIVATE KEY-----\nMIIEvgIBADANBgkqhkiG\n").unwrap();
+    let behind_a_mark = at("behind-a-mark");
+    let text = fs::read_to_string(at("b.key")).unwrap();
+    fs::write(&behind_a_mark, format!("\u{feff}\r\n{text}")).unwrap();
+    for secret in [at("b.key"), at("wrapping"), behind_a_mark, pem] {
+        let text = fs::read_to_string(&secret).unwrap();
+        let imported = at("imported");
+        let mut calls: Vec<Vec<&str>> = vec![
+            vec!["checkpoint", &log, "--policy", &secret],
+            vec!["verify", &log, "--checkpoint", &secret, "--pubkey", &public],
+            vec!["verify", &log, "--pubkey", &secret],
+            vec!["verify-proof", &secret, "--pubkey", &public],
+            vec!["verify-proof", &proof, "--pubkey", &secret],
+            vec!["verify-proof", &proof, "--pubkey", &public, "--policy", &secret],
+            vec!["verify-proof", &proof, "--pubkey", &public, "--keys", &secret],
+            vec!["key", "show", &secret, "--pubkey", &public],
+            vec!["prove", &log, "0", "--checkpoint", &secret, "-o", "/dev/null"],
+            vec!["import", &log, &events, "--format", "json", "--map", &secret],
+        ];
+        for format in ["auditd", "jsonl", "k8s", "cloudtrail"] {
+            calls.push(vec!["import", &imported, &secret, "--create", "--format", format]);
+        }
+        for call in calls {
+            let ran = run(&call);
+            assert_eq!(ran.status, 2, "{call:?}: {}", ran.stderr);
+            let told = format!("{}{}", ran.stdout, ran.stderr);
+            let body = text.trim().lines().last().unwrap();
+            assert!(!shows(&told, body), "{call:?}: {told}");
+            assert!(told.contains("key") && !told.contains("PRIVATE+KEY"), "{call:?}: {told}");
+        }
+        assert!(!Path::new(&imported).exists());
+    }
+    // Given as an argument, or where nothing can be looked at before.
+    let text = text.trim();
+    for call in [
+        vec!["verify", &log, "--pubkey", text],
+        vec!["query", &log, "--actor", "a", text],
+        vec!["key", text],
+        vec!["get", text, "0"],
+    ] {
+        let ran = run(&call);
+        assert!(ran.status == 2 && !shows(&ran.stderr, text), "{}", ran.stderr);
+    }
+    let piped = at("piped");
+    let shell = format!(
+        "cat '{}' | \"$0\" import '{piped}' /dev/stdin --create --format auditd --rejects '{}'",
+        at("b.key"),
+        at("rejects")
+    );
+    let bulla = bulla(&[]).get_program().to_owned();
+    let ran = std::process::Command::new("sh").args(["-c", &shell]).arg(bulla).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let rejects = fs::read_to_string(at("rejects")).unwrap();
+    assert!(told.contains("rejected /dev/stdin:1: "), "{told}");
+    assert!(!shows(&told, text) && !shows(&rejects, text), "{told}{rejects}");
+}
