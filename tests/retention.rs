@@ -12,9 +12,9 @@ use bulla::retention::Verdict;
 use bulla::time::Clock;
 use bulla::{
     Asked, Error, ExpireOptions, Hold, HoldScope, KeyStore, Log, PayloadState, Period, Policy,
-    Query, Seq, Signer, SubjectRule, WrappingKey,
+    Query, Seq, Signer, SubjectRule, Timestamp, WrappingKey,
 };
-use support::aged::{World, asked};
+use support::aged::{DAY, World, asked, event};
 
 #[test]
 fn what_is_old_goes_and_leaves_a_certificate_and_everything_else_as_it_was() {
@@ -83,6 +83,41 @@ fn a_clock_that_jumped_ahead_lets_nothing_go() {
     assert!(matches!(refused, Err(Error::ClockAhead(_))), "{refused:?}");
     world.clock.set("2010-01-01T00:00:00Z".parse().unwrap());
     assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
+}
+
+/// A machine whose clock begins at 1970, and is set while the log is open or after it.
+#[test]
+fn what_was_recorded_by_a_clock_that_was_not_set_is_as_young_as_its_seal() {
+    let world = World::at(Timestamp::from_nanos(100_000_000_000));
+    let log = world.options().create(world.path()).unwrap();
+    world.day(&log, 0); // sealed in 1970
+    log.append(&event("evil", 1)).unwrap();
+    world.clock.set("2026-01-01T00:00:00Z".parse().unwrap());
+    log.rotate().unwrap(); // recorded in 1970, sealed in 2026
+    world.day(&log, 2);
+    world.day(&log, 3);
+    log.set_policy(&Policy::keep(Period::from_days(6 * 365)).compliance(true), &asked()).unwrap();
+    for later in [0, 5 * 365] {
+        world.clock.advance(DAY * later);
+        log.append(&event("later", 9)).unwrap();
+        let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        assert!(expiry.dropped.is_empty() && expiry.stayed.is_empty(), "{expiry:?}");
+    }
+    let all = ExpireOptions::new().allow_contradicting_times(1..3);
+    assert!(matches!(log.plan_expiry(&all).unwrap().steps[1].verdict, Verdict::TooYoung { .. }));
+    world.clock.advance(DAY * 365);
+    log.append(&event("later", 9)).unwrap();
+    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    for step in &plan.steps[..2] {
+        assert!(matches!(step.verdict, Verdict::ContradictingTimes { .. }), "{:?}", step.verdict);
+        let told = step.verdict.to_string();
+        assert!(told.contains("its newest record is of 1970-01-0"), "{told}");
+    }
+    let dropped = log.expire(&all, &asked()).unwrap().dropped;
+    assert_eq!(dropped.iter().map(|one| one.ordinal).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    log.close().unwrap();
+    let report = bulla::verify(&world.path(), &bulla::VerifyOptions::new(), &mut |_| ()).unwrap();
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
 }
 
 #[test]

@@ -48,6 +48,12 @@ pub enum Contradiction {
         /// The latest time before it.
         before: Timestamp,
     },
+    /// Even its newest record is earlier than any log of this format: a clock that was never set,
+    /// such as one that begins at 1970.
+    EarlierThanAnyLog {
+        /// The time of its newest record.
+        newest: Timestamp,
+    },
     /// Its newest record is later than everything that was recorded behind the segment.
     LaterThanBehind {
         /// The time of its newest record.
@@ -57,9 +63,13 @@ pub enum Contradiction {
     },
 }
 
+/// 2020-01-01: nothing was recorded by this program before, whatever a clock showed.
+const EARLIEST: Timestamp = Timestamp::from_nanos(1_577_836_800_000_000_000);
+
 impl Contradiction {
     /// Compares the newest record of a segment with the latest time before it, and with those of
-    /// the segments behind it. Differences up to the tolerance are none.
+    /// the segments behind it. Differences up to the tolerance are none. A time before 2020 is
+    /// wrong by itself.
     pub fn find(
         newest: Timestamp,
         before: Option<Timestamp>,
@@ -69,6 +79,9 @@ impl Contradiction {
         let exceeds = |late: Timestamp, early: Timestamp| late.saturating_since(early) > tolerance;
         if let Some(before) = before.filter(|before| exceeds(*before, newest)) {
             return Some(Contradiction::EarlierThanBefore { newest, before });
+        }
+        if newest < EARLIEST {
+            return Some(Contradiction::EarlierThanAnyLog { newest });
         }
         let mut latest = None;
         for time in behind {
@@ -86,6 +99,9 @@ impl fmt::Display for Contradiction {
         match self {
             Contradiction::EarlierThanBefore { newest, before } => {
                 write!(f, "its newest record is of {newest}, and one before it of {before}")
+            }
+            Contradiction::EarlierThanAnyLog { newest } => {
+                write!(f, "its newest record is of {newest}, before any log of this format")
             }
             Contradiction::LaterThanBehind { newest, behind } => {
                 write!(f, "its newest record is of {newest}, and the newest behind it of {behind}")
@@ -154,7 +170,7 @@ impl fmt::Display for Verdict {
             }
             Verdict::ContradictingTimes { contradiction, until } => write!(
                 f,
-                "stays: its times contradict those of other segments: {contradiction}; kept until \
+                "stays: the clock was wrong when it was recorded: {contradiction}; kept until \
                  somebody says that it may go (`--allow-contradicting-times`), and not before \
                  {until}"
             ),
@@ -325,8 +341,9 @@ mod tests {
 
     const DAY: i64 = 86_400_000_000_000;
 
+    /// Days since 2020: see [`EARLIEST`].
     fn at(day: i64) -> Timestamp {
-        Timestamp::from_nanos(day * DAY)
+        Timestamp::from_nanos(EARLIEST.as_nanos() + day * DAY)
     }
 
     fn segment(ordinal: u64, newest: i64) -> Candidate {

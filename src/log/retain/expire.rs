@@ -268,14 +268,20 @@ impl Facts {
         // What the catalog says by now: the snapshot may be older.
         let sealed = self.known(entry.ordinal);
         let times = sealed.map_or([0; 4], |sealed| sealed.times);
+        let up_to = self.times.get(&entry.ordinal).map_or(Timestamp::MIN, |of| of.up_to);
         let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
+        // With a policy the seal fixed this already. A footer that cannot be read is found by
+        // whoever reads the records.
+        let footer = (keep_until == 0).then(|| snapshot.view().open_sealed(entry));
+        let sealed_at =
+            footer.and_then(Result::ok).map_or(Timestamp::MIN, |of| of.footer.sealed_at);
         Candidate {
             ordinal: entry.ordinal,
             first: entry.first.get(),
             count: sealed.map_or(0, |sealed| sealed.count),
             bytes: sealed.map_or(0, |sealed| sealed.bytes),
             newest: Timestamp::from_nanos(times[1]),
-            counted_from: self.times.get(&entry.ordinal).map_or(Timestamp::MIN, |of| of.up_to),
+            counted_from: up_to.max(sealed_at),
             contradiction: None,
             keep_until: (keep_until != 0).then_some(Timestamp::from_nanos(keep_until)),
             archived: self.archived.contains(&entry.ordinal),
