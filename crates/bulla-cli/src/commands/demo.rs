@@ -114,7 +114,9 @@ fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
     let redactor = Some(redacting::redactor());
     let sample = Source { format: Format::CloudTrail, redactor, has_key_store: false };
     let mut done = Done::default();
-    import_file(log, &stage.sample, &sample, &mut Rejects::new(None), &mut 0, &mut done)?;
+    let mut input = sample.read(&stage.sample, None, None)?;
+    let rejects = &mut Rejects::new(None);
+    import_file(log, &stage.sample, &mut input, &sample, rejects, &mut 0, &mut done)?;
     tell(
         out,
         "imported",

@@ -139,9 +139,13 @@ impl Import {
     ) -> Result<()> {
         let mut out = output::stdout();
         let mut left = there;
-        for file in &self.files {
+        let mut before = None;
+        for (at, file) in self.files.iter().enumerate() {
             let mut done = Done::default();
-            let imported = import_file(log, file, source, rejects, &mut left, &mut done);
+            let mut input = source.read(file, before.take(), self.files.get(at + 1))?;
+            let imported =
+                import_file(log, file, &mut input, source, rejects, &mut left, &mut done);
+            before = Some(input);
             total.add(&done);
             imported?;
             writeln!(out, "{}: {}", terminal::path(file), done.told(source))?;
@@ -206,9 +210,11 @@ impl Import {
             return Ok(true);
         }
         let mut rejected = 0;
-        for file in &self.files {
+        let mut before = None;
+        for (at, file) in self.files.iter().enumerate() {
             rejects.begin(file);
-            for item in source.read(file)? {
+            let mut input = source.read(file, before.take(), self.files.get(at + 1))?;
+            for item in input.by_ref() {
                 match source.prepared(item?) {
                     Item::Rejected { line, lines, reason } if self.strict => {
                         rejects.tell(line, &reason)?;
@@ -220,6 +226,7 @@ impl Import {
                     Item::Rejected { .. } => {}
                 }
             }
+            before = Some(input);
             rejects.end()?;
         }
         if rejected > 0 {

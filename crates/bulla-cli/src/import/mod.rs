@@ -184,6 +184,10 @@ pub struct Import {
     foreign: bool,
     redactor: Option<Redactor>,
     failed: bool,
+    /// The file that is read next: its name, and once this one has ended, itself.
+    following: Option<PathBuf>,
+    next: Option<Box<Import>>,
+    handed_over: u64,
 }
 
 enum Source {
@@ -234,7 +238,30 @@ impl Import {
             foreign: !matches!(format, Format::Jsonl),
             redactor: None,
             failed: false,
+            following: None,
+            next: None,
+            handed_over: 0,
         }
+    }
+
+    /// Names the file that is read next. Of auditd an event that begins at the end of this file and
+    /// continues at the beginning of that one is an event of that one ([`Import::into_next`]).
+    #[must_use]
+    pub fn followed_by(mut self, file: &Path) -> Self {
+        self.following = Some(file.to_owned());
+        self
+    }
+
+    /// The file that is read next, if it holds rests of events that began in this one, or was
+    /// looked at to find some.
+    pub fn into_next(self) -> Option<Import> {
+        self.next.map(|next| *next)
+    }
+
+    /// How many lines of this file belong to events that end in the next one. They count as
+    /// imported.
+    pub fn handed_over(&self) -> u64 {
+        self.handed_over
     }
 
     /// Takes out of the events what must not be kept, before anything is shortened, so
@@ -265,7 +292,10 @@ impl Import {
             Source::Records(records) => {
                 let piece = records.next_piece()?;
                 self.counts.blank = records.blank();
-                piece
+                match piece {
+                    Some(piece) => Some(piece),
+                    None => self.close_one(),
+                }
             }
         };
         let item = piece.map(|piece| piece.finished(self.foreign, self.redactor.as_ref()));
@@ -273,6 +303,24 @@ impl Import {
             self.counts.add(item);
         }
         Ok(item)
+    }
+}
+
+impl Import {
+    /// An event of auditd that is open at the end of the file, and not continued in the next.
+    fn close_one(&mut self) -> Option<Piece> {
+        let Source::Records(records) = &mut self.source else { return None };
+        // What is wrong with the next file is said when it is its turn.
+        let next = self.following.take().and_then(|file| read(&file, &Format::Auditd).ok());
+        if let Some(mut next) = next {
+            if let Source::Records(its) = &mut next.source {
+                self.handed_over = its.take_over(records);
+                self.counts.lines += self.handed_over;
+                self.counts.imported += self.handed_over;
+            }
+            self.next = Some(Box::new(next.redacting(self.redactor.clone())));
+        }
+        records.close_one()
     }
 }
 

@@ -3,6 +3,7 @@
 mod decisions;
 mod forged;
 mod long;
+mod rotated;
 
 use std::fs;
 use std::io::Cursor;

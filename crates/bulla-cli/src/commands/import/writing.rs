@@ -1,7 +1,7 @@
 //! Events of files on their way into the log, batch by batch.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::event::{Event, Json};
@@ -29,9 +29,22 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Opens a file: its events come redacted, and within the limits after that.
-    pub(super) fn read(&self, file: &Path) -> std::io::Result<import::Import> {
-        Ok(import::read(file, &self.format)?.redacting(self.redactor.clone()))
+    /// Opens a file: its events come redacted, and within the limits after that. The file before
+    /// it and the one behind it are given because events may begin in one and end in the next.
+    pub(crate) fn read(
+        &self,
+        file: &Path,
+        before: Option<import::Import>,
+        behind: Option<&PathBuf>,
+    ) -> std::io::Result<import::Import> {
+        let import = match before.and_then(import::Import::into_next) {
+            Some(import) => import,
+            None => import::read(file, &self.format)?.redacting(self.redactor.clone()),
+        };
+        Ok(match behind {
+            Some(behind) => import.followed_by(behind),
+            None => import,
+        })
     }
 
     /// An item as the log takes it: an event that names a subject needs keys.
@@ -65,6 +78,16 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// The lines at the end of the file whose event ends in the next one.
+    fn handed_over(&mut self, lines: u64, is_there: bool) {
+        self.lines += lines;
+        if is_there {
+            self.there += lines;
+        } else {
+            self.imported += lines;
+        }
+    }
+
     fn imported(&mut self, origin: &Origin) {
         self.events += 1;
         self.imported += origin.lines;
@@ -97,13 +120,13 @@ impl Done {
 pub(crate) fn import_file(
     log: &Log,
     file: &Path,
+    input: &mut import::Import,
     source: &Source,
     rejects: &mut Rejects,
     left_out: &mut u64,
     done: &mut Done,
 ) -> Result<()> {
     let bar = bar_for(file);
-    let mut input = source.read(file)?;
     let mut batch = Batch::default();
     rejects.begin(file);
     while let Some(item) = input.next() {
@@ -140,6 +163,7 @@ pub(crate) fn import_file(
         }
     }
     batch.append(log, done, rejects)?;
+    done.handed_over(input.handed_over(), *left_out > 0);
     bar.finish_and_clear();
     rejects.end()
 }

@@ -7,13 +7,18 @@
 //! is left out. An end-of-event record (EOE) closes nothing, because in files it too
 //! may come early, and clocks close nothing, because files of days are joined.
 
-use std::collections::VecDeque;
+//!
+//! A file may end within an event, because auditd begins a new file between any two records.
+//! So what is open at the end of a file is continued in the next one, if that has records of it
+//! at its beginning.
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, BufRead};
 
 use super::super::Piece;
-use super::super::input::Lines;
+use super::super::input::{Lines, Unit};
 use super::event;
-use super::record::Record;
+use super::record::{Key, Record};
 
 /// Most serials held open.
 const OPEN_MAX: usize = 64;
@@ -22,23 +27,39 @@ const OPEN_BYTES_MAX: usize = 32 << 20;
 
 /// The records of one serial.
 pub(super) struct Group {
-    /// The line of the first record.
+    /// The line of the first record of this file.
     line: u64,
     pub(super) records: Vec<Record>,
+    /// How many of them are of files before.
+    of_before: usize,
 }
 
 impl Group {
     fn bytes(&self) -> usize {
         self.records.iter().map(|record| record.line.len()).sum()
     }
+
+    /// How many lines of this file it accounts for.
+    fn lines(&self) -> u64 {
+        (self.records.len() - self.of_before) as u64
+    }
+}
+
+/// A line taken apart.
+struct Read {
+    line: u64,
+    record: Result<Record, String>,
 }
 
 /// A file of auditd records as events.
 pub(crate) struct Grouped<R> {
     lines: Lines<R>,
+    /// What was read to find the rest of events of the file before, and how that ended.
+    ahead: VecDeque<Read>,
+    failed_ahead: Option<io::Error>,
     /// By the line of their first record.
     open: VecDeque<Group>,
-    /// Bytes of all lines held.
+    /// Bytes of all lines held open.
     held: usize,
     /// Lines that `ausearch` adds.
     passed_over: u64,
@@ -47,7 +68,15 @@ pub(crate) struct Grouped<R> {
 
 impl<R: BufRead> Grouped<R> {
     pub(crate) fn new(lines: Lines<R>) -> Self {
-        Grouped { lines, open: VecDeque::new(), held: 0, passed_over: 0, ready: VecDeque::new() }
+        Grouped {
+            lines,
+            ahead: VecDeque::new(),
+            failed_ahead: None,
+            open: VecDeque::new(),
+            held: 0,
+            passed_over: 0,
+            ready: VecDeque::new(),
+        }
     }
 
     /// Blank lines, and those that `ausearch` adds.
@@ -55,31 +84,101 @@ impl<R: BufRead> Grouped<R> {
         self.lines.blank() + self.passed_over
     }
 
+    /// The next event or rejected line, up to the end of the file; then some events may be open.
     pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         loop {
             if let Some(piece) = self.ready.pop_front() {
                 return Ok(Some(piece));
             }
-            let Some(unit) = self.lines.next_unit()? else {
-                self.close_oldest();
-                return Ok(self.ready.pop_front());
-            };
-            if unit.text.as_deref().is_ok_and(is_of_ausearch) {
-                self.passed_over += 1;
-                continue;
-            }
-            match unit.text.and_then(|text| Record::parse(&text)) {
-                Ok(record) => self.add(unit.line, record),
-                Err(reason) => return Ok(Some(Piece::new(unit.line, 1, Err(reason)))),
+            let Some(read) = self.next_read()? else { return Ok(None) };
+            match read.record {
+                Ok(record) => self.add(read.line, record),
+                Err(reason) => return Ok(Some(Piece::new(read.line, 1, Err(reason)))),
             }
         }
+    }
+
+    /// The event that began first of those that are open.
+    pub(crate) fn close_one(&mut self) -> Option<Piece> {
+        self.close_oldest();
+        self.ready.pop_front()
+    }
+
+    /// Takes over what is open at the end of the file before and continues in this one. Gives the
+    /// number of lines of that file.
+    pub(crate) fn take_over(&mut self, before: &mut Self) -> u64 {
+        if before.open.is_empty() {
+            return 0;
+        }
+        self.read_ahead();
+        let beginnings = beginnings(&self.ahead);
+        let mut lines = 0;
+        for mut group in std::mem::take(&mut before.open) {
+            match beginnings.get(&group.records[0].key) {
+                Some(found) if !found.repeat(&group) => {
+                    let bytes = group.bytes();
+                    before.held -= bytes;
+                    self.held += bytes;
+                    lines += group.lines();
+                    group.line = found.line;
+                    group.of_before = group.records.len();
+                    self.open.push_back(group);
+                }
+                _ => before.open.push_back(group),
+            }
+        }
+        lines
+    }
+
+    /// Reads the beginning of the file, so far that no group that is taken over is closed before
+    /// its rest comes.
+    fn read_ahead(&mut self) {
+        let mut serials = HashSet::new();
+        let mut bytes = 0;
+        while serials.len() < OPEN_MAX && bytes < OPEN_BYTES_MAX / 2 {
+            match self.read_line() {
+                Ok(Some(read)) => {
+                    if let Ok(record) = &read.record {
+                        bytes += record.line.len();
+                        serials.insert(record.key.clone());
+                    }
+                    self.ahead.push_back(read);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    self.failed_ahead = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn next_read(&mut self) -> io::Result<Option<Read>> {
+        if let Some(read) = self.ahead.pop_front() {
+            return Ok(Some(read));
+        }
+        match self.failed_ahead.take() {
+            Some(error) => Err(error),
+            None => self.read_line(),
+        }
+    }
+
+    fn read_line(&mut self) -> io::Result<Option<Read>> {
+        while let Some(Unit { line, text }) = self.lines.next_unit()? {
+            if text.as_deref().is_ok_and(is_of_ausearch) {
+                self.passed_over += 1;
+            } else {
+                return Ok(Some(Read { line, record: text.and_then(|text| Record::parse(&text)) }));
+            }
+        }
+        Ok(None)
     }
 
     fn add(&mut self, line: u64, record: Record) {
         self.held += record.line.len();
         match self.open.iter_mut().rev().find(|group| group.records[0].key == record.key) {
             Some(group) => group.records.push(record),
-            None => self.open.push_back(Group { line, records: vec![record] }),
+            None => self.open.push_back(Group { line, records: vec![record], of_before: 0 }),
         }
         while self.open.len() > OPEN_MAX || self.held > OPEN_BYTES_MAX {
             self.close_oldest();
@@ -89,8 +188,35 @@ impl<R: BufRead> Grouped<R> {
     fn close_oldest(&mut self) {
         let Some(group) = self.open.pop_front() else { return };
         self.held -= group.bytes();
-        let lines = group.records.len() as u64;
-        self.ready.push_back(Piece::new(group.line, lines, event(&group)));
+        self.ready.push_back(Piece::new(group.line, group.lines(), event(&group)));
+    }
+}
+
+/// The records of one serial at the beginning of a file.
+struct Beginning<'a> {
+    line: u64,
+    records: Vec<&'a Record>,
+}
+
+/// What was read ahead, by its serial.
+fn beginnings(ahead: &VecDeque<Read>) -> HashMap<&Key, Beginning<'_>> {
+    let mut found: HashMap<&Key, Beginning<'_>> = HashMap::new();
+    for read in ahead {
+        if let Ok(record) = &read.record {
+            let new = || Beginning { line: read.line, records: Vec::new() };
+            found.entry(&record.key).or_insert_with(new).records.push(record);
+        }
+    }
+    found
+}
+
+impl Beginning<'_> {
+    /// Whether a record of the group stands here again: then the file is a copy, and what it has
+    /// is no rest.
+    fn repeat(&self, group: &Group) -> bool {
+        self.records
+            .iter()
+            .any(|record| group.records.iter().any(|known| known.line == record.line))
     }
 }
 
@@ -106,10 +232,14 @@ mod tests {
     fn items(text: &str) -> Vec<(u64, u64, bool)> {
         let mut grouped = Grouped::new(Lines::new(text.as_bytes()));
         let mut out = Vec::new();
-        while let Some(piece) = grouped.next_piece().unwrap() {
+        while let Some(piece) = next(&mut grouped) {
             out.push((piece.line, piece.lines, piece.outcome.is_ok()));
         }
         out
+    }
+
+    fn next(grouped: &mut Grouped<&[u8]>) -> Option<Piece> {
+        grouped.next_piece().unwrap().or_else(|| grouped.close_one())
     }
 
     fn line(seconds: u64, serial: u64) -> String {
@@ -142,7 +272,7 @@ mod tests {
         let many: String = (0..1_000).map(|serial| line(1, serial)).collect();
         let mut grouped = Grouped::new(Lines::new(many.as_bytes()));
         let mut seen = 0;
-        while grouped.next_piece().unwrap().is_some() {
+        while next(&mut grouped).is_some() {
             assert!(grouped.open.len() <= OPEN_MAX);
             seen += 1;
         }
@@ -167,8 +297,8 @@ mod tests {
     fn what_ausearch_adds_is_passed_over() {
         let text = format!("----\ntime->Tue Nov 14 22:13:20 2023\n{}----\n", line(1, 1));
         let mut grouped = Grouped::new(Lines::new(text.as_bytes()));
-        assert_eq!(grouped.next_piece().unwrap().map(|piece| piece.line), Some(3));
-        assert!(grouped.next_piece().unwrap().is_none());
+        assert_eq!(next(&mut grouped).map(|piece| piece.line), Some(3));
+        assert!(next(&mut grouped).is_none());
         assert_eq!(grouped.blank(), 3);
         assert_eq!(items("time->x type=PATH msg=audit(1.0:1): a=1").len(), 1);
     }

@@ -13,8 +13,10 @@ const PERMISSIVE: &str = "permissive";
 /// EPERM and EACCES, also as `ausearch -i` writes them.
 const REFUSALS: [&str; 4] = ["-1", "-13", "EPERM", "EACCES"];
 
-/// Kernel records that always have `res=`.
-const WITH_RESULT: [&str; 7] = [
+/// Records of the kernel and of auditd that always have `res=`.
+const WITH_RESULT: [&str; 9] = [
+    "DAEMON_ABORT",
+    "DAEMON_ERR",
     "INTEGRITY_DATA",
     "INTEGRITY_METADATA",
     "INTEGRITY_STATUS",

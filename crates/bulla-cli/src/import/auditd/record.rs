@@ -7,7 +7,7 @@ use super::super::document::shown;
 use super::{kinds, prefix};
 
 /// What the records of one event have in common.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// The machine (`node=`), if the line names one.
     pub(crate) node: Option<String>,

@@ -4,7 +4,8 @@ use bulla::event::Outcome;
 fn made(lines: &[&str]) -> Event {
     let text = lines.join("\n");
     let mut grouped = Grouped::new(super::super::input::Lines::new(text.as_bytes()));
-    let piece = grouped.next_piece().unwrap().unwrap();
+    assert!(grouped.next_piece().unwrap().is_none());
+    let piece = grouped.close_one().unwrap();
     assert_eq!(piece.lines, lines.len() as u64);
     super::super::fit::escaped(piece.outcome.unwrap())
 }

@@ -163,6 +163,7 @@ fn types_that_always_say_how_they_ended_must() {
         "2407",
         "2500",
         "URINGOP",
+        "DAEMON_ABORT",
         "1800",
     ] {
         let event = one(&format!("type={kind} msg=audit(1.0:1): pid=1 uid=0 auid=1000"));
