@@ -1,7 +1,7 @@
 //! The law of the fuzz targets of the importers, on samples that are altered at random, always
 //! in the same way. `BULLA_LAW_ROUNDS` says how many times each sample is altered.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)] // tests
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stderr)] // tests
 
 #[path = "../../../fuzz/shared/import.rs"]
 mod shared;

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use bulla::event::Event;
+use bulla::event::{Event, Outcome};
 use bulla_cli::import::{self, Format, Item, MENDED, reason_of};
 
 fn items(text: impl Into<Vec<u8>>, format: &Format) -> Vec<Item> {
@@ -140,5 +140,20 @@ fn brackets_are_no_blank_lines() {
             import::read_from("fuzz", Cursor::new(text.clone()), &Format::CloudTrail).unwrap();
         assert_eq!(import.by_ref().count(), 1);
         assert_eq!(import.counts().blank, blank, "{text}");
+    }
+}
+
+/// A separator within the first word of a result: reading on behind it was a panic.
+#[test]
+fn a_separator_in_a_result_is_no_obstacle() {
+    for (result, outcome) in [
+        ("success\u{1d}x", Outcome::Failure),
+        ("failed\u{1d}", Outcome::Failure),
+        ("Permission denied\u{1d}x y", Outcome::Denied),
+        ("\u{1d}", Outcome::Failure),
+        ("success\u{1d}x res=no\u{1d}\u{1d}", Outcome::Failure),
+    ] {
+        let line = format!("type=USER_LOGIN msg=audit(1.000:1): auid=1 msg='op=x res={result}'");
+        assert_eq!(event(&items(line, &Format::Auditd)[0]).outcome, outcome, "{result:?}");
     }
 }
