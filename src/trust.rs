@@ -106,6 +106,30 @@ impl Trust {
         self.known.as_ref().map(|(_, epochs)| epochs)
     }
 
+    /// Whether a key is one of the log that signed a checkpoint, or shares its secret with one,
+    /// whatever its name and kind: a signer of that checkpoint, a key that was pinned under the
+    /// log's name, or one that the log's key chain names.
+    pub fn is_key_of(&self, checkpoint: &VerifiedCheckpoint, key: &VerifyingKey) -> bool {
+        self.keys_of(checkpoint).iter().any(|own| own.has_same_secret(key))
+    }
+
+    /// All keys of the log that signed a checkpoint, as far as they are known.
+    pub(crate) fn keys_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<VerifyingKey> {
+        let origin = checkpoint.origin();
+        let is_named_so = |key: &&VerifyingKey| key.name().as_str() == origin;
+        let known = checkpoint.signers().iter().chain(&self.keys).filter(is_named_so);
+        let chain = self.known.iter().map(|(chain, _)| chain).filter(|chain| {
+            let mut statements = chain.dangerously_unverified();
+            statements.any(|statement| {
+                [&statement.key, statement.change.introduced()].iter().any(is_named_so)
+            })
+        });
+        let statements = chain.flat_map(KeyChain::dangerously_unverified);
+        let changed =
+            statements.flat_map(|statement| [&statement.key, statement.change.introduced()]);
+        known.chain(changed).chain(&self.recovery).cloned().collect()
+    }
+
     /// Whether a log goes on under the second origin: it is the first one, or the key chain
     /// says that the first one was retired for it.
     pub(crate) fn is_succeeded_by(&self, origin: &str, successor: &str) -> bool {

@@ -369,7 +369,7 @@ fn a_record_is_shown_to_come_after_an_earlier_checkpoint() {
 
 #[test]
 fn an_altered_extra_line_is_refused_or_says_the_same() {
-    let signed = Signed::new(HashAlgorithm::Sha256, &[3, 4]);
+    let signed = Signed::new(HashAlgorithm::Blake3, &[3, 4]);
     let [earlier, newest] = signed.checkpoints.as_slice() else { panic!() };
     let snapshot = signed.log.snapshot();
     let mut good = snapshot.prove(Seq::new(5), newest, Disclosure::WithholdPayload).unwrap();

@@ -6,6 +6,8 @@
 
 #[path = "refusals/anchors.rs"]
 mod anchors;
+#[path = "refusals/answers/mod.rs"]
+mod answers;
 #[path = "refusals/bases.rs"]
 mod bases;
 #[path = "refusals/cases.rs"]
@@ -20,6 +22,8 @@ mod checkpoints;
 mod forge;
 #[path = "refusals/in_force.rs"]
 mod in_force;
+#[path = "refusals/proofs/mod.rs"]
+mod proofs;
 mod support;
 
 #[path = "refusals/bodies.rs"]
@@ -58,6 +62,19 @@ const ALL: &[&[Case]] = &[
     in_force::CASES,
     keys::CASES,
     key_chains::CASES,
+    proofs::single::CASES,
+    proofs::records::CASES,
+    proofs::carried::CASES,
+    proofs::carried_catalog::CASES,
+    proofs::consistency::CASES,
+    proofs::bundles::CASES,
+    proofs::vaults::CASES,
+    proofs::audits::CASES,
+    answers::text::CASES,
+    answers::range::CASES,
+    answers::records::CASES,
+    answers::lists::CASES,
+    answers::times::CASES,
 ];
 
 #[test]

@@ -17,6 +17,7 @@
 use std::fmt;
 
 use super::answer::RestsOn;
+use super::extra::CATALOG_ORIGIN_SUFFIX;
 use crate::checkpoint::line::{base64_hash, decimal, to_base64};
 use crate::checkpoint::{
     KeyError, KeyName, Note, NoteError, NoteSigner, VerifyNoteError, VerifyingKey,
@@ -28,6 +29,8 @@ use crate::seq::{Seq, TreeSize};
 use crate::terms::SPEC;
 
 const FIRST_LINE: &str = "bulla.dev/index-audit/v1";
+/// What the names of a log's own keys have behind its origin.
+const LOG_KEY_SUFFIXES: [&str; 3] = ["", CATALOG_ORIGIN_SUFFIX, "/recovery"];
 
 /// What an auditor says. By itself only a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +82,7 @@ impl IndexAudit {
     /// It is not one that a verifier would take, or the key could not sign.
     pub fn sign(&self, signer: &dyn NoteSigner) -> Result<Note, IndexAuditError> {
         self.check()?;
+        self.check_name(signer.verifying_key())?;
         Ok(Note::sign(&self.to_text(), &[signer])?)
     }
 
@@ -109,13 +113,29 @@ impl IndexAudit {
         if !verified.signers().contains(auditor) {
             return Err(IndexAuditError::Line { expected: "a signature, not a cosignature" });
         }
-        Ok(VerifiedIndexAudit { audit: IndexAudit::parse(note)?, auditor: auditor.clone() })
+        let audit = IndexAudit::parse(note)?;
+        audit.check_name(auditor)?;
+        Ok(VerifiedIndexAudit { audit, auditor: auditor.clone() })
+    }
+
+    /// The log vouches for its indexes anyway: no key by its name is an auditor's.
+    fn check_name(&self, auditor: &VerifyingKey) -> Result<(), IndexAuditError> {
+        let rest = auditor.name().as_str().strip_prefix(&self.origin);
+        if rest.is_some_and(|rest| LOG_KEY_SUFFIXES.contains(&rest)) {
+            return Err(IndexAuditError::LogsKey { found: auditor.name().clone() });
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), IndexAuditError> {
         KeyName::new(&self.origin).map_err(IndexAuditError::Origin)?;
         let mut next = 0;
-        for AuditedSegment { first, count, .. } in &self.segments {
+        for AuditedSegment { first, count, times, .. } in &self.segments {
+            let [recorded_min, recorded_max, occurred_min, occurred_max] = *times;
+            if recorded_min > recorded_max || occurred_min > occurred_max {
+                let expected = "the smallest times of a segment, and none below them";
+                return Err(IndexAuditError::Line { expected });
+            }
             let end = first.get().checked_add(*count).filter(|end| *end <= self.main.size.get());
             match end.filter(|_| *count > 0 && first.get() >= next) {
                 Some(end) => next = end,
@@ -128,19 +148,51 @@ impl IndexAudit {
         Ok(())
     }
 
-    pub(super) fn has_recomputed(&self, rests_on: &RestsOn) -> bool {
-        let segment = |wanted: &Seq| {
-            let found = self.segments.binary_search_by_key(wanted, |segment| segment.first);
-            found.ok().and_then(|at| self.segments.get(at))
+    /// Checks that what an answer rests on was recomputed.
+    pub(super) fn check_recomputed(&self, rests_on: &RestsOn) -> Result<(), NotAudited> {
+        let (first, count, expected) = match rests_on {
+            RestsOn::Index { first, count, root } => (first, *count, format!("index root {root}")),
+            RestsOn::Times { first, count, times } => (first, *count, format!("times {times:?}")),
         };
-        match rests_on {
-            RestsOn::Index { first, count, root } => segment(first)
-                .is_some_and(|segment| segment.count == *count && segment.index_root == *root),
-            RestsOn::Times { first, count, times } => segment(first)
-                .is_some_and(|segment| segment.count == *count && segment.times == *times),
+        let what = format!("the segment of {count} records from {first} on");
+        let found = self.segments.binary_search_by_key(first, |segment| segment.first);
+        let Some(found) = found.ok().and_then(|at| self.segments.get(at)) else {
+            let found = "none: the audit does not cover it".to_owned();
+            return Err(NotAudited { expected: what, found });
+        };
+        let same = match rests_on {
+            RestsOn::Index { root, .. } => found.index_root == *root,
+            RestsOn::Times { times, .. } => found.times == *times,
+        };
+        if same && found.count == count {
+            return Ok(());
         }
+        let said = match rests_on {
+            RestsOn::Index { .. } => format!("index root {}", found.index_root),
+            RestsOn::Times { .. } => format!("times {:?}", found.times),
+        };
+        let (expected, found) =
+            (format!("{what} with {expected}"), format!("{said} of {} records", found.count));
+        Err(NotAudited { expected, found })
     }
 }
+
+/// An audit does not vouch for what an answer rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAudited {
+    /// What the audit must say, or by whom it must be.
+    pub expected: String,
+    /// What it says, or by whom it is.
+    pub found: String,
+}
+
+impl fmt::Display for NotAudited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {}", self.expected, self.found)
+    }
+}
+
+impl std::error::Error for NotAudited {}
 
 fn parse_lines<'t>(
     lines: &mut impl Iterator<Item = &'t str>,
@@ -225,6 +277,12 @@ pub enum IndexAuditError {
     Signature(VerifyNoteError),
     /// The origin is none.
     Origin(KeyError),
+    /// The key is named as one of the log's own: an audit by the log says nothing that the log
+    /// did not sign before.
+    LogsKey {
+        /// The key's name.
+        found: KeyName,
+    },
     /// A line is missing or is another one.
     Line {
         /// What should be there.
@@ -238,6 +296,11 @@ impl fmt::Display for IndexAuditError {
             IndexAuditError::Note(error) => error.fmt(f),
             IndexAuditError::Signature(error) => error.fmt(f),
             IndexAuditError::Origin(error) => write!(f, "the origin of an index audit: {error}"),
+            IndexAuditError::LogsKey { found } => write!(
+                f,
+                "expected the key of an auditor, found one named {found}, as the log that is \
+                 audited names its own"
+            ),
             IndexAuditError::Line { expected } => {
                 write!(f, "expected in an index audit: {expected}; found something else")
             }

@@ -23,7 +23,7 @@ use super::disclosed::Parts;
 use super::extra::VerifiedExtra;
 use super::malformed;
 use super::{Disclosure, Extra, MalformedProof, VerifiedViaCatalog, VerifyProofError};
-use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
+use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey, line};
 use crate::event::Record;
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
@@ -135,7 +135,8 @@ impl Bundle {
         let first = self.records.first().map(|record| record.seq);
         let extra = self.extra.check(&checkpoint, first, log_id, trust);
         let extra = extra.map_err(VerifyBundleError::Proof)?;
-        Ok(VerifiedBundle { records, log_id, checkpoint, extra })
+        let log_keys = trust.keys_of(&checkpoint);
+        Ok(VerifiedBundle { records, log_id, checkpoint, extra, log_keys })
     }
 
     /// The records, each of which is at its position under a head, and the log they are of.
@@ -251,6 +252,8 @@ pub struct VerifiedBundle {
     log_id: Option<LogId>,
     checkpoint: VerifiedCheckpoint,
     extra: VerifiedExtra,
+    /// All keys of the log that the verifier knows of.
+    log_keys: Vec<VerifyingKey>,
 }
 
 /// A record of a bundle that was proved to be in the log.
@@ -286,6 +289,12 @@ impl VerifiedBundle {
     /// The checkpoint that covers them all, and who signed it.
     pub fn checkpoint(&self) -> &VerifiedCheckpoint {
         &self.checkpoint
+    }
+
+    /// Whether a key is one of the log, or shares its secret with one, as far as the verifier
+    /// knows its keys; see [`Trust::is_key_of`].
+    pub fn is_key_of_log(&self, key: &VerifyingKey) -> bool {
+        self.log_keys.iter().any(|own| own.has_same_secret(key))
     }
 
     /// An earlier checkpoint that covers none of them.

@@ -31,6 +31,7 @@
 //! `bulla verify` does, finds a root that is not.)
 
 use super::MalformedProof;
+use super::catalog_record::{CatalogRecord, verify_record};
 use super::disclosed::Parts;
 use super::fields::{Fields, put_bytes, put_hashes, put_many_hashes, put_u32, put_u64};
 use super::inclusion::VerifyProofError;
@@ -38,9 +39,7 @@ use super::malformed;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
 use crate::event::{Anchor, RecordKind};
 use crate::format::LogId;
-use crate::format::body;
-use crate::format::catalog_body::{Because, CatalogBody, StateMap};
-use crate::format::record::SALT_LEN;
+use crate::format::catalog_body::StateMap;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{ProofError, TreeHead, TreeSide, verify_batch_inclusion, verify_inclusion};
 use crate::seq::{Seq, TreeSize};
@@ -283,12 +282,7 @@ fn decode_anchor(parts: &Parts<'_>) -> Result<Anchor, VerifyProofError> {
         let expected = "the anchor that every signed head ends in".to_owned();
         return Err(VerifyProofError::Other { what: "last record", expected, found });
     }
-    if let Some(found) = parts.payload.map(<[u8]>::len).filter(|len| *len > SALT_LEN) {
-        let (expected, found) = ("none".to_owned(), format!("{} bytes", found - SALT_LEN));
-        return Err(VerifyProofError::Other { what: "payload of the anchor", expected, found });
-    }
-    body::decode_anchor_strict(parts.envelope)
-        .map_err(|error| VerifyProofError::NotARecord(error.to_string()))
+    parts.anchor().map_err(VerifyProofError::NotARecord)
 }
 
 impl CatalogClaim {
@@ -316,7 +310,9 @@ impl CatalogClaim {
         };
         match self {
             CatalogClaim::Record { record, hashes } => {
-                let record = verify_record(record, hashes, anchor, log_id)?;
+                let head = TreeHead { size: anchor.catalog_size, root: anchor.catalog_root };
+                let record = verify_record(record, hashes, &head, Some(log_id))?;
+                record.check_anchored(anchor)?;
                 Ok(ShownOfCatalog::Record(record))
             }
             CatalogClaim::InForce { place, entry, hashes } => {
@@ -381,36 +377,6 @@ fn verify_absence(
     }
 }
 
-fn verify_record(
-    record: &[u8],
-    hashes: &[Hash],
-    anchor: &Anchor,
-    log_id: LogId,
-) -> Result<CatalogRecord, VerifyProofError> {
-    let parts = Parts::split(record).map_err(VerifyProofError::NotARecord)?;
-    parts.check_log(Some(log_id))?;
-    let head = TreeHead { size: anchor.catalog_size, root: anchor.catalog_root };
-    let (algorithm, seq) = (HashAlgorithm::Sha256, parts.head.seq);
-    let leaf_hash = parts.leaf(algorithm);
-    verify_inclusion(algorithm, &leaf_hash, seq, &head, hashes)
-        .map_err(VerifyProofError::Inclusion)?;
-    let because = parts.payload.map(|salted| salted.get(SALT_LEN..).unwrap_or_default());
-    let record = CatalogRecord {
-        seq,
-        recorded_at: parts.head.recorded_at,
-        leaf_hash,
-        kind: parts.head.kind,
-        envelope: parts.envelope.to_vec(),
-        because: because.map(<[u8]>::to_vec),
-    };
-    if let Some(bytes) = &record.because {
-        Because::decode(record.kind, bytes)
-            .map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
-    }
-    record.body().map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
-    Ok(record)
-}
-
 /// What a statement was found to show, under a signed head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedStatement {
@@ -435,36 +401,6 @@ pub enum ShownOfCatalog {
     },
     /// These entries were in force when the head was signed; there may be others.
     Entries(Vec<StateEntry>),
-}
-
-/// A record of the catalog that was proved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogRecord {
-    /// Its position in the catalog.
-    pub seq: Seq,
-    /// When it was recorded, by the log's clock.
-    pub recorded_at: Timestamp,
-    /// Its leaf in the catalog's tree.
-    pub leaf_hash: Hash,
-    /// What it is about ([`crate::format::catalog_body::kind`]).
-    pub kind: u8,
-    envelope: Vec<u8>,
-    because: Option<Vec<u8>>,
-}
-
-impl CatalogRecord {
-    /// The state root after it, and what happened.
-    ///
-    /// # Errors
-    /// None for one that was proved: it was read then.
-    pub fn body(&self) -> Result<(Hash, CatalogBody<'_>), crate::format::FormatError> {
-        CatalogBody::decode(self.kind, &self.envelope)
-    }
-
-    /// Who asked and why; `None` if that was withheld.
-    pub fn because(&self) -> Option<Because<'_>> {
-        self.because.as_deref().and_then(|bytes| Because::decode(self.kind, bytes).ok())
-    }
 }
 
 impl VerifiedStatement {

@@ -18,7 +18,7 @@ use super::catalog::VerifiedStatement;
 use super::extra::VerifiedExtra;
 use super::{Extra, MalformedProof, TlogProof, VerifiedInclusion, VerifiedViaCatalog};
 use crate::checkpoint::VerifiedCheckpoint;
-use crate::event::{PayloadState, Record, RecordKind};
+use crate::event::{Anchor, PayloadState, Record, RecordKind};
 use crate::format::LogId;
 use crate::format::body;
 use crate::format::record::{self, CheckedRecord, Digests, HEAD_LEN, Head, SALT_LEN};
@@ -205,6 +205,11 @@ impl TlogProof {
 /// that the leaf covers. The flags of the head say which forms may be.
 fn split_payload(flags: u8, form: u8, rest: &[u8]) -> Result<(Option<&[u8]>, Digests), String> {
     let expected = |what: &str| Err(format!("expected {what}"));
+    let digest_len = if form == WHOLE_ENCRYPTED { Hash::LEN } else { 0 };
+    if rest.len().saturating_sub(digest_len) > record::MAX_PAYLOAD_LEN {
+        let found = rest.len();
+        return expected(&format!("salt and payload of at most 4 MiB + 16 bytes, found {found}"));
+    }
     match (flags & record::ENCRYPTED != 0, form) {
         (false, WHOLE) if rest.len() >= SALT_LEN => Ok((Some(rest), Digests::of_plain(rest))),
         (false, WITHHELD) => match Hash::from_slice(rest) {
@@ -314,10 +319,18 @@ impl<'a> Parts<'a> {
                 Ok(Record::of_event(seq, recorded_at, leaf, event).with_payload(state))
             }
             Some(RecordKind::Anchor) => {
-                let anchor = body::decode_anchor_strict(self.envelope).map_err(refuse)?;
-                Ok(Record::of_anchor(seq, recorded_at, leaf, anchor))
+                Ok(Record::of_anchor(seq, recorded_at, leaf, self.anchor()?))
             }
             None => Err(format!("a record of kind {}", self.head.kind)),
         }
+    }
+
+    /// What the record says as an anchor, which has no payload.
+    pub(super) fn anchor(&self) -> Result<Anchor, String> {
+        if let Some(len) = self.payload.map(<[u8]>::len).filter(|len| *len > SALT_LEN) {
+            let found = len - SALT_LEN;
+            return Err(format!("the payload of the anchor: expected none, found {found} bytes"));
+        }
+        body::decode_anchor_strict(self.envelope).map_err(|error| error.to_string())
     }
 }

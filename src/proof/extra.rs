@@ -22,8 +22,9 @@ use std::borrow::Cow;
 
 use super::MalformedProof;
 use super::catalog::{CatalogStatement, VerifiedStatement};
+use super::catalog_record::{CatalogRecord, verify_record};
 use super::consistency::check_extends;
-use super::disclosed::{self, Parts};
+use super::disclosed;
 use super::fields::{Fields, put_bytes, put_hashes};
 use super::inclusion::VerifyProofError;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
@@ -31,8 +32,7 @@ use crate::format::LogId;
 use crate::format::catalog_body::CatalogBody;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::keys::KeyChain;
-use crate::merkle::verify_inclusion;
-use crate::seq::Seq;
+use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 use crate::trust::Trust;
 
@@ -147,11 +147,13 @@ impl Extra {
     /// What a verifier trusts who learns the key chain, if there is one.
     pub(super) fn extend<'t>(&self, trust: &'t Trust) -> Result<Cow<'t, Trust>, VerifyProofError> {
         let Some(bytes) = &self.key_chain else { return Ok(Cow::Borrowed(trust)) };
-        let learned = KeyChain::parse(bytes).and_then(|chain| trust.clone().with_key_chain(&chain));
-        match learned {
-            Ok(trust) => Ok(Cow::Owned(trust)),
-            Err(error) => Err(VerifyProofError::KeyChain(Box::new(error))),
+        let refused = |error| VerifyProofError::KeyChain(Box::new(error));
+        let chain = KeyChain::parse(bytes).map_err(refused)?;
+        if chain.is_empty() {
+            let (expected, found) = ("a statement or more".to_owned(), "none".to_owned());
+            return Err(VerifyProofError::Other { what: "key chain", expected, found });
         }
+        trust.clone().with_key_chain(&chain).map(Cow::Owned).map_err(refused)
     }
 
     /// Checks the proof's checkpoint. Witnesses know no BLAKE3 heads: such a one needs their
@@ -184,17 +186,18 @@ impl Extra {
         let place = |section| move |error| VerifyProofError::In { section, error: Box::new(error) };
         let appended_after =
             self.appended_after.as_ref().map(|s| s.verify(checkpoint, first, trust));
-        let via_catalog = self.via_catalog.as_ref().map(|s| s.verify(checkpoint, log_id, trust));
+        let appended_after = appended_after.transpose().map_err(place("the earlier checkpoint"))?;
         let (algorithm, head) = (checkpoint.algorithm(), checkpoint.head());
         let statement = self.statement.as_ref().map(|statement| {
             statement.claim.check_stands_alone()?;
             statement.check(algorithm, &head, log_id)
         });
-        Ok(VerifiedExtra {
-            appended_after: appended_after.transpose().map_err(place("the earlier checkpoint"))?,
-            via_catalog: via_catalog.transpose().map_err(place("the head in the catalog"))?,
-            statement: statement.transpose().map_err(place("the statement about the catalog"))?,
-        })
+        let statement = statement.transpose().map_err(place("the statement about the catalog"))?;
+        // Without records the statement alone says which log it is.
+        let log_id = log_id.or_else(|| statement.as_ref().map(VerifiedStatement::log_id));
+        let via_catalog = self.via_catalog.as_ref().map(|s| s.verify(checkpoint, log_id, trust));
+        let via_catalog = via_catalog.transpose().map_err(place("the head in the catalog"))?;
+        Ok(VerifiedExtra { appended_after, via_catalog, statement })
     }
 }
 
@@ -282,6 +285,15 @@ impl ViaCatalog {
         log_id: Option<LogId>,
         trust: &Trust,
     ) -> Result<VerifiedViaCatalog, VerifyProofError> {
+        if main.algorithm() != HashAlgorithm::Blake3 {
+            let expected = "BLAKE3, as witnesses read any other head itself".to_owned();
+            let found = main.algorithm().to_string();
+            return Err(VerifyProofError::Other {
+                what: "hash of the log's tree",
+                expected,
+                found,
+            });
+        }
         let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
         let expected = format!("{}{CATALOG_ORIGIN_SUFFIX}", main.origin());
         if checkpoint.origin() != expected {
@@ -292,32 +304,36 @@ impl ViaCatalog {
         if expected != found {
             return Err(VerifyProofError::Algorithm { expected, found });
         }
-        let parts = Parts::split(&self.record).map_err(VerifyProofError::NotARecord)?;
-        parts.check_log(log_id)?;
-        let leaf = parts.leaf(HashAlgorithm::Sha256);
-        let head = checkpoint.head();
-        verify_inclusion(HashAlgorithm::Sha256, &leaf, parts.head.seq, &head, &self.hashes)
-            .map_err(VerifyProofError::Inclusion)?;
-        check_head_signed(&parts, main)?;
-        let (seq, recorded_at) = (parts.head.seq, parts.head.recorded_at);
+        let record = verify_record(&self.record, &self.hashes, &checkpoint.head(), log_id)?;
+        check_head_signed(&record, main)?;
+        let CatalogRecord { seq, recorded_at, .. } = record;
         Ok(VerifiedViaCatalog { seq, recorded_at, checkpoint })
     }
 }
 
-/// The catalog record must be that of the main head.
-fn check_head_signed(parts: &Parts<'_>, main: &VerifiedCheckpoint) -> Result<(), VerifyProofError> {
-    let expected = format!("size {}, root {}", main.head().size, main.head().root);
-    let found = match CatalogBody::decode(parts.head.kind, parts.envelope) {
+/// The catalog record must be that of the main head, with the note of that.
+fn check_head_signed(
+    record: &CatalogRecord,
+    main: &VerifiedCheckpoint,
+) -> Result<(), VerifyProofError> {
+    let said =
+        |size: TreeSize, root: Hash, origin: &str| format!("size {size}, root {root}, of {origin}");
+    let expected = said(main.head().size, main.head().root, main.origin());
+    let found = match record.body() {
         Ok((_, CatalogBody::HeadSigned(signed))) => {
-            format!("size {}, root {}", signed.size, Hash::from_bytes(signed.root))
+            // The record was checked: its note is a checkpoint.
+            let note = UnverifiedCheckpoint::parse(signed.note.as_bytes());
+            let note = note.map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
+            let (size, root) = (TreeSize::new(signed.size), Hash::from_bytes(signed.root));
+            said(size, root, note.dangerously_unverified().origin())
         }
-        Ok(_) => format!("a record of kind {}", parts.head.kind),
+        Ok(_) => format!("a record of kind {}", record.kind),
         Err(error) => return Err(VerifyProofError::NotARecord(error.to_string())),
     };
-    match expected == found {
-        true => Ok(()),
-        false => Err(VerifyProofError::Other { what: "signed head", expected, found }),
+    if expected == found {
+        return Ok(());
     }
+    Err(VerifyProofError::Other { what: "signed head", expected, found })
 }
 
 /// The proof's head stands in the catalog under a signed checkpoint of it.

@@ -28,6 +28,7 @@ pub(crate) mod answer;
 mod audit;
 mod bundle;
 mod catalog;
+mod catalog_record;
 mod consistency;
 mod disclosed;
 mod extra;
@@ -43,15 +44,16 @@ pub use answer::{
     ANSWER_LEN_MAX, Answer, Evidence, IndexEvidence, NotLive, RestsOn, SegmentEvidence, ShownList,
     ShownTerm, ShownTimes, VerifiedAnswer, VerifyAnswerError,
 };
-pub use audit::{AuditedSegment, IndexAudit, IndexAuditError, VerifiedIndexAudit};
+pub use audit::{AuditedSegment, IndexAudit, IndexAuditError, NotAudited, VerifiedIndexAudit};
 pub use bundle::{
     BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, NOTE_TEXT_LEN_MAX, ProvedRecord,
     VerifiedBundle, VerifyBundleError,
 };
 pub use catalog::{
-    CATALOG_PROOF_LEN_MAX, CatalogClaim, CatalogProof, CatalogRecord, CatalogStatement,
-    PlacedEntry, ShownOfCatalog, StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
+    CATALOG_PROOF_LEN_MAX, CatalogClaim, CatalogProof, CatalogStatement, PlacedEntry,
+    ShownOfCatalog, StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
 };
+pub use catalog_record::CatalogRecord;
 pub use consistency::{
     CONSISTENCY_HASHES_MAX, CONSISTENCY_PROOF_LEN_MAX, ConsistencyProof, VerifiedConsistency,
 };
@@ -67,3 +69,5 @@ pub use vault::{
     HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND, VAULT_LOGS_MAX, VAULT_ORIGIN_SUFFIX,
     VaultProof, VerifiedVaultRecord, VerifyVaultError,
 };
+#[cfg(feature = "engine")]
+pub(crate) use vault::{VAULT_NAME_LEN_MAX, VAULT_NAME_RESERVED};

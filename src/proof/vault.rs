@@ -42,6 +42,11 @@ pub const VAULT_HEADS_ACTION: &str = "vault.heads";
 /// Their `resource.type`; `resource.id` is the number of logs, a slash and the root.
 pub const VAULT_HEADS_KIND: &str = "vault-heads";
 
+/// Longest name of a log in a vault, in bytes.
+pub(crate) const VAULT_NAME_LEN_MAX: usize = 64;
+/// A log with this name would have an origin like that of a vault.
+pub(crate) const VAULT_NAME_RESERVED: &str = "vault";
+
 /// What a leaf of a head list begins with.
 const MAGIC: &[u8] = b"bulla/vault-head/v1\0";
 /// The tree of a head list is always of this hash.
@@ -63,6 +68,17 @@ pub struct LogHead {
 }
 
 impl LogHead {
+    /// Whether a log of a vault may have this name. Names are those of directories, so there is
+    /// nothing in them that leads elsewhere.
+    pub fn is_name(name: &str) -> bool {
+        let of_set = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+        (1..=VAULT_NAME_LEN_MAX).contains(&name.len())
+            && name.chars().all(of_set)
+            && !name.starts_with('.')
+            && !name.ends_with(".tmp")
+            && name != VAULT_NAME_RESERVED
+    }
+
     /// The bytes of its leaf, without the 0x00 of RFC 6962.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
@@ -252,8 +268,15 @@ impl VaultProof {
             return refuse("the origin of the vault's own log", "…/vault", origin);
         }
         let event = &list.record().event;
-        if event.action != VAULT_HEADS_ACTION || event.resource.kind != VAULT_HEADS_KIND {
+        if event.action != VAULT_HEADS_ACTION {
             return refuse("the action of the list's record", VAULT_HEADS_ACTION, &event.action);
+        }
+        let kind = &event.resource.kind;
+        if kind != VAULT_HEADS_KIND {
+            return refuse("the resource type of the list's record", VAULT_HEADS_KIND, kind);
+        }
+        if !LogHead::is_name(&self.log.name) {
+            return refuse("the name of the record's log", "one of a log", &self.log.name);
         }
         let expected = format!("{origin}/{}", self.log.name);
         if self.log.origin != expected {

@@ -1,9 +1,10 @@
 //! What a query asks of the index: clauses that must all hold, each of them alternatives.
 
+use super::collect::each_term;
 use super::{Field, Term, name_key};
 use crate::event::{Outcome, RecordKind};
 use crate::format::LogId;
-use crate::query::{ActionGlob, IdFilter, Query};
+use crate::query::{ActionGlob, IdFilter, Query, Subject};
 
 /// A part of a query that the logical index answers: an event must have one of the terms.
 ///
@@ -38,6 +39,17 @@ pub enum Reach {
     AnyType,
     /// All whose names begin so.
     Prefix,
+}
+
+impl Clause {
+    /// Whether a record has one of the terms.
+    pub fn is_met_by(&self, kind: RecordKind, subject: &Subject<'_>) -> bool {
+        let mut is_met = false;
+        each_term(kind, subject, |term| {
+            is_met |= self.wanted.iter().any(|wanted| wanted.means(&term));
+        });
+        is_met
+    }
 }
 
 impl Wanted {

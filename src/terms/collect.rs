@@ -154,7 +154,11 @@ impl Collected {
 const ANCHOR: &[u8] = &[RecordKind::Anchor.code()];
 
 /// Gives the terms of a record.
-fn each_term<'a>(kind: RecordKind, subject: &Subject<'a>, mut each: impl FnMut(Term<'a>)) {
+pub(super) fn each_term<'a>(
+    kind: RecordKind,
+    subject: &Subject<'a>,
+    mut each: impl FnMut(Term<'a>),
+) {
     if kind != RecordKind::Event {
         return each(Term::of(Field::Kind, ANCHOR));
     }

@@ -2,37 +2,29 @@
 
 use crate::error::{Error, Result};
 use crate::hash::{self, Hash};
+use crate::proof::{LogHead, VAULT_NAME_LEN_MAX, VAULT_NAME_RESERVED};
 
 /// Longest name of a log, in bytes.
-pub(super) const NAME_LEN_MAX: usize = 64;
+pub(super) const NAME_LEN_MAX: usize = VAULT_NAME_LEN_MAX;
 /// Longest prefix of the names of logs that are made for each tenant.
 pub(super) const PREFIX_LEN_MAX: usize = NAME_LEN_MAX - 1 - 2 * TENANT_BYTES;
 
 /// So many bytes of a tenant's digest are in the name of its log.
 const TENANT_BYTES: usize = 16;
 const TAG_TENANT: &[u8] = b"bulla/vault-tenant/v1\0";
-/// A log with this name would have an origin like that of a vault.
-const RESERVED: &str = "vault";
-
 /// Whether a log may have this name. Names are those of directories, so there is nothing in
 /// them that leads elsewhere.
 ///
 /// # Errors
 /// `InvalidOption` says what a name must be.
 pub(super) fn check(name: &str) -> Result<()> {
-    let of_set = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-    let good = (1..=NAME_LEN_MAX).contains(&name.len())
-        && name.chars().all(of_set)
-        && !name.starts_with('.')
-        && !name.ends_with(".tmp")
-        && name != RESERVED;
-    if good {
+    if LogHead::is_name(name) {
         return Ok(());
     }
     let shown: String = name.chars().take(80).collect();
     let reason = format!(
         "expected 1 to {NAME_LEN_MAX} of a-z, 0-9, '-', '_' and '.', not with a dot in front, not \
-         ending in .tmp, and not {RESERVED:?}; found {shown:?}"
+         ending in .tmp, and not {VAULT_NAME_RESERVED:?}; found {shown:?}"
     );
     Err(Error::InvalidOption { name: "log", reason })
 }

@@ -1,164 +1,57 @@
 //! R-CPROOF: proofs of what the catalog says, or has in force.
 
 use crate::bases::Base;
-use crate::cases::{As, By, Case, attempt, run};
+use crate::cases::{By, Case, attempt, run};
 use crate::forge::Forge;
-use crate::forge::bytes::{as_uint, long_uint};
+use crate::forge::bytes::{as_uint, int, long_uint, text, uint};
 use crate::forge::files::Files;
+use crate::forge::ground::{Ground, Statement};
 use crate::forge::hashes::{Algorithm, Hash};
-use crate::forge::notes::{Key, base64, sign};
+use crate::forge::notes::{Key, base64};
+use crate::forge::segment::Record;
+use crate::forge::shown::{self, batch, number4, numbers, path, with_len};
 use crate::forge::state::State;
+use crate::proofs::carried::in_force;
+use crate::proofs::refused;
+use crate::support::ORIGIN;
 
-const NAME: &str = "proofs/forged.bulla-catalog-proof";
-
-macro_rules! refused {
-    ($says:expr) => {
-        &[(By::VerifyProof, As::Other, $says)]
-    };
-}
-
-pub(crate) const CASES: &[Case] = &[
-    Case {
-        id: "R-CPROOF-1",
-        what: "a first line of another version",
-        base: Base::Plain,
-        forge: |forge| edited(forge, |text| text.replacen("/v1", "/v2", 1)),
-        expect: refused!("bulla.dev/catalog-proof/v1"),
-    },
-    Case {
-        id: "R-CPROOF-1",
-        what: "an unknown claim",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.claim[0] = 5),
-        expect: refused!("a claim of kind 1 to 4"),
-    },
-    Case {
-        id: "R-CPROOF-1",
-        what: "bytes behind the last field",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.claim.push(0)),
-        expect: refused!("the statement about the catalog"),
-    },
-    Case {
-        id: "R-CPROOF-2",
-        what: "an anchor with an integer in more bytes than it needs",
-        base: Base::Plain,
-        forge: |mut forge| {
-            let size = as_uint(forge.anchor(2).field("catalog_size"));
-            forge.anchor(2).set("catalog_size", long_uint(size));
-            proof(forge, |_| ())
-        },
-        expect: refused!("shortest spelling"),
-    },
-    Case {
-        id: "R-CPROOF-2",
-        what: "an anchor with a payload",
-        base: Base::Plain,
-        forge: |mut forge| {
-            forge.anchor(2).set_payload(&[1]);
-            proof(forge, |parts| parts.whole_anchor = true)
-        },
-        expect: refused!("payload of the anchor"),
-    },
-    Case {
-        id: "R-CPROOF-2",
-        what: "an older anchor",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.anchor = 1),
-        expect: refused!("anchor"),
-    },
-    Case {
-        id: "R-CPROOF-3",
-        what: "hashes that do not lead to the head",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.path[0] = [7; 32]),
-        expect: refused!("root"),
-    },
-    Case {
-        id: "R-CPROOF-3",
-        what: "an entry that is not in force",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.claim = in_force(&parts.state, 0, b"other")),
-        expect: refused!("root"),
-    },
-    Case {
-        id: "R-CPROOF-4",
-        what: "the absence of what is there, between others",
-        base: Base::Plain,
-        forge: |forge| {
-            proof(forge, |parts| {
-                let key = parts.state.entries.keys().nth(1).unwrap().clone();
-                parts.claim = absent(&parts.state, &key, 1);
-            })
-        },
-        expect: refused!("neighbours of the key"),
-    },
-    Case {
-        id: "R-CPROOF-4",
-        what: "the absence of a key that belongs elsewhere",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.claim = absent(&parts.state, b"a", 2)),
-        expect: refused!("neighbours of the key"),
-    },
-    Case {
-        id: "R-CPROOF-4",
-        what: "the absence of everything",
-        base: Base::Plain,
-        forge: |forge| {
-            proof(forge, |parts| {
-                let key = [&3_u32.to_le_bytes()[..], b"log"].concat();
-                parts.claim = [vec![3], vec![0; 16], key, vec![0]].concat();
-            })
-        },
-        expect: refused!("root"),
-    },
-    Case {
-        id: "R-CPROOF-5",
-        what: "no entry, and what proves as much",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.claim = entries(&parts.state, &[])),
-        expect: refused!("kind 4 stands only in an answer"),
-    },
-    Case {
-        id: "R-CPROOF-5",
-        what: "some entries that are in force",
-        base: Base::Plain,
-        forge: |forge| proof(forge, |parts| parts.claim = entries(&parts.state, &[0, 2])),
-        expect: refused!("kind 4 stands only in an answer"),
-    },
-    Case {
-        id: "R-CPROOF-6",
-        what: "a head by a stranger",
-        base: Base::Plain,
-        forge: |forge| {
-            let stranger = Key::new(crate::support::ORIGIN, Algorithm::Sha256, 99);
-            proof(forge, |parts| parts.key = stranger)
-        },
-        expect: refused!("signature"),
-    },
-];
+/// The newest anchor.
+const ANCHOR: usize = 2;
 
 /// What a proof is made of.
 struct Parts {
     state: State,
-    /// Which anchor, and whether with its payload.
-    anchor: usize,
-    whole_anchor: bool,
-    path: Vec<Hash>,
-    claim: Vec<u8>,
-    key: Key,
+    statement: Statement,
+    checkpoint: String,
 }
 
-fn with_len(bytes: &[u8]) -> Vec<u8> {
-    [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat()
+/// A proof under the newest anchor that the log's first entry is in force.
+fn proof(forge: Forge, change: impl FnOnce(&Ground, &mut Parts)) -> Files {
+    edited_proof(forge, change, |text| text)
 }
 
-fn hashes(hashes: &[Hash]) -> Vec<u8> {
-    [vec![u8::try_from(hashes.len()).unwrap()], hashes.concat()].concat()
+fn edited(forge: Forge, edit: impl FnOnce(String) -> String) -> Files {
+    edited_proof(forge, |_, _| (), edit)
 }
 
-fn numbers(numbers: &[u64]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+fn edited_proof(
+    forge: Forge,
+    change: impl FnOnce(&Ground, &mut Parts),
+    edit: impl FnOnce(String) -> String,
+) -> Files {
+    let ground = Ground::of(forge);
+    let state = ground.state(ANCHOR);
+    let statement = ground.statement(ANCHOR, in_force(&state, 0));
+    let mut parts = Parts { state, statement, checkpoint: ground.newest() };
+    change(&ground, &mut parts);
+    let statement = base64(&parts.statement.bytes());
+    let text = format!("bulla.dev/catalog-proof/v1\n{statement}\n\n{}", parts.checkpoint);
+    ground.with("forged.bulla-catalog-proof", edit(text))
+}
+
+/// A proof of this claim.
+fn claim(forge: Forge, make: impl FnOnce(&Ground, &State) -> Vec<u8>) -> Files {
+    proof(forge, |ground, parts| parts.statement.claim = make(ground, &parts.state))
 }
 
 fn entry(state: &State, at: usize) -> Vec<u8> {
@@ -166,113 +59,443 @@ fn entry(state: &State, at: usize) -> Vec<u8> {
     [with_len(key), with_len(value)].concat()
 }
 
-fn batch(state: &State, wanted: &[usize]) -> Vec<Hash> {
+fn state_batch(state: &State, wanted: &[usize]) -> Vec<Hash> {
     Algorithm::Sha256.batch(wanted, 0, &state.leaves())
-}
-
-fn in_force(state: &State, at: usize, value: &[u8]) -> Vec<u8> {
-    let key = state.entries.keys().nth(at).unwrap();
-    let place = numbers(&[state.entries.len() as u64, at as u64]);
-    let entry = [with_len(key), with_len(value)].concat();
-    [vec![2], place, entry, hashes(&batch(state, &[at]))].concat()
 }
 
 /// Claim 3, with the neighbours before and at this index.
 fn absent(state: &State, key: &[u8], at: usize) -> Vec<u8> {
     let place = numbers(&[state.entries.len() as u64, at as u64]);
     let neighbours = [entry(state, at - 1), entry(state, at)].concat();
-    [vec![3], place, with_len(key), neighbours, hashes(&batch(state, &[at - 1, at]))].concat()
+    let hashes = state_batch(state, &[at - 1, at]);
+    [vec![3], place, with_len(key), neighbours, path(&hashes)].concat()
+}
+
+/// Claim 3, of a key behind all others or before them.
+fn absent_at_the_edge(state: &State, key: &[u8], at: usize, neighbour: usize) -> Vec<u8> {
+    let place = numbers(&[state.entries.len() as u64, at as u64]);
+    let hashes = path(&state_batch(state, &[neighbour]));
+    [vec![3], place, with_len(key), entry(state, neighbour), hashes].concat()
 }
 
 fn entries(state: &State, shown: &[usize]) -> Vec<u8> {
-    let count = |number: usize| u32::try_from(number).unwrap().to_le_bytes().to_vec();
     let items = shown.iter().flat_map(|at| [numbers(&[*at as u64]), entry(state, *at)].concat());
-    let proof = if shown.is_empty() { vec![state.root()] } else { batch(state, shown) };
+    let hashes = if shown.is_empty() { vec![state.root()] } else { state_batch(state, shown) };
     let items: Vec<u8> = items.collect();
     let entries = numbers(&[state.entries.len() as u64]);
-    [vec![4], entries, count(shown.len()), items, count(proof.len()), proof.concat()].concat()
+    [vec![4], entries, number4(shown.len()), items, batch(&hashes)].concat()
 }
 
-/// A record as `extra` shows it, with its payload or without.
-fn shown(forge: &Forge, record: &crate::forge::segment::Record, seq: u64, whole: bool) -> Vec<u8> {
-    let form = if whole { 1 } else { 2 };
-    let rest = if whole { record.stored.clone() } else { record.digests() };
-    let head = record.head(&forge.log_id, seq);
-    [b"bulla-record/v1\0".to_vec(), vec![form], head, record.envelope(), rest].concat()
+/// Claim 1 of a record that was changed after the state was derived from it, in a catalog whose
+/// root is that of the changed one. The anchor names that catalog.
+fn record(forge: Forge, seq: usize, form: u8, change: impl FnOnce(&mut Record)) -> Files {
+    record_of(forge, seq, form, |record, _| change(record))
 }
 
-/// Claim 1: the first record of the catalog, under the newest anchor.
-fn first_record(forge: &mut Forge) -> Vec<u8> {
-    let size = usize::try_from(as_uint(forge.anchor(2).field("catalog_size"))).unwrap();
-    let (leaves, roots) = forge.catalog_leaves();
-    let record = forge.catalog_record(16, 0);
-    record.derive("state_root", roots[0].to_vec());
-    let record = record.clone();
-    let path = Algorithm::Sha256.path(0, &leaves[..size]);
-    [vec![1], with_len(&shown(forge, &record, 0, false)), hashes(&path)].concat()
+fn record_of(
+    mut forge: Forge,
+    seq: usize,
+    form: u8,
+    change: impl FnOnce(&mut Record, &mut [u8; 16]),
+) -> Files {
+    let ground = Ground::of(forge.clone());
+    let (mut record, mut log_id) = (ground.catalog_record(seq), forge.log_id);
+    change(&mut record, &mut log_id);
+    let mut leaves = ground.catalog_leaves[..ground.catalog_size(ANCHOR)].to_vec();
+    leaves[seq] = Algorithm::Sha256.leaf(&[&record.entry(&log_id, seq as u64)]);
+    forge.anchor(ANCHOR).set("catalog_root", Algorithm::Sha256.root(&leaves).to_vec());
+    claim(forge, |_, _| {
+        let shown = shown::record(&record, &log_id, seq as u64, form);
+        let hashes = Algorithm::Sha256.path(seq, &leaves);
+        [vec![1], with_len(&shown), path(&hashes)].concat()
+    })
 }
 
-/// A log, and a proof under its newest anchor that its first entry is in force.
-fn proof(forge: Forge, change: impl FnOnce(&mut Parts)) -> Files {
-    let files = forge.write();
-    let mut forge = Forge::read(&files, &[Base::Plain.key()]);
-    let leaves = forge.leaves();
-    let mut state = State::default();
-    let size = usize::try_from(as_uint(forge.anchor(2).field("catalog_size"))).unwrap();
-    forge.catalog_records().take(size).enumerate().for_each(|(n, record)| {
-        state.apply(n as u64, record);
-    });
-    let anchors: Vec<usize> = {
-        let records = forge.main.iter().flat_map(|segment| segment.records());
-        records.enumerate().filter(|(_, record)| record.kind() == 2).map(|(seq, _)| seq).collect()
-    };
-    let value = state.entries.values().next().unwrap().clone();
-    let mut parts = Parts {
-        claim: in_force(&state, 0, &value),
-        state,
-        anchor: 2,
-        whole_anchor: false,
-        path: Algorithm::Sha256.path(anchors[2], &leaves[..=anchors[2]]),
-        key: Base::Plain.key(),
-    };
-    change(&mut parts);
-    let seq = anchors[parts.anchor];
-    let anchor = forge.main_record(seq).clone();
-    let anchor = shown(&forge, &anchor, seq as u64, parts.whole_anchor);
-    let statement = [with_len(&anchor), hashes(&parts.path), parts.claim].concat();
-    let head = &leaves[..=anchors[2]];
-    let root = base64(&Algorithm::Sha256.root(head));
-    let text = format!("{}\n{}\n{root}\n", crate::support::ORIGIN, head.len());
-    let note = sign(&text, &[&parts.key]);
-    let text = format!("bulla.dev/catalog-proof/v1\n{}\n\n{note}", base64(&statement));
-    let mut files = files;
-    files.put(NAME, text);
-    files
+/// The place of the first record of this kind.
+fn first(forge: &Forge, kind: u8) -> usize {
+    forge.catalog_records().position(|record| record.kind() == kind).unwrap()
 }
 
-fn edited(forge: Forge, change: impl FnOnce(String) -> String) -> Files {
-    let mut files = proof(forge, |_| ());
-    let text = change(String::from_utf8(files.get(NAME).to_vec()).unwrap());
-    files.put(NAME, text);
-    files
+/// Claim 1 of the first record of this kind, changed.
+fn record_of_kind(forge: Forge, kind: u8, change: impl FnOnce(&mut Record)) -> Files {
+    let seq = first(&forge, kind);
+    record(forge, seq, 2, change)
 }
+
+/// Claim 1 of the last record that the anchor covers, which leads to another state.
+fn other_state(forge: Forge) -> Files {
+    let last = Ground::of(forge.clone()).catalog_size(ANCHOR) - 1;
+    record(forge, last, 2, |record| record.set("state_root", vec![7; 32]))
+}
+
+pub(crate) const CASES: &[Case] = &[
+    refused!(
+        "R-CPROOF-1",
+        "a first line of another version",
+        Plain,
+        "bulla.dev/catalog-proof/v1",
+        |forge| { edited(forge, |text| text.replacen("/v1", "/v2", 1)) }
+    ),
+    refused!("R-CPROOF-1", "more than 4 MiB", Plain, "of at most 4194304 bytes", |forge| {
+        edited(forge, |text| text + &"\n".repeat(4 << 20))
+    }),
+    refused!("R-CPROOF-1", "two statements", Plain, "the base64 of a statement", |forge| {
+        edited(forge, |text| text.replacen("\n\n", "\nAA==\n\n", 1))
+    }),
+    refused!("R-CPROOF-1", "no checkpoint", Plain, "an empty line and a checkpoint", |forge| {
+        edited(forge, |text| text.split("\n\n").next().unwrap().to_owned())
+    }),
+    refused!("R-CPROOF-1", "a byte behind the checkpoint", Plain, "in the checkpoint", |forge| {
+        edited(forge, |text| text + "x")
+    }),
+    refused!("R-CPROOF-1", "an unknown claim", Plain, "a claim of kind 1 to 4", |forge| {
+        proof(forge, |_, parts| parts.statement.claim[0] = 5)
+    }),
+    refused!(
+        "R-CPROOF-1",
+        "bytes behind the last field",
+        Plain,
+        "the statement about the catalog",
+        |forge| { proof(forge, |_, parts| parts.statement.claim.push(0)) }
+    ),
+    refused!(
+        "R-CPROOF-2",
+        "an anchor with an integer in more bytes than it needs",
+        Plain,
+        "shortest spelling",
+        |mut forge| {
+            let size = as_uint(forge.anchor(ANCHOR).field("catalog_size"));
+            forge.anchor(ANCHOR).set("catalog_size", long_uint(size));
+            proof(forge, |_, _| ())
+        }
+    ),
+    refused!(
+        "R-CPROOF-2",
+        "an anchor with a payload",
+        Plain,
+        "payload of the anchor",
+        |mut forge| {
+            forge.anchor(ANCHOR).set_payload(&[1]);
+            proof(forge, |ground, parts| {
+                parts.statement.anchor = ground.shown(ground.anchors[ANCHOR], 1);
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-2",
+        "an older anchor",
+        Plain,
+        "anchor: expected the last of 93 records",
+        |forge| {
+            proof(forge, |ground, parts| {
+                let state = ground.state(1);
+                parts.statement = ground.statement(1, in_force(&state, 0));
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-2",
+        "an event in place of the anchor",
+        Plain,
+        "last record: expected the anchor",
+        |forge| {
+            proof(forge, |ground, parts| {
+                let size = ground.size() - 1;
+                parts.checkpoint = ground.head(size);
+                parts.statement.anchor = ground.shown(size - 1, 2);
+                parts.statement.path = ground.path(size - 1, size);
+            })
+        }
+    ),
+    refused!("R-CPROOF-3", "hashes that do not lead to the head", Plain, "root", |forge| {
+        proof(forge, |_, parts| parts.statement.path[0] = [7; 32])
+    }),
+    refused!("R-CPROOF-3", "an entry that is not in force", Plain, "root", |forge| {
+        claim(forge, |_, state| {
+            let mut other = state.clone();
+            *other.entries.values_mut().next().unwrap() = b"other".to_vec();
+            let hashes = path(&state_batch(state, &[0]));
+            let place = numbers(&[state.entries.len() as u64, 0]);
+            [vec![2], place, entry(&other, 0), hashes].concat()
+        })
+    }),
+    refused!("R-CPROOF-3", "a catalog record that is not there", Plain, "root", |forge| {
+        claim(forge, |ground, _| {
+            let mut claim = ground.record_claim(ANCHOR, 0, 2);
+            let at = claim.windows(7).position(|word| word == b"example").unwrap();
+            claim[at] = b'E';
+            claim
+        })
+    }),
+    refused!(
+        "R-CPROOF-3",
+        "a catalog record from behind the anchor",
+        Plain,
+        "is not covered",
+        |forge| {
+            claim(forge, |ground, _| {
+                let seq = ground.catalog_size(ANCHOR);
+                let record = ground.catalog_record(seq);
+                let shown = shown::record(&record, &ground.forge.log_id, seq as u64, 2);
+                [vec![1], with_len(&shown), path(&[])].concat()
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-4",
+        "the absence of what is there, between others",
+        Plain,
+        "neighbours of the key",
+        |forge| {
+            claim(forge, |_, state| {
+                let key = state.entries.keys().nth(1).unwrap().clone();
+                absent(state, &key, 1)
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-4",
+        "the absence of a key that belongs elsewhere",
+        Plain,
+        "neighbours of the key",
+        |forge| { claim(forge, |_, state| absent(state, b"a", 2)) }
+    ),
+    refused!(
+        "R-CPROOF-4",
+        "neighbours with an entry between them",
+        Plain,
+        "inclusion not proved",
+        |forge| {
+            claim(forge, |_, state| {
+                let key = state.entries.keys().nth(1).unwrap().clone();
+                let place = numbers(&[state.entries.len() as u64 - 1, 1]);
+                let neighbours = [entry(state, 0), entry(state, 2)].concat();
+                let hashes = path(&state_batch(state, &[0, 2]));
+                [vec![3], place, with_len(&key), neighbours, hashes].concat()
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-4",
+        "an edge that is none: the second entry as the first",
+        Plain,
+        "inclusion not proved",
+        |forge| {
+            claim(forge, |_, state| {
+                let key = state.entries.keys().next().unwrap().clone();
+                absent_at_the_edge(state, &key, 0, 1)
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-4",
+        "an edge that is none: the last but one as the last",
+        Plain,
+        "inclusion not proved",
+        |forge| {
+            claim(forge, |_, state| {
+                let (len, key) =
+                    (state.entries.len(), state.entries.keys().last().unwrap().clone());
+                absent_at_the_edge(state, &key, len, len - 2)
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-4",
+        "one neighbour of two",
+        Plain,
+        "the statement about the catalog",
+        |forge| {
+            claim(forge, |_, state| {
+                let place = numbers(&[state.entries.len() as u64, 1]);
+                let hashes = path(&state_batch(state, &[0]));
+                [vec![3], place, with_len(b"keyx"), entry(state, 0), hashes].concat()
+            })
+        }
+    ),
+    refused!("R-CPROOF-4", "the absence of everything", Plain, "root", |forge| {
+        claim(forge, |_, _| [vec![3], vec![0; 16], with_len(b"log"), vec![0]].concat())
+    }),
+    refused!(
+        "R-CPROOF-5",
+        "no entry, and what proves as much",
+        Plain,
+        "kind 4 stands only in an answer",
+        |forge| { claim(forge, |_, state| entries(state, &[])) }
+    ),
+    refused!(
+        "R-CPROOF-5",
+        "some entries that are in force",
+        Plain,
+        "kind 4 stands only in an answer",
+        |forge| { claim(forge, |_, state| entries(state, &[0, 2])) }
+    ),
+    refused!("R-CPROOF-6", "a head by a stranger", Plain, "signature", |forge| {
+        proof(forge, |ground, parts| {
+            let stranger = Key::new(ORIGIN, Algorithm::Sha256, 99);
+            parts.checkpoint = ground.head_by(ground.size(), &stranger);
+        })
+    }),
+    refused!("R-CPROOF-6", "the same head of another log", Plain, "signature", |forge| {
+        proof(forge, |ground, parts| {
+            let other = Key { name: "example.com/other".to_owned(), ..ground.key.clone() };
+            parts.checkpoint = ground.head_by(ground.size(), &other);
+        })
+    }),
+    refused!("R-CPROOF-7", "a record in another form", Plain, "expected form 1 or 2", |forge| {
+        record(forge, 0, 3, |_| ())
+    }),
+    refused!(
+        "R-CPROOF-7",
+        "an event in place of a catalog record",
+        Plain,
+        "kind 16 or above",
+        |forge| { record(forge, 1, 2, |record| record.set_prefix("kind", 1_u64)) }
+    ),
+    refused!("R-CPROOF-7", "bytes behind the fields", Plain, "expected a record", |forge| {
+        record(forge, 1, 2, |record| record.trailing.push(0))
+    }),
+    refused!(
+        "R-CPROOF-7",
+        "an integer in more bytes than it needs",
+        Plain,
+        "expected a record",
+        |forge| { record_of_kind(forge, 17, |record| record.set("ordinal", long_uint(1))) }
+    ),
+    refused!("R-CPROOF-7", "an envelope without a state root", Plain, "a state root", |forge| {
+        record(forge, 1, 2, |record| record.fields.clear())
+    }),
+    refused!("R-CPROOF-7", "a payload that is no reason", Plain, "expected a record", |forge| {
+        record(forge, 1, 1, |record| record.set_payload(&[9]))
+    }),
+    refused!("R-CPROOF-7", "bytes behind the reason", Plain, "expected a record", |forge| {
+        record(forge, 1, 1, |record| record.stored.push(0))
+    }),
+    refused!("R-CPROOF-7", "a record of another log", Plain, "log id", |forge| {
+        record_of(forge, 1, 2, |_, log_id| *log_id = [9; 16])
+    }),
+    refused!(
+        "R-CPROOF-8",
+        "a first record that is no creation",
+        Plain,
+        "kind 16 (created) as record 0",
+        |forge| {
+            let other = forge.catalog_records().nth(1).unwrap().clone();
+            record(forge, 0, 2, move |record| *record = other)
+        }
+    ),
+    refused!("R-CPROOF-8", "a second creation", Plain, "another kind than 16", |forge| {
+        let created = forge.catalog_records().next().unwrap().clone();
+        record(forge, 1, 2, move |record| *record = created)
+    }),
+    refused!(
+        "R-CPROOF-8",
+        "the seal of a segment that was dropped",
+        Plain,
+        "status 0 (live)",
+        |forge| { record_of_kind(forge, 17, |record| record.set("status", vec![2])) }
+    ),
+    refused!(
+        "R-CPROOF-8",
+        "the seal of no record",
+        Plain,
+        "a segment of 1 record or more",
+        |forge| { record_of_kind(forge, 17, |record| record.set("count", uint(0))) }
+    ),
+    refused!(
+        "R-CPROOF-8",
+        "the seal of segment 0",
+        Plain,
+        "a segment of 1 record or more",
+        |forge| { record_of_kind(forge, 17, |record| record.set("ordinal", uint(0))) }
+    ),
+    refused!(
+        "R-CPROOF-8",
+        "a smallest time above the largest",
+        Plain,
+        "the smallest and the largest times",
+        |forge| {
+            record_of_kind(forge, 17, |record| {
+                record.set("times", [int(2), int(1), int(1), int(1)].concat());
+            })
+        }
+    ),
+    refused!(
+        "R-CPROOF-8",
+        "a signed head whose note is of another",
+        Plain,
+        "note of the signed head",
+        |forge| { record_of_kind(forge, 18, |record| record.set("root", vec![7; 32])) }
+    ),
+    refused!(
+        "R-CPROOF-8",
+        "a signed head without a note",
+        Plain,
+        "note of the signed head",
+        |forge| { record_of_kind(forge, 18, |record| record.set("note", text("none"))) }
+    ),
+    refused!(
+        "R-CPROOF-9",
+        "another state than the anchor's",
+        Plain,
+        "state root of the last record",
+        other_state
+    ),
+    refused!("R-CPROOF-10", "an index above the entries", Plain, "an index up to", |forge| {
+        claim(forge, |_, state| {
+            let mut claim = absent_at_the_edge(state, b"~", state.entries.len(), 0);
+            claim[9..17].copy_from_slice(&numbers(&[state.entries.len() as u64 + 1]));
+            claim
+        })
+    }),
+    refused!("R-CPROOF-10", "an entry behind all entries", Plain, "is not covered", |forge| {
+        claim(forge, |_, state| {
+            let mut claim = in_force(state, 0);
+            claim[9..17].copy_from_slice(&numbers(&[state.entries.len() as u64]));
+            claim
+        })
+    }),
+    refused!("R-CPROOF-10", "a key that is not UTF-8", Plain, "no UTF-8 at its byte 0", |forge| {
+        claim(forge, |_, state| absent(state, b"\xff", 1))
+    }),
+    refused!("R-CPROOF-10", "a key of 4 GiB", Plain, "4294967295 bytes more", |forge| {
+        claim(forge, |_, _| [vec![2], numbers(&[9, 0]), vec![0xff; 4]].concat())
+    }),
+    refused!("R-CPROOF-10", "4 billion entries", Plain, "bytes more", |forge| {
+        claim(forge, |_, _| [vec![4], numbers(&[9]), vec![0xff; 4]].concat())
+    }),
+    refused!("R-CPROOF-10", "255 hashes", Plain, "8160 bytes more", |forge| {
+        claim(forge, |_, state| {
+            let place = numbers(&[state.entries.len() as u64, 0]);
+            [vec![2], place, entry(state, 0), vec![255]].concat()
+        })
+    }),
+];
 
 #[test]
 fn what_a_catalog_proof_must_not_be_is_refused() {
     run(CASES);
 }
 
-/// The proofs that the forgeries are made from hold: one of an entry, of a record, of an absence.
+/// The proofs that the forgeries are made from hold: of an entry, of records, of absences.
 #[test]
 fn a_catalog_proof_that_is_not_forged_holds() {
     let base = Base::Plain;
-    let mut forge = base.forge();
-    let record = first_record(&mut forge);
     let made = [
-        proof(base.forge(), |_| ()),
-        proof(base.forge(), |parts| parts.claim = record),
-        proof(base.forge(), |parts| parts.claim = absent(&parts.state, b"keyx", 1)),
-        proof(base.forge(), |parts| parts.whole_anchor = true),
+        proof(base.forge(), |_, _| ()),
+        claim(base.forge(), |ground, _| ground.record_claim(ANCHOR, 0, 2)),
+        record(base.forge(), 1, 1, |_| ()),
+        record_of_kind(base.forge(), 17, |_| ()),
+        record_of_kind(base.forge(), 18, |_| ()),
+        claim(base.forge(), |_, state| absent(state, b"keyx", 1)),
+        claim(base.forge(), |_, state| absent_at_the_edge(state, b"a", 0, 0)),
+        claim(base.forge(), |_, state| {
+            let len = state.entries.len();
+            absent_at_the_edge(state, b"~", len, len - 1)
+        }),
+        proof(base.forge(), |ground, parts| {
+            parts.statement.anchor = ground.shown(ground.anchors[ANCHOR], 1);
+        }),
     ];
     for files in made {
         assert_eq!(attempt(By::VerifyProof, base, &files), Ok(()));

@@ -8,6 +8,11 @@ mod running;
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bulla::checkpoint::{Note, SigningKey};
+use bulla::proof::IndexAudit;
+use bulla::{Disclosure, Log, Query};
 use running::{at, fine, jsonl, refused, run, sample};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -297,6 +302,57 @@ fn an_auditor_says_what_the_answer_rests_on() {
         ],
     );
     assert!(told.contains("goes with the answer to a query"), "{told}");
+}
+
+/// The log's own secret under an auditor's name: what it says of itself it signed before.
+#[test]
+fn a_key_of_the_log_is_no_auditors_whatever_its_name() {
+    let story = Story::new("sha256");
+    let (file, ..) = story.prove(&["--outcome", "denied"]);
+    let (out, (key, public)) = (story.export(), story.auditor());
+    let audit = story.at("an.index-audit");
+    let sign = ["audit", &out, "--pubkey", &story.public(), "--key", &key, "-o", &audit];
+    fine(&sign);
+    let kept = fs::read(&audit).unwrap();
+    let (secret, public_half) = under_another_name(&story.key);
+    fs::write(&key, secret).unwrap();
+    let told = refused(2, &sign);
+    assert!(told.contains("found one of example.com/audit, the log that is audited"), "{told}");
+    assert_eq!(fs::read(&audit).unwrap(), kept, "it was signed all the same");
+    // Signed by another program, it vouches for nothing.
+    let note = Note::parse(&kept).unwrap();
+    let said = IndexAudit::parse(&note).unwrap();
+    let signer = SigningKey::from_secret_text(fs::read_to_string(&key).unwrap().trim()).unwrap();
+    fs::write(&audit, said.sign(&signer).unwrap().to_string()).unwrap();
+    fs::write(&public, public_half).unwrap();
+    let pubkey = story.public();
+    let verify = ["verify-proof", &file, "--pubkey", &pubkey, "--audit", &audit, "--auditor"];
+    let told = refused(1, &[&verify[..], &[public.as_str()]].concat());
+    assert!(told.contains("found a key of the log itself, auditor.example/ann"), "{told}");
+}
+
+/// The secret in a key file under an auditor's name, and its public half.
+fn under_another_name(key: &str) -> (String, String) {
+    let text = fs::read_to_string(key).unwrap();
+    let own = SigningKey::from_secret_text(text.trim()).unwrap();
+    let bytes = text.trim().splitn(5, '+').nth(4).unwrap();
+    let (name, kind) = ("auditor.example/ann", own.verifying_key().kind());
+    let seed = BASE64_STANDARD.decode(bytes).unwrap()[1..].try_into().unwrap();
+    let other = SigningKey::new(name, kind, &seed).unwrap();
+    (other.to_secret_text().to_string(), other.verifying_key().to_string())
+}
+
+#[test]
+fn an_answer_that_covers_no_record_proves_nothing() {
+    let story = Story::new("sha256");
+    let reader = Log::open_read_only(&story.log).unwrap();
+    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
+    let answer = reader.prove_query(&Query::new().limit(0), &checkpoint, Disclosure::Whole);
+    let file = story.at("empty.bulla-answer");
+    fs::write(&file, answer.unwrap().to_text()).unwrap();
+    let ran = run(&["verify-proof", &file, "--pubkey", &story.public()]);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("NOT PROVED: the answer covers no record"), "{}", ran.stdout);
 }
 
 #[test]

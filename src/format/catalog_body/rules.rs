@@ -31,6 +31,53 @@ fn require(
     if holds { Ok(()) } else { Err(contradicts(expected, found)) }
 }
 
+impl Sealed {
+    /// Whether there can be a segment with these numbers.
+    fn is_a_segment(&self) -> bool {
+        let Sealed { ordinal, first, count, .. } = *self;
+        let fits = count > 0 && first.checked_add(count).is_some();
+        fits && (1..=ORDINAL_MAX).contains(&ordinal) && (ordinal == 1) == (first == 0)
+    }
+
+    /// Checks what the record of a seal says, as far as it shows without what is in force before:
+    /// what it seals is live.
+    ///
+    /// # Errors
+    /// Says what no log writes.
+    pub fn check_new(&self) -> Result<(), FormatError> {
+        require(
+            self.status == status::LIVE,
+            format!("status 0 (live) in the seal of segment {}", self.ordinal),
+            format!("status {}, and no drop certificate", self.status),
+        )?;
+        self.check_entry()
+    }
+
+    /// The same of the entry of a segment in the state, whose status may have changed since.
+    ///
+    /// # Errors
+    /// Says what no log writes.
+    pub fn check_entry(&self) -> Result<(), FormatError> {
+        let Sealed { ordinal, first, count, times, .. } = *self;
+        require(
+            self.is_a_segment(),
+            "a segment of 1 record or more, the first of which begins at record 0",
+            format!("segment {ordinal} from record {first}, {count} records"),
+        )?;
+        let [recorded_min, recorded_max, occurred_min, occurred_max] = times;
+        require(
+            recorded_min <= recorded_max && occurred_min <= occurred_max,
+            format!("the smallest and the largest times of segment {ordinal}"),
+            format!("{times:?}"),
+        )?;
+        require(
+            self.status <= status::DROPPING_AGAIN,
+            format!("a status from 0 to 4 of segment {ordinal}"),
+            self.status,
+        )
+    }
+}
+
 impl StateMap {
     /// A log is created once.
     pub(super) fn check_created(&self, created: &Created<'_>) -> Result<(), FormatError> {
@@ -51,27 +98,14 @@ impl StateMap {
             Some(last) => (last.ordinal.saturating_add(1), end(&last).unwrap_or(u64::MAX)),
             None => (1, 0),
         };
-        let follows = (sealed.ordinal, sealed.first) == expected
-            && sealed.count > 0
-            && end(sealed).is_some()
-            && sealed.ordinal <= ORDINAL_MAX;
-        let Sealed { ordinal, first, count, times, .. } = *sealed;
+        let follows = (sealed.ordinal, sealed.first) == expected && sealed.is_a_segment();
+        let Sealed { ordinal, first, count, .. } = *sealed;
         require(
             follows,
             format!("the seal of segment {} from record {}", expected.0, expected.1),
             format!("that of segment {ordinal} from record {first}, {count} records"),
         )?;
-        require(
-            sealed.status == status::LIVE,
-            format!("status 0 (live) in the seal of segment {ordinal}"),
-            format!("status {}, and no drop certificate", sealed.status),
-        )?;
-        let [recorded_min, recorded_max, occurred_min, occurred_max] = times;
-        require(
-            recorded_min <= recorded_max && occurred_min <= occurred_max,
-            format!("the smallest and the largest times of segment {ordinal}"),
-            format!("{times:?}"),
-        )?;
+        sealed.check_new()?;
         self.check_kept(sealed)
     }
 

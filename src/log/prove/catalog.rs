@@ -280,6 +280,14 @@ impl<'a> Prover<'a> {
     /// The record of the main head: soon behind what its anchor covers, because signing
     /// records it before anything else is signed.
     fn via_catalog(self, catalog_checkpoint: &UnverifiedCheckpoint) -> Result<ViaCatalog> {
+        if self.algorithm != HashAlgorithm::Blake3 {
+            let reason = format!(
+                "expected a BLAKE3 log, found a {} one: witnesses read its heads themselves, and no \
+                 proof carries them by the catalog",
+                self.algorithm
+            );
+            return Err(Error::Proof { reason });
+        }
         let main = self.checkpoint.dangerously_unverified().head();
         let covering = catalog_checkpoint.dangerously_unverified().head();
         let own = self.catalog.root_at(covering.size)?;

@@ -1,10 +1,10 @@
 //! Whether the records of an answer are all that match.
 
+use super::agreement::Agreement;
 use super::chunks::Window;
 use super::error::VerifyAnswerError;
 use super::evidence::{Evidence, SegmentEvidence};
 use super::segment::{Asked, Candidates};
-use super::times::TimesOf;
 use super::verdict::{NotLive, RestsOn};
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, Sealed, kind, status};
@@ -46,7 +46,7 @@ pub(super) fn judge(
     let asked = Asked::of(&evidence.query, statement.log_id());
     let mut walk = Walk {
         query: &evidence.query,
-        asked,
+        asked: &asked,
         covers: evidence.covers.clone(),
         left: records.iter().enumerate(),
         hits: Vec::new(),
@@ -91,14 +91,12 @@ fn sealed_segment(entry: &StateEntry) -> Result<Sealed, VerifyAnswerError> {
         Ok(_) => return Err(VerifyAnswerError::other(what, "a sealed segment", "another body")),
         Err(error) => return Err(VerifyAnswerError::other(what, "a sealed segment", error)),
     };
+    sealed.check_entry().map_err(|error| VerifyAnswerError::other(what, "a segment", error))?;
     let expected = format!("segment/{:016x}", sealed.ordinal);
-    match entry.key == expected && sealed.count > 0 {
-        true => Ok(sealed),
-        false => {
-            let found = format!("{:?}, {} records", entry.key, sealed.count);
-            Err(VerifyAnswerError::other(what, format!("{expected}, 1 record or more"), found))
-        }
+    if entry.key == expected {
+        return Ok(sealed);
     }
+    Err(VerifyAnswerError::other(what, expected, format!("{:?}", entry.key)))
 }
 
 /// Every Seq of the range is in one segment, and every segment meets the range.
@@ -117,6 +115,7 @@ fn check_tiling(
         let (expected, found) = (segments.len(), evidence.segments.len());
         return Err(VerifyAnswerError::other("evidence of segments", expected, found));
     }
+    check_ordinals(segments)?;
     let mut next = from;
     for (n, sealed) in segments.iter().enumerate() {
         let end = sealed.first.checked_add(sealed.count);
@@ -133,12 +132,29 @@ fn check_tiling(
             }
         }
     }
-    match next >= to {
-        true => Ok(()),
-        false => {
-            let expected = format!("segments up to record {to}");
-            let found = format!("their end before record {next}");
-            Err(VerifyAnswerError::other("the segments in the range", expected, found))
+    if next < to {
+        let expected = format!("segments up to record {to}");
+        let found = format!("their end before record {next}");
+        return Err(VerifyAnswerError::other("the segments in the range", expected, found));
+    }
+    // The anchor names what was sealed before it, and is the last record of the head.
+    if !segments.is_empty() && next >= head.size.get() {
+        let expected = format!("segments that end before the last of {} records", head.size);
+        let found = format!("their end before record {next}");
+        return Err(VerifyAnswerError::other("the segments in the range", expected, found));
+    }
+    Ok(())
+}
+
+/// Segments that stand side by side are numbered one after the other.
+fn check_ordinals(segments: &[Sealed]) -> Result<(), VerifyAnswerError> {
+    let ordinals = segments.iter().map(|sealed| sealed.ordinal);
+    let mut pairs = ordinals.clone().zip(ordinals.skip(1));
+    match pairs.find(|(before, next)| before.checked_add(1) != Some(*next)) {
+        None => Ok(()),
+        Some((before, next)) => {
+            let (what, expected) = ("the segments in the range", format!("the one after {before}"));
+            Err(VerifyAnswerError::other(what, expected, format!("segment {next}")))
         }
     }
 }
@@ -174,7 +190,7 @@ fn check_limit(
 /// Goes through segments and records at once.
 struct Walk<'a, R> {
     query: &'a Query,
-    asked: Asked,
+    asked: &'a Asked,
     covers: std::ops::Range<u64>,
     /// The records that no segment has taken yet.
     left: R,
@@ -209,7 +225,7 @@ where
         let end = sealed.first.saturating_add(count).min(self.covers.end);
         let low = self.covers.start.saturating_sub(sealed.first);
         let window = Window { low, high: end.saturating_sub(sealed.first) };
-        let mut times = TimesOf::of(sealed, shown);
+        let mut agreement = Agreement::of(sealed, shown);
         let candidates = match shown {
             SegmentEvidence::NotLive => {
                 self.not_live.push(NotLive { first, count, status });
@@ -227,38 +243,44 @@ where
             SegmentEvidence::Index(index) => {
                 let root = Hash::from_bytes(sealed.index_root);
                 self.rests_on.push(RestsOn::Index { first, count, root });
-                index.candidates(&self.asked, sealed, window)?
+                let read = index.read(self.asked, sealed, window)?;
+                agreement.terms = read.terms;
+                read.candidates
             }
         };
-        self.take(&mut times, window, &candidates)
+        self.take(&mut agreement, window, &candidates)
     }
 
     fn take(
         &mut self,
-        times: &mut TimesOf<'_>,
+        agreement: &mut Agreement<'_>,
         window: Window,
         candidates: &Candidates,
     ) -> Result<(), VerifyAnswerError> {
         match candidates {
             Candidates::Only(positions) => {
-                positions.iter().try_for_each(|position| self.record(times, (*position).into()))
+                positions.iter().try_for_each(|position| self.record(agreement, (*position).into()))
             }
             // Ends at the first that is not disclosed, however long the window is.
             Candidates::All => {
-                (window.low..window.high).try_for_each(|position| self.record(times, position))
+                (window.low..window.high).try_for_each(|position| self.record(agreement, position))
             }
             Candidates::AllBut(others) => {
                 let mut others = others.iter().map(|other| u64::from(*other)).peekable();
                 (window.low..window.high)
                     .filter(|position| others.next_if_eq(position).is_none())
-                    .try_for_each(|position| self.record(times, position))
+                    .try_for_each(|position| self.record(agreement, position))
             }
         }
     }
 
     /// The next record must be that of this position; looks whether it matches.
-    fn record(&mut self, times: &mut TimesOf<'_>, position: u64) -> Result<(), VerifyAnswerError> {
-        let seq = times.sealed.first.saturating_add(position);
+    fn record(
+        &mut self,
+        agreement: &mut Agreement<'_>,
+        position: u64,
+    ) -> Result<(), VerifyAnswerError> {
+        let seq = agreement.times.sealed.first.saturating_add(position);
         let next = self.left.next();
         let Some((n, proved)) = next.filter(|(_, next)| next.record().seq.get() == seq) else {
             let found = match next {
@@ -268,7 +290,7 @@ where
             return Err(VerifyAnswerError::other("the records", format!("record {seq}"), found));
         };
         let record = proved.record();
-        times.check(record, position)?;
+        agreement.check(record, position)?;
         if self.query.matches(record.recorded_at, record.kind, &Subject::of_record(record)) {
             self.hits.push(n);
         }

@@ -34,6 +34,9 @@
 //! 4. *The times do not contradict each other.* Within a segment `recorded_at` does not
 //!    decrease; every time that is shown lies within those of the segment's entry; and a record
 //!    has the times that the index shows for its position.
+//! 5. *What is shown of an index does not contradict the records.* A record that is disclosed
+//!    because lists of terms have it has these terms; the list of the anchors has anchors, and
+//!    together with the events they are all records.
 //!
 //! So the verdict is relative to the index roots and the times in the segments' entries: the
 //! log signed them, and that they are those of the records is what an auditor checks who has
@@ -42,6 +45,7 @@
 //! said of its records. It answers the question that stands in the file: whoever asked another
 //! one compares ([`VerifiedAnswer::answers`]).
 
+mod agreement;
 mod chunks;
 mod error;
 mod evidence;

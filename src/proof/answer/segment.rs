@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::agreement::ShownTerms;
 use super::chunks::{AxisOf, Window};
 use super::error::VerifyAnswerError;
 use super::evidence::{IndexEvidence, ShownTerm};
@@ -67,26 +68,34 @@ pub(super) enum Candidates {
     Only(Vec<u32>),
 }
 
+/// What is read from the index of a segment.
+pub(super) struct Reading<'a> {
+    pub(super) candidates: Candidates,
+    pub(super) terms: ShownTerms<'a>,
+}
+
 impl IndexEvidence {
     /// The positions in the window that may match, each once and ascending: whatever is not
     /// among them does not.
     ///
     /// # Errors
     /// What is shown is not of the index that the segment's entry names, or it has a gap.
-    pub(super) fn candidates(
+    pub(super) fn read<'a>(
         &self,
-        asked: &Asked,
+        asked: &'a Asked,
         sealed: &Sealed,
         window: Window,
-    ) -> Result<Candidates, VerifyAnswerError> {
+    ) -> Result<Reading<'a>, VerifyAnswerError> {
         self.check_head(asked.log_id, sealed)?;
-        self.check_leaves()?;
+        self.check_leaves(sealed)?;
         let mut read = Reader { index: self, sealed, window, asked_for: Vec::new() };
         let mut found: Option<Vec<u32>> = None;
         let mut shown = self.clauses;
+        let mut clauses = Vec::new();
         for clause in &asked.clauses {
             if shown & 1 == 1 {
                 found = Some(both(found, read.clause(clause)?));
+                clauses.push(clause);
             }
             shown >>= 1;
         }
@@ -100,11 +109,13 @@ impl IndexEvidence {
             }
         }
         let anchors = match self.anchors {
-            true => Some(read.positions([&asked.anchors])?),
+            true => Some(read.anchors(&asked.anchors)?),
             false => None,
         };
         read.check_nothing_else()?;
-        combine(found, anchors, asked.anchors_may_match)
+        let terms = ShownTerms { clauses, anchors: anchors.clone(), by_list: found.is_some() };
+        let candidates = combine(found, anchors, asked.anchors_may_match)?;
+        Ok(Reading { candidates, terms })
     }
 
     fn check_head(&self, log_id: LogId, sealed: &Sealed) -> Result<(), VerifyAnswerError> {
@@ -118,13 +129,23 @@ impl IndexEvidence {
             recorded_root: self.recorded_root,
         };
         let (expected, found) = (Hash::from_bytes(sealed.index_root), head.root());
-        match expected != Hash::ZERO && expected == found {
-            true => Ok(()),
-            false => Err(VerifyAnswerError::other("the root of the index", expected, found)),
+        if expected == Hash::ZERO || expected != found {
+            return Err(VerifyAnswerError::other("the root of the index", expected, found));
         }
+        if self.events > sealed.count {
+            let expected = format!("at most {} events, as there are records", sealed.count);
+            return Err(VerifyAnswerError::other("the index", expected, self.events));
+        }
+        Ok(())
     }
 
-    fn check_leaves(&self) -> Result<(), VerifyAnswerError> {
+    fn check_leaves(&self, sealed: &Sealed) -> Result<(), VerifyAnswerError> {
+        let what = "the terms of the index";
+        let is_long = |shown: &&ShownTerm| !(1..=sealed.count).contains(&shown.leaf.count);
+        if let Some(long) = self.leaves.iter().find(is_long) {
+            let expected = format!("a term of 1 to {} records", sealed.count);
+            return Err(VerifyAnswerError::other(what, expected, long.leaf.count));
+        }
         let head = TreeHead { size: TreeSize::new(self.terms), root: self.terms_root };
         let leaf = |shown: &ShownTerm| (Seq::new(shown.place), shown.leaf.hash());
         let leaves: Vec<_> = self.leaves.iter().map(leaf).collect();
@@ -132,10 +153,7 @@ impl IndexEvidence {
             .map_err(VerifyAnswerError::index("the terms of the index"))?;
         match self.leaves.is_sorted_by(|before, after| before.leaf.key < after.leaf.key) {
             true => Ok(()),
-            false => {
-                let what = "the terms of the index";
-                Err(VerifyAnswerError::other(what, "ascending keys", "others"))
-            }
+            false => Err(VerifyAnswerError::other(what, "ascending keys", "others")),
         }
     }
 
@@ -151,6 +169,10 @@ impl IndexEvidence {
             Axis::Recorded => (&self.recorded, self.recorded_root),
         };
         let Some(shown) = shown else { return Ok(None) };
+        if asked.range(axis) == TimeRange::default() {
+            let what = "what is shown";
+            return Err(VerifyAnswerError::other(what, "times that the query asks for", "others"));
+        }
         let whole = AxisOf { records: sealed.count, events: self.events, root };
         shown.check_times(axis, sealed)?;
         let mut found: Vec<u32> = shown.in_range(&whole, asked.range(axis), window)?.collect();
@@ -200,6 +222,19 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn clause(&mut self, clause: &Clause) -> Result<Vec<u32>, VerifyAnswerError> {
         self.positions(&clause.wanted)
+    }
+
+    /// The anchors in the window. All records are anchors or events.
+    fn anchors(&mut self, wanted: &Wanted) -> Result<Vec<u32>, VerifyAnswerError> {
+        let positions = self.positions([wanted])?;
+        let run = self.index.leaves.get(self.index.run(wanted)?).unwrap_or_default();
+        let anchors = run.iter().fold(0_u64, |sum, shown| sum.saturating_add(shown.leaf.count));
+        let found = self.index.events.saturating_add(anchors);
+        if found == self.sealed.count {
+            return Ok(positions);
+        }
+        let expected = format!("{} events and anchors, as there are records", self.sealed.count);
+        Err(VerifyAnswerError::other("the index", expected, found))
     }
 
     /// The positions in the window that have one of the terms, ascending.

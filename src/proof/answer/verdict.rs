@@ -7,7 +7,8 @@ use super::judge::Judged;
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::format::LogId;
 use crate::hash::Hash;
-use crate::proof::audit::VerifiedIndexAudit;
+use crate::merkle::TreeHead;
+use crate::proof::audit::{NotAudited, VerifiedIndexAudit};
 use crate::proof::bundle::{ProvedRecord, VerifiedBundle};
 use crate::query::Query;
 use crate::seq::Seq;
@@ -142,18 +143,44 @@ impl VerifiedAnswer {
         &self.bundle
     }
 
-    /// Whether an auditor recomputed everything that the answer rests on, in a log of the
-    /// same identity and name. Two heads of one size that differ are a fork: then not. If the
-    /// heads have different sizes, that they are of one tree is another proof
-    /// ([`ConsistencyProof`](crate::proof::ConsistencyProof)).
+    /// Whether an auditor recomputed everything that the answer rests on; see
+    /// [`VerifiedAnswer::check_audit`].
     pub fn is_audited_by(&self, audit: &VerifiedIndexAudit) -> bool {
-        let audit = audit.audit();
+        self.check_audit(audit).is_ok()
+    }
+
+    /// Checks that an auditor recomputed everything that the answer rests on, in a log of the
+    /// same identity and name, and that the auditor's key is none of the log's own. Two heads
+    /// of one size that differ are a fork: then not. If the heads have different sizes, that
+    /// they are of one tree is another proof ([`ConsistencyProof`](crate::proof::ConsistencyProof)).
+    ///
+    /// # Errors
+    /// Says what the audit lacks.
+    pub fn check_audit(&self, verified: &VerifiedIndexAudit) -> Result<(), NotAudited> {
+        let audit = verified.audit();
+        if self.bundle.is_key_of_log(verified.auditor()) {
+            let key = verified.auditor();
+            return Err(NotAudited {
+                expected: "the key of an auditor".to_owned(),
+                found: format!("a key of the log itself, {} (key id {})", key.name(), key.id()),
+            });
+        }
+        let (origin, log_id) = (self.checkpoint().origin(), self.log_id);
+        if (audit.origin.as_str(), audit.log_id) != (origin, log_id) {
+            return Err(NotAudited {
+                expected: format!("an audit of {origin} (id {log_id})"),
+                found: format!("one of {} (id {})", audit.origin, audit.log_id),
+            });
+        }
         let head = self.checkpoint().head();
-        let is_fork = audit.main.size == head.size && audit.main.root != head.root;
-        !is_fork
-            && audit.log_id == self.log_id
-            && audit.origin == self.checkpoint().origin()
-            && self.rests_on.iter().all(|rests_on| audit.has_recomputed(rests_on))
+        if audit.main.size == head.size && audit.main.root != head.root {
+            let of = |head: TreeHead| format!("root {} at size {}", head.root, head.size);
+            return Err(NotAudited {
+                expected: of(head),
+                found: format!("{}: the log has forked", of(audit.main)),
+            });
+        }
+        self.rests_on.iter().try_for_each(|rests_on| audit.check_recomputed(rests_on))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::document;
 
 /// What a field is set to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Number(u64),
     Bytes(Vec<u8>),

@@ -67,6 +67,25 @@ impl Algorithm {
         path
     }
 
+    /// PROOF of RFC 6962, 2.1.2: from the tree of the first `old` leaves to that of all.
+    pub(crate) fn consistency(self, old: usize, leaves: &[Hash]) -> Vec<Hash> {
+        self.subproof(old, leaves, true)
+    }
+
+    fn subproof(self, old: usize, leaves: &[Hash], is_whole: bool) -> Vec<Hash> {
+        if old == leaves.len() {
+            return if is_whole { Vec::new() } else { vec![self.root(leaves)] };
+        }
+        let (left, right) = leaves.split_at(half(leaves.len()));
+        let (mut proof, sibling) = if old <= left.len() {
+            (self.subproof(old, left, is_whole), self.root(right))
+        } else {
+            (self.subproof(old - left.len(), right, false), self.root(left))
+        };
+        proof.push(sibling);
+        proof
+    }
+
     /// The batch proof of docs/format.md, “Bundles”.
     pub(crate) fn batch(self, wanted: &[usize], first: usize, leaves: &[Hash]) -> Vec<Hash> {
         let has = wanted.iter().any(|at| (first..first + leaves.len()).contains(at));

@@ -23,11 +23,14 @@
 
 pub(crate) mod bytes;
 pub(crate) mod document;
+pub(crate) mod evidence;
 pub(crate) mod files;
+pub(crate) mod ground;
 pub(crate) mod hashes;
 pub(crate) mod index;
 pub(crate) mod notes;
 pub(crate) mod segment;
+pub(crate) mod shown;
 pub(crate) mod state;
 pub(crate) mod statements;
 mod writer;
@@ -43,7 +46,7 @@ use segment::{FRAME, HEADER, Record, Segment};
 /// Seed of the key that signs the logs which are forged.
 pub(crate) const KEY_SEED: u8 = 11;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Forge {
     /// All files as they were; those that follow from the segments are made anew.
     pub(crate) files: Files,

@@ -18,7 +18,7 @@ pub(crate) fn from_base64(text: &str) -> Vec<u8> {
 }
 
 /// A key whose secret is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) name: String,
     /// Of the tree whose heads it signs.
@@ -55,6 +55,24 @@ impl Key {
 
     pub(crate) fn vkey(&self) -> String {
         self.line(&self.secret().verifying_key().to_bytes())
+    }
+
+    /// The same secret as the key of a witness (c2sp.org/tlog-cosignature).
+    pub(crate) fn cosigner_vkey(&self) -> String {
+        let public = self.secret().verifying_key().to_bytes();
+        let digest = sha256(&[self.name.as_bytes(), b"\n", &[4], &public]);
+        let id: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}+{id}+{}", self.name, base64(&[&[4][..], &public].concat()))
+    }
+
+    /// The line of a cosignature under this text.
+    pub(crate) fn cosignature(&self, text: &str) -> String {
+        let public = self.secret().verifying_key().to_bytes();
+        let id = &sha256(&[self.name.as_bytes(), b"\n", &[4], &public])[..4];
+        let time = 1_767_225_600_u64;
+        let signed = format!("cosignature/v1\ntime {time}\n{text}");
+        let signature = self.secret().sign(signed.as_bytes()).to_bytes();
+        format!("— {} {}\n", self.name, base64(&[id, &time.to_be_bytes(), &signature].concat()))
     }
 
     /// What a key file holds.

@@ -17,7 +17,7 @@ pub(crate) const WAYPOINT: &str = "Waypoint";
 /// Kinds that carry a state root in front of their fields.
 const CATALOG_KINDS: u8 = 16;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The prefix, of which lengths and CRC are made when it is written.
     pub(crate) prefix: Vec<u8>,
@@ -168,7 +168,7 @@ impl Record {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// The header, of which all but `durable_size` is made when it is written.
     pub(crate) header: Vec<u8>,
@@ -221,7 +221,7 @@ impl Frame {
 }
 
 /// The footer, and what is set in it and in the table of waypoints.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {
     pub(crate) footer: Vec<u8>,
     pub(crate) sets: Sets,
@@ -237,7 +237,7 @@ impl Seal {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     /// As in its file's name.
     pub(crate) ordinal: u64,

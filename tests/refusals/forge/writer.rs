@@ -65,6 +65,13 @@ pub(super) fn catalog_leaves(forge: Forge) -> (Vec<Hash>, Vec<Hash>) {
     (writer.catalog_leaves, writer.state_roots)
 }
 
+/// The parts of a log with all that follows from them, and the leaves of its records.
+pub(super) fn derived(forge: Forge) -> (Forge, Vec<Hash>, Vec<Hash>) {
+    let mut writer = Writer::new(forge);
+    writer.run();
+    (writer.forge, writer.leaves, writer.catalog_leaves)
+}
+
 impl Writer {
     fn new(forge: Forge) -> Self {
         let mut places = Vec::new();

@@ -13,7 +13,7 @@ use bulla::checkpoint::{
     NOTE_LEN_MAX, SignatureKind, SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint,
 };
 use bulla::proof::{AuditedSegment, CATALOG_ORIGIN_SUFFIX, IndexAudit};
-use bulla::{HashAlgorithm, TreeSize};
+use bulla::{HashAlgorithm, TreeSize, Trust};
 use bulla_cli::export::{ListedSegment, SegmentList};
 use clap::Args;
 
@@ -67,7 +67,8 @@ impl Audit {
         })?;
         let list = list.map_or_else(|| bail!(self.no_list(&verified)), Ok)?;
         self.check_list(&list, &verified)?;
-        let key = self.key.as_deref().map(|file| auditors_key(file, &verified)).transpose()?;
+        let key =
+            self.key.as_deref().map(|file| auditors_key(file, &trust, &verified)).transpose()?;
         let segments = self.recompute(&list, &verified)?;
         let head = verified.head();
         let audit = IndexAudit {
@@ -180,16 +181,17 @@ impl Audit {
 }
 
 /// Reads the auditor's key, which must not pass for the log's.
-fn auditors_key(file: &Path, checkpoint: &VerifiedCheckpoint) -> Result<SigningKey> {
+fn auditors_key(file: &Path, trust: &Trust, checkpoint: &VerifiedCheckpoint) -> Result<SigningKey> {
     // Any private key is in a file of that form.
     let key = bulla::load_recovery_key(&keys::private_key(file)?)?;
     let (name, kind) = (key_name(&key), key.verifying_key().kind());
     let make = "make one with `bulla keygen FILE --origin NAME`, with a name of the auditor's";
-    if name == checkpoint.origin() {
+    if name == checkpoint.origin() || trust.is_key_of(checkpoint, key.verifying_key()) {
         bail!(
-            "{}: expected a key of the auditor's own, found one of {name}, the log that is \
-             audited; {make}",
-            file.display()
+            "{}: expected a key of the auditor's own, found one of {}, the log that is audited, \
+             named {name}; {make}",
+            file.display(),
+            checkpoint.origin()
         );
     }
     if kind != SignatureKind::Ed25519 {

@@ -40,15 +40,17 @@ Example:
 Takes every file that `bulla prove` and `bulla query --prove` write. Needs no log and no network. Get the
 verifying key from somebody you trust, not from whoever gave you the proof.
 
-Any key that the log once had will do: proofs of records carry its changes of keys. Other
-proofs do not: give them with --keys, as `bulla key chain DIR` writes them. That file needs
-no trust, it counts as far as a key that you trust signed it.
+The key that signed will do, and so will any that the log had before it: proofs of records carry
+the changes of keys. Other proofs do not: give them with --keys, as `bulla key chain DIR` writes
+them. That file needs no trust, it counts as far as a key that you trust signed it. A key that came
+after the one that signed does not show that one: for a proof under an older checkpoint, pin a key
+of that time or an older one.
 
 Of an answer, the records that match are listed; the question and the verdict are told with
 them, or on standard error if --output is not table. The question is what the file says: it must
 be the one that you asked. The verdict's first line names the records that the log had dropped:
-nothing is said of them. If those are all that the answer covers, nothing is proved, and the
-status is 1.")]
+nothing is said of them. If those are all that the answer covers, or it covers no record, nothing is
+proved, and the status is 1. An audit counts only if its key is none of the log's own.")]
 pub(crate) struct VerifyProof {
     /// The proof file
     file: PathBuf,

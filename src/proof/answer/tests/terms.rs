@@ -151,7 +151,7 @@ fn whatever_terms_are_shown_no_record_that_matches_is_left_out() {
                     let shown: Vec<u64> = (0..terms).filter(|at| set >> at & 1 == 1).collect();
                     let mut evidence = evidence(&logical, &shown, &meant);
                     (evidence.clauses, evidence.anchors) = (clauses, anchors);
-                    let found = evidence.candidates(&asked, &sealed, window);
+                    let found = evidence.read(&asked, &sealed, window).map(|read| read.candidates);
                     let Ok(found) = found else { continue };
                     let found = disclosed(&found, window);
                     assert!(found.is_sorted_by(|a, b| a < b));
@@ -177,11 +177,11 @@ fn an_index_of_another_segment_or_log_is_refused() {
     // The last action, behind which there are no outcomes that begin so.
     let mut evidence = evidence(&logical, &[8, 9], &[false; 11]);
     evidence.clauses = 1;
-    assert!(evidence.candidates(&asked, &good, window).is_ok());
+    assert!(evidence.read(&asked, &good, window).is_ok());
     for place in 0..11 {
         let mut alone = shown(place);
         alone.clauses = 1;
-        assert!(alone.candidates(&asked, &good, window).is_err(), "neighbour {place} alone");
+        assert!(alone.read(&asked, &good, window).is_err(), "neighbour {place} alone");
     }
     let others = [
         Sealed { first: FIRST + 1, ..good },
@@ -189,11 +189,11 @@ fn an_index_of_another_segment_or_log_is_refused() {
         Sealed { index_root: [0; 32], ..good },
     ];
     for other in others {
-        assert!(evidence.candidates(&asked, &other, window).is_err());
+        assert!(evidence.read(&asked, &other, window).is_err());
     }
     let query = Query::new().action("g*").unwrap();
     let stranger = Asked::of(&query, crate::format::LogId([8; 16]));
-    assert!(evidence.candidates(&stranger, &good, window).is_err());
+    assert!(evidence.read(&stranger, &good, window).is_err());
 }
 
 #[test]
@@ -218,10 +218,10 @@ fn times_of_one_axis_do_not_pass_for_those_of_the_other() {
     let terms = vec![false; logical.terms.len()];
     let mut good = evidence(&logical, &[], &terms);
     good.occurred = times(&logical.occurred);
-    let found = good.candidates(&asked, &sealed, window);
+    let found = good.read(&asked, &sealed, window).map(|read| read.candidates);
     assert_eq!(disclosed(&found.ok().unwrap(), window), [3, 4]);
     good.occurred = times(&logical.recorded);
-    assert!(good.candidates(&asked, &sealed, window).is_err());
+    assert!(good.read(&asked, &sealed, window).is_err());
     std::mem::swap(&mut good.occurred_root, &mut good.recorded_root);
-    assert!(good.candidates(&asked, &sealed, window).is_err());
+    assert!(good.read(&asked, &sealed, window).is_err());
 }

@@ -18,7 +18,8 @@ use crate::{cells, terminal};
 /// Shows what was asked, the records that match, and what was proved of them: in a table
 /// all in one place, else the records alone, and the rest on standard error.
 ///
-/// An answer of whose range the log had dropped everything shows nothing: it fails.
+/// An answer that covers no record, or of whose range the log had dropped everything, shows nothing:
+/// it fails.
 pub(super) fn tell(
     proved: &VerifiedAnswer,
     audit: Option<&Audit>,
@@ -62,7 +63,7 @@ fn range(proved: &VerifiedAnswer) -> Range<u64> {
 
 /// Whether there is no record that the answer speaks of.
 fn says_nothing(proved: &VerifiedAnswer) -> bool {
-    gaps(proved).are_all(&range(proved))
+    range(proved).is_empty() || gaps(proved).are_all(&range(proved))
 }
 
 fn before(out: &mut impl Write, proved: &VerifiedAnswer) -> io::Result<()> {
@@ -77,6 +78,12 @@ fn before(out: &mut impl Write, proved: &VerifiedAnswer) -> io::Result<()> {
 fn headline(proved: &VerifiedAnswer) -> String {
     let (range, gaps) = (range(proved), gaps(proved));
     let spans = format!("from {} up to, not including, {}", range.start, range.end);
+    if range.is_empty() {
+        return format!(
+            "NOT PROVED: the answer covers no record: it begins and ends at record {}.",
+            range.start
+        );
+    }
     if gaps.are_all(&range) {
         return format!(
             "NOT PROVED: the answer covers nothing but {}, and nothing is said of those.",

@@ -1,0 +1,126 @@
+//! A record of the catalog in a proof: that it is there, and that it is one that a log writes.
+
+use super::disclosed::Parts;
+use super::inclusion::VerifyProofError;
+use crate::checkpoint::UnverifiedCheckpoint;
+use crate::event::Anchor;
+use crate::format::catalog_body::{Because, CatalogBody, HeadSigned};
+use crate::format::record::SALT_LEN;
+use crate::format::{FormatError, LogId};
+use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::{TreeHead, verify_inclusion};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+/// A record of the catalog that was proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogRecord {
+    /// Its position in the catalog.
+    pub seq: Seq,
+    /// When it was recorded, by the log's clock.
+    pub recorded_at: Timestamp,
+    /// Its leaf in the catalog's tree.
+    pub leaf_hash: Hash,
+    /// What it is about ([`crate::format::catalog_body::kind`]).
+    pub kind: u8,
+    envelope: Vec<u8>,
+    because: Option<Vec<u8>>,
+}
+
+impl CatalogRecord {
+    /// The state root after it, and what happened.
+    ///
+    /// # Errors
+    /// None for one that was proved: it was read then.
+    pub fn body(&self) -> Result<(Hash, CatalogBody<'_>), crate::format::FormatError> {
+        CatalogBody::decode(self.kind, &self.envelope)
+    }
+
+    /// Who asked and why; `None` if that was withheld.
+    pub fn because(&self) -> Option<Because<'_>> {
+        self.because.as_deref().and_then(|bytes| Because::decode(self.kind, bytes).ok())
+    }
+}
+
+/// A record of the catalog, under a head of that, is one that a log writes as far as it shows by
+/// itself.
+pub(super) fn verify_record(
+    record: &[u8],
+    hashes: &[Hash],
+    head: &TreeHead,
+    log_id: Option<LogId>,
+) -> Result<CatalogRecord, VerifyProofError> {
+    let parts = Parts::split(record).map_err(VerifyProofError::NotARecord)?;
+    parts.check_log(log_id)?;
+    let (algorithm, seq) = (HashAlgorithm::Sha256, parts.head.seq);
+    let leaf_hash = parts.leaf(algorithm);
+    verify_inclusion(algorithm, &leaf_hash, seq, head, hashes)
+        .map_err(VerifyProofError::Inclusion)?;
+    let because = parts.payload.map(|salted| salted.get(SALT_LEN..).unwrap_or_default());
+    let record = CatalogRecord {
+        seq,
+        recorded_at: parts.head.recorded_at,
+        leaf_hash,
+        kind: parts.head.kind,
+        envelope: parts.envelope.to_vec(),
+        because: because.map(<[u8]>::to_vec),
+    };
+    if let Some(bytes) = &record.because {
+        Because::decode(record.kind, bytes)
+            .map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
+    }
+    record.check_alone()?;
+    Ok(record)
+}
+
+impl CatalogRecord {
+    /// What shows without the records before it: a log is created by its first record and by no
+    /// other, what it seals is live, and what it signed is what it says it signed.
+    fn check_alone(&self) -> Result<(), VerifyProofError> {
+        let wrong = |error: FormatError| VerifyProofError::NotARecord(error.to_string());
+        let (_, body) = self.body().map_err(wrong)?;
+        let is_first = self.seq == Seq::new(0);
+        if is_first != matches!(body, CatalogBody::Created(_)) {
+            let expected = if is_first { "kind 16 (created)" } else { "another kind than 16" };
+            return Err(VerifyProofError::Other {
+                what: "record of the catalog",
+                expected: format!("{expected} as record {}", self.seq),
+                found: format!("kind {}", self.kind),
+            });
+        }
+        match &body {
+            CatalogBody::Sealed(sealed) => sealed.check_new().map_err(wrong),
+            CatalogBody::HeadSigned(signed) => check_note(signed),
+            _ => Ok(()),
+        }
+    }
+
+    /// The last record that an anchor covers leads to the state that the anchor names.
+    pub(super) fn check_anchored(&self, anchor: &Anchor) -> Result<(), VerifyProofError> {
+        let root = self.body().map(|(root, _)| root);
+        let root = root.map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
+        let is_last = self.seq.covering_size() == Some(anchor.catalog_size);
+        if !is_last || root == anchor.state_root {
+            return Ok(());
+        }
+        let (what, expected) = ("state root of the last record", anchor.state_root.to_string());
+        Err(VerifyProofError::Other { what, expected, found: root.to_string() })
+    }
+}
+
+/// The note of a signed head is a checkpoint of that head.
+fn check_note(signed: &HeadSigned<'_>) -> Result<(), VerifyProofError> {
+    let said = |size: u64, root: Hash| format!("size {size}, root {root}");
+    let expected = said(signed.size, Hash::from_bytes(signed.root));
+    let found = match UnverifiedCheckpoint::parse(signed.note.as_bytes()) {
+        Ok(note) => {
+            let head = note.dangerously_unverified().head();
+            said(head.size.get(), head.root)
+        }
+        Err(error) => error.to_string(),
+    };
+    if expected == found {
+        return Ok(());
+    }
+    Err(VerifyProofError::Other { what: "note of the signed head", expected, found })
+}
