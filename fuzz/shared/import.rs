@@ -41,6 +41,11 @@ fn json_of(format: &Format, lists: &[&str], bytes: &[u8]) {
     let stream = std::str::from_utf8(bytes).ok().and_then(|text| units::of_stream(text, lists));
     let Some(Stream { units, blank }) = stream else { return of_lines(&found, lists, bytes) };
     let lines: Vec<u64> = found.items.iter().map(line_of).collect();
+    if units.iter().any(|unit| may_carry(unit.text)) {
+        // A message may hold several events.
+        assert!(lines.iter().all(|line| units.iter().any(|unit| unit.line == *line)));
+        return;
+    }
     assert_eq!(lines, units.iter().map(|unit| unit.line).collect::<Vec<_>>());
     assert_eq!((found.counts.lines, found.counts.blank), (units.len() as u64, blank));
     for (item, unit) in found.items.iter().zip(&units) {
@@ -50,7 +55,8 @@ fn json_of(format: &Format, lists: &[&str], bytes: &[u8]) {
 
 /// A line that is broken loses only itself.
 fn of_lines(found: &Reading, lists: &[&str], bytes: &[u8]) {
-    for unit in units::of_lines(bytes, lists).into_iter().flatten() {
+    let units = units::of_lines(bytes, lists).into_iter().flatten();
+    for unit in units.filter(|unit| !may_carry(unit.text)) {
         let mut here = found.items.iter().filter(|item| line_of(item) == unit.line);
         let item = here.next().expect("every line is read");
         assert!(here.next().is_none(), "one line is one event: {}", unit.text);
@@ -77,11 +83,43 @@ fn check_reason(item: &Item) {
     }
 }
 
-/// JSON is kept as it is, unless it was shortened or carried the event as a message.
+/// May it be an object around others?
+fn may_carry(text: &str) -> bool {
+    const CARRIERS: [&str; 26] = [
+        "CloudTrailEvent",
+        "eventJson",
+        "detail",
+        "Message",
+        "Sns",
+        "Body",
+        "body",
+        "message",
+        "MESSAGE",
+        "log",
+        "properties",
+        "data",
+        "event",
+        "Event",
+        "payload",
+        "jsonPayload",
+        "record",
+        "_raw",
+        "Records",
+        "Events",
+        "logEvents",
+        "Messages",
+        "items",
+        "records",
+        "entries",
+        "events",
+    ];
+    CARRIERS.iter().any(|name| text.contains(&format!("\"{name}\""))) || text.contains("\\u")
+}
+
+/// JSON is kept as it is, unless it was shortened.
 fn check_original(event: &Event, text: &str) {
-    const CARRIERS: [&str; 4] = ["\"detail\"", "\"CloudTrailEvent\"", "\"message\"", "\"Message\""];
     let names = event.tags.get(SHORTENED).map_or("", String::as_str);
-    if names.split(',').any(|name| name == "details") || CARRIERS.iter().any(|c| text.contains(c)) {
+    if names.split(',').any(|name| name == "details") {
         return;
     }
     assert_eq!(event.details.as_ref().map(Json::as_str), Some(text));
@@ -121,6 +159,10 @@ pub(crate) fn auditd(bytes: &[u8]) {
 }
 
 fn auditd_of(bytes: &[u8]) {
+    // A record behind NULs is a line of its own.
+    if [b"\0type=", b"\0node="].iter().any(|begin| bytes.windows(6).any(|at| at == *begin)) {
+        return;
+    }
     let Some(found) = plain_reading(&Format::Auditd, bytes) else { return };
     let ended = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let all = if bytes.is_empty() { 0 } else { ended.split(|byte| *byte == b'\n').count() };
@@ -164,14 +206,20 @@ trait Blank {
 
 impl Blank for [u8] {
     fn is_ascii_blank(&self) -> bool {
-        self.iter().all(u8::is_ascii_whitespace)
+        self.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0)
     }
 }
 
-/// A line of a log without a byte order mark and white space around it; bytes that are not
+/// A line of a log without a byte order mark, white space and NULs around it; bytes that are not
 /// UTF-8 are `\xff`.
 fn text_of(line: &[u8]) -> String {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+    let mut line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    while let [rest @ .., 0 | b' ' | b'\t' | b'\r' | b'\n' | 0x0c] = line {
+        line = rest;
+    }
+    while let [0 | b' ' | b'\t' | b'\r' | b'\n' | 0x0c, rest @ ..] = line {
+        line = rest;
+    }
     let mut text = String::new();
     for chunk in line.utf8_chunks() {
         text += chunk.valid();

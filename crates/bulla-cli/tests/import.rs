@@ -224,7 +224,7 @@ fn hostile() -> Vec<Vec<u8>> {
         "{",
         "null",
         "[1]",
-        "\u{0}",
+        "\u{0}x",
         "{\"eventTime\":",
         "{}{}",
         "\u{1b}[31mred",

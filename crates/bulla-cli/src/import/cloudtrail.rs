@@ -5,7 +5,7 @@ mod resource;
 use bulla::event::{Actor, Event};
 
 use super::document::Document;
-use super::time::{TimeChoice, TimeFormat};
+use super::time::{TimeChoice, USUAL};
 use super::{UNKNOWN, original, outcome};
 
 /// Maps one CloudTrail record.
@@ -63,7 +63,7 @@ fn call(doc: &Document<'_>) -> Result<(String, String), String> {
 fn set_time(doc: &Document<'_>, event: &mut Event) -> Result<(), String> {
     let mut choice = TimeChoice::default();
     for path in ["/eventTime", "/EventTime", "/time"] {
-        choice.offer_at(doc, path, &[TimeFormat::Rfc3339]);
+        choice.offer_at(doc, path, &USUAL);
     }
     choice.set(event)?.ok_or_else(|| "no eventTime".to_owned())
 }

@@ -21,6 +21,8 @@ use bulla::event::{Event, Json};
 pub const SHORTENED: &str = "shortened";
 /// The tag that says what the importer had to change for the event to be one.
 pub const MENDED: &str = "mended";
+/// The tag that names the fields whose values are none: they are in `details` alone.
+pub(crate) const LEFT_OUT: &str = "left_out";
 /// How much of a JSON value that is too large is kept as text.
 const BEGINNING_LEN_MAX: usize = 64 << 10;
 /// What stands for a name that is required and empty.

@@ -8,8 +8,12 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-/// A line or array element longer than this many bytes is rejected unread.
+/// A line longer than this many bytes is rejected unread.
 pub const UNIT_BYTES_MAX: usize = 4 << 20;
+
+/// The same for an object of JSON. What a subject sends to a Kubernetes API server may have 3 MiB, is
+/// in the event twice, and each `<` in it takes six bytes there.
+pub const VALUE_BYTES_MAX: usize = 64 << 20;
 
 /// How much of the start is looked at to tell one kind of file from another.
 const MAGIC_BYTES: usize = 8;
@@ -85,17 +89,28 @@ impl Packing {
     }
 }
 
-/// Text of more than one byte a character is none that we read.
+/// Text of more than one byte a character is none that we read. NULs alone are what a loss of
+/// power leaves in a file.
 fn refuse_wide_text(start: &[u8]) -> io::Result<()> {
+    /// Are all characters ASCII, each as a unit of this length, the byte that is not zero at this
+    /// place of it?
+    fn ascii(start: &[u8], len: usize, place: usize) -> bool {
+        let mut units = start.chunks_exact(len);
+        let is = |unit: &[u8]| {
+            unit.iter().enumerate().all(|(at, byte)| (*byte == 0) != (at == place))
+                && unit[place].is_ascii()
+        };
+        start.len() >= len && units.all(is)
+    }
     let (name, code) = match start {
-        [0xff, 0xfe, 0, 0, ..] | [_, 0, 0, 0, ..] => ("UTF-32 (little-endian)", "UTF-32LE"),
-        [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, _, ..] => ("UTF-32 (big-endian)", "UTF-32BE"),
-        [0xff, 0xfe, ..] | [b'{' | b'[' | b't' | b'n' | b' ' | b'\r' | b'\n', 0, ..] => {
-            ("UTF-16 (little-endian)", "UTF-16LE")
-        }
-        [0xfe, 0xff, ..] | [0, b'{' | b'[' | b't' | b'n' | b' ' | b'\r' | b'\n', ..] => {
-            ("UTF-16 (big-endian)", "UTF-16BE")
-        }
+        [0xff, 0xfe, 0, 0, ..] => ("UTF-32 (little-endian)", "UTF-32LE"),
+        [0, 0, 0xfe, 0xff, ..] => ("UTF-32 (big-endian)", "UTF-32BE"),
+        [0xff, 0xfe, ..] => ("UTF-16 (little-endian)", "UTF-16LE"),
+        [0xfe, 0xff, ..] => ("UTF-16 (big-endian)", "UTF-16BE"),
+        start if ascii(start, 4, 0) => ("UTF-32 (little-endian)", "UTF-32LE"),
+        start if ascii(start, 4, 3) => ("UTF-32 (big-endian)", "UTF-32BE"),
+        start if ascii(start, 2, 0) => ("UTF-16 (little-endian)", "UTF-16LE"),
+        start if ascii(start, 2, 1) => ("UTF-16 (big-endian)", "UTF-16BE"),
         _ => return Ok(()),
     };
     Err(invalid(format!(
@@ -141,11 +156,13 @@ pub(crate) struct Lines<R> {
     line: u64,
     blank: u64,
     buffer: Vec<u8>,
+    /// Where in the buffer a record begins that stands behind NULs.
+    next: Option<usize>,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(input: R) -> Self {
-        Lines { input, line: 0, blank: 0, buffer: Vec::new() }
+        Lines { input, line: 0, blank: 0, buffer: Vec::new(), next: None }
     }
 
     /// How many blank lines have been passed over.
@@ -153,20 +170,34 @@ impl<R: BufRead> Lines<R> {
         self.blank
     }
 
-    /// The next line that is not blank.
+    /// The next line that is not blank. A record behind NULs, which a loss of power leaves where a
+    /// record was being written, is a line of its own.
     pub(crate) fn next_unit(&mut self) -> io::Result<Option<Unit>> {
         loop {
-            self.buffer.clear();
-            let Some(whole) = self.read_line()? else { return Ok(None) };
-            self.line += 1;
-            if !whole {
-                return Ok(Some(Unit { line: self.line, text: Err(too_long()) }));
+            let from = match self.next.take() {
+                Some(from) => from,
+                None => {
+                    self.buffer.clear();
+                    let Some(whole) = self.read_line()? else { return Ok(None) };
+                    self.line += 1;
+                    if !whole {
+                        let text = Err(too_long(UNIT_BYTES_MAX));
+                        return Ok(Some(Unit { line: self.line, text }));
+                    }
+                    if self.buffer.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+                        self.blank += 1;
+                        continue;
+                    }
+                    0
+                }
+            };
+            let rest = &self.buffer[from..];
+            let end = record_behind_nuls(rest).unwrap_or(rest.len());
+            self.next = (end < rest.len()).then_some(from + end);
+            let text = text_of(&rest[..end]);
+            if !text.is_empty() {
+                return Ok(Some(Unit { line: self.line, text: Ok(text) }));
             }
-            if self.buffer.iter().all(|byte| byte.is_ascii_whitespace()) {
-                self.blank += 1;
-                continue;
-            }
-            return Ok(Some(Unit { line: self.line, text: Ok(text_of(&self.buffer)) }));
         }
     }
 
@@ -208,14 +239,25 @@ pub(crate) fn fill(input: &mut impl BufRead) -> io::Result<&[u8]> {
     input.fill_buf()
 }
 
-pub(crate) fn too_long() -> String {
-    format!("longer than {UNIT_BYTES_MAX} bytes")
+pub(crate) fn too_long(max: usize) -> String {
+    format!("longer than {max} bytes")
 }
 
-/// The bytes as text without a byte order mark and white space around it. A byte that is
+/// Where a record begins behind a NUL.
+fn record_behind_nuls(line: &[u8]) -> Option<usize> {
+    let begins = |rest: &[u8]| rest.starts_with(b"type=") || rest.starts_with(b"node=");
+    let mut after_nul = line.iter().enumerate().filter(|(_, byte)| **byte == 0);
+    after_nul.find(|(at, _)| begins(&line[at + 1..])).map(|(at, _)| at + 1)
+}
+
+/// The bytes as text without a byte order mark, white space and NULs around it. A byte that is
 /// not UTF-8 is written as `\xff`, so that it loses nothing.
 fn text_of(bytes: &[u8]) -> String {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii();
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let inside = |byte: &u8| !byte.is_ascii_whitespace() && *byte != 0;
+    let begin = bytes.iter().position(inside).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(inside).map_or(begin, |last| last + 1);
+    let bytes = &bytes[begin..end];
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -251,9 +293,23 @@ mod tests {
         let mut text = vec![b'x'; UNIT_BYTES_MAX + 1];
         text.extend_from_slice(b"\nok\n");
         let (out, _) = units(&text);
-        assert_eq!(out, [(1, Err(too_long())), (2, Ok("ok".to_owned()))]);
+        assert_eq!(out, [(1, Err(too_long(UNIT_BYTES_MAX))), (2, Ok("ok".to_owned()))]);
         let exact = vec![b'x'; UNIT_BYTES_MAX];
         assert!(units(&exact).0[0].1.is_ok());
+    }
+
+    #[test]
+    fn a_record_behind_nuls_is_a_line() {
+        let (out, blank) = units(b"\0\0type=a\0\n\0\0\ntype=cu\0\0type=b\0\0node=c\ntype=d\0e");
+        let texts: Vec<_> =
+            out.iter().map(|(line, text)| (*line, text.as_deref().unwrap())).collect();
+        assert_eq!(
+            texts,
+            [(1, "type=a"), (3, "type=cu"), (3, "type=b"), (3, "node=c"), (4, "type=d\0e")]
+        );
+        assert_eq!(blank, 1);
+        let many = b"\0type=".repeat(100_000);
+        assert_eq!(units(&many).0.len(), 100_000);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use bulla::event::{Actor, Event, Resource};
 use bulla::time::Timestamp;
 
 use super::document::{Document, shown};
-use super::time::{TimeChoice, TimeFormat};
+use super::time::{TimeChoice, USUAL};
 use super::{UNKNOWN, original, outcome};
 
 /// Maps one audit event (one stage of one request).
@@ -157,13 +157,14 @@ fn from_path(uri: &str) -> Object {
 fn set_time(doc: &Document<'_>, event: &mut Event) -> Result<(), String> {
     let mut choice = TimeChoice::default();
     for path in ["/requestReceivedTimestamp", "/stageTimestamp", "/timestamp"] {
-        choice.offer_at(doc, path, &[TimeFormat::Rfc3339]);
+        choice.offer_at(doc, path, &USUAL);
     }
     choice.set(event)?.ok_or_else(|| "no requestReceivedTimestamp".to_owned())
 }
 
 fn stamp(doc: &Document<'_>, path: &str) -> Option<Timestamp> {
-    TimeFormat::Rfc3339.read(&doc.text(path)?).ok()
+    let text = doc.text(path)?;
+    USUAL.iter().find_map(|format| format.read(&text).ok())
 }
 
 /// From the request's arrival to the end of the answer.

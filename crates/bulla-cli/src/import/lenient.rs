@@ -26,13 +26,6 @@ pub(crate) struct Mended<'a> {
     pub(crate) kinds: Vec<&'static str>,
 }
 
-impl Mended<'_> {
-    pub(crate) fn into_owned(self) -> Mended<'static> {
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        Mended { kept: owned(self.kept), plain: owned(self.plain), kinds: self.kinds }
-    }
-}
-
 /// Reads JSON leniently. What is not JSON in its structure is not mended.
 pub(crate) fn mend(bytes: &[u8]) -> Mended<'_> {
     let text = std::str::from_utf8(bytes).ok();

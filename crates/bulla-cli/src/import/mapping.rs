@@ -146,6 +146,13 @@ impl Mapping {
         &self.lists
     }
 
+    /// Names of the members that actions are read from.
+    pub(crate) fn names_of_actions(&self) -> Vec<String> {
+        let sources = self.fields.get("action").into_iter().flatten();
+        let paths = sources.flat_map(Source::paths);
+        paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
+    }
+
     /// Its name, as it gives it itself.
     pub fn name(&self) -> &str {
         &self.name

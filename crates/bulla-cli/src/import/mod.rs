@@ -10,10 +10,12 @@ mod auditd;
 mod cloudtrail;
 mod document;
 mod fit;
+mod glued;
 mod input;
 mod k8s;
 mod lenient;
 pub mod mapping;
+mod nested;
 mod outcome;
 mod reasons;
 mod recorded;
@@ -36,12 +38,11 @@ use bulla::event::{Event, Json};
 
 use document::Document;
 use input::{Input, Lines, Opened};
-use lenient::Mended;
+use nested::Nested;
 use reasons::NOT_JSON;
-use values::{Found, Values};
 
 pub use fit::{MENDED, SHORTENED};
-pub use input::UNIT_BYTES_MAX;
+pub use input::{UNIT_BYTES_MAX, VALUE_BYTES_MAX};
 pub use mapping::Mapping;
 pub use reasons::{REASONS, Reason, reason_of};
 
@@ -191,7 +192,7 @@ pub struct Import {
 }
 
 enum Source {
-    Values(Values<Input>, Format),
+    Values(Box<Nested>),
     Records(auditd::Grouped<Input>),
 }
 
@@ -228,7 +229,7 @@ impl Import {
         let source = if matches!(format, Format::Auditd) {
             Source::Records(auditd::Grouped::new(Lines::new(opened.input)))
         } else {
-            Source::Values(Values::new(opened.input, wrapper::lists(format)), format.clone())
+            Source::Values(Box::new(Nested::new(opened.input, format.clone())))
         };
         Import {
             path: path.to_owned(),
@@ -284,10 +285,10 @@ impl Import {
 
     fn advance(&mut self) -> io::Result<Option<Item>> {
         let piece = match &mut self.source {
-            Source::Values(values, format) => {
-                let found = values.next_value()?;
+            Source::Values(values) => {
+                let piece = values.next_piece()?;
                 self.counts.blank = values.blank();
-                found.map(|found| piece_of(found, format))
+                piece
             }
             Source::Records(records) => {
                 let piece = records.next_piece()?;
@@ -358,34 +359,15 @@ impl Iterator for Import {
     }
 }
 
-fn piece_of(found: Found, format: &Format) -> Piece {
-    let outcome = found.bytes.and_then(|bytes| format.map(&bytes));
-    let outcome = outcome.map_err(|reason| match found.element {
-        Some(ordinal) => format!("element {ordinal}: {reason}"),
-        None => reason,
-    });
-    Piece::new(found.line, 1, outcome)
-}
-
 impl Format {
-    /// Maps one JSON event.
-    fn map(&self, bytes: &[u8]) -> Result<Event, String> {
-        let bytes = bytes.trim_ascii();
-        if matches!(self, Format::Jsonl) {
-            return recorded::read(bytes);
-        }
-        let Mended { kept, plain, kinds } = wrapper::carried(self, bytes)?;
-        let doc = Document::of(&kept, plain)?;
-        let mut event = match self {
+    /// Maps one JSON event of others.
+    fn map(&self, doc: Document<'_>) -> Result<Event, String> {
+        match self {
             Format::CloudTrail => cloudtrail::map(doc),
             Format::K8s => k8s::map(&doc),
             Format::Json(mapping) => mapping.apply(&doc),
             Format::Jsonl | Format::Auditd => Err("not JSON of others".to_owned()),
-        }?;
-        if !kinds.is_empty() {
-            fit::add_tag(&mut event, MENDED, kinds.join(","));
         }
-        Ok(event)
     }
 }
 

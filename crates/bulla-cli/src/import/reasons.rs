@@ -5,7 +5,8 @@
 pub(crate) const NOT_JSON: &str = "not JSON: ";
 pub(crate) const MESSAGE_NOT_JSON: &str = "the message in it is not JSON: ";
 pub(crate) const NOT_AN_OBJECT: &str = "expected a JSON object, found ";
-pub(crate) const TOO_LONG: &str = "longer than 4194304 bytes";
+const TOO_LONG_LINE: &str = "longer than 4194304 bytes";
+const TOO_LONG_VALUE: &str = "longer than 67108864 bytes";
 
 /// A reason to reject a line: how its message begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ const fn of_objects(begins: &'static str) -> Reason {
 
 /// All reasons.
 pub const REASONS: &[Reason] = &[
-    of_objects(TOO_LONG),
+    of_objects(TOO_LONG_LINE),
+    of_objects(TOO_LONG_VALUE),
     of_text(NOT_JSON),
     of_text(NOT_AN_OBJECT),
     of_objects(MESSAGE_NOT_JSON),
@@ -45,13 +47,24 @@ pub const REASONS: &[Reason] = &[
     of_objects("nothing found for "),
     of_objects("occurred_at: "),
     of_objects("occurred_at must be in the years 1678 to 2261"),
-    of_objects("duration_ms: expected milliseconds"),
     of_text("no audit(SECONDS.MILLIS:SERIAL) in "),
     of_text("audit("),
     of_text("no type= before audit("),
     of_text("before type= expected nothing, or the syslog tag of the kernel or of auditd"),
     of_text("no records"),
 ];
+
+/// Does this message say that an object is none of these events, but may be one around them?
+pub(crate) fn is_of_another_kind(message: &str) -> bool {
+    const OF_ANOTHER: [&str; 5] = [
+        "expected a CloudTrail record, found neither eventSource nor eventName",
+        "no eventTime",
+        "expected kind Event of audit.k8s.io, found ",
+        "no verb",
+        "nothing found for ",
+    ];
+    OF_ANOTHER.iter().any(|reason| message.starts_with(reason))
+}
 
 /// The reason that this message gives, if it is one of [`REASONS`].
 pub fn reason_of(message: &str) -> Option<Reason> {

@@ -1,5 +1,7 @@
 //! Times as the trails of others write them.
 
+use std::borrow::Cow;
+
 use bulla::event::Event;
 use bulla::time::Timestamp;
 
@@ -25,7 +27,13 @@ pub(crate) enum TimeFormat {
     EpochUs,
     /// Nanoseconds since 1970.
     EpochNs,
+    /// Any of these, by how large the number is: seconds up to the year 5138, and so on.
+    Epoch,
 }
+
+/// How products write times of which no more is known.
+pub(crate) const USUAL: [TimeFormat; 3] =
+    [TimeFormat::Rfc3339, TimeFormat::DatetimeUtc, TimeFormat::Epoch];
 
 /// Why a time cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +137,7 @@ impl TimeFormat {
 
     /// Would it be a time, were it not for its year (or its many digits)?
     fn has_another_year(self, text: &str) -> bool {
+        let text = text.trim();
         let unsigned = text.trim_start_matches(['+', '-']);
         let year = unsigned.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, rest) = unsigned.split_at(year);
@@ -142,15 +151,34 @@ impl TimeFormat {
 
     /// Reads a time; `None` if it is not written so or is out of range.
     pub(crate) fn parse(self, text: &str) -> Option<Timestamp> {
+        let text = text.trim();
         match self {
-            TimeFormat::Rfc3339 => text.parse().ok(),
-            TimeFormat::DatetimeUtc => datetime_utc(text),
+            TimeFormat::Rfc3339 => with_zone(&to_nanoseconds(text)).parse().ok(),
+            TimeFormat::DatetimeUtc => datetime_utc(&to_nanoseconds(text)),
             TimeFormat::EpochS => decimal(text, 9),
             TimeFormat::EpochMs => decimal(text, 6),
             TimeFormat::EpochUs => decimal(text, 3),
             TimeFormat::EpochNs => decimal(text, 0),
+            TimeFormat::Epoch => decimal(text, unit(text)?),
         }
     }
+}
+
+/// The text without the digits of a second that are finer than a nanosecond.
+fn to_nanoseconds(text: &str) -> Cow<'_, str> {
+    let Some(point) = text.find(['.', ',']) else { return Cow::Borrowed(text) };
+    let (head, fraction) = text.split_at(point + 1);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if digits <= 9 {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{head}{}{}", &fraction[..9], &fraction[digits..]))
+}
+
+/// The text with its zone as RFC 3339 writes it, if it is UTC and stands behind a blank.
+fn with_zone(text: &str) -> Cow<'_, str> {
+    let zone = [" UTC", " GMT", " Z"].into_iter().find_map(|zone| text.strip_suffix(zone));
+    zone.map_or(Cow::Borrowed(text), |time| Cow::Owned(format!("{time}Z")))
 }
 
 fn in_range(time: Timestamp) -> bool {
@@ -170,24 +198,57 @@ fn datetime_utc(text: &str) -> Option<Timestamp> {
     i64::try_from(time.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
-/// A decimal number times ten to the given power, as nanoseconds. Digits finer
-/// than a nanosecond are refused unless they are zero.
-fn decimal(text: &str, power: usize) -> Option<Timestamp> {
+/// A decimal number times ten to the given power, as nanoseconds.
+fn decimal(text: &str, power: i32) -> Option<Timestamp> {
+    i64::try_from(number(text, power)?).ok().map(Timestamp::from_nanos)
+}
+
+/// Ten to which power of nanoseconds a number of an unknown unit counts.
+fn unit(text: &str) -> Option<i32> {
+    Some(match number(text, 0)?.unsigned_abs() {
+        0..100_000_000_000 => 9,
+        0..100_000_000_000_000 => 6,
+        0..100_000_000_000_000_000 => 3,
+        _ => 0,
+    })
+}
+
+/// A whole number that is not negative, without the fraction it may have.
+pub(crate) fn whole_number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    u64::try_from(number(text, 0)?).ok().filter(|number| *number == 0 || !text.starts_with('-'))
+}
+
+/// A decimal number, as JSON writes them, times ten to the given power, without the fraction that
+/// is left.
+fn number(text: &str, power: i32) -> Option<i128> {
+    /// As many as an `i128` holds in any case.
+    const DIGITS_MAX: usize = 38;
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
         None => (1, text),
     };
+    let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let exponent: i32 = exponent.parse().ok()?;
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let numeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !numeric(whole) || !numeric(fraction) {
         return None;
     }
-    let cut = fraction.trim_end_matches('0');
-    if cut.len() > power {
+    let digits = [whole, fraction].concat();
+    // Where the point stands, counted from the first digit.
+    let point = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(power);
+    let kept = usize::try_from(point).unwrap_or(0).min(digits.len());
+    let kept = digits[..kept].trim_start_matches('0');
+    let zeros = usize::try_from(point).unwrap_or(0).saturating_sub(digits.len());
+    if kept.is_empty() {
+        return Some(0);
+    }
+    if kept.len().saturating_add(zeros) > DIGITS_MAX {
         return None;
     }
-    let nanos: i128 = format!("{whole}{cut:0<power$}").parse().ok()?;
-    i64::try_from(sign * nanos).ok().map(Timestamp::from_nanos)
+    let number: i128 = format!("{kept}{}", "0".repeat(zeros)).parse().ok()?;
+    Some(sign * number)
 }
 
 #[cfg(test)]
@@ -207,6 +268,21 @@ mod tests {
             (TimeFormat::EpochUs, "1647958913225000"),
             (TimeFormat::EpochNs, "1647958913225000000"),
             (TimeFormat::EpochNs, "1647958913225000000.0"),
+            (TimeFormat::EpochNs, "1647958913225000000.9"),
+            (TimeFormat::EpochMs, "1.647958913225e12"),
+            (TimeFormat::EpochMs, "1.647958913225E+12"),
+            (TimeFormat::EpochMs, "1647958913225000e-3"),
+            (TimeFormat::Epoch, "1647958913.225"),
+            (TimeFormat::Epoch, "1.647958913225e9"),
+            (TimeFormat::Epoch, "1647958913225"),
+            (TimeFormat::Epoch, "1647958913225.0"),
+            (TimeFormat::Epoch, "1647958913225000"),
+            (TimeFormat::Epoch, " 1647958913225000000 "),
+            (TimeFormat::EpochS, "1647958913.22500000000"),
+            (TimeFormat::Rfc3339, "2022-03-22T14:21:53.2250000009Z"),
+            (TimeFormat::Rfc3339, " 2022-03-22T14:21:53.225000000000000Z\n"),
+            (TimeFormat::Rfc3339, "2022-03-22 14:21:53.225 UTC"),
+            (TimeFormat::DatetimeUtc, " 2022-03-22T14:21:53.2250000000000"),
         ] {
             assert_eq!(format.parse(text), Some(expected), "{format:?} {text}");
         }
@@ -232,6 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_lose_their_fraction_and_have_no_sign() {
+        for (text, number) in [
+            ("12", Some(12)),
+            ("12.0", Some(12)),
+            ("12.9", Some(12)),
+            (" 1e3 ", Some(1000)),
+            ("1e-3", Some(0)),
+            ("-0", Some(0)),
+            ("-1", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("1e99", None),
+            ("0e99999", Some(0)),
+            ("long", None),
+            ("", None),
+        ] {
+            assert_eq!(whole_number(text), number, "{text}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for (format, text) in [
             (TimeFormat::Rfc3339, "2022-03-22 14:21:53"),
@@ -239,10 +336,13 @@ mod tests {
             (TimeFormat::DatetimeUtc, "2024-12-17T00:00:00+05:00"),
             (TimeFormat::DatetimeUtc, "2024-12-17"),
             (TimeFormat::DatetimeUtc, "redacted"),
-            (TimeFormat::EpochMs, "1e12"),
+            (TimeFormat::EpochMs, "1e400"),
+            (TimeFormat::EpochMs, "1e99999999999"),
+            (TimeFormat::EpochMs, "1e"),
+            (TimeFormat::EpochMs, "e5"),
             (TimeFormat::EpochMs, ""),
             (TimeFormat::EpochMs, "+5"),
-            (TimeFormat::EpochNs, "1.5"),
+            (TimeFormat::Epoch, "2022-03-22"),
             (TimeFormat::EpochS, "99999999999999999999"),
             (TimeFormat::EpochS, "9".repeat(100).as_str()),
         ] {

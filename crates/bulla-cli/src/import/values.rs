@@ -6,16 +6,33 @@
 //! bounded by the longest value kept, and the bytes stay as they were. Outside of arrays
 //! a line that begins with `{` always begins a value: a value before it that has not
 //! ended is broken, and its lines are taken one by one, so that one bad line loses only
-//! itself.
+//! itself. So does a `{` behind a NUL (a file after a loss of power) or a record separator
+//! (RFC 7464).
 
 use std::io::{self, BufRead};
 
-use memchr::memchr3;
+use memchr::{memchr2, memchr3};
 
-use super::input::{BYTE_ORDER_MARK, UNIT_BYTES_MAX, fill, too_long};
+use super::input::{BYTE_ORDER_MARK, UNIT_BYTES_MAX, VALUE_BYTES_MAX, fill, too_long};
 
 /// Most arrays and wrappers inside one another that are looked into.
 const LISTS_OPEN_MAX: usize = 16;
+
+/// Most elements and members of a value that is longer than [`UNIT_BYTES_MAX`]: a shorter one cannot
+/// have more, so that none takes more memory than its texts do.
+const ELEMENTS_MAX: u64 = UNIT_BYTES_MAX as u64 / 2;
+
+/// What begins a record of RFC 7464.
+const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// What may stand between values besides ASCII.
+const BETWEEN: [&[u8]; 5] = [
+    BYTE_ORDER_MARK,
+    "\u{85}".as_bytes(),
+    "\u{a0}".as_bytes(),
+    "\u{2028}".as_bytes(),
+    "\u{2029}".as_bytes(),
+];
 
 /// One value that may become an event, or what stands where one is expected.
 pub(crate) struct Found {
@@ -64,6 +81,10 @@ pub(crate) struct Values<R> {
     line_is_blank: bool,
     ordinal: u64,
     buffer: Vec<u8>,
+    /// How many elements and members the value in the buffer has.
+    elements: u64,
+    /// Longest value that is kept.
+    value_max: usize,
 }
 
 impl<R: BufRead> Values<R> {
@@ -80,6 +101,8 @@ impl<R: BufRead> Values<R> {
             line_is_blank: true,
             ordinal: 0,
             buffer: Vec::new(),
+            elements: 0,
+            value_max: VALUE_BYTES_MAX,
         }
     }
 
@@ -127,13 +150,14 @@ impl<R: BufRead> Values<R> {
         Found { line: self.line, element: None, bytes: Err(reason) }
     }
 
-    /// Passes white space, commas and byte order marks; the byte that follows, still unread.
+    /// Passes white space, commas, NULs, record separators and byte order marks; the byte that
+    /// follows, still unread.
     fn peek_value(&mut self) -> io::Result<Option<u8>> {
         while let Some(byte) = self.peek()? {
-            if byte == BYTE_ORDER_MARK[0] && self.skip_mark()? {
+            if !byte.is_ascii() && self.skip_between()? {
                 continue;
             }
-            if !byte.is_ascii_whitespace() && byte != b',' {
+            if !byte.is_ascii_whitespace() && !matches!(byte, b',' | 0x0b) && !separates(byte) {
                 return Ok(Some(byte));
             }
             if byte == b'\n' && self.line_is_blank && self.lists.is_empty() {
@@ -144,17 +168,22 @@ impl<R: BufRead> Values<R> {
         Ok(None)
     }
 
-    /// Passes a byte order mark, if this is one.
-    fn skip_mark(&mut self) -> io::Result<bool> {
+    /// Passes one of [`BETWEEN`], if it stands here.
+    fn skip_between(&mut self) -> io::Result<bool> {
         let mut seen = Vec::with_capacity(3);
-        while seen.len() < 3 && self.peek()? == Some(BYTE_ORDER_MARK[seen.len()]) {
-            seen.extend(self.take()?);
+        while let Some(byte) = self.peek()? {
+            seen.push(byte);
+            if !BETWEEN.iter().any(|mark| mark.starts_with(&seen)) {
+                seen.pop();
+                break;
+            }
+            self.take()?;
+            if BETWEEN.contains(&seen.as_slice()) {
+                return Ok(true);
+            }
         }
-        let whole = seen.len() == 3;
-        if !whole {
-            self.read_again(&seen, 0);
-        }
-        Ok(whole)
+        self.read_again(&seen, 0);
+        Ok(false)
     }
 
     /// The object that begins here; none if it is a wrapper, whose array has been entered.
@@ -178,8 +207,11 @@ impl<R: BufRead> Values<R> {
     /// The bytes of a value whose scan ended so.
     fn scanned(&mut self, end: &End, length: usize, inside: bool) -> Result<Vec<u8>, String> {
         let mut bytes = std::mem::take(&mut self.buffer);
-        if length > UNIT_BYTES_MAX {
-            return Err(too_long());
+        if length > self.value_max {
+            return Err(too_long(self.value_max));
+        }
+        if length > UNIT_BYTES_MAX && self.elements > ELEMENTS_MAX {
+            return Err(too_long(UNIT_BYTES_MAX));
         }
         if matches!(end, End::Cut) && inside {
             self.lists.clear();
@@ -219,15 +251,17 @@ impl<R: BufRead> Values<R> {
         let line = self.line;
         let inside = !self.lists.is_empty();
         let (mut bytes, mut length, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+        let mut after_separator = false;
         while let Some(byte) = self.peek()? {
             let ends = if inside {
                 !quoted && length > 0 && matches!(byte, b',' | b']' | b'}' | b'\n')
             } else {
-                byte == b'\n'
+                byte == b'\n' || (byte == b'{' && after_separator)
             };
             if ends {
                 break;
             }
+            after_separator = separates(byte);
             (quoted, escaped) = match byte {
                 _ if escaped => (quoted, false),
                 b'\\' => (quoted, quoted),
@@ -243,7 +277,7 @@ impl<R: BufRead> Values<R> {
         if inside {
             self.ordinal += 1;
         }
-        let bytes = if length > UNIT_BYTES_MAX { Err(too_long()) } else { Ok(bytes) };
+        let bytes = if length > UNIT_BYTES_MAX { Err(too_long(UNIT_BYTES_MAX)) } else { Ok(bytes) };
         Ok(Found { line, element: inside.then_some(self.ordinal), bytes })
     }
 
@@ -251,7 +285,10 @@ impl<R: BufRead> Values<R> {
     /// anything. Gives the length, which may be more than is in the buffer.
     fn scan(&mut self, mut scan: Scan, by_line: bool) -> io::Result<(End, usize)> {
         self.buffer.clear();
-        let (mut length, mut at_line_start) = (0, false);
+        self.elements = 0;
+        // Half, so that what is held can be read again when a value turns out to be broken.
+        let lines_max = self.value_max / 2;
+        let (mut length, mut may_begin) = (0, false);
         loop {
             let alone = self.alone;
             let chunk = match self.again.get(self.again_from..) {
@@ -259,35 +296,37 @@ impl<R: BufRead> Values<R> {
                 _ => fill(&mut self.input)?,
             };
             if chunk.is_empty() {
+                self.elements = scan.elements;
                 return Ok((End::Cut, length));
             }
             let (mut used, mut newlines, mut end) = (0, 0, None);
             while used < chunk.len() {
-                let plain = if at_line_start { 0 } else { scan.plain(&chunk[used..]) };
+                let plain = if may_begin { 0 } else { scan.plain(&chunk[used..]) };
                 used += plain;
                 let Some(&byte) = chunk.get(used) else { break };
-                if by_line && byte == b'{' && at_line_start {
+                if by_line && byte == b'{' && may_begin {
                     end = Some(End::Broken);
                     break;
                 }
-                if by_line && byte == b'\n' && (used < alone || length + used > UNIT_BYTES_MAX) {
+                if by_line && byte == b'\n' && (used < alone || length + used > lines_max) {
                     end = Some(End::Broken);
                     break;
                 }
-                at_line_start = byte == b'\n';
-                newlines += u64::from(at_line_start);
+                may_begin = byte == b'\n' || separates(byte);
+                newlines += u64::from(byte == b'\n');
                 used += 1;
                 end = scan.take(byte, &self.names);
                 if end.is_some() {
                     break;
                 }
             }
-            let room = UNIT_BYTES_MAX.saturating_sub(length);
+            let room = self.value_max.saturating_sub(length);
             self.buffer.extend_from_slice(&chunk[..used.min(room)]);
             length += used;
             self.line += newlines;
             self.consume(used);
             if let Some(end) = end {
+                self.elements = scan.elements;
                 return Ok((end, length));
             }
         }
@@ -319,14 +358,27 @@ impl<R: BufRead> Values<R> {
         }
     }
 
-    /// Puts bytes back in front of what is still to be read; of so many of them each line
-    /// stands alone.
+    /// Puts bytes back that were read last; of so many of them each line stands alone.
     fn read_again(&mut self, bytes: &[u8], alone: usize) {
-        let rest = self.again.split_off(self.again_from.min(self.again.len()));
-        self.again = [bytes, &rest].concat();
-        self.again_from = 0;
         self.alone = if alone > 0 { alone } else { self.alone + bytes.len() };
+        match self.again_from.checked_sub(bytes.len()) {
+            // They came from here, and what follows them must not be moved for each line.
+            Some(from) => {
+                self.again[from..self.again_from].copy_from_slice(bytes);
+                self.again_from = from;
+            }
+            None => {
+                let rest = self.again.split_off(self.again_from);
+                self.again = [bytes, &rest].concat();
+                self.again_from = 0;
+            }
+        }
     }
+}
+
+/// Does a `{` behind this byte begin a value, wherever it stands? JSON has neither.
+fn separates(byte: u8) -> bool {
+    matches!(byte, 0 | RECORD_SEPARATOR)
 }
 
 /// Finds where an object ends, and the arrays that are members of it. Brackets are only
@@ -342,6 +394,8 @@ struct Scan {
     value_next: bool,
     /// Whether arrays of events are passed over.
     blind: bool,
+    /// How many elements and members there are, about.
+    elements: u64,
 }
 
 /// A name of a member that is longer is none that we know.
@@ -357,7 +411,8 @@ impl Scan {
         if !self.quoted || self.escaped || self.in_name() {
             return 0;
         }
-        memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len())
+        let plain = memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len());
+        memchr2(0, RECORD_SEPARATOR, &bytes[..plain]).unwrap_or(plain)
     }
 
     /// Whether this text may be a name that we know.
@@ -375,6 +430,7 @@ impl Scan {
                 (self.escaped || byte != b'"', !self.escaped && byte == b'\\');
             return None;
         }
+        self.elements += u64::from(matches!(byte, b',' | b'{' | b'['));
         match byte {
             b'"' => {
                 self.quoted = true;

@@ -1,13 +1,36 @@
 //! What others put around events: objects with a list of them, and messages that carry
-//! one each. The list is in `docs/importers.md`.
+//! some. The list is in `docs/importers.md`.
 
-use bulla::event::Json;
 use serde_json::Value;
 
 use super::Format;
-use super::document::{Document, shown};
-use super::lenient::{self, Mended};
-use super::reasons::MESSAGE_NOT_JSON;
+use super::document::Document;
+
+/// Members of objects around events that hold one message, by the services that write them.
+const MESSAGES: [&str; 18] = [
+    "CloudTrailEvent", // LookupEvents
+    "eventJson",       // CloudTrail Lake
+    "detail",          // EventBridge
+    "Message",         // SNS
+    "Sns",             // SNS to Lambda
+    "Body",            // SQS
+    "body",            // SQS to Lambda
+    "message",         // CloudWatch Logs, Fluentd, Filebeat
+    "MESSAGE",         // journald
+    "log",             // Docker, AKS
+    "properties",      // Azure Monitor
+    "data",            // CloudEvents, event hooks of Okta
+    "event",           // Splunk
+    "Event",
+    "payload",
+    "jsonPayload",
+    "record",
+    "_raw",
+];
+
+/// Members of objects around messages that hold several.
+const LISTS: [&str; 8] =
+    ["Records", "Events", "logEvents", "Messages", "items", "records", "entries", "events"];
 
 /// Members that hold lists of events in objects around them.
 pub(crate) fn lists(format: &Format) -> Vec<String> {
@@ -20,53 +43,38 @@ pub(crate) fn lists(format: &Format) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Most messages inside one another that are looked into.
-const MESSAGES_MAX: usize = 4;
-
-/// The event that a message carries, or the bytes themselves: EventBridge has it under `detail`,
-/// LookupEvents as text under `CloudTrailEvent`, CloudWatch Logs and SNS as text under
-/// `message` and `Message`. One service may have passed on the message of another.
-///
-/// # Errors
-/// The text in a message is not JSON.
-pub(crate) fn carried<'t>(format: &Format, bytes: &'t [u8]) -> Result<Mended<'t>, String> {
-    let mut whole = lenient::mend(bytes);
-    for _ in 0..MESSAGES_MAX {
-        let Some((member, inner)) = message_in(format, &whole.kept) else { break };
-        let mut inner = lenient::mend(inner.as_bytes()).into_owned();
-        Json::parse(&inner.kept).map_err(|error| {
-            format!("{MESSAGE_NOT_JSON}{}: {}", &member[1..], shown(&error.to_string()))
-        })?;
-        inner.kinds.extend(whole.kinds);
-        inner.kinds.sort_unstable();
-        inner.kinds.dedup();
-        whole = inner;
-    }
-    Ok(whole)
-}
-
-/// What this object carries in one of its members, and in which, unless it is itself an event.
-fn message_in(format: &Format, text: &str) -> Option<(&'static str, String)> {
-    let (mark, members): (_, &[&'static str]) = match format {
-        Format::CloudTrail => {
-            ("/eventName", &["/detail", "/CloudTrailEvent", "/message", "/Message"])
-        }
-        Format::K8s => ("/verb", &["/message"]),
-        _ => return None,
-    };
-    // Nearly every event is none of these: look before parsing.
-    if !members.iter().any(|member| text.contains(&format!("\"{}\"", &member[1..]))) {
-        return None;
-    }
+/// What this object, which is no event, carries in one of its members, and in which: a text before
+/// an object or a list.
+pub(crate) fn message_in(format: &Format, text: &str) -> Option<(String, String)> {
     let doc = Document::parse(text).ok()?;
-    if doc.value(mark).is_some() {
-        return None;
-    }
-    members.iter().find_map(|member| match doc.value(member)? {
-        Value::Object(_) => Some((*member, doc.raw(member)?.to_owned())),
-        Value::String(text) if text.trim_start().starts_with('{') => {
-            Some((*member, text.trim().to_owned()))
+    let marks = marks(format);
+    let of_event = |text: &str| marks.iter().any(|mark| text.contains(mark.as_str()));
+    let lists = lists(format);
+    let members = || MESSAGES.into_iter().chain(lists.iter().map(String::as_str)).chain(LISTS);
+    let text = members().find_map(|member| match doc.value(&format!("/{member}"))? {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) && of_event(text) => {
+            Some((member.to_owned(), text.trim().to_owned()))
         }
         _ => None,
+    });
+    text.or_else(|| {
+        members().find_map(|member| match doc.value(&format!("/{member}"))? {
+            Value::Object(_) | Value::Array(_) => {
+                let raw = doc.raw(&format!("/{member}")).filter(|raw| of_event(raw))?;
+                Some((member.to_owned(), raw.to_owned()))
+            }
+            _ => None,
+        })
     })
+}
+
+/// Names of members of which every event has one: what has none holds no event.
+fn marks(format: &Format) -> Vec<String> {
+    let names: &[&str] = match format {
+        Format::CloudTrail => &["eventName", "eventSource"],
+        Format::K8s => &["verb", "audit.k8s.io"],
+        Format::Json(mapping) => return mapping.names_of_actions(),
+        Format::Jsonl | Format::Auditd => &[],
+    };
+    names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -1,5 +1,9 @@
 //! The shape of JSON events: wrappers, length, depth, bad escapes.
 
+mod around;
+mod damage;
+mod numbers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bulla::event::{Actor, Event, Json, Resource};
 use serde_json::Value;
 
-use super::super::document::{Document, shown};
+use super::super::document::Document;
+use super::super::fit::{LEFT_OUT, add_tag};
 use super::super::outcome::{Decision, Evidence};
-use super::super::time::TimeChoice;
+use super::super::time::{TimeChoice, whole_number};
 use super::super::{UNKNOWN, original};
 use super::Mapping;
 use super::source::{Mapped, Origin, Source};
@@ -28,11 +29,16 @@ impl Mapping {
         event.session_id = get("session_id");
         event.request_id = get("request_id");
         event.correlation_id = get("correlation_id");
-        event.duration_ms = self.duration(doc)?;
         event.changed_fields = self.changed_fields(doc);
         event.old_values = self.json("old_values", doc)?;
         event.new_values = self.json("new_values", doc)?;
         event.tags = self.tags(doc);
+        if let Some(text) = get("duration_ms") {
+            event.duration_ms = whole_number(&text);
+            if event.duration_ms.is_none() {
+                add_tag(&mut event, LEFT_OUT, "duration_ms".to_owned());
+            }
+        }
         self.set_time(doc, &mut event)?;
         self.outcome(doc).write_to(&mut event);
         event.details = Some(original(doc.whole())?);
@@ -106,14 +112,6 @@ impl Mapping {
             evidence.says(outcome);
         }
         evidence.decide()
-    }
-
-    fn duration(&self, doc: &Document<'_>) -> Result<Option<u64>, String> {
-        let number = |text: String| {
-            let problem = || format!("duration_ms: expected milliseconds, found {}", shown(&text));
-            text.parse().map_err(|_| problem())
-        };
-        self.text("duration_ms", doc).map(number).transpose()
     }
 
     /// Texts of an array, or the names of an object's members, or one text.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::document::Document;
 use super::super::outcome::{Table, same_number};
-use super::super::time::TimeFormat;
+use super::super::time::{TimeFormat, USUAL};
 
 /// Where a value may come from.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Source {
             origin: Origin::Const(String::new()),
             ignore: Vec::new(),
             map: None,
-            time: vec![TimeFormat::Rfc3339, TimeFormat::DatetimeUtc],
+            time: USUAL.to_vec(),
         };
         let members = match value {
             Value::String(path) => {
@@ -127,6 +127,20 @@ impl Source {
         }
     }
 
+    /// The pointers in it.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let (at, pieces): (_, &[Piece]) = match &self.origin {
+            Origin::At(path) => (Some(path), &[]),
+            Origin::Template(pieces) => (None, pieces),
+            Origin::Const(_) | Origin::Table(_) => (None, &[]),
+        };
+        let in_pieces = pieces.iter().filter_map(|piece| match piece {
+            Piece::At(path) => Some(path),
+            Piece::Text(_) => None,
+        });
+        at.into_iter().chain(in_pieces).map(String::as_str)
+    }
+
     fn found(&self, doc: &Document<'_>) -> Option<String> {
         match &self.origin {
             Origin::At(path) => doc.owned(path),
@@ -205,8 +219,8 @@ fn formats(value: &Value) -> Result<Vec<TimeFormat>, String> {
     let format = |name: &Value| {
         serde_json::from_value(name.clone()).map_err(|_| {
             format!(
-                "time: expected rfc3339, datetime_utc, epoch_s, epoch_ms, epoch_us or epoch_ns, \
-                 found {name}"
+                "time: expected rfc3339, datetime_utc, epoch, epoch_s, epoch_ms, epoch_us or \
+                 epoch_ns, found {name}"
             )
         })
     };

@@ -31,8 +31,8 @@ fn every_line_has_its_outcome() {
         ),
         ("31-cloudtrail-identity-and-signin.jsonl", "cloudtrail", "SSF?SSSDFSSFSSFFF?F???FF"),
         ("32-gcp-outcomes.jsonl", "gcp", "DSSDSDFFFSFD??SSDSDSDDS?S"),
-        ("33-gworkspace-outcomes.jsonl", "gworkspace", "DDFFSSDDSFDSSSFFDSSDxF"),
-        ("34-github-outcomes.jsonl", "github", "SSxDFDFFFDDDDFSSSSSSxSFFDDFSSSS"),
+        ("33-gworkspace-outcomes.jsonl", "gworkspace", "DDFFSSDDSFDSSSFFDSSDFF"),
+        ("34-github-outcomes.jsonl", "github", "SSSDFDFFFDDDDFSSSSSSSSFFDDFSSSS"),
     ] {
         assert_eq!(letters(file, name), expected, "{file}");
     }
