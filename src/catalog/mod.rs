@@ -9,6 +9,7 @@ mod history;
 mod load;
 mod lookup;
 mod mirror;
+mod remains;
 mod rotation;
 mod rules;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use rotation::{begin, begin_header, resume};
 pub use exclusive::Exclusive;
 pub use history::{HistoryEntry, describe, protection};
 pub use mirror::Mended;
+pub use remains::ProtectionRemains;
 pub(crate) use rules::particulars;
 pub use whole::{RecordedStatement, WholeCatalog};
 

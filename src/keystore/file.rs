@@ -351,8 +351,14 @@ fn read_header(bytes: &[u8], path: &Path) -> Result<Header> {
     }
 }
 
-/// The newest good slot.
+/// The newest good slot. No write leaves a file that ends before its entries begin: one that was
+/// cut there may have lost the newer slot, and the older one would hide the subjects added since.
 fn read_slot(bytes: &[u8], header: &Header, path: &Path) -> Result<Slot> {
+    let len = bytes.len() as u64;
+    if len < ENTRIES_OFFSET {
+        let expected = format!("{ENTRIES_OFFSET} bytes or more, or the file was cut short");
+        return Err(Error::corrupt(path, len, expected, format!("{len} bytes")));
+    }
     let slots = SLOT_OFFSETS.iter().filter_map(|offset| {
         let rest = bytes.get(usize::try_from(*offset).ok()?..)?;
         let slot = Slot::decode(rest.first_chunk::<SLOT_LEN>()?, &header.store_id)?;

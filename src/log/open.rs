@@ -320,7 +320,7 @@ fn finish(
             (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
         }
     };
-    let mut protection = Comparison::of(&options, dir, &catalog)?;
+    let mut protection = Comparison::of(&options, dir, log_id, &catalog)?;
     if let Some(store) = &options.key_store {
         store.bind(log_id)?;
     }
@@ -342,6 +342,9 @@ fn finish(
         }
     }
     protection.look_at(&options, dir, &catalog, &view)?;
+    if let (Some(damage), Some(unknown)) = (&mut recovery.catalog_damage, protection.unknown()) {
+        *damage = format!("{damage}; {unknown}");
+    }
     // Everything is in order: only now is anything changed.
     if tree.is_anew() {
         // Should the new files' names not last, the next opening makes them anew once more.

@@ -8,18 +8,22 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, ProtectionRemains};
 use crate::error::{Error, Result};
+use crate::event::RecordKind;
+use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, ProtectionSet};
 use crate::format::encrypted::KeyId;
-use crate::log::core::CatalogState;
+use crate::log::core::{CatalogState, catalog_dir};
 use crate::log::options::LogOptions;
 use crate::log::protect::SubjectRule;
+use crate::log::read::Snapshot;
 use crate::log::view::View;
 use crate::log::{Log, LogReader, retain};
 use crate::retention::Asked;
+use crate::seq::{Seq, TreeSize};
 
-/// So many of the newest records are looked at in a log that has nothing on record.
+/// So many of the newest events are looked at in a log that has nothing on record.
 const LOOKED_AT: u64 = 64;
 
 /// How what is appended to a log is protected, as the catalog has it.
@@ -110,17 +114,28 @@ pub(super) struct Comparison {
     given: ProtectionSet,
     required: Option<ProtectionSet>,
     record: Option<(ProtectionSet, Asked)>,
+    /// Of a damaged catalog.
+    remains: Option<ProtectionRemains>,
 }
 
 impl Comparison {
     /// Compares the options with what is on record: before anything is changed, the key store
     /// included.
-    pub(super) fn of(options: &LogOptions, dir: &Path, catalog: &CatalogState) -> Result<Self> {
-        let required = match catalog {
-            CatalogState::Good(catalog) => catalog.state().protection(),
-            CatalogState::Damaged(_) => None,
+    pub(super) fn of(
+        options: &LogOptions,
+        dir: &Path,
+        log_id: LogId,
+        catalog: &CatalogState,
+    ) -> Result<Self> {
+        let (required, remains) = match catalog {
+            CatalogState::Good(catalog) => (catalog.state().protection(), None),
+            CatalogState::Damaged(_) => {
+                let remains = ProtectionRemains::of(&*options.disk, &catalog_dir(dir), log_id);
+                (remains.protection.clone(), Some(remains))
+            }
         };
-        let mut comparison = Comparison { given: given(options), required, record: None };
+        let given = given(options);
+        let mut comparison = Comparison { given, required, record: None, remains };
         let Some(required) = comparison.required.clone() else { return Ok(comparison) };
         comparison.refuse_other_store(options, dir)?;
         let differs = ProtectionSet { set_at: 0, ..comparison.given.clone() }
@@ -152,7 +167,7 @@ impl Comparison {
         }
     }
 
-    /// Of a log that has nothing on record: what its newest records show.
+    /// Of a log that has nothing on record: what its newest events show.
     pub(super) fn look_at(
         &mut self,
         options: &LogOptions,
@@ -164,16 +179,27 @@ impl Comparison {
             return Ok(());
         }
         if self.given.store_id.is_some() {
-            // A damaged catalog takes no records; what is appended is encrypted all the same.
-            if matches!(catalog, CatalogState::Good(_)) {
-                self.record = Some((self.given.clone(), Asked::default()));
-            }
+            self.record = Some((self.given.clone(), Asked::default()));
             return Ok(());
         }
-        if has_erased(catalog) || has_encrypted(view) {
+        if self.remains.as_ref().is_some_and(|remains| remains.was_set) {
+            let expected = "a key store and its rule: they are on record in the catalog, where \
+                            they cannot be read, because both copies are damaged";
+            return self.waive(options, dir, expected);
+        }
+        if has_erased(catalog) || has_encrypted(view, self.remains.is_some()) {
             self.waive(options, dir, "a key store: there are encrypted records")?;
         }
         Ok(())
+    }
+
+    /// What cannot be compared because both copies of the catalog are damaged.
+    pub(super) fn unknown(&self) -> Option<&'static str> {
+        let is_unknown = self.remains.is_some() && self.required.is_none();
+        (is_unknown && self.given.store_id.is_some()).then_some(
+            "whether a rule for subjects, or aliases, were on record cannot be known: what is \
+             appended is protected by what this opening was given",
+        )
     }
 
     /// Takes less than is expected if that is meant.
@@ -192,10 +218,11 @@ impl Comparison {
         Ok(())
     }
 
-    /// Puts on record what is to be, before anything is appended by it.
+    /// Puts on record what is to be, before anything is appended by it. A damaged catalog takes no
+    /// records.
     pub(super) fn record(self, catalog: &mut CatalogState) -> Result<()> {
         let Some((set, asked)) = self.record else { return Ok(()) };
-        let catalog: &mut Catalog = catalog.good()?;
+        let CatalogState::Good(catalog) = catalog else { return Ok(()) };
         catalog.append(&CatalogBody::ProtectionSet(set), &retain::because(&asked))
     }
 }
@@ -208,19 +235,48 @@ fn has_erased(catalog: &CatalogState) -> bool {
     }
 }
 
-/// Whether one of the newest records is encrypted. What cannot be read shows nothing.
-fn has_encrypted(view: &Arc<View>) -> bool {
-    let (snapshot, size) = (view.snapshot(None), view.size());
-    let Some(newest) = snapshot.entries().iter().rfind(|entry| entry.first < size) else {
-        return false;
-    };
-    let from = newest.first.get().max(size.get().saturating_sub(LOOKED_AT));
-    let cursor = view.cursor(snapshot.entries(), crate::seq::Seq::new(from), size);
-    let Ok(mut cursor) = cursor else { return false };
-    while let Ok(Some((_, record))) = cursor.next_record() {
-        if record.encrypted().is_some() {
-            return true;
+/// Whether one of the newest events is encrypted: of the log, or of every segment. What cannot be
+/// read shows nothing.
+fn has_encrypted(view: &Arc<View>, of_every_segment: bool) -> bool {
+    let snapshot = view.snapshot(None);
+    let mut left = LOOKED_AT;
+    for entry in snapshot.entries().iter().rev() {
+        let mut end = snapshot.end_of(entry);
+        // An anchor alone, as a seal leaves it in a new segment, says nothing: events do.
+        while left > 0 && end > entry.first {
+            let from = entry.first.get().max(end.get().saturating_sub(LOOKED_AT));
+            let events = match newest_events(&snapshot, from, end) {
+                Events::Encrypted => return true,
+                Events::Plain(events) => events,
+            };
+            (left, end) = (left.saturating_sub(events), TreeSize::new(from));
+        }
+        if of_every_segment {
+            left = LOOKED_AT;
+        } else if left == 0 {
+            break;
         }
     }
     false
+}
+
+/// What some records show.
+enum Events {
+    /// One of them is encrypted.
+    Encrypted,
+    /// None is; so many are events.
+    Plain(u64),
+}
+
+fn newest_events(snapshot: &Snapshot, from: u64, end: TreeSize) -> Events {
+    let mut events = 0;
+    let cursor = snapshot.view().cursor(snapshot.entries(), Seq::new(from), end);
+    let Ok(mut cursor) = cursor else { return Events::Plain(0) };
+    while let Ok(Some((_, record))) = cursor.next_record() {
+        if record.encrypted().is_some() {
+            return Events::Encrypted;
+        }
+        events += u64::from(record.head.kind == RecordKind::Event.code());
+    }
+    Events::Plain(events)
 }

@@ -175,6 +175,115 @@ fn a_log_of_before_there_was_a_record_is_known_by_its_newest_records() {
     assert!(refused(place.options(), &place).contains("or else the actor"));
 }
 
+/// Leaves an anchor alone in the newest segment, as each seal with a checkpoint does.
+fn seal_and_anchor(place: &Place, options: LogOptions) {
+    let log = options.without_events().open(place.at("audit")).unwrap();
+    log.rotate().unwrap();
+    log.checkpoint(&place.signer()).unwrap();
+    log.close().unwrap();
+}
+
+#[test]
+fn the_newest_events_are_looked_at_and_not_the_anchors_behind_them() {
+    let place = by_rule();
+    forget_the_record(&place);
+    seal_and_anchor(&place, place.options());
+    let text = refused(place.options(), &place);
+    assert!(text.contains("there are encrypted records"), "{text}");
+    // Of a log with a damaged catalog, too.
+    for copy in ["a", "b"] {
+        damage(&place, &format!("{copy}/00000001.seg"), 600);
+    }
+    refused(place.options(), &place);
+    // The events of every segment are looked at then.
+    let log = place.options().allow_plaintext(&asked()).open(place.at("audit")).unwrap();
+    for _ in 0..100 {
+        log.append(&crate::event(2)).unwrap();
+    }
+    log.close().unwrap();
+    refused(place.options(), &place);
+    with_rule(&place, store(&place)).open(place.at("audit")).unwrap().close().unwrap();
+}
+
+fn damage(place: &Place, file: &str, at: usize) {
+    let path = place.at("audit").join("catalog").join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at] ^= 0x80;
+    std::fs::write(&path, bytes).unwrap();
+    let _ = std::fs::remove_file(place.at("audit").join("catalog/snapshot"));
+}
+
+/// Offset of the protection set: the first frame of catalog segment 2.
+fn offset_of_record(place: &Place) -> usize {
+    let bytes = std::fs::read(place.at("audit").join("catalog/a/00000002.seg")).unwrap();
+    let header = SegmentHeader::decode(bytes.first_chunk().unwrap()).unwrap();
+    usize::try_from(header.first_frame()).unwrap()
+}
+
+#[test]
+fn what_a_damaged_catalog_still_shows_of_protection_is_required() {
+    let place = by_rule();
+    seal_and_anchor(&place, place.options());
+    for copy in ["a", "b"] {
+        damage(&place, &format!("{copy}/00000001.seg"), 600);
+    }
+    let text = refused(place.options(), &place);
+    assert!(text.contains("expected key store ") && text.contains("or else the actor"), "{text}");
+    // A rule that is forgotten is seen, too.
+    refused(place.options().key_store(store(&place)), &place);
+    let log = with_rule(&place, store(&place)).open(place.at("audit")).unwrap();
+    assert!(log.recovery().catalog_damage.is_some());
+    log.append(&event(2)).unwrap();
+    log.close().unwrap();
+    assert!(!on_disk(&place.at("audit"), SECRET));
+    // What is meant is done, though it cannot be put on record.
+    let log = place.options().allow_plaintext(&asked()).open(place.at("audit")).unwrap();
+    log.append(&event(2)).unwrap();
+    log.close().unwrap();
+    assert!(on_disk(&place.at("audit"), SECRET));
+}
+
+#[test]
+fn a_record_of_protection_that_cannot_be_read_requires_a_key_store() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let keys = KeyStore::create(&place.at("keys"), &wrapping()).unwrap();
+    let log = place.options().key_store(keys).create(place.at("audit")).unwrap();
+    log.append(&event(2)).unwrap(); // of nobody, so in plain text
+    log.close().unwrap();
+    drop(log);
+    let at = offset_of_record(&place) + 100;
+    for copy in ["a", "b"] {
+        damage(&place, &format!("{copy}/00000001.seg"), 600);
+        damage(&place, &format!("{copy}/00000002.seg"), at);
+    }
+    let text = refused(place.options(), &place);
+    assert!(text.contains("on record in the catalog, where they cannot be read"), "{text}");
+    let log = place.options().key_store(store(&place)).open(place.at("audit")).unwrap();
+    let damage = log.recovery().catalog_damage.clone().unwrap();
+    assert!(damage.contains("cannot be known"), "{damage}");
+    log.close().unwrap();
+    place.options().without_events().open(place.at("audit")).unwrap().close().unwrap();
+    let log = place.options().allow_plaintext(&asked()).open(place.at("audit")).unwrap();
+    log.append(&event(2)).unwrap();
+}
+
+#[test]
+fn a_key_store_that_was_cut_short_is_damaged_and_no_older_one() {
+    let place = by_rule();
+    let whole = std::fs::read(place.at("keys")).unwrap();
+    for len in [0, 128, 4096, 4165, 8192, 8200, 8256, 12_287, 12_288, whole.len() - 1] {
+        std::fs::write(place.at("keys"), &whole[..len]).unwrap();
+        for opened in [
+            KeyStore::open(&place.at("keys"), &wrapping()),
+            KeyStore::open_read_only(&place.at("keys"), &wrapping()),
+        ] {
+            assert!(matches!(opened, Err(Error::Corrupt { .. })), "{len}: {opened:?}");
+        }
+    }
+    std::fs::write(place.at("keys"), &whole).unwrap();
+    place.check_deeply(Some(place.reading_store()));
+}
+
 #[test]
 fn the_record_stands_in_a_segment_of_version_3_and_a_plain_log_has_none() {
     let version = |place: &Place, ordinal: u32| -> u16 {
