@@ -309,7 +309,8 @@ pub(crate) const CASES: &[Case] = &[
         "those that the query asks for",
         |forge| {
             index(forge, |index, _| {
-                let positions = index.logical.terms[index.leaves[0].place as usize].1.clone();
+                let before = usize::try_from(index.leaves[0].place).unwrap();
+                let positions = index.logical.terms[before].1.clone();
                 index.leaves[0].list = Some(List::whole(&positions));
             })
         }
@@ -426,7 +427,8 @@ pub(crate) const CASES: &[Case] = &[
 
 /// The hashes that follow from the leaves of an index.
 fn made(index: &Index) -> Vec<crate::forge::hashes::Hash> {
-    let places: Vec<usize> = index.leaves.iter().map(|leaf| leaf.place as usize).collect();
+    let places: Vec<usize> =
+        index.leaves.iter().map(|leaf| usize::try_from(leaf.place).unwrap()).collect();
     crate::forge::index::TREE.batch(&places, 0, &index.logical.leaves())
 }
 

@@ -70,9 +70,11 @@ impl Key {
         let public = self.secret().verifying_key().to_bytes();
         let id = &sha256(&[self.name.as_bytes(), b"\n", &[4], &public])[..4];
         let time = 1_767_225_600_u64;
+        let mut big_endian = time.to_le_bytes();
+        big_endian.reverse();
         let signed = format!("cosignature/v1\ntime {time}\n{text}");
         let signature = self.secret().sign(signed.as_bytes()).to_bytes();
-        format!("— {} {}\n", self.name, base64(&[id, &time.to_be_bytes(), &signature].concat()))
+        format!("— {} {}\n", self.name, base64(&[id, &big_endian, &signature].concat()))
     }
 
     /// What a key file holds.
