@@ -8,6 +8,10 @@
 mod anchors;
 #[path = "refusals/answers/mod.rs"]
 mod answers;
+#[path = "refusals/archived_files.rs"]
+mod archived_files;
+#[path = "refusals/archives.rs"]
+mod archives;
 #[path = "refusals/bases.rs"]
 mod bases;
 #[path = "refusals/cases.rs"]
@@ -42,6 +46,10 @@ mod records;
 mod segments;
 #[path = "refusals/stating.rs"]
 mod stating;
+#[path = "refusals/stores.rs"]
+mod stores;
+#[path = "refusals/vaults.rs"]
+mod vaults;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +83,10 @@ const ALL: &[&[Case]] = &[
     answers::records::CASES,
     answers::lists::CASES,
     answers::times::CASES,
+    archives::CASES,
+    archived_files::CASES,
+    stores::CASES,
+    vaults::CASES,
 ];
 
 #[test]

@@ -6,13 +6,13 @@ use super::manifest::{ArchivedFile, Manifest, file};
 use super::reading::Reading;
 use super::segment::{Inspected, inspect};
 use super::store::ArchiveStore;
-use super::{failed, key_of, manifest_bytes, path_of, small};
+use super::{failed, folder_of, key_of, manifest_bytes, path_of, small};
 use crate::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::catalog_body::{CatalogBody, kind};
 use crate::hash::{Hash, TaggedHasher, tag};
-use crate::keys::{KEY_CHAIN_LEN_MAX, KeyChain};
+use crate::keys::{Change, KEY_CHAIN_LEN_MAX, KeyChain};
 use crate::merkle::{TreeHead, verify_consistency};
 use crate::proof::{CATALOG_PROOF_LEN_MAX, CatalogProof, ShownOfCatalog};
 use crate::seq::Seq;
@@ -258,13 +258,11 @@ impl Verifier<'_> {
 
     /// A folder that is named as an archive names them holds what it is named for.
     fn check_name(&mut self, manifest: &Manifest) {
-        let Some((log, ordinal)) = self.folder.rsplit_once('/') else { return };
         let facts = &manifest.facts;
-        if !log.ends_with(&format!("-{}", log_digits(&facts.log_id.to_string())))
-            || ordinal != format!("{:08}", facts.ordinal)
-        {
-            let found = format!("segment {} of log {}", facts.ordinal, facts.log_id);
-            self.finding(file::MANIFEST, "segment", format!("that of {}", self.folder), found);
+        let own = folder_of(&manifest.origin, facts.log_id, facts.ordinal);
+        let named = self.folder.contains('/');
+        if named && self.folder != own && !self.folder.ends_with(&format!("/{own}")) {
+            self.finding(file::MANIFEST, "folder", own, self.folder);
         }
     }
 
@@ -283,6 +281,10 @@ impl Verifier<'_> {
     }
 
     fn index(&mut self, manifest: &Manifest, good: Option<Vec<u8>>) -> Result<()> {
+        if manifest.file(file::INDEX).is_none() && good.is_some() {
+            let expected = "the index that the records lead to";
+            self.finding(file::MANIFEST, "files", expected, "none");
+        }
         let Some(listed) = self.listed(manifest, file::INDEX)? else { return Ok(()) };
         let key = key_of(self.folder, file::INDEX);
         let source = |buf: &mut [u8], offset: u64| self.store.read_at(&key, buf, offset);
@@ -372,6 +374,10 @@ impl Verifier<'_> {
         if head != under.head {
             let text = |head: &TreeHead| format!("size {} with root {}", head.size, head.root);
             self.finding(file::CHECKPOINT, "head", text(&under.head), text(&head));
+        }
+        if !is_succeeded_by(&origin, &manifest.origin, keys.as_ref()) {
+            let expected = format!("{:?}, or one that was retired for it", manifest.origin);
+            self.finding(file::CHECKPOINT, "origin", expected, format!("{origin:?}"));
         }
         let (algorithm, end) = (manifest.facts.start.algorithm(), manifest.facts.end());
         if let Err(error) = verify_consistency(algorithm, &end, &head, &under.consistency) {
@@ -480,6 +486,16 @@ impl Verifier<'_> {
             }
         }
     }
+}
+
+/// Whether a log goes on under the second origin: it is the first one, or was retired for it.
+fn is_succeeded_by(origin: &str, successor: &str, keys: Option<&KeyChain>) -> bool {
+    let statements = keys.map(KeyChain::dangerously_unverified).into_iter().flatten();
+    let last = statements.fold(origin.to_owned(), |named, statement| match &statement.change {
+        Change::Retire { next, .. } if statement.origin == named => next.name().to_string(),
+        _ => named,
+    });
+    origin == successor || last == successor
 }
 
 /// What an error says that names what was expected, too.

@@ -111,7 +111,9 @@ impl Slot {
         };
         let crc = u64::from(trailing_crc(buf, s::CRC));
         let good = s::MAGIC.bytes(buf) == SLOT_MAGIC && s::CRC.uint(buf) == crc;
-        (good && slot.store_id == *store_id).then_some(slot)
+        // Above the last generation there is none to go on with.
+        let counts = (1..u64::MAX).contains(&slot.generation);
+        (good && counts && slot.store_id == *store_id).then_some(slot)
     }
 
     /// Where it is written.

@@ -362,7 +362,7 @@ fn read_slot(bytes: &[u8], header: &Header, path: &Path) -> Result<Slot> {
     let slots = SLOT_OFFSETS.iter().filter_map(|offset| {
         let rest = bytes.get(usize::try_from(*offset).ok()?..)?;
         let slot = Slot::decode(rest.first_chunk::<SLOT_LEN>()?, &header.store_id)?;
-        (slot.offset() == *offset && slot.generation < u64::MAX).then_some(slot)
+        (slot.offset() == *offset).then_some(slot)
     });
     slots.max_by_key(|slot| slot.generation).ok_or_else(|| {
         Error::corrupt(path, SLOT_OFFSETS[0], "a slot that says how far its entries go", "none")
@@ -379,6 +379,10 @@ fn read_entries(
 ) -> Result<(Vec<SubjectKeys>, Slot)> {
     let mut at = ENTRIES_OFFSET;
     let mut keys: Vec<SubjectKeys> = Vec::new();
+    if slot.entries_end < at {
+        let expected = format!("an end of the entries from {at} on");
+        return Err(Error::corrupt(path, slot.offset(), expected, slot.entries_end.to_string()));
+    }
     loop {
         let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
         let read = Entry::take(rest).and_then(|(entry, len)| {

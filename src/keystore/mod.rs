@@ -307,14 +307,8 @@ impl KeyStore {
         let mut bound = self.shared.log_id.lock();
         let mut file = self.shared.file.lock();
         let keys = self.shared.keys.read();
-        if let Some(of) = bound.log_id.filter(|of| *of != log_id)
-            && (bound.in_use || !keys.by_id.is_empty())
-        {
-            let reason = format!(
-                "expected the key store of log {log_id}, found that of log {of}: each log has a \
-                 store of its own"
-            );
-            return Err(self.error(reason));
+        if bound.in_use || !keys.by_id.is_empty() {
+            self.check_of(bound.log_id, log_id)?;
         }
         // One that is only read is bound by whoever opens it for writing.
         if let Some(file) = file.as_mut().filter(|_| bound.log_id != Some(log_id)) {
@@ -322,6 +316,28 @@ impl KeyStore {
         }
         *bound = Bound { log_id: Some(log_id), in_use: true };
         Ok(())
+    }
+
+    /// Refuses a store with the keys of another log: it has none of this one's.
+    ///
+    /// # Errors
+    /// `KeyStore` if it is one.
+    pub(crate) fn check_is_of(&self, log_id: LogId) -> Result<()> {
+        let bound = self.shared.log_id.lock();
+        if self.shared.keys.read().by_id.is_empty() {
+            return Ok(());
+        }
+        self.check_of(bound.log_id, log_id)
+    }
+
+    fn check_of(&self, bound: Option<LogId>, log_id: LogId) -> Result<()> {
+        match bound.filter(|of| *of != log_id) {
+            None => Ok(()),
+            Some(of) => Err(self.error(format!(
+                "expected the key store of log {log_id}, found that of log {of}: each log has a \
+                 store of its own"
+            ))),
+        }
     }
 
     /// The keys of a subject, if there are any.

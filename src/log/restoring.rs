@@ -22,7 +22,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::archive::{
-    self, ArchiveStore, ArchivedFile, Manifest, SegmentFacts, Shown, VerifyArchiveOptions, file,
+    self, ArchiveStore, ArchivedFile, Manifest, Shown, VerifyArchiveOptions, file,
 };
 use crate::catalog::Catalog;
 use crate::disk::{Disk, Open};
@@ -133,7 +133,7 @@ impl Core {
         // One restore at a time, and none while the segments' directory is looked after.
         let _upkeep = self.upkeep.lock();
         self.with_writer(|_, _| Ok(()))?; // it may have been closed meanwhile
-        let sealed = self.check_dropped(&manifest.facts, digest, &location)?;
+        let sealed = self.check_dropped(manifest, digest, &location)?;
         let sealed = if sealed.status == status::RESTORED {
             sealed // recorded before; only the renaming failed
         } else {
@@ -164,7 +164,8 @@ impl Core {
     }
 
     /// What the catalog says of the segment in a folder, which must be what the folder holds.
-    fn check_dropped(&self, facts: &SegmentFacts, digest: Hash, place: &str) -> Result<Sealed> {
+    fn check_dropped(&self, manifest: &Manifest, digest: Hash, place: &str) -> Result<Sealed> {
+        let facts = &manifest.facts;
         let mut catalog = self.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
@@ -172,6 +173,11 @@ impl Core {
         if facts.log_id != self.log_id {
             let (expected, found) = (self.log_id, facts.log_id);
             let (expected, found) = (format!("log {expected}"), format!("log {found}"));
+            return Err(Error::tampered(what(), expected, found));
+        }
+        if !catalog.state().had_origin(&manifest.origin) {
+            let own = catalog.state().origin().unwrap_or_default();
+            let (expected, found) = (format!("origin {own:?}"), format!("{:?}", manifest.origin));
             return Err(Error::tampered(what(), expected, found));
         }
         let ordinal = facts.ordinal;

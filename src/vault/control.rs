@@ -12,13 +12,16 @@ use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::{Log, Snapshot};
 use crate::merkle::TreeHead;
-use crate::proof::{HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND};
+use crate::proof::{HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND, VAULT_LOGS_MAX};
 use crate::query::Query;
 use crate::retention::Asked;
 use crate::seq::{Seq, TreeSize};
 
 const LOG_ADDED: &str = "vault.log.added";
 const ROUTING_CHANGED: &str = "vault.routing.changed";
+/// What they are about.
+const LOG: &str = "log";
+const VAULT: &str = "vault";
 
 /// What the vault knows of a log from the record that added it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,22 +81,59 @@ pub(super) struct InForce {
     pub(super) routing: Option<Routing>,
 }
 
-/// Reads what is in force.
+/// Reads what is in force. What no vault writes is refused: a log that was added twice or has a
+/// name that none may have, a routing that cannot be in force, heads that are not those of the logs.
 pub(super) fn read(control: &Log) -> Result<InForce> {
     let snapshot = control.snapshot();
     let mut logs = BTreeMap::new();
     for record in snapshot.query(&by_action(LOG_ADDED)?.oldest_first())? {
         let record = record?;
         let (name, added) = read_added(&record).ok_or_else(|| unreadable(&record, LOG_ADDED))?;
-        logs.insert(name, added);
+        if logs.insert(name, added).is_some() {
+            return Err(contradicts(&record, "a log that was not added before"));
+        }
+        if logs.len() > VAULT_LOGS_MAX {
+            return Err(contradicts(&record, &format!("at most {VAULT_LOGS_MAX} logs")));
+        }
     }
     let newest = snapshot.query(&by_action(ROUTING_CHANGED)?.limit(1))?.next().transpose()?;
-    let routing = newest.map(|record| {
-        let details = record.event.details.as_ref();
-        let routing = details.and_then(|details| Routing::parse(details.as_str()));
-        routing.ok_or_else(|| unreadable(&record, ROUTING_CHANGED))
-    });
-    Ok(InForce { logs, routing: routing.transpose()? })
+    let routing = newest.map(|record| read_routing(&record, &logs)).transpose()?;
+    if let Some((seq, list)) = newest_heads(&snapshot, control.origin(), snapshot.size())? {
+        check_heads(seq, &list, &logs)?;
+    }
+    Ok(InForce { logs, routing })
+}
+
+fn read_routing(record: &Record, logs: &BTreeMap<String, Added>) -> Result<Routing> {
+    let details = record.event.details.as_ref().filter(|_| record.event.resource.kind == VAULT);
+    let routing = details.and_then(|details| Routing::parse(details.as_str()));
+    let routing = routing.ok_or_else(|| unreadable(record, ROUTING_CHANGED))?;
+    let checked = routing.check(|log| logs.get(log).map(|added| added.tenant.is_none()));
+    match checked {
+        Ok(()) => Ok(routing),
+        Err(Error::InvalidOption { reason, .. }) => {
+            let what = format!("record {} of the vault's own log", record.seq);
+            Err(Error::tampered(what, "a routing that can be in force", reason))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Heads are listed of logs that were added before, as they were added.
+fn check_heads(seq: Seq, list: &HeadList, logs: &BTreeMap<String, Added>) -> Result<()> {
+    let known = |head: &&LogHead| {
+        let added = logs.get(&head.name);
+        added.is_some_and(|added| (added.log_id, added.algorithm) == (head.log_id, head.algorithm))
+    };
+    let Some(odd) = list.heads().iter().find(|head| !known(head)) else { return Ok(()) };
+    let what = format!("record {seq} of the vault's own log");
+    let found = format!("{:?}, log {}, {}", odd.name, odd.log_id, odd.algorithm);
+    Err(Error::tampered(what, "heads of the logs of this vault", found))
+}
+
+fn contradicts(record: &Record, expected: &str) -> Error {
+    let found = format!("{:?}", record.event.resource.id.as_deref().unwrap_or_default());
+    Error::tampered(format!("record {} of the vault's own log", record.seq), expected, found)
 }
 
 fn by_action(action: &'static str) -> Result<Query> {
@@ -102,16 +142,20 @@ fn by_action(action: &'static str) -> Result<Query> {
 }
 
 fn read_added(record: &Record) -> Option<(String, Added)> {
-    let name = record.event.resource.id.clone()?;
+    let resource = Some(&record.event.resource).filter(|resource| resource.kind == LOG)?;
+    let name = resource.id.clone()?;
     name::check(&name).ok()?;
     let details = record.event.details.as_ref()?;
     let details: AddedDetails = serde_json::from_str(details.as_str()).ok()?;
     let algorithm = algorithm_of(&details.hash)?;
-    let tenant = details.tenant.map(|digest| digest.parse().ok());
-    if tenant == Some(None) {
+    let tenant: Option<Hash> = match details.tenant {
+        Some(digest) => Some(digest.parse().ok()?),
+        None => None,
+    };
+    if tenant.is_some_and(|tenant| !name::is_of_tenant(&name, &tenant)) {
         return None;
     }
-    Some((name, Added { log_id: details.log_id.0, algorithm, tenant: tenant.flatten() }))
+    Some((name, Added { log_id: details.log_id.0, algorithm, tenant }))
 }
 
 fn algorithm_of(name: &str) -> Option<HashAlgorithm> {
@@ -132,13 +176,13 @@ pub(super) fn log_added(control: &Log, name: &str, added: &Added, asked: &Asked)
         hash: added.algorithm.name().to_owned(),
         tenant: added.tenant.map(|digest| digest.to_string()),
     };
-    let event = event(LOG_ADDED, Resource::new("log", name), asked).details(json(&details)?);
+    let event = event(LOG_ADDED, Resource::new(LOG, name), asked).details(json(&details)?);
     append(control, &event).map(|_| ())
 }
 
 /// Records a routing, which is in force from then on.
 pub(super) fn routing_changed(control: &Log, routing: &Routing, asked: &Asked) -> Result<()> {
-    let event = event(ROUTING_CHANGED, Resource::kind_only("vault"), asked);
+    let event = event(ROUTING_CHANGED, Resource::kind_only(VAULT), asked);
     append(control, &event.details(routing.to_json()?)).map(|_| ())
 }
 
@@ -173,6 +217,7 @@ pub(super) fn newest_heads(
 }
 
 fn read_heads(record: &Record, origin: &str) -> Option<HeadList> {
+    let resource = Some(&record.event.resource).filter(|r| r.kind == VAULT_HEADS_KIND)?;
     let details = record.event.details.as_ref()?;
     let details: HeadsDetails = serde_json::from_str(details.as_str()).ok()?;
     let head = |(name, log_id, hash, size, root): (String, Hex16, String, u64, String)| {
@@ -181,8 +226,9 @@ fn read_heads(record: &Record, origin: &str) -> Option<HeadList> {
         Some(LogHead { name, log_id: log_id.0, origin, algorithm, head })
     };
     let heads = details.heads.into_iter().map(head).collect::<Option<Vec<_>>>()?;
+    let ascend = heads.is_sorted_by(|a, b| a.name < b.name);
     let list = HeadList::new(heads);
-    (record.event.resource.id.as_deref() == Some(&list.resource_id())).then_some(list)
+    (ascend && resource.id.as_deref() == Some(&list.resource_id())).then_some(list)
 }
 
 /// The origin of a log in the vault whose own log has this one.

@@ -40,6 +40,12 @@ pub(super) fn of_tenant(prefix: &str, tenant: &Hash) -> String {
     format!("{prefix}-{}", digest.get(..2 * TENANT_BYTES).unwrap_or_default())
 }
 
+/// Whether a log may be that of a tenant: behind a prefix its name has the tenant's digest.
+pub(super) fn is_of_tenant(name: &str, tenant: &Hash) -> bool {
+    let prefix = name.len().checked_sub(2 * TENANT_BYTES + 1).and_then(|len| name.get(..len));
+    prefix.is_some_and(|prefix| check(prefix).is_ok() && of_tenant(prefix, tenant) == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -210,11 +210,12 @@ impl Shelf {
     fn open(&self, name: &Arc<str>) -> Result<()> {
         let mut settle = Settle { shelf: self, name, place: Place::Closed, seen: None };
         let log = self.options.of_log(name)?.open(self.path(name))?;
-        let expected = self.added(name).map(|added| added.log_id);
-        if expected != Some(log.log_id()) {
-            let expected = expected.map_or(String::new(), |id| format!("log {id}"));
+        let said = |log_id, algorithm| format!("log {log_id}, {algorithm}");
+        let expected = self.added(name).map(|added| said(added.log_id, added.algorithm));
+        let found = said(log.log_id(), log.algorithm());
+        if expected.as_ref() != Some(&found) {
             let what = format!("log {name:?} of the vault");
-            return Err(Error::tampered(what, expected, format!("log {}", log.log_id())));
+            return Err(Error::tampered(what, expected.unwrap_or_default(), found));
         }
         settle.place = Place::Open(log);
         Ok(())

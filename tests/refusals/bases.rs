@@ -10,6 +10,7 @@ use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
 use bulla::log::SubjectRule;
 use bulla::time::ManualClock;
+use bulla::vault::{LogSpec, Routing, Rule, VaultOptions};
 use bulla::{
     Actor, Asked, Event, ExpireOptions, HashAlgorithm, Hold, HoldScope, Housekeeping, KeyStore,
     Log, LogOptions, Outcome, Period, Policy, Resource, Signer, Timestamp, WrappingKey,
@@ -38,10 +39,15 @@ pub(crate) enum Base {
     /// Three keys, each with heads: a recovery key named, the first one handed over, the second one
     /// revoked.
     Keys,
+    /// Two segments in an archive, under heads by two keys, and dropped.
+    Archive,
+    /// The own log of a vault. Beside it the vault: logs for all and of a tenant, a checkpoint, and
+    /// in `token` a reference of that tenant.
+    Vault,
 }
 
 impl Base {
-    pub(crate) const ALL: [Base; 7] = [
+    pub(crate) const ALL: [Base; 9] = [
         Base::Plain,
         Base::Aligned,
         Base::Blake3,
@@ -49,6 +55,8 @@ impl Base {
         Base::Torn,
         Base::Retention,
         Base::Keys,
+        Base::Archive,
+        Base::Vault,
     ];
 
     /// Its files, as the engine wrote them.
@@ -68,17 +76,24 @@ impl Base {
     fn keys(self) -> Vec<Key> {
         match self {
             Base::Keys => vec![self.key(), second_key(), third_key(), recovery_key()],
+            Base::Archive => vec![self.key(), second_key()],
             _ => vec![self.key()],
         }
     }
 
     /// The file of the key that signs its heads at the end.
     pub(crate) fn key_file(self) -> &'static Path {
-        Path::new(if self == Base::Keys { "/key-3" } else { "/key" })
+        Path::new(match self {
+            Base::Keys => "/key-3",
+            Base::Archive => "/key-2",
+            _ => "/key",
+        })
     }
 
     pub(crate) fn key(self) -> Key {
-        Key::new(ORIGIN, self.algorithm(), KEY_SEED)
+        let of_vault = format!("{ORIGIN}/vault");
+        let name = if self == Base::Vault { &of_vault } else { ORIGIN };
+        Key::new(name, self.algorithm(), KEY_SEED)
     }
 
     fn algorithm(self) -> Algorithm {
@@ -88,27 +103,45 @@ impl Base {
     /// How it is opened, by a clock at this time.
     pub(crate) fn options(self, disk: &SimDisk, clock: &Arc<ManualClock>) -> LogOptions {
         let options = LogOptions::new()
-            .origin(ORIGIN)
+            .origin(&self.key().name)
             .segment_bytes(64 << 10)
             .housekeeping(Housekeeping::Inline)
             .disk(Arc::new(disk.clone()))
             .clock(Arc::clone(clock) as _);
         match self {
-            Base::Plain | Base::Torn | Base::Retention | Base::Keys => options,
+            Base::Plain
+            | Base::Torn
+            | Base::Retention
+            | Base::Keys
+            | Base::Archive
+            | Base::Vault => options,
             Base::Aligned => options.frame_align(512),
             Base::Blake3 => options.hash(HashAlgorithm::Blake3),
             Base::Encrypted => {
-                options.key_store(self.key_store(disk).unwrap()).subject_rule(SubjectRule::Actor)
+                let options = options.subject_rule(SubjectRule::Actor);
+                match self.key_store(disk) {
+                    Ok(store) => options.key_store(store),
+                    // Without its store it is refused too.
+                    Err(_) => options,
+                }
             }
         }
     }
 
     /// The key store of the log with encrypted payloads.
+    /// It stands in `keys`, or `audit/keys`; the key to it in `wrapping`, if that is there.
     pub(crate) fn key_store(self, disk: &SimDisk) -> bulla::Result<KeyStore> {
-        KeyStore::open_on(Arc::new(disk.clone()), Path::new("/keys"), &wrapping())
+        let there = |path: &Path| disk.exists(path).unwrap();
+        let (inside, key) = (Path::new("/audit/keys"), Path::new("/wrapping"));
+        let wrapping = if there(key) { WrappingKey::load_on(disk, key)? } else { self::wrapping() };
+        let path = if there(inside) { inside } else { Path::new("/keys") };
+        KeyStore::open_on(Arc::new(disk.clone()), path, &wrapping)
     }
 
     fn make(self) -> Files {
+        if self == Base::Vault {
+            return vault();
+        }
         let disk = SimDisk::new(7);
         let clock = Arc::new(ManualClock::at(Timestamp::from_nanos(START)));
         disk.write_file(Path::new("/key"), self.key().secret_text().as_bytes()).unwrap();
@@ -122,6 +155,7 @@ impl Base {
         match self {
             Base::Retention => maker.retention(),
             Base::Keys => maker.keys(),
+            Base::Archive => maker.archive(),
             _ => maker.plain(),
         }
         maker.log.close().unwrap();
@@ -148,6 +182,44 @@ impl Base {
     }
 }
 
+/// How the vault is opened, by a clock at this time.
+pub(crate) fn vault_options(disk: &SimDisk, clock: &Arc<ManualClock>) -> VaultOptions {
+    VaultOptions::new()
+        .log(LogOptions::new().segment_bytes(64 << 10))
+        .origin(ORIGIN)
+        .housekeeping(Housekeeping::Inline)
+        .disk(Arc::new(disk.clone()))
+        .clock(Arc::clone(clock) as _)
+}
+
+/// The tenant whose reference is in `token`.
+pub(crate) const TENANT: &str = "tenant-1";
+
+fn vault() -> Files {
+    let disk = SimDisk::new(7);
+    let clock = Arc::new(ManualClock::at(Timestamp::from_nanos(START)));
+    disk.write_file(Path::new("/key"), Base::Vault.key().secret_text().as_bytes()).unwrap();
+    let signer = Signer::load_on(Arc::new(disk.clone()), Path::new("/key")).unwrap();
+    let vault = vault_options(&disk, &clock).create("/vault").unwrap();
+    vault.add_log("security", LogSpec::new().hash(HashAlgorithm::Blake3), &asked()).unwrap();
+    let routing = Routing::to("main")
+        .rule(Rule::to("security").action_prefix("auth."))
+        .rule(Rule::per_tenant("tenant").tenant(TENANT));
+    vault.set_routing(routing, &asked()).unwrap();
+    for n in 0..9 {
+        vault.append(&event(n)).unwrap();
+        clock.advance(Duration::from_millis(5));
+    }
+    let login = Event::new(Actor::new("user", "user-1"), "auth.login", Resource::new("door", "1"));
+    vault.append(&login).unwrap();
+    let token = vault.tenant(TENANT).unwrap().append(&event(1)).unwrap().reference;
+    vault.checkpoint(&signer).unwrap();
+    vault.close().unwrap();
+    drop(vault);
+    disk.write_file(Path::new("/token"), token.to_string().as_bytes()).unwrap();
+    Files::of(&disk).renamed("vault/control/", "audit/")
+}
+
 /// The key to which the first one handed over.
 pub(crate) fn second_key() -> Key {
     Key::new(ORIGIN, Algorithm::Sha256, KEY_SEED + 1)
@@ -163,8 +235,11 @@ pub(crate) fn recovery_key() -> Key {
     Key::new(&format!("{ORIGIN}/recovery"), Algorithm::Sha256, KEY_SEED + 3)
 }
 
+/// Bytes of the key that the store is encrypted under.
+pub(crate) const WRAPPING: [u8; 32] = [7; 32];
+
 fn wrapping() -> WrappingKey {
-    WrappingKey::from_bytes([7; 32])
+    WrappingKey::from_bytes(WRAPPING)
 }
 
 pub(crate) fn asked() -> Asked {
@@ -247,6 +322,30 @@ impl Maker {
         self.append(24..30);
         self.log.checkpoint(&third).unwrap();
         self.append(30..33);
+    }
+
+    fn archive(&self) {
+        let store = self.store();
+        let policy = Policy::keep(Period::from_days(2)).archive(true);
+        self.log.set_policy(&policy, &asked()).unwrap();
+        self.batch(0..20);
+        self.sign();
+        self.log.rotate().unwrap();
+        self.sign();
+        self.log.archive(1, &store, &asked()).unwrap();
+        let second = self.key_in("/key-2", &second_key());
+        self.log.rotate_key(&self.signer, &second).unwrap();
+        self.batch(20..40);
+        self.log.checkpoint(&second).unwrap();
+        self.log.rotate().unwrap();
+        self.log.checkpoint(&second).unwrap();
+        self.log.archive(2, &store, &asked()).unwrap();
+        self.clock.advance(Duration::from_secs(10 * 24 * 3600));
+        self.append(40..43);
+        let expiry = self.log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        assert_eq!(expiry.dropped.len(), 2, "{expiry:?}");
+        self.log.checkpoint(&second).unwrap();
+        self.append(43..46);
     }
 
     fn key_in(&self, path: &str, key: &Key) -> Signer {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::archive::DirectoryStore;
+use bulla::archive::{self, DirectoryStore, VerifyArchiveOptions};
 use bulla::checkpoint::Note;
 use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
@@ -12,11 +12,11 @@ use bulla::keys::KeyChain;
 use bulla::proof::{Answer, Bundle, CatalogProof, ConsistencyProof, IndexAudit, VaultProof};
 use bulla::time::ManualClock;
 use bulla::{
-    Error, Query, Seq, Signer, Timestamp, TlogProof, Trust, UnverifiedCheckpoint, VerifyOptions,
-    VerifyingKey, verify,
+    Error, Query, Seq, Signer, Timestamp, TlogProof, Trust, UnverifiedCheckpoint, Vault,
+    VerifyOptions, VerifyingKey, verify,
 };
 
-use crate::bases::Base;
+use crate::bases::{Base, TENANT, vault_options};
 use crate::forge::Forge;
 use crate::forge::files::Files;
 use crate::support::START;
@@ -31,10 +31,18 @@ pub(crate) enum By {
     Read,
     /// Verifying the files in `proofs/`.
     VerifyProof,
-    /// Bringing back what is in `archive/`.
+    /// Verifying each folder of `archive/` by the key of the base.
+    VerifyArchive,
+    /// Bringing back what is in `archive/` and was dropped.
     Restore,
     /// Signing a head with the key of the log.
     Sign,
+    /// Opening the key store.
+    KeyStore,
+    /// Opening a vault, and each of its logs.
+    Vault,
+    /// Getting the record of the reference in `token`, as its tenant.
+    Tenant,
     /// Nobody: it is derived. All records are read rightly, and opening makes it anew.
     Rebuilt,
 }
@@ -46,8 +54,12 @@ impl By {
             By::Verify => "verify",
             By::Read => "read",
             By::VerifyProof => "verify-proof",
+            By::VerifyArchive => "verify-archive",
             By::Restore => "restore",
             By::Sign => "sign",
+            By::KeyStore => "key store",
+            By::Vault => "vault",
+            By::Tenant => "tenant",
             By::Rebuilt => "rebuilt",
         }
     }
@@ -128,8 +140,13 @@ pub(crate) fn attempt(by: By, base: Base, files: &Files) -> Result<(), Refusal> 
             Ok(())
         }
         By::VerifyProof => verify_proofs(base, files),
-        By::Restore => restore(base, &disk),
+        By::VerifyArchive => verify_archive(base, &disk),
+        By::Restore => restore(base, files, &disk),
+        By::Sign if base == Base::Vault => sign_vault(files),
         By::Sign => sign(base, &disk),
+        By::Vault => open_vault(files),
+        By::Tenant => as_tenant(files),
+        By::KeyStore => base.key_store(&disk).map(|_| ()).map_err(|error| refusal(&error)),
     }
 }
 
@@ -202,14 +219,64 @@ fn audited(files: &Files, bytes: &[u8], trust: &Trust) -> Result<(), String> {
     Ok(())
 }
 
-/// Brings back every segment that is in the archive.
-fn restore(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
-    let log = base.options(disk, &later()).open("/audit").map_err(|error| refusal(&error))?;
+/// The vault whose own log is the one in `audit/`.
+fn vault_of(files: &Files) -> Result<(Vault, SimDisk), Refusal> {
+    let disk = files.renamed("audit/", "vault/control/").disk();
+    let vault = vault_options(&disk, &later()).open("/vault").map_err(|error| refusal(&error))?;
+    Ok((vault, disk))
+}
+
+fn open_vault(files: &Files) -> Result<(), Refusal> {
+    let (vault, _) = vault_of(files)?;
+    for name in vault.logs() {
+        vault.log(&name).map_err(|error| refusal(&error))?;
+    }
+    vault.close().map_err(|error| refusal(&error))
+}
+
+fn sign_vault(files: &Files) -> Result<(), Refusal> {
+    let (vault, disk) = vault_of(files)?;
+    let signer = Signer::load_on(Arc::new(disk), Path::new("/key")).unwrap();
+    vault.checkpoint(&signer).map(|_| ()).map_err(|error| refusal(&error))
+}
+
+fn as_tenant(files: &Files) -> Result<(), Refusal> {
+    let (vault, _) = vault_of(files)?;
+    let token = String::from_utf8(files.get("token").to_vec()).unwrap().parse().unwrap();
+    let record = vault.tenant(TENANT).unwrap().get(&token);
+    record.map(|_| ()).map_err(|error| (As::Other, error.to_string()))
+}
+
+fn archive_in(disk: &SimDisk) -> DirectoryStore {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let store = DirectoryStore::open_on(shared, Path::new("/archive")).unwrap();
-    let folders = log.dropped_in(&store).map_err(|error| refusal(&error))?;
-    for (_, folder) in folders {
-        log.restore(&store, &folder, &crate::bases::asked()).map_err(|error| refusal(&error))?;
+    DirectoryStore::open_on(shared, Path::new("/archive")).unwrap()
+}
+
+/// Verifies each folder of the archive.
+fn verify_archive(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
+    let store = archive_in(disk);
+    let key: VerifyingKey = base.key().vkey().parse().unwrap();
+    let options = VerifyArchiveOptions::new().trust(Trust::in_keys([key]));
+    for folder in archive::folders(&store).map_err(|error| refusal(&error))? {
+        let report = archive::verify(&store, &folder, &options).map_err(|e| refusal(&e))?;
+        if !report.is_clean() {
+            let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+            return Err((As::Finding, findings.join("\n")));
+        }
+    }
+    Ok(())
+}
+
+/// Brings back every segment that is in the archive and not in the log.
+fn restore(base: Base, files: &Files, disk: &SimDisk) -> Result<(), Refusal> {
+    let log = base.options(disk, &later()).open("/audit").map_err(|error| refusal(&error))?;
+    let store = archive_in(disk);
+    for folder in archive::folders(&store).map_err(|error| refusal(&error))? {
+        let ordinal = folder.rsplit_once('/').unwrap().1;
+        if !files.has(&format!("audit/segments/{ordinal}.seg")) {
+            let restored = log.restore(&store, &folder, &crate::bases::asked());
+            restored.map_err(|error| refusal(&error))?;
+        }
     }
     log.close().map_err(|error| refusal(&error))
 }
@@ -329,6 +396,13 @@ fn run_one(case: &Case, snapshot: bool) -> Result<(), String> {
 
 fn means_of(base: Base) -> Vec<By> {
     let mut means = vec![By::Open, By::Verify, By::Read, By::VerifyProof, By::Sign, By::Rebuilt];
+    if base == Base::Archive {
+        means.extend([By::VerifyArchive, By::Restore]);
+    }
+    if base == Base::Vault {
+        means.extend([By::Vault, By::Tenant]);
+    }
+    means.extend((base == Base::Encrypted).then_some(By::KeyStore));
     means.extend((base == Base::Retention).then_some(By::Restore));
     means
 }

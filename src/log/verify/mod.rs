@@ -54,13 +54,17 @@ pub use report::{Finding, NotRead, Progress, Report};
 /// Verifies the log in a directory.
 ///
 /// # Errors
-/// There is no log; I/O. Damage is not an error but a finding.
+/// There is no log; the key store is that of another one; I/O. Damage is not an error but a
+/// finding.
 pub fn verify(
     dir: &Path,
     options: &VerifyOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report> {
     let log_id = check_is_log(&*options.disk, dir)?;
+    if let Some(store) = &options.key_store {
+        store.check_is_of(log_id)?;
+    }
     let mut verifier = Verifier::new(dir, options, log_id, progress)?;
     if let Some(checkpoint) = &options.since {
         verifier.begin_since(checkpoint);

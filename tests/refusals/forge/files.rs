@@ -57,6 +57,15 @@ impl Files {
         self.0.keys().map(String::as_str).filter(move |name| name.starts_with(&prefix))
     }
 
+    /// With another beginning of the names that begin so.
+    pub(crate) fn renamed(&self, from: &str, to: &str) -> Self {
+        let name = |name: &String| match name.strip_prefix(from) {
+            Some(rest) => format!("{to}{rest}"),
+            None => name.clone(),
+        };
+        Files(self.0.iter().map(|(file, bytes)| (name(file), bytes.clone())).collect())
+    }
+
     pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.0.retain(|name, _| keep(name));
     }

@@ -21,6 +21,7 @@
 //! }
 //! ```
 
+pub(crate) mod archive;
 pub(crate) mod bytes;
 pub(crate) mod document;
 pub(crate) mod evidence;
@@ -33,6 +34,7 @@ pub(crate) mod segment;
 pub(crate) mod shown;
 pub(crate) mod state;
 pub(crate) mod statements;
+pub(crate) mod store;
 mod writer;
 
 use std::collections::BTreeMap;
