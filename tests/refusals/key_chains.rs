@@ -5,7 +5,7 @@ use crate::cases::{As, By, Case, case, run};
 use crate::forge::Forge;
 use crate::forge::bytes::text;
 use crate::forge::files::Files;
-use crate::forge::notes::{Key, base64, sign};
+use crate::forge::notes::{Key, base64, from_base64, sign};
 use crate::forge::statements::{chain, head, notes_in, stated};
 use crate::stating::{
     MAIN, NEXT, ROTATE, appended, chained, endless, fourth_key, line, line_of, retired, rotated_by,
@@ -246,7 +246,55 @@ pub(crate) const CASES: &[Case] = &[
         },
         [(Sign, Corrupt, "a signed statement")]
     ),
+    case!(
+        "R-KEYS-24",
+        "a key file with other words in front",
+        Plain,
+        |forge| key_file(&forge, |text| text.replacen("PRIVATE", "SECRET", 1)),
+        [(Sign, Other, "expected a signing key as PRIVATE+KEY+NAME+ID+BASE64")]
+    ),
+    case!(
+        "R-KEYS-24",
+        "a key file with another name",
+        Plain,
+        |forge| key_file(&forge, |text| text.replacen("example.com/audit", "example.com/other", 1)),
+        [(Sign, Other, "for this name and key, found")]
+    ),
+    case!(
+        "R-KEYS-24",
+        "a key of an unknown type",
+        Plain,
+        |forge| {
+            key_file(&forge, |text| {
+                let (front, secret) = text.rsplit_once('+').unwrap();
+                let mut secret = from_base64(secret);
+                secret[0] = 9;
+                format!("{front}+{}", base64(&secret))
+            })
+        },
+        [(Sign, Other, "which is not known here")]
+    ),
+    case!(
+        "R-KEYS-24",
+        "a secret that is too short",
+        Plain,
+        |forge| {
+            key_file(&forge, |text| {
+                let (front, secret) = text.rsplit_once('+').unwrap();
+                format!("{front}+{}", base64(&from_base64(secret)[..32]))
+            })
+        },
+        [(Sign, Other, "expected a key of 32 bytes, found 31")]
+    ),
 ];
+
+/// The log as it is, with another file of its key.
+fn key_file(forge: &Forge, change: impl Fn(String) -> String) -> Files {
+    let mut files = forge.write();
+    let text = String::from_utf8(files.get("key").to_vec()).unwrap();
+    files.put("key", change(text));
+    files
+}
 
 /// The log with its n-th head signed by another key, there and as a file.
 fn with_head(mut forge: Forge, n: usize, by: &Key) -> Files {

@@ -13,3 +13,4 @@ mod documents;
 mod fuzzed;
 mod outcomes;
 mod procedures;
+mod tiles;

@@ -20,7 +20,7 @@ use crate::running::{at, fine};
 const EVENT: &str = r#"{"actor":{"type":"user","id":"a"},"action":"a.b","resource":{"type":"r"}}"#;
 
 /// A file of so many events, each with a request id of its own: `r1`, `r2`, …
-fn events_file(dir: &Path, name: &str, count: u64) -> String {
+pub(crate) fn events_file(dir: &Path, name: &str, count: u64) -> String {
     let line =
         |number: u64| format!("{},\"request_id\":\"r{number}\"}}\n", &EVENT[..EVENT.len() - 1]);
     let path = at(dir, name);

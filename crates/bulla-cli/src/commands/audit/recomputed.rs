@@ -195,7 +195,7 @@ impl OpenSegment {
         let occurred = match RecordKind::from_code(head.kind) {
             Some(kind @ RecordKind::Event) => {
                 let envelope =
-                    body::decode_envelope(envelope).map_err(|error| error.to_string())?;
+                    body::decode_envelope_strict(envelope).map_err(|error| error.to_string())?;
                 let subject = envelope.subject();
                 self.collected.add(kind, at, &subject);
                 subject.occurred_at
