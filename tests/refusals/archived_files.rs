@@ -359,9 +359,8 @@ fn stated(forge: &Forge, change: impl FnOnce(Vec<u8>, &State) -> Vec<u8>) -> Fil
 
 /// Claim 2 of a catalog proof: that the entry at this place is in force.
 fn in_force(state: &State, at: usize, value: &[u8]) -> Vec<u8> {
-    let with_len = |bytes: &[u8]| {
-        [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat()
-    };
+    let with_len =
+        |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat();
     let key = state.entries.keys().nth(at).unwrap();
     let place = [state.entries.len() as u64, at as u64].map(u64::to_le_bytes).concat();
     let hashes = Algorithm::Sha256.batch(&[at], 0, &state.leaves());
