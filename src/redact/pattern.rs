@@ -234,7 +234,8 @@ fn in_token(byte: &u8) -> bool {
 }
 
 /// Private keys as text (RFC 7468 and its kin): from `-----BEGIN … PRIVATE KEY-----` to
-/// its end, or to the end of the text if that is missing.
+/// its end, or to the end of the text if that is missing. Also the keys of this library and of
+/// other C2SP signers (`PRIVATE+KEY+…`), and those of age (`AGE-SECRET-KEY-1…`), which are one word.
 pub fn private_keys() -> impl Pattern {
     find_private_keys as fn(&str) -> Vec<Range<usize>>
 }
@@ -258,7 +259,20 @@ fn find_private_keys(text: &str) -> Vec<Range<usize>> {
         at = rest.find(&end).map_or(text.len(), |skip| label_at + skip + end.len());
         found.push(start..at);
     }
+    for begin in KEY_WORDS {
+        found.extend(text.match_indices(begin).map(|(at, _)| at..at + word_len(&text[at..])));
+    }
     found
+}
+
+/// What a private key of one word begins with.
+const KEY_WORDS: [&str; 2] = ["PRIVATE+KEY+", "AGE-SECRET-KEY-1"];
+
+/// How long the word is that a text begins with. What quotes it ends it.
+fn word_len(text: &str) -> usize {
+    let ends =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '`');
+    text.find(ends).unwrap_or(text.len())
 }
 
 /// The label at the start of this text, up to its dashes.
@@ -366,6 +380,8 @@ mod tests {
         assert_eq!(cut(&private_keys(), &text), format!("a # b {public} c ## #"));
         assert_eq!(cut(&private_keys(), "-----BEGIN "), "-----BEGIN ");
         assert_eq!(cut(&private_keys(), &format!("-----BEGIN {}", "é".repeat(99))).len(), 11 + 198);
+        let words = r#"{"a":"PRIVATE+KEY+ex.example+01234567+AQ/+==","b":"AGE-SECRET-KEY-1QQ"} x"#;
+        assert_eq!(cut(&private_keys(), words), r##"{"a":"#","b":"#"} x"##);
     }
 
     #[test]

@@ -13,3 +13,4 @@
 pub mod export;
 pub mod generate;
 pub mod import;
+pub mod redaction;

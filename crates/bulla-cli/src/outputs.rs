@@ -139,6 +139,7 @@ impl Begun {
     pub(crate) fn finish(self) -> Result<()> {
         let finished = match self.writing {
             Writing::Beside { unnamed, path, permissions } => {
+                look_again(&self.shown, &path)?;
                 put_in_place(unnamed, &path, permissions)
             }
             Writing::Stdout(mut out) => out.flush(),
@@ -147,6 +148,16 @@ impl Begun {
         };
         finished.with_context(|| self.shown.display().to_string())
     }
+}
+
+/// Looks once more before what is there is replaced: the work may have taken hours. Between this
+/// look and the rename is a moment that no other process can be kept out of.
+fn look_again(shown: &Path, path: &Path) -> Result<()> {
+    let again = || {
+        secret::refuse(shown, path, path.is_file())?;
+        refuse_marked(shown, &places::real(path))
+    };
+    again().context("something was put there while this command ran, and nothing was written")
 }
 
 /// Looks at a place for a key or a key store, which is made unless it is there.

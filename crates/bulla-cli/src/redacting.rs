@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use bulla::Event;
-use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
+use bulla::redact::Redactor;
+pub(crate) use bulla_cli::redaction::redactor;
 use clap::Args;
 
 /// The choice not to redact.
@@ -19,14 +20,6 @@ impl Redacting {
     pub(crate) fn redactor(self) -> Option<Redactor> {
         (!self.no_redact).then(redactor)
     }
-}
-
-/// The standard names, and the patterns that come with the library.
-pub(crate) fn redactor() -> Redactor {
-    Redactor::standard()
-        .pattern("card_numbers", card_numbers())
-        .pattern("bearer_tokens", bearer_tokens())
-        .pattern("private_keys", private_keys())
 }
 
 /// The event as it is kept, and whether something was taken out of it.

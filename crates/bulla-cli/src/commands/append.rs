@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use bulla::event::{Actor, Event, EventId, Outcome, Resource};
 use bulla::{Error, Log, Receipt, Redactor};
+use bulla_cli::import::without_secrets;
 use clap::Args;
 
 use crate::failure::Verdict;
@@ -266,7 +267,7 @@ fn appended(
     has_keys: bool,
     line: &str,
 ) -> Result<bulla::Result<Receipt>, String> {
-    let event = Event::from_json(line).map_err(|error| error.to_string())?;
+    let event = Event::from_json(line).map_err(|error| without_secrets(&error.to_string()))?;
     if event.subject.is_some() && !has_keys {
         return Err(SUBJECT_WITHOUT_KEYS.to_owned());
     }

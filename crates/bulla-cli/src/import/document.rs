@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::lenient;
+pub(crate) use super::quoting::shown;
 use super::reasons::{NOT_AN_OBJECT, NOT_JSON};
 
 /// A JSON object and its text.
@@ -168,16 +169,6 @@ fn raw_step<'a>(at: &'a str, token: &str) -> Option<&'a str> {
         Some(value) => Some(value.get()),
         None => is_first(&serde_json::from_str(at).ok()?, token).then_some(at),
     }
-}
-
-/// Foreign text made fit for a message: one line, no control characters, short.
-pub(crate) fn shown(text: &str) -> String {
-    const CHARS_MAX: usize = 120;
-    let mut out: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
-    if text.chars().nth(CHARS_MAX).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Shortened {
     }
 
     fn text(&mut self, field: &'static str, text: &mut String, max: usize) {
-        if text.len() > max {
+        if text.len() > max || is_short_form(text) {
             *text = short(text, max);
             self.note(field);
         }
@@ -93,6 +93,14 @@ fn short(text: &str, max: usize) -> String {
     let room = max.saturating_sub(MARK.len() + DIGEST_HEX_LEN);
     let beginning = start_of(text, room);
     format!("{beginning}{MARK}{}", &digest[..DIGEST_HEX_LEN])
+}
+
+/// Whether a text looks as if it had been shortened. It is given a digest of its own then: a name
+/// that was chosen to equal the shortened form of another does not.
+fn is_short_form(text: &str) -> bool {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.rsplit_once(MARK)
+        .is_some_and(|(_, digest)| digest.len() == DIGEST_HEX_LEN && digest.bytes().all(hex))
 }
 
 /// An identifier that is there and empty identifies nothing.
@@ -258,15 +266,19 @@ pub(crate) fn escaped(mut event: Event) -> Event {
     event
 }
 
-/// Writes control characters as `\u{1b}`, but for those allowed.
+/// Writes control characters as `\u{1b}`, but for those allowed. A text that has one of them, or such
+/// an escape already, has each backslash twice, so that no two texts become the same; but `\t`,
+/// `\r` and `\n` as two characters stay, since paths of Windows are full of them.
 fn escape(text: &mut String, allowed: &[char]) {
     let bad = |found: char| found.is_control() && !allowed.contains(&found);
-    if !text.contains(bad) {
+    if !text.contains(bad) && !text.contains("\\u{") {
         return;
     }
     let mut out = String::with_capacity(text.len() + 16);
     for found in text.chars() {
-        if bad(found) {
+        if found == '\\' {
+            out.push_str("\\\\");
+        } else if bad(found) {
             out.extend(found.escape_default());
         } else {
             out.push(found);

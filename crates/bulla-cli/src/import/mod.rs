@@ -17,6 +17,7 @@ mod lenient;
 pub mod mapping;
 mod nested;
 mod outcome;
+mod quoting;
 mod reasons;
 mod recorded;
 mod time;
@@ -44,6 +45,7 @@ use reasons::NOT_JSON;
 pub use fit::{MENDED, SHORTENED};
 pub use input::{UNIT_BYTES_MAX, VALUE_BYTES_MAX};
 pub use mapping::Mapping;
+pub use quoting::without_secrets;
 pub use reasons::{REASONS, Reason, reason_of};
 
 /// What an event does not say: who acted, or what was done.

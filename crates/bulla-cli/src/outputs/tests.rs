@@ -77,3 +77,28 @@ fn a_directory_is_known_by_a_part_of_what_is_in_it() {
     assert_eq!(of("project", &["segments/", "logs/", "secret", "x-0123abcd/1/y"]), None);
     assert_eq!(of("shop", &["catalog/shoes"]), None);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_put_in_the_way_meanwhile_is_not_replaced() {
+    let dir = dir();
+    let (results, log) = (dir.path().join("results"), dir.path().join("log"));
+    fs::create_dir_all(&results).unwrap();
+    fs::create_dir_all(log.join("catalog")).unwrap();
+    fs::create_dir_all(log.join("segments")).unwrap();
+    for (name, content) in [("key", "PRIVATE+KEY+a+0+AQ"), ("segment", "BULLASEG")] {
+        let path = results.join(name);
+        let begun = Output::check(&path, &Inputs::default()).unwrap().begin().unwrap();
+        fs::write(&path, content).unwrap();
+        let refused = format!("{:#}", begun.finish().unwrap_err());
+        assert!(refused.contains("while this command ran"), "{refused}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+    }
+    // The directory leads elsewhere now.
+    let begun = Output::check(&results.join("x"), &Inputs::default()).unwrap().begin().unwrap();
+    fs::rename(&results, dir.path().join("aside")).unwrap();
+    std::os::unix::fs::symlink(log.join("segments"), &results).unwrap();
+    let refused = format!("{:#}", begun.finish().unwrap_err());
+    assert!(refused.contains("inside the log"), "{refused}");
+    assert_eq!(fs::read_dir(log.join("segments")).unwrap().count(), 0);
+}

@@ -143,3 +143,32 @@ fn what_is_empty_or_reserved_keeps_no_event_out() {
     assert_eq!(reserved.action, "imported.bulla.get");
     assert_eq!(reserved.tags[MENDED], "action");
 }
+
+/// Whoever chooses a name chooses the one that another's became, too.
+#[test]
+fn no_name_becomes_that_of_another() {
+    let id = |name: &str| {
+        let mut event = event();
+        event.actor.id = name.to_owned();
+        let event = fitted(escaped(event));
+        assert_eq!(event.validate(), Ok(()));
+        (event.actor.id, event.tags.get(SHORTENED).cloned())
+    };
+    let long = "a".repeat(ID_LEN_MAX + 1);
+    let (shortened, tag) = id(&long);
+    assert_eq!(tag.as_deref(), Some("actor.id"));
+    let (chosen, tag) = id(&shortened);
+    assert!(chosen != shortened && chosen.starts_with("aaaa"), "{chosen}");
+    assert_eq!(tag.as_deref(), Some("actor.id"));
+    assert!(id(&chosen).0 != chosen);
+    let (brief, _) = id("a…0123456789abcdef");
+    assert!(brief.starts_with("a…0123456789abcdef…") && brief.len() > 30, "{brief}");
+    for fine in ["a…0123456789abcde", "a…0123456789abcdeF", "a…", "C:\\temp\\new"] {
+        assert_eq!(id(fine), (fine.to_owned(), None));
+    }
+    // Nor that of one with a control character.
+    let names = ["a\u{1b}b", "a\\u{1b}b", "a\\\\u{1b}b", "a\\\u{1b}b", "a\\\\\\u{1b}b"];
+    let ids: std::collections::BTreeSet<_> = names.iter().map(|name| id(name).0).collect();
+    assert_eq!(ids.len(), names.len(), "{ids:?}");
+    assert_eq!(id("a\u{1b}b").0, "a\\u{1b}b");
+}

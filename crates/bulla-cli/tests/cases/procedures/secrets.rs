@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::events_file;
+use super::{EVENT, events_file};
 use crate::running::{at, bulla, fine, new_log, refused, run};
 
 /// A log with its key, the key of another log, a wrapping key and a key store.
@@ -148,4 +148,54 @@ fn a_key_that_is_given_in_place_of_another_file_is_not_shown() {
     let rejects = fs::read_to_string(at("rejects")).unwrap();
     assert!(told.contains("rejected /dev/stdin:1: "), "{told}");
     assert!(!shows(&told, text) && !shows(&rejects, text), "{told}{rejects}");
+}
+
+#[test]
+fn what_is_rejected_is_named_without_its_secrets() {
+    let (dir, log) = new_log();
+    let event = |code: &str, time: &str| {
+        format!(
+            r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"a","stage":"ResponseComplete","verb":"create","user":{{"username":"m"}},"objectRef":{{"resource":"configmaps","namespace":"d","name":"s"}},"responseStatus":{{"code":"{code}"}},"requestReceivedTimestamp":"{time}"}}"#
+        )
+    };
+    let time = "2026-11-01T10:00:00Z";
+    let bearer = "Bearer hunter2hunter2hunter2hunter2";
+    let mut lines = vec![
+        r#"{"a":1, "requestObject": {"password":"hunter2hunter2"}, broken"#.to_owned(),
+        r#""password: hunter2hunter2""#.to_owned(),
+        format!("\"{bearer}\""),
+        r#"["Authorization: Basic hunter2hunter2"]"#.to_owned(),
+        event("201", bearer),
+        event(bearer, time),
+    ];
+    for at in 95..120 {
+        lines.push(event(&format!("{} {bearer}", "x".repeat(at)), time));
+        let pem = "-----BEGIN PRIVATE KEY-----hunter2hunter2";
+        lines.push(event(&format!("{}{pem}{}", "x".repeat(at), "A".repeat(5_000)), time));
+    }
+    let (trail, rejects) = (at(dir.path(), "trail"), at(dir.path(), "rejects"));
+    fs::write(&trail, lines.join("\n")).unwrap();
+    for format in ["k8s", "jsonl", "auditd"] {
+        let ran = run(&["import", &log, &trail, "--format", format, "--rejects", &rejects]);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        let listed = fs::read_to_string(&rejects).unwrap();
+        assert!(listed.lines().count() > 3 && !listed.contains("hunter2"), "{listed}");
+    }
+    // Nor does the tag that holds what was not understood.
+    let found = fine(&["query", &log, "--output", "jsonl"]);
+    assert!(found.contains("outcome_not_understood") && !found.contains("hunter2"), "{found}");
+    // What is appended line by line is quoted likewise.
+    let mut child = bulla(&["append", &log, "--stdin"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = format!("{}\n", EVENT.replace("\"u\"", &format!("{{\"{bearer}\":1}}")));
+    let odd = format!("{{\"actor\":\"{bearer}\"}}\n");
+    let mut input = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, format!("{line}{odd}").as_bytes()).unwrap();
+    drop(input);
+    let ran = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert!(told.contains("line 2") && !told.contains("hunter2"), "{told}");
 }
