@@ -49,7 +49,20 @@ fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
 /// Reads a checkpoint from a file; its signatures are not checked here.
 pub(crate) fn checkpoint(path: &Path) -> Result<UnverifiedCheckpoint> {
     let bytes = places::read_small(path, NOTE_LEN_MAX as u64)?;
-    UnverifiedCheckpoint::parse(&bytes).with_context(|| path.display().to_string())
+    UnverifiedCheckpoint::parse(&bytes).with_context(|| match first_line_of_proof(&bytes) {
+        Some(line) => format!(
+            "{}: expected a checkpoint (bulla checkpoint makes them), found a proof ({line})",
+            path.display()
+        ),
+        None => path.display().to_string(),
+    })
+}
+
+/// What a proof begins with.
+fn first_line_of_proof(bytes: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(bytes).ok()?.lines().next()?;
+    let is_proof = line.starts_with("bulla.dev/") || line.starts_with("c2sp.org/");
+    is_proof.then_some(line)
 }
 
 /// Reads a policy of witnesses.

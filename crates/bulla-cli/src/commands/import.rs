@@ -109,6 +109,7 @@ impl Import {
             true => self.shape.create(&self.dir, self.encryption.options(Log::options())?)?,
             false => self.encryption.writer(&self.dir)?,
         };
+        self.shape.check(&log)?;
         let there = prints.map_or(Ok(0), |prints| prints.in_log(&log))?;
         let mut done = Total::default();
         let imported = self.import_files(&log, &source, &mut rejects, there, &mut done);

@@ -25,9 +25,9 @@ pub(crate) struct Init {
 /// What is chosen once, when a log is made.
 #[derive(Args, Default)]
 pub(crate) struct Shape {
-    /// The hash of its tree
-    #[arg(long, value_enum, default_value_t = Hash::Sha256)]
-    hash: Hash,
+    /// The hash of its tree [default: sha256]
+    #[arg(long, value_enum)]
+    hash: Option<Hash>,
     /// Its name in checkpoints, world-wide, without spaces and plus signs
     /// [default: bulla.local/ and the name of the directory]
     #[arg(long, value_name = "NAME", value_parser = origin)]
@@ -65,12 +65,27 @@ impl Shape {
             bail!("{} is a file: choose another path for the log", dir.display());
         }
         outputs::check_dir(dir, Some(Mark::Log), &Inputs::default())?;
-        let options = options.hash(self.hash.into());
+        let options = options.hash(self.hash.unwrap_or_default().into());
         let options = match &self.origin {
             Some(origin) => options.origin(origin),
             None => options,
         };
         Ok(options.create(dir)?)
+    }
+}
+
+impl Shape {
+    /// Refuses what was given and is not what the log was made with: it would not count.
+    pub(crate) fn check(&self, log: &Log) -> Result<()> {
+        let fixed = "which was chosen when it was made; leave the option out";
+        if let Some(origin) = self.origin.as_ref().filter(|origin| *origin != log.origin()) {
+            bail!("--origin {origin}: the log has the origin {}, {fixed}", log.origin());
+        }
+        let hash = self.hash.map(HashAlgorithm::from);
+        if let Some(hash) = hash.filter(|hash| *hash != log.algorithm()) {
+            bail!("--hash {}: the log has {}, {fixed}", hash.name(), log.algorithm().name());
+        }
+        Ok(())
     }
 }
 

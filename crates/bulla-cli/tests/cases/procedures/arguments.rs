@@ -1,6 +1,7 @@
 //! Values on the command line that look like something else.
 
-use crate::running::{at, fine, jsonl, new_log};
+use super::{count, events_file};
+use crate::running::{at, fine, jsonl, new_log, refused, signed_log};
 
 #[test]
 fn values_may_begin_with_a_dash_and_options_follow_all_the_same() {
@@ -122,4 +123,32 @@ fn csv_has_no_formula_unless_it_is_asked_for() {
         holds.contains("'=case") && holds.contains("'@who") && holds.contains("'=why"),
         "{holds}"
     );
+}
+
+#[test]
+fn an_import_into_a_log_of_another_shape_is_refused_before_anything_is_appended() {
+    let (dir, log) = new_log();
+    let events = events_file(dir.path(), "events", 3);
+    for (option, value) in [("--origin", "example.com/other"), ("--hash", "blake3")] {
+        for create in [&[][..], &["--create"]] {
+            let call = ["import", &log, &events, "--format", "jsonl", option, value];
+            let told = refused(2, &[&call[..], create].concat());
+            assert!(told.contains("which was chosen when it was made"), "{told}");
+        }
+    }
+    assert_eq!(count(&log), 0);
+    let same = ["--origin", "example.com/audit", "--hash", "sha256"];
+    fine(&[&["import", &log, &events, "--format", "jsonl"][..], &same].concat());
+    assert_eq!(count(&log), 3);
+}
+
+#[test]
+fn a_proof_in_place_of_a_checkpoint_is_called_one() {
+    let (dir, log) = signed_log();
+    let (proof, public) = (at(dir.path(), "proof"), at(dir.path(), "audit.key.pub"));
+    fine(&["prove", &log, "0", "-o", &proof]);
+    for option in ["--checkpoint", "--since"] {
+        let told = refused(2, &["verify", &log, option, &proof, "--pubkey", &public]);
+        assert!(told.contains("found a proof (c2sp.org/tlog-proof@v1)"), "{told}");
+    }
 }
