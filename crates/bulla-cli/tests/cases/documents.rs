@@ -430,7 +430,7 @@ mod files {
         let file = [skippable, pack(first), pack(second), vec![0; 512]].concat();
         assert_eq!(read_text(&file, "cloudtrail"), read_text(text.as_bytes(), "cloudtrail"));
         let whole = pack(&text);
-        for damaged in [&whole[..whole.len() / 2], &whole[..5], &[&whole[..], b"x"].concat()] {
+        for damaged in [&whole[..whole.len() / 2], &whole[..5]] {
             let mut import = match import::read_from(
                 "cut.zst",
                 std::io::Cursor::new(damaged.to_vec()),

@@ -12,37 +12,109 @@ use super::{fill, invalid};
 /// makes, and what `zstd -d` takes without being asked to.
 const ZSTD_WINDOW_MAX: u64 = 128 << 20;
 
-/// The members of a gzip file as one text. Zeros after a member are padding.
+/// Bytes of which the first may be looked at.
+struct Ahead<R> {
+    front: Vec<u8>,
+    at: usize,
+    input: R,
+}
+
+impl<R: BufRead> Ahead<R> {
+    fn new(input: R) -> Self {
+        Ahead { front: Vec::new(), at: 0, input }
+    }
+
+    /// So many bytes, or all that are left.
+    fn look(&mut self, count: usize) -> io::Result<&[u8]> {
+        self.front.drain(..self.at);
+        self.at = 0;
+        while self.front.len() < count {
+            let chunk = fill(&mut self.input)?;
+            let used = chunk.len().min(count - self.front.len());
+            if used == 0 {
+                break;
+            }
+            self.front.extend_from_slice(&chunk[..used]);
+            self.input.consume(used);
+        }
+        Ok(&self.front[..count.min(self.front.len())])
+    }
+
+    /// Makes what follows a line of its own.
+    fn begin_line(&mut self) {
+        self.front.insert(self.at, b'\n');
+    }
+}
+
+impl<R: BufRead> Read for Ahead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Ahead<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at < self.front.len() { Ok(&self.front[self.at..]) } else { self.input.fill_buf() }
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.at < self.front.len() {
+            self.at += count;
+        } else {
+            self.input.consume(count);
+        }
+    }
+}
+
+/// The members of a gzip file as one text. Zeros after a member are padding; what follows and is
+/// no member is text that was appended unpacked.
 pub(super) struct Gzip<R> {
-    member: Option<GzDecoder<R>>,
+    member: Option<GzDecoder<Ahead<R>>>,
+    text: Option<Ahead<R>>,
 }
 
 impl<R: BufRead> Gzip<R> {
     pub(super) fn new(input: R) -> Self {
-        Gzip { member: Some(GzDecoder::new(input)) }
+        Gzip { member: Some(GzDecoder::new(Ahead::new(input))), text: None }
+    }
+
+    /// Goes on behind a member.
+    fn begin(&mut self, mut input: Ahead<R>) -> io::Result<()> {
+        if !next_after_zeros(&mut input)? {
+            return Ok(());
+        }
+        // A member that was cut within these is damage.
+        if b"\x1f\x8b".starts_with(input.look(2)?) {
+            self.member = Some(GzDecoder::new(input));
+        } else {
+            input.begin_line();
+            self.text = Some(input);
+        }
+        Ok(())
     }
 }
 
 impl<R: BufRead> Read for Gzip<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let Some(member) = &mut self.member else { return Ok(0) };
+        while let Some(member) = &mut self.member {
             let count = member.read(buffer)?;
             if count > 0 || buffer.is_empty() {
                 return Ok(count);
             }
-            let input = self.member.take().map(GzDecoder::into_inner);
-            self.member = match input {
-                Some(mut input) => next_after_zeros(&mut input)?.then(|| GzDecoder::new(input)),
-                None => None,
-            };
+            if let Some(member) = self.member.take() {
+                self.begin(member.into_inner())?;
+            }
         }
+        self.text.as_mut().map_or(Ok(0), |text| text.read(buffer))
     }
 }
 
-/// The frames of a zstd file as one text.
+/// The frames of a zstd file as one text; what follows as for [`Gzip`].
 pub(super) struct Zstd<R> {
-    input: R,
+    input: Ahead<R>,
+    in_text: bool,
     decoder: FrameDecoder,
     within_frame: bool,
 }
@@ -51,12 +123,17 @@ impl<R: BufRead> Zstd<R> {
     pub(super) fn new(input: R) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(ZSTD_WINDOW_MAX);
-        Zstd { input, decoder, within_frame: false }
+        Zstd { input: Ahead::new(input), in_text: false, decoder, within_frame: false }
     }
 
     /// Begins the next frame; false if there is none.
     fn begin(&mut self) -> io::Result<bool> {
-        while next_after_zeros(&mut self.input)? {
+        while !self.in_text && next_after_zeros(&mut self.input)? {
+            if !may_be_frame(self.input.look(4)?) {
+                self.input.begin_line();
+                self.in_text = true;
+                break;
+            }
             match self.decoder.init(&mut self.input) {
                 Ok(()) => {
                     self.within_frame = true;
@@ -102,8 +179,17 @@ impl<R: BufRead> Read for Zstd<R> {
             self.check()?;
             self.within_frame = false;
         }
-        Ok(0)
+        if self.in_text { self.input.read(buffer) } else { Ok(0) }
     }
+}
+
+/// Does a frame of zstd begin so, one that was cut or one to be skipped among them?
+fn may_be_frame(start: &[u8]) -> bool {
+    let skippable = |first: u8| (0x50..=0x5f).contains(&first);
+    b"\x28\xb5\x2f\xfd".starts_with(start)
+        || start.split_first().is_some_and(|(first, rest)| {
+            skippable(*first) && rest.len() == 3 && rest == b"\x2a\x4d\x18"
+        })
 }
 
 /// Passes padding; whether anything follows.

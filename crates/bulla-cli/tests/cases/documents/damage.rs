@@ -96,3 +96,25 @@ fn a_body_of_any_size_that_an_api_server_takes_keeps_its_event() {
         assert!(line.starts_with(original["beginning"].as_str().unwrap()));
     }
 }
+
+/// What was appended to a packed file is lines like any other: events, or rejected by name.
+#[test]
+fn what_stands_behind_packed_data_stops_nothing() {
+    for (file, imported, rejected) in
+        [("38-gz-plain-after.jsonl.gz", 4, 0), ("38-gz-trailing-garbage.jsonl.gz", 3, 1)]
+    {
+        let (items, counts) = read(&input(file), "k8s");
+        assert_eq!((counts.imported, counts.rejected), (imported, rejected), "{file}: {items:?}");
+    }
+    let text = sample("k8s.jsonl");
+    let line = text.lines().next().unwrap();
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let packed = ruzstd::encoding::compress_to_vec(line.as_bytes(), level);
+    for (behind, imported, rejected) in
+        [(line, 2, 0), ("x", 1, 1), ("\0\0", 1, 0), ("\0\0words\n", 1, 1)]
+    {
+        let file = [&packed[..], behind.as_bytes()].concat();
+        let (items, counts) = read_text(&file, "k8s");
+        assert_eq!((counts.imported, counts.rejected), (imported, rejected), "{items:?}");
+    }
+}
