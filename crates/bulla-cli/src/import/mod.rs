@@ -195,7 +195,7 @@ pub struct Import {
 
 enum Source {
     Values(Box<Nested>),
-    Records(auditd::Grouped<Input>),
+    Records(Box<auditd::Grouped<Input>>),
 }
 
 /// Opens a file for import. It may be packed with gzip or zstd.
@@ -229,7 +229,7 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 impl Import {
     fn new(path: &Path, opened: Opened, format: &Format) -> Self {
         let source = if matches!(format, Format::Auditd) {
-            Source::Records(auditd::Grouped::new(Lines::new(opened.input)))
+            Source::Records(Box::new(auditd::Grouped::new(Lines::new(opened.input))))
         } else {
             Source::Values(Box::new(Nested::new(opened.input, format.clone())))
         };

@@ -205,12 +205,9 @@ fn decimal(text: &str, power: i32) -> Option<Timestamp> {
 
 /// Ten to which power of nanoseconds a number of an unknown unit counts.
 fn unit(text: &str) -> Option<i32> {
-    Some(match number(text, 0)?.unsigned_abs() {
-        0..100_000_000_000 => 9,
-        0..100_000_000_000_000 => 6,
-        0..100_000_000_000_000_000 => 3,
-        _ => 0,
-    })
+    let size = number(text, 0)?.unsigned_abs();
+    let units = [(100_000_000_000, 9), (100_000_000_000_000, 6), (100_000_000_000_000_000, 3)];
+    Some(units.iter().find(|(end, _)| size < *end).map_or(0, |(_, power)| *power))
 }
 
 /// A whole number that is not negative, without the fraction it may have.
