@@ -176,6 +176,9 @@ pub enum Error {
         expected: String,
         /// What the options have.
         found: String,
+        /// Whether it is a key store that is not the log's: it has none of the keys, so this is not
+        /// taken for one opening (`allow_plaintext`), only for good (`change_protection`).
+        is_other_store: bool,
     },
     /// The payload of a record is encrypted, and its key is not at hand.
     PayloadSealed {
@@ -264,7 +267,15 @@ impl fmt::Display for Error {
             Error::KeyStore { path, reason } => {
                 write!(f, "key store {}: {reason}", path.display())
             }
-            Error::Unprotected { path, expected, found } => write!(
+            Error::Unprotected { path, expected, found, is_other_store: true } => write!(
+                f,
+                "{}: expected {expected}; found {found}, which has none of the log's keys. Open it \
+                 with what is expected; if the other one is to take its place, say so \
+                 (change_protection), which is put on record: what is encrypted by now is read and \
+                 erased only with the one it was encrypted with",
+                path.display()
+            ),
+            Error::Unprotected { path, expected, found, is_other_store: false } => write!(
                 f,
                 "{}: what is appended would be less protected than the log's events are: expected \
                  {expected}; found {found}. Open it with what is expected, or without events \

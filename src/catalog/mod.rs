@@ -376,10 +376,11 @@ impl Catalog {
         because: &Because<'_>,
         state_root: &Hash,
     ) -> Result<(Vec<u8>, frame::FrameHeader, Hash)> {
-        let place = |error| Error::format(&self.dir, 0)(error);
-        let envelope = body.encode(state_root).map_err(place)?;
+        let envelope = body.encode(state_root).map_err(rules::not_written)?;
+        let notes = because.encode(body.kind()).map_err(rules::not_written)?;
+        rules::check_readable((state_root, body, because), &envelope, &notes)?;
         let mut salted = random::random_16().map_err(random_error)?.to_vec();
-        salted.extend_from_slice(&because.encode(body.kind()).map_err(place)?);
+        salted.extend_from_slice(&notes);
         let head = Head {
             schema: record::SCHEMA,
             kind: body.kind(),

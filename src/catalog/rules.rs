@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::checkpoint::Note;
 use crate::error::{Error, Result};
 use crate::format::FormatError;
-use crate::format::catalog_body::{CatalogBody, KeysChanged, kind, status};
+use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, kind, status};
 use crate::format::header::SEGMENT_VERSION;
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
@@ -35,6 +35,22 @@ fn what(path: &Path, at: u64, seq: Seq) -> String {
 pub(super) fn not_written(error: FormatError) -> Error {
     let reason = format!("nothing was written: {error}");
     Error::InvalidOption { name: "catalog", reason }
+}
+
+/// What is about to be written must be read as it is meant, for any kind and whatever limits its
+/// decoder has: a record that no reader reads would close the log for good.
+pub(super) fn check_readable(
+    (root, body, because): (&Hash, &CatalogBody<'_>, &Because<'_>),
+    envelope: &[u8],
+    notes: &[u8],
+) -> Result<()> {
+    let decoded = CatalogBody::decode(body.kind(), envelope).map_err(not_written)?;
+    let asked = Because::decode(body.kind(), notes).map_err(not_written)?;
+    if decoded == (*root, body.clone()) && asked == *because {
+        return Ok(());
+    }
+    let error = FormatError::mismatch("catalog record", "what is meant, when it is read", "other");
+    Err(not_written(error))
 }
 
 /// A record leads to another state than its root says. Of an unknown kind: it changes what is in

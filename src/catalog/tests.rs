@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::disk::sim::SimDisk;
-use crate::format::catalog_body::{Created, HoldPlaced, HoldReleased, KeyAdded, Sealed};
+use crate::format::catalog_body::{
+    ClockStepped, Created, Erased, HoldPlaced, HoldReleased, KeyAdded, Sealed,
+};
 use crate::merkle::NodeId;
 use crate::seq::Seq;
 use crate::time::ManualClock;
@@ -64,6 +66,26 @@ fn copy_path(copy: &str, ordinal: u64) -> PathBuf {
 
 fn both(disk: &SimDisk, ordinal: u64) -> [Vec<u8>; 2] {
     ["a", "b"].map(|copy| disk.read_file(&copy_path(copy, ordinal)).unwrap())
+}
+
+#[test]
+fn no_record_is_written_that_is_read_as_another_or_not_at_all() {
+    let disk = SimDisk::new(77);
+    let mut catalog = create(&disk);
+    let size = catalog.size();
+    let keys =
+        (0..2000_u16).map(|n| [0; 14].into_iter().chain(n.to_be_bytes()).collect::<Vec<u8>>());
+    let key_ids = keys.map(|id| id.try_into().unwrap()).collect();
+    let erased = CatalogBody::Erased(Erased { erased_at: 0, key_ids, size: 0, records: 0 });
+    let of_holds = Because { custodian: Some("carol"), ..Because::default() };
+    let stepped = CatalogBody::ClockStepped(ClockStepped { expected: 0, found: 0, ordinal: 1 });
+    for (body, because) in [(&erased, Because::default()), (&stepped, of_holds)] {
+        let refused = catalog.append(body, &because);
+        assert!(matches!(refused, Err(Error::InvalidOption { .. })), "{refused:?}");
+    }
+    assert_eq!(catalog.size(), size);
+    drop(catalog);
+    assert_eq!(open(&disk).0.size(), size);
 }
 
 #[test]

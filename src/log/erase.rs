@@ -31,6 +31,17 @@ pub struct ErasureCertificate {
     pub size: TreeSize,
     /// How many of those are encrypted with one of the keys.
     pub records: u64,
+    /// How many are encrypted with keys that are not in this key store, and were not erased. If the
+    /// log had another store before, payloads of the subject may be among them: what it encrypted is
+    /// erased when the log is opened with it (`without_events`). Not in the catalog.
+    pub of_other_keys: u64,
+}
+
+/// Records that were looked through, and what was found.
+struct Counted {
+    size: TreeSize,
+    records: u64,
+    of_other_keys: u64,
 }
 
 impl Log {
@@ -61,7 +72,7 @@ impl Log {
         // Nobody encrypts from here on, and what was encrypted and queued is in the log.
         let _nobody = core.encrypting.write();
         core.wait_until_idle();
-        let (size, records) = core.count_encrypted(&[id])?;
+        let Counted { size, records, of_other_keys } = core.count_encrypted(id)?;
         let mut catalog = core.catalog.lock();
         let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {
             // Another thread may have been quicker, and the subject have come back since.
@@ -70,7 +81,7 @@ impl Log {
                 let reason = format!("{subject:?} was erased at this moment by somebody else");
                 return Err(store.error(reason));
             }
-            core.refuse_held(catalog, &[id])?;
+            core.refuse_held(catalog, id)?;
             let erasing = store.erasing()?;
             let (seq, erased_at) = (catalog.catalog().size().next_seq(), core.options.clock.now());
             let body = CatalogBody::Erased(Erased {
@@ -86,17 +97,20 @@ impl Log {
         drop(catalog);
         erasing.destroy(&[id])?;
         core.bind_catalog();
-        Ok(ErasureCertificate { catalog_seq, erased_at, key_ids: vec![id], size, records })
+        let key_ids = vec![id];
+        Ok(ErasureCertificate { catalog_seq, erased_at, key_ids, size, records, of_other_keys })
     }
 }
 
 impl Core {
-    /// How many records are encrypted with one of these keys, and of how many.
-    fn count_encrypted(&self, ids: &[KeyId]) -> Result<(TreeSize, u64)> {
-        let (snapshot, mut count) = (self.view.snapshot(None), 0);
+    /// How many records are encrypted with a key, and with keys that are not at hand.
+    fn count_encrypted(&self, key: KeyId) -> Result<Counted> {
+        let (snapshot, opener) = (self.view.snapshot(None), self.view.opener());
+        let (size, mut records, mut of_other_keys) = (snapshot.size(), 0, 0);
         for entry in snapshot.entries() {
-            let counted = each_encrypted(&snapshot, entry, ids, |_| {
-                count += 1;
+            let counted = each_encrypted(&snapshot, entry, |found, _| {
+                records += u64::from(found == key);
+                of_other_keys += u64::from(!opener.knows(found));
                 Ok(())
             });
             match counted {
@@ -105,19 +119,22 @@ impl Core {
                 counted => counted?,
             }
         }
-        Ok((snapshot.size(), count))
+        Ok(Counted { size, records, of_other_keys })
     }
 
     /// Refuses to erase what a hold pins: called with the catalog locked, so that no hold is
     /// placed between this and the certificate.
-    fn refuse_held(&self, catalog: &Exclusive<'_>, ids: &[KeyId]) -> Result<()> {
+    fn refuse_held(&self, catalog: &Exclusive<'_>, key: KeyId) -> Result<()> {
         let holds = retain::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
         let snapshot = self.view.snapshot(None);
         for entry in snapshot.entries() {
             let times = entry.sealed.as_ref().map(|sealed| sealed.times);
             let may_pin = |hold: &Hold| times.is_none_or(|times| hold.scope.may_pin(times));
             if holds.iter().any(may_pin) {
-                each_encrypted(&snapshot, entry, ids, |record| {
+                each_encrypted(&snapshot, entry, |found, record| {
+                    if found != key {
+                        return Ok(());
+                    }
                     retain::check_holds(record, &holds, "the subject's payloads")
                 })?;
             }
@@ -126,17 +143,16 @@ impl Core {
     }
 }
 
-/// Gives the records of a segment that are encrypted with one of these keys.
+/// Gives the records of a segment that are encrypted, with their keys.
 fn each_encrypted(
     snapshot: &Snapshot,
     entry: &Entry,
-    ids: &[KeyId],
-    mut each: impl FnMut(&CheckedRecord<'_>) -> Result<()>,
+    mut each: impl FnMut(KeyId, &CheckedRecord<'_>) -> Result<()>,
 ) -> Result<()> {
     let Some(mut cursor) = cursor_of(snapshot, entry)? else { return Ok(()) };
     while let Some((_, record)) = cursor.next_record()? {
-        if record.encrypted().is_some_and(|found| ids.contains(&found.key_id)) {
-            each(&record)?;
+        if let Some(encrypted) = record.encrypted() {
+            each(encrypted.key_id, &record)?;
         }
     }
     Ok(())

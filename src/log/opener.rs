@@ -85,6 +85,12 @@ impl Opener {
             .map_err(|error| error.to_string())
     }
 
+    /// Whether this opens what a key encrypts, or would if it had not been erased.
+    pub(crate) fn knows(&self, key: KeyId) -> bool {
+        self.erased.read().contains(&key)
+            || self.store.as_ref().is_some_and(|store| store.key(key).is_some())
+    }
+
     /// Takes from the state which keys were erased.
     pub(crate) fn note_erased(&self, state: &StateMap) {
         let mut erased = self.erased.write();

@@ -1,12 +1,14 @@
 //! Whose data an event holds, and so with which key it is encrypted and which of its
 //! identifiers are recorded as aliases.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cipher::{self, Identifier};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::format::body::Pseudonyms;
+use crate::format::catalog_body::ProtectionSet;
 use crate::format::key_store::SubjectKeys;
 use crate::keystore::{KeyStore, subject_of};
 use crate::log::options::LogOptions;
@@ -116,8 +118,26 @@ pub(crate) fn check(options: &LogOptions) -> Result<()> {
         || !options.alias_resources.is_empty();
     match &options.key_store {
         None if asks => Err(no_store("`subject_rule`, `alias_actors` or `alias_resources`")),
-        _ => Ok(()),
+        _ => check_aliased(&options.alias_resources),
     }
+}
+
+/// The types go on record, in one record of the catalog.
+fn check_aliased(kinds: &[String]) -> Result<()> {
+    let (kinds_max, bytes_max) = (ProtectionSet::ALIASED_MAX, ProtectionSet::ALIASED_BYTES_MAX);
+    let distinct: BTreeSet<&String> = kinds.iter().collect();
+    let bytes: usize = distinct.iter().map(|kind| kind.len()).sum();
+    if distinct.len() <= kinds_max && bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(Error::InvalidOption {
+        name: "alias_resources",
+        reason: format!(
+            "expected at most {kinds_max} types of resources, with {bytes_max} bytes of names \
+             together, found {} with {bytes}",
+            distinct.len()
+        ),
+    })
 }
 
 fn no_store(what: &str) -> Error {

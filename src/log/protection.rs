@@ -14,6 +14,7 @@ use crate::event::RecordKind;
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, ProtectionSet};
 use crate::format::encrypted::KeyId;
+use crate::keystore::KeyStore;
 use crate::log::core::{CatalogState, catalog_dir};
 use crate::log::options::LogOptions;
 use crate::log::protect::SubjectRule;
@@ -97,7 +98,7 @@ fn given(options: &LogOptions) -> ProtectionSet {
     alias_resources.sort_unstable();
     alias_resources.dedup();
     ProtectionSet {
-        store_id: options.key_store.as_ref().map(crate::keystore::KeyStore::store_id),
+        store_id: options.key_store.as_ref().map(KeyStore::store_id),
         subject_rule: match options.subject_rule {
             SubjectRule::None => 0,
             SubjectRule::Actor => ProtectionSet::RULE_ACTOR,
@@ -137,7 +138,7 @@ impl Comparison {
         let given = given(options);
         let mut comparison = Comparison { given, required, record: None, remains };
         let Some(required) = comparison.required.clone() else { return Ok(comparison) };
-        comparison.refuse_other_store(options, dir)?;
+        comparison.refuse_other_store(options, dir, log_id)?;
         let differs = ProtectionSet { set_at: 0, ..comparison.given.clone() }
             != ProtectionSet { set_at: 0, ..required.clone() };
         if !options.takes_events || !differs {
@@ -151,16 +152,21 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// Another store has none of the keys, whatever is done with it.
-    fn refuse_other_store(&self, options: &LogOptions, dir: &Path) -> Result<()> {
+    /// Another store has none of the keys, whatever is done with it. Without events, one that was
+    /// the log's before is taken: only with it can what it encrypted be read and erased.
+    fn refuse_other_store(&self, options: &LogOptions, dir: &Path, log_id: LogId) -> Result<()> {
         let required = self.required.as_ref().and_then(|required| required.store_id);
         let changes = options.takes_events && matches!(options.waiver, Some(Waiver::ForGood(_)));
+        // A store is bound to a log before it has a key, and never to another one afterwards.
+        let of_log = options.key_store.as_ref().and_then(KeyStore::log_id) == Some(log_id);
+        let is_taken = changes || (!options.takes_events && of_log);
         match (required, self.given.store_id) {
-            (Some(required), Some(given)) if required != given && !changes => {
+            (Some(required), Some(given)) if required != given && !is_taken => {
                 Err(Error::Unprotected {
                     path: dir.to_owned(),
                     expected: format!("key store {}", KeyId(required)),
                     found: format!("key store {}", KeyId(given)),
+                    is_other_store: true,
                 })
             }
             _ => Ok(()),
@@ -210,7 +216,7 @@ impl Comparison {
             None => {
                 let found = catalog::protection(&self.given);
                 let (path, expected) = (dir.to_owned(), expected.to_owned());
-                return Err(Error::Unprotected { path, expected, found });
+                return Err(Error::Unprotected { path, expected, found, is_other_store: false });
             }
         };
         retain::check_asked(&asked)?;

@@ -73,8 +73,10 @@ fn a_log_that_is_opened_without_its_key_store_or_rule_is_refused_and_unchanged()
 fn another_key_store_is_refused_and_stays_free_for_its_own_log() {
     let place = by_rule();
     let other = KeyStore::create(&place.at("other"), &wrapping()).unwrap();
-    let told = refused(with_rule(&place, other.clone()), &place);
-    assert_eq!(told.matches("key store ").count(), 2, "{told}");
+    let text = refused(with_rule(&place, other.clone()), &place);
+    assert_eq!(text.matches("key store ").count(), 2, "{text}");
+    // For one opening it is not taken either, and that is not advised.
+    assert!(!text.contains("allow_plaintext") && text.contains("change_protection"), "{text}");
     refused(with_rule(&place, other.clone()).allow_plaintext(&asked()), &place);
     refused(with_rule(&place, other.clone()).without_events(), &place);
     assert_eq!(other.log_id(), None);
@@ -84,6 +86,60 @@ fn another_key_store_is_refused_and_stays_free_for_its_own_log() {
     assert_eq!(other.log_id(), Some(log.log_id()));
     log.close().unwrap();
     refused(with_rule(&place, store(&place)), &place);
+}
+
+#[test]
+fn what_an_earlier_key_store_encrypted_is_erased_with_it() {
+    let place = by_rule();
+    let other = KeyStore::create(&place.at("other"), &wrapping()).unwrap();
+    let log = with_rule(&place, other.clone()).change_protection(&asked());
+    let log = log.open(place.at("audit")).unwrap();
+    log.append(&event(2)).unwrap();
+    // With the store that the log has now, the older payload is not reached, and that is said.
+    let erased = log.erase("user:cron", &asked()).unwrap();
+    assert_eq!((erased.records, erased.of_other_keys), (1, 1));
+    log.close().unwrap();
+    drop(log);
+
+    let options = place.options().key_store(store(&place)).without_events();
+    let log = options.open(place.at("audit")).unwrap();
+    let states = |log: &Log| crate::states(&crate::all(log)[..2]); // an anchor follows
+    assert_eq!(states(&log), [PayloadState::Decrypted, PayloadState::Erased]);
+    let erased = log.erase("user:cron", &asked()).unwrap();
+    assert_eq!((erased.records, erased.of_other_keys), (1, 0));
+    assert_eq!(states(&log), [PayloadState::Erased; 2]);
+    log.close().unwrap();
+    drop(log);
+    assert!(store(&place).subjects().is_empty());
+    // To append, the log takes its newest store only.
+    refused(with_rule(&place, store(&place)), &place);
+    with_rule(&place, other).open(place.at("audit")).unwrap().close().unwrap();
+    place.check_deeply(Some(place.reading_store()));
+}
+
+#[test]
+fn types_of_aliased_resources_are_bounded_and_all_that_are_taken_are_read_again() {
+    let names = |count: usize, len: usize| (0..count).map(move |n| format!("{n:0len$}"));
+    for (kinds, is_taken) in [
+        (names(1024, 32), true),
+        (names(128, 256), true),
+        (names(1025, 4), false),
+        (names(129, 256), false),
+        (names(2800, 4), false),
+    ] {
+        let place = Place::new(HashAlgorithm::Sha256);
+        let keys = KeyStore::create(&place.at("keys"), &wrapping()).unwrap();
+        let options = place.options().key_store(keys).alias_resources(kinds.clone());
+        let created = options.clone().create(place.at("audit"));
+        if !is_taken {
+            assert!(matches!(created, Err(Error::InvalidOption { .. })), "{created:?}");
+            assert!(!place.at("audit").exists());
+            continue;
+        }
+        created.unwrap().close().unwrap();
+        let log = options.open(place.at("audit")).unwrap();
+        assert_eq!(log.protection().unwrap().unwrap().alias_resources.len(), kinds.count());
+    }
 }
 
 #[test]
@@ -318,6 +374,9 @@ fn a_record_that_contradicts_itself_is_refused() {
     };
     decoded(&good).unwrap();
     decoded(&ProtectionSet::default()).unwrap();
+    // As many types as an envelope holds.
+    let many = (0..9000).map(|n| format!("{n:04}")).collect();
+    decoded(&ProtectionSet { alias_resources: many, ..good.clone() }).unwrap();
     for bad in [
         ProtectionSet { subject_rule: 2, ..good.clone() },
         ProtectionSet { alias_resources: vec!["b".to_owned(), "a".to_owned()], ..good.clone() },

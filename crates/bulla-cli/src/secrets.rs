@@ -147,6 +147,9 @@ impl Encryption {
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
         let opened = places::writer_with(dir, || self.options(Log::options()));
         opened.or_else(|error| match error.downcast_ref::<Error>() {
+            Some(Error::Unprotected { expected, found, is_other_store: true, .. }) => {
+                bail!(other_store(dir, expected, found))
+            }
             Some(Error::Unprotected { expected, found, .. }) => {
                 bail!(unprotected(dir, expected, found))
             }
@@ -167,6 +170,17 @@ impl Encryption {
             _ => options,
         })
     }
+}
+
+/// What to do where the key store is not the log's.
+fn other_store(dir: &Path, expected: &str, found: &str) -> String {
+    format!(
+        "{}: expected {expected}; found {found}, which has none of the log's keys. Run the command \
+         again with the expected one; or, if the other one is to take its place, with \
+         --change-protection --who NAME --why TEXT: what is encrypted by now is read and erased \
+         only with the one it was encrypted with",
+        dir.display(),
+    )
 }
 
 /// What to do where a log's events would be less protected than before.

@@ -22,16 +22,22 @@ pub struct ProtectionSet {
     pub set_at: i64,
 }
 
-/// Longest body: that of a whole envelope.
-const LEN_MAX: usize = 1 << 16;
+/// What decoding may claim: of a whole envelope each byte could be a text, which takes the size of a
+/// `String` besides.
+const CLAIM_MAX: usize = (1 << 16) * (1 + size_of::<String>());
 
 impl ProtectionSet {
     /// The subject of an event that names none is its actor.
     pub const RULE_ACTOR: u8 = 1;
 
-    /// Reads one, which allocates no more than an envelope holds.
+    /// Most types of resources that a log is opened with.
+    pub const ALIASED_MAX: usize = 1024;
+    /// Most bytes that their names have together.
+    pub const ALIASED_BYTES_MAX: usize = 32 << 10;
+
+    /// Reads one, which allocates no more than the texts in an envelope take.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let limited = bincode::config::standard().with_limit::<LEN_MAX>();
+        let limited = bincode::config::standard().with_limit::<CLAIM_MAX>();
         let set: ProtectionSet = whole(bincode::decode_from_slice(bytes, limited), bytes)?;
         set.check()?;
         Ok(set)

@@ -64,6 +64,17 @@ impl Erase {
             out,
             "what it encrypted in copies, such as archived segments, is unreadable from now on, too"
         )?;
+        if done.of_other_keys > 0 {
+            writeln!(
+                out,
+                "{} encrypted with keys that this key store does not have: if the log had another \
+                 store before, erase the subject with that one, too",
+                match done.of_other_keys {
+                    1 => "1 payload in the log is".to_owned(),
+                    payloads => format!("{} in the log are", cells::counted(payloads, "payload")),
+                }
+            )?;
+        }
         out.flush()?;
         log.close()?;
         Ok(Verdict::Fine)
