@@ -46,6 +46,8 @@ mod keys;
 mod records;
 #[path = "refusals/segments.rs"]
 mod segments;
+#[path = "refusals/snapshots.rs"]
+mod snapshots;
 #[path = "refusals/stating.rs"]
 mod stating;
 #[path = "refusals/stores.rs"]

@@ -9,6 +9,8 @@ use crate::catalog::{Catalog, copies};
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, StateMap};
+use crate::hash::Hash;
+use crate::seq::TreeSize;
 
 /// The catalog, locked against other processes and read to its end.
 #[derive(Debug)]
@@ -28,17 +30,13 @@ impl Exclusive<'_> {
     }
 
     /// Replays the whole catalog, unless this was done since it was opened, and compares what it
-    /// leads to with what is believed: a snapshot, from which opening goes on, is a derived file
-    /// that anybody may have written. What comes later is checked as it is read.
+    /// leads to with what is believed: a snapshot, from which opening a large catalog goes on, is a
+    /// derived file that anybody may have written. What comes later is checked as it is read.
     ///
     /// # Errors
     /// `Tampered`, `Corrupt` if the records lead to something else; I/O.
     pub fn check_whole(&mut self) -> Result<()> {
-        if !self.catalog.is_replayed {
-            self.catalog.compare_replay()?;
-            self.catalog.is_replayed = true;
-        }
-        Ok(())
+        self.catalog.check_whole()
     }
 
     /// As [`Catalog::write_snapshot`].
@@ -101,12 +99,46 @@ impl Catalog {
         Ok(())
     }
 
+    /// As [`Exclusive::check_whole`]; reads to the catalog's end first, unless it is known whole.
+    ///
+    /// # Errors
+    /// As [`Exclusive::check_whole`], and as [`Catalog::exclusively`].
+    pub fn make_sure(&mut self) -> Result<()> {
+        match self.is_replayed {
+            true => self.refresh(),
+            false => self.exclusively(|catalog| catalog.check_whole()),
+        }
+    }
+
+    /// This process alone writes, and has read to the end.
+    pub(super) fn check_whole(&mut self) -> Result<()> {
+        if !self.is_replayed {
+            self.compare_replay()?;
+            self.is_replayed = true;
+        }
+        Ok(())
+    }
+
+    /// From a copy that is good: the next opening mends the other.
     fn compare_replay(&self) -> Result<()> {
-        let dir = self.segment.path.parent().unwrap_or(&self.dir);
-        let loaded = super::load::load(&*self.disk, dir, self.log_id, None)?;
+        let read =
+            copies(&self.dir).map(|copy| super::load::load(&*self.disk, &copy, self.log_id, None));
+        let loaded = match read {
+            [Err(newer @ Error::Unsupported { .. }), _]
+            | [_, Err(newer @ Error::Unsupported { .. })] => return Err(newer),
+            [Ok(a), _] => a,
+            [Err(_), Ok(b)] => b,
+            [Err(error), Err(_)] => return Err(error),
+        };
         let (expected, found) = (loaded.replayed.state.root(), self.state.root());
         if expected != found {
             return Err(Error::tampered("the catalog's snapshot", expected, found));
+        }
+        if loaded.replayed.signed != self.signed {
+            let text = |(size, root): (TreeSize, Hash)| format!("size {size}, root {root}");
+            let (expected, found) = (text(loaded.replayed.signed), text(self.signed));
+            let what = "the newest signed head in the catalog's snapshot";
+            return Err(Error::tampered(what, expected, found));
         }
         let (expected, found) = (loaded.replayed.frontier.root(), self.tree.frontier().root());
         match expected == found {

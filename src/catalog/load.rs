@@ -17,6 +17,10 @@ use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::{self};
 use crate::seq::TreeSize;
 
+/// A snapshot over at most so many records is not begun with: replaying them takes milliseconds, and
+/// refuses whatever does not follow. Tests of the library meet snapshots sooner.
+pub(super) const REPLAYED_WHOLE: u64 = if cfg!(test) { 128 } else { 4096 };
+
 /// What the records of a catalog add up to.
 #[derive(Clone, Debug)]
 pub(super) struct Replayed {
@@ -30,6 +34,8 @@ pub(super) struct Replayed {
     pub(super) leaves: Vec<Hash>,
     /// The frontier at that point.
     pub(super) from: Frontier,
+    /// A snapshot on the way, and whether it is what the records lead to.
+    met: Option<(Snapshot, bool)>,
 }
 
 impl Replayed {
@@ -43,7 +49,19 @@ impl Replayed {
             signed_note: None,
             last_kind: None,
             leaves: Vec::new(),
+            met: None,
         }
+    }
+
+    /// What follows from these parts on, read by a process that has the catalog open.
+    pub(super) fn going_on(
+        from: Frontier,
+        state: StateMap,
+        (signed, signed_note): ((TreeSize, Hash), Option<String>),
+        last_kind: Option<u8>,
+    ) -> Self {
+        let (frontier, leaves) = (from.clone(), Vec::new());
+        Replayed { frontier, state, signed, signed_note, last_kind, leaves, from, met: None }
     }
 
     fn from_snapshot(snapshot: &Snapshot) -> Option<Self> {
@@ -52,8 +70,30 @@ impl Replayed {
         let frontier = Frontier::from_parts(HashAlgorithm::Sha256, size, &peaks).ok()?;
         let signed = (TreeSize::new(snapshot.signed.0), Hash::from_bytes(snapshot.signed.1));
         let (from, state) = (frontier.clone(), snapshot.state_map());
-        let leaves = Vec::new();
-        Some(Replayed { frontier, state, signed, signed_note: None, last_kind: None, leaves, from })
+        let met = Some((snapshot.clone(), true));
+        Some(Replayed { met, ..Replayed::going_on(from, state, (signed, None), None) })
+    }
+
+    /// The size of the snapshot that was found to be right, or was begun with.
+    pub(super) fn snapshot_size(&self) -> TreeSize {
+        let right = self.met.as_ref().filter(|(_, is_right)| *is_right);
+        TreeSize::new(right.map_or(0, |(snapshot, _)| snapshot.size))
+    }
+
+    /// Compares the snapshot that ends here, if there is one.
+    fn meet(&mut self, segment: &SegmentFile, offset: u64) {
+        let size = self.frontier.size();
+        let Some((snapshot, is_right)) =
+            self.met.as_mut().filter(|(met, _)| met.size == size.get())
+        else {
+            return;
+        };
+        let peaks = self.frontier.peaks().iter().map(|peak| *peak.as_bytes());
+        let place = (segment.header.ordinal, segment.header.nonce, offset);
+        *is_right = (snapshot.ordinal, snapshot.nonce, snapshot.offset) == place
+            && snapshot.peaks.iter().copied().eq(peaks)
+            && snapshot.signed == (self.signed.0.get(), *self.signed.1.as_bytes())
+            && snapshot.state_map().root() == self.state.root();
     }
 
     /// Adds a record of a segment, which stands in this frame: it must follow from what is in
@@ -86,6 +126,7 @@ impl Replayed {
         let leaf = record.leaf(HashAlgorithm::Sha256);
         self.frontier.push(leaf, |_, _| ());
         self.leaves.push(leaf);
+        self.meet(segment, frame.next(segment.header.frame_align).offset);
         Ok(())
     }
 }
@@ -108,20 +149,21 @@ pub(super) fn ordinals(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
     Ok(ordinals)
 }
 
-/// Reads a copy, from the snapshot if that fits it.
+/// Reads a copy: whole, or from the snapshot if that is over many records and fits.
 pub(super) fn load(
     disk: &dyn Disk,
     dir: &Path,
     log_id: LogId,
     snapshot: Option<&Snapshot>,
 ) -> Result<Loaded> {
-    if let Some(snapshot) = snapshot
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.size > REPLAYED_WHOLE)
         && let Some(replayed) = Replayed::from_snapshot(snapshot)
         && let Ok(loaded) = load_from(disk, dir, log_id, replayed, Some(snapshot))
     {
         return Ok(loaded);
     }
-    load_from(disk, dir, log_id, Replayed::empty(), None)
+    let met = snapshot.map(|snapshot| (snapshot.clone(), false));
+    load_from(disk, dir, log_id, Replayed { met, ..Replayed::empty() }, None)
 }
 
 fn load_from(

@@ -248,6 +248,7 @@ impl Catalog {
         tree: TreeStore,
         lock: Option<Arc<dyn DiskFile>>,
     ) -> Self {
+        let in_snapshot = loaded.replayed.snapshot_size().get();
         Catalog {
             disk,
             dir: dir.to_owned(),
@@ -266,7 +267,7 @@ impl Catalog {
             goes_on_anew: false,
             last_kind: loaded.replayed.last_kind,
             tree,
-            since_snapshot: loaded.replayed.leaves.len() as u64,
+            since_snapshot: loaded.end.size.get().saturating_sub(in_snapshot),
             broken: None,
         }
     }
@@ -305,6 +306,9 @@ impl Catalog {
     fn append_locked(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
         if let Some(cause) = &self.broken {
             return Err(Error::CatalogDamaged { reason: cause.clone() });
+        }
+        if rules::is_for_good(body) {
+            self.check_whole()?;
         }
         let changes = self.state.changes(self.end.size.next_seq(), body);
         let changes = changes.map_err(rules::not_written)?;
@@ -420,15 +424,9 @@ impl Catalog {
 
     fn read_new(&mut self) -> Result<()> {
         let from = self.tree.frontier();
-        let mut replayed = Replayed {
-            frontier: from.clone(),
-            from,
-            state: std::mem::take(&mut self.state),
-            signed: self.signed,
-            signed_note: self.signed_note.take(),
-            last_kind: self.last_kind,
-            leaves: Vec::new(),
-        };
+        let state = std::mem::take(&mut self.state);
+        let signed = (self.signed, self.signed_note.take());
+        let mut replayed = Replayed::going_on(from, state, signed, self.last_kind);
         let read = self.read_on(&mut replayed);
         self.state = replayed.state;
         self.signed = replayed.signed;
@@ -537,7 +535,8 @@ fn read_snapshot(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Option<Snapshot>
     Snapshot::decode(&bytes, log_id).ok()
 }
 
-/// The catalog's tree where the replay began; made anew from all records if its files
+/// The catalog's tree where the replay began, which after a replay of all records believes no file;
+/// made anew from all records if its files
 /// do not fit.
 fn open_tree(
     disk: &Arc<dyn Disk>,
@@ -562,5 +561,9 @@ fn open_tree(
         Err(error) => return Err(error),
     };
     tree.extend(&loaded.replayed.leaves);
+    if !read_only && loaded.replayed.from.size() == TreeSize::ZERO {
+        // Written with the snapshot: what they have of it, if it is right, is not written again.
+        tree.adopt_files(loaded.replayed.snapshot_size())?;
+    }
     Ok((loaded, tree))
 }

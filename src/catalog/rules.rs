@@ -119,6 +119,15 @@ pub(super) fn stands_alone(
     of_its_kind && check_place(format_version, frame, record).is_ok()
 }
 
+/// Whether a record is one that somebody asked for. No state that only a snapshot tells of leads to
+/// it. What the log notes by itself must not wait: appending goes on beside a damaged catalog.
+pub(super) fn is_for_good(body: &CatalogBody<'_>) -> bool {
+    !matches!(
+        body,
+        CatalogBody::Sealed(_) | CatalogBody::Quarantined(_) | CatalogBody::ClockStepped(_)
+    )
+}
+
 /// Heads are signed in order, and what a record says of a statement is what the statement says.
 pub(super) fn check_signed(
     before: (TreeSize, Hash),

@@ -351,3 +351,73 @@ fn records_are_read_by_position_across_segments() {
         assert!(catalog.with_records(Seq::new(261), 1, |_| ()).is_err());
     }
 }
+
+/// Snapshot and hash file agree with one another, and not with the records.
+#[test]
+fn nothing_is_recorded_or_bound_by_the_word_of_derived_files() {
+    let disk = SimDisk::new(21);
+    let mut catalog = create(&disk);
+    for n in 0..load::REPLAYED_WHOLE + 2 {
+        seal(&mut catalog, n);
+    }
+    catalog.write_snapshot().unwrap();
+    let wrote = summary(&catalog);
+    assert_eq!(wrote.0 % 2, 1, "the last peak is a leaf");
+    drop(catalog);
+    let path = Path::new("/catalog/snapshot");
+    let good = Snapshot::decode(&disk.read_file(path).unwrap(), ID).unwrap();
+    let mut forged = good.clone();
+    *forged.peaks.last_mut().unwrap() = [9; 32];
+    disk.write_file(path, &forged.encode(ID).unwrap()).unwrap();
+    let leaves = Path::new("/catalog/tree/level-00.hashes");
+    let mut bytes = disk.read_file(leaves).unwrap();
+    let at = 64 + 32 * usize::try_from(wrote.0 - 1).unwrap();
+    bytes[at..at + 32].fill(9);
+    disk.write_file(leaves, &bytes).unwrap();
+    let (mut catalog, _) = open(&disk);
+    assert_ne!(summary(&catalog), wrote, "else nothing is tested");
+    assert!(matches!(catalog.make_sure(), Err(Error::Tampered { .. })));
+    let body = CatalogBody::KeyAdded(KeyAdded { vkey: "k" });
+    let refused = catalog.append(&body, &Because::default());
+    assert!(matches!(refused, Err(Error::Tampered { .. })), "{refused:?}");
+    // A signed head that is another is no better.
+    disk.write_file(path, &Snapshot { signed: (7, [7; 32]), ..good.clone() }.encode(ID).unwrap())
+        .unwrap();
+    bytes[at..at + 32].copy_from_slice(good.peaks.last().unwrap());
+    disk.write_file(leaves, &bytes).unwrap();
+    let (mut catalog, _) = open(&disk);
+    assert!(matches!(catalog.make_sure(), Err(Error::Tampered { .. })));
+    // And with the files as they were it goes on.
+    disk.write_file(path, &good.encode(ID).unwrap()).unwrap();
+    let (mut catalog, _) = open(&disk);
+    assert!(!catalog.is_replayed);
+    catalog.make_sure().unwrap();
+    catalog.append(&body, &Because::default()).unwrap();
+}
+
+/// Of few records nothing derived is believed, and what is wrong is made anew.
+#[test]
+fn a_small_catalog_is_replayed_whole_and_its_hash_files_are_compared() {
+    let disk = SimDisk::new(22);
+    let mut catalog = create(&disk);
+    for n in 0..70 {
+        seal(&mut catalog, n);
+    }
+    catalog.write_snapshot().unwrap();
+    let wrote = summary(&catalog);
+    drop(catalog);
+    let leaves = Path::new("/catalog/tree/level-00.hashes");
+    let good = disk.read_file(leaves).unwrap();
+    let (catalog, _) = open(&disk);
+    assert_eq!((catalog.tree.pending_bytes(), catalog.since_snapshot), (0, 0));
+    assert!(catalog.is_replayed);
+    drop(catalog);
+    let mut bytes = good.clone();
+    bytes[64 + 32 * 5..64 + 32 * 6].fill(9);
+    disk.write_file(leaves, &bytes).unwrap();
+    let (mut catalog, _) = open(&disk);
+    assert_eq!(summary(&catalog), wrote);
+    catalog.write_snapshot().unwrap();
+    assert_eq!(disk.read_file(leaves).unwrap(), good);
+    assert_eq!(summary(&open(&disk).0), wrote);
+}

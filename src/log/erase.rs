@@ -193,12 +193,14 @@ fn key_of(store: &KeyStore, subject: &str) -> Result<KeyId> {
 
 /// Finishes what a crash interrupted between the certificate and the keys, and lets a store
 /// that was restored from a copy forget what was erased since.
-pub(super) fn finish(store: Option<&KeyStore>, catalog: &CatalogState) -> Result<()> {
+pub(super) fn finish(store: Option<&KeyStore>, catalog: &mut CatalogState) -> Result<()> {
     let (Some(store), CatalogState::Good(catalog)) = (store, catalog) else { return Ok(()) };
     let erased: Vec<KeyId> =
         catalog.state().erased_keys().filter(|id| store.key(*id).is_some()).collect();
-    match erased.is_empty() {
-        true => Ok(()),
-        false => store.erasing()?.destroy(&erased),
+    if erased.is_empty() {
+        return Ok(());
     }
+    // No key is destroyed on the word of a snapshot.
+    catalog.make_sure()?;
+    store.erasing()?.destroy(&erased)
 }

@@ -357,7 +357,7 @@ fn finish(
     }
     protection.record(&mut catalog)?;
     settle::clear_away(&*disk, dir, &leftovers)?;
-    erase::finish(options.key_store.as_ref(), &catalog)?;
+    erase::finish(options.key_store.as_ref(), &mut catalog)?;
     recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
     let durable = AtomicU64::new(writer.size.get());

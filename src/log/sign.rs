@@ -309,7 +309,8 @@ impl Core {
         let _upkeep = self.upkeep.lock();
         let mut catalog = self.catalog.lock();
         let catalog = catalog.good()?;
-        catalog.refresh()?;
+        // What is signed for good is no derived file's word.
+        catalog.make_sure()?;
         let anchor = Anchor {
             catalog_size: catalog.size(),
             catalog_root: catalog.root_at(catalog.size())?,

@@ -92,6 +92,33 @@ impl Level {
         Ok(opened)
     }
 
+    /// Takes the first `count` hashes, all of which are pending, to be those in the file, if they
+    /// are.
+    pub(super) fn adopt_file(
+        &mut self,
+        disk: &dyn Disk,
+        of: (LogId, HashAlgorithm),
+        count: u64,
+    ) -> Result<()> {
+        let pending = usize::try_from(count).ok().and_then(|count| self.pending.get(..count));
+        let Some(pending) = pending.filter(|_| count > 0 && self.in_file == 0) else {
+            return Ok(());
+        };
+        let dir = self.path.parent().unwrap_or(&self.path);
+        let file = match Level::open(disk, dir, self.level, of, count) {
+            Ok(level) => level.file,
+            Err(Error::Corrupt { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(file) = file else { return Ok(()) };
+        let found = read_file(&*file, 0, count).map_err(Error::io("read", &self.path))?;
+        if found.as_deref() == Some(pending) {
+            self.pending.drain(..pending.len());
+            (self.in_file, self.file) = (count, Some(file));
+        }
+        Ok(())
+    }
+
     pub(super) fn push(&mut self, hash: Hash) {
         self.pending.push(hash);
     }

@@ -427,6 +427,21 @@ impl TreeStore {
         self.state.read().levels.iter().map(|level| level.pending_len() * Hash::LEN).sum()
     }
 
+    /// Lets go of the hashes in memory that the files have as well, of a tree of all records that
+    /// was opened empty: level by level those of the first `size` records, which are compared. A
+    /// level whose file has other ones stays in memory, and is written by the next
+    /// [`TreeStore::flush`].
+    ///
+    /// # Errors
+    /// I/O.
+    pub(crate) fn adopt_files(&self, size: TreeSize) -> Result<()> {
+        let mut state = self.state.write();
+        for (level, of) in stored_levels().zip(&mut state.levels) {
+            of.adopt_file(&*self.disk, (self.log_id, self.algorithm), size.get() >> level)?;
+        }
+        Ok(())
+    }
+
     /// Writes what is in memory to the files and syncs them; afterwards everything up to
     /// the returned frontier is on disk.
     ///

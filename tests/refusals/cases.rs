@@ -346,10 +346,9 @@ pub(crate) fn run(cases: &[Case]) {
     run_all(cases.iter(), false);
 }
 
-/// The same of those with these ids, with a snapshot of the catalog over what was forged: opening
-/// and reading begin behind it.
-pub(crate) fn run_with_snapshot(cases: &[Case], ids: &[&str]) {
-    run_all(cases.iter().filter(|case| ids.contains(&case.id)), true);
+/// The same with a snapshot of the catalog over what was forged.
+pub(crate) fn run_with_snapshot(cases: &[Case]) {
+    run_all(cases.iter(), true);
 }
 
 fn run_all<'a>(cases: impl Iterator<Item = &'a Case>, snapshot: bool) {

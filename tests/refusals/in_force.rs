@@ -1,7 +1,7 @@
 //! R-STATE: records that do not follow from what is in force.
 
 use crate::bases::Base;
-use crate::cases::{As, By, Case, attempt, run, run_with_snapshot};
+use crate::cases::{As, By, Case, attempt, run};
 use crate::forge::Forge;
 use crate::forge::bytes::{int, text, uint};
 use crate::forge::segment::Record;
@@ -467,11 +467,4 @@ fn a_segment_without_a_certificate_is_never_deleted() {
         let left = disk.read_file(std::path::Path::new("/audit/segments/00000002.seg")).unwrap();
         assert_eq!(left, files.get(name), "{status}");
     }
-}
-
-/// A snapshot is a derived file: it hides no segment, and no record that no log writes.
-#[test]
-fn a_snapshot_hides_nothing_that_is_refused_without_it() {
-    run_with_snapshot(CASES, &["R-STATE-2"]);
-    run_with_snapshot(crate::catalog::CASES, &["R-CAT-1", "R-CAT-3", "R-CAT-4"]);
 }

@@ -352,11 +352,16 @@ fn check_derived(
         doubtful.warning(&path, NOWHERE, "snapshot", expected.to_owned(), found.to_owned());
     }
     let wrong = snapshot.as_ref().and_then(|snapshot| contradiction(snapshot, catalog));
-    if let Some(what) = wrong {
+    if let (Some(snapshot), Some(what)) = (&snapshot, wrong) {
         let (expected, found) = ("what the records lead to", "something else");
-        let path = dir.join("snapshot");
         let what = format!("snapshot: {what}");
-        doubtful.warning(&path, NOWHERE, &what, expected.to_owned(), found.to_owned());
+        let list = match snapshot.size > catalog.whole.size().get() {
+            // The records were copied before it.
+            true => &mut doubtful.warnings,
+            // Its own checks pass: no crash and no rot leaves that.
+            false => &mut doubtful.findings,
+        };
+        list.push(Finding::at(&path, NOWHERE, &what, expected.to_owned(), found.to_owned()));
     }
     let below = snapshot.filter(|_| wrong.is_none()).map_or(0, |snapshot| snapshot.size);
     if let Err(error) = hash_files(disk, dir, log_id, (catalog, below), doubtful) {
