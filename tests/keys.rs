@@ -354,6 +354,10 @@ fn the_catalog_of_a_blake3_log_is_signed_for_sha256_tools() {
     // The catalog does not fork either: an older copy of it is refused by the key's memory.
     let heads = fs::read_to_string(place.path("one.heads")).unwrap();
     assert_eq!(heads.lines().count(), 2);
+    // A file that was cut short would forget that head, and is damaged.
+    let cut = &heads[..=heads.find('\n').unwrap()];
+    fs::write(place.path("one.heads"), cut).unwrap();
+    assert!(matches!(log.checkpoint(&one), Err(Error::Corrupt { .. })));
     let grown = heads.replace(&format!("catalog {}", verified.head().size), "catalog 999");
     assert_ne!(grown, heads);
     fs::write(place.path("one.heads"), grown).unwrap();

@@ -254,6 +254,10 @@ impl Core {
         if let Some(found) = self.lacks(&before.main)? {
             return Err(would_fork("log", &before.main, &found));
         }
+        if before.catalog.is_none() && self.has_signed_catalog(signer)? {
+            let (expected, found) = ("a second line, with the head of the catalog", "none");
+            return Err(Error::corrupt(&signer.heads_path(), 0, expected, found));
+        }
         if let Some(signed) = &before.catalog {
             let mut catalog = self.catalog.lock();
             let catalog = catalog.good()?;
@@ -266,6 +270,16 @@ impl Core {
             }
         }
         Ok(Some(before))
+    }
+
+    /// Whether this key signed the newest published head of the catalog: then it set out to. A file
+    /// that was cut after its first line would no longer keep it from signing another one.
+    fn has_signed_catalog(&self, signer: &Signer) -> Result<bool> {
+        let Some(newest) = latest_of_catalog(&*self.options.disk, &self.dir)? else {
+            return Ok(false);
+        };
+        let key = CatalogSigner::of(signer.key()).public;
+        Ok(newest.verify(&[key]).is_ok())
     }
 
     /// What the log has in place of this head, if it does not contain it.
