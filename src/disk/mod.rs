@@ -212,6 +212,12 @@ pub fn put_in_place(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes the temporary file beside `path` away, if it can be: whoever makes the next one does it
+/// else.
+pub fn remove_beside(disk: &dyn Disk, path: &Path) {
+    let _ = disk.remove_file(&beside(path));
+}
+
 /// Where a file is until it is whole.
 fn beside(path: &Path) -> PathBuf {
     let mut temporary = path.as_os_str().to_owned();

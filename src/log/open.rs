@@ -350,7 +350,8 @@ fn finish(
         // Should the new files' names not last, the next opening makes them anew once more.
         marks.forget()?;
     }
-    tree.put_in_place()?;
+    // Without space the hashes stay in memory: the first mark comes when they are on disk.
+    upkeep::unless_full(tree.put_in_place())?;
     set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
     if let Ok(catalog) = catalog.good() {
         record_set_aside(&*disk, dir, catalog, &set_aside)?;

@@ -182,9 +182,10 @@ impl Level {
 
     /// The file that was made anew takes the place of the old one. All is flushed.
     pub(super) fn put_in_place(&mut self, disk: &dyn Disk) -> Result<()> {
-        if std::mem::take(&mut self.anew) && self.file.is_some() {
+        if self.anew && self.file.is_some() {
             disk::put_in_place(disk, &self.path).map_err(Error::io("replace", &self.path))?;
         }
+        self.anew = false;
         Ok(())
     }
 
@@ -224,11 +225,24 @@ impl Batch {
             return Ok(self.file.clone());
         }
         let path = path(dir, self.level);
-        let file = self.open_for_writing(disk, &path, of)?;
+        let written = self.write_to(disk, &path, of);
+        if written.is_err() && self.anew && self.file.is_none() {
+            disk::remove_beside(disk, &path); // else the next attempt does it
+        }
+        written.map(Some)
+    }
+
+    fn write_to(
+        &self,
+        disk: &dyn Disk,
+        path: &Path,
+        of: (LogId, HashAlgorithm),
+    ) -> Result<Arc<dyn DiskFile>> {
+        let file = self.open_for_writing(disk, path, of)?;
         let bytes: Vec<u8> = self.hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        file.write_at(&bytes, offset(self.first)).map_err(Error::io("write", &path))?;
-        file.sync_data().map_err(Error::sync(&path))?;
-        Ok(Some(file))
+        file.write_at(&bytes, offset(self.first)).map_err(Error::io("write", path))?;
+        file.sync_data().map_err(Error::sync(path))?;
+        Ok(file)
     }
 
     fn open_for_writing(

@@ -53,7 +53,9 @@ impl MarkFile {
     /// # Errors
     /// I/O: either still holds, or not.
     pub fn forget(&self) -> Result<()> {
-        let none = [0; 2 * SLOT_LEN];
+        // No more than there is: on a full disk a file without marks cannot grow, and need not.
+        let len = self.file.len().map_err(Error::io("look at", &self.path))?;
+        let none = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(2 * SLOT_LEN)];
         self.file.write_at(&none, 0).map_err(Error::io("write", &self.path))?;
         self.file.sync_data().map_err(Error::sync(&self.path))
     }

@@ -9,6 +9,7 @@ mod level;
 pub mod mark;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
@@ -49,6 +50,8 @@ pub struct TreeStore {
     /// Held while flushing, so that one does it at a time.
     flushing: Mutex<()>,
     read_only: bool,
+    /// Whether a rebuild has ended: its files take their places with the next flush.
+    is_rebuilt: AtomicBool,
     certificates: Option<Arc<dyn Certificates>>,
     /// Read when the first hash is met that the files do not have.
     gaps: OnceLock<Gaps>,
@@ -121,6 +124,7 @@ impl TreeStore {
             state: RwLock::new(state),
             flushing: Mutex::new(()),
             read_only,
+            is_rebuilt: AtomicBool::new(false),
             certificates: None,
             gaps: OnceLock::new(),
             found: Mutex::new(None),
@@ -443,7 +447,7 @@ impl TreeStore {
     }
 
     /// Writes what is in memory to the files and syncs them; afterwards everything up to
-    /// the returned frontier is on disk.
+    /// the returned frontier is on disk. Files of a rebuild that has ended take their places.
     ///
     /// # Errors
     /// I/O; nothing is forgotten, it can be tried again.
@@ -465,6 +469,10 @@ impl TreeStore {
         for ((level, batch), file) in state.levels.iter_mut().zip(&batches).zip(files) {
             level.flushed(batch, file);
         }
+        if self.is_rebuilt.load(Ordering::Acquire) {
+            state.levels.iter_mut().try_for_each(|level| level.put_in_place(&*self.disk))?;
+            self.is_rebuilt.store(false, Ordering::Release);
+        }
         Ok(frontier)
     }
 
@@ -472,17 +480,16 @@ impl TreeStore {
     /// file whole or not at all. Without one, only what an earlier one left goes.
     ///
     /// # Errors
-    /// I/O: some files are new and some old. Each is what the records say, or as it was.
+    /// `DiskFull`: the hashes stay in memory, and a later [`TreeStore::flush`] does it. I/O: some
+    /// files are new and some old. Each is what the records say, or as it was.
     pub fn put_in_place(&self) -> Result<()> {
         *self.found.lock() = None;
         if self.read_only {
             return Ok(());
         }
         if self.is_anew() {
+            self.is_rebuilt.store(true, Ordering::Release);
             self.flush()?;
-            let _one = self.flushing.lock();
-            let mut state = self.state.write();
-            state.levels.iter_mut().try_for_each(|level| level.put_in_place(&*self.disk))?;
         }
         // What a rebuild that did not end left.
         let names = self.disk.list(&self.dir).map_err(Error::io("list", &self.dir))?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla::archive::DirectoryStore;
+use bulla::disk::Disk;
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::time::ManualClock;
 use bulla::{
@@ -316,6 +317,42 @@ fn with_any_room_a_log_fills_the_disk_and_goes_on_when_there_is_space() {
     for room in (0..200_000).step_by(6_700) {
         fill_and_go_on(room, Housekeeping::Inline);
     }
+}
+
+#[test]
+fn without_mark_and_hashes_a_log_is_opened_on_a_full_disk() {
+    let mut scene = Scene::new(5, Housekeeping::Inline);
+    for verb in [Verb::Store, Verb::Create, Verb::Key, Verb::Batch, Verb::Checkpoint, Verb::Close] {
+        scene.act(verb).unwrap();
+    }
+    let tree = dir().join("tree");
+    let files = |scene: &Scene| scene.disk.list(&tree).unwrap();
+    for name in files(&scene) {
+        scene.disk.remove_file(&tree.join(name)).unwrap();
+    }
+    scene.disk.set_capacity(scene.disk.used_bytes());
+    scene.act(Verb::Open).unwrap();
+    assert!(scene.log().recovery().replayed > BATCH);
+    assert_eq!(files(&scene), ["mark"], "nothing half made is left");
+    // What is read and proved needs no files.
+    let log = scene.log();
+    let head = log.snapshot().head().unwrap();
+    assert_eq!(head.size, log.size());
+    let full = loop {
+        if let Err(error) = scene.act(Verb::Batch) {
+            break error;
+        }
+    };
+    assert!(matches!(full, Error::DiskFull { .. }), "{full}");
+    scene.act(Verb::Close).unwrap();
+    scene.act(Verb::Open).unwrap();
+    scene.disk.set_capacity(u64::MAX);
+    for verb in [Verb::Batch, Verb::Checkpoint, Verb::Close, Verb::Open] {
+        scene.act(verb).unwrap();
+    }
+    let recovery = scene.log().recovery();
+    assert!(recovery.rebuilt.is_none() && recovery.replayed == 0, "the hashes are on disk");
+    scene.check();
 }
 
 #[test]

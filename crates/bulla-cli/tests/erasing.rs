@@ -202,3 +202,31 @@ fn what_was_encrypted_is_not_appended_to_in_plain_by_oversight() {
     refused(2, &event);
     fine(&["verify", &log]);
 }
+
+#[test]
+fn a_subject_is_erased_with_each_key_store_that_the_log_had() {
+    let (dir, log, secrets) = encrypted_log();
+    append(&log, &secrets, &["--actor-is-subject"]);
+    let other = at(dir.path(), "other.keys");
+    fine(&["keystore", "create", &other, "--wrapping-key", &secrets[3]]);
+    let mut newer = secrets.clone();
+    newer[1] = other;
+    // Another store is not taken this once, and that is not advised.
+    let event = ["append", &log, "--actor", "user:alice", "--action", "a.b", "--resource", "r/1"];
+    let event = [&event[..], &["--actor-is-subject"]].concat();
+    let text = refused(2, &with(&event, &newer));
+    assert!(!text.contains("--allow-plaintext") && text.contains("--change-protection"), "{text}");
+    append(&log, &newer, &["--actor-is-subject", "--change-protection", "--who", "dpo"]);
+
+    let erase = ["erase", &log, "user:alice", "--who", "dpo", "--why", "request 17"];
+    let text = fine(&with(&erase, &newer));
+    assert!(text.contains("erased 1 payload:") && text.contains("another store"), "{text}");
+    let get = |seq: &str| fine(&with(&["get", &log, seq, "--output", "jsonl"], &secrets));
+    assert!(get("0").contains("203.0.113.9"));
+    let text = fine(&with(&erase, &secrets));
+    assert!(text.contains("erased 1 payload:") && !text.contains("another store"), "{text}");
+    for seq in ["0", "1"] {
+        assert!(get(seq).contains("\"payload\":\"erased\""), "{seq}");
+    }
+    fine(&with(&["verify", &log], &secrets));
+}
