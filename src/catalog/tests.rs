@@ -73,9 +73,7 @@ fn no_record_is_written_that_is_read_as_another_or_not_at_all() {
     let disk = SimDisk::new(77);
     let mut catalog = create(&disk);
     let size = catalog.size();
-    let keys =
-        (0..2000_u16).map(|n| [0; 14].into_iter().chain(n.to_be_bytes()).collect::<Vec<u8>>());
-    let key_ids = keys.map(|id| id.try_into().unwrap()).collect();
+    let key_ids = (0..2000_u128).map(u128::to_le_bytes).collect();
     let erased = CatalogBody::Erased(Erased { erased_at: 0, key_ids, size: 0, records: 0 });
     let of_holds = Because { custodian: Some("carol"), ..Because::default() };
     let stepped = CatalogBody::ClockStepped(ClockStepped { expected: 0, found: 0, ordinal: 1 });
