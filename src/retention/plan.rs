@@ -63,12 +63,12 @@ pub enum Contradiction {
     },
 }
 
-/// 2020-01-01: nothing was recorded by this program before, whatever a clock showed.
-const EARLIEST: Timestamp = Timestamp::from_nanos(1_577_836_800_000_000_000);
+/// 2016-01-01: nothing was recorded by this program before, whatever a clock showed.
+const EARLIEST: Timestamp = Timestamp::from_nanos(1_451_606_400_000_000_000);
 
 impl Contradiction {
     /// Compares the newest record of a segment with the latest time before it, and with those of
-    /// the segments behind it. Differences up to the tolerance are none. A time before 2020 is
+    /// the segments behind it. Differences up to the tolerance are none. A time before 2016 is
     /// wrong by itself.
     pub fn find(
         newest: Timestamp,
@@ -341,7 +341,7 @@ mod tests {
 
     const DAY: i64 = 86_400_000_000_000;
 
-    /// Days since 2020: see [`EARLIEST`].
+    /// Days since 2016: see [`EARLIEST`].
     fn at(day: i64) -> Timestamp {
         Timestamp::from_nanos(EARLIEST.as_nanos() + day * DAY)
     }

@@ -162,16 +162,17 @@ fn files_that_are_no_proofs_are_named() {
     let chain = fine(&["key", "chain", &log]);
     let kept = fs::read_to_string(at(dir.path(), "kept.checkpoint")).unwrap();
     let verifying = fs::read_to_string(&public).unwrap();
-    for (text, told) in [
-        (crlf.as_str(), "CRLF"),
-        (&key, "a private key"),
-        (&chain, "a key chain"),
-        (&kept, "a checkpoint"),
-        (&verifying, "a verifying key"),
-        ("", "an empty file"),
+    for (status, text, told) in [
+        (1, crlf.as_str(), "CRLF"),
+        // It is not read at all.
+        (2, &key, "a private key"),
+        (1, &chain, "a key chain"),
+        (1, &kept, "a checkpoint"),
+        (1, &verifying, "a verifying key"),
+        (1, "", "an empty file"),
     ] {
         fs::write(&file, text).unwrap();
-        let stderr = refused(1, &["verify-proof", &file, "--pubkey", &public]);
+        let stderr = refused(status, &["verify-proof", &file, "--pubkey", &public]);
         assert!(stderr.contains(told), "{stderr}");
     }
 }
