@@ -42,6 +42,8 @@ mod footers;
 mod key_chains;
 #[path = "refusals/keys.rs"]
 mod keys;
+#[path = "refusals/recorded_statements.rs"]
+mod recorded_statements;
 #[path = "refusals/records.rs"]
 mod records;
 #[path = "refusals/segments.rs"]
@@ -73,6 +75,7 @@ const ALL: &[&[Case]] = &[
     checkpoints::CASES,
     in_force::CASES,
     keys::CASES,
+    recorded_statements::CASES,
     key_chains::CASES,
     proofs::single::CASES,
     proofs::records::CASES,

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::checkpoint::Note;
 use crate::error::{Error, Result};
 use crate::format::FormatError;
-use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, kind, status};
+use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, kind};
 use crate::format::header::SEGMENT_VERSION;
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
@@ -110,17 +110,18 @@ pub(super) fn stands_alone(
     let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else {
         return false;
     };
-    let of_its_kind = match &body {
-        CatalogBody::Created(_) => record.head.seq == Seq::new(0),
-        CatalogBody::Sealed(sealed) => sealed.status == status::LIVE,
-        CatalogBody::KeysChanged(changed) => check_statement(changed).is_ok(),
-        _ => true,
+    let statement = match &body {
+        CatalogBody::KeysChanged(changed) => check_statement(changed),
+        _ => Ok(()),
     };
-    of_its_kind && check_place(format_version, frame, record).is_ok()
+    statement.is_ok()
+        && body.check_alone(record.head.seq).is_ok()
+        && check_place(format_version, frame, record).is_ok()
 }
 
-/// Whether a record is one that somebody asked for. No state that only a snapshot tells of leads to
-/// it. What the log notes by itself must not wait: appending goes on beside a damaged catalog.
+/// Whether a person asked for a record. It is written only after the records below the snapshot
+/// were checked. Records that the log writes by itself do not wait for that: appending must continue
+/// when the catalog is damaged.
 pub(super) fn is_for_good(body: &CatalogBody<'_>) -> bool {
     !matches!(
         body,

@@ -212,7 +212,7 @@ pub fn put_in_place(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes the temporary file beside `path` away, if it can be: whoever makes the next one does it
+/// Takes the temporary file beside `path` away, if it can be: the next attempt to make one does it
 /// else.
 pub fn remove_beside(disk: &dyn Disk, path: &Path) {
     let _ = disk.remove_file(&beside(path));

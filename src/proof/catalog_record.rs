@@ -79,17 +79,8 @@ impl CatalogRecord {
     fn check_alone(&self) -> Result<(), VerifyProofError> {
         let wrong = |error: FormatError| VerifyProofError::NotARecord(error.to_string());
         let (_, body) = self.body().map_err(wrong)?;
-        let is_first = self.seq == Seq::new(0);
-        if is_first != matches!(body, CatalogBody::Created(_)) {
-            let expected = if is_first { "kind 16 (created)" } else { "another kind than 16" };
-            return Err(VerifyProofError::Other {
-                what: "record of the catalog",
-                expected: format!("{expected} as record {}", self.seq),
-                found: format!("kind {}", self.kind),
-            });
-        }
+        body.check_alone(self.seq).map_err(wrong)?;
         match &body {
-            CatalogBody::Sealed(sealed) => sealed.check_new().map_err(wrong),
             CatalogBody::HeadSigned(signed) => check_note(signed),
             _ => Ok(()),
         }

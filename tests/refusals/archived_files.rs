@@ -250,7 +250,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     archived!(
         "R-ARCH-17",
-        "a checkpoint that nobody trusted signed",
+        "a checkpoint without a signature of a trusted key",
         |forge| signed(&forge, |_| (), &Key::new(ORIGIN, Algorithm::Sha256, 99)),
         &[(VerifyArchive, Finding, "a signature that is trusted")]
     ),

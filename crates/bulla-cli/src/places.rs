@@ -129,7 +129,7 @@ pub(crate) fn refuse_secret(path: &Path, beginning: &[u8]) -> Result<()> {
     match outputs::secret(beginning) {
         Some(what) => bail!(
             "{0}: found {what}, which this command does not read; give another file (the \
-             verifying key of a private key is in {0}.pub), and show the secret to nobody",
+             verifying key of a private key is in {0}.pub), and do not show the secret to anyone",
             path.display()
         ),
         None => Ok(()),

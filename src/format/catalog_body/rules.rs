@@ -7,11 +7,13 @@
 use super::retention::status;
 use super::state::StateMap;
 use super::{
-    Archived, ArchivedAt, Created, DropBegun, DropUndone, KeysChanged, PolicyInForce, Sealed,
+    Archived, ArchivedAt, CatalogBody, Created, DropBegun, DropUndone, KeysChanged, PolicyInForce,
+    Sealed,
 };
 use crate::format::FormatError;
 use crate::format::header::ORDINAL_MAX;
 use crate::hash::{Hash, HashAlgorithm};
+use crate::seq::Seq;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -29,6 +31,27 @@ fn require(
     found: impl std::fmt::Display,
 ) -> Result<(), FormatError> {
     if holds { Ok(()) } else { Err(contradicts(expected, found)) }
+}
+
+impl CatalogBody<'_> {
+    /// Checks what the record at a position says, as far as it shows without the records before it:
+    /// the first one creates the log, no other does, and what a seal seals is live.
+    ///
+    /// # Errors
+    /// Says what no log writes.
+    pub fn check_alone(&self, seq: Seq) -> Result<(), FormatError> {
+        let is_first = seq == Seq::new(0);
+        let expected = if is_first { "kind 16 (created)" } else { "another kind than 16" };
+        require(
+            is_first == matches!(self, CatalogBody::Created(_)),
+            format!("{expected} as record {seq}"),
+            format!("kind {}", self.kind()),
+        )?;
+        match self {
+            CatalogBody::Sealed(sealed) => sealed.check_new(),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Sealed {

@@ -270,8 +270,8 @@ impl Facts {
         let times = sealed.map_or([0; 4], |sealed| sealed.times);
         let up_to = self.times.get(&entry.ordinal).map_or(Timestamp::MIN, |of| of.up_to);
         let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
-        // With a policy the seal fixed this already. A footer that cannot be read is found by
-        // whoever reads the records.
+        // With a policy the seal fixed this already. A footer that cannot be read is found when
+        // the records are compared with the holds.
         let footer = (keep_until == 0).then(|| snapshot.view().open_sealed(entry));
         let sealed_at =
             footer.and_then(Result::ok).map_or(Timestamp::MIN, |of| of.footer.sealed_at);

@@ -46,8 +46,8 @@ than by the calendar. A segment is kept for it from its newest record, or from i
 later. What a seal has fixed a shorter policy does not touch; segments that were sealed before the
 first policy have nothing fixed, and go by the one in force. The newest segment always stays.
 A record counts as no older than any record before it, whatever the clock showed. A segment whose
-times contradict those of the segments before or behind it stays until it is named with
---allow-contradicting-times.
+times contradict those of the segments before or behind it, or are before 2016, stays until it is
+named with --allow-contradicting-times.
 
 The status is 1 if something that was to go stayed: held by a hold that came in between, damaged,
 or not archived; the reason is shown. An archive that cannot be used at all is refused before

@@ -67,7 +67,7 @@ const CASES: &[Case] = &[
     ),
     case(
         "R-TILES-3",
-        "a checkpoint that nobody trusted signed",
+        "a checkpoint without a signature of a trusted key",
         |export| {
             let stranger = at(export.dir.path(), "stranger");
             fine(&["keygen", &stranger, "--origin", ORIGIN]);
@@ -294,7 +294,7 @@ struct Exported {
 }
 
 impl Exported {
-    /// The log is one for all: nobody writes to it.
+    /// One log for all cases: none of them writes to it.
     fn new() -> Self {
         static MADE: OnceLock<TempDir> = OnceLock::new();
         let made = MADE.get_or_init(|| {

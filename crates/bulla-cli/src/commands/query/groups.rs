@@ -149,7 +149,7 @@ fn count_payloads(
     Ok((without, matches.explain()))
 }
 
-/// A value that is not in the payload, or that nobody can read there.
+/// A value that is absent from the payload, or in a payload that cannot be read.
 fn unknown(state: PayloadState) -> Value {
     match state {
         PayloadState::Sealed => Value::Sealed,

@@ -144,7 +144,7 @@ fn what_is_empty_or_reserved_keeps_no_event_out() {
     assert_eq!(reserved.tags[MENDED], "action");
 }
 
-/// Whoever chooses a name chooses the one that another's became, too.
+/// A person can also choose, as a name, what the name of another was changed to.
 #[test]
 fn no_name_becomes_that_of_another() {
     let id = |name: &str| {

@@ -80,7 +80,7 @@ impl<R: BufRead> Gzip<R> {
         Gzip { member: Some(GzDecoder::new(Ahead::new(input))), text: None }
     }
 
-    /// Goes on behind a member.
+    /// Continues after a member.
     fn begin(&mut self, mut input: Ahead<R>) -> io::Result<()> {
         if !next_after_zeros(&mut input)? {
             return Ok(());

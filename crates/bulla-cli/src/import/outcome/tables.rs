@@ -29,21 +29,9 @@ pub(super) const ANSWERS: Vocabulary = &[
     ("unauthorized", Denied),
 ];
 
-/// The same where the place says other things too (the state of what was made).
-const BAD_ANSWERS: Vocabulary = &[
-    ("failure", Failure),
-    ("failed", Failure),
-    ("fail", Failure),
-    ("error", Failure),
-    ("denied", Denied),
-    ("accessdenied", Denied),
-    ("access denied", Denied),
-    ("blocked", Denied),
-    ("forbidden", Denied),
-    ("refused", Denied),
-    ("rejected", Denied),
-    ("unauthorized", Denied),
-];
+/// Those of them that are no success, where the place says other things too (the state of what was
+/// made).
+const BAD_ANSWERS: Vocabulary = ANSWERS.split_at(4).1;
 
 /// A truth value that is false if something failed.
 const SUCCEEDED: Vocabulary = &[

@@ -1,4 +1,4 @@
-//! The status says what the command did, whoever reads its output.
+//! The exit status reports what the command did, also if its output is not read.
 
 use std::fs;
 use std::path::Path;
