@@ -49,13 +49,16 @@ fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
 /// Reads a checkpoint from a file; its signatures are not checked here.
 pub(crate) fn checkpoint(path: &Path) -> Result<UnverifiedCheckpoint> {
     let bytes = places::read_small(path, NOTE_LEN_MAX as u64)?;
-    UnverifiedCheckpoint::parse(&bytes).with_context(|| match first_line_of_proof(&bytes) {
-        Some(line) => format!(
-            "{}: expected a checkpoint (bulla checkpoint makes them), found a proof ({line})",
+    let parsed = UnverifiedCheckpoint::parse(&bytes);
+    if parsed.is_err()
+        && let Some(line) = first_line_of_proof(&bytes)
+    {
+        bail!(
+            "{}: expected a checkpoint (`bulla checkpoint` makes them), found a proof ({line})",
             path.display()
-        ),
-        None => path.display().to_string(),
-    })
+        );
+    }
+    parsed.with_context(|| path.display().to_string())
 }
 
 /// What a proof begins with.
