@@ -235,9 +235,10 @@ impl Log {
     /// again. `Poisoned`: an earlier write failed, reopen the log. `Closed`.
     pub fn append(&self, event: &Event) -> Result<Receipt> {
         with_scratch(|scratch| {
-            let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
-            self.core().encode(&self.redacted(event), now, scratch)?;
+            let event = self.redacted(event);
+            let _encrypting = self.core().encrypting();
+            self.core().encode(&event, now, scratch)?;
             check_frame(scratch)?;
             self.core().commit(scratch).map(Receipt::from)
         })
@@ -250,8 +251,8 @@ impl Log {
     /// together. An invalid event refuses the whole batch.
     pub fn append_batch(&self, events: &[Event]) -> Result<BatchReceipt> {
         with_scratch(|scratch| {
-            let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
+            let _encrypting = self.core().encrypting();
             self.core().check_takes_events()?;
             protect::prepare(&self.core().options, events)?;
             for event in events {
@@ -271,9 +272,10 @@ impl Log {
     /// `Busy` if too much is queued already; else as [`Log::append`].
     pub fn enqueue(&self, event: &Event) -> Result<Ticket> {
         with_scratch(|scratch| {
-            let _encrypting = self.core().encrypting();
             let now = self.core().options.clock.now();
-            self.core().encode(&self.redacted(event), now, scratch)?;
+            let event = self.redacted(event);
+            let _encrypting = self.core().encrypting();
+            self.core().encode(&event, now, scratch)?;
             check_frame(scratch)?;
             let pending = self.core().enqueue(scratch)?;
             Ok(Ticket { pending })
@@ -380,9 +382,9 @@ impl Core {
     /// Held from when an event is encrypted until it is in the log, or queued: an erasure must
     /// see all that its key encrypts.
     fn encrypting(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        // One that waits for another thread of the same caller must not wait for an erasure that
-        // waits for it.
-        self.options.key_store.as_ref().map(|_| self.encrypting.read_recursive())
+        // Fair: an append waits for an erasure that waits already. Appends that overlap would
+        // else keep it out for as long as they come.
+        self.options.key_store.as_ref().map(|_| self.encrypting.read())
     }
 
     /// Encodes an event, encrypted if it has a subject.
