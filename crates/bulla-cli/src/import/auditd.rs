@@ -56,7 +56,7 @@ const ADDING: [&str; 24] = [
 /// Records of what was decided about a call; they may also stand alone.
 const DECIDING: [&str; 5] = ["AVC", "FANOTIFY", "IPE_ACCESS", "LANDLOCK_ACCESS", "SELINUX_ERR"];
 
-/// The tag of an event that names several addresses.
+/// The tag of an event of which it is not known which address is true.
 const ADDRESSES: &str = "addr";
 
 /// Makes one event of the records of one serial.
@@ -105,13 +105,14 @@ fn main_record<'p>(records: &'p [Parsed<'p>]) -> Option<&'p Parsed<'p>> {
     records.iter().min_by_key(rank)
 }
 
-/// The address, if the record names one. If it names several, the subject may have chosen one of
-/// them: then none is right.
+/// The address, if the record names one. If it names several, or its end is missing, the subject
+/// may have chosen what is there: then none is right.
 fn set_address(event: &mut Event, records: &[Parsed<'_>]) {
-    let named = records.iter().map(Parsed::addresses).find(|addresses| !addresses.is_empty());
-    match named.unwrap_or_default().as_slice() {
-        [] | ["" | "?" | "UNKNOWN" | "(null)" | "(none)"] => {}
-        [address] => event.ip = Some((*address).to_owned()),
+    let mut named = records.iter().map(|record| (record.addresses(), record.is_cut()));
+    let Some((addresses, is_cut)) = named.find(|(found, _)| !found.is_empty()) else { return };
+    match addresses.as_slice() {
+        ["" | "?" | "UNKNOWN" | "(null)" | "(none)"] => {}
+        [address] if !is_cut => event.ip = Some((*address).to_owned()),
         several => {
             event.tags.insert(ADDRESSES.to_owned(), several.join(","));
         }

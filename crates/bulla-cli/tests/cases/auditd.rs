@@ -1,5 +1,6 @@
 //! Linux audit records.
 
+mod cut;
 mod decisions;
 mod forged;
 mod long;

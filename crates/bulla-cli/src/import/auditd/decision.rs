@@ -30,9 +30,11 @@ use Meaning::{Fails, Notes, Passes, Refuses};
 
 type Words = &'static [(&'static str, Meaning)];
 
+const GRANTED: &str = "granted";
+
 /// The first word behind `avc:`. The last two begin reports of the module about itself.
 const SELINUX: Words =
-    &[("denied", Refuses), ("granted", Passes), ("received", Passes), ("op", Passes)];
+    &[("denied", Refuses), (GRANTED, Passes), ("received", Passes), ("op", Passes)];
 
 /// `apparmor=`
 const APPARMOR: Words = &[
@@ -73,8 +75,22 @@ const NETFILTER: Words = &[("0", Passes), ("1", Refuses), ("2", Refuses)];
 
 const REFUSED: &str = "denied";
 
+/// What is not understood of a message that is cut short.
+pub(super) const CUT_SHORT: &str = "message cut short";
+
 /// What the record decides, if it is one that does.
 pub(super) fn of(record: &Parsed<'_>) -> Option<Decision> {
+    let decision = said_by(record)?;
+    // Of other words the error or the result may be what is missing.
+    let passed = decision == Decision::Passed && !head(record).contains(GRANTED);
+    Some(if passed && record.is_cut() {
+        Decision::NotUnderstood(CUT_SHORT.to_owned())
+    } else {
+        decision
+    })
+}
+
+fn said_by(record: &Parsed<'_>) -> Option<Decision> {
     let field = |name: &str| record.all(name).next();
     let kind = record.kind();
     Some(match kind {
@@ -142,8 +158,11 @@ fn selinux(record: &Parsed<'_>) -> Decision {
 }
 
 /// SELinux writes `permissive=` directly behind `tclass=`, and both behind the texts of
-/// subjects.
+/// subjects: so if the end is missing, what is found is not SELinux's.
 fn is_permissive(record: &Parsed<'_>) -> bool {
+    if record.is_cut() {
+        return false;
+    }
     let fields: Vec<(&str, &str)> = record.names_and_values().collect();
     match fields.iter().rposition(|(name, _)| *name == "tclass") {
         Some(at) => fields.get(at + 1) == Some(&("permissive", "1")),

@@ -16,7 +16,7 @@
 mod message;
 
 use super::record::Record;
-use message::{behind_separator, end_of_value};
+use message::{Message, behind_separator, end_of_value};
 
 /// What a message may say. Not who acted: that says the kernel.
 const OF_A_MESSAGE: [&str; 18] = [
@@ -43,6 +43,11 @@ const OF_A_MESSAGE: [&str; 18] = [
 /// What libaudit writes behind the texts that a subject chooses, so that the last one is
 /// the true one. Of all other fields it is the first.
 const AT_THE_END: [&str; 2] = ["res", "result"];
+
+/// What programs fill with words of their own. Of a message that is cut short a result counts only
+/// if nothing but these stands before it: behind others it may be a subject's text, and the true
+/// one lost.
+const OF_PROGRAMS: [&str; 6] = ["enforcing", "grantors", "lsm", "op", "res", "result"];
 
 /// Fields whose values kernel and libaudit write in hex if they are unsafe, as the
 /// dictionary of audit fields has them. All others, `id` among them, are never hex.
@@ -100,8 +105,7 @@ enum Part {
 /// A record with its fields.
 pub(crate) struct Parsed<'a> {
     pub(crate) record: &'a Record,
-    /// What stands in `msg='…'`.
-    message: Option<&'a str>,
+    message: Option<Message<'a>>,
     fields: Vec<(Part, &'a str, Value<'a>)>,
 }
 
@@ -119,7 +123,13 @@ impl<'a> Parsed<'a> {
 
     /// What a program wrote, if it was one.
     pub(crate) fn message(&self) -> Option<&'a str> {
-        self.message
+        self.message.as_ref().map(|message| message.text)
+    }
+
+    /// Whether the end of the message is missing. What stands there is then a subject's text, where
+    /// it would be the program's otherwise.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| message.is_cut)
     }
 
     /// The value of a field, unless it is one of the words for none.
@@ -132,15 +142,18 @@ impl<'a> Parsed<'a> {
     }
 
     /// What the record says of its end: all that the kernel wrote, and of a message the
-    /// last, because texts of subjects stand before it.
+    /// last, because texts of subjects stand before it. If it is cut short, only what no such
+    /// text stands before.
     pub(crate) fn ends(&self) -> impl Iterator<Item = &'a str> {
         let says = |name: &str| matches!(name, "res" | "result");
         let outer = self.fields.iter().filter(move |(part, name, _)| {
             *part == Part::Outer && (says(name) || *name == "success")
         });
-        let of_message =
-            |field: &&(Part, &str, Value<'_>)| field.0 == Part::Message && says(field.1);
-        outer.chain(self.fields.iter().rfind(of_message)).map(|(_, _, value)| value.text)
+        let of_message = self.fields.iter().filter(|(part, _, _)| *part == Part::Message);
+        let is_cut = self.is_cut();
+        let sure = of_message.take_while(move |(_, name, _)| !is_cut || OF_PROGRAMS.contains(name));
+        let last = sure.filter(move |(_, name, _)| says(name)).last();
+        outer.chain(last).map(|(_, _, value)| value.text)
     }
 
     /// The addresses that the record names, each once. Programs write hosts and terminals as
@@ -148,7 +161,7 @@ impl<'a> Parsed<'a> {
     /// quotes around the true one: each word that begins so counts, quoted or not.
     pub(crate) fn addresses(&self) -> Vec<&'a str> {
         let mut found = Vec::new();
-        let words = self.message.unwrap_or(self.record.body()).split(is_blank);
+        let words = self.message().unwrap_or(self.record.body()).split(is_blank);
         for after in words.filter_map(|word| word.strip_prefix("addr=")) {
             let address = value(after, Part::Outer).0.text.trim_end_matches('"');
             if found.len() < ADDRESSES_MAX && !found.contains(&address) {
@@ -205,10 +218,11 @@ impl<'a> Parsed<'a> {
                 return;
             }
             let message = if part == Part::Outer { message::at(rest) } else { None };
-            if let Some((message, behind)) = message {
-                self.read_message(message);
+            if let Some(message) = message {
+                self.read_message(message.text);
                 // Nothing but enriched fields follows a message.
-                (part, rest) = (Part::Enriched, behind);
+                (part, rest) = (Part::Enriched, message.behind);
+                self.message = Some(message);
                 continue;
             }
             rest = self.read_field(part, rest);
@@ -216,7 +230,6 @@ impl<'a> Parsed<'a> {
     }
 
     fn read_message(&mut self, message: &'a str) {
-        self.message = Some(message);
         let mut rest = message.trim_start_matches(is_blank);
         while !rest.is_empty() {
             rest = self.read_field(Part::Message, rest).trim_start_matches(is_blank);

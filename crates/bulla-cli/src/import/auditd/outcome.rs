@@ -81,6 +81,7 @@ impl Ending {
         match record.kind() {
             // Keystrokes.
             "USER_TTY" => {}
+            _ if record.is_cut() => self.evidence.strange(decision::CUT_SHORT),
             "SYSCALL" | "URINGOP" => self.evidence.strange("no success="),
             kind if record.message().is_some()
                 || kinds::is_of_a_program(kind)

@@ -19,29 +19,50 @@ pub(super) fn behind_separator(text: &str) -> Option<&str> {
     SEPARATORS.iter().find_map(|separator| text.strip_prefix(separator))
 }
 
-/// The message at the start of the text, and what follows it. The kernel writes `'`; some
-/// collectors make a `"` of it.
-pub(super) fn at(text: &str) -> Option<(&str, &str)> {
+/// What is a message of this many bytes is cut short by the kernel, which closes its quote all the
+/// same: `AUDIT_MESSAGE_TEXT_MAX`.
+const BYTES_MAX: usize = 8_560;
+
+/// A message, `msg='…'`.
+pub(super) struct Message<'a> {
+    pub(super) text: &'a str,
+    /// What follows it.
+    pub(super) behind: &'a str,
+    /// Whether its end is missing, and with it what its writer put behind the texts of subjects.
+    pub(super) is_cut: bool,
+}
+
+/// The message at the start of the text. The kernel writes `'`; some collectors make a `"` of it.
+pub(super) fn at(text: &str) -> Option<Message<'_>> {
     let inside = text.strip_prefix("msg=")?;
     let quote = if inside.starts_with('"') { '"' } else { '\'' };
     let inside = inside.strip_prefix(quote)?;
-    let end = end(inside, quote);
-    Some((&inside[..end], inside[end..].strip_prefix(quote).unwrap_or("")))
+    let written = written_end(inside, quote);
+    let end = written.unwrap_or_else(|| end_of_cut(inside));
+    Some(Message {
+        text: &inside[..end],
+        behind: inside[end..].strip_prefix(quote).unwrap_or(""),
+        is_cut: written.is_none() || end >= BYTES_MAX,
+    })
 }
 
 /// Where a message ends. The kernel writes it last and only enriched fields follow, so the
 /// end is the quote behind which is nothing else: a subject can write a quote, but what the
 /// program writes follows it.
-fn end(inside: &str, quote: char) -> usize {
+fn written_end(inside: &str, quote: char) -> Option<usize> {
     let text = inside.trim_end_matches(is_blank);
     // An enriched value may end with a `"`.
     if quote == '\'' && text.ends_with(quote) {
-        return text.len() - 1;
+        return Some(text.len() - 1);
     }
     first_before_enriched(inside, quote)
-        .or_else(|| inside.rfind("'\u{1d}"))
-        .or_else(|| end_outside_quotes(inside))
-        .unwrap_or(inside.len())
+}
+
+/// Where a message that is cut short, or what follows it, most likely ends. A subject may have
+/// chosen the place: nothing in it is believed that the subject's texts stand before.
+fn end_of_cut(inside: &str) -> usize {
+    let before_separator = inside.rfind("'\u{1d}");
+    before_separator.or_else(|| end_outside_quotes(inside)).unwrap_or(inside.len())
 }
 
 /// The first quote behind which is nothing but fields that auditd adds.
@@ -69,7 +90,12 @@ fn is_enriched(text: &str, refuted: &mut HashSet<usize>) -> bool {
         let Some(after) = after.strip_prefix('=').filter(|_| !name.is_empty()) else {
             return false;
         };
-        rest = value(after, Part::Enriched).1;
+        // auditd puts names in quotes. What is not, or does not end, may be a subject's text.
+        let (value, behind) = value(after, Part::Enriched);
+        if !value.quoted {
+            return false;
+        }
+        rest = behind;
     }
 }
 
