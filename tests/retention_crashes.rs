@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bulla::disk::Disk;
-use bulla::disk::sim::SimDisk;
+use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Asked, Disclosure, Error, Event, ExpireOptions, GapVerdict, Hold, HoldScope, Log,
@@ -144,6 +144,20 @@ impl Scene {
         assert!(report.gaps.iter().all(|gap| gap.verdict == GapVerdict::Checked));
     }
 
+    /// The segments of which a verification says that their drop is not done.
+    fn warned_of_drops(&self) -> Vec<u64> {
+        let options = VerifyOptions::new().disk(Arc::new(self.disk.clone())).at_rest();
+        let report = verify(&dir(), &options, &mut |_| ()).unwrap();
+        let of_drops = report.warnings.iter().filter(|warning| warning.what == "drop");
+        let named = of_drops.map(|warning| {
+            let day = warning.segment.unwrap();
+            assert_eq!(warning.file, Scene::file(day));
+            assert!(warning.found.contains("the next opening for writing ends the drop"));
+            day
+        });
+        named.collect()
+    }
+
     /// Both copies of the catalog hold the same bytes, apart from space made ready.
     fn check_copies(&self) {
         let [a, b] = ["a", "b"].map(|copy| {
@@ -233,7 +247,9 @@ fn a_hold_between_crash_and_opening_saves_what_is_still_there() {
             };
             let mut admin = scene.options().administer(dir()).unwrap();
             admin.place_hold(&hold_on(3), &asked()).unwrap();
+            let before = admin.pinned_by("case 3").unwrap();
             let log = scene.open();
+            assert_eq!(before, log.pinned_by("case 3").unwrap(), "before and after it came back");
             let gone = scene.check(&log);
             assert_eq!(gone.contains(&3), !was_there, "{begun:?} were begun");
             saved += u64::from(was_there && begun.contains(&3));
@@ -251,6 +267,43 @@ fn a_hold_between_crash_and_opening_saves_what_is_still_there() {
         });
     }
     assert!(saved > 0, "no crash came between a certificate and its deletion");
+}
+
+#[test]
+fn a_drop_stuck_before_its_end_is_warned_of_and_what_a_hold_brings_back_is_counted() {
+    let mut stuck = 0;
+    for at in 0.. {
+        let scene = Scene::new(20);
+        let log = scene.open();
+        scene.disk.plan(Fault { at, kind: FaultKind::Eio, stored: false });
+        let _ = log.expire(&ExpireOptions::new(), &asked());
+        let struck = scene.disk.faults_outstanding() == 0;
+        let certificates = log.drop_certificates().unwrap();
+        let unfinished: Vec<u64> = certificates
+            .iter()
+            .map(|certificate| certificate.ordinal)
+            .filter(|day| scene.is_there(*day))
+            .collect();
+        assert_eq!(scene.warned_of_drops(), unfinished, "{at}");
+        for day in &unfinished {
+            // Not by the log itself, which may be latched.
+            let mut admin = scene.options().administer(dir()).unwrap();
+            admin.place_hold(&hold_on(*day), &asked()).unwrap();
+            let pinned = log.pinned_by(&hold_on(*day).case).unwrap();
+            assert_eq!((pinned.records, &*pinned.segments), (EVENTS, &[*day][..]), "{at}");
+            stuck += 1;
+        }
+        let _ = log.close(); // latched, if the log's own file failed
+        drop(log);
+        let log = scene.open();
+        assert!(scene.warned_of_drops().is_empty(), "{at}");
+        assert!(scene.check(&log).iter().all(|day| !unfinished.contains(day)), "{at}");
+        log.close().unwrap();
+        if !struck {
+            break;
+        }
+    }
+    assert!(stuck >= 4, "no failure came between a certificate and the end of its drop");
 }
 
 /// What changes holds or policy.

@@ -1,10 +1,8 @@
 //! Erasing a subject: the certificate first, then its keys.
 
-use std::sync::Arc;
-
 use crate::catalog::Exclusive;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{CatalogBody, Erased, status};
+use crate::format::catalog_body::{CatalogBody, Erased};
 use crate::format::encrypted::KeyId;
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
@@ -13,7 +11,6 @@ use crate::log::read::Snapshot;
 use crate::log::view::Entry;
 use crate::log::{Log, retain};
 use crate::retention::{Asked, Hold};
-use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 
@@ -149,36 +146,13 @@ fn each_encrypted(
     entry: &Entry,
     mut each: impl FnMut(KeyId, &CheckedRecord<'_>) -> Result<()>,
 ) -> Result<()> {
-    let Some(mut cursor) = cursor_of(snapshot, entry)? else { return Ok(()) };
+    let Some(mut cursor) = snapshot.cursor_over(entry)? else { return Ok(()) };
     while let Some((_, record)) = cursor.next_record()? {
         if let Some(encrypted) = record.encrypted() {
             each(encrypted.key_id, &record)?;
         }
     }
     Ok(())
-}
-
-/// A cursor over all records of a segment; `None` if there are none left. A drop that was begun
-/// and is not done may be called off yet: what is still there of its segment counts.
-fn cursor_of(snapshot: &Snapshot, entry: &Entry) -> Result<Option<RecordCursor>> {
-    let (first, end) = (entry.first.next_seq(), snapshot.end_of(entry));
-    if entry.first >= end {
-        return Ok(None);
-    }
-    if !entry.is_gone() {
-        return snapshot.view().cursor(snapshot.entries(), first, end).map(Some);
-    }
-    if !entry.sealed.is_some_and(|sealed| status::is_dropping(sealed.status)) {
-        return Ok(None);
-    }
-    match snapshot.view().open_sealed(entry) {
-        Ok(open) => {
-            RecordCursor::at(Arc::clone(&open.segment), &open.waypoints, first, end).map(Some)
-        }
-        // The file is gone by now. One that is damaged may be mended, and the drop called off.
-        Err(Error::Expired { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn key_of(store: &KeyStore, subject: &str) -> Result<KeyId> {

@@ -146,6 +146,29 @@ impl Snapshot {
         self.entries.get(at).map_or(self.size, |next| next.first.min(self.size))
     }
 
+    /// A cursor over all records of a segment; `None` if there are none left. A drop that was
+    /// begun and is not done may be called off yet: what is still there of its segment counts.
+    pub(crate) fn cursor_over(&self, entry: &Entry) -> Result<Option<RecordCursor>> {
+        let (first, end) = (entry.first.next_seq(), self.end_of(entry));
+        if entry.first >= end {
+            return Ok(None);
+        }
+        if !entry.is_gone() {
+            return self.view.cursor(&self.entries, first, end).map(Some);
+        }
+        if !entry.is_dropping() {
+            return Ok(None);
+        }
+        match self.view.open_sealed(entry) {
+            Ok(open) => {
+                RecordCursor::at(Arc::clone(&open.segment), &open.waypoints, first, end).map(Some)
+            }
+            // The file is gone by now. One that is damaged may be mended, and the drop called off.
+            Err(Error::Expired { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Decodes a record with its event.
     pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
         decode(&self.view, record).map_err(|reason| damaged(record.head.seq, reason))

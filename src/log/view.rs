@@ -54,6 +54,11 @@ impl Entry {
         self.sealed.as_ref().is_some_and(|sealed| !status::is_readable(sealed.status))
     }
 
+    /// Whether a drop of it was begun and is not done: its file may still be there.
+    pub(crate) fn is_dropping(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| status::is_dropping(sealed.status))
+    }
+
     /// Whether no segment is known for its records; see [`unknown`].
     pub(crate) fn is_unknown(&self) -> bool {
         self.open.is_none() && self.sealed.is_none()

@@ -1,22 +1,25 @@
 //! Which segments a hold pins, as far as the indexes tell: for people and for plans. What
-//! deletes looks at the records themselves.
+//! deletes looks at the records themselves, as is done here for drops that are not done.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::slice;
 
 use crate::cipher;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::keystore::KeyStore;
 use crate::log::read::Snapshot;
-use crate::log::retain::aliases;
+use crate::log::retain::{aliases, scan};
 use crate::log::search::{Group, GroupBy};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader};
 use crate::query::Query;
 use crate::retention::{Hold, HoldScope, Policy};
 
-/// What a hold pins at present.
+/// What a hold pins at present. A segment whose drop was begun and is not done counts while its
+/// file is there: the next opening for writing compares its records with the holds, and calls the
+/// drop off if one matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pinned {
@@ -66,14 +69,14 @@ fn find(holds: Vec<super::RecordedHold>, case: &str) -> Result<Hold> {
 
 fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {
     let resolved = aliases::resolved_hold(hold, store);
-    let [Hold { scope, .. }] = as_found(snapshot, [resolved]);
+    let [Hold { scope, .. }] = as_found(snapshot, [resolved.clone()]);
     let mut pinned = Pinned::default();
     for entry in snapshot.entries() {
-        let mut records = 0;
-        each_match(snapshot, entry, &scope, || {
-            records += 1;
-            ControlFlow::Continue(())
-        })?;
+        let records = if entry.is_dropping() {
+            matches_in_dropping(snapshot, entry, &resolved)?
+        } else {
+            matches_in(snapshot, entry, &scope)?
+        };
         if records > 0 {
             pinned.records += records;
             pinned.segments.push(entry.ordinal);
@@ -81,6 +84,29 @@ fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<
         }
     }
     Ok(pinned)
+}
+
+fn matches_in(snapshot: &Snapshot, entry: &Entry, scope: &HoldScope) -> Result<u64> {
+    let mut records = 0;
+    each_match(snapshot, entry, scope, || {
+        records += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(records)
+}
+
+/// The matching records of a segment whose drop is not done. Searches leave these out, and the
+/// index may be gone already: the records themselves are read, as by `settle`.
+fn matches_in_dropping(snapshot: &Snapshot, entry: &Entry, hold: &Hold) -> Result<u64> {
+    let Some(mut cursor) = snapshot.cursor_over(entry)? else { return Ok(0) };
+    let mut records = 0;
+    while let Some((_, record)) = cursor.next_record()? {
+        match scan::check_holds(&record, slice::from_ref(hold), "a record") {
+            Err(Error::Held { .. }) => records += 1,
+            matched => matched?,
+        }
+    }
+    Ok(records)
 }
 
 /// Holds that pin all aliases pin none where there are none: then the indexes can be asked for

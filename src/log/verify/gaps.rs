@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::report::Place;
 use super::{MetAnchor, Verifier};
+use crate::error::{Error, Result};
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::Hash;
 use crate::log::core::{catalog_dir, segments_dir, tree_dir};
@@ -81,6 +82,41 @@ impl Verifier<'_> {
             let place = (Some(ordinal), None, None);
             self.warning(&path, place, "segment", expected, format!("one of {bytes} bytes"));
         }
+    }
+
+    /// Warns of drops between the certificate and the end whose files are there: readers leave
+    /// their records out. A writer may be in the middle of one, so what is found is read again.
+    pub(super) fn warn_of_unfinished_drops(&mut self) -> Result<()> {
+        for _ in 1..self.options.readings() {
+            if self.unfinished_drops()?.is_empty() {
+                return Ok(());
+            }
+            self.options.wait_for_writer();
+            self.refresh_catalog(TreeSize::new(u64::MAX));
+        }
+        for (sealed, path) in self.unfinished_drops()? {
+            let place = (Some(sealed.ordinal), None, Some(Seq::new(sealed.first)));
+            let found = format!(
+                "one with {} records that are left out by readers: the next opening for writing \
+                 ends the drop, or calls it off if a hold matches one of them",
+                sealed.count
+            );
+            self.warning(&path, place, "drop", "no file, as the drop was begun", found);
+        }
+        Ok(())
+    }
+
+    fn unfinished_drops(&self) -> Result<Vec<(Sealed, PathBuf)>> {
+        let dir = segments_dir(self.dir);
+        let begun = self.sealed.iter().filter(|sealed| status::is_dropping(sealed.status));
+        let mut found = Vec::new();
+        for sealed in begun {
+            let path = segment::path(&dir, sealed.ordinal);
+            if self.options.disk.exists(&path).map_err(Error::io("look for", &path))? {
+                found.push((*sealed, path));
+            }
+        }
+        Ok(found)
     }
 
     /// Goes over the dropped segments before one that is there; gives the digest of the last
@@ -182,7 +218,7 @@ impl Verifier<'_> {
         &mut self,
         certificate: &DropCertificate,
         after: &Frontier,
-    ) -> Result<Vec<Hash>, &'static str> {
+    ) -> std::result::Result<Vec<Hash>, &'static str> {
         let (first, end) = (certificate.start.size.get(), certificate.end.size.get());
         let mut frontier = self.frontier.clone();
         let mut leaves = Vec::new();

@@ -75,6 +75,7 @@ pub fn verify(
     verifier.check_marks_met();
     verifier.sign_gaps();
     verifier.compare_catalog();
+    verifier.warn_of_unfinished_drops()?;
     verifier.indexes()?;
     verifier.other_files()?;
     Ok(verifier.report())
