@@ -6,6 +6,8 @@
 
 #[path = "attack_catalog/beside.rs"]
 mod beside;
+#[path = "attack_catalog/sealing.rs"]
+mod sealing;
 mod support;
 
 use std::fmt;

@@ -72,6 +72,8 @@ pub(crate) struct Upkeep {
     /// Records at the last look, and when that was, by the monotonic clock.
     pub(crate) seen: (u64, Duration),
     pub(crate) synced_at: Duration,
+    /// Why the last round left a full segment unsealed, if it did.
+    pub(crate) not_sealed: Option<Error>,
 }
 
 /// The catalog, or why there is none.

@@ -301,16 +301,14 @@ impl Log {
     /// Ends the active segment, unless it is empty. It is sealed before this returns.
     ///
     /// # Errors
-    /// `DiskFull` (try again), I/O.
+    /// `DiskFull`, or `Io` if its records cannot be read now: the segment is ended, and sealed
+    /// later (try again). Any other I/O error poisons the log.
     pub fn rotate(&self) -> Result<()> {
         self.core().with_writer(|core, writer| match &writer.active {
             Some(active) if active.count() > 0 => writer.retire(core),
             _ => Ok(()),
         })?;
-        let kept_up = self.core().keep_up();
-        self.core().check_poisoned()?;
-        let is_sealed = self.core().writer.lock().retired.is_empty();
-        if is_sealed { Ok(()) } else { kept_up }
+        self.core().keep_up_and_seal()
     }
 
     /// The log as it is now, to read from.

@@ -371,7 +371,12 @@ fn finish(
         view,
         tree: Arc::new(tree),
         queue: Default::default(),
-        upkeep: Mutex::new(Upkeep { marks, seen: (writer.size.get(), now), synced_at: now }),
+        upkeep: Mutex::new(Upkeep {
+            marks,
+            seen: (writer.size.get(), now),
+            synced_at: now,
+            not_sealed: None,
+        }),
         writer: Mutex::new(writer),
         ahead: Mutex::new(ahead),
         catalog: Mutex::new(catalog),

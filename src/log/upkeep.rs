@@ -32,6 +32,13 @@ const NO_POLICY: Timestamp = Timestamp::from_nanos(0);
 /// The committer ends after this long without tickets.
 const COMMITTER_IDLE: Duration = Duration::from_secs(2);
 
+/// How sealing a segment ended.
+enum Sealing {
+    Done,
+    /// Its records cannot be read now, for this reason. Nothing is lost.
+    Later(Error),
+}
+
 impl Core {
     /// Tells the housekeeper that there is something to do.
     pub(crate) fn needs_upkeep(&self) {
@@ -56,7 +63,7 @@ impl Core {
     /// space for is done later: a log on a full disk can be read, and expire.
     pub(crate) fn upkeep_after_open(&self) -> Result<()> {
         let mut upkeep = self.upkeep.lock();
-        unless_full(self.seal_retired())?;
+        unless_full(self.seal_retired(&mut upkeep))?;
         self.protect_newest();
         self.look_for_indexes()?;
         if self.recovery.replayed > 0 {
@@ -71,6 +78,22 @@ impl Core {
     /// `DiskFull`: some of it is left, and done later.
     pub(crate) fn keep_up(&self) -> Result<()> {
         self.keep_up_with(&mut self.upkeep.lock())
+    }
+
+    /// The same, for who has to know that what is full is sealed.
+    ///
+    /// # Errors
+    /// Why a segment is not sealed: I/O, `DiskFull`; it is tried again later. `Poisoned`.
+    pub(crate) fn keep_up_and_seal(&self) -> Result<()> {
+        let mut upkeep = self.upkeep.lock();
+        let kept_up = self.keep_up_with(&mut upkeep);
+        self.check_poisoned()?;
+        // In the same round: another one may have other reasons.
+        if let Some(reason) = upkeep.not_sealed.take() {
+            return Err(reason);
+        }
+        let is_sealed = self.writer.lock().retired.is_empty();
+        if is_sealed { Ok(()) } else { kept_up }
     }
 
     fn keep_up_with(&self, upkeep: &mut Upkeep) -> Result<()> {
@@ -95,7 +118,7 @@ impl Core {
         let steps: [fn(&Core, &mut Upkeep) -> Result<()>; 6] = [
             |core, upkeep| core.look_at_clock(upkeep),
             |core, _| core.prepare_space(),
-            |core, _| core.seal_retired(),
+            |core, upkeep| core.seal_retired(upkeep),
             |core, _| core.make_ahead(),
             |core, _| core.destroy_keys(),
             |core, upkeep| core.mark_if_due(upkeep),
@@ -164,8 +187,9 @@ impl Core {
         Ok(())
     }
 
-    /// Seals the segments that are full, oldest first.
-    fn seal_retired(&self) -> Result<()> {
+    /// Seals the segments that are full, oldest first, up to one that cannot be read now.
+    fn seal_retired(&self, upkeep: &mut Upkeep) -> Result<()> {
+        upkeep.not_sealed = None;
         loop {
             let retired = {
                 let mut writer = self.writer.lock();
@@ -176,10 +200,17 @@ impl Core {
                 return Err(error);
             }
             let Some(retired) = retired else { return Ok(()) };
-            let sealed = self.seal(&retired);
-            if !matches!(sealed, Ok(true)) {
-                self.writer.lock().retired.insert(0, retired);
-                return sealed.map(|_| ());
+            match self.seal(&retired) {
+                Ok(Sealing::Done) => {}
+                Ok(Sealing::Later(reason)) => {
+                    upkeep.not_sealed = Some(reason);
+                    self.writer.lock().retired.insert(0, retired);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.writer.lock().retired.insert(0, retired);
+                    return Err(error);
+                }
             }
         }
     }
@@ -199,8 +230,8 @@ impl Core {
         }
     }
 
-    /// Seals a segment; false if its records cannot be read now.
-    fn seal(&self, retired: &Retired) -> Result<bool> {
+    /// Seals a segment, unless its records cannot be read now.
+    fn seal(&self, retired: &Retired) -> Result<Sealing> {
         let Retired { active, facts } = retired;
         let segment = &active.segment;
         // Also if a crash came between the seal and its record: what it left of table and
@@ -210,19 +241,21 @@ impl Core {
             Ok(root) => root,
             Err(error @ Error::Tampered { .. }) => return Err(error),
             // Reading failed and nothing was lost: the next round tries again.
-            Err(_) => return Ok(false),
+            Err(error) => return Ok(Sealing::Later(error)),
         };
-        let sealed_at = self.latest_seen(segment.header.ordinal, facts)?;
-        let keep_until = self.keep_until(sealed_at)?;
-        let facts = SealFacts { index_root, keep_until, sealed_at, ..facts.clone() };
-        let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
-        let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
-        if !self.record_seal(&sealed)? {
-            return Ok(false);
-        }
+        let sealed = loop {
+            let sealed_at = self.latest_seen(segment.header.ordinal, facts)?;
+            let keep_until = self.keep_until(sealed_at)?;
+            let facts = SealFacts { index_root, keep_until, sealed_at, ..facts.clone() };
+            let footer = seal::seal(segment, active.end, &waypoints, &facts)?;
+            let sealed = seal::catalog_entry(segment, &footer, segment.file_len()?);
+            if self.record_seal(&sealed)? {
+                break sealed;
+            }
+        };
         self.view.sealed(sealed);
         self.protect(sealed.ordinal);
-        Ok(true)
+        Ok(Sealing::Done)
     }
 
     /// The latest time that the log has seen when a segment is sealed: by the clock, of its
