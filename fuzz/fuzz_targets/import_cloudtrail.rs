@@ -4,9 +4,13 @@
 #[path = "../shared/import.rs"]
 mod shared;
 
-use bulla_cli::import::Format;
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
+use shared::Rules;
+
+static RULES: LazyLock<Rules> = LazyLock::new(Rules::cloudtrail);
 
 fuzz_target!(|bytes: &[u8]| {
-    shared::json(&Format::CloudTrail, &["Records", "Events", "logEvents"], bytes);
+    shared::json(&RULES, bytes);
 });

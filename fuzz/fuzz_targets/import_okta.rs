@@ -6,11 +6,11 @@ mod shared;
 
 use std::sync::LazyLock;
 
-use bulla_cli::import::Format;
 use libfuzzer_sys::fuzz_target;
+use shared::Rules;
 
-static FORMAT: LazyLock<Format> = LazyLock::new(|| shared::shipped("okta"));
+static RULES: LazyLock<Rules> = LazyLock::new(|| shared::shipped("okta"));
 
 fuzz_target!(|bytes: &[u8]| {
-    shared::json(&FORMAT, &[], bytes);
+    shared::json(&RULES, bytes);
 });

@@ -18,7 +18,8 @@ use libfuzzer_sys::fuzz_target;
 /// entries on.
 fn store(bytes: &[u8]) -> Vec<u8> {
     let (_, check) = cipher::entries_key(&[7; 32], &[1; 16]);
-    let header = Header { store_id: [1; 16], created_at: Timestamp::from_nanos(0), check, log_id: None };
+    let header =
+        Header { store_id: [1; 16], created_at: Timestamp::from_nanos(0), check, log_id: None };
     let mut file = header.encode().to_vec();
     file.resize(usize::try_from(ENTRIES_OFFSET).unwrap(), 0);
     match bytes.split_first() {

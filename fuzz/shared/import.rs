@@ -9,70 +9,78 @@
 #![allow(dead_code)] // each target uses a part
 
 #[path = "reading.rs"]
-mod reading;
+pub(crate) mod reading;
 #[path = "units.rs"]
 mod units;
+#[path = "wrapped.rs"]
+mod wrapped;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bulla::{Event, Json};
 use bulla_cli::import::{Format, Item, MENDED, Mapping, SHORTENED, reason_of};
 
-use reading::Reading;
-use units::{Stream, Unit};
+pub(crate) use reading::Reading;
+use units::Stream;
+use wrapped::Follower;
+pub(crate) use wrapped::Rules;
 
 /// A mapping that comes with the tool.
-pub(crate) fn shipped(name: &str) -> Format {
-    Format::Json(Arc::new(Mapping::open(name).expect("it comes with the tool")))
+pub(crate) fn shipped(name: &str) -> Rules {
+    let mapping = Mapping::open(name).expect("it comes with the tool");
+    let format = Format::Json(mapping.into());
+    match name {
+        "github" => Rules::github(format),
+        "okta" => Rules::okta(format),
+        "gcp" => Rules::gcp(format),
+        _ => Rules::gworkspace(format),
+    }
 }
 
-/// The law of the JSON of others; `lists` are the members that hold lists of events.
-pub(crate) fn json(format: &Format, lists: &[&str], bytes: &[u8]) {
-    json_of(format, lists, bytes);
+/// The law of the JSON of others.
+pub(crate) fn json(rules: &Rules, bytes: &[u8]) {
+    json_of(rules, bytes);
     if let Some(bytes) = lengthened(bytes) {
-        json_of(format, lists, &bytes);
+        json_of(rules, &bytes);
     }
 }
 
-fn json_of(format: &Format, lists: &[&str], bytes: &[u8]) {
-    let Some(found) = plain_reading(format, bytes) else { return };
+fn json_of(rules: &Rules, bytes: &[u8]) {
+    if let Some(found) = plain_reading(&rules.format, bytes) {
+        check_json(rules, &found, bytes);
+    }
+}
+
+/// Whether this is what stands in the file.
+pub(crate) fn check_json(rules: &Rules, found: &Reading, bytes: &[u8]) {
     found.items.iter().for_each(check_reason);
-    let stream = std::str::from_utf8(bytes).ok().and_then(|text| units::of_stream(text, lists));
-    let Some(Stream { units, blank }) = stream else { return of_lines(&found, lists, bytes) };
-    let lines: Vec<u64> = found.items.iter().map(line_of).collect();
-    if units.iter().any(|unit| may_carry(unit.text)) {
-        // A message may hold several events.
-        assert!(lines.iter().all(|line| units.iter().any(|unit| unit.line == *line)));
-        return;
-    }
-    assert_eq!(lines, units.iter().map(|unit| unit.line).collect::<Vec<_>>());
-    assert_eq!((found.counts.lines, found.counts.blank), (units.len() as u64, blank));
-    for (item, unit) in found.items.iter().zip(&units) {
-        check_unit(item, unit);
-    }
+    let stream = std::str::from_utf8(bytes).ok();
+    let stream = stream.and_then(|text| units::of_stream(text, &rules.lists));
+    let Some(Stream { units, blank }) = stream else { return of_lines(rules, found, bytes) };
+    assert_eq!((found.counts.lines, found.counts.blank), (found.items.len() as u64, blank));
+    Follower::new(rules, &found.items).whole(&units);
 }
 
 /// A line that is broken loses only itself.
-fn of_lines(found: &Reading, lists: &[&str], bytes: &[u8]) {
-    let units = units::of_lines(bytes, lists).into_iter().flatten();
-    for unit in units.filter(|unit| !may_carry(unit.text)) {
-        let mut here = found.items.iter().filter(|item| line_of(item) == unit.line);
-        let item = here.next().expect("every line is read");
-        assert!(here.next().is_none(), "one line is one event: {}", unit.text);
-        check_unit(item, &unit);
+fn of_lines(rules: &Rules, found: &Reading, bytes: &[u8]) {
+    for (line, units) in units::of_lines(bytes, &rules.lists).into_iter().flatten() {
+        let here = |item: &&Item| line_of(item) == line;
+        let items: Vec<Item> = found.items.iter().filter(here).cloned().collect();
+        Follower::new(rules, &items).whole(&units);
     }
 }
 
-fn check_unit(item: &Item, unit: &Unit<'_>) {
+/// A value was imported as it is, or rejected for a reason that it may have.
+fn check_unit(item: &Item, text: &str) {
+    let is_object = text.starts_with('{');
     match item {
         Item::Event { event, .. } => {
-            assert!(unit.is_object(), "{}", unit.text);
-            check_original(event, unit.text);
+            assert!(is_object, "{text}");
+            check_original(event, text);
         }
         Item::Rejected { reason, .. } => {
             let of_objects = reason_of(reason).is_some_and(|known| known.of_objects);
-            assert!(of_objects || !unit.is_object(), "of a JSON object: {reason}");
+            assert!(of_objects || !is_object, "of a JSON object: {reason}");
         }
     }
 }
@@ -81,39 +89,6 @@ fn check_reason(item: &Item) {
     if let Item::Rejected { reason, .. } = item {
         assert!(reason_of(reason).is_some(), "not in the list of reasons: {reason}");
     }
-}
-
-/// May it be an object around others?
-fn may_carry(text: &str) -> bool {
-    const CARRIERS: [&str; 26] = [
-        "CloudTrailEvent",
-        "eventJson",
-        "detail",
-        "Message",
-        "Sns",
-        "Body",
-        "body",
-        "message",
-        "MESSAGE",
-        "log",
-        "properties",
-        "data",
-        "event",
-        "Event",
-        "payload",
-        "jsonPayload",
-        "record",
-        "_raw",
-        "Records",
-        "Events",
-        "logEvents",
-        "Messages",
-        "items",
-        "records",
-        "entries",
-        "events",
-    ];
-    CARRIERS.iter().any(|name| text.contains(&format!("\"{name}\""))) || text.contains("\\u")
 }
 
 /// JSON is kept as it is, unless it was shortened.
@@ -159,45 +134,89 @@ pub(crate) fn auditd(bytes: &[u8]) {
 }
 
 fn auditd_of(bytes: &[u8]) {
-    // A record behind NULs is a line of its own.
-    if [b"\0type=", b"\0node="].iter().any(|begin| bytes.windows(6).any(|at| at == *begin)) {
-        return;
+    if let Some(found) = plain_reading(&Format::Auditd, bytes) {
+        check_auditd(&found, bytes);
     }
-    let Some(found) = plain_reading(&Format::Auditd, bytes) else { return };
-    let ended = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let all = if bytes.is_empty() { 0 } else { ended.split(|byte| *byte == b'\n').count() };
-    let mut lines: BTreeMap<u64, String> = (1..)
-        .zip(ended.split(|byte| *byte == b'\n'))
-        .filter(|(_, line)| !line.is_ascii_blank())
-        .map(|(at, line)| (at, text_of(line)))
-        .collect();
-    assert_eq!(found.counts.lines, lines.len() as u64);
-    assert_eq!(found.counts.blank, (all - lines.len()) as u64);
-    let mut kept: Vec<String> = Vec::new();
+}
+
+/// Whether these are the lines of the file.
+pub(crate) fn check_auditd(found: &Reading, bytes: &[u8]) {
+    let Lines { lines, blank } = lines_of(bytes);
+    assert_eq!((found.counts.lines, found.counts.blank), (lines.len() as u64, blank));
+    let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+    let mut rejected = Vec::new();
     for item in &found.items {
         check_reason(item);
         match item {
-            Item::Rejected { line, lines: 1, reason } => {
-                let text = lines.remove(line).expect("a line that is there");
-                assert!(!is_record(&text), "{reason}: {text}");
-            }
+            Item::Rejected { line, lines: 1, .. } => rejected.push(*line),
             // Several of a time that no event can have.
             Item::Rejected { .. } => return,
             Item::Event { event, line, lines: count, .. } => {
-                assert!(lines.contains_key(line));
+                assert!(lines.iter().any(|(at, _)| at == line));
                 let details = event.details.as_ref().expect("the original");
                 let value = details.to_value().expect("plain JSON");
                 // What was shortened has no records any more.
                 let Some(records) = value["records"].as_array() else { return };
                 assert_eq!(records.len() as u64, *count);
-                kept.extend(records.iter().filter_map(|record| record.as_str()).map(str::to_owned));
+                for record in records.iter().filter_map(|record| record.as_str()) {
+                    *kept.entry(record.to_owned()).or_default() += 1;
+                }
             }
         }
     }
-    let mut lines: Vec<String> = lines.into_values().collect();
-    lines.sort();
-    kept.sort();
-    assert_eq!(kept, lines);
+    let mut left_over = Vec::new();
+    for (line, text) in lines {
+        match kept.get_mut(&text).filter(|count| **count > 0) {
+            Some(count) => *count -= 1,
+            None => {
+                assert!(!is_record(&text), "rejected: {text}");
+                left_over.push(line);
+            }
+        }
+    }
+    rejected.sort_unstable();
+    assert_eq!(rejected, left_over);
+    assert!(kept.values().all(|count| *count == 0), "these stand in no line: {kept:?}");
+}
+
+/// The lines of an auditd file.
+struct Lines {
+    /// With their numbers. A record behind NULs is a line of its own.
+    lines: Vec<(u64, String)>,
+    /// How many are blank or of `ausearch`.
+    blank: u64,
+}
+
+fn lines_of(bytes: &[u8]) -> Lines {
+    let mut found = Lines { lines: Vec::new(), blank: 0 };
+    let ended = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let all = (1..).zip(ended.split(|byte| *byte == b'\n'));
+    for (at, line) in all.filter(|_| !bytes.is_empty()) {
+        if line.is_ascii_blank() {
+            found.blank += 1;
+            continue;
+        }
+        for text in parts_of(line).map(text_of).filter(|text| !text.is_empty()) {
+            if text == "----" || text.starts_with("time->") && !text.contains("type=") {
+                found.blank += 1;
+            } else {
+                found.lines.push((at, text));
+            }
+        }
+    }
+    found
+}
+
+/// A line, or what stands before the records behind NULs in it, and these.
+fn parts_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let begins = |at: &usize| {
+        let (before, behind) = line.split_at(*at);
+        before.ends_with(b"\0") && (behind.starts_with(b"type=") || behind.starts_with(b"node="))
+    };
+    let begins: Vec<usize> = (1..line.len()).filter(begins).collect();
+    let ends: Vec<usize> = begins.iter().copied().chain([line.len()]).collect();
+    let begins = [0].into_iter().chain(begins);
+    begins.zip(ends).map(|(begin, end)| &line[begin..end])
 }
 
 trait Blank {

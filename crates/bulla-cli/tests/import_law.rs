@@ -10,10 +10,12 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
-use bulla_cli::import::Format;
+use bulla_cli::import::{Format, Item};
+use serde_json::json;
+use shared::{Reading, Rules};
 
 /// What importers look for.
-const WORDS: [&[u8]; 36] = [
+const WORDS: [&[u8]; 44] = [
     b"{",
     b"}",
     b"[",
@@ -44,6 +46,14 @@ const WORDS: [&[u8]; 36] = [
     b"\x1d",
     b"#035",
     b"{\"message\":\"{",
+    b"{\"message\":{",
+    b"{\"detail\":",
+    b"\"body\":\"[]\",",
+    b"\"events\":[",
+    b"\x1e{",
+    b"\0{",
+    b"\0type=",
+    b"----\n",
     b"{\"items\":[",
     b"{\"Records\":[",
     b"\"password\":\"",
@@ -116,9 +126,25 @@ fn seeds(files: &[&str]) -> Vec<Vec<u8>> {
         seeds.extend(lines.iter().take(12).map(|line| line.to_vec()));
         seeds.extend(lines.windows(2).take(4).map(|two| two.join(&b'\n')));
         seeds.extend(lines.windows(2).take(2).map(|two| [b"[", &*two.join(&b','), b"]"].concat()));
+        seeds.extend(lines.iter().take(2).flat_map(|line| wrapped(line)));
         seeds.push(bytes);
     }
     seeds
+}
+
+/// A line in messages of several kinds, if it is JSON.
+fn wrapped(line: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) else { return Vec::new() };
+    let text = value.to_string();
+    let around = [
+        json!({ "message": text }),
+        json!({ "source": "x", "detail": value, "message": "" }),
+        json!({ "Message": json!({ "detail": value }).to_string(), "body": {} }),
+        json!({ "records": [{ "properties": { "log": text } }, value], "data": text }),
+        json!({ "body": format!("{text}\n{text} [{text},[]]") }),
+        json!([{ "payload": { "items": { "Event": text } } }, { "Records": value }]),
+    ];
+    around.iter().map(|value| value.to_string().into_bytes()).collect()
 }
 
 fn hold(files: &[&str], law: impl Fn(&[u8]) + panic::RefUnwindSafe) {
@@ -142,6 +168,7 @@ fn hold(files: &[&str], law: impl Fn(&[u8]) + panic::RefUnwindSafe) {
 
 #[test]
 fn of_cloudtrail() {
+    let rules = Rules::cloudtrail();
     hold(
         &[
             "samples/cloudtrail.jsonl",
@@ -149,24 +176,23 @@ fn of_cloudtrail() {
             "tests/cases/inputs/18c-cloudtrail-lookup-events.json",
             "tests/cases/inputs/19b-zero-padded.json.gz",
         ],
-        |bytes| shared::json(&Format::CloudTrail, &["Records", "Events", "logEvents"], bytes),
+        |bytes| shared::json(&rules, bytes),
     );
 }
 
 #[test]
 fn of_kubernetes() {
+    let rules = Rules::k8s();
     hold(&["samples/k8s.jsonl", "tests/cases/inputs/18a-k8s-eventlist.json"], |bytes| {
-        shared::json(&Format::K8s, &["items", "logEvents"], bytes)
+        shared::json(&rules, bytes)
     });
 }
 
 #[test]
 fn of_mappings() {
-    for (name, lists) in
-        [("github", &[][..]), ("okta", &[]), ("gcp", &["entries"]), ("gworkspace", &["items"])]
-    {
-        let format = shared::shipped(name);
-        hold(&[&format!("samples/{name}.jsonl")], |bytes| shared::json(&format, lists, bytes));
+    for name in ["github", "okta", "gcp", "gworkspace"] {
+        let rules = shared::shipped(name);
+        hold(&[&format!("samples/{name}.jsonl")], |bytes| shared::json(&rules, bytes));
     }
 }
 
@@ -185,4 +211,100 @@ fn of_auditd() {
 #[test]
 fn of_our_own_records() {
     hold(&["samples/events.jsonl"], shared::jsonl);
+}
+
+const RECORD: &str =
+    r#"{"eventSource":"s3.amazonaws.com","eventName":"A","eventTime":"2026-01-02T03:04:05Z"}"#;
+
+/// What is wrong with a reading, and how it is made so.
+type Wrong<'a> = (&'a str, &'a dyn Fn(&mut Reading));
+
+/// Does the law hold of this reading, altered so?
+fn holds(law: impl Fn(&Reading) + panic::RefUnwindSafe, reading: &Reading) -> bool {
+    panic::catch_unwind(panic::AssertUnwindSafe(|| law(reading))).is_ok()
+}
+
+fn details_of(item: &mut Item, text: &str) {
+    if let Item::Event { event, .. } = item {
+        event.details = Some(bulla::Json::parse(text).unwrap());
+    }
+}
+
+/// A law that never fails says nothing: it does for each of these readings of wrapped events.
+#[test]
+fn the_law_fails_over_a_wrong_reading() {
+    let rules = Rules::cloudtrail();
+    let other = RECORD.replace("\"A\"", "\"B\"");
+    let file = format!(
+        "{}\n{}\n\n{}\n",
+        json!({ "Message": json!({ "detail": RECORD }).to_string() }),
+        json!({ "body": format!("[{RECORD},{other}]"), "detail": { "eventName": "C" } }),
+        json!({ "message": "eventName" }),
+    );
+    let law = |reading: &Reading| shared::check_json(&rules, reading, file.as_bytes());
+    let right = || shared::reading::of(&Format::CloudTrail, file.as_bytes()).unwrap();
+    assert_eq!(right().items.len(), 4);
+    assert!(holds(law, &right()));
+    let wrong: [Wrong<'_>; 9] = [
+        ("an event is lost", &|reading| drop(reading.items.remove(1))),
+        ("an event is there twice", &|reading| reading.items.insert(1, reading.items[1].clone())),
+        ("two are in the wrong order", &|reading| reading.items.swap(1, 2)),
+        ("what is around it is the event", &|reading| {
+            details_of(&mut reading.items[0], file.lines().next().unwrap());
+        }),
+        ("it is not as it was", &|reading| details_of(&mut reading.items[0], "{}")),
+        ("it is of another line", &|reading| {
+            if let Item::Event { line, .. } = &mut reading.items[0] {
+                *line = 2;
+            }
+        }),
+        ("an event is rejected as none", &|reading| reading.items[1] = reading.items[3].clone()),
+        ("what is none is an event", &|reading| {
+            reading.items[3] = reading.items[0].clone();
+            details_of(&mut reading.items[3], r#"{"message":"eventName"}"#);
+            if let Item::Event { line, .. } = &mut reading.items[3] {
+                *line = 4;
+            }
+        }),
+        ("a blank line is not counted", &|reading| reading.counts.blank = 0),
+    ];
+    for (what, alter) in wrong {
+        let mut reading = right();
+        alter(&mut reading);
+        reading.counts.lines = reading.items.len() as u64;
+        assert!(!holds(law, &reading), "{what}");
+    }
+}
+
+#[test]
+fn the_law_of_auditd_fails_over_a_wrong_reading() {
+    let record = "type=PATH msg=audit(1.000:1): name=";
+    let file = format!("{record}1\n\0\n{record}2\0\0{record}3\n----\nx\0{record}4\n");
+    let law = |reading: &Reading| shared::check_auditd(reading, file.as_bytes());
+    let right = || shared::reading::of(&Format::Auditd, file.as_bytes()).unwrap();
+    assert!(holds(law, &right()));
+    let with_records = |reading: &mut Reading, names: &[&str]| {
+        let lines: Vec<String> = names.iter().map(|name| format!("{record}{name}")).collect();
+        let event = reading.items.iter_mut().find(|item| matches!(item, Item::Event { .. }));
+        details_of(event.unwrap(), &json!({ "records": lines }).to_string());
+    };
+    let wrong: [Wrong<'_>; 4] = [
+        ("a record is another's", &|reading| with_records(reading, &["1", "2", "3", "5"])),
+        ("a record is lost, another there twice", &|reading| {
+            with_records(reading, &["1", "1", "3", "4"]);
+        }),
+        ("a line is rejected that is not there", &|reading| {
+            let rejected = reading.items.iter_mut().find_map(|item| match item {
+                Item::Rejected { line, .. } => Some(line),
+                Item::Event { .. } => None,
+            });
+            *rejected.unwrap() = 3;
+        }),
+        ("a blank line is not counted", &|reading| reading.counts.blank = 1),
+    ];
+    for (what, alter) in wrong {
+        let mut reading = right();
+        alter(&mut reading);
+        assert!(!holds(law, &reading), "{what}");
+    }
 }

@@ -1,7 +1,9 @@
 //! One JSON event of a stranger: parsed for looking things up, kept as it was.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -56,13 +58,17 @@ impl<'a> Document<'a> {
         for token in path.split('/').skip(1) {
             at = step(at, token)?;
         }
-        match at {
-            Value::Null => None,
-            Value::String(text) if text.is_empty() => None,
-            Value::Array(items) if items.is_empty() => None,
-            Value::Object(members) if members.is_empty() => None,
-            value => Some(value),
-        }
+        Some(at).filter(|value| !is_empty(value))
+    }
+
+    /// The member of this name, unless it is absent, null or empty.
+    pub(crate) fn member(&self, name: &str) -> Option<&Value> {
+        self.root.get(name).filter(|value| !is_empty(value))
+    }
+
+    /// The bytes of the member of this name, exactly as they stand in the text.
+    pub(crate) fn raw_member(&self, name: &str) -> Option<&str> {
+        raw_member(self.text, name)
     }
 
     /// The plain value (text, number, truth value) at a path as text.
@@ -97,12 +103,50 @@ impl<'a> Document<'a> {
     }
 }
 
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn raw<'t>(text: &'t str, path: &str) -> Option<&'t str> {
     path.split('/').skip(1).try_fold(text, raw_step)
 }
 
+/// A member of an object, exactly as it stands in the text; of several with this name the last, as
+/// in a value.
+fn raw_member<'t>(object: &'t str, name: &str) -> Option<&'t str> {
+    let members: BTreeMap<Name<'t>, &'t RawValue> = serde_json::from_str(object).ok()?;
+    members.get(&Name(Cow::Borrowed(name))).map(|value| value.get())
+}
+
+/// The name of a member. One that is no text, because it holds half of a surrogate pair, is read as
+/// everywhere else, and does not hide the others.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'t>(Cow<'t, str>);
+
+impl<'de: 't, 't> Deserialize<'de> for Name<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = <&RawValue>::deserialize(deserializer)?.get();
+        let inside = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match inside.filter(|inside| !inside.contains('\\')) {
+            Some(plain) => Ok(Name(Cow::Borrowed(plain))),
+            None => {
+                let mended = lenient::mend(written.as_bytes()).plain;
+                serde_json::from_str(&mended)
+                    .map(|name| Name(Cow::Owned(name)))
+                    .map_err(D::Error::custom)
+            }
+        }
+    }
+}
+
 /// Undoes the escapes of a JSON pointer (RFC 6901).
-fn unescape(token: &str) -> Cow<'_, str> {
+pub(super) fn unescape(token: &str) -> Cow<'_, str> {
     match token.contains('~') {
         true => Cow::Owned(token.replace("~1", "/").replace("~0", "~")),
         false => Cow::Borrowed(token),
@@ -163,10 +207,8 @@ fn raw_step<'a>(at: &'a str, token: &str) -> Option<&'a str> {
         };
         return items.get(place).map(|item| item.get());
     }
-    let members: std::collections::BTreeMap<Cow<'a, str>, &'a RawValue> =
-        serde_json::from_str(at).unwrap_or_default();
-    match members.get(unescape(token).as_ref()) {
-        Some(value) => Some(value.get()),
+    match raw_member(at, unescape(token).as_ref()) {
+        Some(value) => Some(value),
         None => is_first(&serde_json::from_str(at).ok()?, token).then_some(at),
     }
 }
@@ -220,6 +262,17 @@ mod tests {
         let long = doc.owned("/a/b~1c/[name=k]/value");
         assert_eq!(long.as_deref(), Some("12345678901234567890123"));
         assert_eq!(doc.raw("/o"), Some(r#"{"k": [ 1 ]}"#));
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_hides_no_other() {
+        let doc =
+            Document::parse(r#"{"\ud800":1,"a\u0062":{"c":1e400},"d":{"\udfff":1,"e":1e400}}"#);
+        let doc = doc.unwrap();
+        assert_eq!(doc.raw_member("ab"), Some(r#"{"c":1e400}"#));
+        assert_eq!(doc.raw("/ab"), Some(r#"{"c":1e400}"#));
+        assert_eq!(doc.raw("/d/e"), Some("1e400"));
+        assert_eq!(doc.raw("/\u{fffd}"), Some("1"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::document::unescape;
 use source::Source;
 
 /// How the JSON of one product becomes events: for each field of ours, where to
@@ -146,17 +147,23 @@ impl Mapping {
         &self.lists
     }
 
-    /// Names of the members that actions are read from.
+    /// Names of the members that actions are read from: the last name in each path.
     pub(crate) fn names_of_actions(&self) -> Vec<String> {
         let sources = self.fields.get("action").into_iter().flatten();
-        let paths = sources.flat_map(Source::paths);
-        paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
+        sources.flat_map(Source::paths).map(last_name).collect()
     }
 
     /// Its name, as it gives it itself.
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// The last step of a path that is a name, not a place in a list; empty if there is none.
+fn last_name(path: &str) -> String {
+    let is_place = |step: &&str| step.starts_with('[') || step.parse::<usize>().is_ok();
+    let name = path.rsplit('/').find(|step| !is_place(step));
+    name.map(|name| unescape(name).into_owned()).unwrap_or_default()
 }
 
 fn lists(value: Option<&Value>) -> Result<Vec<String>, MappingError> {

@@ -51,16 +51,16 @@ pub(crate) fn message_in(format: &Format, text: &str) -> Option<(String, String)
     let of_event = |text: &str| marks.iter().any(|mark| text.contains(mark.as_str()));
     let lists = lists(format);
     let members = || MESSAGES.into_iter().chain(lists.iter().map(String::as_str)).chain(LISTS);
-    let text = members().find_map(|member| match doc.value(&format!("/{member}"))? {
+    let text = members().find_map(|member| match doc.member(member)? {
         Value::String(text) if text.trim_start().starts_with(['{', '[']) && of_event(text) => {
             Some((member.to_owned(), text.trim().to_owned()))
         }
         _ => None,
     });
     text.or_else(|| {
-        members().find_map(|member| match doc.value(&format!("/{member}"))? {
+        members().find_map(|member| match doc.member(member)? {
             Value::Object(_) | Value::Array(_) => {
-                let raw = doc.raw(&format!("/{member}")).filter(|raw| of_event(raw))?;
+                let raw = doc.raw_member(member).filter(|raw| of_event(raw))?;
                 Some((member.to_owned(), raw.to_owned()))
             }
             _ => None,

@@ -161,3 +161,34 @@ fn a_separator_in_a_result_is_no_obstacle() {
         assert_eq!(event(&items(line, &Format::Auditd)[0]).outcome, outcome, "{result:?}");
     }
 }
+
+/// A name that is no text hid the others from being read as they were written.
+#[test]
+fn a_name_that_is_no_text_changes_no_event_beside_it() {
+    let record = RECORD.replace("\"AGENT\"", "1e400");
+    let around = format!("{{\"\\ud800\":1,\"detail\":{record}}}");
+    let found = items(around, &Format::CloudTrail);
+    assert_eq!(event(&found[0]).details.as_ref().unwrap().as_str(), record);
+    assert!(!event(&found[0]).tags.contains_key(MENDED));
+}
+
+/// A place in a list is no name by which a message is known.
+#[test]
+fn a_mapping_of_a_list_looks_into_messages() {
+    let mapping = r#"{"lists":["a/b"],"fields":{"actor.type":"/who","actor.id":"/who","action":"/deeds/0","resource.type":"/on"}}"#;
+    let format = Format::Json(import::Mapping::parse(mapping).unwrap().into());
+    let record = r#"{"deeds":["eat"],"on":"x"}"#;
+    for around in [
+        carrying("message", record),
+        format!("{{\"a/b\":{record}}}"),
+        format!("{{\"a/b\":[{record}]}}"),
+    ] {
+        let found = items(around, &format);
+        assert_eq!(event(&found[0]).details.as_ref().unwrap().as_str(), record);
+    }
+    // A path is no name of a member.
+    assert!(
+        reason(&items(format!("{{\"a\":{{\"b\":{record}}}}}"), &format)[0])
+            .starts_with("nothing found")
+    );
+}

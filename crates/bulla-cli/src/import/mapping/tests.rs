@@ -146,3 +146,22 @@ fn an_event_without_an_actor_is_kept_with_an_unknown_one() {
     let event = apply_to(&event, r#"{"what":"x.y","mail":"other@example.com"}"#).unwrap();
     assert_eq!((event.actor.id.as_str(), event.actor.email), ("unknown", None));
 }
+
+/// A message is looked into if it has the name of the member that actions are read from: what is a
+/// place in a list is no name.
+#[test]
+fn messages_are_known_by_names_not_by_places() {
+    let names = |action: &str| {
+        let fields = format!(
+            r#"{{"fields":{{"actor.id":"/a","actor.type":"/a","resource.type":"/a","action":{action}}}}}"#
+        );
+        Mapping::parse(&fields).unwrap().names_of_actions()
+    };
+    assert_eq!(names(r#""/what""#), ["what"]);
+    assert_eq!(
+        names(r#"["/a/deeds/0","/deeds/[last]","/d/[k=v]","/a~1b/0/1","/0"]"#),
+        ["deeds", "deeds", "d", "a/b", ""]
+    );
+    assert_eq!(names(r#"{"template":"{/x/app}.{/names/0}"}"#), ["app", "names"]);
+    assert!(names(r#"{"const":"x"}"#).is_empty());
+}
