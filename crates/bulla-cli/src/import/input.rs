@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 use std::rc::Rc;
 
+use memchr::{memchr, memchr_iter};
+
 /// A line longer than this many bytes is rejected unread.
 pub const UNIT_BYTES_MAX: usize = 4 << 20;
 
@@ -211,7 +213,7 @@ impl<R: BufRead> Lines<R> {
                 return Ok(any.then_some(whole));
             }
             any = true;
-            let newline = chunk.iter().position(|byte| *byte == b'\n');
+            let newline = memchr(b'\n', chunk);
             let part = &chunk[..newline.unwrap_or(chunk.len())];
             if self.buffer.len() + part.len() > UNIT_BYTES_MAX {
                 whole = false;
@@ -246,8 +248,7 @@ pub(crate) fn too_long(max: usize) -> String {
 /// Where a record begins behind a NUL.
 fn record_behind_nuls(line: &[u8]) -> Option<usize> {
     let begins = |rest: &[u8]| rest.starts_with(b"type=") || rest.starts_with(b"node=");
-    let mut after_nul = line.iter().enumerate().filter(|(_, byte)| **byte == 0);
-    after_nul.find(|(at, _)| begins(&line[at + 1..])).map(|(at, _)| at + 1)
+    memchr_iter(0, line).map(|at| at + 1).find(|at| begins(&line[*at..]))
 }
 
 /// The bytes as text without a byte order mark, white space and NULs around it. A byte that is

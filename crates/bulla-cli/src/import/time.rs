@@ -65,12 +65,14 @@ impl TimeChoice {
         if self.chosen.is_some() {
             return;
         }
-        let read: Vec<_> = formats.iter().map(|format| format.read(text)).collect();
-        if let Some(time) = read.iter().find_map(|read| read.ok()) {
+        // Mostly the first format is the right one.
+        let mut read = formats.iter().map(|format| format.read(text));
+        if let Some(time) = read.find_map(Result::ok) {
             let place = if time.as_nanos() == 0 { &mut self.zero } else { &mut self.chosen };
             place.get_or_insert_with(|| (time, name.to_owned()));
         } else if self.passed.is_none() {
-            let out_of_range = read.contains(&Err(BadTime::OutOfRange));
+            let mut read = formats.iter().map(|format| format.read(text));
+            let out_of_range = read.any(|read| read == Err(BadTime::OutOfRange));
             let problem = if out_of_range { BadTime::OutOfRange } else { BadTime::NotATime };
             self.passed = Some((name.to_owned(), text.to_owned(), problem));
         }
@@ -232,19 +234,23 @@ fn number(text: &str, power: i32) -> Option<i128> {
     if whole.is_empty() || !numeric(whole) || !numeric(fraction) {
         return None;
     }
-    let digits = [whole, fraction].concat();
     // Where the point stands, counted from the first digit.
     let point = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(power);
-    let kept = usize::try_from(point).unwrap_or(0).min(digits.len());
-    let kept = digits[..kept].trim_start_matches('0');
-    let zeros = usize::try_from(point).unwrap_or(0).saturating_sub(digits.len());
-    if kept.is_empty() {
+    let point = usize::try_from(point).unwrap_or(0);
+    let digits = || whole.bytes().chain(fraction.bytes()).take(point);
+    let leading = digits().take_while(|digit| *digit == b'0').count();
+    let len = point.min(whole.len() + fraction.len());
+    if leading == len {
         return Some(0);
     }
-    if kept.len().saturating_add(zeros) > DIGITS_MAX {
+    if point - leading > DIGITS_MAX {
         return None;
     }
-    let number: i128 = format!("{kept}{}", "0".repeat(zeros)).parse().ok()?;
+    let mut number: i128 = 0;
+    let zeros = std::iter::repeat_n(b'0', point - len);
+    for digit in digits().skip(leading).chain(zeros) {
+        number = number.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+    }
     Some(sign * number)
 }
 

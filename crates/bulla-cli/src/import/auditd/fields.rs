@@ -15,8 +15,10 @@
 
 mod message;
 
+use memchr::memmem;
+
 use super::record::Record;
-use message::{Message, behind_separator, end_of_value};
+use message::{Message, behind_separator, end_of_value, is_separator};
 
 /// What a message may say. Not who acted: that says the kernel.
 const OF_A_MESSAGE: [&str; 18] = [
@@ -161,7 +163,12 @@ impl<'a> Parsed<'a> {
     /// quotes around the true one: each word that begins so counts, quoted or not.
     pub(crate) fn addresses(&self) -> Vec<&'a str> {
         let mut found = Vec::new();
-        let words = self.message().unwrap_or(self.record.body()).split(is_blank);
+        let text = self.message().unwrap_or(self.record.body());
+        // Most records name none.
+        if memmem::find(text.as_bytes(), b"addr=").is_none() {
+            return found;
+        }
+        let words = text.split(is_blank);
         for after in words.filter_map(|word| word.strip_prefix("addr=")) {
             let address = value(after, Part::Outer).0.text.trim_end_matches('"');
             if found.len() < ADDRESSES_MAX && !found.contains(&address) {
@@ -238,10 +245,12 @@ impl<'a> Parsed<'a> {
 
     /// Reads a word, which is a field if it has a `=`; gives what follows.
     fn read_field(&mut self, part: Part, text: &'a str) -> &'a str {
-        let separates = |at| part != Part::Message && behind_separator(&text[at..]).is_some();
-        let ends =
-            |(at, found): &(usize, char)| is_blank(*found) || *found == '=' || separates(*at);
-        let end = text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
+        let ends = |(at, byte): &(usize, u8)| {
+            byte.is_ascii_whitespace()
+                || *byte == b'='
+                || part != Part::Message && is_separator(text, *at, *byte)
+        };
+        let end = text.bytes().enumerate().find(ends).map_or(text.len(), |(at, _)| at);
         let (name, after) = text.split_at(end);
         let Some(after) = after.strip_prefix('=') else { return after };
         let name = name.trim_start_matches(['(', ',']);

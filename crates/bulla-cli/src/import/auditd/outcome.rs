@@ -82,6 +82,7 @@ impl Ending {
             // Keystrokes.
             "USER_TTY" => {}
             _ if record.is_cut() => self.evidence.strange(decision::CUT_SHORT),
+            kind if record.message().is_none() && super::ADDING.contains(&kind) => {}
             "SYSCALL" | "URINGOP" => self.evidence.strange("no success="),
             kind if record.message().is_some()
                 || kinds::is_of_a_program(kind)

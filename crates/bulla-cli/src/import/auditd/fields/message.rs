@@ -10,6 +10,13 @@ const SEPARATORS: [&str; 11] = [
     "\u{241d}",
 ];
 
+/// Whether a separator begins with this byte of the text.
+pub(super) fn is_separator(text: &str, at: usize, byte: u8) -> bool {
+    // The first byte of `\u{241d}` is one of a character, too.
+    matches!(byte, 0x1d | b'#' | b'\\' | b'^' | b'<' | 0xe2)
+        && text.get(at..).is_some_and(|rest| behind_separator(rest).is_some())
+}
+
 /// What follows the separator at the start of the text.
 pub(super) fn behind_separator(text: &str) -> Option<&str> {
     // Most texts begin with none of these.
@@ -128,11 +135,11 @@ fn end_outside_quotes(inside: &str) -> Option<usize> {
 /// the end is not looked at, so that a long line costs no more than its length.
 pub(super) fn end_of_value(text: &str, part: Part) -> usize {
     let mut may_be_glued = part == Part::Outer;
-    for (at, found) in text.char_indices() {
-        if is_blank(found) || part != Part::Message && behind_separator(&text[at..]).is_some() {
+    for (at, byte) in text.bytes().enumerate() {
+        if byte.is_ascii_whitespace() || part != Part::Message && is_separator(text, at, byte) {
             return at;
         }
-        if found == '=' && may_be_glued {
+        if byte == b'=' && may_be_glued {
             may_be_glued = false;
             let kept = text[..at].trim_end_matches(is_of_added_name).len();
             if kept > 0 && at - kept >= 2 {
