@@ -90,6 +90,14 @@ pub enum Error {
         /// What is missing.
         missing: String,
     },
+    /// The log that was opened is no longer at its path: its directory was moved away or deleted,
+    /// or another log is there. Open it where it is now.
+    Replaced {
+        /// The path.
+        path: PathBuf,
+        /// Which log was expected there, and what was found.
+        found: String,
+    },
     /// The caller's event breaks a limit.
     Invalid(InvalidEvent),
     /// The batch is too large for one frame, or empty.
@@ -236,6 +244,12 @@ impl fmt::Display for Error {
             Error::NotALog { path, missing } => {
                 write!(f, "there is no log at {}: {missing}", path.display())
             }
+            Error::Replaced { path, found } => write!(
+                f,
+                "the log that was opened is no longer at {}: {found}; its directory was moved, \
+                 deleted or replaced: open the log where it is now",
+                path.display()
+            ),
             Error::Invalid(invalid) => write!(f, "invalid event: {invalid}"),
             Error::InvalidBatch { reason } => write!(f, "invalid batch: {reason}"),
             Error::InvalidOption { name, reason } => write!(f, "{name}: {reason}"),
@@ -248,7 +262,8 @@ impl fmt::Display for Error {
             ),
             Error::Cancelled => write!(f, "the search was cancelled"),
             Error::NotWritten { seq, size } => {
-                write!(f, "no record {seq} yet: the log holds {size} records, from 0")
+                let size = size.in_words();
+                write!(f, "no record {seq} yet: the log holds {size}, from 0")
             }
             Error::Expired { seq, certificate } => {
                 let end = certificate.end.size;

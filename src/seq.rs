@@ -66,6 +66,14 @@ impl TreeSize {
         self.0.checked_sub(1).map(Seq)
     }
 
+    /// The count in words: `1 record`, `2 records`.
+    pub(crate) fn in_words(self) -> String {
+        match self.0 {
+            1 => "1 record".to_owned(),
+            count => format!("{count} records"),
+        }
+    }
+
     /// The size after `count` more records; `None` past `u64::MAX`.
     pub fn checked_add(self, count: u64) -> Option<Self> {
         self.0.checked_add(count).map(TreeSize)

@@ -311,7 +311,7 @@ impl SigningKey {
     /// # Errors
     /// What is wrong with the text, without quoting it: it is secret.
     pub fn from_secret_text(text: &str) -> Result<Self, KeyError> {
-        let rest = text.strip_prefix(PRIVATE_PREFIX).ok_or(KeyError::NotASigningKey)?;
+        let rest = text.strip_prefix(PRIVATE_PREFIX).ok_or_else(|| not_private(text))?;
         // What stands in the wrong place may be the secret: do not quote it.
         let (name, id, encoded) = split_key_text(rest).map_err(|error| match error {
             KeyError::Name { .. } => KeyError::NotASigningKey,
@@ -398,6 +398,14 @@ fn check_id(key: &VerifyingKey, found: KeyId) -> Result<(), KeyError> {
     if expected == found { Ok(()) } else { Err(KeyError::IdMismatch { expected, found }) }
 }
 
+/// Why a text that does not begin like a private key is none. A verifying key is no secret.
+fn not_private(text: &str) -> KeyError {
+    match text.parse::<VerifyingKey>() {
+        Ok(key) => KeyError::Public { key: Box::new(key) },
+        Err(_) => KeyError::NotASigningKey,
+    }
+}
+
 /// A key, or a key's text, is not usable. Never quotes secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -412,6 +420,11 @@ pub enum KeyError {
     Shape,
     /// Not of the form `PRIVATE+KEY+NAME+ID+BASE64`.
     NotASigningKey,
+    /// A verifying key, where the private key was expected.
+    Public {
+        /// The verifying key.
+        key: Box<VerifyingKey>,
+    },
     /// The last part is not base64.
     Base64,
     /// A signature type that this version does not know.
@@ -454,6 +467,13 @@ impl fmt::Display for KeyError {
             KeyError::NotASigningKey => {
                 f.write_str("expected a signing key as PRIVATE+KEY+NAME+ID+BASE64")
             }
+            KeyError::Public { key } => write!(
+                f,
+                "expected a private key, found the verifying key of {} (key id {}), which is \
+                 public and signs nothing: give the file of the private key, the one without .pub",
+                key.name(),
+                key.id()
+            ),
             KeyError::Base64 => f.write_str("the last part of the key is not standard base64"),
             KeyError::UnknownType { found: Some(byte) } => {
                 write!(f, "the key is for signatures of type {byte:#04x}, which is not known here")

@@ -62,7 +62,7 @@ fn key_texts_that_were_altered_are_refused() {
         assert_eq!(refused(&public.replacen(&id, bad_id, 1)), KeyError::Shape, "{bad_id}");
     }
     let refused = |text: &str| SigningKey::from_secret_text(text).unwrap_err();
-    assert_eq!(refused(&public), KeyError::NotASigningKey);
+    assert!(matches!(refused(&public), KeyError::Public { key } if key.to_string() == public));
     let in_the_wrong_place = "PRIVATE+KEY+my secret+01020304+AQE=";
     assert_eq!(refused(in_the_wrong_place), KeyError::NotASigningKey);
     let renamed = secret.replacen("audit", "other", 1);

@@ -307,6 +307,18 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
+/// What the text of a private key begins with, of whatever kind.
+const PRIVATE_KEY: &[u8] = b"PRIVATE+KEY+";
+
+/// Whether these bytes of a file are a private key, and others than its owner can read them. Of
+/// a file that holds something else nothing is exposed: it is the wrong file.
+///
+/// # Errors
+/// What the file system says.
+pub fn exposes_private_key(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    Ok(bytes.trim_ascii_start().starts_with(PRIVATE_KEY) && !disk.is_private(path)?)
+}
+
 /// Reads a whole file of at most `max` bytes.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::checkpoint::{KeyError, SigningKey};
 use crate::disk::{self, Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::random;
@@ -80,7 +81,9 @@ impl WrappingKey {
     /// # Errors
     /// As [`WrappingKey::load`].
     pub fn load_on(disk: &dyn Disk, path: &Path) -> Result<Self> {
-        if !disk.is_private(path).map_err(Error::io("look at", path))? {
+        let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
+        let bytes = Zeroizing::new(bytes);
+        if disk::exposes_private_key(disk, path, &bytes).map_err(Error::io("look at", path))? {
             let reason = format!(
                 "{} can be read by others than its owner: chmod 600 it, and think about \
                  whether somebody did",
@@ -88,9 +91,8 @@ impl WrappingKey {
             );
             return Err(Error::InvalidOption { name: "wrapping key", reason });
         }
-        let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
-        let bytes = Zeroizing::new(bytes);
-        WrappingKey::from_text(std::str::from_utf8(&bytes).unwrap_or_default())
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        WrappingKey::from_text(text).map_err(|error| named(path, text, error))
     }
 
     /// Writes the text form to a new file, readable by its owner alone.
@@ -105,4 +107,21 @@ impl WrappingKey {
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+/// What is wrong with the text of a file: what it is, if it is a key of another kind.
+fn named(path: &Path, text: &str, error: Error) -> Error {
+    let Error::InvalidOption { name, reason } = error else { return error };
+    let found = match SigningKey::from_secret_text(text.trim()) {
+        Ok(key) => Some(format!("the signing key of {}", key.verifying_key().name())),
+        Err(KeyError::Public { key }) => Some(format!("the verifying key of {}", key.name())),
+        Err(_) => None,
+    };
+    let reason = match found {
+        Some(found) => {
+            format!("expected one (`bulla keygen FILE --wrapping` makes them), found {found}")
+        }
+        None => reason,
+    };
+    Error::InvalidOption { name, reason: format!("{}: {reason}", path.display()) }
 }

@@ -128,7 +128,7 @@ impl LogReader {
 
     /// Without catalog and segments nothing is known: that is not an empty log.
     fn check_not_empty(&self) -> Result<()> {
-        let durable = self.published();
+        let durable = self.published()?;
         match &self.damage {
             Some(damage) if self.size() == TreeSize::ZERO && durable > TreeSize::ZERO => {
                 let reason = format!(
@@ -144,11 +144,11 @@ impl LogReader {
     /// Looks for what the writer has made durable since, and gives the new size.
     ///
     /// # Errors
-    /// I/O, damage.
+    /// `Replaced` if the log is no longer where it was opened; I/O, damage.
     pub fn refresh(&self) -> Result<TreeSize> {
         let mut state = self.state.lock();
         // Read before the frames: what it says is durable is there to be read.
-        let published = self.published();
+        let published = self.published()?;
         loop {
             let Some(tail) = &mut state.tail else {
                 if self.enter_next(&mut state)? {
@@ -172,16 +172,32 @@ impl LogReader {
     }
 
     /// The durable size that the writer publishes.
-    fn published(&self) -> TreeSize {
+    fn published(&self) -> Result<TreeSize> {
         let path = lock_path(&self.dir);
-        let Ok(file) = self.options.disk.open(&path, Open::Read) else { return TreeSize::ZERO };
-        // A read may meet a write half way.
-        for _ in 0..8 {
-            if let Some(lock) = read_lock(&*file).filter(|lock| lock.log_id == self.log_id) {
-                return lock.durable;
+        if let Ok(file) = self.options.disk.open(&path, Open::Read) {
+            // A read may meet a write half way.
+            for _ in 0..8 {
+                if let Some(lock) = read_lock(&*file).filter(|lock| lock.log_id == self.log_id) {
+                    return Ok(lock.durable);
+                }
             }
         }
-        TreeSize::ZERO
+        self.check_in_place()?;
+        Ok(TreeSize::ZERO)
+    }
+
+    /// Refuses to follow another log, or nothing: a directory may be moved away or deleted, and
+    /// another log made in its place. A log whose LOCK is missing or damaged is still there.
+    fn check_in_place(&self) -> Result<()> {
+        let found = match check_is_log(&*self.options.disk, &self.dir) {
+            Ok(log_id) if log_id == self.log_id => return Ok(()),
+            Ok(log_id) => format!("expected the log {}, found the log {log_id}", self.log_id),
+            Err(Error::NotALog { missing, .. }) => {
+                format!("expected the log {}, found {missing}", self.log_id)
+            }
+            Err(error) => return Err(error),
+        };
+        Err(Error::Replaced { path: self.dir.clone(), found })
     }
 
     /// Takes up the next segment, if the writer has begun it.

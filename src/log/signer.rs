@@ -14,6 +14,7 @@ use crate::checkpoint::{Note, NoteSigner, SignatureKind, SigningKey, VerifyingKe
 use crate::disk::{self, Disk, DiskFile, Open, RealDisk};
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
+use crate::keystore::WrappingKey;
 use crate::merkle::TreeHead;
 
 /// Key files and what is remembered beside them are small.
@@ -256,7 +257,9 @@ fn write_key(disk: &dyn Disk, path: &Path, key: &SigningKey) -> Result<()> {
 }
 
 fn read_key(disk: &dyn Disk, path: &Path) -> Result<SigningKey> {
-    if !disk.is_private(path).map_err(Error::io("look at", path))? {
+    let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
+    let bytes = Zeroizing::new(bytes);
+    if disk::exposes_private_key(disk, path, &bytes).map_err(Error::io("look at", path))? {
         return Err(Error::InvalidOption {
             name: "key file",
             reason: format!(
@@ -266,10 +269,16 @@ fn read_key(disk: &dyn Disk, path: &Path) -> Result<SigningKey> {
             ),
         });
     }
-    let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
-    let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
-    SigningKey::from_secret_text(text.trim()).map_err(key_error)
+    if WrappingKey::from_text(text).is_ok() {
+        return Err(named(path, "expected a signing key, found a wrapping key (of a key store)"));
+    }
+    SigningKey::from_secret_text(text.trim()).map_err(|error| named(path, error))
+}
+
+/// What is wrong with a key, and in which file it is.
+fn named(path: &Path, what: impl fmt::Display) -> Error {
+    Error::Key { reason: format!("{}: {what}", path.display()) }
 }
 
 /// The lock of a key file.

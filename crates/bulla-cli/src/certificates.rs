@@ -1,7 +1,7 @@
 //! Drop certificates, shown to people and programs.
 
 use bulla::retention::NowFrom;
-use bulla::{DropCertificate, Seq};
+use bulla::{DropCertificate, Seq, TreeHead};
 
 use crate::cells;
 
@@ -24,12 +24,16 @@ pub(crate) fn facts(certificate: &DropCertificate) -> Vec<(&'static str, String)
     }
     facts.extend(certificate.who.clone().map(|who| ("who", who)));
     facts.extend(certificate.why.clone().map(|why| ("why", why)));
-    facts.push(("tree before", format!("{} records, root {}", start.size, start.root)));
-    facts.push(("tree after", format!("{} records, root {}", end.size, end.root)));
+    facts.push(("tree before", tree(start)));
+    facts.push(("tree after", tree(end)));
     facts.push(("index root", certificate.index_root.to_string()));
     let place = format!("record {} of the history", certificate.catalog_seq);
     facts.push(("certificate", place));
     facts
+}
+
+fn tree(head: &TreeHead) -> String {
+    format!("{}, root {}", cells::counted(head.size.get(), "record"), head.root)
 }
 
 /// The last record that went.

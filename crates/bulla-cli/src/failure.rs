@@ -34,6 +34,30 @@ impl std::fmt::Display for NotProved {
 
 impl std::error::Error for NotProved {}
 
+/// An error behind work that is done all the same, or done in part.
+#[derive(Debug)]
+struct Although {
+    error: anyhow::Error,
+    done: String,
+}
+
+impl std::fmt::Display for Although {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; {}", causes(&self.error), self.done)
+    }
+}
+
+impl std::error::Error for Although {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.error.as_ref())
+    }
+}
+
+/// An error with what was done all the same, and how to go on.
+pub(crate) fn although(error: impl Into<anyhow::Error>, done: impl Into<String>) -> anyhow::Error {
+    Although { error: error.into(), done: done.into() }.into()
+}
+
 /// Says on standard error in one line why a command ended, and chooses its exit status.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if reader_left(error) {
@@ -73,6 +97,15 @@ fn status(error: &anyhow::Error) -> u8 {
 
 /// The chain of causes in one line, without saying the same twice, and what to do.
 fn message(error: &anyhow::Error) -> String {
+    let mut text = causes(error);
+    if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref().and_then(advice)) {
+        text.push_str("; ");
+        text.push_str(advice);
+    }
+    text
+}
+
+fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -81,10 +114,6 @@ fn message(error: &anyhow::Error) -> String {
             }
             text.push_str(&cause);
         }
-    }
-    if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref().and_then(advice)) {
-        text.push_str("; ");
-        text.push_str(advice);
     }
     text
 }
@@ -125,6 +154,15 @@ mod tests {
         let cause = io::Error::other("no space");
         let error = anyhow::Error::from(cause).context("sync f: no space");
         assert_eq!(message(&error), "sync f: no space");
+    }
+
+    #[test]
+    fn what_was_done_all_the_same_is_said_behind_the_error() {
+        let error = although(anyhow::Error::from(tampered()).context("record 3"), "it is written");
+        assert_eq!(message(&error), "record 3: not proved: the root differs; it is written");
+        assert_eq!(status(&error), CHECK_FAILED);
+        let left = io::Error::new(io::ErrorKind::BrokenPipe, ReaderLeft);
+        assert!(reader_left(&although(left, "it is written")));
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Gaps {
         let more = match self.0.len().saturating_sub(NAMED_MAX) {
             0 => String::new(),
             1 => ", and 1 more stretch".to_owned(),
-            more => format!(", and {more} more stretches"),
+            more => format!(", and {} more stretches", cells::count(more as u64)),
         };
         format!("{}{more}", named.join(", "))
     }

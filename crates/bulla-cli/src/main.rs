@@ -7,7 +7,9 @@ mod commands;
 mod cosigning;
 mod failure;
 mod gaps;
+mod instead;
 mod keys;
+mod numbers;
 mod output;
 mod outputs;
 mod places;
@@ -88,6 +90,7 @@ fn print(told: &clap::Error) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::string_slice)] // tests
 mod tests {
     use clap::CommandFactory;
 
@@ -96,6 +99,76 @@ mod tests {
     #[test]
     fn the_arguments_do_not_contradict_each_other() {
         Cli::command().debug_assert();
+    }
+
+    /// The words of a line as a shell reads them, without what is said behind two spaces.
+    fn words(line: &str) -> Vec<String> {
+        let mut quoted = false;
+        let mut words = vec![String::new()];
+        for (at, c) in line.char_indices() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted && line[at..].starts_with("  ") => break,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn help_fits_a_terminal_and_its_examples_are_understood() {
+        let mut left = vec![Cli::command()];
+        let mut seen = 0;
+        while let Some(command) = left.pop() {
+            left.extend(command.get_subcommands().cloned());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let wide = help.lines().find(|line| line.chars().count() > 100);
+            assert_eq!(wide, None, "{}", command.get_name());
+            let joined = help.replace("\\\n", "\u{0}");
+            for line in joined.lines().filter(|line| line.starts_with("  bulla ")) {
+                let line: Vec<&str> = line.split('\u{0}').map(str::trim).collect();
+                let read = Cli::command().try_get_matches_from(words(&line.join(" ")));
+                assert!(read.is_ok(), "{line:?}: {}", read.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "{seen}");
+    }
+
+    /// What it is, with the range that is wanted, is for the command to say: else it would be
+    /// taken for an option that is unknown.
+    #[test]
+    fn numbers_and_times_may_begin_with_a_minus_sign() {
+        let names = [
+            "N",
+            "S",
+            "SEQ",
+            "SEQS",
+            "TIME",
+            "DATE",
+            "PERIOD",
+            "WIDTH",
+            "ORDINAL",
+            "CURSOR",
+            "SIZE|FILE",
+        ];
+        let mut left = vec![Cli::command()];
+        let mut seen = 0;
+        while let Some(command) = left.pop() {
+            left.extend(command.get_subcommands().cloned());
+            for argument in command.get_arguments() {
+                let value = argument.get_value_names().unwrap_or_default().first();
+                if value.is_none_or(|name| !names.contains(&name.as_str())) {
+                    continue;
+                }
+                let takes = argument.is_allow_hyphen_values_set()
+                    || argument.is_allow_negative_numbers_set();
+                assert!(takes, "{} {}", command.get_name(), argument.get_id());
+                seen += 1;
+            }
+        }
+        assert!(seen > 25, "{seen}");
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!   the name of what would be.
 //! - A file is written beside its place and renamed when it is complete: an error or Ctrl-C
 //!   leaves what was there. Until then its bytes are in a file without a name.
-//! - Pipes and character devices are written as they are; `/dev/stdout` is standard output.
+//! - Pipes and character devices are written as they are; `-` and `/dev/stdout` are standard
+//!   output, unless the command prints something else there. A key or a directory is neither.
 //!
 //! All of it is looked at before the command begins its work.
 
@@ -25,10 +26,13 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::{Builder, NamedTempFile};
 
 pub(crate) use inputs::Inputs;
-pub(crate) use marks::Mark;
+pub(crate) use marks::{Mark, around};
 pub(crate) use secret::secret;
 
 use crate::{output, places};
+
+/// What stands for standard output in place of a file's name.
+const STANDARD_OUTPUT: &str = "-";
 
 /// A place for a result that was looked at: nothing of value is lost by writing there.
 #[derive(Debug)]
@@ -84,6 +88,23 @@ impl Output {
             unnamed_beside(real).with_context(|| shown.to_string())?;
         }
         Ok(Output { shown: path.to_owned(), target })
+    }
+
+    /// The same for a command that prints on standard output as well: two results in one stream
+    /// would be neither.
+    ///
+    /// # Errors
+    /// As [`Output::check`]; it is standard output.
+    pub(crate) fn check_apart(path: &Path, inputs: &Inputs) -> Result<Self> {
+        let output = Output::check(path, inputs)?;
+        match output.target {
+            Target::Stdout => bail!(
+                "{} is standard output, where this command prints something else; choose the name \
+                 of a file",
+                path.display()
+            ),
+            _ => Ok(output),
+        }
     }
 
     /// Begins to write. What is there stays until [`Begun::finish`].
@@ -166,6 +187,13 @@ fn look_again(shown: &Path, path: &Path) -> Result<()> {
 /// As [`Output::check`], and where the notes of another key are; that something is there
 /// already is for its maker to refuse, or to read.
 pub(crate) fn check_new(path: &Path, inputs: &Inputs) -> Result<()> {
+    if !matches!(target(path)?, Target::File(..)) {
+        bail!(
+            "{} is no name of a file: a key or a key store is kept in one; choose another name \
+             (./- for a file called -)",
+            path.display()
+        );
+    }
     let real = places::real(path);
     secret::refuse_beside(path, &real)?;
     if !real.exists() {
@@ -180,6 +208,9 @@ pub(crate) fn check_new(path: &Path, inputs: &Inputs) -> Result<()> {
 /// # Errors
 /// It is, or lies in, a directory of another kind, or one that the command reads.
 pub(crate) fn check_dir(path: &Path, own: Option<Mark>, inputs: &Inputs) -> Result<()> {
+    if path == Path::new(STANDARD_OUTPUT) {
+        bail!("expected a directory, found -, which stands for standard output (./- is a name)");
+    }
     let real = places::real(path);
     secret::refuse_beside(path, &real)?;
     refuse_marked(path, &real)?;
@@ -205,6 +236,11 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<()> {
     write().with_context(|| path.display().to_string())
 }
 
+/// What a file is, if it is a secret or belongs to a log. `found` is its beginning.
+pub(crate) fn kind_of_file(found: &[u8], file: &mut File) -> Option<&'static str> {
+    secret::kind(found).or_else(|| content::kind(found, file).ok().flatten())
+}
+
 fn refuse_marked(path: &Path, real: &Path) -> Result<()> {
     match marks::around(real) {
         Some((dir, mark)) => bail!(
@@ -218,6 +254,9 @@ fn refuse_marked(path: &Path, real: &Path) -> Result<()> {
 
 fn target(path: &Path) -> Result<Target> {
     let shown = path.display();
+    if path == Path::new(STANDARD_OUTPUT) {
+        return Ok(Target::Stdout);
+    }
     match descriptor(path) {
         Some(1) => return Ok(Target::Stdout),
         Some(2) => return Ok(Target::Stderr),

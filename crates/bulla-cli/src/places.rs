@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
-use crate::{cells, output, outputs};
+use crate::{cells, instead, output, outputs};
 
 /// How many symbolic links in a row are followed; the system follows as many.
 pub(crate) const LINKS_MAX: usize = 40;
@@ -15,18 +15,9 @@ pub(crate) const LINKS_MAX: usize = 40;
 /// Refuses what is plainly no log, in words for somebody who mistyped a path; one that is
 /// not there at all is told by the engine.
 pub(crate) fn check(dir: &Path) -> Result<()> {
-    let no_log = |found: &str| {
-        format!(
-            "{} is not a log directory: {found}; give the directory that `bulla init` made",
-            dir.display()
-        )
-    };
-    match fs::metadata(dir) {
-        Ok(found) if !found.is_dir() => bail!(no_log("it is a file")),
-        Ok(_) if !is_there(&dir.join("catalog"))? && !is_there(&dir.join("segments"))? => {
-            bail!(no_log("it holds neither catalog/ nor segments/"))
-        }
-        _ => Ok(()),
+    match instead::of_log(dir)? {
+        Some(found) => bail!("{} is not a log directory: {found}", dir.display()),
+        None => Ok(()),
     }
 }
 
@@ -118,7 +109,11 @@ pub(crate) fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .with_context(|| path.display().to_string())?;
     if bytes.len() as u64 > bytes_max {
-        anyhow::bail!("{}: expected at most {bytes_max} bytes, found more", path.display());
+        bail!(
+            "{}: expected at most {}, found more",
+            path.display(),
+            cells::counted(bytes_max, "byte")
+        );
     }
     refuse_secret(path, &bytes)?;
     Ok(bytes)

@@ -1,15 +1,16 @@
 //! The options for a log whose payloads are encrypted.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::cipher::Identifier;
-use bulla::log::SubjectRule;
+use bulla::log::{RecordedProtection, SubjectRule};
 use bulla::{Asked, Error, KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;
 
 use crate::asking::not_blank;
-use crate::places;
+use crate::{output, places};
 
 /// Why an event that names a subject is rejected if there are no keys.
 pub(crate) const SUBJECT_WITHOUT_KEYS: &str =
@@ -130,10 +131,10 @@ pub(crate) struct Encryption {
     /// It is recorded
     #[arg(long, requires = "who")]
     change_protection: bool,
-    /// Who asks for less protection; is recorded
+    /// Who asks for less protection; it is recorded
     #[arg(long, value_name = "NAME", value_parser = not_blank)]
     who: Option<String>,
-    /// Why; is recorded
+    /// Why; it is recorded
     #[arg(long, value_name = "TEXT", value_parser = not_blank, requires = "who")]
     why: Option<String>,
 }
@@ -145,7 +146,14 @@ impl Encryption {
     }
 
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
+        let before = recorded(dir);
         let opened = places::writer_with(dir, || self.options(Log::options()));
+        let log = Encryption::or_what_to_do(dir, opened)?;
+        tell_recorded(before.as_ref(), &log)?;
+        Ok(log)
+    }
+
+    fn or_what_to_do(dir: &Path, opened: Result<Log>) -> Result<Log> {
         opened.or_else(|error| match error.downcast_ref::<Error>() {
             Some(Error::Unprotected { expected, found, is_other_store: true, .. }) => {
                 bail!(other_store(dir, expected, found))
@@ -195,9 +203,32 @@ fn unprotected(dir: &Path, expected: &str, found: &str) -> String {
     )
 }
 
+/// How a log's events are protected, as far as that is on record and can be read.
+fn recorded(dir: &Path) -> Option<RecordedProtection> {
+    Log::open_read_only(dir).and_then(|log| log.protection()).ok().flatten()
+}
+
+/// Says what every later append needs, once it is on record: when the log was opened, something
+/// else was.
+pub(crate) fn tell_recorded(before: Option<&RecordedProtection>, log: &Log) -> Result<()> {
+    // Of a damaged catalog nothing is known, and nothing was recorded.
+    let Some(recorded) = log.protection().ok().flatten() else { return Ok(()) };
+    if before != Some(&recorded) && recorded.key_store.is_some() {
+        writeln!(
+            output::stderr(),
+            "bulla: from now on appends to this log need {}: it is on record (`bulla history`)",
+            options_of(Some(&recorded))
+        )?;
+    }
+    Ok(())
+}
+
 /// The options by which the events of a log are protected as it is on record.
 fn protecting_options(dir: &Path) -> String {
-    let recorded = Log::open_read_only(dir).and_then(|log| log.protection()).ok().flatten();
+    options_of(recorded(dir).as_ref())
+}
+
+fn options_of(recorded: Option<&RecordedProtection>) -> String {
     let mut options = "--key-store FILE --wrapping-key FILE".to_owned();
     let Some(recorded) = recorded else { return options };
     if recorded.subject_rule == SubjectRule::Actor {

@@ -59,13 +59,16 @@ fn is_printable(c: char) -> bool {
 /// What a private key looks like, ours and those of other tools.
 const SECRETS: [&str; 4] =
     ["PRIVATE+KEY+", "AGE-SECRET-KEY-", "PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"];
-/// The form of a private key, as errors name it.
-const FORM: &str = "PRIVATE+KEY+NAME+ID+BASE64";
+/// The forms of private keys, as errors name them.
+const FORMS: [&str; 2] =
+    ["PRIVATE+KEY+NAME+ID+BASE64", "PRIVATE+KEY+wrapping+ and 64 hexadecimal digits"];
 
 /// A message without the private key that it quotes, and without what follows it there: a key may
 /// have been cut, escaped or broken into lines.
 pub(crate) fn without_secret(text: &str) -> Cow<'_, str> {
-    let harmless = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(FORM));
+    let harmless = |at: usize| {
+        text.get(at..).is_some_and(|rest| FORMS.iter().any(|form| rest.starts_with(form)))
+    };
     let found = SECRETS
         .iter()
         .flat_map(|secret| text.match_indices(secret).map(|(at, _)| at))
@@ -115,7 +118,10 @@ mod tests {
             let shown = without_secret(&format!("x: found \"{key}\"; y")).into_owned();
             assert!(shown.starts_with("x: found ") && !shown.contains("AQ"), "{shown}");
         }
-        let form = "expected a signing key as PRIVATE+KEY+NAME+ID+BASE64";
-        assert_eq!(without_secret(form), form);
+        for form in FORMS {
+            assert_eq!(without_secret(form), form);
+        }
+        let key = without_secret("PRIVATE+KEY+wrapping+0123").into_owned();
+        assert!(!key.contains("0123"), "{key}");
     }
 }

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::Trust;
+use bulla::checkpoint::{CheckpointError, VerifyNoteError};
+use bulla::proof::VerifyRecordError;
+use bulla::trust::TrustError;
 use clap::Args;
 
 use crate::failure::NotProved;
@@ -52,4 +55,37 @@ impl Trusted {
         }
         Ok(Trust::in_policy(policy))
     }
+}
+
+/// What does not hold, and what may help if nobody signed whom the verifier knows.
+pub(crate) fn with_hint(error: &(dyn std::error::Error + 'static), has_chain: bool) -> String {
+    let hint = match has_chain {
+        true => "a key makes known those that came after it: give an earlier key of the log",
+        false => {
+            "if the log changed its keys, give its key chain with --keys (`bulla key chain DIR`)"
+        }
+    };
+    let mut cause = Some(error);
+    while let Some(found) = cause {
+        if let Some(VerifyRecordError::Proof(error)) = found.downcast_ref() {
+            cause = Some(error); // it names no source
+            continue;
+        }
+        if found.downcast_ref().is_some_and(is_by_unknown_key) {
+            return format!("{error}; {hint}");
+        }
+        cause = found.source();
+    }
+    error.to_string()
+}
+
+/// Whether nobody signed whom the verifier knows.
+fn is_by_unknown_key(error: &TrustError) -> bool {
+    matches!(
+        error,
+        TrustError::Checkpoint(
+            CheckpointError::LogDidNotSign { .. }
+                | CheckpointError::Signature(VerifyNoteError::NoKnownSigner { .. })
+        )
+    )
 }

@@ -8,6 +8,8 @@ use bulla::time::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::cells;
+
 /// A point in time from the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct When {
@@ -44,6 +46,22 @@ pub(crate) fn to_come(text: &str) -> Result<When, String> {
             "expected a date to come such as 2027-01-01, or a time such as 2027-01-01T09:00:00Z, \
              found {text:?}"
         )),
+    }
+}
+
+/// Refuses a range in which no time lies: `since` is in it, `until` is not. Each with its option.
+pub(crate) fn check_order(
+    (since_option, since): (&str, Option<When>),
+    (until_option, until): (&str, Option<When>),
+) -> anyhow::Result<()> {
+    match since.zip(until) {
+        Some((since, until)) if since.time >= until.time => anyhow::bail!(
+            "expected {until_option} later than {since_option}, found {since_option} {} and \
+             {until_option} {}: nothing can be between them ({until_option} itself is left out)",
+            cells::seconds(since.time),
+            cells::seconds(until.time)
+        ),
+        _ => Ok(()),
     }
 }
 

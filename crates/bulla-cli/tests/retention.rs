@@ -343,7 +343,9 @@ fn a_clock_far_ahead_of_the_newest_record_expires_nothing_unless_it_is_allowed()
 #[test]
 fn an_archive_that_cannot_be_used_leaves_the_policy_and_the_log_as_they_were() {
     let (dir, log) = log_in_use();
-    retain(&log, &["--keep", "9y", "--archive-first", "--min-records", "20"]);
+    let unused = at(dir.path(), "unused");
+    let first = ["--archive-first", "--archive", &unused];
+    retain(&log, &with(&["--keep", "9y", "--min-records", "20"], &first));
     let file = at(dir.path(), "file");
     std::fs::write(&file, "no directory").unwrap();
     let around = at(dir.path(), "");
@@ -375,9 +377,35 @@ fn an_archive_that_cannot_be_used_leaves_the_policy_and_the_log_as_they_were() {
 }
 
 #[test]
+fn archiving_first_without_an_archive_is_refused_and_names_the_option() {
+    let (dir, log) = log_in_use();
+    for more in [&["--keep", "6y"][..], &["--preset", "hipaa", "--min-records", "5"]] {
+        let asked = with(&["retain", &log, "--archive-first"], more);
+        let told = refused(2, &with(&asked, &WHO));
+        assert!(told.contains("--archive-first: expected --archive DIR"), "{told}");
+        // What only asks what would be done needs none.
+        fine(&with(&asked, &["--dry-run"]));
+    }
+    assert!(!fine(&["history", &log]).contains("policy set"), "nothing was changed");
+    let archive = at(dir.path(), "archive");
+    retain(&log, &["--keep", "6y", "--archive-first", "--archive", &archive, "--at-most", "1"]);
+    // By a policy that asks for it, what is to go names the option as well.
+    let ran = run(&with(&["retain", &log], &WHO));
+    assert_ne!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains("--archive"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_looser_policy_names_what_it_switches_off() {
-    let (_dir, log) = log_in_use();
-    retain(&log, &["--keep", "9y", "--archive-first", "--min-records", "20", "--min-age", "90d"]);
+    let (dir, log) = log_in_use();
+    let archive = at(dir.path(), "archive");
+    let first = ["--archive-first", "--archive", &archive];
+    retain(&log, &with(&["--keep", "9y", "--min-records", "20", "--min-age", "90d"], &first));
     let looser = [
         "the period is shortened from 9y (3288 days) to 8y (2922 days)",
         "the minimum age of 90d is off",

@@ -40,12 +40,13 @@ impl Cosigner {
     /// Others than its owner can read it; it holds no key of a witness; I/O.
     pub fn load(path: &Path) -> Result<Self, CosignerError> {
         let io = CosignerError::io(path);
-        if !RealDisk.is_private(path).map_err(&io)? {
+        let bytes = disk::read_file(&RealDisk, path, FILE_LEN_MAX).map_err(&io)?;
+        if disk::exposes_private_key(&RealDisk, path, &bytes).map_err(&io)? {
             return Err(CosignerError::Exposed { path: path.to_owned() });
         }
-        let bytes = disk::read_file(&RealDisk, path, FILE_LEN_MAX).map_err(&io)?;
         let text = String::from_utf8_lossy(&bytes);
-        let key = SigningKey::from_secret_text(text.trim()).map_err(CosignerError::Key)?;
+        let key = SigningKey::from_secret_text(text.trim());
+        let key = key.map_err(|error| CosignerError::NotAKey { path: path.to_owned(), error })?;
         Cosigner::new(key)
     }
 
@@ -93,6 +94,13 @@ pub enum CosignerError {
     },
     /// The text is not a signing key.
     Key(KeyError),
+    /// What is in the file is not a signing key.
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyError,
+    },
     /// The file system refused.
     Io {
         /// The file.
@@ -123,6 +131,7 @@ impl fmt::Display for CosignerError {
                  the key of a log"
             ),
             CosignerError::Key(error) => error.fmt(f),
+            CosignerError::NotAKey { path, error } => write!(f, "{}: {error}", path.display()),
             CosignerError::Io { path, source } => write!(f, "{}: {source}", path.display()),
         }
     }

@@ -4,12 +4,13 @@ use std::io::{self, BufRead as _, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use bulla::event::json::InvalidJson;
 use bulla::event::{Actor, Event, EventId, Outcome, Resource};
 use bulla::{Error, Log, Receipt, Redactor};
-use bulla_cli::import::without_secrets;
+use bulla_cli::import::{without_line, without_secrets};
 use clap::Args;
 
-use crate::failure::Verdict;
+use crate::failure::{Verdict, although};
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::redacting::{Redacting, kept};
 use crate::secrets::{Encryption, SUBJECT_WITHOUT_KEYS};
@@ -24,8 +25,8 @@ Examples:
 
 A line is printed when its event is durable, not before. With --stdin a line that is no event is
 named on standard error and skipped, and the status is 1; if the reader of standard output leaves,
-appending continues. Values under names such as password,
-token or cookie are taken out before, and card numbers, bearer tokens and private keys.")]
+appending continues. Values under names such as password, token or cookie are taken out before, and
+card numbers, bearer tokens and private keys.")]
 pub(crate) struct Append {
     /// The log
     dir: PathBuf,
@@ -67,7 +68,7 @@ struct Given {
     #[arg(long, allow_hyphen_values = true, value_name = "UUID")]
     id: Option<EventId>,
     /// When it happened [default: now]
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     occurred_at: Option<When>,
     /// Why, in words
     #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
@@ -149,7 +150,10 @@ impl Given {
         event.tags.extend(self.tags);
         match self.details {
             None => Ok(event),
-            Some(text) => event.details_json(&text).context("--details is not JSON"),
+            Some(text) => event.details_json(&text).map_err(|error| {
+                let problem = without_secrets(&without_line(&error.to_string()));
+                anyhow::anyhow!("--details is not JSON: {problem}")
+            }),
         }
     }
 }
@@ -191,14 +195,20 @@ impl Append {
         let log = self.encryption.writer(&self.dir)?;
         let receipt = log.append(&event)?;
         // Whatever closing meets, the record is in the log, and that is told first.
-        let mut out = output::stdout();
-        let mut listing = Listing::new(&mut out, self.shown.format());
-        listing.row(&Ack(receipt))?;
-        listing.finish()?;
-        out.flush()?;
+        let seq = receipt.seq;
+        let shown = show(receipt, self.shown.format());
         close(&log)?;
+        shown.map_err(|error| although(error, format!("the event is in the log, record {seq}")))?;
         Ok(Verdict::Fine)
     }
+}
+
+fn show(receipt: Receipt, format: Format) -> io::Result<()> {
+    let mut out = output::stdout();
+    let mut listing = Listing::new(&mut out, format);
+    listing.row(&Ack(receipt))?;
+    listing.finish()?;
+    out.flush()
 }
 
 /// Closes the log. What was acknowledged is safe however that ends: who takes a failure for
@@ -251,13 +261,22 @@ fn from_stdin(
             }
             Ok(result) => {
                 let receipt = result.with_context(|| format!("standard input, line {number}"))?;
-                listing.row(&Ack(receipt))?;
-                listing.flush()?;
+                let told = listing.row(&Ack(receipt)).and_then(|()| listing.flush());
+                told.map_err(|error| although(error, in_log_up_to(number)))?;
             }
         }
     }
     listing.finish()?;
     Ok(verdict)
+}
+
+/// What is in the log when an acknowledgement cannot be written, and how to go on.
+fn in_log_up_to(line: u64) -> String {
+    format!(
+        "every event up to line {line} of standard input is in the log, but for the lines that \
+         were named as none; go on behind it: `tail -n +{}` of what was given",
+        line.saturating_add(1)
+    )
 }
 
 /// Appends the event of a line. `Err`: the line is none that can be appended, and why.
@@ -267,7 +286,8 @@ fn appended(
     has_keys: bool,
     line: &str,
 ) -> Result<bulla::Result<Receipt>, String> {
-    let event = Event::from_json(line).map_err(|error| without_secrets(&error.to_string()))?;
+    let problem = |error: InvalidJson| without_secrets(&without_line(&error.to_string()));
+    let event = Event::from_json(line).map_err(problem)?;
     if event.subject.is_some() && !has_keys {
         return Err(SUBJECT_WITHOUT_KEYS.to_owned());
     }

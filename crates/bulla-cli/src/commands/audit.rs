@@ -18,9 +18,9 @@ use bulla_cli::export::{ListedSegment, SegmentList};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
-use crate::outputs::{Inputs, Output};
-use crate::trusting::Trusted;
-use crate::{cells, keys, output, places, progress};
+use crate::outputs::{Inputs, Mark, Output};
+use crate::trusting::{Trusted, with_hint};
+use crate::{cells, instead, keys, output, places, progress, terminal};
 use recomputed::Recomputed;
 
 #[derive(Args)]
@@ -33,11 +33,10 @@ Examples:
 Reads a directory that `bulla export-tiles` wrote, or a copy of one; needs no log and no payload.
 Every entry is hashed, all together must lead to the root of the signed checkpoint, and every tile
 of its tree must have the hashes that they lead to; earlier checkpoints and their partial tiles are
-not read. Then the
-index of each sealed segment is made anew from its entries and compared with the root that the
-log recorded. If all is as it must be, the audit is signed with a key of the auditor's own, and
-`bulla verify-proof --audit` shows that an answer rests on nothing else. Without --key nothing is
-signed. A BLAKE3 log has no such export: on its machine `bulla verify` compares the same.")]
+not read. Then the index of each sealed segment is computed again from its entries and compared
+with the root that the log recorded. If all is as it must be, the audit is signed with a key of the
+auditor's own, and `bulla verify-proof --audit` shows that an answer rests on nothing else. Without
+--key nothing is signed. A BLAKE3 log has no such export: on its machine `bulla verify` compares the same.")]
 pub(crate) struct Audit {
     /// The exported directory
     dir: PathBuf,
@@ -57,13 +56,16 @@ pub(crate) struct Audit {
 impl Audit {
     pub(crate) fn run(self) -> Result<Verdict> {
         let inputs = Inputs::of(&self.dir).files(self.trusted.files()).keys(&self.key);
-        let output = self.output.as_deref().map(|file| Output::check(file, &inputs)).transpose()?;
+        let output =
+            self.output.as_deref().map(|file| Output::check_apart(file, &inputs)).transpose()?;
         let trust = self.trusted.trust()?;
         // Before the checkpoint, which is replaced first: so it covers what is listed.
         let list = self.list()?;
         let checkpoint = self.checkpoint()?;
         let verified = trust.verify(&checkpoint).map_err(|error| {
-            NotProved(format!("{}: {error}", self.dir.join("checkpoint").display()))
+            let path = self.dir.join("checkpoint");
+            let reason = with_hint(&error, trust.epochs().is_some());
+            NotProved(format!("{}: {reason}", path.display()))
         })?;
         let list = list.map_or_else(|| bail!(self.no_list(&verified)), Ok)?;
         self.check_list(&list, &verified)?;
@@ -86,7 +88,7 @@ impl Audit {
             _ => "nothing was signed, as no --key was given".to_owned(),
         };
         let mut out = output::stdout();
-        writeln!(out, "clean: {}; {signed}", told(&audit))?;
+        writeln!(out, "{}", terminal::plain(&format!("clean: {}; {signed}", told(&audit))))?;
         out.flush()?;
         Ok(Verdict::Fine)
     }
@@ -106,19 +108,23 @@ impl Audit {
     fn checkpoint(&self) -> Result<UnverifiedCheckpoint> {
         let path = self.dir.join("checkpoint");
         if !path.is_file() {
-            let found = match fs::metadata(&self.dir) {
-                Ok(_) if self.dir.join("catalog").is_dir() => {
-                    "it is a log: `bulla export-tiles` makes an export of it"
-                }
-                Ok(found) if found.is_dir() => "it holds no checkpoint",
-                Ok(_) => "it is a file",
-                Err(_) => "there is nothing of that name",
-            };
-            bail!("{} is not an exported log: {found}", self.dir.display());
+            bail!("{} is not an exported log: {}", self.dir.display(), self.no_export());
         }
         let bytes = places::read_small(&path, NOTE_LEN_MAX as u64)?;
         let checkpoint = UnverifiedCheckpoint::parse(&bytes);
         checkpoint.map_err(|error| NotProved(format!("{}: {error}", path.display())).into())
+    }
+
+    /// Why there is no checkpoint.
+    fn no_export(&self) -> String {
+        let is_export = Mark::of(&self.dir) == Some(Mark::Export);
+        let known = instead::known(&self.dir).filter(|_| !is_export);
+        let otherwise = || match fs::metadata(&self.dir) {
+            Ok(found) if found.is_dir() => "it holds no checkpoint".to_owned(),
+            Ok(_) => "it is a file".to_owned(),
+            Err(_) => "there is nothing of that name".to_owned(),
+        };
+        known.unwrap_or_else(otherwise)
     }
 
     fn no_list(&self, checkpoint: &VerifiedCheckpoint) -> String {
@@ -154,7 +160,10 @@ impl Audit {
         let size = checkpoint.head().size;
         match list.segments.last().map(ListedSegment::end) {
             Some(end) if end > size => {
-                let expected = format!("segments below the checkpoint of {size} records");
+                let expected = format!(
+                    "segments below the checkpoint of {}",
+                    cells::counted(size.get(), "record")
+                );
                 Err(refuse(expected, format!("one that ends at {end}")).into())
             }
             Some(_) => Ok(()),

@@ -19,7 +19,7 @@ use super::init::Hash;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
 use crate::outputs::{self, Inputs};
-use crate::{cells, progress, when};
+use crate::{cells, numbers, progress, when};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -34,23 +34,23 @@ in one commit each. reopen: open the log of `batch` after a clean close.
 × RAW compares single and threads with raw, batch with raw-batch, round by round.")]
 pub(crate) struct Bench {
     /// Events to append in each way; those with single commits stop after --seconds
-    #[arg(long, value_name = "N", default_value_t = 1_000_000,
-          value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 1_000_000,
+          value_parser = numbers::positive)]
     events: u64,
     /// Threads of `threads`
-    #[arg(long, value_name = "N", default_value_t = 16,
-          value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 16,
+          value_parser = numbers::within(1, 1024))]
     threads: u64,
     /// Events of a batch
-    #[arg(long, value_name = "N", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 1_000,
+          value_parser = numbers::within(1, 10_000))]
     batch: u64,
     /// The longest that a way with single commits runs, each round
-    #[arg(long, value_name = "S", default_value_t = 10)]
+    #[arg(long, allow_hyphen_values = true, value_name = "S", default_value_t = 10, value_parser = numbers::any)]
     seconds: u64,
     /// How often each way is run
-    #[arg(long, value_name = "N", default_value_t = 2,
-          value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 2,
+          value_parser = numbers::within(1, 100))]
     rounds: u64,
     /// The ways to measure
     #[arg(
@@ -69,7 +69,7 @@ pub(crate) struct Bench {
     #[arg(long, value_enum, default_value_t = Hash::Sha256)]
     hash: Hash,
     /// The seed of the events
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 1, value_parser = numbers::any)]
     seed: u64,
     /// Run one way in this directory and print what was measured
     #[arg(long, hide = true, value_enum, requires = "dir")]

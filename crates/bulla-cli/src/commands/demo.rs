@@ -121,8 +121,11 @@ fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
         out,
         "imported",
         &format!(
-            "{} CloudTrail events: {} of {} lines, {} rejected",
-            done.events, done.imported, done.lines, done.rejected
+            "{}: {} of {}, {} rejected",
+            cells::counted(done.events, "CloudTrail event"),
+            cells::count(done.imported),
+            cells::counted(done.lines, "line"),
+            cells::count(done.rejected)
         ),
     )?;
     log.rotate()?;
@@ -194,7 +197,11 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
         stage.dir.join(format!("record-{seq}.{}", TlogProof::file_extension(log.algorithm())));
     let text = proof.to_text();
     outputs::write_new(&file, &text)?;
-    tell(out, "proved", &format!("record {seq} in {} ({} bytes)", name(&file), text.len()))?;
+    tell(
+        out,
+        "proved",
+        &format!("record {seq} in {} ({})", name(&file), cells::counted(text.len() as u64, "byte")),
+    )?;
     Ok(file)
 }
 

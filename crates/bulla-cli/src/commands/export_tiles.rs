@@ -93,7 +93,7 @@ impl ExportTiles {
 
     fn told(&self, summary: &Summary) -> String {
         let Summary { head, before, tiles, bundles, checkpoints, bytes, restored, .. } = *summary;
-        let place = self.out.display();
+        let place = terminal::path(&self.out);
         let records = cells::counted(head.size.get(), "record");
         let written = format!(
             "wrote {}, {} and {} ({})",

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
 use crate::secrets::Secrets;
-use crate::{certificates, records};
+use crate::{certificates, numbers, records};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -24,6 +24,7 @@ pub(crate) struct Get {
     /// The log
     dir: PathBuf,
     /// The position of the record, from 0
+    #[arg(allow_negative_numbers = true, value_parser = numbers::seq)]
     seq: Seq,
     #[command(flatten)]
     secrets: Secrets,

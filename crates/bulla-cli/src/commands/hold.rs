@@ -13,7 +13,7 @@ use crate::asking::not_blank;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::{Secrets, actor_aliases};
-use crate::when::{self, When, to_come, when};
+use crate::when::{self, When, check_order, to_come, when};
 use crate::{cells, places, terminal};
 
 #[derive(Args)]
@@ -91,7 +91,7 @@ struct Place {
     #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank)]
     custodian: Option<String>,
     /// When somebody means to look at it again; it stays in force after that
-    #[arg(long, value_name = "DATE", value_parser = to_come)]
+    #[arg(long, allow_hyphen_values = true, value_name = "DATE", value_parser = to_come)]
     review_by: Option<When>,
     #[command(flatten)]
     because: Because,
@@ -117,10 +117,10 @@ struct Conditions {
     #[arg(long, allow_hyphen_values = true, value_name = "GLOB")]
     action: Vec<String>,
     /// What happened or was recorded at this time or later
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     since: Option<When>,
     /// What happened or was recorded before this time
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     until: Option<When>,
     /// The whole log
     #[arg(long, conflicts_with_all = [
@@ -133,6 +133,7 @@ impl Conditions {
     /// The scope, with the aliases that a key store has of the actors in it: who expires later may
     /// not have the store.
     fn scope(&self, store: Option<&KeyStore>) -> Result<HoldScope> {
+        check_order(("--since", self.since), ("--until", self.until))?;
         let mut scope = HoldScope::new();
         for actor in &self.actor {
             // As `query` does: an id may have a colon in it, too.

@@ -15,10 +15,10 @@ use bulla_cli::import::{Format, Item, Mapping};
 use clap::{Args, ValueEnum};
 
 use super::init::Shape;
-use crate::failure::Verdict;
+use crate::failure::{Verdict, although};
 use crate::outputs::{Inputs, Output};
 use crate::redacting::Redacting;
-use crate::secrets::Encryption;
+use crate::secrets::{Encryption, tell_recorded};
 use crate::{cells, output, places, terminal};
 pub(crate) use rejects::Rejects;
 use resuming::Prints;
@@ -106,7 +106,7 @@ impl Import {
             return Ok(Verdict::Failed);
         }
         let log = match self.create && is_missing_or_empty(&self.dir) {
-            true => self.shape.create(&self.dir, self.encryption.options(Log::options())?)?,
+            true => self.create()?,
             false => self.encryption.writer(&self.dir)?,
         };
         self.shape.check(&log)?;
@@ -114,10 +114,12 @@ impl Import {
         let mut done = Total::default();
         let imported = self.import_files(&log, &source, &mut rejects, there, &mut done);
         // What was rejected of what is in the log is known from here only.
-        if imported.is_ok() || done.imported > 0 {
-            rejects.finish()?;
-        }
-        imported?;
+        let listed = match imported.is_ok() || done.imported > 0 {
+            true => rejects.finish(),
+            false => Ok(()),
+        };
+        let in_log = there + done.events;
+        imported.and(listed).map_err(|error| although(error, self.going_on(in_log)))?;
         log.close()?;
         if done.imported == 0 && done.there == 0 && done.rejected > 0 {
             writeln!(
@@ -127,6 +129,12 @@ impl Import {
             return Ok(Verdict::Failed);
         }
         Ok(if self.strict && done.rejected > 0 { Verdict::Failed } else { Verdict::Fine })
+    }
+
+    fn create(&self) -> Result<Log> {
+        let log = self.shape.create(&self.dir, self.encryption.options(Log::options())?)?;
+        tell_recorded(None, &log)?;
+        Ok(log)
     }
 
     /// Imports the files in their order, but for the first events of them, which are there.
@@ -155,13 +163,31 @@ impl Import {
         Ok(())
     }
 
+    /// How an import goes on that was broken off with so many events in the log.
+    fn going_on(&self, events: u64) -> String {
+        let in_log = match events {
+            0 => "no event of these files is in the log".to_owned(),
+            _ => format!(
+                "the first {} of these files are in the log, durably",
+                cells::counted(events, "event")
+            ),
+        };
+        match self.files.iter().find(|file| !file.is_file()) {
+            Some(file) => format!(
+                "{in_log}; to go on behind them, save {} to a file and import that with --resume",
+                terminal::path(file)
+            ),
+            None => format!("{in_log}; to go on: {}", resuming::command(self.resume)),
+        }
+    }
+
     /// Where rejected lines go, if that is wanted.
     fn rejects_file(&self) -> Result<Option<Output>> {
         let inputs = Inputs::of(&self.dir)
             .files(&self.files)
             .files(&self.map)
             .files(self.encryption.secrets.files());
-        self.rejects.as_deref().map(|file| Output::check(file, &inputs)).transpose()
+        self.rejects.as_deref().map(|file| Output::check_apart(file, &inputs)).transpose()
     }
 
     /// Says which files cannot be read, before anything is done.
@@ -276,6 +302,7 @@ fn is_missing_or_empty(dir: &Path) -> bool {
 /// Where the lines of all files went.
 #[derive(Default)]
 struct Total {
+    events: u64,
     imported: u64,
     there: u64,
     rejected: u64,
@@ -283,6 +310,7 @@ struct Total {
 
 impl Total {
     fn add(&mut self, done: &Done) {
+        self.events += done.events;
         self.imported += done.imported;
         self.there += done.there;
         self.rejected += done.rejected;

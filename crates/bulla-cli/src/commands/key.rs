@@ -144,7 +144,7 @@ impl Recovery {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  bulla key revoke ./audit --revoked audit.pub --recovery /media/usb/audit.recovery \\
+  bulla key revoke ./audit --revoked audit.key.pub --recovery /media/usb/audit.recovery \\
                    --next ./audit-3.key
 
 The revoked key counts up to the newest head of this log that it signed, or up to its
@@ -249,7 +249,7 @@ impl Chain {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  bulla key show audit.keys --pubkey audit.pub
+  bulla key show audit.keys --pubkey audit.key.pub
 
 With several chains it also looks for a key that signed two different successors: that is
 evidence that somebody else had it (exit status 1).")]

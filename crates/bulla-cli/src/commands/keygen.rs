@@ -16,11 +16,9 @@ use crate::{keys, output, places};
 
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   bulla keygen ./audit.key --log ./audit
-
   bulla keygen w1.key --witness --name witness.example/w1
-
   bulla keygen wrapping.key --wrapping
 
 FILE is the private key, readable by its owner only: keep it outside the log's directory.

@@ -140,7 +140,7 @@ impl List {
 Example:
   bulla keystore rewrap /var/lib/audit.keys --wrapping-key old.key --new-wrapping-key new.key
 
-Only the store is encrypted anew, no payload. The old wrapping key still opens old copies of
+Only the store is encrypted again, no payload. The old wrapping key still opens old copies of
 the store: destroy them, or it.")]
 struct Rewrap {
     /// The store; no other process may have it open for writing

@@ -10,11 +10,11 @@ use bulla::seq::{Seq, TreeSize};
 use bulla::{Error, LogReader};
 use clap::Args;
 
-use crate::failure::{NotProved, Verdict};
+use crate::failure::{NotProved, Verdict, although};
 use crate::output;
 use crate::outputs::{Inputs, Output};
 use crate::secrets::Secrets;
-use crate::{cells, keys, terminal};
+use crate::{cells, keys, numbers, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -32,9 +32,10 @@ pub(crate) struct Prove {
     /// The log
     dir: PathBuf,
     /// The positions of the records, from 0; of several, a bundle is made
-    #[arg(required_unless_present_any = ["from", "catalog", "state"])]
+    #[arg(allow_negative_numbers = true, value_parser = numbers::seq,
+          required_unless_present_any = ["from", "catalog", "state"])]
     seqs: Vec<Seq>,
-    /// The proof file to write
+    /// The proof file to write; - is standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
@@ -50,13 +51,14 @@ pub(crate) struct Prove {
     after: Option<PathBuf>,
     /// Prove that nothing was altered since this checkpoint: its file, or the size of one
     /// that was published
-    #[arg(long, value_name = "SIZE|FILE", conflicts_with_all = ["seqs", "catalog", "state"])]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FILE", conflicts_with_all = ["seqs", "catalog", "state"])]
     from: Option<String>,
     /// Prove this record of the log's own history
-    #[arg(long, value_name = "N", conflicts_with_all = ["seqs", "state"])]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::seq, conflicts_with_all = ["seqs", "state"])]
     catalog: Option<Seq>,
     /// Prove what is in force under this key of the log's state, or that nothing is: `log`,
-    /// `keys`, `key/VKEY`, `segment/ORDINAL` with the ordinal in 16 hexadecimal digits
+    /// `keys`, `policy`, `protection`, `key/VKEY`, `hold/CASE`, `segment/ORDINAL`, `drop/ORDINAL` or
+    /// `archive/ORDINAL` with the ordinal in 16 hexadecimal digits, `erased/KEYID`
     #[arg(long, allow_hyphen_values = true, value_name = "KEY", conflicts_with = "seqs")]
     state: Option<String>,
 }
@@ -84,14 +86,16 @@ impl Prove {
                 self.dir.display()
             );
         }
-        let Written { what, text } = self.prove(&reader, &checkpoint)?;
+        let proved = self.prove(&reader, &checkpoint);
+        let Written { what, text } =
+            proved.map_err(|error| with_advice(error, &self.dir, &self.seqs))?;
         output.write(&text)?;
         writeln!(
             output::stderr(),
-            "bulla: proved {what} under the checkpoint of {} in {} ({} bytes)",
+            "bulla: proved {what} under the checkpoint of {} in {} ({})",
             cells::counted(size.get(), "record"),
             self.output.display(),
-            text.len()
+            cells::counted(text.len() as u64, "byte")
         )?;
         Ok(Verdict::Fine)
     }
@@ -177,6 +181,9 @@ impl Prove {
 
     /// The checkpoint that `--from` names.
     fn older(&self, reader: &LogReader, from: &str) -> Result<UnverifiedCheckpoint> {
+        if from.parse::<i64>().is_ok_and(|size| size < 0) {
+            bail!("--from: expected a size, 0 or more, or the file of a checkpoint, found {from}");
+        }
         let Ok(size) = from.parse::<TreeSize>() else {
             return own_checkpoint(reader, Path::new(from));
         };
@@ -197,6 +204,26 @@ impl Prove {
         }
         latest_checkpoint(reader, &self.dir)
     }
+}
+
+/// What to do where records have expired that a proof needs.
+pub(super) fn with_advice(error: anyhow::Error, dir: &Path, asked_for: &[Seq]) -> anyhow::Error {
+    let Some(Error::Expired { certificate, .. }) = error.downcast_ref() else { return error };
+    let (first, end) = (certificate.start.size.next_seq(), certificate.end.size);
+    let dir = dir.display();
+    let advice = match asked_for.iter().any(|seq| first <= *seq && end.covers(*seq)) {
+        true => format!(
+            "what expired cannot be proved, but that it went can: sign a head (`bulla checkpoint \
+             {dir} --key FILE`), then `bulla prove {dir} --state drop/{:016x} -o FILE`; `bulla \
+             restore` brings the segment back from an archive",
+            certificate.ordinal
+        ),
+        false => format!(
+            "the checkpoint was signed before that, so it does not cover the drop: `bulla \
+             checkpoint {dir} --key FILE --seal` signs a head that does; prove under that one"
+        ),
+    };
+    although(error, advice)
 }
 
 /// Refuses a key that no entry can have: the proof that it is not in force would be true, and an
@@ -270,9 +297,9 @@ pub(super) fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
     if text.len() > CARRIED_KEY_CHAIN_LEN_MAX {
         writeln!(
             output::stderr(),
-            "bulla: the key chain ({} bytes) is too long for a proof to carry: give verifiers \
-             the one of `bulla key chain`, for --keys",
-            text.len()
+            "bulla: the key chain ({}) is too long for a proof to carry: give verifiers the one of \
+             `bulla key chain`, for --keys",
+            cells::counted(text.len() as u64, "byte")
         )?;
         return Ok(None);
     }

@@ -20,8 +20,8 @@ use clap::Args;
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
 use crate::secrets::{Secrets, actor_aliases};
-use crate::when::{When, length, when};
-use crate::{cells, places};
+use crate::when::{When, check_order, length, when};
+use crate::{cells, numbers, places};
 use groups::Field;
 use proving::Proving;
 
@@ -43,7 +43,8 @@ Examples:
 
 Different filters must all hold; of one filter given several times any may. Times are
 RFC 3339, a date (UTC) or so long ago (1y, 6mo, 2w, 7d, 24h, 15min, 30s; mo is months, min is
-minutes); since is included, until is not. The log's own records are left out unless --system is given.
+minutes); since is included, until is not. The log's own records are left out unless --system is
+given.
 
 Searches and counts are answered from indexes, except that --count-by source, ip, user-agent
 and role read every record that matches.
@@ -56,14 +57,14 @@ pub(crate) struct Query {
     dir: PathBuf,
     #[command(flatten)]
     filters: Filters,
-    /// Show at most so many [default: 50 in a table, all otherwise]
-    #[arg(long, value_name = "N")]
+    /// Show at most so many, 1 or more [default: 50 in a table, all otherwise]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::positive)]
     limit: Option<u64>,
     /// Begin with the oldest instead of the newest
     #[arg(long)]
     oldest_first: bool,
     /// Go on where an earlier answer was cut; with the same filters
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, allow_hyphen_values = true, value_name = "CURSOR")]
     after: Option<Cursor>,
     #[command(flatten)]
     instead: Instead,
@@ -89,7 +90,7 @@ struct Instead {
     #[arg(long, value_enum, value_name = "FIELD")]
     count_by: Option<Field>,
     /// Count the records by when they occurred, in steps of this length, such as 1h or 15min
-    #[arg(long, value_name = "WIDTH", value_parser = length)]
+    #[arg(long, allow_hyphen_values = true, value_name = "WIDTH", value_parser = length)]
     histogram: Option<Duration>,
     /// Show the first and the last of the records: where they stand and when they were recorded
     #[arg(long)]
@@ -130,16 +131,16 @@ struct Filters {
     #[arg(long, allow_hyphen_values = true, value_name = "UUID")]
     id: Vec<EventId>,
     /// Occurred at this time or later
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     since: Option<When>,
     /// Occurred before this time
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     until: Option<When>,
     /// Recorded at this time or later
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     recorded_since: Option<When>,
     /// Recorded before this time
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME", value_parser = when)]
     recorded_until: Option<When>,
     /// The log's own records too
     #[arg(long)]
@@ -183,6 +184,12 @@ impl Filters {
             query = query.action(glob).map_err(|error| anyhow::anyhow!("--action: {error}"))?;
         }
         Ok(self.times(query))
+    }
+
+    fn check_times(&self) -> Result<()> {
+        check_order(("--since", self.since), ("--until", self.until))?;
+        let (since, until) = (self.recorded_since, self.recorded_until);
+        check_order(("--recorded-since", since), ("--recorded-until", until))
     }
 
     fn times(&self, mut query: query::Query) -> query::Query {
@@ -259,6 +266,7 @@ fn tell_expired(segments: u64) -> Result<()> {
 
 impl Query {
     pub(crate) fn run(self) -> Result<Verdict> {
+        self.filters.check_times()?;
         places::check(&self.dir)?;
         let proof_file = self.proof_file()?;
         let keys = self.secrets.to_read()?;

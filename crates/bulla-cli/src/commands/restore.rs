@@ -13,7 +13,8 @@ use clap::Args;
 
 use crate::asking::not_blank;
 use crate::failure::{NotProved, Verdict};
-use crate::{cells, keys, output, places, terminal};
+use crate::outputs::Mark;
+use crate::{cells, instead, keys, numbers, output, places, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -23,16 +24,16 @@ Examples:
   bulla restore ./audit /mnt/archive --pubkey audit.key.pub --who alice --why 'case 7'
 
 Each folder is verified, and compared with what the log's own history says of the segment and
-of its copy, before anything changes; with --pubkey its checkpoint must be signed, too. A segment that was restored is not dropped again by
-itself. Who and why go into the history of the log. The log must not be open for writing
-elsewhere.")]
+of its copy, before anything changes; with --pubkey its checkpoint must be signed, too. A segment
+that was restored is not dropped again by itself. Who and why go into the history of the log. The
+log must not be open for writing elsewhere.")]
 pub(crate) struct Restore {
     /// The log
     dir: PathBuf,
     /// The archive, or one folder of it
     archive: PathBuf,
     /// The number of a segment; may be repeated [default: all dropped ones that are there]
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::any)]
     segment: Vec<u64>,
     /// The log's verifying key (NAME+ID+BASE64), or a file with it: the checkpoint in each folder
     /// must be signed by it; may be repeated
@@ -48,6 +49,7 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) fn run(self) -> Result<Verdict> {
+        self.check_archive()?;
         let store = DirectoryStore::open(&self.archive)
             .with_context(|| format!("opening the archive {}", self.archive.display()))?;
         let log = places::writer(&self.dir)?;
@@ -56,6 +58,15 @@ impl Restore {
         done?;
         closed?;
         Ok(Verdict::Fine)
+    }
+
+    /// Refuses what is plainly no archive.
+    fn check_archive(&self) -> Result<()> {
+        if Mark::of(&self.archive).is_none_or(|mark| matches!(mark, Mark::Archive | Mark::Part)) {
+            return Ok(());
+        }
+        let found = instead::known(&self.archive).unwrap_or_default();
+        bail!("{} is not an archive: {found}", self.archive.display());
     }
 
     fn restore(&self, log: &Log, store: &DirectoryStore) -> Result<()> {

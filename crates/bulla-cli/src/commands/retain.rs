@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use bulla::archive::{ArchiveStore as _, DirectoryStore};
-use bulla::retention::Plan;
+use bulla::retention::{self, Plan, Step};
 use bulla::{Asked, Error, ExpireOptions, Expiry, LogReader, Period, Policy};
 use clap::Args;
 
@@ -20,7 +20,7 @@ use crate::output;
 use crate::output::Shown;
 use crate::outputs::{self, Inputs, Mark};
 use crate::secrets::Secrets;
-use crate::{places, terminal};
+use crate::{numbers, places, terminal};
 use policy::Wanted;
 
 /// How much is written to see whether an archive takes anything, in bytes.
@@ -65,7 +65,7 @@ pub(crate) struct Retain {
     #[arg(long)]
     dry_run: bool,
     /// Expire only if the clock is not further ahead of the newest event than this
-    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    #[arg(long, allow_hyphen_values = true, value_name = "PERIOD", default_value = "7d")]
     max_clock_lead: Period,
     /// Copy each segment into this directory first, read the copy back and verify it; made if it
     /// is missing. Needed if the policy asks for an archive
@@ -76,10 +76,10 @@ pub(crate) struct Retain {
     drop_restored: bool,
     /// Let this segment go although its times contradict those of the segments before or behind
     /// it; may be given several times, and is recorded with the reason
-    #[arg(long, value_name = "ORDINAL")]
+    #[arg(long, allow_hyphen_values = true, value_name = "ORDINAL", value_parser = numbers::any)]
     allow_contradicting_times: Vec<u64>,
     /// Let at most so many segments go this time
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::at_most)]
     at_most: Option<usize>,
     /// Who asks for it
     #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank, required_unless_present = "dry_run")]
@@ -175,6 +175,13 @@ impl Retain {
             Err(error) => return Err(error.into()),
         };
         told::expiry(&expiry, format)?;
+        if self.archive.is_none() && planned.going().any(is_archived_first) {
+            let _ = writeln!(
+                output::stderr(),
+                "bulla: the policy lets go of what has a copy alone: give --archive DIR, the \
+                 directory that the copies go to"
+            );
+        }
         let all_went = expiry.stayed.is_empty() && expiry.stopped.is_none();
         match expiry.stopped {
             Some(error) if !self.is_of_archive(&error) => {
@@ -205,7 +212,10 @@ impl Retain {
     }
 
     fn options_with_archive(&self) -> Result<ExpireOptions> {
-        let Some(dir) = &self.archive else { return Ok(self.options()) };
+        let Some(dir) = &self.archive else {
+            self.wanted.check_archive_is_given()?;
+            return Ok(self.options());
+        };
         // Before it is made: what is in a log's directory is taken for a file of the log.
         if places::real(dir).starts_with(places::real(&self.dir)) {
             bail!(
@@ -279,6 +289,10 @@ fn compared(before: &Policy, next: &Policy) -> String {
         looser => format!("bulla: LOOSER than before: {}\n", looser.join("; ")),
     };
     format!("bulla: the policy before: {before}\n{looser}")
+}
+
+fn is_archived_first(step: &Step) -> bool {
+    matches!(step.verdict, retention::Verdict::Goes { archive_first: true })
 }
 
 /// Whether another process has the log open.

@@ -11,6 +11,7 @@ use bulla::{Error, LogReader, Snapshot};
 use clap::Args;
 
 use crate::failure::Verdict;
+use crate::numbers;
 use crate::output::{self, Listing, Out, Shown};
 use crate::secrets::Secrets;
 
@@ -29,10 +30,11 @@ pub(crate) struct Tail {
     /// The log
     dir: PathBuf,
     /// How many of the last records to begin with
-    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
+    #[arg(short = 'n', long = "lines", allow_hyphen_values = true, value_name = "N", default_value_t = 10,
+          value_parser = numbers::any)]
     lines: u64,
     /// Begin with this record instead
-    #[arg(long, value_name = "SEQ", conflicts_with = "lines")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SEQ", value_parser = numbers::seq, conflicts_with = "lines")]
     from: Option<Seq>,
     /// Go on as records are appended, until stopped or until nothing reads the output
     #[arg(short, long)]

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bulla::{Finding, Gap, GapVerdict, Report, VerifyOptions};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::Secrets;
-use crate::{cells, keys, progress, terminal};
+use crate::{cells, keys, numbers, places, progress, terminal};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -57,8 +57,8 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE", requires = "pubkey")]
     since: Option<PathBuf>,
     /// Check in so many threads [default: as many as the machine runs at a time]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::within(1, 65_535))]
+    threads: Option<u64>,
     #[command(flatten)]
     secrets: Secrets,
     /// Show no progress bar (there is none either when standard error is no terminal)
@@ -155,12 +155,12 @@ fn values(finding: &Finding) -> [String; 7] {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
-        if !self.dir.is_dir() {
-            bail!("there is no log at {}: not a directory; check the path", self.dir.display());
-        }
-        if let Some((store, folders)) = archived::open(&self.dir)? {
+        if self.dir.is_dir()
+            && let Some((store, folders)) = archived::open(&self.dir)?
+        {
             return self.run_archive(&store, &folders);
         }
+        places::check(&self.dir)?;
         let mut options = VerifyOptions::new();
         for key in keys::verifying_keys(&self.pubkey)? {
             options = options.key(key);
@@ -172,7 +172,7 @@ impl Verify {
             options = options.since(keys::checkpoint(file)?);
         }
         if let Some(threads) = self.threads {
-            options = options.threads(threads.into());
+            options = options.threads(usize::try_from(threads).unwrap_or(usize::MAX));
         }
         if let Some(store) = self.secrets.to_read()? {
             options = options.key_store(store);

@@ -11,34 +11,30 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use bulla::Trust;
-use bulla::checkpoint::{CheckpointError, VerifyNoteError};
 use bulla::proof::{
     ANSWER_LEN_MAX, Answer, BUNDLE_LEN_MAX, Bundle, CatalogProof, ConsistencyProof, TlogProof,
     VerifiedAnswer, VerifiedBundle, VerifiedCatalogProof, VerifiedConsistency, VerifiedRecord,
-    VerifyRecordError,
 };
-use bulla::trust::TrustError;
 use clap::Args;
 
 use self::audit::Audit;
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Format, Shown};
 use crate::places;
-use crate::trusting::Trusted;
+use crate::trusting::{Trusted, with_hint};
 
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   bulla verify-proof login.tlog-proof --pubkey audit.key.pub
-
   bulla verify-proof login.tlog-proof --policy trusted.policy
   bulla verify-proof since.bulla-consistency --pubkey audit.key.pub --keys audit.keys
   bulla verify-proof alice.bulla-answer --pubkey audit.key.pub
   bulla verify-proof alice.bulla-answer --pubkey audit.key.pub \\
     --audit audit.index-audit --auditor auditor.key.pub
 
-Takes every file that `bulla prove` and `bulla query --prove` write. Needs no log and no network. Get the
-verifying key from somebody you trust, not from whoever gave you the proof.
+Takes every file that `bulla prove` and `bulla query --prove` write. Needs no log and no network.
+Get the verifying key from somebody you trust, not from whoever gave you the proof.
 
 The key that signed will do, and so will any that the log had before it: proofs of records carry
 the changes of keys. Other proofs do not: give them with --keys, as `bulla key chain DIR` writes
@@ -147,37 +143,4 @@ fn check(bytes: &[u8], trust: &Trust) -> Result<Proved, String> {
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
-}
-
-/// What does not hold, and what may help if nobody signed whom the verifier knows.
-fn with_hint(error: &(dyn std::error::Error + 'static), has_chain: bool) -> String {
-    let hint = match has_chain {
-        true => "a key makes known those that came after it: give an earlier key of the log",
-        false => {
-            "if the log changed its keys, give its key chain with --keys (`bulla key chain DIR`)"
-        }
-    };
-    let mut cause = Some(error);
-    while let Some(found) = cause {
-        if let Some(VerifyRecordError::Proof(error)) = found.downcast_ref() {
-            cause = Some(error); // it names no source
-            continue;
-        }
-        if found.downcast_ref().is_some_and(is_by_unknown_key) {
-            return format!("{error}; {hint}");
-        }
-        cause = found.source();
-    }
-    error.to_string()
-}
-
-/// Whether nobody signed whom the verifier knows.
-fn is_by_unknown_key(error: &TrustError) -> bool {
-    matches!(
-        error,
-        TrustError::Checkpoint(
-            CheckpointError::LogDidNotSign { .. }
-                | CheckpointError::Signature(VerifyNoteError::NoKnownSigner { .. })
-        )
-    )
 }

@@ -37,7 +37,7 @@ pub(crate) struct Witness {
     #[arg(long, value_name = "DIR")]
     state: PathBuf,
     /// Verifying key of a log to watch, or a file of them; may be repeated
-    #[arg(long, value_name = "VKEY", required_unless_present = "policy")]
+    #[arg(long, value_name = "VKEY|FILE", required_unless_present = "policy")]
     log: Vec<String>,
     /// Watch the logs that this policy names
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::lenient;
-pub(crate) use super::quoting::shown;
+pub(crate) use super::quoting::{json_error, shown};
 use super::reasons::{NOT_AN_OBJECT, NOT_JSON};
 
 /// A JSON object and its text.
@@ -28,7 +28,7 @@ impl<'a> Document<'a> {
     /// The same for a text of which it is known how far a value can hold it.
     pub(crate) fn of(text: &'a str, plain: Cow<'a, str>) -> Result<Self, String> {
         let root: Value = serde_json::from_str(&plain)
-            .map_err(|error| format!("{NOT_JSON}{}", shown(&error.to_string())))?;
+            .map_err(|error| format!("{NOT_JSON}{}", json_error(error)))?;
         if !root.is_object() {
             return Err(format!("{NOT_AN_OBJECT}{}", shown(text)));
         }

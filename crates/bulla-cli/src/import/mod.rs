@@ -34,7 +34,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bulla::Redactor;
-use bulla::event::json::InvalidJson;
 use bulla::event::{Event, Json};
 
 use document::Document;
@@ -45,7 +44,7 @@ use reasons::NOT_JSON;
 pub use fit::{MENDED, SHORTENED};
 pub use input::{UNIT_BYTES_MAX, VALUE_BYTES_MAX};
 pub use mapping::Mapping;
-pub use quoting::without_secrets;
+pub use quoting::{without_line, without_secrets};
 pub use reasons::{REASONS, Reason, reason_of};
 
 /// What an event does not say: who acted, or what was done.
@@ -375,6 +374,5 @@ impl Format {
 
 /// The original event, byte for byte, for `details`.
 fn original(text: &str) -> Result<Json, String> {
-    let shown = |error: InvalidJson| document::shown(&error.to_string());
-    Json::parse(text).map_err(|error| format!("{NOT_JSON}{}", shown(error)))
+    Json::parse(text).map_err(|error| format!("{NOT_JSON}{}", quoting::json_error(error)))
 }

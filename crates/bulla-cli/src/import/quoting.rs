@@ -1,6 +1,7 @@
 //! Foreign text in a message, which is read and kept where the log is not: what would be taken out
 //! of an event is taken out of it, before it is cut, so that no secret is cut in two and missed.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -24,6 +25,25 @@ pub(crate) fn shown(text: &str) -> String {
         out.push('…');
     }
     out
+}
+
+/// What is wrong with JSON, fit for a message that names the line of the file before it: a value
+/// on one line has columns only.
+pub(crate) fn json_error(error: impl fmt::Display) -> String {
+    shown(&without_line(&error.to_string()))
+}
+
+/// The message of a JSON reader about a text that begins within something else: its first line is
+/// not the first line of that, so it is left out, and the others are said to be the text's own.
+pub fn without_line(message: &str) -> String {
+    let Some((problem, place)) = message.rsplit_once(" at line ") else {
+        return message.to_owned();
+    };
+    let Some((line, column)) = place.split_once(" column ") else { return message.to_owned() };
+    match line {
+        "1" => format!("{problem} at column {column}"),
+        _ => format!("{problem} in line {line} of it, column {column}"),
+    }
 }
 
 /// A message without the secrets that it quotes: what the patterns find, and values behind names

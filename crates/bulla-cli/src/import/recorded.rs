@@ -3,7 +3,7 @@
 use bulla::event::Event;
 use bulla::event::limits::RESERVED_ACTION_PREFIX;
 
-use super::document::shown;
+use super::quoting::json_error;
 use super::reasons::NOT_JSON;
 
 /// The tag of an event whose payload the other log did not show.
@@ -15,8 +15,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Event, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         format!("{NOT_JSON}not UTF-8: wrong byte at offset {}", error.valid_up_to())
     })?;
-    let (mut event, absence) =
-        Event::from_record_json(text).map_err(|error| shown(&error.to_string()))?;
+    let (mut event, absence) = Event::from_record_json(text).map_err(json_error)?;
     if let Some(absence) = absence {
         event.tags.insert(PAYLOAD.to_owned(), absence);
     } else if event.action.starts_with(RESERVED_ACTION_PREFIX) && event.resource.kind == "catalog" {

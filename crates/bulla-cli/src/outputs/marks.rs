@@ -57,7 +57,7 @@ impl Mark {
 }
 
 /// The innermost of them around a path, which has no symbolic links in it: what is whole, if any.
-pub(super) fn around(real: &Path) -> Option<(PathBuf, Mark)> {
+pub(crate) fn around(real: &Path) -> Option<(PathBuf, Mark)> {
     let mut part = None;
     for dir in real.ancestors().skip(1) {
         match Mark::of(dir) {

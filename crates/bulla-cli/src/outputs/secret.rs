@@ -80,7 +80,7 @@ pub(crate) fn secret(found: &[u8]) -> Option<&'static str> {
 }
 
 /// What a file is by its beginning, if it is a secret or what is remembered beside one.
-fn kind(found: &[u8]) -> Option<&'static str> {
+pub(super) fn kind(found: &[u8]) -> Option<&'static str> {
     let text = beginning(found);
     if let Some(secret) = secret(found) {
         Some(secret)

@@ -3,8 +3,10 @@
 mod appending;
 mod arguments;
 mod exporting;
+mod following;
 mod importing;
 mod manual;
+mod mistaken;
 mod outputs;
 mod printing;
 mod secrets;

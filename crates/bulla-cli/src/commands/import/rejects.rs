@@ -19,12 +19,14 @@ pub(crate) struct Rejects {
     begun: Option<Begun>,
     file: PathBuf,
     told: u64,
+    /// The list cannot be written: it stays as it was before.
+    failed: bool,
 }
 
 impl Rejects {
     /// All of them go to `all`, if that is given. It is not touched while there are none.
     pub(crate) fn new(all: Option<Output>) -> Self {
-        Rejects { all, begun: None, file: PathBuf::new(), told: 0 }
+        Rejects { all, begun: None, file: PathBuf::new(), told: 0, failed: false }
     }
 
     /// The lines that follow are of this file.
@@ -46,7 +48,9 @@ impl Rejects {
                 Some(begun) => begun,
                 None => all.begin()?,
             };
-            self.begun.insert(begun).write(&format!("{text}\n"))?;
+            let written = self.begun.insert(begun).write(&format!("{text}\n"));
+            self.failed = written.is_err();
+            written?;
         }
         if self.told < REJECTS_SHOWN {
             writeln!(output::stderr(), "bulla: rejected {text}")?;
@@ -71,6 +75,9 @@ impl Rejects {
 
     /// All files have ended: puts the list in its place.
     pub(super) fn finish(self) -> Result<()> {
+        if self.failed {
+            return Ok(());
+        }
         match (self.begun, self.all) {
             (Some(begun), _) => begun.finish(),
             (None, Some(all)) if all.replaces() => {

@@ -17,6 +17,27 @@ use crate::cells;
 use crate::output;
 use crate::secrets::Encryption;
 
+/// The command that goes on with this import, as a shell reads it.
+pub(super) fn command(resumes: bool) -> String {
+    let arguments = std::env::args_os().skip(1);
+    let mut words: Vec<String> =
+        arguments.map(|argument| quoted(&argument.to_string_lossy())).collect();
+    if !resumes {
+        // Behind the name of the command: behind `--` it would be a file.
+        words.insert(words.len().min(1), "--resume".to_owned());
+    }
+    format!("bulla {}", words.join(" "))
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// What the events of the files are known by, in their order.
 pub(super) struct Prints {
     all: Vec<Print>,
@@ -160,5 +181,23 @@ impl Tail {
             self.prints.push(prints.of(&record));
         }
         Ok(self.prints.get(back).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_reads_them() {
+        for (word, shown) in [
+            ("--format", "--format"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("*", "'*'"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
     }
 }

@@ -136,8 +136,7 @@ pub(crate) fn import_file(
                 batch.append(log, done, rejects)?;
                 bar.finish_and_clear();
                 bail!(
-                    "{error}; what was read before is in the log: {}; mend the file, then the same \
-                     command with --resume continues",
+                    "{error}; what was read before is in the log ({}): mend the file first",
                     done.told(source)
                 );
             }
@@ -230,8 +229,7 @@ impl Batch {
             Err(error) => {
                 let next = origins.first().map_or(1, |origin| origin.line);
                 return Err(anyhow::Error::from(error).context(format!(
-                    "the log refused at line {next}; imported before: {}; the same command with \
-                     --resume continues",
+                    "the log refused at line {next} (imported before: {})",
                     cells::counted(done.imported, "line")
                 )));
             }

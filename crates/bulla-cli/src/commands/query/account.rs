@@ -28,7 +28,10 @@ pub(super) fn told(explain: &Explain) -> String {
         ways.map(|(segments, way)| format!("{} {way}", cells::count(*segments))).collect();
     let read = match explain.records {
         0 => "no record was read".to_owned(),
-        read => format!("{} read, {} matched", cells::counted(read, "record"), explain.matched),
+        read => {
+            let matched = cells::count(explain.matched);
+            format!("{} read, {matched} matched", cells::counted(read, "record"))
+        }
     };
     let segments = cells::counted(explain.segments, "segment");
     match ways.is_empty() {

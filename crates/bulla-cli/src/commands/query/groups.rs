@@ -279,7 +279,7 @@ pub(super) fn histogram(
     let steps = last.saturating_sub(first).saturating_add(1);
     if steps > STEPS_MAX {
         bail!(
-            "expected at most {STEPS_MAX} steps, found {steps} from {} on; choose a wider one, or \
+            "expected at most {STEPS_MAX} steps of the histogram, found {steps} from {} on; choose a wider one, or \
              a range with --since and --until",
             Timestamp::from_nanos(first.saturating_mul(width))
         );

@@ -14,7 +14,9 @@ use clap::Args;
 
 use super::Query;
 use crate::cells;
-use crate::commands::prove::{key_chain, latest_checkpoint, own_checkpoint, via_catalog};
+use crate::commands::prove::{
+    key_chain, latest_checkpoint, own_checkpoint, via_catalog, with_advice,
+};
 use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
 use crate::outputs::{Inputs, Output};
@@ -39,7 +41,7 @@ impl Query {
     pub(super) fn proof_file(&self) -> Result<Option<Output>> {
         let inputs = Inputs::of(&self.dir).files(&self.proving.checkpoint);
         let inputs = inputs.files(self.secrets.files());
-        self.proving.prove.as_deref().map(|file| Output::check(file, &inputs)).transpose()
+        self.proving.prove.as_deref().map(|file| Output::check_apart(file, &inputs)).transpose()
     }
 
     /// Writes the proof of the answer, and shows what it covers.
@@ -58,7 +60,8 @@ impl Query {
             true => Disclosure::WithholdPayload,
             false => Disclosure::Whole,
         };
-        let mut answer = reader.prove_query(&query, &checkpoint, disclosure)?;
+        let proved = reader.prove_query(&query, &checkpoint, disclosure);
+        let mut answer = proved.map_err(|error| with_advice(error.into(), &self.dir, &[]))?;
         let covers = answer.evidence.covers.clone();
         if covers.is_empty() {
             bail!(self.nothing_covered(&checkpoint));
@@ -98,9 +101,6 @@ impl Query {
     }
 
     fn nothing_covered(&self, checkpoint: &UnverifiedCheckpoint) -> String {
-        if self.limit() == Some(0) {
-            return "--limit 0 asks for no record, so there is nothing to prove".to_owned();
-        }
         let size = checkpoint.dangerously_unverified().head().size.get();
         format!(
             "nothing can be proved complete under the checkpoint of {}: a proof covers segments \
@@ -162,11 +162,12 @@ impl Query {
         writeln!(
             output::stderr(),
             "bulla: proved complete{but_for} from record {} up to, not including, record {} under the \
-             checkpoint of {}, in {} ({len} bytes){limit}",
+             checkpoint of {}, in {} ({}){limit}",
             covers.start,
             covers.end,
             cells::counted(size, "record"),
-            output.shown()
+            output.shown(),
+            cells::counted(len as u64, "byte")
         )?;
         Ok(())
     }

@@ -5,30 +5,44 @@ use bulla::log::RecordedPolicy;
 use bulla::{Period, Policy, Preset};
 use clap::Args;
 
+use crate::{cells, numbers};
+
 /// What is asked for.
 #[derive(Args)]
 pub(super) struct Wanted {
     /// Keep records for this period, such as 6y, 18mo, 90d
-    #[arg(long, value_name = "PERIOD", conflicts_with = "preset")]
+    #[arg(long, allow_hyphen_values = true, value_name = "PERIOD", conflicts_with = "preset")]
     keep: Option<Period>,
     /// Keep records as a framework asks for: hipaa (6y), pci-dss (1y), soc2 (1y), sox (7y)
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
-    /// Drop only what has a copy in an archive that was read back
+    /// Drop only what has a copy in an archive that was read back; needs --archive, but in a dry run
     #[arg(long)]
     archive_first: bool,
     /// From now on the policy can only be made stricter; this can never be ended
     #[arg(long)]
     compliance: bool,
     /// Keep every segment at least this long after its newest record
-    #[arg(long, value_name = "PERIOD")]
+    #[arg(long, allow_hyphen_values = true, value_name = "PERIOD")]
     min_age: Option<Period>,
     /// Keep so many of the newest records in any case
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::any)]
     min_records: Option<u64>,
 }
 
 impl Wanted {
+    /// Refuses what needs an archive where none is given: the policy would be set, and nothing
+    /// could go by it.
+    pub(super) fn check_archive_is_given(&self) -> Result<()> {
+        if self.archive_first {
+            bail!(
+                "--archive-first: expected --archive DIR too, the directory that the copies go to, \
+                 found no --archive; nothing was changed"
+            );
+        }
+        Ok(())
+    }
+
     /// The policy that is asked for; `None` if none is.
     pub(super) fn policy(&self, in_force: Option<&Policy>) -> Result<Option<Policy>> {
         let Wanted { keep, preset, archive_first, compliance, min_age, min_records } = self;
@@ -65,7 +79,7 @@ pub(super) fn loosened(before: &Policy, next: &Policy) -> Vec<String> {
     let (was, is) = (before.min_records, next.min_records);
     match is {
         _ if is >= was => {}
-        0 => looser.push(format!("that the newest {was} records stay is off")),
+        0 => looser.push(format!("that the newest {} stay is off", cells::counted(was, "record"))),
         _ => looser.push(format!("{is} instead of {was} of the newest records stay")),
     }
     if before.archive && !next.archive {

@@ -108,7 +108,7 @@ impl Verify {
     fn tell(&self, reports: &[ArchiveReport]) -> Result<()> {
         let mut out = output::stdout();
         for report in reports {
-            let name = name_of(report);
+            let name = terminal::plain(name_of(report));
             for finding in &report.findings {
                 writeln!(out, "{name}: {}", terminal::plain(&finding.to_string()))?;
             }

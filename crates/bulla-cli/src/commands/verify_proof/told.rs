@@ -65,11 +65,11 @@ fn sentence(event: &Event) -> String {
 fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> io::Result<()> {
     let checkpoint = proved.checkpoint();
     let count = proved.records().len() as u64;
-    let these = cells::counted(count, "record");
-    writeln!(
-        out,
-        "PROVED: the log holds these {these}, unaltered since the checkpoint was signed."
-    )?;
+    let these = match count {
+        1 => "this record".to_owned(),
+        _ => format!("these {}", cells::counted(count, "record")),
+    };
+    writeln!(out, "PROVED: the log holds {these}, unaltered since the checkpoint was signed.")?;
     writeln!(out)?;
     let mut withheld = 0_u64;
     for proved in proved.records() {

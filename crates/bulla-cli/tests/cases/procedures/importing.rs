@@ -204,3 +204,70 @@ fn an_import_that_is_killed_again_and_again_has_every_event_once() {
     let expected: Vec<String> = (1..=20_000).map(|number| format!("r{number}")).collect();
     assert!(ids == expected, "{} records", ids.len());
 }
+
+/// The command that an error gives to go on, run as a shell does.
+fn go_on(told: &str) -> Vec<String> {
+    let command = told.split("to go on: bulla ").nth(1).unwrap().trim_end();
+    let words = std::process::Command::new("sh")
+        .args(["-c", &format!("for word in {command}; do printf '%s\\n' \"$word\"; done")])
+        .output()
+        .unwrap();
+    String::from_utf8(words.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn an_import_whose_output_finds_no_space_says_what_is_in_the_log_and_how_to_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = at(dir.path(), "the log");
+    let file = events_file(dir.path(), "it's.jsonl", 2_500);
+    let text = fs::read_to_string(&file).unwrap() + "no event\n" + EVENT + "\n";
+    fs::write(&file, text).unwrap();
+    let import = ["import", &log, &file, "--format", "jsonl", "--create"];
+    let told = refused(2, &[&import[..], &["--rejects", "/dev/full"]].concat());
+    assert!(told.contains("/dev/full: No space left on device"), "{told}");
+    assert!(
+        told.contains("the first 2,000 events of these files are in the log, durably"),
+        "{told}"
+    );
+    assert_eq!(count(&log), 2_000, "as it says");
+    let command = go_on(&told);
+    assert!(command.contains(&"--resume".to_owned()), "{command:?}");
+    // With space it goes on to the end, and lists what was rejected.
+    let rejects = at(dir.path(), "rejects");
+    let command: Vec<&str> = command
+        .iter()
+        .map(|word| if word == "/dev/full" { rejects.as_str() } else { word })
+        .collect();
+    fine(&command);
+    assert_eq!(count(&log), 2_501);
+    assert!(fs::read_to_string(&rejects).unwrap().contains("it's.jsonl:2501: "));
+}
+
+#[test]
+fn an_import_whose_reports_find_no_space_says_what_is_in_the_log() {
+    let (dir, log) = new_log();
+    let (one, two) = (events_file(dir.path(), "one", 3), events_file(dir.path(), "two", 5));
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let import = ["import", &log, &one, &two, "--format", "jsonl"];
+    let ran = bulla(&import).stdout(full()).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{told}");
+    assert!(told.contains("standard output: No space left"), "{told}");
+    assert!(told.contains("the first 3 events of these files are in the log"), "{told}");
+    let command = go_on(&told);
+    assert_eq!(command[..2], ["import", "--resume"]);
+    fine(&command.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(count(&log), 8);
+    // Of events on standard input, the line behind which to go on.
+    let input = fs::File::open(&two).unwrap();
+    let ran = bulla(&["append", &log, "--stdin"]).stdin(input).stdout(full()).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{told}");
+    assert!(told.contains("every event up to line 1 of standard input is in the log"), "{told}");
+    assert!(told.contains("`tail -n +2`"), "{told}");
+    assert_eq!(count(&log), 9);
+    let one = ["append", &log, "--actor", "u:a", "--action", "a.b", "--resource", "r"];
+    let ran = bulla(&one).stdout(full()).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(told.contains("the event is in the log, record "), "{told}");
+}

@@ -378,6 +378,70 @@ fn devices_and_pipes_are_written_as_they_are() {
     assert!(fs::read_to_string(&both).unwrap().starts_with("first\n"));
 }
 
+#[test]
+fn a_dash_is_standard_output_where_nothing_else_is_printed() {
+    let place = Place::new();
+    let (log, key) = (place.log.clone(), place.at("key"));
+    for dash in ["-", "/dev/stdout"] {
+        for (call, begins) in [
+            (vec!["prove", &log, "0", "-o", dash], "c2sp.org/tlog-proof"),
+            (vec!["key", "chain", &log, "--output", dash], "bulla.dev/key-chain"),
+            (vec!["checkpoint", &log, "--key", &key, "-o", dash], "ex.example/log\n"),
+        ] {
+            let out = fine(&call);
+            assert!(out.starts_with(begins), "{call:?}: {out}");
+        }
+        let (file, public) = (place.at("bad.jsonl"), place.at("key.pub"));
+        let auditor = place.at("auditor");
+        let audit = ["audit", &place.at("pub"), "--pubkey", &public, "--key", &auditor];
+        for call in [
+            vec!["query", &log, "--prove", dash],
+            vec!["import", &log, &file, "--format", "jsonl", "--rejects", dash],
+            [&audit[..], &["-o", dash]].concat(),
+        ] {
+            let told = place.refused(&call);
+            let expected =
+                format!("{dash} is standard output, where this command prints something");
+            assert!(told.contains(&expected), "{call:?}: {told}");
+        }
+        let wrapping = place.at("wrapping");
+        for call in [
+            vec!["keygen", dash, "--origin", "ex.example"],
+            vec!["keygen", dash, "--log", &log],
+            vec!["keygen", dash, "--witness", "--name", "ex.example"],
+            vec!["keygen", dash, "--wrapping"],
+            vec!["keystore", "create", dash, "--wrapping-key", &wrapping],
+            vec!["key", "rotate", &log, "--key", &key, "--next", dash],
+        ] {
+            let told = place.refused(&call);
+            assert!(told.contains(&format!("{dash} is no name of a file")), "{call:?}: {told}");
+        }
+    }
+    for call in [vec!["export-tiles", &log, "-"], vec!["init", "-"]] {
+        assert!(place.refused(&call).contains("expected a directory, found -"), "{call:?}");
+    }
+    assert!(!Path::new("-").exists(), "no file of that name was made");
+}
+
+#[test]
+fn an_output_is_given_once() {
+    let place = Place::new();
+    let (log, key, public) = (place.log.clone(), place.at("key"), place.at("key.pub"));
+    let (one, two) = (place.at("one"), place.at("two"));
+    let both = ["-o", &one, "-o", &two];
+    for call in [
+        vec!["prove", &log, "0"],
+        vec!["checkpoint", &log, "--key", &key],
+        vec!["key", "chain", &log],
+        vec!["audit", &place.at("pub"), "--pubkey", &public, "--key", &place.at("auditor")],
+    ] {
+        let told = place.refused(&[&call[..], &both].concat());
+        assert!(told.contains("cannot be used multiple times"), "{call:?}: {told}");
+    }
+    place.refused(&["query", &log, "--prove", &one, "--prove", &two]);
+    place.refused(&["keygen", &one, &two, "--origin", "ex.example"]);
+}
+
 /// A rescued directory has lost what marks it, and a bind mount hides it.
 #[test]
 fn a_file_of_a_log_is_known_by_what_is_in_it() {

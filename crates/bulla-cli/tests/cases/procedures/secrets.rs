@@ -199,3 +199,42 @@ fn what_is_rejected_is_named_without_its_secrets() {
     let told = String::from_utf8_lossy(&ran.stderr);
     assert!(told.contains("line 2") && !told.contains("hunter2"), "{told}");
 }
+
+#[test]
+fn what_every_later_append_needs_is_said_once_when_it_is_recorded() {
+    let (dir, log) = new_log();
+    let (store, key) = (at(dir.path(), "keys"), at(dir.path(), "wrapping"));
+    fine(&["keygen", &key, "--wrapping"]);
+    fine(&["keystore", "create", &store, "--wrapping-key", &key]);
+    let event = ["append", &log, "--actor", "u:a", "--action", "a.b", "--resource", "r"];
+    let keys = ["--key-store", &store, "--wrapping-key", &key];
+    let told = |more: &[&str]| {
+        let ran = run(&[&event[..], more].concat());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        let begins = "bulla: from now on appends to this log need ";
+        let line = ran.stderr.lines().find_map(|line| line.strip_prefix(begins));
+        line.map(str::to_owned)
+    };
+    assert_eq!(told(&[]), None);
+    let needs = "--key-store FILE --wrapping-key FILE";
+    let on_record = ": it is on record (`bulla history`)";
+    assert_eq!(told(&keys), Some(format!("{needs}{on_record}")));
+    assert_eq!(told(&keys), None, "said once");
+    let subject = [&keys[..], &["--actor-is-subject"]].concat();
+    assert_eq!(told(&subject), Some(format!("{needs} --actor-is-subject{on_record}")));
+    assert_eq!(told(&subject), None);
+    let aliases = [&subject[..], &["--alias-actors", "--alias-resources", "r"]].concat();
+    let all = format!("{needs} --actor-is-subject --alias-actors --alias-resources r{on_record}");
+    assert_eq!(told(&aliases), Some(all));
+    // One opening with less changes nothing for those that follow.
+    assert_eq!(told(&["--allow-plaintext", "--who", "a", "--why", "b"]), None);
+    assert_eq!(told(&aliases), None);
+    // An import that makes the log, too.
+    let new = at(dir.path(), "new");
+    let events = events_file(dir.path(), "events", 1);
+    let store = at(dir.path(), "other");
+    fine(&["keystore", "create", &store, "--wrapping-key", &key]);
+    let import = ["import", &new, &events, "--format", "jsonl", "--create"];
+    let ran = run(&[&import[..], &["--key-store", &store, "--wrapping-key", &key]].concat());
+    assert!(ran.stderr.contains(&format!("need {needs}{on_record}")), "{}", ran.stderr);
+}

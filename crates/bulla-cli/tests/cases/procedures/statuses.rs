@@ -133,3 +133,29 @@ fn the_absence_of_what_no_key_can_name_is_not_proved() {
         fine(&["prove", &log, "--state", key, "-o", &proof]);
     }
 }
+
+#[test]
+fn a_proof_that_a_drop_is_in_the_way_of_says_what_to_do() {
+    let (dir, log) = signed_log();
+    let (key, proof) = (at(dir.path(), "audit.key"), at(dir.path(), "proof"));
+    let public = format!("{key}.pub");
+    fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    fine(&["append", &log, "--actor", "u:a", "--action", "a.b", "--resource", "r"]);
+    fine(&["retain", &log, "--keep", "0s", "--who", "a", "--why", "b"]);
+    // Of what is gone no checkpoint helps, but that it went can be shown.
+    let told = refused(1, &["prove", &log, "3", "-o", &proof]);
+    let state = "--state drop/0000000000000001 -o FILE";
+    assert!(told.contains(&format!("`bulla prove {log} {state}`")), "{told}");
+    assert!(told.contains("`bulla restore`"), "{told}");
+    // The others are proved complete under a head that covers the drop.
+    let query = ["query", &log, "--actor", "a", "--prove", &proof];
+    let told = refused(1, &query);
+    let sign = format!("`bulla checkpoint {log} --key FILE --seal`");
+    assert!(told.contains(&sign) && told.contains("prove under that one"), "{told}");
+    fine(&["checkpoint", &log, "--key", &key, "--seal"]);
+    fine(&query);
+    fine(&["verify-proof", &proof, "--pubkey", &public]);
+    fine(&["prove", &log, "--state", "drop/0000000000000001", "-o", &proof]);
+    let shown = fine(&["verify-proof", &proof, "--pubkey", &public]);
+    assert!(shown.contains("this was in force"), "{shown}");
+}
