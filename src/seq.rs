@@ -68,16 +68,19 @@ impl TreeSize {
 
     /// The count in words: `1 record`, `2 records`.
     pub(crate) fn in_words(self) -> String {
-        match self.0 {
-            1 => "1 record".to_owned(),
-            count => format!("{count} records"),
-        }
+        counted(self.0, "record")
     }
 
     /// The size after `count` more records; `None` past `u64::MAX`.
     pub fn checked_add(self, count: u64) -> Option<Self> {
         self.0.checked_add(count).map(TreeSize)
     }
+}
+
+/// How many of something, in words: `1 segment`, `2 segments`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 macro_rules! decimal {
@@ -118,5 +121,7 @@ mod tests {
         assert_eq!(Seq::new(2).covering_size(), Some(TreeSize::new(3)));
         assert_eq!(Seq::new(u64::MAX).covering_size(), None);
         assert_eq!(TreeSize::ZERO.last_seq(), None);
+        let words = [0, 1, 2].map(|count| TreeSize::new(count).in_words());
+        assert_eq!(words, ["0 records", "1 record", "2 records"]);
     }
 }

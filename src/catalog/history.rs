@@ -10,6 +10,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::retention::{HoldScope, Policy};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
+use crate::seq::counted;
 use crate::time::Timestamp;
 
 /// A record of the catalog, for people.
@@ -137,7 +138,8 @@ pub fn describe(body: &CatalogBody<'_>) -> (&'static str, String) {
             let keys: Vec<_> = b.key_ids.iter().map(|id| KeyId(*id).to_string()).collect();
             let (records, size) = (b.records, b.size);
             let keys = keys.join(", ");
-            ("subject erased", format!("keys {keys}: {records} of the first {size} records"))
+            let first = counted(size, "record");
+            ("subject erased", format!("keys {keys}: {records} of the first {first}"))
         }
         CatalogBody::ProtectionSet(b) => {
             let what = if b.exception { "protection waived" } else { "protection set" };

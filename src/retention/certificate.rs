@@ -181,8 +181,11 @@ impl fmt::Display for GapError {
         let GapError { what, expected, found } = self;
         write!(
             f,
-            "{what}: expected {} records with root {}, found {} with root {}",
-            expected.size, expected.root, found.size, found.root
+            "{what}: expected {} with root {}, found {} with root {}",
+            expected.size.in_words(),
+            expected.root,
+            found.size,
+            found.root
         )
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Period, Policy};
+use crate::seq::counted;
 use crate::time::Timestamp;
 
 /// What is known of a sealed segment before it is decided about.
@@ -162,7 +163,7 @@ impl fmt::Display for Verdict {
             Verdict::Held { cases } => write!(f, "held by {}", cases.join(", ")),
             Verdict::Newest => write!(f, "stays: the newest segment"),
             Verdict::AmongNewest { min_records } => {
-                write!(f, "stays: among the newest {min_records} records")
+                write!(f, "stays: among the newest {}", counted(*min_records, "record"))
             }
             Verdict::Restored => write!(f, "stays: restored from an archive"),
             Verdict::Unreadable { reason } => {

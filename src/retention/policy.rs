@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::Period;
 use crate::format::catalog_body::PolicySet;
+use crate::seq::counted;
 use crate::time::Timestamp;
 
 /// How long a log keeps its records. A log without one keeps them for ever.
@@ -123,7 +124,8 @@ impl fmt::Display for Policy {
             write!(f, ", at least {} old", self.min_age)?;
         }
         if self.min_records > 0 {
-            write!(f, ", the newest {} records stay", self.min_records)?;
+            let stay = if self.min_records == 1 { "stays" } else { "stay" };
+            write!(f, ", the newest {} {stay}", counted(self.min_records, "record"))?;
         }
         if self.archive {
             write!(f, ", archived before they are dropped")?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::seq::counted;
+
 /// What a search looked at, and how. The numbers grow while an answer is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,28 +35,26 @@ impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} segments: {} skipped by time, {} by index, {} searched by index, {} scanned; \
-             {} postings and {} records read, {} matched",
-            self.segments,
+            "{}: {} skipped by time, {} by index, {} searched by index, {} scanned; {} and {} read, \
+             {} matched",
+            counted(self.segments, "segment"),
             self.skipped_by_time,
             self.skipped_by_index,
             self.indexed,
             self.scanned,
-            self.postings,
-            self.records,
+            counted(self.postings, "posting"),
+            counted(self.records, "record"),
             self.matched
         )?;
-        match self.expired {
-            0 => {}
-            1 => write!(f, "; the records of 1 segment have expired")?,
-            expired => write!(f, "; the records of {expired} segments have expired")?,
+        if self.expired > 0 {
+            write!(f, "; the records of {} have expired", counted(self.expired, "segment"))?;
         }
         match self.unknown {
             0 => Ok(()),
             unknown => write!(
                 f,
-                "; records are missing in {unknown} places, and the catalog, which is damaged, \
-                 would tell why"
+                "; records are missing in {}, and the catalog, which is damaged, would tell why",
+                counted(unknown, "place")
             ),
         }
     }

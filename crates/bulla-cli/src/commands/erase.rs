@@ -1,14 +1,15 @@
 //! `bulla erase`: destroy the keys of a subject.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use bulla::Asked;
+use bulla::log::ErasureCertificate;
 use clap::Args;
 
 use crate::asking::not_blank;
-use crate::failure::Verdict;
+use crate::failure::{Verdict, although};
 use crate::secrets::Secrets;
 use crate::{cells, output};
 
@@ -48,35 +49,44 @@ impl Erase {
         }
         let log = self.secrets.writer(&self.dir)?;
         let done = log.erase(&self.subject, &Asked::by(&self.who).because(&self.why))?;
-        let mut out = output::stdout();
-        let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
-        let erased = match done.records {
-            0 => "erased no payload that is in the log".to_owned(),
-            records => format!("erased {}", cells::counted(records, "payload")),
-        };
-        writeln!(
-            out,
-            "{erased}: key {} is destroyed; certificate {} in `bulla history`",
-            ids.join(", "),
-            done.catalog_seq
-        )?;
-        writeln!(
-            out,
-            "what it encrypted in copies, such as archived segments, is unreadable from now on, too"
-        )?;
-        if done.of_other_keys > 0 {
-            writeln!(
-                out,
-                "{} encrypted with keys that this key store does not have: if the log had another \
-                 store before, erase the subject with that one, too",
-                match done.of_other_keys {
-                    1 => "1 payload in the log is".to_owned(),
-                    payloads => format!("{} in the log are", cells::counted(payloads, "payload")),
-                }
-            )?;
-        }
-        out.flush()?;
+        let told = tell(&done);
         log.close()?;
+        told.map_err(|error| {
+            let seq = done.catalog_seq;
+            although(error, format!("the keys are destroyed, by certificate {seq}"))
+        })?;
         Ok(Verdict::Fine)
     }
+}
+
+/// Says what was destroyed.
+fn tell(done: &ErasureCertificate) -> io::Result<()> {
+    let mut out = output::stdout();
+    let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
+    let erased = match done.records {
+        0 => "erased no payload that is in the log".to_owned(),
+        records => format!("erased {}", cells::counted(records, "payload")),
+    };
+    writeln!(
+        out,
+        "{erased}: key {} is destroyed; certificate {} in `bulla history`",
+        ids.join(", "),
+        done.catalog_seq
+    )?;
+    writeln!(
+        out,
+        "what it encrypted in copies, such as archived segments, is unreadable from now on, too"
+    )?;
+    if done.of_other_keys > 0 {
+        writeln!(
+            out,
+            "{} encrypted with keys that this key store does not have: if the log had another \
+             store before, erase the subject with that one, too",
+            match done.of_other_keys {
+                1 => "1 payload in the log is".to_owned(),
+                payloads => format!("{} in the log are", cells::counted(payloads, "payload")),
+            }
+        )?;
+    }
+    out.flush()
 }

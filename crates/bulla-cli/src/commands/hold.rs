@@ -10,7 +10,7 @@ use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader, Timestam
 use clap::{Args, Subcommand};
 
 use crate::asking::not_blank;
-use crate::failure::Verdict;
+use crate::failure::{Verdict, although};
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::{Secrets, actor_aliases};
 use crate::when::{self, When, check_order, to_come, when};
@@ -194,9 +194,11 @@ impl Place {
         admin.place_hold(&hold, &self.because.asked())?;
         warn_if_past(hold.review_by);
         let mut out = output::stdout();
-        writeln!(out, "held: {} pins {}", terminal::plain(&hold.case), words(&hold.scope))?;
+        let case = terminal::plain(&hold.case);
+        let shown = writeln!(out, "held: {case} pins {}", words(&hold.scope));
         // It is in force, whatever comes of counting.
-        out.flush()?;
+        let shown = shown.and_then(|()| out.flush());
+        shown.map_err(|error| although(error, "the hold is in force"))?;
         match admin.pinned_by(&hold.case) {
             Ok(pinned) => {
                 writeln!(
@@ -242,8 +244,9 @@ impl Release {
         let left = admin.holds()?.len() as u64;
         let mut out = output::stdout();
         let left = cells::counted(left, "hold");
-        writeln!(out, "released: {}; {left} in force", terminal::plain(&self.case))?;
-        out.flush()?;
+        let case = terminal::plain(&self.case);
+        let told = writeln!(out, "released: {case}; {left} in force").and_then(|()| out.flush());
+        told.map_err(|error| although(error, "the hold is released"))?;
         Ok(Verdict::Fine)
     }
 }

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use super::init::origin;
 use super::keygen::public_file;
-use crate::failure::{NotProved, Verdict};
+use crate::failure::{NotProved, Verdict, although};
 use crate::outputs::{self, Inputs, Output};
 use crate::{cells, keys, output, places, terminal};
 
@@ -137,7 +137,7 @@ impl Recovery {
         log.set_recovery_key(&signer, &recovery, before)?;
         log.close()?;
         say(&format!("{} can revoke keys from now on: keep it offline", self.recovery.display()))?;
-        print(&format!("{}\n", recovery.verifying_key()))
+        print_key(recovery.verifying_key())
     }
 }
 
@@ -384,7 +384,13 @@ fn tell_next(dir: &Path, chain: &KeyChain, next: &Signer) -> Result<Verdict> {
         "statement {number} is in the catalog; verifiers follow it with `bulla key chain {}`",
         dir.display()
     ))?;
-    print(&format!("{}\n", next.verifying_key()))
+    print_key(next.verifying_key())
+}
+
+/// Prints the key that counts now: the change is in the log whatever comes of it.
+fn print_key(key: &bulla::VerifyingKey) -> Result<Verdict> {
+    let told = print(&format!("{key}\n"));
+    told.map_err(|error| although(error, format!("the change is made; the key is {key}")))
 }
 
 fn say_head(what: &str, head: &TreeHead) -> Result<()> {

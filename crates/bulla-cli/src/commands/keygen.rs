@@ -10,7 +10,7 @@ use bulla_witness::Cosigner;
 use clap::Args;
 
 use super::init::{Hash, origin};
-use crate::failure::Verdict;
+use crate::failure::{Verdict, although};
 use crate::outputs::{self, Inputs};
 use crate::{keys, output, places};
 
@@ -85,10 +85,15 @@ fn free_public_file(key: &Path) -> Result<PathBuf> {
 
 /// Writes the verifying key to its file, and prints it.
 fn show(public: &Path, vkey: &str) -> Result<Verdict> {
-    outputs::write_new(public, &format!("{vkey}\n"))?;
+    let written = outputs::write_new(public, &format!("{vkey}\n"));
+    written.map_err(|error| {
+        although(error, format!("the private key was made; its verifying key is {vkey}"))
+    })?;
     let mut out = output::stdout();
-    writeln!(out, "{vkey}")?;
-    out.flush()?;
+    let told = writeln!(out, "{vkey}").and_then(|()| out.flush());
+    told.map_err(|error| {
+        although(error, format!("the key was made; its verifying key is in {}", public.display()))
+    })?;
     Ok(Verdict::Fine)
 }
 

@@ -60,6 +60,42 @@ fn a_full_disk_behind_standard_output_is_said() {
 }
 
 #[test]
+fn what_was_done_is_said_when_it_cannot_be_shown() {
+    let (dir, log) = signed_log();
+    let place = |name: &str| at(dir.path(), name);
+    let (store, wrapping) = (place("keys"), place("wrapping"));
+    fine(&["keygen", &wrapping, "--wrapping"]);
+    fine(&["keystore", "create", &store, "--wrapping-key", &wrapping]);
+    let keys = ["--key-store", &store, "--wrapping-key", &wrapping];
+    let event = ["append", &log, "--actor", "u:a", "--action", "a.b", "--resource", "r"];
+    fine(&[&event[..], &keys, &["--subject", "u:a"]].concat());
+    let who = ["--who", "a", "--why", "b"];
+    let (key, next, recovery) = (place("audit.key"), place("next"), place("recovery"));
+    for (call, done) in [
+        ([&["hold", "place", &log, "case", "--everything"][..], &who].concat(), "is in force"),
+        ([&["hold", "release", &log, "case"][..], &who].concat(), "the hold is released"),
+        ([&["erase", &log, "u:a"][..], &who, &keys].concat(), "the keys are destroyed"),
+        (vec!["keygen", &place("new"), "--origin", "ex.example"], "the key was made"),
+        (
+            vec!["key", "recovery", &log, "--key", &key, "--recovery", &recovery],
+            "the change is made",
+        ),
+        (vec!["key", "rotate", &log, "--key", &key, "--next", &next], "the change is made"),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = bulla(&call).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{call:?}: {told}");
+        assert!(told.contains("No space left") && told.contains(done), "{call:?}: {told}");
+    }
+    let history = fine(&["history", &log]);
+    for done in ["hold placed", "hold released", "subject erased", "recovery key named", "rotated"]
+    {
+        assert!(history.contains(done), "{done}: {history}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_left_ends_every_command_in_silence() {
     let (dir, log) = signed_log();
     for call in printing(dir.path(), &log) {
