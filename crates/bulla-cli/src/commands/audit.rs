@@ -36,7 +36,8 @@ of its tree must have the hashes that they lead to; earlier checkpoints and thei
 not read. Then the index of each sealed segment is computed again from its entries and compared
 with the root that the log recorded. If all is as it must be, the audit is signed with a key of the
 auditor's own, and `bulla verify-proof --audit` shows that an answer rests on nothing else. Without
---key nothing is signed. A BLAKE3 log has no such export: on its machine `bulla verify` compares the same.")]
+--key nothing is signed. A BLAKE3 log has no such export: on its machine `bulla verify` compares the
+same.")]
 pub(crate) struct Audit {
     /// The exported directory
     dir: PathBuf,
