@@ -215,7 +215,7 @@ pub(crate) fn show_event(out: &mut impl Write, event: &Event) -> io::Result<()> 
     let Some(redacted) = &event.redacted else { return Ok(()) };
     let more = match redacted.more {
         0 => String::new(),
-        more => format!(" and in {} more", cells::counted(more.into(), "place")),
+        more => format!(" and in {} more", cells::counted(more, "place")),
     };
     let redacted = format!("by {}: {}{more}", redacted.rules, redacted.paths.join(", "));
     facts(out, &[("redacted", redacted)])
