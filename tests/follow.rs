@@ -63,6 +63,65 @@ fn a_reader_proves_what_the_writer_signed() {
     assert_eq!(reader.snapshot_with_tree().unwrap().head().unwrap(), head);
 }
 
+/// A reader that comes to damage at the end of what was durable says so, whatever is damaged:
+/// an end is only what LOCK, the mark and the signed heads know nothing behind.
+#[test]
+fn a_reader_does_not_take_damage_for_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let log = Log::options().origin("example.com/log").create(&path).unwrap();
+    let signer =
+        Signer::generate(&dir.path().join("key"), "example.com/log", log.algorithm()).unwrap();
+    for n in 0..40 {
+        if n == 20 {
+            log.rotate().unwrap();
+        }
+        log.append(&event(n)).unwrap();
+    }
+    log.checkpoint(&signer).unwrap();
+    log.close().unwrap();
+    let (active, lock, mark) =
+        (path.join("segments/00000002.seg"), path.join("LOCK"), path.join("tree/mark"));
+    let whole = std::fs::read(&active).unwrap();
+    let frames: Vec<usize> =
+        (0..whole.len() - 4).filter(|at| &whole[*at..*at + 4] == b"BFRM").collect();
+    assert!(frames.len() > 20, "{}", frames.len());
+    let size = Log::open_read_only(&path).unwrap().size();
+    let check = |what: &str| match Log::open_read_only(&path) {
+        Err(Error::Corrupt { path: found, expected, .. }) => {
+            assert_eq!(found, active, "{what}");
+            assert!(expected.contains("which were durable"), "{what}: {expected}");
+        }
+        other => panic!("{what}: expected Corrupt, found {:?}", other.map(|reader| reader.size())),
+    };
+    // The frame of the newest anchor is the last one that LOCK, mark and head all speak of.
+    for at in &frames[..21] {
+        let mut bytes = whole.clone();
+        bytes[at + 8] ^= 1;
+        std::fs::write(&active, bytes).unwrap();
+        check(&format!("frame at {at}"));
+    }
+    let mut cut = whole.clone();
+    cut.truncate(frames[10]);
+    std::fs::write(&active, &cut).unwrap();
+    check("cut");
+    // Each of the three says it by itself.
+    for kept in [&lock, &mark] {
+        let gone: Vec<_> = [&lock, &mark].into_iter().filter(|path| *path != kept).collect();
+        let before: Vec<_> = gone.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        gone.iter().for_each(|path| std::fs::write(path, b"").unwrap());
+        check(&format!("{} alone", kept.display()));
+        gone.iter().zip(before).for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+    }
+    std::fs::write(&lock, b"").unwrap();
+    std::fs::write(&mark, b"").unwrap();
+    check("the signed head alone");
+    std::fs::remove_file(&active).unwrap();
+    check("no segment");
+    std::fs::write(&active, &whole).unwrap();
+    assert_eq!(Log::open_read_only(&path).unwrap().size(), size);
+}
+
 #[test]
 fn a_second_writer_is_told_who_has_the_log() {
     let dir = tempfile::tempdir().unwrap();

@@ -369,3 +369,24 @@ fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[test]
+fn a_reader_passes_what_was_dropped_before_it_came() {
+    let world = World::new();
+    let log = world.log(1);
+    let reader = world.options().open_read_only(world.path()).unwrap();
+    let before = reader.size();
+    (1..6).for_each(|day| world.day(&log, day));
+    log.set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
+    let dropped = log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped;
+    assert!(dropped.len() > 2, "{}", dropped.len());
+    let size = reader.refresh().unwrap();
+    assert_eq!(size, log.snapshot().size());
+    for seq in (before.get()..size.get()).map(Seq::new) {
+        match (log.get(seq), reader.get(seq)) {
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs),
+            (Err(Error::Expired { .. }), Err(Error::Expired { .. })) => {}
+            other => panic!("{seq}: {other:?}"),
+        }
+    }
+}

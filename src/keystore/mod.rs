@@ -10,7 +10,7 @@ mod tests;
 mod wrapping;
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -279,6 +279,21 @@ impl KeyStore {
                 kinds.filter_map(named).collect()
             }
         }
+    }
+
+    /// All aliases that its keys make: of those it knows whose they are.
+    pub(crate) fn all_aliases(&self) -> BTreeSet<String> {
+        let mut aliases = BTreeSet::new();
+        for stored in self.subjects() {
+            // Both the type and the id may have a colon.
+            for (at, colon) in stored.subject.match_indices(':') {
+                let (kind, id) = (&stored.subject[..at], &stored.subject[at + colon.len()..]);
+                for which in [Identifier::Actor, Identifier::Resource] {
+                    aliases.extend(self.alias(which, kind, id));
+                }
+            }
+        }
+        aliases
     }
 
     /// Encrypts the store under another wrapping key. Nothing else changes; the old one

@@ -64,6 +64,8 @@ struct Follow {
     tail: Option<Tail>,
     /// Ordinal and first record of the segment to look for when there is no tail.
     next: (u64, TreeSize),
+    /// So many records were there before they were looked for: a mark or a signed head says so.
+    vouched: TreeSize,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,8 @@ impl LogReader {
         if let Some(catalog) = &catalog {
             view.opener().note_erased(catalog.state());
         }
+        let mark = MarkFile::read(&*options.disk, &tree_dir(dir), log_id);
+        let vouched = mark.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
         let reader = LogReader {
             dir: dir.to_owned(),
             log_id,
@@ -118,7 +122,7 @@ impl LogReader {
             origin: identity.origin,
             damage,
             view: Arc::new(view),
-            state: Mutex::new(Follow { catalog, noted: TreeSize::ZERO, tail: None, next }),
+            state: Mutex::new(Follow { catalog, noted: TreeSize::ZERO, tail: None, next, vouched }),
             options,
         };
         reader.refresh()?;
@@ -144,11 +148,14 @@ impl LogReader {
     /// Looks for what the writer has made durable since, and gives the new size.
     ///
     /// # Errors
-    /// `Replaced` if the log is no longer where it was opened; I/O, damage.
+    /// `Replaced` if the log is no longer where it was opened; `Corrupt` if there are fewer records
+    /// than LOCK, a mark or a signed head says; other damage, I/O.
     pub fn refresh(&self) -> Result<TreeSize> {
         let mut state = self.state.lock();
         // Read before the frames: what it says is durable is there to be read.
         let published = self.published()?;
+        let signed = state.catalog.as_ref().map_or(TreeSize::ZERO, |catalog| catalog.signed().0);
+        state.vouched = state.vouched.max(published).max(signed);
         loop {
             let Some(tail) = &mut state.tail else {
                 if self.enter_next(&mut state)? {
@@ -168,7 +175,29 @@ impl LogReader {
         }
         self.note_seals(&mut state)?;
         self.note_erasures(&mut state)?;
+        self.check_end(&state)?;
         Ok(self.view.size())
+    }
+
+    /// What was there is not missing at the end without a word.
+    fn check_end(&self, state: &Follow) -> Result<()> {
+        let size = self.view.size();
+        if size >= state.vouched {
+            return Ok(());
+        }
+        let expected = format!("{} records, which were durable", state.vouched);
+        let (path, offset, found) = match &state.tail {
+            Some(Tail { segment, at, .. }) => {
+                let frame = scan::frame_at(segment, *at, &mut Scratch::new())?;
+                let found = frame.map_or_else(|bad| bad.to_string(), |_| "one frame".to_owned());
+                (segment.path.clone(), at.offset, found)
+            }
+            None => {
+                let path = segment::path(&segments_dir(&self.dir), state.next.0);
+                (path, 0, "no segment that can be read".to_owned())
+            }
+        };
+        Err(Error::corrupt(&path, offset, expected, format!("{size} records, then {found}")))
     }
 
     /// The durable size that the writer publishes.
@@ -206,7 +235,7 @@ impl LogReader {
         let path = segment::path(&segments_dir(&self.dir), ordinal);
         let disk = &*self.options.disk;
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
-            return Ok(false);
+            return self.pass_dropped(state);
         }
         // A header that is being written is taken up next time.
         let segment = match SegmentFile::open(disk, &path, Open::Read) {
@@ -225,6 +254,25 @@ impl LogReader {
             entries.push(Entry { ordinal, first, open: Some(open), sealed: None });
         });
         state.tail = Some(Tail { segment, waypoints, at });
+        Ok(true)
+    }
+
+    /// Goes past the next segment, if it was sealed and dropped before it was taken up.
+    fn pass_dropped(&self, state: &mut Follow) -> Result<bool> {
+        let (ordinal, first) = state.next;
+        let Some(catalog) = &mut state.catalog else { return Ok(false) };
+        catalog.refresh()?;
+        let Some(sealed) = catalog.state().segment(ordinal) else { return Ok(false) };
+        let end = TreeSize::new(sealed.first.saturating_add(sealed.count));
+        if sealed.first != first.get() {
+            return Ok(false);
+        }
+        self.view.update(|entries| {
+            entries.retain(|entry| entry.ordinal != ordinal);
+            entries.push(entry_of(&sealed));
+        });
+        self.view.publish(end);
+        (state.tail, state.next) = (None, (ordinal.saturating_add(1), end));
         Ok(true)
     }
 

@@ -1,6 +1,8 @@
 //! Legal holds: what they are for, and which records they pin.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::event::RecordKind;
 use crate::query::{IdFilter, InvalidActionGlob, Query, Subject, TimeRange};
@@ -26,8 +28,15 @@ pub struct HoldScope {
     /// Without times, order, limit and cursor.
     question: Query,
     times: TimeRange,
-    /// What identifiers start with that may be anybody's. Not recorded.
-    aliases: Option<&'static str>,
+    /// Which identifiers may be anybody's. Not recorded.
+    aliases: Option<Aliases>,
+}
+
+/// Aliases, and those of them of which a key store says whose they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Aliases {
+    prefix: &'static str,
+    known: Arc<BTreeSet<String>>,
 }
 
 impl HoldScope {
@@ -133,25 +142,41 @@ impl HoldScope {
         scope
     }
 
-    /// The same, which also pins whatever stands under an alias, as far as it names anybody:
-    /// where nobody can tell whose the aliases are. `prefix` is what aliases start with.
+    /// The same, which also pins whatever stands under an alias that is not known, as far as it
+    /// names anybody: that may be theirs. `prefix` is what aliases start with.
     #[cfg(feature = "engine")]
-    pub(crate) fn with_all_aliases(&self, prefix: &'static str) -> Self {
-        HoldScope { aliases: Some(prefix), ..self.clone() }
+    pub(crate) fn with_unknown_aliases(
+        &self,
+        prefix: &'static str,
+        known: Arc<BTreeSet<String>>,
+    ) -> Self {
+        let aliases = self.names_ids().then_some(Aliases { prefix, known });
+        HoldScope { aliases, ..self.clone() }
     }
 
-    /// Whether it pins all aliases because nobody can tell whose they are, and it matters.
+    /// Whether it pins aliases that are not known.
     #[cfg(feature = "engine")]
-    pub(crate) fn pins_all_aliases(&self) -> bool {
-        let filters = &self.question.filters;
-        let mut named = filters.actors.iter().chain(&filters.resources);
-        self.aliases.is_some() && named.any(|filter| filter.id.is_some())
+    pub(crate) fn pins_unknown_aliases(&self) -> bool {
+        self.aliases.is_some()
+    }
+
+    /// Whether this identifier may be anybody's that it names.
+    pub(crate) fn is_unknown_alias(&self, id: &str) -> bool {
+        let unknown = |of: &Aliases| id.starts_with(of.prefix) && !of.known.contains(id);
+        self.aliases.as_ref().is_some_and(unknown)
     }
 
     /// The same, which pins what it names only.
     #[cfg(feature = "engine")]
     pub(crate) fn without_aliases(&self) -> Self {
         HoldScope { aliases: None, ..self.clone() }
+    }
+
+    /// Whether it names actors or resources, and not types of resources alone.
+    #[cfg(feature = "engine")]
+    pub(crate) fn names_ids(&self) -> bool {
+        let filters = &self.question.filters;
+        filters.actors.iter().chain(&filters.resources).any(|filter| filter.id.is_some())
     }
 
     /// Whether a record would be pinned if its aliases were those of what is named.
@@ -162,8 +187,8 @@ impl HoldScope {
 
     /// Whether actor and resource stand under an alias, and nobody can tell whose it is.
     pub(crate) fn hidden(&self, subject: &Subject<'_>) -> (bool, bool) {
-        let hidden = |id: &str| self.aliases.is_some_and(|prefix| id.starts_with(prefix));
-        (hidden(subject.actor_id), subject.resource_id.is_some_and(hidden))
+        let resource = subject.resource_id.is_some_and(|id| self.is_unknown_alias(id));
+        (self.is_unknown_alias(subject.actor_id), resource)
     }
 
     /// The question, whatever the identifiers of actors, or of resources, are.

@@ -121,3 +121,42 @@ fn a_key_store_is_of_one_log() {
     drop(place.options().key_store(store).open(place.at("other")).unwrap());
     place.open();
 }
+
+/// Aliases of which the store at hand does not know whose they are: of a subject that was erased,
+/// or that an older copy of the store does not have yet. Those it knows are of others.
+#[test]
+fn a_hold_pins_what_is_under_an_alias_that_the_store_does_not_know() {
+    for erased in [true, false] {
+        let place = Place::new(HashAlgorithm::Sha256);
+        let (audit, keys) = (place.at("audit"), place.at("keys"));
+        let store = KeyStore::create(&keys, &wrapping()).unwrap();
+        let log = place.options().key_store(store).alias_actors(true).create(&audit).unwrap();
+        let append = |name: &str| {
+            let event =
+                Event::new(Actor::new("user", name), "file.read", Resource::new("doc", "1"));
+            log.append(&event.subject(format!("user:{name}"))).unwrap();
+            log.rotate().unwrap();
+        };
+        append("bob");
+        let older = std::fs::read(&keys).unwrap();
+        append("alice");
+        append("bob");
+        let asked = Asked::by("carol");
+        if erased {
+            log.erase("user:alice", &asked).unwrap();
+        }
+        drop(log);
+        if !erased {
+            std::fs::write(&keys, older).unwrap();
+        }
+        let store = KeyStore::open(&keys, &wrapping()).unwrap();
+        let log = place.options().key_store(store).without_events().open(&audit).unwrap();
+        log.place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked).unwrap();
+        log.set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
+        assert_eq!(log.pinned_by("case 7").unwrap().segments, [2], "erased: {erased}");
+        assert!(log.plan_expiry(&ExpireOptions::new()).unwrap().going().count() > 0);
+        log.expire(&ExpireOptions::new(), &asked).unwrap();
+        assert!(log.get(Seq::new(0)).is_err(), "bob's, erased: {erased}");
+        assert!(log.get(Seq::new(1)).is_ok(), "alice's, erased: {erased}");
+    }
+}

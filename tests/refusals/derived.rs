@@ -7,8 +7,8 @@ use crate::forge::bytes::{Sets, finish, number, put};
 use crate::forge::document;
 use crate::forge::files::Files;
 
-use As::{Finding, Nothing};
-use By::{Rebuilt, Verify};
+use As::{Corrupt, Finding, Nothing};
+use By::{Read, Rebuilt, Verify};
 
 const INDEX: &str = "audit/segments/00000002.idx";
 const LEAVES: &str = "audit/tree/level-00.hashes";
@@ -484,7 +484,10 @@ pub(crate) const CASES: &[Case] = &[
         "more is durable than there is",
         Plain,
         lock!("durable_size", 200_u64),
-        [(Verify, Finding, "records 96 to 199")]
+        [
+            (Read, Corrupt, "200 records, which were durable"),
+            (Verify, Finding, "records 96 to 199")
+        ]
     ),
     case!(
         "R-ASIDE-1",

@@ -1,24 +1,30 @@
 //! Holds and aliases: who places a hold names people as they are known, and what they did may
 //! be recorded under an alias.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::cipher::{ALIAS_PREFIX, Identifier};
 use crate::keystore::KeyStore;
-use crate::retention::{Hold, HoldScope, Named};
+use crate::retention::{Hold, Named};
 
-/// A scope that also pins what is recorded under the aliases of those it names. Without the
-/// key store nobody can tell whose an alias is: then it pins them all.
-pub(super) fn resolved(scope: &HoldScope, store: Option<&KeyStore>) -> HoldScope {
-    let Some(store) = store else { return scope.with_all_aliases(ALIAS_PREFIX) };
-    scope.with_aliases(|named, kind, id| {
-        let which = match named {
-            Named::Actor => Identifier::Actor,
-            Named::Resource => Identifier::Resource,
-        };
-        store.aliases(which, kind, id)
-    })
+/// A hold that also pins what is recorded under the aliases of those it names. Whose an alias is
+/// only the key store can tell that has its keys: without it, or where it does not know one, since
+/// that is of another store or its subject was erased, the alias may be theirs.
+pub(super) fn resolved(hold: &Hold, store: Option<&KeyStore>) -> Hold {
+    let mut scope = hold.scope.clone();
+    let mut known = BTreeSet::new();
+    if let Some(store) = store.filter(|_| scope.names_ids()) {
+        scope = scope.with_aliases(|named, kind, id| store.aliases(identifier(named), kind, id));
+        known = store.all_aliases();
+    }
+    let scope = scope.with_unknown_aliases(ALIAS_PREFIX, Arc::new(known));
+    Hold { scope, ..hold.clone() }
 }
 
-/// The same of a hold.
-pub(super) fn resolved_hold(hold: &Hold, store: Option<&KeyStore>) -> Hold {
-    Hold { scope: resolved(&hold.scope, store), ..hold.clone() }
+fn identifier(named: Named) -> Identifier {
+    match named {
+        Named::Actor => Identifier::Actor,
+        Named::Resource => Identifier::Resource,
+    }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::slice;
 
-use crate::cipher;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::keystore::KeyStore;
@@ -68,7 +67,7 @@ fn find(holds: Vec<super::RecordedHold>, case: &str) -> Result<Hold> {
 }
 
 fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {
-    let resolved = aliases::resolved_hold(hold, store);
+    let resolved = aliases::resolved(hold, store);
     let [Hold { scope, .. }] = as_found(snapshot, [resolved.clone()]);
     let mut pinned = Pinned::default();
     for entry in snapshot.entries() {
@@ -109,11 +108,12 @@ fn matches_in_dropping(snapshot: &Snapshot, entry: &Entry, hold: &Hold) -> Resul
     Ok(records)
 }
 
-/// Holds that pin all aliases pin none where there are none: then the indexes can be asked for
-/// what they name. That there are none is told by the indexes too, or not at all.
+/// Holds that pin aliases that are not known pin none where there are none: then the indexes can be
+/// asked for what they name. That there are none is told by the indexes too, or not at all.
 pub(super) fn as_found<H: AsMut<[Hold]>>(snapshot: &Snapshot, mut holds: H) -> H {
-    let unsure = holds.as_mut().iter().any(|hold| hold.scope.pins_all_aliases());
-    if unsure && !has_aliases(snapshot) {
+    let unsure = holds.as_mut().iter().find(|hold| hold.scope.pins_unknown_aliases());
+    let Some(unsure) = unsure else { return holds };
+    if !has_unknown_aliases(snapshot, &unsure.scope) {
         for hold in holds.as_mut() {
             hold.scope = hold.scope.without_aliases();
         }
@@ -121,13 +121,13 @@ pub(super) fn as_found<H: AsMut<[Hold]>>(snapshot: &Snapshot, mut holds: H) -> H
     holds
 }
 
-fn has_aliases(snapshot: &Snapshot) -> bool {
-    let is_alias = |group: &Group| {
-        group.name.as_deref().is_some_and(|name| name.starts_with(cipher::ALIAS_PREFIX))
-    };
+/// Which aliases are known is the same for all holds of a log.
+fn has_unknown_aliases(snapshot: &Snapshot, scope: &HoldScope) -> bool {
+    let is_unknown =
+        |group: &Group| group.name.as_deref().is_some_and(|name| scope.is_unknown_alias(name));
     [GroupBy::Actor, GroupBy::Resource].into_iter().any(|by| {
         let groups = snapshot.count_by(&Query::new(), by);
-        groups.map_or(true, |groups| groups.iter().any(is_alias))
+        groups.map_or(true, |groups| groups.iter().any(is_unknown))
     })
 }
 

@@ -164,7 +164,7 @@ pub(in crate::log) fn unreadable(body: &HoldPlaced<'_>) -> Option<String> {
 /// `Retention` if one cannot be read, with the way forward.
 pub(in crate::log) fn scopes(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Vec<Hold>> {
     let readable = |body: HoldPlaced<'_>| match unreadable(&body) {
-        None => Ok(aliases::resolved_hold(&shown_hold(&body, None), store)),
+        None => Ok(aliases::resolved(&shown_hold(&body, None), store)),
         Some(error) => Err(Error::Retention {
             reason: format!(
                 "expected holds that can be read, found the hold of case {:?}: {error}; nothing is \

@@ -105,10 +105,7 @@ impl Import {
             rejects.finish()?;
             return Ok(Verdict::Failed);
         }
-        let log = match self.create && is_missing_or_empty(&self.dir) {
-            true => self.create()?,
-            false => self.encryption.writer(&self.dir)?,
-        };
+        let log = self.log()?;
         self.shape.check(&log)?;
         let there = prints.map_or(Ok(0), |prints| prints.in_log(&log))?;
         let mut done = Total::default();
@@ -188,6 +185,20 @@ impl Import {
             .files(&self.map)
             .files(self.encryption.secrets.files());
         self.rejects.as_deref().map(|file| Output::check_apart(file, &inputs)).transpose()
+    }
+
+    /// The log that is there, or a new one: also where a creation was interrupted.
+    fn log(&self) -> Result<Log> {
+        if self.create {
+            let created = self.create();
+            let exists = |error: &anyhow::Error| {
+                matches!(error.downcast_ref(), Some(bulla::Error::Exists { .. }))
+            };
+            if !created.as_ref().is_err_and(exists) {
+                return created;
+            }
+        }
+        self.encryption.writer(&self.dir)
     }
 
     /// Says which files cannot be read, before anything is done.
@@ -292,13 +303,6 @@ fn beginning(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Where `bulla init` would make a log, too.
-fn is_missing_or_empty(dir: &Path) -> bool {
-    match fs::read_dir(dir) {
-        Ok(mut names) => names.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
-}
-
 /// Where the lines of all files went.
 #[derive(Default)]
 struct Total {

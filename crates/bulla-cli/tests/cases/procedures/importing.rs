@@ -51,6 +51,13 @@ fn a_log_is_made_in_an_empty_directory() {
     assert_eq!(count(&log), 1);
     fine(&["import", &log, &events, "--create", "--format", "jsonl"]);
     assert_eq!(count(&log), 2, "the log that is there is taken");
+    // What a creation leaves that was interrupted.
+    let begun = at(dir.path(), "begun");
+    fs::create_dir_all(at(Path::new(&begun), "catalog")).unwrap();
+    fs::create_dir(at(Path::new(&begun), "segments")).unwrap();
+    fs::write(at(Path::new(&begun), "LOCK"), "").unwrap();
+    fine(&["import", &begun, &events, "--create", "--resume", "--format", "jsonl"]);
+    assert_eq!(count(&begun), 1);
     let other = at(dir.path(), "other");
     fs::create_dir(&other).unwrap();
     fs::write(at(Path::new(&other), "x"), "x").unwrap();
