@@ -15,6 +15,8 @@ mod later;
 mod more;
 #[path = "attack_retention/odds.rs"]
 mod odds;
+#[path = "attack_retention/seals.rs"]
+mod seals;
 pub(crate) mod support;
 
 pub(crate) use support::aged::{DAY, World, asked, event};

@@ -483,6 +483,7 @@ impl Walk<'_> {
             since_mark: 0,
             unwatermarked: self.recovery.replayed > 0,
             closed: false,
+            ended: None,
             clock_steps: Vec::new(),
         };
         let ahead = Ahead { next_ordinal: newest + 1, made: None };

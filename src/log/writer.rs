@@ -77,6 +77,8 @@ pub(crate) struct Writer {
     pub(crate) unwatermarked: bool,
     /// Set when the log was closed: nothing may be written after that.
     pub(crate) closed: bool,
+    /// Of the segment that was ended last by this process: when, and the time of its newest record.
+    pub(crate) ended: Option<(Timestamp, Timestamp)>,
     /// Clock steps that are not in the catalog yet: expected, found, ordinal.
     pub(crate) clock_steps: Vec<(Timestamp, Timestamp, u64)>,
 }
@@ -211,6 +213,7 @@ impl Writer {
             sealed_at: core.options.clock.now(),
         };
         self.resting = Some(Resting::at_end_of(&active.segment, active.end, active.times));
+        self.ended = Some((facts.sealed_at, facts.times.recorded.1));
         self.retired.push(Retired { active, facts });
         core.needs_upkeep();
         Ok(())
@@ -242,8 +245,22 @@ impl Writer {
         let active = Active::begin(made, header);
         ahead.next_ordinal += 1;
         drop(ahead);
+        self.compare_with_seal(core, &active.segment.header);
         self.enter(core, active);
         Ok(())
+    }
+
+    /// Notes a clock step if a segment begins before the seal in front of it was made, by the
+    /// clock: no record has the time of that seal, so nothing else shows that the clock was ahead.
+    fn compare_with_seal(&mut self, core: &Core, header: &SegmentHeader) {
+        let noted = self.clock_steps.last().is_some_and(|step| step.2 == header.ordinal);
+        let Some((sealed_at, newest)) = self.ended.or_else(|| newest_seal(core)) else { return };
+        let tolerance = core.options.clock_tolerance;
+        let is_ahead = |of: Timestamp| sealed_at.saturating_since(of) > tolerance;
+        if !noted && is_ahead(header.created_at) && is_ahead(newest) {
+            self.clock_steps.push((sealed_at, header.created_at, header.ordinal));
+            core.needs_upkeep();
+        }
     }
 
     /// Makes a segment the active one, for readers too.
@@ -347,4 +364,16 @@ fn seal_frame(
     let header = active.frame_header(body_len, count, durable);
     group.bytes[..frame::LEN].copy_from_slice(&header.encode(&context.nonce, offset));
     header
+}
+
+/// When the newest sealed segment was sealed, and the latest time before that: of its newest
+/// record, or of the seal before, which it takes over if the clock is behind that.
+fn newest_seal(core: &Core) -> Option<(Timestamp, Timestamp)> {
+    let entries = core.view.entries();
+    let mut sealed = entries.iter().rev().filter(|entry| entry.is_sealed_and_there());
+    // What cannot be read is found elsewhere.
+    let mut footer = || Some(core.view.open_sealed(sealed.next()?).ok()?.footer.clone());
+    let newest = footer()?;
+    let before = footer().map_or(Timestamp::MIN, |before| before.sealed_at);
+    Some((newest.sealed_at, newest.times.recorded.1.max(before)))
 }

@@ -9,6 +9,7 @@
 
 mod certificate;
 mod hold;
+mod late_seal;
 mod period;
 mod plan;
 mod policy;
@@ -17,7 +18,12 @@ pub use certificate::{DropCertificate, GapError, NowFrom};
 #[cfg(feature = "engine")]
 pub(crate) use hold::Named;
 pub use hold::{CASE_LEN_MAX, Hold, HoldScope, InvalidScope, SCOPE_LEN_MAX};
+#[cfg(feature = "engine")]
+pub(crate) use late_seal::LATE_BY;
+pub use late_seal::LateSeal;
 pub use period::{InvalidPeriod, Period};
+#[cfg(feature = "engine")]
+pub(crate) use plan::keep_until;
 pub use plan::{
     Candidate, ClockAhead, Contradiction, Plan, PlanOptions, Step, Verdict, believed_now, plan,
 };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Period, Policy};
+use super::{LateSeal, Period, Policy};
 use crate::seq::counted;
 use crate::time::Timestamp;
 
@@ -25,6 +25,8 @@ pub struct Candidate {
     pub counted_from: Timestamp,
     /// How its times contradict those of other segments, unless somebody said that it may go.
     pub contradiction: Option<Contradiction>,
+    /// The seal by a clock that was ahead that keeps it longer than its records ask for.
+    pub late_seal: Option<LateSeal>,
     /// Fixed when it was sealed; `None`: there was no policy then.
     pub keep_until: Option<Timestamp>,
     /// Whether a copy is in an archive.
@@ -192,6 +194,19 @@ pub struct Step {
     pub verdict: Verdict,
 }
 
+impl fmt::Display for Step {
+    /// The verdict, and why the segment is kept longer than its records ask for, if it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.verdict)?;
+        match (&self.verdict, &self.segment.late_seal) {
+            (Verdict::TooYoung { .. } | Verdict::ContradictingTimes { .. }, Some(late)) => {
+                write!(f, ": {late}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What an expiry does, segment by segment, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[must_use]
@@ -286,7 +301,7 @@ fn verdict(
 
 /// The time before which a segment stays: what its seal fixed, or more if the policy was
 /// lengthened since, and never less than the minimum age.
-fn keep_until(segment: &Candidate, policy: &Policy) -> Timestamp {
+pub(crate) fn keep_until(segment: &Candidate, policy: &Policy) -> Timestamp {
     let from = segment.newest.max(segment.counted_from);
     let after = |period: Period| from.saturating_add(period.duration());
     let fixed = segment.keep_until.unwrap_or(Timestamp::MIN);
@@ -356,6 +371,7 @@ mod tests {
             newest: at(newest),
             counted_from: at(newest),
             contradiction: None,
+            late_seal: None,
             keep_until: None,
             archived: false,
             restored: false,

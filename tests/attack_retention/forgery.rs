@@ -300,3 +300,76 @@ fn a_forged_drop_of_what_is_held_is_called_off_before_anything_is_signed() {
     assert!(said.is_empty() && holds == 1, "called off: {said:?}");
     assert!(there(&world, 2) && report.findings.is_empty(), "{:#?}", report.findings);
 }
+
+/// Takes segment 2 of a log without the anchor that belongs between certificate and unlink.
+fn gone_without_an_anchor(world: &World) -> bulla::Log {
+    let log = world.log(0);
+    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    (0..3).for_each(|day| world.day(&log, day));
+    log.close().unwrap();
+    drop(log);
+    forge(world, &mut catalog(world), 2, true);
+    for name in ["00000002.seg", "00000002.idx"] {
+        let path = world.path().join("segments").join(name);
+        bulla::disk::Disk::unprotect(&RealDisk, &path).unwrap(); // root can
+        std::fs::remove_file(path).unwrap();
+    }
+    world.options().open(world.path()).unwrap()
+}
+
+fn gone_and_unanchored(world: &World) -> (Vec<u64>, Vec<u64>) {
+    let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
+    let of_drops = report.findings.iter().filter(|finding| finding.what == "drop");
+    let unanchored = of_drops.map(|finding| finding.segment.unwrap()).collect();
+    (report.gaps.iter().map(|gap| gap.ordinal).collect(), unanchored)
+}
+
+#[test]
+fn a_later_gap_without_an_anchor_excuses_no_drop() {
+    let world = World::new();
+    let log = gone_without_an_anchor(&world);
+    world.day(&log, 3);
+    world.clock.advance(crate::DAY * 2);
+    log.append(&event("now", 6)).unwrap();
+    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.close().unwrap();
+    assert_eq!(gone_and_unanchored(&world), (vec![1, 2, 3, 4], vec![2]));
+}
+
+#[test]
+fn a_later_gap_behind_a_newer_anchor_excuses_no_drop() {
+    let world = World::new();
+    let log = gone_without_an_anchor(&world);
+    let key = world.dir.path().join("key");
+    let signer =
+        bulla::Signer::generate(&key, log.origin(), bulla::HashAlgorithm::default()).unwrap();
+    let hold = Hold::new("case 7", HoldScope::new().resource("file", "f3"));
+    log.place_hold(&hold, &asked()).unwrap();
+    for day in 3..5 {
+        log.append(&event("a", day)).unwrap();
+        log.checkpoint(&signer).unwrap();
+        world.day(&log, day);
+    }
+    world.clock.advance(crate::DAY * 2);
+    log.append(&event("now", 7)).unwrap();
+    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.close().unwrap();
+    assert_eq!(gone_and_unanchored(&world), (vec![1, 2, 3, 5], vec![2]));
+}
+
+#[test]
+fn a_drop_whose_anchor_went_with_a_later_segment_is_in_order() {
+    let world = World::new();
+    let log = world.log(3);
+    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    for day in 3..7 {
+        log.append(&event("a", day)).unwrap();
+        log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        world.day(&log, day);
+    }
+    world.clock.advance(crate::DAY * 2);
+    log.append(&event("now", 9)).unwrap();
+    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.close().unwrap();
+    assert_eq!(gone_and_unanchored(&world), (vec![1, 2, 3, 4, 5, 6, 7], vec![]));
+}

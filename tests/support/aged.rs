@@ -32,6 +32,10 @@ impl World {
         Log::options().clock(clock).housekeeping(Housekeeping::Inline)
     }
 
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// A log with one segment a day, of ten records by ten actors each.
     pub fn log(&self, days: u64) -> Log {
         let log = self.options().create(self.path()).unwrap();

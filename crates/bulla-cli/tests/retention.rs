@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bulla::event::Event;
 use bulla::time::{Clock, ManualClock, Timestamp};
-use bulla::{Actor, Housekeeping, Log, LogOptions, Resource};
+use bulla::{Actor, Asked, Housekeeping, Log, LogOptions, Period, Policy, Resource};
 use running::{at, bulla, fine, jsonl, refused, run};
 use tempfile::TempDir;
 
@@ -84,6 +84,31 @@ fn place(log: &str, case: &str, scope: &[&str]) -> String {
 
 fn retain(log: &str, options: &[&str]) -> String {
     fine(&with(&with(&["retain", log], options), &WHO))
+}
+
+#[test]
+fn a_dry_run_names_the_seal_by_a_clock_that_was_ahead() {
+    let (_dir, log) = old_log();
+    let clock = Arc::new(ManualClock::at(years_ago(6)));
+    let reopened = old_options(&clock).open(&log).unwrap();
+    reopened.set_policy(&Policy::keep(Period::from_days(1)), &Asked::by("carol")).unwrap();
+    reopened.append(&event("bob", 7)).unwrap();
+    clock.set("2200-01-01T00:00:00Z".parse().unwrap());
+    reopened.rotate().unwrap();
+    reopened.close().unwrap();
+    append_today(&log);
+    let sealed = "segment 7 was sealed at 2200-01-01T00:00:00.000000000Z";
+    let told = fine(&["retain", &log, "--dry-run"]);
+    assert!(told.contains(sealed), "{told}");
+    let told = jsonl(&fine(&["retain", &log, "--dry-run", "--output", "jsonl"]));
+    let (seventh, sixth) = (&told[told.len() - 2], &told[told.len() - 3]);
+    assert!(seventh["why"].as_str().unwrap().contains(sealed), "{seventh}");
+    assert_eq!(seventh["late_seal"]["segment"], 7);
+    assert_eq!(seventh["late_seal"]["sealed_at"], "2200-01-01T00:00:00.000000000Z");
+    assert!(sixth["late_seal"].is_null(), "{sixth}");
+    assert!(fine(&["history", &log]).contains("clock stepped"));
+    let told = fine(&["verify", &log]);
+    assert!(told.contains("clean") && told.contains("1 warning"), "{told}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
+use crate::log::retain::seals::LateSeals;
 use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
@@ -216,17 +217,20 @@ impl Facts {
         let holds = pins::as_found(snapshot, self.holds.clone());
         let sealed = snapshot.entries().iter().filter(|entry| self.is_readable(entry.ordinal));
         let active = newest_of_active(snapshot)?;
+        let policy = self.policy.as_ref();
+        let mut seals = LateSeals::new(snapshot, policy, (&self.sealed, active), clock.0);
         let judged = |entry: &Entry| {
             let candidate = self.candidate(snapshot, entry, &holds, place);
+            let late_seal = seals.of(entry, &candidate, self.up_to(entry.ordinal));
             let allowed = options.contradicting.contains(&entry.ordinal);
             let found = self.contradiction(entry.ordinal, active, of).filter(|_| !allowed);
-            Candidate { contradiction: found, ..candidate }
+            Candidate { contradiction: found, late_seal, ..candidate }
         };
         let candidates: Vec<Candidate> = sealed.map(judged).collect();
         let newest_may_go = goes_on(snapshot);
         let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
-        let kept_from = pins::kept_from(snapshot, self.policy.as_ref(), &mut Counted::default())?;
-        Ok(plan(&candidates, self.policy.as_ref(), kept_from, now, options))
+        let kept_from = pins::kept_from(snapshot, policy, &mut Counted::default())?;
+        Ok(plan(&candidates, policy, kept_from, now, options))
     }
 
     fn known(&self, ordinal: u64) -> Option<&Sealed> {
@@ -236,6 +240,11 @@ impl Facts {
 
     fn is_readable(&self, ordinal: u64) -> bool {
         self.known(ordinal).is_some_and(|sealed| status::is_readable(sealed.status))
+    }
+
+    /// The latest time up to the end of a segment.
+    fn up_to(&self, ordinal: u64) -> Timestamp {
+        self.times.get(&ordinal).map_or(Timestamp::MIN, |times| times.up_to)
     }
 
     /// How the times of a segment contradict those of others; `active`: the time of the newest
@@ -268,7 +277,6 @@ impl Facts {
         // What the catalog says by now: the snapshot may be older.
         let sealed = self.known(entry.ordinal);
         let times = sealed.map_or([0; 4], |sealed| sealed.times);
-        let up_to = self.times.get(&entry.ordinal).map_or(Timestamp::MIN, |of| of.up_to);
         let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
         // With a policy the seal fixed this already. A footer that cannot be read is found when
         // the records are compared with the holds.
@@ -281,8 +289,9 @@ impl Facts {
             count: sealed.map_or(0, |sealed| sealed.count),
             bytes: sealed.map_or(0, |sealed| sealed.bytes),
             newest: Timestamp::from_nanos(times[1]),
-            counted_from: up_to.max(sealed_at),
+            counted_from: self.up_to(entry.ordinal).max(sealed_at),
             contradiction: None,
+            late_seal: None,
             keep_until: (keep_until != 0).then_some(Timestamp::from_nanos(keep_until)),
             archived: self.archived.contains(&entry.ordinal),
             restored: sealed.is_some_and(|sealed| sealed.status == status::RESTORED),

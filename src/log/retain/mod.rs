@@ -4,8 +4,8 @@
 //! - `admin`: both, beside a service that has the log open;
 //! - `aliases`: holds on people who are recorded under an alias;
 //! - `pins`: which segments a hold pins, by the indexes; `scan`: the same, by the records;
-//! - `expire`: the transaction that deletes, `now`: by which time; `settle`: what a crash left
-//!   of one.
+//! - `expire`: the transaction that deletes, `now`: by which time, `seals`: which times of seals
+//!   keep segments longer; `settle`: what a crash left of one.
 
 mod admin;
 mod aliases;
@@ -15,6 +15,7 @@ mod pins;
 mod record;
 mod recorded;
 mod scan;
+mod seals;
 mod settle;
 
 use std::collections::BTreeSet;

@@ -19,9 +19,11 @@ mod options;
 mod reading;
 mod records;
 mod report;
+mod seals;
 mod segments;
 mod since;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +78,7 @@ pub fn verify(
     verifier.sign_gaps();
     verifier.compare_catalog();
     verifier.warn_of_unfinished_drops()?;
+    verifier.warn_of_late_seals();
     verifier.indexes()?;
     verifier.other_files()?;
     Ok(verifier.report())
@@ -115,6 +118,9 @@ struct Verifier<'a> {
     /// Whether records of the present segment could not be met.
     lost: bool,
     last_anchor: TreeSize,
+    seals: seals::SealTimes,
+    /// The newest anchor before each segment, as its header says.
+    newest_anchors: BTreeMap<u64, TreeSize>,
     /// The most that a frame so far said to be durable.
     said_durable: TreeSize,
     /// Whether a gap may have held a newer one.
@@ -202,6 +208,8 @@ impl<'a> Verifier<'a> {
             met: 0,
             lost: false,
             last_anchor: TreeSize::ZERO,
+            seals: seals::SealTimes::default(),
+            newest_anchors: BTreeMap::new(),
             said_durable: TreeSize::ZERO,
             anchor_unknown: false,
             gaps: Vec::new(),

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Verifier;
 use super::catalog::Doubtful;
+use super::gaps::Gap;
 use super::report::Place;
+use super::{MetAnchor, Verifier};
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
 use crate::format::Stream;
 use crate::format::catalog_body::{
@@ -16,7 +17,7 @@ use crate::hash::Hash;
 use crate::log::core::{catalog_dir, segments_dir};
 use crate::log::retain;
 use crate::segment;
-use crate::seq::Seq;
+use crate::seq::{Seq, TreeSize};
 
 /// Something in a record that no log writes, or that this version does not know.
 pub(super) struct Oddity {
@@ -59,6 +60,22 @@ struct Drop {
     ordinal: u64,
     begun: Seq,
     done: Option<Seq>,
+}
+
+/// The anchors in a segment that is gone: how many records of the catalog they can have bound.
+struct GoneAnchors {
+    ordinal: u64,
+    least: u64,
+    most: u64,
+}
+
+impl GoneAnchors {
+    /// Whether the anchor of a drop may have been one of them. It is appended behind the segment
+    /// that is dropped.
+    fn may_bind(&self, drop: &Drop, done: Seq) -> bool {
+        let (least, most) = (drop.begun.get().saturating_add(1), done.get());
+        self.ordinal > drop.ordinal && self.least <= most && self.most >= least
+    }
 }
 
 impl KnownRecords {
@@ -201,14 +218,14 @@ impl Verifier<'_> {
         }
         let Some(catalog) = &self.catalog else { return };
         let known = &catalog.facts.known;
+        let gone: Vec<GoneAnchors> =
+            self.gaps.iter().filter_map(|gap| self.gone_anchors(gap, known)).collect();
         let missing = |drop: &&Drop| {
             let Some(done) = drop.done else { return false };
-            let gone_since = self.gaps.iter().any(|gap| {
-                known.sealed.get(&gap.ordinal).is_some_and(|sealed| *sealed > drop.begun)
-            });
             let binds = |size: u64| size > drop.begun.get() && size <= done.get();
             let mut sizes = self.anchors.iter().map(|met| met.anchor.catalog_size.get());
-            !gone_since && !sizes.any(binds)
+            let mut gone = gone.iter();
+            !sizes.any(binds) && !gone.any(|gone| gone.may_bind(drop, done))
         };
         let drops: Vec<(u64, Seq)> =
             known.drops.iter().filter(missing).map(|drop| (drop.ordinal, drop.begun)).collect();
@@ -219,6 +236,23 @@ impl Verifier<'_> {
             self.finding(&path, place, "drop", expected, "none before the drop was done");
         }
         self.check_followed();
+    }
+
+    /// What the anchors in a dropped segment can have bound; `None` if it had none. Anchors bind
+    /// ever more of the catalog, one after the other, and none binds the seal of its own segment.
+    fn gone_anchors(&self, gap: &Gap, known: &KnownRecords) -> Option<GoneAnchors> {
+        let sealed = known.sealed.get(&gap.ordinal)?.get();
+        // The header behind the gap says how far the newest anchor before it is.
+        let mut behind = self.newest_anchors.range(gap.ordinal.saturating_add(1)..);
+        if behind.next().is_some_and(|(_, newest)| *newest <= TreeSize::new(gap.first.get())) {
+            return None;
+        }
+        let at = self.anchors.partition_point(|met| met.seq < gap.first);
+        let (before, behind) = self.anchors.split_at_checked(at)?;
+        let size_of = |met: &MetAnchor| met.anchor.catalog_size.get();
+        let least = before.iter().map(size_of).max().unwrap_or(0);
+        let most = behind.iter().map(size_of).min().map_or(sealed, |behind| behind.min(sealed));
+        Some(GoneAnchors { ordinal: gap.ordinal, least, most })
     }
 
     /// The newest records of a log are never dropped: at least an anchor stands behind them.

@@ -85,6 +85,8 @@ impl Verifier<'_> {
         if self.lost {
             self.lossy.push(ordinal);
         }
+        let sealed_at = footer.as_ref().map(|footer| footer.sealed_at);
+        self.seals.note(ordinal, sealed_at, (self.met > 0).then_some(self.times.recorded.1));
         self.check_end(&segment, footer.as_ref(), sealed.as_ref());
         self.check_facts(&segment, bytes, footer.as_ref(), sealed.as_ref());
         if let Some(footer) = &footer {
@@ -135,6 +137,7 @@ impl Verifier<'_> {
         } else if ordinal == 1 {
             pairs.push(("predecessor", text(&Hash::ZERO), text(&header.previous)));
         }
+        self.newest_anchors.insert(ordinal, header.last_anchor);
         // What lies before was not read, or is not there any more.
         let unread = self.not_read.is_some_and(|not_read| not_read.segments + 1 == ordinal);
         if std::mem::take(&mut self.anchor_unknown) || unread {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use bulla::retention::{Plan, Step, Verdict};
+use bulla::retention::{LateSeal, Plan, Step, Verdict};
 use bulla::{DropCertificate, Error, Expiry, Policy};
 
 use super::policy;
@@ -37,7 +37,7 @@ impl Told<'_> {
 
     fn became(&self) -> String {
         match &self.became {
-            Became::Planned => self.step.verdict.to_string(),
+            Became::Planned => self.step.to_string(),
             Became::Dropped(certificate) => {
                 let archived = match &certificate.archived {
                     Some((location, _)) => format!("; a copy is in {location}"),
@@ -125,6 +125,7 @@ impl Row for Told<'_> {
             "keep_until": self.step.keep_until.map(|time| time.to_string()),
             "verdict": self.verdict(),
             "held_by": segment.held_by,
+            "late_seal": segment.late_seal.map(late_seal),
             "why": self.became(),
             "certificate": certificate,
         })
@@ -248,7 +249,7 @@ pub(super) fn not_archived(
     let became = |step: &Step| match (&step.verdict, tried.first() == Some(&step.segment.ordinal)) {
         (Verdict::Goes { .. }, true) => format!("stayed: not archived: {error}"),
         (Verdict::Goes { .. }, false) => NOT_TRIED.to_owned(),
-        (verdict, _) => verdict.to_string(),
+        _ => step.to_string(),
     };
     list(
         plan.steps.iter().map(|step| Told { step, became: Became::Stayed(became(step)) }),
@@ -288,7 +289,7 @@ fn became<'a>(expiry: &'a Expiry, step: &Step) -> Became<'a> {
         (None, Verdict::Goes { .. }) => {
             Became::Stayed("goes another time: --at-most was reached".to_owned())
         }
-        (None, verdict) => Became::Stayed(verdict.to_string()),
+        (None, _) => Became::Stayed(step.to_string()),
     }
 }
 
@@ -299,6 +300,14 @@ fn list<'a>(rows: impl Iterator<Item = Told<'a>>, format: Format) -> Result<()> 
         listing.row(&row)?;
     }
     Ok(listing.finish()?)
+}
+
+fn late_seal(late: LateSeal) -> serde_json::Value {
+    serde_json::json!({
+        "segment": late.ordinal,
+        "sealed_at": late.sealed_at.to_string(),
+        "latest": late.latest.to_string(),
+    })
 }
 
 /// `2 segments with 20 records, 8.1 KiB`.

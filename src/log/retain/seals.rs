@@ -1,0 +1,80 @@
+//! Seals by a clock that was ahead: why a plan keeps segments longer than their records ask for.
+
+use std::collections::BTreeMap;
+
+use crate::format::catalog_body::Sealed;
+use crate::log::read::Snapshot;
+use crate::log::view::Entry;
+use crate::retention::{Candidate, LATE_BY, LateSeal, Policy, keep_until};
+use crate::time::Timestamp;
+
+/// Finds them, for segments in ascending order.
+pub(super) struct LateSeals<'a> {
+    snapshot: &'a Snapshot,
+    policy: Option<&'a Policy>,
+    /// The latest time behind each sealed segment.
+    behind: BTreeMap<u64, Timestamp>,
+    now: Timestamp,
+    /// The last one that was asked for, the time of its seal, and where this came from.
+    last: Option<(u64, Timestamp, u64)>,
+}
+
+impl<'a> LateSeals<'a> {
+    /// `sealed`: all segments, ascending; `active`: the newest time that is in none of them.
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        policy: Option<&'a Policy>,
+        (sealed, active): (&[Sealed], Option<Timestamp>),
+        now: Timestamp,
+    ) -> Self {
+        let mut latest = active;
+        let mut behind = BTreeMap::new();
+        for sealed in sealed.iter().rev() {
+            behind.extend(latest.map(|latest| (sealed.ordinal, latest)));
+            latest = latest.max(Some(Timestamp::from_nanos(sealed.times[1])));
+        }
+        LateSeals { snapshot, policy, behind, now, last: None }
+    }
+
+    /// The late seal that keeps a segment; `up_to`: the latest time up to its end.
+    pub(super) fn of(
+        &mut self,
+        entry: &Entry,
+        candidate: &Candidate,
+        up_to: Timestamp,
+    ) -> Option<LateSeal> {
+        let recorded = Candidate { keep_until: None, counted_from: up_to, ..candidate.clone() };
+        let kept = keep_until(candidate, self.policy?);
+        // Few are kept much longer than their records ask for: only of those the seals are read.
+        if kept.saturating_since(keep_until(&recorded, self.policy?)) <= LATE_BY {
+            return None;
+        }
+        let sealed_at = self.sealed_at(entry)?;
+        let from = self.came_from(entry, sealed_at);
+        self.last = Some((entry.ordinal, sealed_at, from));
+        let behind = self.behind.get(&entry.ordinal).copied();
+        let behind = if from < entry.ordinal { behind.max(Some(up_to)) } else { behind };
+        LateSeal::find((from, sealed_at), up_to, behind, self.now)
+    }
+
+    /// The first segment whose seal has this time: those behind it took it over.
+    fn came_from(&self, entry: &Entry, sealed_at: Timestamp) -> u64 {
+        let entries = self.snapshot.entries().iter().rev();
+        let before = entries.filter(|before| before.ordinal < entry.ordinal);
+        let mut from = entry.ordinal;
+        for before in before.filter(|before| before.is_sealed_and_there()) {
+            match self.last {
+                Some((last, at, from)) if last == before.ordinal && at == sealed_at => return from,
+                _ if self.sealed_at(before) == Some(sealed_at) => from = before.ordinal,
+                _ => break,
+            }
+        }
+        from
+    }
+
+    /// What cannot be read is found elsewhere.
+    fn sealed_at(&self, entry: &Entry) -> Option<Timestamp> {
+        let open = self.snapshot.view().open_sealed(entry).ok()?;
+        Some(open.footer.sealed_at)
+    }
+}
