@@ -121,14 +121,16 @@ impl Catalog {
 
     /// From a copy that is good: the next opening mends the other.
     fn compare_replay(&self) -> Result<()> {
-        let read =
-            copies(&self.dir).map(|copy| super::load::load(&*self.disk, &copy, self.log_id, None));
-        let loaded = match read {
-            [Err(newer @ Error::Unsupported { .. }), _]
-            | [_, Err(newer @ Error::Unsupported { .. })] => return Err(newer),
-            [Ok(a), _] => a,
-            [Err(_), Ok(b)] => b,
-            [Err(error), Err(_)] => return Err(error),
+        let [a, b] = copies(&self.dir);
+        let load = |copy: &Path| super::load::load(&*self.disk, copy, self.log_id, None);
+        let loaded = match load(&a) {
+            Err(newer @ Error::Unsupported { .. }) => return Err(newer),
+            // Only then: the copies were compared when the catalog was opened.
+            Err(error) => match load(&b) {
+                Err(newer @ Error::Unsupported { .. }) => return Err(newer),
+                second => second.map_err(|_| error)?,
+            },
+            Ok(first) => first,
         };
         let (expected, found) = (loaded.replayed.state.root(), self.state.root());
         if expected != found {

@@ -7,6 +7,7 @@ use super::rules;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap, status};
+use crate::format::header::SegmentHeader;
 use crate::format::record::CheckedRecord;
 use crate::format::{LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
@@ -264,6 +265,28 @@ fn open_from(disk: &dyn Disk, dir: &Path, log_id: LogId, first: u64) -> Result<V
     Ok(opened)
 }
 
+/// Versions never fall: a program that knows the last one knows all.
+fn check_version(header: &SegmentHeader, previous: &SegmentHeader) -> Result<()> {
+    let (found, before) = (header.format_version, previous.format_version);
+    if found >= before {
+        return Ok(());
+    }
+    let what = format!("version of catalog segment {}", header.ordinal);
+    let expected = format!("{before} or above, as the segment before it has");
+    Err(Error::tampered(what, expected, found))
+}
+
+/// A segment must be the one that follows on what was read, in a process that has the catalog open.
+pub(super) fn check_next(
+    segment: &SegmentFile,
+    previous: &SegmentFile,
+    replayed: &Replayed,
+) -> Result<()> {
+    let SegmentHeader { log_id, ordinal, .. } = previous.header;
+    segment.check_is((Stream::Catalog, log_id, ordinal.saturating_add(1)), None)?;
+    check_chain(segment, Some(previous), replayed, None)
+}
+
 /// A segment must name the one before it, and the root where it begins.
 fn check_chain(
     segment: &SegmentFile,
@@ -279,6 +302,9 @@ fn check_chain(
         } else {
             Err(Error::corrupt(&segment.path, 0, "the snapshot's nonce", "another"))
         };
+    }
+    if let Some(previous) = previous {
+        check_version(header, &previous.header)?;
     }
     let expected = previous.map_or(Hash::ZERO, |previous| previous.header.digest());
     if header.previous != expected {

@@ -438,6 +438,7 @@ impl Catalog {
 
     fn read_on(&mut self, replayed: &mut Replayed) -> Result<bool> {
         let (mut moved, mut head, mut scratch) = (false, Scratch::new(), Scratch::new());
+        let mut read_again = false;
         loop {
             while let Ok(frame) = scan::frame_at(&self.segment, self.end, &mut head)? {
                 let segment = Arc::clone(&self.segment);
@@ -463,6 +464,13 @@ impl Catalog {
             let Some(segment) = SegmentFile::open(&*self.disk, &next, Open::Read)? else {
                 return Ok(moved);
             };
+            // A writer may have added a record before it began the next segment.
+            if segment.header.first > self.end.size && !read_again {
+                read_again = true;
+                continue;
+            }
+            read_again = false;
+            load::check_next(&segment, &self.segment, replayed)?;
             self.end =
                 Position { offset: segment.header.first_frame(), size: segment.header.first };
             self.segment = Arc::new(segment);

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::checkpoint::Note;
+use crate::checkpoint::{Note, checkpoint_of};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, kind};
@@ -110,11 +110,12 @@ pub(super) fn stands_alone(
     let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else {
         return false;
     };
-    let statement = match &body {
+    let note = match &body {
         CatalogBody::KeysChanged(changed) => check_statement(changed),
+        CatalogBody::HeadSigned(head) => checkpoint_of(head).map(|_| ()),
         _ => Ok(()),
     };
-    statement.is_ok()
+    note.is_ok()
         && body.check_alone(record.head.seq).is_ok()
         && check_place(format_version, frame, record).is_ok()
 }
@@ -129,7 +130,7 @@ pub(super) fn is_for_good(body: &CatalogBody<'_>) -> bool {
     )
 }
 
-/// Heads are signed in order, and what a record says of a statement is what the statement says.
+/// Heads are signed in order, and what a record says of a note is what the note says.
 pub(super) fn check_signed(
     before: (TreeSize, Hash),
     body: &CatalogBody<'_>,
@@ -139,7 +140,7 @@ pub(super) fn check_signed(
             let (size, root) = (before.0.get(), before.1);
             let same = head.size == size && Hash::from_bytes(head.root) == root;
             if head.size > size || same || size == 0 {
-                return Ok(());
+                return checkpoint_of(head).map(|_| ());
             }
             let expected = format!("a head behind the signed one of size {size}, root {root}");
             let found = format!("size {}, root {}", head.size, Hash::from_bytes(head.root));

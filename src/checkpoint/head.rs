@@ -14,6 +14,8 @@ use super::cosignature::{self, Cosignature};
 use super::key::{KeyError, KeyId, KeyName, NoteSigner, VerifyingKey};
 use super::line;
 use super::note::{Note, NoteError, NoteSignature, VerifiedNote, VerifyNoteError};
+use crate::format::FormatError;
+use crate::format::catalog_body::HeadSigned;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
@@ -157,6 +159,20 @@ impl SignedCheckpoint {
 pub struct UnverifiedCheckpoint {
     checkpoint: Checkpoint,
     note: Note,
+}
+
+/// The checkpoint in the note of a signed head, whoever signed it: it is one of that head.
+///
+/// # Errors
+/// Says what no log writes.
+pub(crate) fn checkpoint_of(signed: &HeadSigned<'_>) -> Result<UnverifiedCheckpoint, FormatError> {
+    let head = TreeHead { size: TreeSize::new(signed.size), root: Hash::from_bytes(signed.root) };
+    let said = |head: TreeHead| format!("a checkpoint of size {}, root {}", head.size, head.root);
+    let wrong = |found| FormatError::mismatch("note of the signed head", said(head), found);
+    let note = UnverifiedCheckpoint::parse(signed.note.as_bytes());
+    let note = note.map_err(|error| wrong(error.to_string()))?;
+    let found = note.dangerously_unverified().head();
+    if found == head { Ok(note) } else { Err(wrong(said(found))) }
 }
 
 impl UnverifiedCheckpoint {

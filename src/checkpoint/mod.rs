@@ -38,6 +38,7 @@ mod note;
 mod tests;
 
 pub use cosignature::Cosignature;
+pub(crate) use head::checkpoint_of;
 pub use head::{
     Checkpoint, CheckpointError, SignedCheckpoint, UnverifiedCheckpoint, VerifiedCheckpoint,
 };

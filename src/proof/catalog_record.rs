@@ -2,9 +2,9 @@
 
 use super::disclosed::Parts;
 use super::inclusion::VerifyProofError;
-use crate::checkpoint::UnverifiedCheckpoint;
+use crate::checkpoint::checkpoint_of;
 use crate::event::Anchor;
-use crate::format::catalog_body::{Because, CatalogBody, HeadSigned};
+use crate::format::catalog_body::{Because, CatalogBody};
 use crate::format::record::SALT_LEN;
 use crate::format::{FormatError, LogId};
 use crate::hash::{Hash, HashAlgorithm};
@@ -81,7 +81,7 @@ impl CatalogRecord {
         let (_, body) = self.body().map_err(wrong)?;
         body.check_alone(self.seq).map_err(wrong)?;
         match &body {
-            CatalogBody::HeadSigned(signed) => check_note(signed),
+            CatalogBody::HeadSigned(signed) => checkpoint_of(signed).map(|_| ()).map_err(wrong),
             _ => Ok(()),
         }
     }
@@ -97,21 +97,4 @@ impl CatalogRecord {
         let (what, expected) = ("state root of the last record", anchor.state_root.to_string());
         Err(VerifyProofError::Other { what, expected, found: root.to_string() })
     }
-}
-
-/// The note of a signed head is a checkpoint of that head.
-fn check_note(signed: &HeadSigned<'_>) -> Result<(), VerifyProofError> {
-    let said = |size: u64, root: Hash| format!("size {size}, root {root}");
-    let expected = said(signed.size, Hash::from_bytes(signed.root));
-    let found = match UnverifiedCheckpoint::parse(signed.note.as_bytes()) {
-        Ok(note) => {
-            let head = note.dangerously_unverified().head();
-            said(head.size.get(), head.root)
-        }
-        Err(error) => error.to_string(),
-    };
-    if expected == found {
-        return Ok(());
-    }
-    Err(VerifyProofError::Other { what: "note of the signed head", expected, found })
 }

@@ -180,7 +180,7 @@ pub(crate) const CASES: &[Case] = &[
             forge.catalog_record(18, 1).set("note", text(note.replacen('\n', "\n0", 1)));
             forge.write()
         },
-        expect: finding!("head signed: expected a checkpoint"),
+        expect: all!(Tampered, "a checkpoint of size 82"),
     },
     Case {
         id: "R-CAT-8",
@@ -191,7 +191,20 @@ pub(crate) const CASES: &[Case] = &[
             forge.catalog_record(18, 1).set("note", note);
             forge.write()
         },
-        expect: finding!("as its note says"),
+        expect: all!(Tampered, "a checkpoint of size 82"),
+    },
+    Case {
+        id: "R-CAT-17",
+        what: "the note of another log",
+        base: Base::Plain,
+        forge: |mut forge| {
+            let note = as_text(forge.catalog_record(18, 1).field("note")).to_vec();
+            let note = String::from_utf8(note).unwrap();
+            let (_, rest) = note.split_once('\n').unwrap();
+            forge.catalog_record(18, 1).set("note", text(format!("example.com/other\n{rest}")));
+            forge.write()
+        },
+        expect: finding!("head signed: expected one of"),
     },
     Case {
         id: "R-CAT-9",

@@ -1,6 +1,8 @@
 //! R-SEG: segment headers, and how segments follow on one another.
 
 use crate::cases::{As, By, Case, case, run};
+use crate::forge::Forge;
+use crate::forge::files::Files;
 
 use As::{Catalog, Corrupt, Finding, Tampered, Unsupported};
 use By::{Open, Read, Verify};
@@ -25,7 +27,27 @@ macro_rules! catalog {
     };
 }
 
+/// A segment of version 3 and one of version 2 behind it, without records that need version 3.
+fn fall_to_version_2(mut forge: Forge) -> Files {
+    let at = forge.catalog_records().position(|record| record.kind() == 41).unwrap();
+    forge.remove_catalog(at);
+    forge.catalog[0].set("format_version", 3_u64);
+    forge.catalog[1].set("format_version", 2_u64);
+    forge.write()
+}
+
 pub(crate) const CASES: &[Case] = &[
+    case!(
+        "R-SEG-17",
+        "version 2 behind version 3 in the catalog",
+        Encrypted,
+        fall_to_version_2,
+        [
+            (Open, Tampered, "version of catalog segment 2"),
+            (Verify, Finding, "version of catalog segment 2"),
+            (Read, Tampered, "version of catalog segment 2")
+        ]
+    ),
     case!(
         "R-SEG-1",
         "another magic",

@@ -1,6 +1,7 @@
 //! `bulla audit`: recompute the index roots of an exported log from its entries, and sign
 //! what was found.
 
+mod checkpoints;
 mod recomputed;
 mod tiles;
 
@@ -13,7 +14,7 @@ use bulla::checkpoint::{
     NOTE_LEN_MAX, SignatureKind, SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint,
 };
 use bulla::proof::{AuditedSegment, CATALOG_ORIGIN_SUFFIX, IndexAudit};
-use bulla::{HashAlgorithm, TreeSize, Trust};
+use bulla::{HashAlgorithm, TreeHead, TreeSize, Trust};
 use bulla_cli::export::{ListedSegment, SegmentList};
 use clap::Args;
 
@@ -21,6 +22,7 @@ use crate::failure::{NotProved, Verdict};
 use crate::outputs::{Inputs, Mark, Output};
 use crate::trusting::{Trusted, with_hint};
 use crate::{cells, instead, keys, output, places, progress, terminal};
+use checkpoints::Checkpoints;
 use recomputed::Recomputed;
 
 #[derive(Args)]
@@ -32,12 +34,12 @@ Examples:
 
 Reads a directory that `bulla export-tiles` wrote, or a copy of one; needs no log and no payload.
 Every entry is hashed, all together must lead to the root of the signed checkpoint, and every tile
-of its tree must have the hashes that they lead to; earlier checkpoints and their partial tiles are
-not read. Then the index of each sealed segment is computed again from its entries and compared
-with the root that the log recorded. If all is as it must be, the audit is signed with a key of the
-auditor's own, and `bulla verify-proof --audit` shows that an answer rests on nothing else. Without
---key nothing is signed. A BLAKE3 log has no such export: on its machine `bulla verify` compares the
-same.")]
+of its tree must have the hashes that they lead to. Earlier checkpoints must have the roots that
+the first entries lead to, and no wrong signature by a given key; their partial tiles are not read.
+Then the index of each sealed segment is computed again from its entries and compared with the root
+that the log recorded. If all is as it must be, the audit is signed with a key of the auditor's own,
+and `bulla verify-proof --audit` shows that an answer rests on nothing else. Without --key nothing
+is signed. A BLAKE3 log has no such export: on its machine `bulla verify` compares the same.")]
 pub(crate) struct Audit {
     /// The exported directory
     dir: PathBuf,
@@ -72,8 +74,9 @@ impl Audit {
         self.check_list(&list, &verified)?;
         let key =
             self.key.as_deref().map(|file| auditors_key(file, &trust, &verified)).transpose()?;
-        let segments = self.recompute(&list, &verified)?;
         let head = verified.head();
+        let checkpoints = Checkpoints::read(&self.dir, &list.origin, &trust, head)?;
+        let segments = self.recompute(&list, head, checkpoints)?;
         let audit = IndexAudit {
             origin: list.origin,
             log_id: segments.log_id,
@@ -176,15 +179,20 @@ impl Audit {
         }
     }
 
-    fn recompute(&self, list: &SegmentList, checkpoint: &VerifiedCheckpoint) -> Result<Recomputed> {
-        let head = checkpoint.head();
+    fn recompute(
+        &self,
+        list: &SegmentList,
+        head: TreeHead,
+        checkpoints: Checkpoints,
+    ) -> Result<Recomputed> {
         let bar = match self.no_progress {
             true => progress::hidden(),
             false => progress::over_count("auditing", head.size.get()),
         };
         progress::clear_on_interrupt(&bar);
-        let made =
-            recomputed::recompute(&self.dir, list, head, &mut |size| bar.set_position(size.get()));
+        let made = recomputed::recompute(&self.dir, list, head, checkpoints, &mut |size| {
+            bar.set_position(size.get());
+        });
         bar.finish_and_clear();
         made
     }

@@ -41,7 +41,7 @@ pub(crate) struct ExportTiles {
     /// compared with the log's hashes, what is missing is written again, and what is altered named
     #[arg(long)]
     no_recheck: bool,
-    /// Replace tiles and entries that were altered by what the log has, once `bulla verify` says
+    /// Replace tiles, entries and earlier checkpoints that were altered by what the log has, once `bulla verify` says
     /// that it is the log which is right
     #[arg(long, conflicts_with = "no_recheck")]
     repair: bool,

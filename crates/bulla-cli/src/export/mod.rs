@@ -43,8 +43,8 @@ pub struct Options {
     /// Compare everything that was exported before with the log, not only add to it. What is
     /// missing is written again.
     pub recheck: bool,
-    /// Replace tiles and bundles that are others than the log has. Without it they are named, and
-    /// nothing is published.
+    /// Replace tiles, bundles and kept checkpoints that are others than the log has. Without it they
+    /// are named, and nothing is published.
     pub repair: bool,
 }
 
@@ -77,7 +77,7 @@ pub struct Summary {
     pub removed: u64,
     /// Those of `tiles` and `bundles` that were served before, and were missing.
     pub restored: u64,
-    /// Tiles and bundles that were altered, and were replaced.
+    /// Tiles, bundles and checkpoints that were altered, and were replaced.
     pub repaired: Vec<String>,
 }
 
@@ -331,12 +331,13 @@ impl Run<'_> {
 
     /// Keeps the published checkpoints, each under its size.
     fn keep(&mut self, place: &mut Place, sizes: &[TreeSize]) -> Result<u64, ExportError> {
-        let mut kept = 0;
+        let (mut kept, mut altered) = (0, Altered::default());
         for &size in sizes {
             self.step()?;
             let checkpoint = self.checkpoint(size)?;
-            kept += u64::from(place.keep_checkpoint(size, &checkpoint)?);
+            kept += u64::from(altered.noted(place.keep_checkpoint(size, &checkpoint))?);
         }
+        altered.refuse()?;
         place.sync()?;
         Ok(kept)
     }

@@ -168,15 +168,9 @@ impl Place {
             if found == text.as_bytes() {
                 return Ok(false);
             }
-            let found = parse_checkpoint(&path, &found)?;
-            let (found, own) =
-                (found.dangerously_unverified(), checkpoint.dangerously_unverified());
-            if found != own {
-                return Err(ExportError::Conflict {
-                    what: path.display().to_string(),
-                    expected: format!("size {} with root {}", own.head().size, own.head().root),
-                    found: format!("size {} with root {}", found.head().size, found.head().root),
-                });
+            match check_same_head(&path, &found, checkpoint) {
+                Err(_) if self.repair => self.repaired.push(path.display().to_string()),
+                same => same?,
             }
         }
         self.begin(path, text.as_bytes())?;
@@ -363,6 +357,24 @@ fn read_if_there(path: &Path, len_max: usize) -> Result<Option<Vec<u8>>, ExportE
     let mut found = Vec::new();
     file.take(len_max as u64 + 1).read_to_end(&mut found).map_err(ExportError::io("read", path))?;
     Ok(Some(found))
+}
+
+/// That a kept checkpoint is of the head that the log has at its size.
+fn check_same_head(
+    path: &Path,
+    found: &[u8],
+    own: &UnverifiedCheckpoint,
+) -> Result<(), ExportError> {
+    let found = parse_checkpoint(path, found)?;
+    let (found, own) = (found.dangerously_unverified(), own.dangerously_unverified());
+    if found == own {
+        return Ok(());
+    }
+    Err(ExportError::Conflict {
+        what: path.display().to_string(),
+        expected: format!("size {} with root {}", own.head().size, own.head().root),
+        found: format!("size {} with root {}", found.head().size, found.head().root),
+    })
 }
 
 fn parse_checkpoint(path: &Path, bytes: &[u8]) -> Result<UnverifiedCheckpoint, ExportError> {

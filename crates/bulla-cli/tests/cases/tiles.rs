@@ -163,7 +163,7 @@ const CASES: &[Case] = &[
         "R-TILES-9",
         "a kept checkpoint that is none",
         |export| export.edit("checkpoints/601", |_| "none\n".to_owned()),
-        &[("export", "expected a checkpoint of this log")],
+        &[("audit", "checkpoints/601: "), ("export", "expected a checkpoint of this log")],
     ),
     case(
         "R-TILES-9",
@@ -172,7 +172,22 @@ const CASES: &[Case] = &[
             let note = signed(&export.key, ORIGIN, SIZE as u64, Hash::from_bytes([7; 32]));
             export.edit("checkpoints/601", |_| note.clone());
         },
-        &[("export", "checkpoints/601: expected size 601 with root")],
+        &[
+            ("audit", "checkpoints/601: expected root"),
+            ("export", "checkpoints/601: expected size 601 with root"),
+        ],
+    ),
+    case(
+        "R-TILES-15",
+        "a wrong signature under a kept checkpoint",
+        |export| {
+            export.edit("checkpoints/601", |text| {
+                let at = text.len() - 20;
+                let other = if text[at..].starts_with('A') { "B" } else { "A" };
+                [&text[..at], other, &text[at + 1..]].concat()
+            });
+        },
+        &[("audit", "checkpoints/601: ")],
     ),
     case(
         "R-TILES-10",

@@ -16,6 +16,7 @@ use bulla::tiles::{BundleId, ENTRY_LEN_MAX, EntryBundle, TileHashes, WIDTH, new_
 use bulla::{Hash, HashAlgorithm, Seq, TreeHead, TreeSize};
 use bulla_cli::export::{ListedSegment, SegmentList};
 
+use super::checkpoints::Checkpoints;
 use super::tiles::Tiles;
 use crate::failure::NotProved;
 use crate::{cells, places};
@@ -36,6 +37,7 @@ pub(super) fn recompute(
     dir: &Path,
     list: &SegmentList,
     head: TreeHead,
+    mut checkpoints: Checkpoints,
     progress: &mut dyn FnMut(TreeSize),
 ) -> Result<Recomputed> {
     let mut tiles = Tiles::new(dir);
@@ -52,6 +54,7 @@ pub(super) fn recompute(
         let bytes = places::read_small(&dir.join(bundle.to_string()), BUNDLE_LEN_MAX)?;
         for entry in entries(dir, bundle, &bytes)?.entries() {
             walk.entry(entry, &mut tiles);
+            checkpoints.record(walk.frontier.size().get(), || walk.frontier.root());
         }
         progress(walk.frontier.size());
     }
@@ -75,6 +78,12 @@ pub(super) fn recompute(
             wrong => format!(" (and {} more)", cells::counted(wrong - 1, "segment")),
         };
         return Err(refuse(format!("{first}{more}")).into());
+    }
+    if let Some(wrong) = checkpoints.finish() {
+        return Err(NotProved(format!(
+            "{wrong}; `bulla export-tiles --repair` of the log restores it; nothing was signed"
+        ))
+        .into());
     }
     let log_id = walk.log_id.filter(|log_id| log_id.to_string() == list.log_id);
     match log_id {
