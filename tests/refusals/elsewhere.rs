@@ -13,10 +13,11 @@ pub(crate) const TILES: &[Elsewhere] = &[
     ("R-TILES-6", &["audit"], 2),
     ("R-TILES-7", &["audit", "export"], 3),
     ("R-TILES-8", &["audit"], 1),
-    ("R-TILES-9", &["export"], 2),
+    ("R-TILES-9", &["audit", "export"], 2),
     ("R-TILES-10", &["audit"], 3),
     ("R-TILES-11", &["audit"], 3),
     ("R-TILES-12", &["audit"], 1),
     ("R-TILES-13", &["audit"], 6),
     ("R-TILES-14", &["audit"], 1),
+    ("R-TILES-15", &["audit"], 1),
 ];
