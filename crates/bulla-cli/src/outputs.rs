@@ -76,8 +76,10 @@ impl Output {
         let shown = path.display();
         let target = target(path)?;
         let real = places::real(path);
-        if let Target::File(real, there) = &target {
-            secret::refuse(path, real, there.is_some())?;
+        // A file that is open already counts as well, unless standard output is meant as such.
+        let is_file = path != Path::new(STANDARD_OUTPUT) && real.is_file();
+        if is_file || matches!(target, Target::File(..)) {
+            secret::refuse(path, &real, is_file)?;
         }
         refuse_marked(path, &real)?;
         inputs.refuse(path, &real)?;

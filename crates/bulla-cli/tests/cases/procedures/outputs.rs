@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -376,6 +377,25 @@ fn devices_and_pipes_are_written_as_they_are() {
     let ran = bulla(&["key", "chain", &place.log, "-o", "/dev/stdout"]).stdout(file).status();
     assert!(ran.unwrap().success());
     assert!(fs::read_to_string(&both).unwrap().starts_with("first\n"));
+}
+
+#[test]
+fn a_key_that_is_open_already_is_written_by_no_name() {
+    let place = Place::new();
+    let key = place.at("key");
+    let before = fs::read(&key).unwrap();
+    let file = fs::OpenOptions::new().read(true).append(true).open(&key).unwrap();
+    let prove = ["prove", &place.log, "0", "-o", "/dev/stdout"];
+    let ran = bulla(&prove).stdout(file).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stderr));
+    let script = "exec 9<>\"$0\"; exec \"$@\" -o /dev/fd/9";
+    let program = env!("CARGO_BIN_EXE_bulla");
+    let mut shell = Command::new("sh");
+    let ran = shell.args(["-c", script, &key, program]).args(&prove[..3]).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{told}");
+    assert!(told.contains("never overwritten"), "{told}");
+    assert_eq!(fs::read(&key).unwrap(), before);
 }
 
 #[test]
