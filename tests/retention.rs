@@ -16,6 +16,9 @@ use bulla::{
 };
 use support::aged::{DAY, World, asked, event};
 
+/// Of a segment footer.
+const FOOTER_LEN: usize = 256;
+
 #[test]
 fn what_is_old_goes_and_leaves_a_certificate_and_everything_else_as_it_was() {
     let world = World::new();
@@ -353,6 +356,34 @@ fn a_clock_that_was_ahead_at_a_seal_keeps_what_follows_longer_and_nothing_shorte
     for step in &plan.steps {
         assert!(step.keep_until >= Some(ahead.saturating_add(30 * support::aged::DAY)), "{step:?}");
     }
+}
+
+/// No head binds the time of the seal that a footer tells: the catalog's record of the seal counts.
+#[test]
+fn a_footer_that_tells_of_an_earlier_seal_makes_nothing_older() {
+    let world = World::at(Timestamp::from_nanos(100_000_000_000));
+    let log = world.log(1); // sealed in 1970
+    log.append(&event("later", 1)).unwrap();
+    let right: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    world.clock.set(right);
+    log.rotate().unwrap(); // recorded in 1970, sealed in 2026
+    world.day(&log, 2);
+    log.set_policy(&Policy::keep(Period::from_days(365)), &asked()).unwrap();
+    log.close().unwrap();
+    let path = world.path().join("segments/00000002.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let told = right.as_nanos().to_le_bytes();
+    let at = bytes.windows(8).rposition(|eight| eight == told).unwrap();
+    bytes[at..at + 8].copy_from_slice(&0_i64.to_le_bytes());
+    let footer = &mut bytes[at - 192..][..FOOTER_LEN];
+    let crc = crc32fast::hash(&footer[..FOOTER_LEN - 4]);
+    footer[FOOTER_LEN - 4..].copy_from_slice(&crc.to_le_bytes());
+    std::fs::remove_file(&path).unwrap(); // it is read-only
+    std::fs::write(&path, bytes).unwrap();
+    let reader = world.options().open_read_only(world.path()).unwrap();
+    let plan = reader.plan_expiry(&ExpireOptions::new()).unwrap();
+    let until = right.saturating_add(365 * DAY);
+    assert_eq!(plan.steps[1].keep_until, Some(until), "{:?}", plan.steps[1]);
 }
 
 /// RFC 4648, with padding.

@@ -30,7 +30,7 @@ use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
-use crate::log::retain::seals::LateSeals;
+use crate::log::retain::seals::{LateSeals, SealTimes};
 use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
@@ -78,7 +78,7 @@ impl Log {
         super::settle(core)?;
         let planned = self.plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
-        let mut counted = Counted::default();
+        let mut known = Known::default();
         let mut expiry =
             Expiry { plan: planned, dropped: Vec::new(), stayed: Vec::new(), stopped: None };
         for ordinal in going {
@@ -90,7 +90,7 @@ impl Log {
                 None => Ok(()),
             };
             let dropped =
-                archived.and_then(|()| core.drop_segment(ordinal, options, asked, &mut counted));
+                archived.and_then(|()| core.drop_segment(ordinal, options, asked, &mut known));
             match dropped {
                 Ok(certificate) => expiry.dropped.push(certificate),
                 Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
@@ -140,6 +140,13 @@ fn stays(error: &Error) -> bool {
     )
 }
 
+/// What is looked up once in an expiry, and not again for each segment that goes.
+#[derive(Default)]
+struct Known {
+    counted: Counted,
+    seals: SealTimes,
+}
+
 /// What a plan is made of, from the catalog.
 struct Facts {
     policy: Option<Policy>,
@@ -149,6 +156,8 @@ struct Facts {
     archived: BTreeSet<u64>,
     /// How the times of those segments stand to those of all others.
     times: BTreeMap<u64, Times>,
+    /// When the seals of those segments were recorded whose `keep_until` is not fixed.
+    seals: BTreeMap<u64, Timestamp>,
     /// The time that the newest drop went by: it was believed then.
     believed: Option<Timestamp>,
 }
@@ -182,18 +191,24 @@ impl Times {
 impl Facts {
     fn of(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Self> {
         let holds = recorded::scopes(catalog, store)?;
-        Ok(Facts { holds, ..Facts::about(catalog, catalog.state().segments().collect())? })
+        let sealed = catalog.state().segments().collect();
+        Ok(Facts { holds, ..Facts::about(catalog, sealed, &mut SealTimes::default())? })
     }
 
     /// Those of some segments, ascending, without the holds.
-    fn about(catalog: &Catalog, sealed: Vec<Sealed>) -> Result<Self> {
+    fn about(catalog: &Catalog, sealed: Vec<Sealed>, known: &mut SealTimes) -> Result<Self> {
         let state = catalog.state();
+        let mut seals = BTreeMap::new();
+        for one in sealed.iter().filter(|one| one.keep_until == 0) {
+            seals.insert(one.ordinal, known.of(catalog, one.ordinal)?);
+        }
         let archived = sealed.iter().map(|sealed| sealed.ordinal);
         Ok(Facts {
             policy: state.policy().map(|in_force| Policy::from_body(&in_force.policy)),
             holds: Vec::new(),
             archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
             times: sealed.iter().map(|one| (one.ordinal, Times::of(state, one))).collect(),
+            seals,
             believed: recorded::newest_certificate(catalog)?.map(|certificate| certificate.now.0),
             sealed,
         })
@@ -278,18 +293,19 @@ impl Facts {
         let sealed = self.known(entry.ordinal);
         let times = sealed.map_or([0; 4], |sealed| sealed.times);
         let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
-        // With a policy the seal fixed this already. A footer that cannot be read is found when
-        // the records are compared with the holds.
-        let footer = (keep_until == 0).then(|| snapshot.view().open_sealed(entry));
-        let sealed_at =
-            footer.and_then(Result::ok).map_or(Timestamp::MIN, |of| of.footer.sealed_at);
+        // With a policy the seal fixed this already. Else the catalog's word counts as well as the
+        // footer's, which nothing binds; one that cannot be read is found when the records are
+        // compared with the holds.
+        let recorded_at = self.seals.get(&entry.ordinal).copied();
+        let footer = recorded_at.and_then(|_| snapshot.view().open_sealed(entry).ok());
+        let sealed_at = recorded_at.max(footer.map(|of| of.footer.sealed_at));
         Candidate {
             ordinal: entry.ordinal,
             first: entry.first.get(),
             count: sealed.map_or(0, |sealed| sealed.count),
             bytes: sealed.map_or(0, |sealed| sealed.bytes),
             newest: Timestamp::from_nanos(times[1]),
-            counted_from: self.up_to(entry.ordinal).max(sealed_at),
+            counted_from: self.up_to(entry.ordinal).max(sealed_at.unwrap_or(Timestamp::MIN)),
             contradiction: None,
             late_seal: None,
             keep_until: (keep_until != 0).then_some(Timestamp::from_nanos(keep_until)),
@@ -341,14 +357,14 @@ impl Core {
         ordinal: u64,
         options: &ExpireOptions,
         asked: &Asked,
-        counted: &mut Counted,
+        known: &mut Known,
     ) -> Result<DropCertificate> {
         // Nobody signs, seals or makes an index meanwhile.
         let _signing = self.signing.lock();
         let _upkeep = self.upkeep.lock();
         let mut catalog = self.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
-            let going = self.may_go(catalog, ordinal, options, counted)?;
+            let going = self.may_go(catalog, ordinal, options, known)?;
             let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;
@@ -367,12 +383,13 @@ impl Core {
         catalog: &Exclusive<'_>,
         ordinal: u64,
         options: &ExpireOptions,
-        counted: &mut Counted,
+        known: &mut Known,
     ) -> Result<Going> {
         let stays =
             |verdict: String| Error::Retention { reason: format!("segment {ordinal} {verdict}") };
         let state = catalog.state();
-        let facts = Facts::about(catalog.catalog(), state.segment(ordinal).into_iter().collect())?;
+        let sealed = state.segment(ordinal).into_iter().collect();
+        let facts = Facts::about(catalog.catalog(), sealed, &mut known.seals)?;
         let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
         let policy = facts.policy.as_ref();
         let clock = (self.options.clock.now(), options.clock_lead);
@@ -387,7 +404,7 @@ impl Core {
             Candidate { contradiction, ..candidate }
         });
         let newest_may_go = goes_on(&snapshot) || newest(&snapshot, state) != Some(ordinal);
-        let kept_from = pins::kept_from(&snapshot, policy, counted)?;
+        let kept_from = pins::kept_from(&snapshot, policy, &mut known.counted)?;
         let options = PlanOptions { drop_restored: options.drop_restored, newest_may_go };
         let planned = plan(candidate.as_slice(), policy, kept_from, now.0, options);
         let step = planned.steps.into_iter().next();
@@ -399,9 +416,9 @@ impl Core {
             }
             verdict => return Err(stays(verdict.to_string())),
         }
-        let known = state.segment(ordinal).zip(state.policy()).zip(step.keep_until);
+        let fixed = state.segment(ordinal).zip(state.policy()).zip(step.keep_until);
         let ((sealed, policy), keep_until) =
-            known.ok_or_else(|| stays("stays: no policy is set".to_owned()))?;
+            fixed.ok_or_else(|| stays("stays: no policy is set".to_owned()))?;
         Ok(Going { sealed, policy: policy.seq, keep_until, now, allowed: found })
     }
 

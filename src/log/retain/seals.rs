@@ -1,14 +1,44 @@
-//! Seals by a clock that was ahead: why a plan keeps segments longer than their records ask for.
+//! The times of seals: as the catalog records them, and by a clock that was ahead, which is why a
+//! plan keeps segments longer than their records ask for.
 
 use std::collections::BTreeMap;
 
-use crate::format::catalog_body::Sealed;
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::format::catalog_body::{CatalogBody, Sealed};
 use crate::log::read::Snapshot;
 use crate::log::view::Entry;
 use crate::retention::{Candidate, LATE_BY, LateSeal, Policy, keep_until};
 use crate::time::Timestamp;
 
-/// Finds them, for segments in ascending order.
+/// When the catalog recorded the seal of each segment. No head binds the time in a footer; this one
+/// is bound, and is no earlier.
+#[derive(Default)]
+pub(super) struct SealTimes(BTreeMap<u64, Timestamp>);
+
+impl SealTimes {
+    /// Reads the catalog if it does not know of a segment yet.
+    ///
+    /// # Errors
+    /// `Tampered` if no seal of it is recorded; damage, I/O.
+    pub(super) fn of(&mut self, catalog: &Catalog, ordinal: u64) -> Result<Timestamp> {
+        if !self.0.contains_key(&ordinal) {
+            catalog.each_record(|record| {
+                if let Ok((_, CatalogBody::Sealed(sealed))) =
+                    CatalogBody::decode(record.head.kind, record.envelope)
+                {
+                    self.0.insert(sealed.ordinal, record.head.recorded_at);
+                }
+            })?;
+        }
+        self.0.get(&ordinal).copied().ok_or_else(|| {
+            let what = format!("the seal of segment {ordinal}");
+            Error::tampered(what, "a record of it in the catalog", "none")
+        })
+    }
+}
+
+/// Finds late seals, for segments in ascending order.
 pub(super) struct LateSeals<'a> {
     snapshot: &'a Snapshot,
     policy: Option<&'a Policy>,
