@@ -18,12 +18,15 @@ use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
 use crate::log::core::{catalog_dir, lock_path, segments_dir, tree_dir};
-use crate::log::open::{Identity, catalog_identity, check_is_log, make_view, read_lock};
+use crate::log::open::{
+    Identity, catalog_identity, check_is_log, checkpoint_files, make_view, read_lock,
+};
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
 use crate::log::retain;
 use crate::log::search::Matches;
+use crate::log::settle;
 use crate::log::sign;
 use crate::log::unknown::{next_begun, with_unknown};
 use crate::log::view::{Entry, OpenSegment, View};
@@ -83,9 +86,12 @@ impl LogReader {
             store.bind(log_id)?;
         }
         let clock = Arc::clone(&options.clock);
+        // Listed before the catalog is read: a writer may publish another head at any time.
+        let published = checkpoint_files(&*disk, dir)?.pop();
         let catalog = Catalog::open_read_only(Arc::clone(&disk), &catalog_dir(dir), log_id, clock);
         let (catalog, identity, sealed, damage) = match catalog {
             Ok(catalog) => {
+                settle::check_not_older(&catalog, published)?;
                 let identity = catalog_identity(dir, log_id, &catalog)?;
                 let sealed: Vec<Sealed> = catalog.state().segments().collect();
                 (Some(catalog), identity, sealed, None)

@@ -1,7 +1,7 @@
 //! The last steps of opening: what was recovered is compared with what the log signed,
 //! and only then is anything that is not part of it set aside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
@@ -67,6 +67,18 @@ pub(super) fn check_published(disk: &dyn Disk, dir: &Path, size: TreeSize) -> Re
     Ok(())
 }
 
+/// A head is recorded before it is published: a catalog without the newest published one was put
+/// back.
+pub(super) fn check_not_older(catalog: &Catalog, newest: Option<(u64, PathBuf)>) -> Result<()> {
+    let (signed, _) = catalog.signed();
+    if let Some((published, path)) = newest.filter(|(published, _)| *published > signed.get()) {
+        let what = format!("the catalog is older than {}", path.display());
+        let found = format!("newest signed head {signed}");
+        return Err(Error::tampered(what, format!("a signed head of size {published}"), found));
+    }
+    Ok(())
+}
+
 /// What the log signed and anchored must be what is there.
 pub(super) fn check_against_catalog(
     view: &Arc<View>,
@@ -90,12 +102,7 @@ pub(super) fn check_against_catalog(
             return Err(Error::tampered(format!("the tree of {signed} records"), root, found));
         }
     }
-    let newest = checkpoint_files(&*view.disk, dir)?.pop();
-    if let Some((published, path)) = newest.filter(|(published, _)| *published > signed.get()) {
-        let what = format!("the catalog is older than {}", path.display());
-        let found = format!("newest signed head {signed}");
-        return Err(Error::tampered(what, format!("a signed head of size {published}"), found));
-    }
+    check_not_older(catalog, checkpoint_files(&*view.disk, dir)?.pop())?;
     match last_anchor.last_seq() {
         Some(anchor) => check_anchor(view, anchor, catalog),
         None => Ok(()),

@@ -7,7 +7,7 @@ use crate::forge::hashes::Algorithm;
 use crate::forge::notes::{Key, base64, sign};
 
 use As::{Finding, Tampered};
-use By::{Open, Verify};
+use By::{Open, Read, Verify};
 
 macro_rules! finding {
     ($says:expr) => {
@@ -107,6 +107,7 @@ pub(crate) const CASES: &[Case] = &[
         },
         expect: &[
             (Open, Tampered, "the catalog is older than"),
+            (Read, Tampered, "the catalog is older than"),
             (Verify, Finding, "a record of it in the catalog"),
         ],
     },
