@@ -99,8 +99,10 @@ fn short(text: &str, max: usize) -> String {
 /// that was chosen to equal the shortened form of another does not.
 fn is_short_form(text: &str) -> bool {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    text.rsplit_once(MARK)
-        .is_some_and(|(_, digest)| digest.len() == DIGEST_HEX_LEN && digest.bytes().all(hex))
+    let split = text.as_bytes().split_last_chunk::<DIGEST_HEX_LEN>();
+    split.is_some_and(|(before, digest)| {
+        digest.iter().all(|byte| hex(*byte)) && before.ends_with(MARK.as_bytes())
+    })
 }
 
 /// An identifier that is there and empty identifies nothing.
@@ -271,7 +273,8 @@ pub(crate) fn escaped(mut event: Event) -> Event {
 /// `\r` and `\n` as two characters stay, since paths of Windows are full of them.
 fn escape(text: &mut String, allowed: &[char]) {
     let bad = |found: char| found.is_control() && !allowed.contains(&found);
-    if !text.contains(bad) && !text.contains("\\u{") {
+    let escaped = text.contains('\\') && text.contains("\\u{");
+    if !escaped && !text.contains(bad) {
         return;
     }
     let mut out = String::with_capacity(text.len() + 16);
