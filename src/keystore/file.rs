@@ -17,6 +17,9 @@ use crate::format::key_store::{
 };
 use crate::random;
 
+/// So often a store is read that another process replaces meanwhile.
+const ATTEMPTS_MAX: usize = 100;
+
 /// An open store file, and where its entries end. Owned by whoever changes it.
 #[derive(Debug)]
 pub(super) struct StoreFile {
@@ -60,21 +63,8 @@ impl StoreFile {
         wrapping_key: &WrappingKey,
         how: Open,
     ) -> Result<(Self, Vec<SubjectKeys>)> {
-        let file = disk.open(path, how).map_err(Error::io("open", path))?;
-        let bytes = read_all(&*file, path)?;
-        let header = read_header(&bytes, path)?;
-        let (entries_key, check) = cipher::entries_key(wrapping_key.bytes(), &header.store_id);
-        if check != header.check {
-            let reason = "the wrapping key is another one than the store was made with: give \
-                          that one, or the one it was last rewrapped with"
-                .to_owned();
-            return Err(Error::KeyStore { path: path.to_owned(), reason });
-        }
-        let slot = read_slot(&bytes, &header, path)?;
-        // What stands behind was being written: nobody knows whether it is durable, and of what
-        // is torn a later entry may be whole, which must not turn up again.
-        let unsettled = bytes.len() as u64 > slot.entries_end;
-        let (keys, slot) = read_entries(&bytes, &header, &entries_key, slot, path)?;
+        let (file, contents) = read(&*disk, path, wrapping_key, how)?;
+        let Contents { header, entries_key, slot, keys, unsettled } = contents;
         let path = path.to_owned();
         let (has_destroyed, broken) = (false, None);
         let mut store =
@@ -328,6 +318,66 @@ fn append_entry(
     cipher::encrypt_entry(entries_key, &header.store_id, nonce, keys, out).ok_or_else(|| {
         Error::InvalidOption { name: "subject", reason: "too long to be encrypted".to_owned() }
     })
+}
+
+/// What is in the file of a store.
+struct Contents {
+    header: Header,
+    entries_key: Zeroizing<[u8; 32]>,
+    slot: Slot,
+    keys: Vec<SubjectKeys>,
+    /// Whether something stands behind that was being written: nobody knows whether it is durable,
+    /// and of what is torn a later entry may be whole, which must not turn up again.
+    unsettled: bool,
+}
+
+/// Reads the file until it is whole, or twice the same. Another process may replace it meanwhile,
+/// and then overwrites the one that was open here with zeros, from its beginning.
+fn read(
+    disk: &dyn Disk,
+    path: &Path,
+    wrapping_key: &WrappingKey,
+    how: Open,
+) -> Result<(Arc<dyn DiskFile>, Contents)> {
+    let mut before = Vec::new();
+    for _ in 0..ATTEMPTS_MAX {
+        let file = disk.open(path, how).map_err(Error::io("open", path))?;
+        let bytes = read_all(&*file, path)?;
+        let contents = Contents::of(&bytes, path, wrapping_key);
+        let settled = match &contents {
+            Ok(_) => begins_so(&*file, &bytes),
+            Err(_) => bytes == before,
+        };
+        if settled {
+            return contents.map(|contents| (file, contents));
+        }
+        before = bytes;
+    }
+    let reason = "it was replaced again and again while it was read: try again".to_owned();
+    Err(Error::KeyStore { path: path.to_owned(), reason })
+}
+
+/// Whether the file still begins with these bytes: then it was not overwritten while they were read.
+fn begins_so(file: &dyn DiskFile, bytes: &[u8]) -> bool {
+    let mut header = [0; HEADER_LEN];
+    disk::read_exact_at(file, &mut header, 0).is_ok() && bytes.starts_with(&header)
+}
+
+impl Contents {
+    fn of(bytes: &[u8], path: &Path, wrapping_key: &WrappingKey) -> Result<Self> {
+        let header = read_header(bytes, path)?;
+        let (entries_key, check) = cipher::entries_key(wrapping_key.bytes(), &header.store_id);
+        if check != header.check {
+            let reason = "the wrapping key is another one than the store was made with: give \
+                          that one, or the one it was last rewrapped with"
+                .to_owned();
+            return Err(Error::KeyStore { path: path.to_owned(), reason });
+        }
+        let slot = read_slot(bytes, &header, path)?;
+        let unsettled = bytes.len() as u64 > slot.entries_end;
+        let (keys, slot) = read_entries(bytes, &header, &entries_key, slot, path)?;
+        Ok(Contents { header, entries_key, slot, keys, unsettled })
+    }
 }
 
 fn read_all(file: &dyn DiskFile, path: &Path) -> Result<Vec<u8>> {
