@@ -79,6 +79,11 @@ fn a_reader_does_not_take_damage_for_the_end() {
         log.append(&event(n)).unwrap();
     }
     log.checkpoint(&signer).unwrap();
+    // Before a clean end no later frame vouches for the last one: a signed head does.
+    let lock = std::fs::read(path.join("LOCK")).unwrap();
+    std::fs::write(path.join("LOCK"), b"").unwrap();
+    assert_eq!(Log::open_read_only(&path).unwrap().size(), log.size());
+    std::fs::write(path.join("LOCK"), lock).unwrap();
     log.close().unwrap();
     let (active, lock, mark) =
         (path.join("segments/00000002.seg"), path.join("LOCK"), path.join("tree/mark"));

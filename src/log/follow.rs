@@ -161,7 +161,8 @@ impl LogReader {
         // Read before the frames: what it says is durable is there to be read.
         let published = self.published()?;
         let signed = state.catalog.as_ref().map_or(TreeSize::ZERO, |catalog| catalog.signed().0);
-        state.vouched = state.vouched.max(published).max(signed);
+        let vouched = state.vouched.max(published).max(signed);
+        state.vouched = vouched;
         loop {
             let Some(tail) = &mut state.tail else {
                 if self.enter_next(&mut state)? {
@@ -169,7 +170,7 @@ impl LogReader {
                 }
                 break;
             };
-            if self.read_on(tail, published)? || self.replaced(tail)? {
+            if self.read_on(tail, vouched)? || self.replaced(tail)? {
                 continue;
             }
             let (ordinal, size) = (tail.segment.header.ordinal + 1, tail.at.size);
@@ -310,18 +311,18 @@ impl LogReader {
     }
 
     /// Reads one more frame of the tail; whether there was one that may be shown.
-    fn read_on(&self, tail: &mut Tail, published: TreeSize) -> Result<bool> {
+    fn read_on(&self, tail: &mut Tail, vouched: TreeSize) -> Result<bool> {
         let (mut head, mut scratch) = (Scratch::new(), Scratch::new());
         let Ok(frame) = scan::frame_at(&tail.segment, tail.at, &mut head)? else {
             return Ok(false);
         };
         let segment = Arc::clone(&tail.segment);
         let next = frame.next(segment.header.frame_align);
-        if frame.header.end() > published && frame.header.count > 0 {
+        if frame.header.end() > vouched && frame.header.count > 0 {
             // After a power failure LOCK may be old; a later frame vouches as well.
-            let vouched = scan::frame_at(&segment, next, &mut head)?
+            let durable = scan::frame_at(&segment, next, &mut head)?
                 .is_ok_and(|later| later.header.durable >= frame.header.end());
-            if !vouched {
+            if !durable {
                 return Ok(false);
             }
         }
