@@ -288,7 +288,8 @@ fn space() -> impl Strategy<Value = String> {
 fn scalar() -> impl Strategy<Value = Twice> {
     let same = |text: String| Twice { plain: text.clone(), redacted: text };
     prop_oneof![
-        "(true|false|null|-?[1-9][0-9]{0,5}(\\.[0-9]{1,3})?(e[+-]?[0-9])?)".prop_map(same),
+        // Of ten digits at most, written out: 506349e7 is a card number.
+        "(true|false|null|-?[1-9][0-9]{0,5}(\\.[0-9]{1,3})?(e[+-]?[0-4])?)".prop_map(same),
         r#""([a-z é/{}:,\[\]]|\\[nt"\\/]|\\u00[4-7][0-9a-e]){0,12}""#.prop_map(same),
         ("[a-z é]{0,4}", "[a-z é]{0,4}").prop_map(|(before, after)| Twice {
             plain: format!("\"\\t{before} {CARD} {after}\\u0041\""),
