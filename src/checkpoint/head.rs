@@ -161,7 +161,8 @@ pub struct UnverifiedCheckpoint {
     note: Note,
 }
 
-/// The checkpoint in the note of a signed head, whoever signed it: it is one of that head.
+/// The checkpoint in the note of a head-signed record, which must be of the same size and root. Its
+/// signatures are not checked.
 ///
 /// # Errors
 /// Says what no log writes.

@@ -17,7 +17,7 @@ use crate::format::key_store::{
 };
 use crate::random;
 
-/// So often a store is read that another process replaces meanwhile.
+/// How often a store is read before reading fails, while another process keeps replacing it.
 const ATTEMPTS_MAX: usize = 100;
 
 /// An open store file, and where its entries end. Owned by whoever changes it.
@@ -326,13 +326,13 @@ struct Contents {
     entries_key: Zeroizing<[u8; 32]>,
     slot: Slot,
     keys: Vec<SubjectKeys>,
-    /// Whether something stands behind that was being written: nobody knows whether it is durable,
-    /// and of what is torn a later entry may be whole, which must not turn up again.
+    /// Whether bytes follow the entries, left by a write that did not complete. They may not be
+    /// durable, and may hold a whole entry behind a torn one, which must not reappear later.
     unsettled: bool,
 }
 
-/// Reads the file until it is whole, or twice the same. Another process may replace it meanwhile,
-/// and then overwrites the one that was open here with zeros, from its beginning.
+/// Reads the file until it is valid, or until two readings give the same bytes. Another process may
+/// replace the file meanwhile, and then overwrites the old one, from its beginning, with zeros.
 fn read(
     disk: &dyn Disk,
     path: &Path,

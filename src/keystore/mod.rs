@@ -281,7 +281,7 @@ impl KeyStore {
         }
     }
 
-    /// All aliases that its keys make: of those it knows whose they are.
+    /// All aliases that its keys make.
     pub(crate) fn all_aliases(&self) -> BTreeSet<String> {
         let mut aliases = BTreeSet::new();
         for stored in self.subjects() {

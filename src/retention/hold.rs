@@ -28,11 +28,11 @@ pub struct HoldScope {
     /// Without times, order, limit and cursor.
     question: Query,
     times: TimeRange,
-    /// Which identifiers may be anybody's. Not recorded.
+    /// Which aliases it pins because they may be those of what it names. Not recorded.
     aliases: Option<Aliases>,
 }
 
-/// Aliases, and those of them of which a key store says whose they are.
+/// What aliases start with, and the ones that a key store knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Aliases {
     prefix: &'static str,
@@ -142,8 +142,8 @@ impl HoldScope {
         scope
     }
 
-    /// The same, which also pins whatever stands under an alias that is not known, as far as it
-    /// names anybody: that may be theirs. `prefix` is what aliases start with.
+    /// The same, which also pins records under aliases that are not in `known`, if it names actors or
+    /// resources: such an alias may be one of theirs. `prefix` is what aliases start with.
     #[cfg(feature = "engine")]
     pub(crate) fn with_unknown_aliases(
         &self,
@@ -160,7 +160,7 @@ impl HoldScope {
         self.aliases.is_some()
     }
 
-    /// Whether this identifier may be anybody's that it names.
+    /// Whether this identifier is an alias that may be one of those it names.
     pub(crate) fn is_unknown_alias(&self, id: &str) -> bool {
         let unknown = |of: &Aliases| id.starts_with(of.prefix) && !of.known.contains(id);
         self.aliases.as_ref().is_some_and(unknown)

@@ -57,7 +57,7 @@ impl Trusted {
     }
 }
 
-/// What does not hold, and what may help if nobody signed whom the verifier knows.
+/// What was not proved, and what may help if no signature is by a key that is trusted.
 pub(crate) fn with_hint(error: &(dyn std::error::Error + 'static), has_chain: bool) -> String {
     let hint = match has_chain {
         true => "a key makes known those that came after it: give an earlier key of the log",
@@ -79,7 +79,7 @@ pub(crate) fn with_hint(error: &(dyn std::error::Error + 'static), has_chain: bo
     error.to_string()
 }
 
-/// Whether nobody signed whom the verifier knows.
+/// Whether no signature is by a key that is trusted.
 fn is_by_unknown_key(error: &TrustError) -> bool {
     matches!(
         error,

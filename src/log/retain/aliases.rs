@@ -8,9 +8,9 @@ use crate::cipher::{ALIAS_PREFIX, Identifier};
 use crate::keystore::KeyStore;
 use crate::retention::{Hold, Named};
 
-/// A hold that also pins what is recorded under the aliases of those it names. Whose an alias is
-/// only the key store can tell that has its keys: without it, or where it does not know one, since
-/// that is of another store or its subject was erased, the alias may be theirs.
+/// A hold that also pins what is recorded under the aliases of those it names. An alias that the key
+/// store does not know may be theirs too, and is pinned: it is of another store, its subject was
+/// erased, or there is no store at hand.
 pub(super) fn resolved(hold: &Hold, store: Option<&KeyStore>) -> Hold {
     let mut scope = hold.scope.clone();
     let mut known = BTreeSet::new();

@@ -30,7 +30,7 @@ use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
-use crate::log::retain::seals::{LateSeals, SealTimes};
+use crate::log::retain::seals::{LateSeals, RecordedSeals};
 use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
 use crate::log::{Log, LogReader, indexes};
@@ -144,7 +144,7 @@ fn stays(error: &Error) -> bool {
 #[derive(Default)]
 struct Known {
     counted: Counted,
-    seals: SealTimes,
+    seals: RecordedSeals,
 }
 
 /// What a plan is made of, from the catalog.
@@ -192,11 +192,11 @@ impl Facts {
     fn of(catalog: &Catalog, store: Option<&KeyStore>) -> Result<Self> {
         let holds = recorded::scopes(catalog, store)?;
         let sealed = catalog.state().segments().collect();
-        Ok(Facts { holds, ..Facts::about(catalog, sealed, &mut SealTimes::default())? })
+        Ok(Facts { holds, ..Facts::about(catalog, sealed, &mut RecordedSeals::default())? })
     }
 
     /// Those of some segments, ascending, without the holds.
-    fn about(catalog: &Catalog, sealed: Vec<Sealed>, known: &mut SealTimes) -> Result<Self> {
+    fn about(catalog: &Catalog, sealed: Vec<Sealed>, known: &mut RecordedSeals) -> Result<Self> {
         let state = catalog.state();
         let mut seals = BTreeMap::new();
         for one in sealed.iter().filter(|one| one.keep_until == 0) {
@@ -293,9 +293,9 @@ impl Facts {
         let sealed = self.known(entry.ordinal);
         let times = sealed.map_or([0; 4], |sealed| sealed.times);
         let keep_until = sealed.map_or(0, |sealed| sealed.keep_until);
-        // With a policy the seal fixed this already. Else the catalog's word counts as well as the
-        // footer's, which nothing binds; one that cannot be read is found when the records are
-        // compared with the holds.
+        // With a policy the seal fixed this already. Without one the later of two times counts: the
+        // catalog's, and the footer's, which may come from an earlier seal by a clock that was ahead.
+        // A footer that cannot be read is found when the records are compared with the holds.
         let recorded_at = self.seals.get(&entry.ordinal).copied();
         let footer = recorded_at.and_then(|_| snapshot.view().open_sealed(entry).ok());
         let sealed_at = recorded_at.max(footer.map(|of| of.footer.sealed_at));

@@ -11,12 +11,12 @@ use crate::log::view::Entry;
 use crate::retention::{Candidate, LATE_BY, LateSeal, Policy, keep_until};
 use crate::time::Timestamp;
 
-/// When the catalog recorded the seal of each segment. No head binds the time in a footer; this one
-/// is bound, and is no earlier.
+/// When the catalog recorded the seal of each segment: by the clock, and no earlier than it was made.
+/// Signed heads bind these times, and not those in footers.
 #[derive(Default)]
-pub(super) struct SealTimes(BTreeMap<u64, Timestamp>);
+pub(super) struct RecordedSeals(BTreeMap<u64, Timestamp>);
 
-impl SealTimes {
+impl RecordedSeals {
     /// Reads the catalog if it does not know of a segment yet.
     ///
     /// # Errors

@@ -160,7 +160,7 @@ impl Import {
         Ok(())
     }
 
-    /// How an import goes on that was broken off with so many events in the log.
+    /// How to continue an import that stopped after this many events were in the log.
     fn going_on(&self, events: u64) -> String {
         let in_log = match events {
             0 => "no event of these files is in the log".to_owned(),

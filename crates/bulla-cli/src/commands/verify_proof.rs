@@ -34,7 +34,7 @@ Examples:
     --audit audit.index-audit --auditor auditor.key.pub
 
 Takes every file that `bulla prove` and `bulla query --prove` write. Needs no log and no network.
-Get the verifying key from somebody you trust, not from whoever gave you the proof.
+Get the verifying key from a person you trust, not from the person who gave you the proof.
 
 The key that signed will do, and so will any that the log had before it: proofs of records carry
 the changes of keys. Other proofs do not: give them with --keys, as `bulla key chain DIR` writes

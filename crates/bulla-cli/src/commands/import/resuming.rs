@@ -17,7 +17,7 @@ use crate::cells;
 use crate::output;
 use crate::secrets::Encryption;
 
-/// The command that goes on with this import, as a shell reads it.
+/// The command that continues this import, quoted for a shell.
 pub(super) fn command(resumes: bool) -> String {
     let arguments = std::env::args_os().skip(1);
     let mut words: Vec<String> =

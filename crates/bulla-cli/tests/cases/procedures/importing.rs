@@ -239,7 +239,7 @@ fn an_import_whose_output_finds_no_space_says_what_is_in_the_log_and_how_to_go_o
     assert_eq!(count(&log), 2_000, "as it says");
     let command = go_on(&told);
     assert!(command.contains(&"--resume".to_owned()), "{command:?}");
-    // With space it goes on to the end, and lists what was rejected.
+    // With space the import completes, and lists what was rejected.
     let rejects = at(dir.path(), "rejects");
     let command: Vec<&str> = command
         .iter()
