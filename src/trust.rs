@@ -5,6 +5,7 @@ use std::fmt;
 use crate::checkpoint::{
     CheckpointError, Cosignature, KeyName, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey,
 };
+use crate::hash::HashAlgorithm;
 use crate::keys::{Epochs, KeyChain, KeyChainError, OutsideEpoch};
 use crate::witness::{Policy, PolicyLog, Witness};
 
@@ -74,10 +75,7 @@ impl Trust {
         let own = epochs.epochs().first().map(|epoch| epoch.key().name());
         let others = epochs.epochs().iter().map(|epoch| epoch.key().name());
         for name in others.filter(|name| Some(*name) != own) {
-            let taken = |key: &VerifyingKey| {
-                let of_catalog = key.of_catalog();
-                [key, &of_catalog].iter().any(|key| key.name() == name) && !names(chain, key)
-            };
+            let taken = |key: &VerifyingKey| key.name() == name && !names(chain, key);
             if self.keys.iter().any(taken) {
                 return Err(KeyChainError::OthersOrigin { name: name.to_string() });
             }
@@ -93,8 +91,8 @@ impl Trust {
     /// The same, but a checkpoint counts only if besides the log the policy's quorum of
     /// witnesses signed it. The policy's logs do not matter here: the keys are pinned.
     ///
-    /// Witnesses know SHA-256 heads only: what a BLAKE3 log says of itself is then believed
-    /// through the checkpoint of its catalog alone.
+    /// Witnesses cosign SHA-256 heads only: with a policy whose quorum requires any, no head of
+    /// a BLAKE3 log counts.
     #[must_use]
     pub fn with_witnesses(mut self, policy: Policy) -> Self {
         self.witnesses = Some(policy);
@@ -141,9 +139,8 @@ impl Trust {
             || matches!((named(origin), named(successor)), (Some(old), Some(new)) if old < new)
     }
 
-    /// Checks that a trusted key of the log, or of its catalog, signed the checkpoint,
-    /// that it counts for that size, and that the quorum of witnesses cosigned it, if
-    /// there is one.
+    /// Checks that a trusted key of the log signed the checkpoint, that it counts for that
+    /// size, and that the quorum of witnesses cosigned it, if there is one.
     ///
     /// # Errors
     /// Says which of this does not hold.
@@ -178,6 +175,9 @@ impl Trust {
         if quorum.is_reached() {
             return Ok(());
         }
+        if verified.algorithm() != HashAlgorithm::Sha256 {
+            return Err(TrustError::NotWitnessed { found: verified.algorithm() });
+        }
         let names = |witnesses: &[&Witness]| {
             witnesses.iter().map(|witness| witness.key().name().clone()).collect()
         };
@@ -194,14 +194,15 @@ impl Trust {
         })
     }
 
-    /// The pinned keys and those that the chain adds, for heads of logs and of catalogs.
+    /// The pinned keys that sign heads, and those that the chain adds.
     fn believed(&self) -> Vec<VerifyingKey> {
+        let signs_heads = |key: &&VerifyingKey| key.kind().head_algorithm().is_some();
         let pinned = self.keys.iter().filter(|key| !self.is_bound_by_chain(key));
-        let pinned = pinned.flat_map(VerifyingKey::of_heads);
+        let learned = self.epochs().into_iter().flat_map(Epochs::keys);
         let mut believed: Vec<VerifyingKey> = Vec::new();
-        for key in pinned.chain(self.epochs().into_iter().flat_map(Epochs::keys)) {
-            if !believed.contains(&key) {
-                believed.push(key);
+        for key in pinned.chain(learned).filter(signs_heads) {
+            if !believed.contains(key) {
+                believed.push(key.clone());
             }
         }
         believed
@@ -229,6 +230,11 @@ pub enum TrustError {
         /// Those that count and did not; not all of them need to.
         missing: Vec<KeyName>,
     },
+    /// The log signed, and the policy requires witnesses, who cosign no heads of this hash.
+    NotWitnessed {
+        /// The hash of the log's tree.
+        found: HashAlgorithm,
+    },
 }
 
 fn listed(names: &[KeyName]) -> String {
@@ -249,6 +255,12 @@ impl fmt::Display for TrustError {
                  quorum can be reached with {}",
                 listed(found),
                 listed(missing)
+            ),
+            TrustError::NotWitnessed { found } => write!(
+                f,
+                "expected the head of a SHA-256 log with cosignatures by the quorum of the policy, \
+                 found the head of a {found} log, which witnesses do not cosign; verify it by the \
+                 log's key alone, or keep a log that needs witnesses in SHA-256"
             ),
         }
     }
@@ -414,13 +426,34 @@ mod tests {
         }
     }
 
+    /// Early BLAKE3 logs signed heads of their catalog with the same secret.
     #[test]
-    fn a_catalogs_head_is_trusted_by_the_logs_key() {
+    fn the_key_of_a_blake3_log_vouches_for_no_head_under_another_name() {
         let name = format!("{ORIGIN}/catalog");
         let catalog = SigningKey::new(&name, SignatureKind::Ed25519, &[1; 32]).unwrap();
         let signed = Checkpoint::new(&name, head(4)).unwrap().sign(&catalog).unwrap();
         let blake3 = SigningKey::new(ORIGIN, SignatureKind::Ed25519Blake3Head, &[1; 32]).unwrap();
         let trust = Trust::in_keys([blake3.verifying_key().clone()]);
-        assert!(trust.verify(&signed.into_unverified()).is_ok());
+        assert!(trust.verify(&signed.into_unverified()).is_err());
+    }
+
+    #[test]
+    fn a_quorum_of_witnesses_is_never_reached_for_a_blake3_head_and_the_error_says_why() {
+        let blake3 = SigningKey::new(ORIGIN, SignatureKind::Ed25519Blake3Head, &[1; 32]).unwrap();
+        let signed = Checkpoint::new(ORIGIN, head(4)).unwrap().sign(&blake3).unwrap();
+        let signed = signed.into_unverified();
+        let witness =
+            SigningKey::new("w.example", SignatureKind::Ed25519Cosignature, &[5; 32]).unwrap();
+        let key = blake3.verifying_key();
+        let policy = |quorum: &str| {
+            let text =
+                format!("log {key}\nwitness w {}\nquorum {quorum}\n", witness.verifying_key());
+            Trust::in_policy(Policy::parse(text.as_bytes()).unwrap())
+        };
+        let refused = policy("w").verify(&signed).unwrap_err();
+        assert_eq!(refused, TrustError::NotWitnessed { found: HashAlgorithm::Blake3 });
+        assert!(refused.to_string().contains("expected the head of a SHA-256 log"), "{refused}");
+        assert!(policy("none").verify(&signed).is_ok());
+        assert!(Trust::in_keys([key.clone()]).verify(&signed).is_ok());
     }
 }

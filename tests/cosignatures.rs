@@ -126,6 +126,33 @@ fn only_lines_for_a_text_that_is_published_are_added() {
 }
 
 #[test]
+fn a_blake3_log_takes_no_cosignatures_and_says_that_a_sha256_log_is_needed() {
+    let disk = SimDisk::new(1);
+    let shape = Shape { algorithm: HashAlgorithm::Blake3, ..Shape::PLAIN };
+    let log = shape.options(&disk, &clock()).create(dir()).unwrap();
+    log.append(&event(0)).unwrap();
+    let key = Path::new("/key");
+    let signer =
+        Signer::generate_on(Arc::new(disk.clone()), key, log.origin(), HashAlgorithm::Blake3);
+    let signer = signer.unwrap();
+    let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
+    let verified = checkpoint.verify(&[signer.verifying_key().clone()]).unwrap();
+    let kind = SignatureKind::Ed25519Cosignature;
+    let witness = SigningKey::new("w.example/1", kind, &[1; 32]).unwrap();
+    assert!(verified.cosign(&witness, 7).is_err());
+    let line = checkpoint.note().signatures().to_vec();
+    let reader = shape.options(&disk, &clock()).open_read_only(dir()).unwrap();
+    let refused =
+        [log.add_cosignatures(&checkpoint, &line), reader.add_cosignatures(&checkpoint, &line)];
+    for refused in refused {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("/audit: expected the head of a SHA-256 log"), "{refused}");
+        assert!(refused.contains("found one of a blake3 log"), "{refused}");
+    }
+    assert_eq!(log.latest_checkpoint().unwrap(), Some(checkpoint));
+}
+
+#[test]
 fn writers_at_the_same_time_lose_no_line() {
     let disk = SimDisk::new(1);
     let (log, signer, checkpoint) = signed_log(&disk);

@@ -243,8 +243,7 @@ fn proofs_hold_before_and_after_an_erasure() {
     for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Blake3] {
         let place = Place::new(algorithm);
         let (log, signer) = (place.create(9), place.signer());
-        let key = signer.verifying_key().clone();
-        let trust = Trust::in_keys([key.clone(), key.of_catalog()]);
+        let trust = Trust::in_keys([signer.verifying_key().clone()]);
         let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
         let seqs: Vec<Seq> = (0..9).map(Seq::new).collect();
         let prove = |log: &Log, disclosure| log.prove(Seq::new(3), &checkpoint, disclosure);

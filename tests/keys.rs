@@ -336,38 +336,136 @@ fn two_copies_of_one_log_with_one_key_do_not_both_hand_over() {
 }
 
 #[test]
-fn the_catalog_of_a_blake3_log_is_signed_for_sha256_tools() {
-    let place = Place::new(HashAlgorithm::Blake3);
-    let one = place.key("one");
-    let log = place.open();
-    for _ in 0..3 {
-        fill(&log, 3);
-        log.checkpoint(&one).unwrap();
+fn only_heads_of_the_log_are_signed_and_the_memory_beside_the_key_has_one_line() {
+    for algorithm in ALGORITHMS {
+        let place = Place::new(algorithm);
+        let (one, two) = (place.key("one"), place.key("two"));
+        let log = place.open();
+        for _ in 0..3 {
+            fill(&log, 3);
+            log.checkpoint(&one).unwrap();
+        }
+        log.rotate_key(&one, &two).unwrap();
+        let published = fs::read_dir(place.log().join("checkpoints")).unwrap().count();
+        assert_eq!(published, 4);
+        for key in ["one", "two"] {
+            let heads = fs::read_to_string(place.path(key).with_extension("heads")).unwrap();
+            assert_eq!(heads.lines().count(), 1, "{heads}");
+        }
     }
-    let read = log.latest_catalog_checkpoint().unwrap().unwrap();
-    let pinned = one.verifying_key().of_catalog();
-    let verified = read.verify(&[pinned]).unwrap();
-    assert_eq!(verified.origin(), "example.com/audit/catalog");
-    assert_eq!(verified.algorithm(), HashAlgorithm::Sha256);
-    let published = fs::read_dir(place.log().join("checkpoints")).unwrap().count();
-    assert_eq!(published, 6);
-    // The catalog does not fork either: an older copy of it is refused by the key's memory.
-    let heads = fs::read_to_string(place.path("one.heads")).unwrap();
-    assert_eq!(heads.lines().count(), 2);
-    // A file that was cut short would forget that head, and is damaged.
-    let cut = &heads[..=heads.find('\n').unwrap()];
-    fs::write(place.path("one.heads"), cut).unwrap();
-    assert!(matches!(log.checkpoint(&one), Err(Error::Corrupt { .. })));
-    let grown = heads.replace(&format!("catalog {}", verified.head().size), "catalog 999");
-    assert_ne!(grown, heads);
-    fs::write(place.path("one.heads"), grown).unwrap();
-    fill(&log, 1);
-    assert!(matches!(log.checkpoint(&one), Err(Error::WouldFork { .. })));
-    // A SHA-256 log needs none.
-    let place = Place::new(HashAlgorithm::Sha256);
+}
+
+/// A key of a BLAKE3 log whose secret is known.
+fn blake3_signer(place: &Place, name: &str) -> Signer {
+    let kind = bulla::checkpoint::SignatureKind::Ed25519Blake3Head;
+    let key = SigningKey::new(ORIGIN, kind, &[7; 32]).unwrap();
+    let path = place.path(name);
+    fs::write(&path, key.to_secret_text().as_bytes()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    Signer::load(&path).unwrap()
+}
+
+/// Early versions signed the catalog of a BLAKE3 log as well, with the same secret, and noted that
+/// in a second line beside the key.
+fn sign_catalog_as_early_versions_did(place: &Place, log: &Log, signer: &str) -> PathBuf {
+    let (name, head) = (format!("{ORIGIN}/catalog"), log.catalog_head().unwrap());
+    let kind = bulla::checkpoint::SignatureKind::Ed25519;
+    let key = SigningKey::new(&name, kind, &[7; 32]).unwrap();
+    let signed = Checkpoint::new(&name, head).unwrap().sign(&key).unwrap();
+    let file = format!("catalog-{:016}.checkpoint", head.size.get());
+    let file = place.log().join("checkpoints").join(file);
+    fs::write(&file, signed.to_text()).unwrap();
+    let heads = place.path(signer).with_extension("heads");
+    let main = fs::read_to_string(&heads).unwrap();
+    fs::write(heads, format!("{main}catalog {} {}\n", head.size, head.root)).unwrap();
+    file
+}
+
+#[test]
+fn a_blake3_log_with_signed_catalog_heads_of_early_versions_opens_verifies_and_is_signed() {
+    let place = Place::new(HashAlgorithm::Blake3);
+    let one = blake3_signer(&place, "one");
     let log = place.open();
-    log.checkpoint(&place.key("one")).unwrap();
-    assert!(log.latest_catalog_checkpoint().unwrap().is_none());
+    fill(&log, 3);
+    log.checkpoint(&one).unwrap();
+    let file = sign_catalog_as_early_versions_did(&place, &log, "one");
+    log.close().unwrap();
+    let before = fs::read(&file).unwrap();
+    let log = place.open();
+    assert!(log.recovery().set_aside.is_empty());
+    fill(&log, 2);
+    let signed = log.checkpoint(&one).unwrap().into_unverified();
+    let proof = log.prove(bulla::Seq::new(2), &signed, Disclosure::Whole).unwrap();
+    let trust = Trust::in_keys([one.verifying_key().clone()]);
+    proof.verify_record(&trust).unwrap();
+    log.close().unwrap();
+    let reader = Log::open_read_only(place.log()).unwrap();
+    assert_eq!(reader.latest_checkpoint().unwrap(), Some(signed));
+    assert_eq!(reader.checkpoint_sizes().unwrap().len(), 2);
+    let options = bulla::VerifyOptions::new().key(one.verifying_key().clone());
+    let report = bulla::verify(&place.log(), &options, &mut |_| ()).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.checkpoints, 2);
+    // No part of the log reads it: it is named as any such file is, and stays as it is.
+    let named: Vec<_> = report.warnings.iter().map(|warning| warning.file.clone()).collect();
+    assert_eq!(named, [file.clone()]);
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_memory_with_the_second_line_of_early_versions_still_guards_against_a_fork() {
+    let place = Place::new(HashAlgorithm::Blake3);
+    let one = blake3_signer(&place, "one");
+    let log = place.open();
+    fill(&log, 3);
+    log.checkpoint(&one).unwrap();
+    drop(log);
+    place.backup("old");
+    let log = place.open();
+    fill(&log, 3);
+    log.checkpoint(&one).unwrap();
+    sign_catalog_as_early_versions_did(&place, &log, "one");
+    drop(log);
+    let path = place.path("one.heads");
+    let heads = fs::read_to_string(&path).unwrap();
+    assert_eq!(heads.lines().count(), 2);
+    // The first line says what was signed: an older copy of the log is refused by it.
+    let newer = place.backup("newer");
+    place.restore("old");
+    let log = place.open();
+    let refused = log.checkpoint(&one);
+    assert!(matches!(refused, Err(Error::WouldFork { .. })), "{refused:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), heads, "nothing is forgotten");
+    drop(log);
+    place.restore(newer.file_name().unwrap().to_str().unwrap());
+    let log = place.open();
+    // A file with anything else in it is damaged, and nothing is signed.
+    let second = heads.find('\n').unwrap() + 1;
+    let damaged = [
+        heads[..heads.len() - 1].to_owned(),
+        heads[..second - 1].to_owned(),
+        heads[..second + 12].to_owned(),
+        format!("{heads}\n"),
+        format!("{}{heads}", &heads[..second]),
+        heads.replace("catalog ", "catalog 0"),
+        heads.replace("catalog ", "tree "),
+        format!("0{heads}"),
+        String::new(),
+    ];
+    for damaged in damaged {
+        fs::write(&path, &damaged).unwrap();
+        let refused = log.checkpoint(&one);
+        assert!(matches!(refused, Err(Error::Corrupt { .. })), "{damaged:?}: {refused:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+    }
+    // What the second line says does not matter; the next signature writes the file without it.
+    let other = heads.replace("catalog ", "catalog 9");
+    assert_ne!(other, heads);
+    fs::write(&path, other).unwrap();
+    fill(&log, 1);
+    let signed = log.checkpoint(&one).unwrap().head();
+    let written = fs::read_to_string(&path).unwrap();
+    assert_eq!(written, format!("{} {}\n", signed.size, signed.root));
 }
 
 /// Signs as a caller's own device does.

@@ -101,39 +101,6 @@ impl Catalog {
         given.ok_or_else(missing)
     }
 
-    /// Gives the checked bytes of `count` records from `first` on, at the cost of
-    /// [`Catalog::with_record`] and of every further segment that they reach into.
-    ///
-    /// # Errors
-    /// As [`Catalog::with_record`].
-    pub(crate) fn with_records(
-        &self,
-        first: Seq,
-        count: u16,
-        mut read: impl FnMut(CheckedRecord<'_>),
-    ) -> Result<()> {
-        let past = first.get().saturating_add(count.into());
-        let mut next = first;
-        while next.get() < past {
-            if !self.size().covers(next) {
-                return Err(Error::NotWritten { seq: next, size: self.size() });
-            }
-            let (segment, wanted) = (self.segment_of(next)?, next.get());
-            self.walk(&segment, start_of(&segment), |record| {
-                if (wanted..past).contains(&record.head.seq.get()) {
-                    next = Seq::new(record.head.seq.get() + 1);
-                    read(record);
-                }
-                next.get() < past
-            })?;
-            if next.get() == wanted {
-                let expected = format!("catalog record {next}");
-                return Err(Error::corrupt(&segment.path, 0, expected, "none"));
-            }
-        }
-        Ok(())
-    }
-
     /// What was in force after the first `size` records. Replays them, unless none came
     /// after: time and reads grow with the catalog.
     ///

@@ -322,34 +322,6 @@ fn a_record_is_found_from_the_nearest_place_and_also_from_a_wrong_one() {
     check_all();
 }
 
-#[test]
-fn records_are_read_by_position_across_segments() {
-    let disk = SimDisk::new(3);
-    let mut catalog = create(&disk);
-    for n in 0..260 {
-        key(&mut catalog, n);
-    }
-    assert!(catalog.segment.header.ordinal >= 3);
-    let read_only =
-        Catalog::open_read_only(Arc::new(disk.clone()), Path::new(DIR), ID, clock()).unwrap();
-    for catalog in [&catalog, &read_only] {
-        for (first, count) in [(0, 1), (0, 256), (100, 161), (259, 2), (260, 1), (7, 0)] {
-            let mut seqs = Vec::new();
-            let mut leaves = Vec::new();
-            let read = catalog.with_records(Seq::new(first), count, |record| {
-                seqs.push(record.head.seq.get());
-                leaves.push(record.leaf(HashAlgorithm::Sha256));
-            });
-            read.unwrap();
-            assert_eq!(seqs, (first..first + u64::from(count)).collect::<Vec<_>>());
-            let stored = catalog.tree().run(NodeId::leaf(first), count).unwrap();
-            assert_eq!(leaves, stored);
-        }
-        assert!(catalog.with_records(Seq::new(260), 2, |_| ()).is_err());
-        assert!(catalog.with_records(Seq::new(261), 1, |_| ()).is_err());
-    }
-}
-
 /// Snapshot and hash file agree with one another, and not with the records.
 #[test]
 fn nothing_is_recorded_or_bound_by_the_word_of_derived_files() {

@@ -426,8 +426,8 @@ impl fmt::Display for CheckpointError {
             }
             CheckpointError::NotForWitnesses { found } => write!(
                 f,
-                "expected the head of a SHA-256 tree, found one of a {found} tree, which \
-                 witnesses do not know; have the checkpoint of the log's catalog cosigned"
+                "expected the head of a SHA-256 log, found one of a {found} log, which witnesses \
+                 do not cosign; keep a log that needs witnesses in SHA-256"
             ),
             CheckpointError::LogDidNotSign { origin, found } => {
                 write!(f, "expected a signature by {origin} itself, found only those by ")?;

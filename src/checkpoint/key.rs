@@ -213,23 +213,6 @@ impl VerifyingKey {
         self.key == other.key
     }
 
-    /// The key by which the same secret signs heads of the log's catalog: named
-    /// `ORIGIN/catalog`, and always for SHA-256 heads.
-    pub fn of_catalog(&self) -> VerifyingKey {
-        let (name, kind) = (KeyName(format!("{}/catalog", self.name)), SignatureKind::Ed25519);
-        VerifyingKey { id: KeyId::of(&name, kind, self.key.as_bytes()), name, kind, key: self.key }
-    }
-
-    /// The keys of heads that this secret signs: of the log, if it is a key of heads at all,
-    /// and of the catalog of a BLAKE3 log.
-    pub fn of_heads(&self) -> Vec<VerifyingKey> {
-        match self.kind.head_algorithm() {
-            None => Vec::new(),
-            Some(HashAlgorithm::Sha256) => vec![self.clone()],
-            Some(HashAlgorithm::Blake3) => vec![self.clone(), self.of_catalog()],
-        }
-    }
-
     /// What the key signs.
     pub fn kind(&self) -> SignatureKind {
         self.kind

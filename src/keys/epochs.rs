@@ -19,8 +19,8 @@ pub struct Epochs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Epoch {
     key: VerifyingKey,
-    from: Option<Border>,
-    until: Option<Border>,
+    from: Option<Beginning>,
+    until: Option<TreeHead>,
     ended: Option<Ended>,
 }
 
@@ -33,12 +33,11 @@ pub struct Ended {
     pub number: u64,
 }
 
-/// The heads of the log and of its catalog at the change of keys.
+/// The heads of the log and of its catalog at the change that began an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Border {
+struct Beginning {
     main: TreeHead,
-    /// Unknown where an old copy was restored: what was signed beyond it is lost.
-    catalog: Option<TreeHead>,
+    catalog: TreeHead,
 }
 
 impl Epoch {
@@ -50,12 +49,12 @@ impl Epoch {
     /// The log's head from which on the key counts; `None`: from the beginning, as far as
     /// the chain shows.
     pub fn from(&self) -> Option<TreeHead> {
-        self.from.map(|border| border.main)
+        self.from.map(|from| from.main)
     }
 
     /// The last head of the log that counts under the key; `None`: it is in use.
     pub fn until(&self) -> Option<TreeHead> {
-        self.until.map(|border| border.main)
+        self.until
     }
 
     /// How it ended, if it did.
@@ -63,13 +62,10 @@ impl Epoch {
         self.ended
     }
 
-    /// Whether a head of the log, or of its catalog, is one that the key counts for.
-    fn covers(&self, head: &TreeHead, of_catalog: bool) -> bool {
-        let side = |border: &Border| if of_catalog { border.catalog } else { Some(border.main) };
-        let from = self.from.as_ref().and_then(side);
-        let until = self.until.as_ref().and_then(side);
-        from.is_none_or(|from| reaches(&from, head))
-            && until.is_none_or(|until| reaches(head, &until))
+    /// Whether the key counts for a head.
+    fn covers(&self, head: &TreeHead) -> bool {
+        self.from().is_none_or(|from| reaches(&from, head))
+            && self.until.is_none_or(|until| reaches(head, &until))
     }
 }
 
@@ -127,9 +123,9 @@ impl Epochs {
         self.recovery.as_ref()
     }
 
-    /// All keys of heads, of the log and of its catalog.
-    pub fn keys(&self) -> impl Iterator<Item = VerifyingKey> + '_ {
-        self.epochs.iter().flat_map(|epoch| epoch.key.of_heads())
+    /// The keys of all epochs.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.epochs.iter().map(Epoch::key)
     }
 
     /// Checks that those of these keys that signed the checkpoint count for its size.
@@ -137,12 +133,10 @@ impl Epochs {
     /// # Errors
     /// The key that does not, and for which sizes it does.
     pub fn check(&self, checkpoint: &VerifiedCheckpoint) -> Result<(), OutsideEpoch> {
+        let head = checkpoint.head();
         for epoch in &self.epochs {
-            for key in epoch.key.of_heads() {
-                let (head, of_catalog) = (checkpoint.head(), key != epoch.key);
-                if checkpoint.signers().contains(&key) && !epoch.covers(&head, of_catalog) {
-                    return Err(OutsideEpoch { epoch: Box::new(epoch.clone()), of_catalog, head });
-                }
+            if checkpoint.signers().contains(&epoch.key) && !epoch.covers(&head) {
+                return Err(OutsideEpoch { epoch: Box::new(epoch.clone()), head });
             }
         }
         Ok(())
@@ -179,7 +173,7 @@ impl Walk {
         self.recovery.iter().find(|key| key.name().as_str() == name)
     }
 
-    fn begin(&mut self, key: &VerifyingKey, from: Option<Border>) {
+    fn begin(&mut self, key: &VerifyingKey, from: Option<Beginning>) {
         self.used.push(key.clone());
         self.epochs.push(Epoch { key: key.clone(), from, until: None, ended: None });
     }
@@ -221,7 +215,7 @@ impl Walk {
             Change::Rotate { next } | Change::Revoke { next } | Change::Retire { next, .. } => {
                 self.epochs.truncate(at + 1);
                 if let Some(epoch) = self.epochs.last_mut() {
-                    epoch.until = Some(end(epoch.until, statement));
+                    epoch.until = Some(statement.main);
                     epoch.ended = Some(Ended { how: statement.change.kind(), number });
                 }
                 self.begin(next, Some(beginning(statement)));
@@ -273,27 +267,20 @@ fn must_be_signed(link: &Link, keys: &[&VerifyingKey]) -> Result<(), KeyChainErr
 fn fits(epoch: &Epoch, statement: &Statement) -> bool {
     let main_fits = epoch.from.is_none_or(|from| reaches(&from.main, &statement.main));
     // A stolen key may have closed its epoch where it liked: a revocation closes it earlier.
-    let cut_fits = epoch.until.is_none_or(|until| reaches(&statement.main, &until.main));
-    let catalog = epoch.from.and_then(|from| from.catalog);
+    let cut_fits = epoch.until.is_none_or(|until| reaches(&statement.main, &until));
+    // Where an old copy was restored, its catalog may be shorter than the one before.
     let restored = matches!(statement.change, Change::Retire { .. });
-    let catalog_fits = restored || catalog.is_none_or(|from| reaches(&from, &statement.catalog));
+    let catalog_fits =
+        restored || epoch.from.is_none_or(|from| reaches(&from.catalog, &statement.catalog));
     main_fits && cut_fits && catalog_fits
 }
 
-/// Where an epoch ends; one that ended before ends no later, in the catalog neither.
-fn end(before: Option<Border>, statement: &Statement) -> Border {
-    let restored = matches!(statement.change, Change::Retire { .. });
-    let catalog = before.and_then(|before| before.catalog);
-    let catalog = catalog.or_else(|| (!restored).then_some(statement.catalog));
-    Border { main: statement.main, catalog }
-}
-
-fn beginning(statement: &Statement) -> Border {
+fn beginning(statement: &Statement) -> Beginning {
     let main = match statement.change {
         Change::Retire { kept, .. } => kept,
         _ => statement.main,
     };
-    Border { main, catalog: Some(statement.catalog) }
+    Beginning { main, catalog: statement.catalog }
 }
 
 /// A key signed a head for which it does not count.
@@ -301,22 +288,16 @@ fn beginning(statement: &Statement) -> Border {
 pub struct OutsideEpoch {
     /// The key, and for which heads it counts.
     pub epoch: Box<Epoch>,
-    /// Whether it is a head of the catalog.
-    pub of_catalog: bool,
     /// The head.
     pub head: TreeHead,
 }
 
 impl fmt::Display for OutsideEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OutsideEpoch { epoch, of_catalog, head } = self;
-        let side = |border: &Option<Border>| match (border, of_catalog) {
-            (Some(border), false) => Some(border.main.size),
-            (Some(border), true) => border.catalog.map(|catalog| catalog.size),
-            (None, _) => None,
-        };
+        let OutsideEpoch { epoch, head } = self;
+        let size = |border: Option<TreeHead>| border.map(|head| head.size);
         write!(f, "the key {} (key id {}) counts for heads ", epoch.key.name(), epoch.key.id())?;
-        match (side(&epoch.from), side(&epoch.until)) {
+        match (size(epoch.from()), size(epoch.until)) {
             (Some(from), Some(until)) => write!(f, "of size {from} to {until}")?,
             (None, Some(until)) => write!(f, "up to size {until}")?,
             (Some(from), None) => write!(f, "from size {from} on")?,

@@ -67,7 +67,7 @@ fn accepts(epochs: &Epochs, signer: &SigningKey, at: TreeHead) -> bool {
     let name = signer.verifying_key().name().as_str();
     let signed = Checkpoint::new(name, at).unwrap().sign(signer).unwrap();
     let read = UnverifiedCheckpoint::parse(signed.to_text().as_bytes()).unwrap();
-    let keys: Vec<VerifyingKey> = epochs.keys().collect();
+    let keys: Vec<VerifyingKey> = epochs.keys().cloned().collect();
     read.verify(&keys).is_ok_and(|verified| epochs.check(&verified).is_ok())
 }
 
@@ -122,36 +122,6 @@ fn each_key_counts_for_the_sizes_of_its_epoch_only() {
         let other = TreeHead { root: Hash::from_bytes([0xee; 32]), ..head(200) };
         assert!(!accepts(&epochs, &key(seed), other), "key {seed}");
     }
-}
-
-#[test]
-fn a_catalog_head_counts_between_the_catalog_heads() {
-    let catalog = |seed| {
-        let name = format!("{ORIGIN}/catalog");
-        SigningKey::new(&name, SignatureKind::Ed25519, &[seed; 32]).unwrap()
-    };
-    let key =
-        |seed| SigningKey::new(ORIGIN, SignatureKind::Ed25519Blake3Head, &[seed; 32]).unwrap();
-    assert_eq!(key(2).verifying_key().of_catalog(), public(&catalog(2)));
-    let mut chain = KeyChain::default();
-    rotate(&mut chain, &key(1), &key(2), 100);
-    rotate(&mut chain, &key(2), &key(3), 200);
-    let epochs = chain.verify(&[public(&key(1))], None).unwrap();
-    assert!(accepts(&epochs, &catalog(2), head(50)));
-    assert!(accepts(&epochs, &catalog(2), head(100)));
-    assert!(!accepts(&epochs, &catalog(2), head(101)));
-    assert!(!accepts(&epochs, &catalog(2), head(49)));
-    // A key that is revoked later, for an earlier head, counts no further in the catalog.
-    let recovery = recovery(9);
-    let mut revoke = statement(&chain, &key(1), 60, Change::Revoke { next: public(&key(4)) });
-    revoke.catalog = head(90);
-    push(&mut chain, &revoke, &[&recovery, &key(4)]);
-    let epochs = chain.verify(&[public(&key(1))], Some(&public(&recovery))).unwrap();
-    assert!(accepts(&epochs, &catalog(1), head(50)));
-    assert!(!accepts(&epochs, &catalog(1), head(51)));
-    // The keys of a SHA-256 log sign no catalog.
-    let epochs = super::tests::epochs(&three(), 1).unwrap();
-    assert!(!accepts(&epochs, &catalog(2), head(60)));
 }
 
 #[test]

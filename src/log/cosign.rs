@@ -11,21 +11,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, NOTE_LEN_MAX, NoteSignature, UnverifiedCheckpoint};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, NOTE_LEN_MAX, NoteSignature, UnverifiedCheckpoint,
+};
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
-use crate::log::core::{catalog_dir, checkpoints_dir};
+use crate::log::core::catalog_dir;
 use crate::log::{Log, LogReader, sign};
 
 impl Log {
     /// Adds signature lines, such as witnesses answer, to a published checkpoint of this
-    /// log or of its catalog, and gives what is published then. Lines that it has already
-    /// stay once. **Nobody checks the lines here**: check them before.
+    /// SHA-256 log, and gives what is published then. Lines that it has already stay once.
+    /// **Nobody checks the lines here**: check them before.
     ///
     /// # Errors
-    /// No checkpoint with this very text is published; too many signatures; I/O. What was
-    /// published stands then.
+    /// A BLAKE3 log, whose heads witnesses do not cosign; no checkpoint with this very text is
+    /// published; too many signatures; I/O. What was published stands then.
     pub fn add_cosignatures(
         &self,
         checkpoint: &UnverifiedCheckpoint,
@@ -95,17 +97,17 @@ impl Published<'_> {
     }
 
     fn path_of(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        let size = checkpoint.head().size;
-        let name = match checkpoint.origin().strip_prefix(self.origin) {
-            Some("") => sign::checkpoint_name(self.algorithm, size),
-            Some("/catalog") => sign::catalog_checkpoint_name(size),
-            _ => {
-                let (origin, found) = (self.origin, checkpoint.origin());
-                let reason = format!("expected a checkpoint of {origin}, found one of {found:?}");
-                return Err(Error::Proof { reason });
-            }
-        };
-        Ok(checkpoints_dir(self.dir).join(name))
+        if self.algorithm != HashAlgorithm::Sha256 {
+            let found = self.algorithm;
+            let error = CheckpointError::NotForWitnesses { found };
+            return Err(Error::Proof { reason: format!("{}: {error}", self.dir.display()) });
+        }
+        let (origin, found) = (self.origin, checkpoint.origin());
+        if found != origin {
+            let reason = format!("expected a checkpoint of {origin}, found one of {found:?}");
+            return Err(Error::Proof { reason });
+        }
+        Ok(sign::published_path(self.dir, self.algorithm, checkpoint.head().size))
     }
 }
 

@@ -469,14 +469,6 @@ impl LogReader {
         }
     }
 
-    /// The newest published checkpoint of the catalog, which only a BLAKE3 log has.
-    ///
-    /// # Errors
-    /// As [`LogReader::latest_checkpoint`].
-    pub fn latest_catalog_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        sign::latest_of_catalog(&*self.options.disk, &self.dir)
-    }
-
     /// Records in the catalog; `None` if it is damaged.
     pub(super) fn catalog_facts(&self) -> Option<(TreeSize, TreeSize)> {
         let state = self.state.lock();

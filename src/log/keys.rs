@@ -13,7 +13,7 @@ use crate::format::catalog_body::{Because, CatalogBody};
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, KeyChain, Statement};
 use crate::log::core::Core;
-use crate::log::signer::{Intended, KeyLock, Signer, key_error};
+use crate::log::signer::{KeyLock, Signer, key_error};
 use crate::log::{Log, LogReader};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
@@ -198,8 +198,7 @@ impl Core {
         let note = match signer.handover()? {
             Some(note) => self.same_handover(note, next)?,
             None => {
-                let abandoned = signer.intended()?.map(|intended| intended.main);
-                let abandoned = abandoned.ok_or_else(|| {
+                let abandoned = signer.intended()?.ok_or_else(|| {
                     key_error("this key signed nothing yet, so there is nothing to retire")
                 })?;
                 if self.lacks(&abandoned)?.is_none() {
@@ -299,19 +298,19 @@ impl Core {
         if next.handover()?.is_some() {
             return Err(key_error("the next key has itself named a successor: take a new one"));
         }
-        self.check_extends(next).map(|_| ())
+        self.check_extends(next)
     }
 
     fn take_over(&self, note: &Note, next: &Signer) -> Result<KeyChain> {
         let statement = Statement::parse(note).map_err(key_error)?;
         self.try_statement(note)?;
-        let (main, catalog) = match statement.change {
-            Change::Retire { kept, .. } => (kept, statement.catalog),
-            _ => (statement.main, statement.catalog),
+        let main = match statement.change {
+            Change::Retire { kept, .. } => kept,
+            _ => statement.main,
         };
         self.check_next(next)?;
-        if next.intended()?.is_none_or(|before| before.main.size < main.size) {
-            next.intend(&Intended { main, catalog: Some(catalog) })?;
+        if next.intended()?.is_none_or(|before| before.size < main.size) {
+            next.intend(&main)?;
         }
         self.record_statement(note)
     }

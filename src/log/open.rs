@@ -439,20 +439,6 @@ pub(in crate::log) fn record_set_aside(
 
 /// The paths of the published checkpoints, by size, ascending.
 pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    published_files(disk, dir, "", &["checkpoint", "bulla-checkpoint"])
-}
-
-/// The paths of the published checkpoints of the catalog, by its size, ascending.
-pub(super) fn catalog_checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    published_files(disk, dir, "catalog-", &["checkpoint"])
-}
-
-fn published_files(
-    disk: &dyn Disk,
-    dir: &Path,
-    prefix: &str,
-    endings: &[&str],
-) -> Result<Vec<(u64, PathBuf)>> {
     let dir = checkpoints_dir(dir);
     if !disk.exists(&dir).map_err(Error::io("look for", &dir))? {
         return Ok(Vec::new());
@@ -461,9 +447,10 @@ fn published_files(
     let mut files: Vec<(u64, PathBuf)> = names
         .iter()
         .filter_map(|name| {
-            let (digits, ending) = name.strip_prefix(prefix)?.split_once('.')?;
+            let (digits, ending) = name.split_once('.')?;
             let size: u64 = digits.parse().ok()?;
-            let own = endings.contains(&ending) && digits == format!("{size:016}");
+            let own = ["checkpoint", "bulla-checkpoint"].contains(&ending)
+                && digits == format!("{size:016}");
             own.then(|| (size, dir.join(name)))
         })
         .collect();

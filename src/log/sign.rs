@@ -6,9 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{
-    Checkpoint, NoteSigner, SignError, SignedCheckpoint, UnverifiedCheckpoint, VerifyingKey,
-};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint, UnverifiedCheckpoint};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
@@ -18,9 +16,9 @@ use crate::log::Log;
 use crate::log::core::{Core, checkpoints_dir};
 use crate::log::cosign;
 use crate::log::encode::with_scratch;
-use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
+use crate::log::open::checkpoint_files;
 use crate::log::settle;
-use crate::log::signer::{Intended, Signer, key_error};
+use crate::log::signer::{Signer, key_error};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 
@@ -31,9 +29,8 @@ impl Log {
     /// Signs the log as it is: appends an anchor that binds the catalog, makes everything
     /// durable, signs the head, records and publishes it in `checkpoints/`.
     ///
-    /// If nothing happened since the last one, that one is signed again. The heads of a
-    /// BLAKE3 log are no heads that witnesses read: with each, the head of its catalog,
-    /// which records it and has a SHA-256 tree, is signed for the origin `ORIGIN/catalog`.
+    /// If nothing happened since the last one, that one is signed again. Witnesses cosign
+    /// the heads of SHA-256 logs only.
     ///
     /// # Errors
     /// `WouldFork` if the log does not extend what this key signed before (an old backup
@@ -61,30 +58,20 @@ impl Log {
     pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
         latest(&*self.core().options.disk, &self.core().dir)
     }
-
-    /// The newest published checkpoint of the catalog, which only a BLAKE3 log has.
-    ///
-    /// # Errors
-    /// As [`Log::latest_checkpoint`].
-    pub fn latest_catalog_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        latest_of_catalog(&*self.core().options.disk, &self.core().dir)
-    }
 }
 
 impl Core {
     /// Signs the log as it is. The caller holds the locks and has checked the key.
     pub(super) fn sign_now(&self, signer: &Signer) -> Result<SignedCheckpoint> {
         let core = self;
-        let before = core.check_extends(signer)?;
+        core.check_extends(signer)?;
         settle::republish(core)?;
         let head = match core.unchanged_head()? {
             Some(head) => head,
             None => core.append_anchor()?,
         };
         core.with_writer(|core, writer| writer.sync(core))?;
-        let mut intended =
-            Intended { main: head, catalog: before.and_then(|before| before.catalog) };
-        signer.intend(&intended)?;
+        signer.intend(&head)?;
         let checkpoint = Checkpoint::new(&core.origin, head).map_err(key_error)?;
         let signed = checkpoint.sign(signer.key()).map_err(key_error)?;
         if let Err(error) = core.record_head(signer, &signed) {
@@ -94,22 +81,7 @@ impl Core {
             return Err(error);
         }
         publish(core, head.size, &signed.to_text())?;
-        if core.algorithm == HashAlgorithm::Blake3 {
-            core.sign_catalog(signer, &mut intended)?;
-        }
         Ok(signed)
-    }
-
-    /// Signs and publishes the catalog as it is, in the same order as the log itself.
-    fn sign_catalog(&self, signer: &Signer, intended: &mut Intended) -> Result<()> {
-        let head = self.catalog_head()?;
-        intended.catalog = Some(head);
-        signer.intend(intended)?;
-        let catalog_key = CatalogSigner::of(signer.key());
-        let name = catalog_key.public.name().as_str().to_owned();
-        let checkpoint = Checkpoint::new(&name, head).map_err(key_error)?;
-        let signed = checkpoint.sign(&catalog_key).map_err(key_error)?;
-        publish_as(self, &catalog_checkpoint_name(head.size), &signed.to_text())
     }
 
     /// The head of the catalog as it is.
@@ -118,39 +90,6 @@ impl Core {
         let catalog = catalog.good()?;
         catalog.refresh()?;
         catalog.head()
-    }
-}
-
-/// The same secret, as the key of the catalog's heads.
-struct CatalogSigner<'a> {
-    public: VerifyingKey,
-    inner: &'a dyn NoteSigner,
-}
-
-impl<'a> CatalogSigner<'a> {
-    fn of(inner: &'a dyn NoteSigner) -> Self {
-        CatalogSigner { public: inner.verifying_key().of_catalog(), inner }
-    }
-}
-
-impl NoteSigner for CatalogSigner<'_> {
-    fn verifying_key(&self) -> &VerifyingKey {
-        &self.public
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
-        self.inner.sign(message)
-    }
-}
-
-/// The newest published checkpoint of the catalog of the log in a directory.
-pub(super) fn latest_of_catalog(
-    disk: &dyn Disk,
-    dir: &Path,
-) -> Result<Option<UnverifiedCheckpoint>> {
-    match catalog_checkpoint_files(disk, dir)?.pop() {
-        Some((_, path)) => read(disk, &path).map(Some),
-        None => Ok(None),
     }
 }
 
@@ -188,18 +127,9 @@ pub(super) fn checkpoint_name(algorithm: HashAlgorithm, size: TreeSize) -> Strin
     format!("{:016}.{ending}", size.get())
 }
 
-/// The same, of one of the catalog.
-pub(super) fn catalog_checkpoint_name(size: TreeSize) -> String {
-    format!("catalog-{:016}.checkpoint", size.get())
-}
-
 /// Puts a checkpoint into `checkpoints/`, durably.
 pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    publish_as(core, &checkpoint_name(core.algorithm, size), note)
-}
-
-fn publish_as(core: &Core, name: &str, note: &str) -> Result<()> {
-    let path = core.checkpoints_dir().join(name);
+    let path = core.checkpoints_dir().join(checkpoint_name(core.algorithm, size));
     let published = cosign::publish(&*core.options.disk, &path, note);
     published.map_err(Error::growing("publish", &path, note.len() as u64))
 }
@@ -246,40 +176,13 @@ impl Core {
         )))
     }
 
-    /// The log must contain what this key set out to sign before, which is given back.
-    pub(super) fn check_extends(&self, signer: &Signer) -> Result<Option<Intended>> {
-        let Some(before) = signer.intended()? else {
-            return self.check_new_key(signer).map(|()| None);
-        };
-        if let Some(found) = self.lacks(&before.main)? {
-            return Err(would_fork("log", &before.main, &found));
+    /// The log must contain what this key set out to sign before.
+    pub(super) fn check_extends(&self, signer: &Signer) -> Result<()> {
+        let Some(before) = signer.intended()? else { return self.check_new_key(signer) };
+        match self.lacks(&before)? {
+            Some(found) => Err(would_fork(&before, &found)),
+            None => Ok(()),
         }
-        if before.catalog.is_none() && self.has_signed_catalog(signer)? {
-            let (expected, found) = ("a second line, with the head of the catalog", "none");
-            return Err(Error::corrupt(&signer.heads_path(), 0, expected, found));
-        }
-        if let Some(signed) = &before.catalog {
-            let mut catalog = self.catalog.lock();
-            let catalog = catalog.good()?;
-            let found = match catalog.size() < signed.size {
-                true => Some(format!("{} records", catalog.size())),
-                false => other_root(catalog.root_at(signed.size)?, signed),
-            };
-            if let Some(found) = found {
-                return Err(would_fork("catalog", signed, &found));
-            }
-        }
-        Ok(Some(before))
-    }
-
-    /// Whether this key signed the newest published head of the catalog: then it set out to. A file
-    /// that was cut after its first line would no longer keep it from signing another one.
-    fn has_signed_catalog(&self, signer: &Signer) -> Result<bool> {
-        let Some(newest) = latest_of_catalog(&*self.options.disk, &self.dir)? else {
-            return Ok(false);
-        };
-        let key = CatalogSigner::of(signer.key()).public;
-        Ok(newest.verify(&[key]).is_ok())
     }
 
     /// What the log has in place of this head, if it does not contain it.
@@ -368,10 +271,10 @@ fn other_root(root: Hash, expected: &TreeHead) -> Option<String> {
     (root != expected.root).then(|| format!("root {root} at that size"))
 }
 
-fn would_fork(of: &str, before: &TreeHead, found: &str) -> Error {
+fn would_fork(before: &TreeHead, found: &str) -> Error {
     Error::WouldFork {
         reason: format!(
-            "this key signed, or was about to sign, size {} with root {}; the {of} has {found}. If \
+            "this key signed, or was about to sign, size {} with root {}; the log has {found}. If \
              an old backup was restored, bring back the newer state; if that is lost, retire the \
              origin (`bulla key retire`): the log goes on under a new one, whose first statement \
              names the abandoned head",

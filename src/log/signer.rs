@@ -1,4 +1,4 @@
-//! Whoever signs for a log, and what is remembered beside the key: the newest heads it
+//! Whoever signs for a log, and what is remembered beside the key: the newest head it
 //! set out to sign, and the statement by which it handed over.
 //!
 //! That memory is outside the log's directory, so that a restored directory does not
@@ -38,14 +38,6 @@ impl fmt::Debug for Signer {
 
 /// A key file that cannot be used.
 pub type SignerError = Error;
-
-/// The newest heads that a key set out to sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Intended {
-    pub(super) main: TreeHead,
-    /// Of the catalog, where that is signed by itself.
-    pub(super) catalog: Option<TreeHead>,
-}
 
 impl Signer {
     /// Draws a new key for the log of this origin and writes it to a new file, readable by
@@ -169,13 +161,13 @@ impl Signer {
         disk::read_file(&*self.disk, path, MAX_FILE).map_err(Error::io("read", path)).map(Some)
     }
 
-    /// The newest heads that this key set out to sign.
-    pub(super) fn intended(&self) -> Result<Option<Intended>> {
+    /// The newest head that this key set out to sign.
+    pub(super) fn intended(&self) -> Result<Option<TreeHead>> {
         let path = self.heads_path();
         let Some(bytes) = self.remembered(&path)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);
-        match Intended::parse(&text) {
-            Some(intended) => Ok(Some(intended)),
+        match parse_intended(&text) {
+            Some(head) => Ok(Some(head)),
             // Not quoted: it may be a key that was put there.
             None => {
                 let found = format!("{} bytes of something else", bytes.len());
@@ -184,9 +176,9 @@ impl Signer {
         }
     }
 
-    pub(super) fn intend(&self, intended: &Intended) -> Result<()> {
+    pub(super) fn intend(&self, head: &TreeHead) -> Result<()> {
         let path = self.heads_path();
-        let text = intended.to_text();
+        let text = line(head);
         disk::replace_file(&*self.disk, &path, text.as_bytes()).map_err(Error::io("write", &path))
     }
 
@@ -206,29 +198,28 @@ impl Signer {
     }
 }
 
-impl Intended {
-    fn to_text(self) -> String {
-        let mut text = format!("{} {}\n", self.main.size, self.main.root);
-        if let Some(catalog) = self.catalog {
-            text += &format!("catalog {} {}\n", catalog.size, catalog.root);
-        }
-        text
-    }
+fn line(head: &TreeHead) -> String {
+    format!("{} {}\n", head.size, head.root)
+}
 
-    /// Reads the text; `None` unless it is written again byte for byte.
-    fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
-        let head = |line: &str| {
-            let (size, root) = line.split_once(' ')?;
-            Some(TreeHead { size: size.parse().ok()?, root: root.parse().ok()? })
-        };
-        let main = head(lines.next()?)?;
-        let catalog = match lines.next() {
-            Some(line) => Some(head(line.strip_prefix("catalog ")?)?),
-            None => None,
-        };
-        Some(Intended { main, catalog }).filter(|intended| intended.to_text() == text)
+/// Reads what [`line`] writes; `None` of anything else.
+///
+/// Early versions wrote a second line, `catalog` and a head of the catalog. It is checked, so
+/// that a damaged file is noticed, and otherwise ignored: catalogs are not signed any more.
+/// The next head that the key sets out to sign is written without it.
+fn parse_intended(text: &str) -> Option<TreeHead> {
+    let (first, rest) = text.split_at(text.find('\n')? + 1);
+    let main = parse_line(first)?;
+    if !rest.is_empty() {
+        parse_line(rest.strip_prefix("catalog ")?)?;
     }
+    Some(main)
+}
+
+fn parse_line(text: &str) -> Option<TreeHead> {
+    let (size, root) = text.strip_suffix('\n')?.split_once(' ')?;
+    let head = TreeHead { size: size.parse().ok()?, root: root.parse().ok()? };
+    (line(&head) == text).then_some(head)
 }
 
 /// Draws a log's recovery key and writes it to a new file, readable by its owner alone:

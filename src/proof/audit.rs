@@ -17,7 +17,6 @@
 use std::fmt;
 
 use super::answer::RestsOn;
-use super::extra::CATALOG_ORIGIN_SUFFIX;
 use crate::checkpoint::line::{base64_hash, decimal, to_base64};
 use crate::checkpoint::{
     KeyError, KeyName, Note, NoteError, NoteSigner, VerifyNoteError, VerifyingKey,
@@ -29,8 +28,9 @@ use crate::seq::{Seq, TreeSize};
 use crate::terms::SPEC;
 
 const FIRST_LINE: &str = "bulla.dev/index-audit/v1";
-/// What the names of a log's own keys have behind its origin.
-const LOG_KEY_SUFFIXES: [&str; 3] = ["", CATALOG_ORIGIN_SUFFIX, "/recovery"];
+/// What the names of a log's own keys have behind its origin. Early BLAKE3 logs signed heads of
+/// their catalog under the second name.
+const LOG_KEY_SUFFIXES: [&str; 3] = ["", "/catalog", "/recovery"];
 
 /// What an auditor says. By itself only a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]

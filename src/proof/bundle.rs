@@ -22,7 +22,7 @@ use super::consistency::hashes;
 use super::disclosed::Parts;
 use super::extra::VerifiedExtra;
 use super::malformed;
-use super::{Disclosure, Extra, MalformedProof, VerifiedViaCatalog, VerifyProofError};
+use super::{Disclosure, Extra, MalformedProof, VerifyProofError};
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey, line};
 use crate::event::Record;
 use crate::format::LogId;
@@ -129,7 +129,7 @@ impl Bundle {
     /// Says what does not hold.
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedBundle, VerifyBundleError> {
         let trust = &*self.extra.extend(trust).map_err(VerifyBundleError::Proof)?;
-        let checkpoint = self.extra.verify_checkpoint(&self.checkpoint, trust);
+        let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint);
         let checkpoint = checkpoint.map_err(VerifyBundleError::Proof)?;
         let (records, log_id) = self.open(checkpoint.algorithm(), &checkpoint.head())?;
         let first = self.records.first().map(|record| record.seq);
@@ -300,11 +300,6 @@ impl VerifiedBundle {
     /// An earlier checkpoint that covers none of them.
     pub fn appended_after(&self) -> Option<&VerifiedCheckpoint> {
         self.extra.appended_after.as_ref()
-    }
-
-    /// Where the catalog, under a checkpoint of its own, has the head of the bundle's.
-    pub fn via_catalog(&self) -> Option<&VerifiedViaCatalog> {
-        self.extra.via_catalog.as_ref()
     }
 
     /// What was shown of the catalog under the checkpoint.

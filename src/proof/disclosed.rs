@@ -16,7 +16,7 @@ use std::fmt;
 use super::VerifyProofError;
 use super::catalog::VerifiedStatement;
 use super::extra::VerifiedExtra;
-use super::{Extra, MalformedProof, TlogProof, VerifiedInclusion, VerifiedViaCatalog};
+use super::{Extra, MalformedProof, TlogProof, VerifiedInclusion};
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::event::{Anchor, PayloadState, Record, RecordKind};
 use crate::format::LogId;
@@ -117,11 +117,6 @@ impl VerifiedRecord {
         self.extra.appended_after.as_ref()
     }
 
-    /// Where the catalog, under a checkpoint of its own, has the head of the proof's.
-    pub fn via_catalog(&self) -> Option<&VerifiedViaCatalog> {
-        self.extra.via_catalog.as_ref()
-    }
-
     /// What was shown of the catalog under the proof's checkpoint.
     pub fn statement(&self) -> Option<&VerifiedStatement> {
         self.extra.statement.as_ref()
@@ -187,7 +182,7 @@ impl TlogProof {
         parts.check_position(self.inclusion.seq)?;
         let leaf = parts.leaf(self.algorithm);
         let trust = &*extra.extend(trust).map_err(VerifyRecordError::Proof)?;
-        let checkpoint = extra.verify_checkpoint(&self.checkpoint, trust);
+        let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint);
         let inclusion = checkpoint.and_then(|checkpoint| self.verify_under(leaf, checkpoint));
         let inclusion = inclusion.map_err(VerifyRecordError::Proof)?;
         // Decoded last: only what the log committed to is worth a look.

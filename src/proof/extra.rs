@@ -10,8 +10,7 @@
 //! tag 2   : a key chain, as text
 //! tag 3   : an earlier checkpoint of the log that does not cover the record
 //!           = hashes up to the proof's checkpoint ‖ the checkpoint, to the end
-//! tag 4   : the head in the catalog = catalog record (form 2) behind its length ‖ hashes
-//!           in the catalog's tree ‖ a checkpoint of the catalog, to the end
+//! tag 4   : not used; early versions showed the head of a BLAKE3 log in its catalog there
 //! tag 5   : a statement about the catalog (see `super::catalog`)
 //! hashes  = number (1 byte) ‖ 32 bytes each
 //! ```
@@ -22,31 +21,27 @@ use std::borrow::Cow;
 
 use super::MalformedProof;
 use super::catalog::{CatalogStatement, VerifiedStatement};
-use super::catalog_record::{CatalogRecord, verify_record};
 use super::consistency::check_extends;
 use super::disclosed;
 use super::fields::{Fields, put_bytes, put_hashes};
 use super::inclusion::VerifyProofError;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::format::LogId;
-use crate::format::catalog_body::CatalogBody;
-use crate::hash::{Hash, HashAlgorithm};
+use crate::hash::Hash;
 use crate::keys::KeyChain;
-use crate::seq::{Seq, TreeSize};
-use crate::time::Timestamp;
+use crate::seq::Seq;
 use crate::trust::Trust;
 
 const MAGIC: &[u8; 15] = b"bulla-extra/v1\0";
 /// The longest key chain that a proof carries, in bytes: 4 MiB.
 pub const CARRIED_KEY_CHAIN_LEN_MAX: usize = 4 << 20;
-/// What the origin of a log's catalog has behind the origin of the log.
-pub const CATALOG_ORIGIN_SUFFIX: &str = "/catalog";
 
 mod tag {
     pub(super) const RECORD: u8 = 1;
     pub(super) const KEY_CHAIN: u8 = 2;
     pub(super) const APPENDED_AFTER: u8 = 3;
-    pub(super) const VIA_CATALOG: u8 = 4;
+    /// Of early versions. A new section never gets this number.
+    pub(super) const HEAD_IN_CATALOG: u8 = 4;
     pub(super) const STATEMENT: u8 = 5;
 }
 
@@ -59,8 +54,6 @@ pub struct Extra {
     pub key_chain: Option<Vec<u8>>,
     /// An earlier checkpoint, which does not cover the record.
     pub appended_after: Option<AppendedAfter>,
-    /// The checkpoint's head as the catalog has it.
-    pub via_catalog: Option<ViaCatalog>,
     /// What the catalog says, or has in force, under the proof's checkpoint.
     pub statement: Option<CatalogStatement>,
 }
@@ -77,7 +70,6 @@ impl Extra {
             (tag::RECORD, self.record.clone()),
             (tag::KEY_CHAIN, self.key_chain.clone()),
             (tag::APPENDED_AFTER, self.appended_after.as_ref().map(AppendedAfter::to_bytes)),
-            (tag::VIA_CATALOG, self.via_catalog.as_ref().map(ViaCatalog::to_bytes)),
             (tag::STATEMENT, self.statement.as_ref().map(CatalogStatement::to_bytes)),
         ];
         let mut out = MAGIC.to_vec();
@@ -137,7 +129,12 @@ impl Extra {
                 return Err(MalformedProof::TooLong { what, max, found: bytes.len() });
             }
             tag::APPENDED_AFTER => self.appended_after = Some(AppendedAfter::parse(bytes)?),
-            tag::VIA_CATALOG => self.via_catalog = Some(ViaCatalog::parse(bytes)?),
+            tag::HEAD_IN_CATALOG => {
+                let expected = "a section of kind 1, 2, 3 or 5";
+                let found = "kind 4, the head of a BLAKE3 log in its catalog, which proofs no \
+                             longer carry; prove it again with this version";
+                return Err(MalformedProof::bytes("extra", expected, found));
+            }
             tag::STATEMENT => self.statement = Some(CatalogStatement::parse(bytes)?),
             tag => return Err(MalformedProof::Newer { tag }),
         }
@@ -154,24 +151,6 @@ impl Extra {
             return Err(VerifyProofError::Other { what: "key chain", expected, found });
         }
         trust.clone().with_key_chain(&chain).map(Cow::Owned).map_err(refused)
-    }
-
-    /// Checks the proof's checkpoint. Witnesses know no BLAKE3 heads: such a one needs their
-    /// cosignatures under the catalog's checkpoint, if the proof carries that, in place of
-    /// its own.
-    pub(super) fn verify_checkpoint(
-        &self,
-        checkpoint: &UnverifiedCheckpoint,
-        trust: &Trust,
-    ) -> Result<VerifiedCheckpoint, VerifyProofError> {
-        if self.via_catalog.is_some() {
-            let verified = trust.verify_without_quorum(checkpoint);
-            let verified = verified.map_err(VerifyProofError::Checkpoint)?;
-            if verified.algorithm() == HashAlgorithm::Blake3 {
-                return Ok(verified);
-            }
-        }
-        trust.verify(checkpoint).map_err(VerifyProofError::Checkpoint)
     }
 
     /// Checks everything but record and key chain against the proof's checkpoint, for
@@ -193,11 +172,7 @@ impl Extra {
             statement.check(algorithm, &head, log_id)
         });
         let statement = statement.transpose().map_err(place("the statement about the catalog"))?;
-        // Without records the statement alone says which log it is.
-        let log_id = log_id.or_else(|| statement.as_ref().map(VerifiedStatement::log_id));
-        let via_catalog = self.via_catalog.as_ref().map(|s| s.verify(checkpoint, log_id, trust));
-        let via_catalog = via_catalog.transpose().map_err(place("the head in the catalog"))?;
-        Ok(VerifiedExtra { appended_after, via_catalog, statement })
+        Ok(VerifiedExtra { appended_after, statement })
     }
 }
 
@@ -205,7 +180,6 @@ impl Extra {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct VerifiedExtra {
     pub(super) appended_after: Option<VerifiedCheckpoint>,
-    pub(super) via_catalog: Option<VerifiedViaCatalog>,
     pub(super) statement: Option<VerifiedStatement>,
 }
 
@@ -248,115 +222,5 @@ impl AppendedAfter {
             Some(seq) => Err(VerifyProofError::Covered { seq, size }),
             None => Ok(earlier),
         }
-    }
-}
-
-/// The proof's head as the catalog recorded it when it was signed, up to a checkpoint of the
-/// catalog: its tree is SHA-256 also where the log's is not, so any witness can vouch for
-/// it. **Not checked.**
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ViaCatalog {
-    /// The catalog record, as [`super::disclose`] writes it.
-    pub record: Vec<u8>,
-    /// From the record up to the catalog's root, at most 64.
-    pub hashes: Vec<Hash>,
-    /// A checkpoint of the catalog; its origin is the log's, with `/catalog` behind it.
-    pub checkpoint: UnverifiedCheckpoint,
-}
-
-impl ViaCatalog {
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put_bytes(&mut out, &self.record);
-        put_hashes(&mut out, &self.hashes);
-        out.extend_from_slice(self.checkpoint.to_text().as_bytes());
-        out
-    }
-
-    fn parse(bytes: &[u8]) -> Result<Self, MalformedProof> {
-        let mut fields = Fields::of("the head in the catalog", bytes);
-        let (record, hashes) = (fields.bytes()?.to_vec(), fields.hashes()?);
-        Ok(ViaCatalog { record, hashes, checkpoint: fields.checkpoint()? })
-    }
-
-    fn verify(
-        &self,
-        main: &VerifiedCheckpoint,
-        log_id: Option<LogId>,
-        trust: &Trust,
-    ) -> Result<VerifiedViaCatalog, VerifyProofError> {
-        if main.algorithm() != HashAlgorithm::Blake3 {
-            let expected = "BLAKE3, as witnesses read any other head itself".to_owned();
-            let found = main.algorithm().to_string();
-            return Err(VerifyProofError::Other {
-                what: "hash of the log's tree",
-                expected,
-                found,
-            });
-        }
-        let checkpoint = trust.verify(&self.checkpoint).map_err(VerifyProofError::Checkpoint)?;
-        let expected = format!("{}{CATALOG_ORIGIN_SUFFIX}", main.origin());
-        if checkpoint.origin() != expected {
-            let found = checkpoint.origin().to_owned();
-            return Err(VerifyProofError::Origin { expected, found });
-        }
-        let (expected, found) = (HashAlgorithm::Sha256, checkpoint.algorithm());
-        if expected != found {
-            return Err(VerifyProofError::Algorithm { expected, found });
-        }
-        let record = verify_record(&self.record, &self.hashes, &checkpoint.head(), log_id)?;
-        check_head_signed(&record, main)?;
-        let CatalogRecord { seq, recorded_at, .. } = record;
-        Ok(VerifiedViaCatalog { seq, recorded_at, checkpoint })
-    }
-}
-
-/// The catalog record must be that of the main head, with the note of that.
-fn check_head_signed(
-    record: &CatalogRecord,
-    main: &VerifiedCheckpoint,
-) -> Result<(), VerifyProofError> {
-    let said =
-        |size: TreeSize, root: Hash, origin: &str| format!("size {size}, root {root}, of {origin}");
-    let expected = said(main.head().size, main.head().root, main.origin());
-    let found = match record.body() {
-        Ok((_, CatalogBody::HeadSigned(signed))) => {
-            // The record was checked: its note is a checkpoint.
-            let note = UnverifiedCheckpoint::parse(signed.note.as_bytes());
-            let note = note.map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
-            let (size, root) = (TreeSize::new(signed.size), Hash::from_bytes(signed.root));
-            said(size, root, note.dangerously_unverified().origin())
-        }
-        Ok(_) => format!("a record of kind {}", record.kind),
-        Err(error) => return Err(VerifyProofError::NotARecord(error.to_string())),
-    };
-    if expected == found {
-        return Ok(());
-    }
-    Err(VerifyProofError::Other { what: "signed head", expected, found })
-}
-
-/// The proof's head stands in the catalog under a signed checkpoint of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedViaCatalog {
-    seq: Seq,
-    recorded_at: Timestamp,
-    checkpoint: VerifiedCheckpoint,
-}
-
-impl VerifiedViaCatalog {
-    /// Position of the record in the catalog.
-    pub fn seq(&self) -> Seq {
-        self.seq
-    }
-
-    /// When it was recorded there, by the log's clock.
-    pub fn recorded_at(&self) -> Timestamp {
-        self.recorded_at
-    }
-
-    /// The catalog's checkpoint that covers it, and who signed that.
-    pub fn checkpoint(&self) -> &VerifiedCheckpoint {
-        &self.checkpoint
     }
 }

@@ -58,10 +58,7 @@ pub use consistency::{
     CONSISTENCY_HASHES_MAX, CONSISTENCY_PROOF_LEN_MAX, ConsistencyProof, VerifiedConsistency,
 };
 pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose, disclose_decrypted};
-pub use extra::{
-    AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, CATALOG_ORIGIN_SUFFIX, Extra, VerifiedViaCatalog,
-    ViaCatalog,
-};
+pub use extra::{AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, Extra};
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
 pub use malformed::MalformedProof;
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};

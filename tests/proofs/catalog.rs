@@ -3,54 +3,6 @@
 use super::*;
 
 #[test]
-fn a_head_is_shown_in_the_catalog_under_a_checkpoint_of_that() {
-    let mut signed = Signed::new(HashAlgorithm::Blake3, &[5, 9]);
-    let before = signed.catalog_checkpoint();
-    signed.log.append(&event(1)).unwrap();
-    signed.sign();
-    let covering = signed.catalog_checkpoint();
-    let reader = Log::open_read_only(signed.path()).unwrap();
-    for checkpoint in &signed.checkpoints {
-        let mut proof = signed.log.prove(Seq::new(2), checkpoint, Disclosure::Whole).unwrap();
-        let mut extra = proof.read_extra().unwrap();
-        let via = signed.log.via_catalog(checkpoint, &covering).unwrap();
-        assert_eq!(reader.via_catalog(checkpoint, &covering).unwrap(), via);
-        extra.via_catalog = Some(via);
-        proof.set_extra(&extra);
-        let verified = proof.verify_record(&signed.trust()).unwrap();
-        let via = verified.via_catalog().unwrap();
-        assert_eq!(via.checkpoint().to_text(), covering.to_text());
-        assert_eq!(via.checkpoint().algorithm(), HashAlgorithm::Sha256);
-    }
-    // The head of one checkpoint is not that of another.
-    let [first, second, third] = signed.checkpoints.as_slice() else { panic!() };
-    let mut proof = signed.log.prove(Seq::new(2), second, Disclosure::Whole).unwrap();
-    let mut extra = proof.read_extra().unwrap();
-    extra.via_catalog = Some(signed.log.via_catalog(first, &covering).unwrap());
-    proof.set_extra(&extra);
-    let refused = proof.verify_record(&signed.trust()).unwrap_err();
-    assert!(refused.to_string().contains("signed head"), "{refused}");
-    // A checkpoint of the catalog that was made before shows nothing.
-    assert!(signed.log.via_catalog(third, &before).is_err());
-    // Nor does one of the main log in its place.
-    let mut extra = proof.read_extra().unwrap();
-    extra.via_catalog = Some(signed.log.via_catalog(second, &covering).unwrap());
-    extra.via_catalog.as_mut().unwrap().checkpoint = second.clone();
-    proof.set_extra(&extra);
-    let refused = proof.verify_record(&signed.trust()).unwrap_err();
-    assert!(refused.to_string().contains("example.com/audit/catalog"), "{refused}");
-}
-
-/// Witnesses read the heads of a SHA-256 log themselves: none is carried by the catalog.
-#[test]
-fn no_head_of_a_sha256_log_is_shown_in_the_catalog() {
-    let signed = Signed::new(HashAlgorithm::Sha256, &[5, 9]);
-    let refused = signed.log.via_catalog(signed.newest(), &signed.catalog_checkpoint());
-    let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("expected a BLAKE3 log"), "{refused}");
-}
-
-#[test]
 fn every_record_of_the_catalog_is_proved_under_every_head_that_covers_it() {
     for algorithm in ALGORITHMS {
         let signed = Signed::new(algorithm, &[5, 9, 3]);

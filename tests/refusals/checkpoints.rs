@@ -51,21 +51,6 @@ pub(crate) const CASES: &[Case] = &[
         expect: finding!("root over"),
     },
     Case {
-        id: "R-CKPT-3",
-        what: "another root of the catalog",
-        base: Base::Blake3,
-        forge: |forge| {
-            let mut files = forge.write();
-            let name = files.below("audit/checkpoints/catalog-").next().unwrap().to_owned();
-            let note = String::from_utf8(files.get(&name).to_vec()).unwrap();
-            let mut lines: Vec<String> = note.lines().take(3).map(str::to_owned).collect();
-            lines[2] = base64(&[7; 32]);
-            files.put(name, sign(&(lines.join("\n") + "\n"), &[&Base::Blake3.key().of_catalog()]));
-            files
-        },
-        expect: finding!("signed head of the catalog"),
-    },
-    Case {
         id: "R-CKPT-4",
         what: "the origin of another log",
         base: Base::Plain,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use bulla::checkpoint::{NoteSignature, VerifyingKey};
 use bulla::trust::TrustError;
 use bulla::witness::{Policy, PolicyName, Witness};
-use bulla::{Hash, HashAlgorithm, LogReader, TreeSize, Trust, UnverifiedCheckpoint};
+use bulla::{HashAlgorithm, LogReader, TreeSize, Trust, UnverifiedCheckpoint};
 use bulla_witness::{Client, collect};
 
 use crate::failure::{NotProved, Verdict};
@@ -63,23 +63,14 @@ impl Cosigning {
         signed: Option<(UnverifiedCheckpoint, &VerifyingKey)>,
     ) -> Result<Cosigned> {
         let reader = places::reader(dir)?;
-        let checkpoint = witnessed(&reader)?
+        check_algorithm(dir, reader.algorithm())?;
+        let checkpoint = reader
+            .latest_checkpoint()?
             .with_context(|| format!("{}: nothing is published yet; give --key", dir.display()))?;
         let trust = self.trust(&reader, signed.as_ref().map(|(_, key)| *key))?;
         let published = self.collect(&reader, &checkpoint)?;
         let verdict = say_quorum(&trust, &published)?;
-        let text = match reader.algorithm() {
-            HashAlgorithm::Sha256 => published.to_text(),
-            _ => {
-                say_where(dir, &published)?;
-                let newest = reader.latest_checkpoint()?;
-                let newest = newest.with_context(|| {
-                    format!("{}: the log published no checkpoint; give --key", dir.display())
-                })?;
-                newest.to_text()
-            }
-        };
-        Ok(Cosigned { text, verdict })
+        Ok(Cosigned { text: published.to_text(), verdict })
     }
 
     /// The log's keys are those of the policy; if it names none, the one that signed.
@@ -105,7 +96,9 @@ impl Cosigning {
             let own = || witness.url().and_then(PolicyName::to_str).map(str::to_owned);
             given.map(|(_, url)| url.clone()).or_else(own)
         };
-        let consistency = |old, new| consistency(reader, old, new).map_err(|e| e.to_string());
+        let consistency = |old: TreeSize, new: TreeSize| {
+            reader.consistency(old, new).map_err(|error: bulla::Error| error.to_string())
+        };
         let asked = collect(&client, &self.policy, checkpoint, &url_of, &consistency);
         let mut err = output::stderr();
         let mut lines: Vec<NoteSignature> = Vec::new();
@@ -123,31 +116,17 @@ impl Cosigning {
     }
 }
 
-/// The checkpoint that witnesses can read: of a BLAKE3 log, that of its catalog.
-fn witnessed(reader: &LogReader) -> Result<Option<UnverifiedCheckpoint>> {
-    match reader.algorithm() {
-        HashAlgorithm::Sha256 => Ok(reader.latest_checkpoint()?),
-        _ => Ok(reader.latest_catalog_checkpoint()?),
+/// Refuses heads that witnesses do not cosign. `place`: the log, or the key that signs for it.
+pub(crate) fn check_algorithm(place: &Path, found: HashAlgorithm) -> Result<()> {
+    if found != HashAlgorithm::Sha256 {
+        bail!(
+            "{}: expected a SHA-256 log, as witnesses cosign no other heads, found {found} heads; \
+             leave out --policy, or create a log that is to be witnessed with `bulla init --hash \
+             sha256`",
+            place.display()
+        );
     }
-}
-
-fn consistency(reader: &LogReader, old: TreeSize, new: TreeSize) -> bulla::Result<Vec<Hash>> {
-    match reader.algorithm() {
-        HashAlgorithm::Sha256 => reader.consistency(old, new),
-        _ => reader.catalog_tiles(new)?.consistency_from(old),
-    }
-}
-
-/// Of a BLAKE3 log, what is shown is not what was cosigned.
-fn say_where(dir: &Path, published: &UnverifiedCheckpoint) -> Result<()> {
-    let size = published.dangerously_unverified().head().size.get();
-    let file = dir.join("checkpoints").join(format!("catalog-{size:016}.checkpoint"));
-    Ok(writeln!(
-        output::stderr(),
-        "bulla: the cosignatures stand under the checkpoint of the catalog, {}; proofs of this \
-         log's records carry it",
-        file.display()
-    )?)
+    Ok(())
 }
 
 fn say_quorum(trust: &Trust, published: &UnverifiedCheckpoint) -> Result<Verdict> {

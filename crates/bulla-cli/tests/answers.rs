@@ -414,18 +414,17 @@ fn an_auditor_refuses_an_export_that_was_altered() {
 }
 
 #[test]
-fn answers_of_a_blake3_log_are_proved_and_its_catalog_is_no_export_to_audit() {
+fn answers_of_a_blake3_log_are_proved_and_it_is_no_log_to_export() {
     let story = Story::new("blake3");
     let (file, shown, _) = story.prove(&["--outcome", "denied"]);
     assert_eq!(shown.len(), 8);
     let verdict = fine(&["verify-proof", &file, "--pubkey", &story.public()]);
-    assert!(verdict.contains("of example.com/audit/catalog, size"), "{verdict}");
+    assert!(verdict.contains("(blake3)"), "{verdict}");
     let out = story.at("public");
-    assert!(refused(2, &["export-tiles", &story.log, &out]).contains("SHA-256 trees only"));
-    fine(&["export-tiles", &story.log, &out, "--catalog"]);
-    assert!(!Path::new(&out).join("segments").exists());
-    let told = refused(2, &["audit", &out, "--pubkey", &story.public()]);
-    assert!(told.contains("the export of a catalog") && told.contains("bulla verify"), "{told}");
+    let told = refused(2, &["export-tiles", &story.log, &out]);
+    assert!(told.contains("expected a SHA-256 log, found a blake3 log"), "{told}");
+    assert!(told.contains("--hash sha256") && told.contains("bulla verify"), "{told}");
+    assert!(!Path::new(&out).exists());
 }
 
 #[test]

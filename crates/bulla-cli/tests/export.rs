@@ -12,9 +12,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use bulla::{Asked, ExpireOptions, HashAlgorithm, Period, Policy, Trust};
-use bulla_cli::export::{
-    CatalogLog, ExportError, MainLog, Options, Progress, Source, Summary, export,
-};
+use bulla_cli::export::{ExportError, MainLog, Options, Progress, Summary, export};
 use running::{at, fine, refused, signed_log};
 use served::{Fixture, check, check_kept, files};
 
@@ -337,39 +335,18 @@ fn nothing_unsigned_and_nothing_that_is_not_sha256_is_exported() {
     run(&unsigned).unwrap();
     assert_eq!(check(&unsigned.out(), &unsigned.key()).unwrap().0.get(), 30);
     assert!(unsigned.out().join("tile/0/000.p/30").exists());
+    // Whether it was signed or not.
     let blake3 = Fixture::new(HashAlgorithm::Blake3);
-    blake3.grow_to(30);
-    let error = run(&blake3).unwrap_err();
-    assert!(matches!(error, ExportError::NotSha256 { .. }));
-    assert!(error.to_string().contains("--catalog"), "{error}");
-    assert!(!blake3.out().exists());
-}
-
-#[test]
-fn the_catalog_of_a_blake3_log_is_a_log_of_its_own() {
-    let fixture = Fixture::new(HashAlgorithm::Blake3);
-    let key = fixture.key().of_catalog();
-    let mut go_on = |_: Progress| ControlFlow::Continue(());
-    let mut published = Vec::new();
-    for size in [5, 10, 200] {
-        fixture.grow_to(size);
-        fixture.log.rotate().unwrap();
-        let source = CatalogLog::open(&fixture.log_dir()).unwrap();
-        let summary = export(&source, &fixture.out(), &Options::default(), &mut go_on).unwrap();
-        let head = check(&fixture.out(), &key).unwrap();
-        assert_eq!((head.0, head.1), (summary.head.size, summary.head.root));
-        published.push(head.0.get());
-        assert_eq!(check_kept(&fixture.out(), &key).unwrap(), published);
+    for signed in [false, true] {
+        if signed {
+            blake3.grow_to(30);
+        }
+        let error = run(&blake3).unwrap_err();
+        assert!(matches!(error, ExportError::NotSha256 { .. }));
+        let error = error.to_string();
+        assert!(error.contains("expected a SHA-256 log, found a blake3 log"), "{error}");
+        assert!(!blake3.out().exists());
     }
-    // The log itself does not go to the same directory.
-    let sha256 = Fixture::of(20);
-    let main = MainLog::open(&sha256.log_dir()).unwrap();
-    let error = export(&main, &fixture.out(), &Options::default(), &mut go_on).unwrap_err();
-    assert!(error.to_string().contains("example.com/audit/catalog"), "{error}");
-    // A SHA-256 log signs its own heads, not its catalog's.
-    let catalog = CatalogLog::open(&sha256.log_dir()).unwrap();
-    let error = export(&catalog, &sha256.out(), &Options::default(), &mut go_on).unwrap_err();
-    assert!(matches!(error, ExportError::NoCheckpoint));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use bulla::{Disclosure, HashAlgorithm, Log, Seq, TreeSize};
-use bulla_cli::export::{CatalogLog, MainLog, Options, Progress, export};
+use bulla_cli::export::{MainLog, Options, export};
 use running::random;
 use served::{Fixture, files};
 
@@ -196,22 +196,4 @@ fn the_go_libraries_refuse_another_key_and_a_blake3_key() {
     let blake3 = Fixture::new(HashAlgorithm::Blake3);
     let error = go.run(&fixture.out(), &blake3.key().to_string(), &[]).unwrap_err();
     assert!(error.contains("unknown verifier algorithm"), "{error}");
-}
-
-#[test]
-fn the_go_libraries_verify_the_catalog_of_a_blake3_log() {
-    let Some(go) = Interop::build() else { return };
-    let fixture = Fixture::new(HashAlgorithm::Blake3);
-    let mut kept = 0;
-    for size in [3, 300, 400] {
-        fixture.grow_to(size);
-        fixture.log.rotate().unwrap();
-        let source = CatalogLog::open(&fixture.log_dir()).unwrap();
-        let mut go_on = |_: Progress| ControlFlow::Continue(());
-        let summary = export(&source, &fixture.out(), &Options::default(), &mut go_on).unwrap();
-        kept += 1;
-        let vkey = fixture.key().of_catalog().to_string();
-        let told = go.run(&fixture.out(), &vkey, &[]).unwrap();
-        assert_eq!(told, format!("ok: {} records, {kept} kept checkpoints\n", summary.head.size));
-    }
 }

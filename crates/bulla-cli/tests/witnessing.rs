@@ -143,32 +143,39 @@ fn witnesses_cosign_and_a_killed_one_is_named_and_takes_up_where_it_was() {
 }
 
 #[test]
-fn a_blake3_log_is_witnessed_through_its_catalog() {
+fn a_blake3_log_is_not_witnessed_and_every_command_says_that_a_sha256_log_is_needed() {
     let (dir, log) = set_up("blake3");
     let here = dir.path();
     let (key, policy, public) = (at(here, "log.key"), at(here, "policy"), at(here, "log.key.pub"));
-    let [w1, w2] = ["w1", "w2"].map(|name| Serving::start(here, name, &[&public]));
-    let places = [format!("w1={}", w1.url), format!("w2={}", w2.url)];
-    let (newest, proof) = (at(here, "newest"), at(here, "proof"));
-    for _ in 0..3 {
-        append(&log);
-        let mut sign = vec!["checkpoint", &log, "--key", &key, "--policy", &policy];
-        places.iter().for_each(|place| sign.extend(["--witness", place]));
-        let shown = fine(&sign);
-        assert!(shown.starts_with("example.com/audit\n"), "{shown}");
-        // Without the key as well, though it is not what was cosigned.
-        let mut ask = vec!["checkpoint", &log, "--policy", &policy, "-o", &newest];
-        places.iter().for_each(|place| ask.extend(["--witness", place]));
-        let ran = run(&ask);
-        assert_eq!(ran.status, 0, "{}", ran.stderr);
-        assert!(ran.stderr.contains("audit/checkpoints/catalog-00000000000000"), "{}", ran.stderr);
-        assert_eq!(fs::read_to_string(&newest).unwrap(), shown);
-        fine(&["prove", &log, "0", "--checkpoint", &newest, "-o", &proof]);
-        fine(&["verify-proof", &proof, "--policy", &policy]);
+    append(&log);
+    let expected = ["expected a SHA-256 log", "found blake3 heads", "--hash sha256"];
+    let says = |told: &str| expected.iter().all(|part| told.contains(part));
+    // Nothing is signed first.
+    let told = refused(2, &["checkpoint", &log, "--key", &key, "--policy", &policy]);
+    assert!(says(&told) && told.contains("nothing was signed"), "{told}");
+    assert_eq!(fs::read_dir(here.join("audit/checkpoints")).unwrap().count(), 0);
+    // Without the policy it is, and then the published checkpoint is not to be cosigned either.
+    fine(&["checkpoint", &log, "--key", &key]);
+    let told = refused(2, &["checkpoint", &log, "--policy", &policy]);
+    assert!(says(&told), "{told}");
+    // Nor does a witness watch it.
+    let (w1, state) = (at(here, "w1.key"), at(here, "state"));
+    let watch = ["witness", "--key", &w1, "--state", &state];
+    for from in [["--log", &public], ["--policy", &policy]] {
+        let told = refused(2, &[&watch[..], &from].concat());
+        assert!(told.contains("SHA-256 logs only, found example.com/audit"), "{told}");
+        assert!(
+            told.contains("the key of a BLAKE3 log") && told.contains("--hash sha256"),
+            "{told}"
+        );
     }
-    let catalog = Log::open_read_only(&log).unwrap().latest_catalog_checkpoint().unwrap().unwrap();
-    assert_eq!(catalog.dangerously_unverified().origin(), "example.com/audit/catalog");
-    assert_eq!(cosignatures(here, &catalog.to_text()), 2);
+    // A proof holds by the log's key, and never by a quorum of witnesses.
+    let proof = at(here, "proof");
+    fine(&["prove", &log, "0", "-o", &proof]);
+    fine(&["verify-proof", &proof, "--pubkey", &public]);
+    let told = refused(1, &["verify-proof", &proof, "--policy", &policy]);
+    assert!(told.contains("expected the head of a SHA-256 log"), "{told}");
+    assert!(told.contains("which witnesses do not cosign"), "{told}");
     fine(&["verify", &log]);
 }
 

@@ -64,7 +64,8 @@ impl Witness {
             return Err(WitnessError::NoLogs);
         }
         if let Some(other) = logs.iter().find(|key| key.kind() != SignatureKind::Ed25519) {
-            return Err(WitnessError::NotOfALog { name: other.name().to_string() });
+            let (name, kind) = (other.name().to_string(), other.kind());
+            return Err(WitnessError::NotOfALog { name, kind });
         }
         Ok(Witness { cosigner: Box::new(cosigner), logs, clock, memory: Mutex::new(memory) })
     }
@@ -171,10 +172,12 @@ pub enum WitnessError {
         /// The key's name.
         name: String,
     },
-    /// A key of a log that signs no heads of SHA-256 trees.
+    /// A key that signs no heads of SHA-256 logs.
     NotOfALog {
         /// The key's name.
         name: String,
+        /// What it signs.
+        kind: SignatureKind,
     },
     /// Nothing to watch.
     NoLogs,
@@ -196,11 +199,18 @@ impl fmt::Display for WitnessError {
                 f,
                 "expected the key of a witness (`bulla keygen --witness` makes them), found {name}"
             ),
-            WitnessError::NotOfALog { name } => write!(
-                f,
-                "expected keys of logs with SHA-256 heads, found {name}; of a BLAKE3 log, watch \
-                 the catalog: the key named ORIGIN/catalog"
-            ),
+            WitnessError::NotOfALog { name, kind } => {
+                let found = match kind {
+                    SignatureKind::Ed25519Cosignature => "the key of a witness",
+                    SignatureKind::Ed25519Blake3Head => "the key of a BLAKE3 log",
+                    _ => "another key",
+                };
+                write!(
+                    f,
+                    "expected keys of logs, and of SHA-256 logs only, found {name}, {found}; watch \
+                     a log that was created with `bulla init --hash sha256`"
+                )
+            }
             WitnessError::NoLogs => f.write_str("expected the key of a log to watch, found none"),
             WitnessError::Clock { now } => {
                 write!(f, "expected a clock that is set, found {now}")

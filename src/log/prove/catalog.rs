@@ -10,15 +10,15 @@ use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::LogId;
-use crate::format::catalog_body::{CatalogBody, StateMap};
+use crate::format::catalog_body::StateMap;
 use crate::format::record::Head;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::Core;
 use crate::log::read::{Snapshot, decode_anchor};
 use crate::log::{Disclosure, Log, LogReader};
-use crate::merkle::{BatchPlan, Frontier, ProofPlan, TreeHead, verify_inclusion};
+use crate::merkle::{BatchPlan, Frontier, ProofPlan, TreeHead};
 use crate::proof::{
-    CatalogClaim, CatalogProof, CatalogStatement, StateEntry, StatePlace, ViaCatalog, disclose,
+    CatalogClaim, CatalogProof, CatalogStatement, StateEntry, StatePlace, disclose,
 };
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;
@@ -62,23 +62,6 @@ impl Log {
         checkpoint: &UnverifiedCheckpoint,
     ) -> Result<CatalogProof> {
         self.core().prove_state_entry(key, checkpoint)
-    }
-
-    /// What a proof under `checkpoint` carries to show its head in the catalog, under a
-    /// checkpoint of that.
-    ///
-    /// # Errors
-    /// The catalog does not have that head under its checkpoint, or one of them is not of
-    /// this log; `CatalogDamaged`; damage; I/O.
-    pub fn via_catalog(
-        &self,
-        checkpoint: &UnverifiedCheckpoint,
-        catalog_checkpoint: &UnverifiedCheckpoint,
-    ) -> Result<ViaCatalog> {
-        let snapshot = self.snapshot();
-        self.with_catalog(|catalog| {
-            Prover::at(&snapshot, catalog, checkpoint)?.via_catalog(catalog_checkpoint)
-        })
     }
 
     pub(in crate::log) fn with_catalog<T>(
@@ -143,21 +126,6 @@ impl LogReader {
     ) -> Result<CatalogProof> {
         let snapshot = self.snapshot_with_tree()?;
         self.with_catalog(|catalog| Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key))
-    }
-
-    /// As [`Log::via_catalog`].
-    ///
-    /// # Errors
-    /// As [`Log::via_catalog`].
-    pub fn via_catalog(
-        &self,
-        checkpoint: &UnverifiedCheckpoint,
-        catalog_checkpoint: &UnverifiedCheckpoint,
-    ) -> Result<ViaCatalog> {
-        let snapshot = self.snapshot_with_tree()?;
-        self.with_catalog(|catalog| {
-            Prover::at(&snapshot, catalog, checkpoint)?.via_catalog(catalog_checkpoint)
-        })
     }
 }
 
@@ -275,57 +243,6 @@ impl<'a> Prover<'a> {
             },
         };
         self.proof(claim)
-    }
-
-    /// The record of the main head: soon behind what its anchor covers, because signing
-    /// records it before anything else is signed.
-    fn via_catalog(self, catalog_checkpoint: &UnverifiedCheckpoint) -> Result<ViaCatalog> {
-        if self.algorithm != HashAlgorithm::Blake3 {
-            let reason = format!(
-                "expected a BLAKE3 log, found a {} one: witnesses read its heads themselves, and no \
-                 proof carries them by the catalog",
-                self.algorithm
-            );
-            return Err(Error::Proof { reason });
-        }
-        let main = self.checkpoint.dangerously_unverified().head();
-        let covering = catalog_checkpoint.dangerously_unverified().head();
-        let own = self.catalog.root_at(covering.size)?;
-        if own != covering.root {
-            let what = format!("the catalog's checkpoint of size {}", covering.size);
-            return Err(Error::tampered(what, covering.root, own));
-        }
-        let mut seq = self.anchor.catalog_size.next_seq();
-        while covering.size.covers(seq) {
-            let found = self.catalog.with_record(seq, |record| {
-                is_head(record.head.kind, record.envelope, &main).then(|| {
-                    let bytes = disclose(&record, Disclosure::WithholdPayload);
-                    (record.leaf(HashAlgorithm::Sha256), bytes)
-                })
-            })?;
-            if let Some((leaf, record)) = found {
-                let hashes = self.inclusion(seq, covering.size)?;
-                verify_inclusion(HashAlgorithm::Sha256, &leaf, seq, &covering, &hashes)
-                    .map_err(|error| does_not_hold("the catalog".to_owned(), &covering, error))?;
-                return Ok(ViaCatalog { record, hashes, checkpoint: catalog_checkpoint.clone() });
-            }
-            seq = Seq::new(seq.get() + 1); // below a size, so it does not overflow
-        }
-        let reason = format!(
-            "expected the head of {} records in the first {} records of the catalog, found none; \
-             take a checkpoint of the catalog that was made after it",
-            main.size, covering.size
-        );
-        Err(Error::Proof { reason })
-    }
-}
-
-fn is_head(kind: u8, envelope: &[u8], head: &TreeHead) -> bool {
-    match CatalogBody::decode(kind, envelope) {
-        Ok((_, CatalogBody::HeadSigned(signed))) => {
-            signed.size == head.size.get() && signed.root == *head.root.as_bytes()
-        }
-        _ => false,
     }
 }
 

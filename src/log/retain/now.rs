@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
+use crate::log::open::checkpoint_files;
 use crate::log::read::Snapshot;
 use crate::log::sign;
 use crate::query::Query;
@@ -55,19 +55,13 @@ fn newest_event(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
 
 /// The newest time that a cosignature on a published checkpoint claims.
 fn witnessed(disk: &dyn Disk, dir: &Path) -> Result<Option<Timestamp>> {
-    let mut newest = None;
-    for files in [checkpoint_files(disk, dir)?, catalog_checkpoint_files(disk, dir)?] {
-        for (_, path) in files.iter().rev().take(SEARCHED) {
-            // What is no checkpoint is told by `verify`.
-            let Ok(checkpoint) = sign::read(disk, path) else { continue };
-            let signatures = checkpoint.note().signatures().iter();
-            let claimed = signatures.filter_map(|signature| signature.claimed_time()).max();
-            if claimed.is_some() {
-                newest = newest.max(claimed);
-                break;
-            }
-        }
-    }
+    let files = checkpoint_files(disk, dir)?;
+    let newest = files.iter().rev().take(SEARCHED).find_map(|(_, path)| {
+        // What is no checkpoint is told by `verify`.
+        let checkpoint = sign::read(disk, path).ok()?;
+        let signatures = checkpoint.note().signatures().iter();
+        signatures.filter_map(|signature| signature.claimed_time()).max()
+    });
     let nanos = newest.map(|seconds| seconds.saturating_mul(1_000_000_000));
     Ok(nanos.map(|nanos| Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))))
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::lock::{self, LockFile};
 use crate::hash::{Hash, tag, tagged};
 use crate::log::core::{catalog_dir, checkpoints_dir, lock_path, quarantine_dir, tree_dir};
-use crate::log::open::{catalog_checkpoint_files, checkpoint_files};
+use crate::log::open::checkpoint_files;
 use crate::segment;
 use crate::tree;
 
@@ -168,11 +168,7 @@ impl Verifier<'_> {
         let dir = self.dir.to_owned();
         let (catalog, tree) = (catalog_dir(&dir), tree_dir(&dir));
         let published = checkpoint_files(&*self.options.disk, &dir)?;
-        let of_catalog = catalog_checkpoint_files(&*self.options.disk, &dir)?;
-        let is_published = |name: &str| {
-            let mut all = published.iter().chain(&of_catalog);
-            all.any(|(_, path)| path.ends_with(name))
-        };
+        let is_published = |name: &str| published.iter().any(|(_, path)| path.ends_with(name));
         let is_level = |name: &str| {
             let levels = (0..64).step_by(usize::from(tree::STORED_EVERY));
             let mut names = levels.map(|level| tree::level_path(Path::new(""), level));

@@ -8,11 +8,8 @@ use crate::catalog::RecordedStatement;
 use crate::checkpoint::{
     CheckpointError, SignatureKind, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey,
 };
-use crate::error::Result;
 use crate::keys::{Change, KeyChain, KeyChainError, Statement};
 use crate::log::core::{catalog_dir, checkpoints_dir};
-use crate::log::open::catalog_checkpoint_files;
-use crate::log::sign;
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 use crate::trust::{Trust, TrustError};
@@ -86,27 +83,6 @@ impl Verifier<'_> {
     fn key_finding(&mut self, recorded: &RecordedStatement, found: String) {
         let place = (None, None, Some(recorded.seq));
         self.finding(&catalog_dir(self.dir), place, "key statement", "one that holds", found);
-    }
-
-    /// The catalog's published checkpoints, which only a BLAKE3 log has.
-    pub(super) fn check_catalog_checkpoints(&mut self) -> Result<()> {
-        for (size, path) in catalog_checkpoint_files(&*self.options.disk, self.dir)? {
-            match sign::read(&*self.options.disk, &path) {
-                Ok(checkpoint) => {
-                    let head = checkpoint.dangerously_unverified().head();
-                    if head.size.get() != size {
-                        let expected = format!("size {size}, as its name says");
-                        let found = format!("size {}", head.size);
-                        self.finding(&path, NOWHERE, "checkpoint", expected, found);
-                    }
-                    self.check_signature(&path, &checkpoint, true);
-                    self.meet_catalog_head(&path, &head);
-                    self.counts.checkpoints += 1;
-                }
-                Err(error) => self.finding_of(error),
-            }
-        }
-        Ok(())
     }
 
     fn meet_catalog_head(&mut self, path: &Path, head: &TreeHead) {

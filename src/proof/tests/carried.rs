@@ -45,6 +45,10 @@ fn sections_stand_once_in_the_order_of_their_tags_and_unknown_ones_are_newer() {
         let refused = Extra::parse(&container(&bad));
         assert!(matches!(refused, Err(MalformedProof::Bytes { .. })), "{refused:?}");
     }
+    // Early versions wrote a section 4: its bytes do not matter, it is never read.
+    let early = Extra::parse(&container(&[record, section(4, b"")])).unwrap_err().to_string();
+    assert!(early.contains("found kind 4, the head of a BLAKE3 log in its catalog"), "{early}");
+    assert!(early.contains("prove it again"), "{early}");
     let newer = Extra::parse(&container(&[chain, section(6, b"")]));
     assert_eq!(newer, Err(MalformedProof::Newer { tag: 6 }));
     let long = vec![b'a'; CARRIED_KEY_CHAIN_LEN_MAX + 1];

@@ -88,13 +88,6 @@ impl Ground {
         self.head(self.size())
     }
 
-    /// A checkpoint of the catalog, of so many records.
-    pub(crate) fn catalog_head(&self, size: usize) -> String {
-        let key = self.key.of_catalog();
-        let root = Algorithm::Sha256.root(&self.catalog_leaves[..size]);
-        checkpoint(&key.name, size, &root, &key)
-    }
-
     pub(crate) fn record(&self, seq: usize) -> Record {
         let (segment, n) = self.forge.place_of(seq);
         self.forge.main[segment].records().nth(n).expect("a record").clone()

@@ -90,8 +90,6 @@ impl Forge {
             [2] => Algorithm::Blake3,
             _ => Algorithm::Sha256,
         };
-        let mut all: Vec<Key> = keys.to_vec();
-        all.extend(keys.iter().map(Key::of_catalog));
         let log_id = part(HEADER, &catalog[0].header, "log_id").try_into().unwrap();
         Forge {
             files: files.clone(),
@@ -99,7 +97,7 @@ impl Forge {
             log_id,
             main: main.into_values().collect(),
             catalog,
-            keys: all,
+            keys: keys.to_vec(),
             second_copy: None,
             snapshot: false,
         }

@@ -31,7 +31,8 @@ impl Key {
         Key { name: name.to_owned(), algorithm, seed: [seed; 32] }
     }
 
-    /// The same secret under the name by which it signs heads of the catalog.
+    /// The same secret under the name by which early versions signed heads of the catalog of a
+    /// BLAKE3 log.
     pub(crate) fn of_catalog(&self) -> Self {
         Key { name: format!("{}/catalog", self.name), algorithm: Algorithm::Sha256, ..*self }
     }

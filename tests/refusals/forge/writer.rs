@@ -442,12 +442,7 @@ impl Writer {
         let names: Vec<String> = files.below("audit/checkpoints/").map(str::to_owned).collect();
         for name in names {
             let note = String::from_utf8(files.get(&name).to_vec()).unwrap();
-            let of_catalog = name.starts_with("audit/checkpoints/catalog-");
-            let made = if of_catalog {
-                self.resign_head(&note, &self.catalog_leaves, Algorithm::Sha256)
-            } else {
-                self.resign_head(&note, &self.leaves, self.forge.algorithm)
-            };
+            let made = self.resign_head(&note, &self.leaves, self.forge.algorithm);
             files.put(name, made);
         }
     }

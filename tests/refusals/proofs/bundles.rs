@@ -204,13 +204,6 @@ pub(crate) const CASES: &[Case] = &[
             })
         }
     ),
-    refused!(
-        "R-BUNDLE-3",
-        "without records: two statements about two logs",
-        Blake3,
-        "log id",
-        |forge| { super::carried_catalog::about_two_logs(forge) }
-    ),
     refused!("R-BUNDLE-4", "a record without a position", Plain, "to be \"record \"", |forge| {
         bundle(forge, |_, bundle| bundle.records[0].0.clear())
     }),

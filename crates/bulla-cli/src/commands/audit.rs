@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use bulla::checkpoint::{
     NOTE_LEN_MAX, SignatureKind, SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint,
 };
-use bulla::proof::{AuditedSegment, CATALOG_ORIGIN_SUFFIX, IndexAudit};
+use bulla::proof::{AuditedSegment, IndexAudit};
 use bulla::{HashAlgorithm, TreeHead, TreeSize, Trust};
 use bulla_cli::export::{ListedSegment, SegmentList};
 use clap::Args;
@@ -70,7 +70,7 @@ impl Audit {
             let reason = with_hint(&error, trust.epochs().is_some());
             NotProved(format!("{}: {reason}", path.display()))
         })?;
-        let list = list.map_or_else(|| bail!(self.no_list(&verified)), Ok)?;
+        let list = list.map_or_else(|| bail!(self.no_list()), Ok)?;
         self.check_list(&list, &verified)?;
         let key =
             self.key.as_deref().map(|file| auditors_key(file, &trust, &verified)).transpose()?;
@@ -131,16 +131,8 @@ impl Audit {
         known.unwrap_or_else(otherwise)
     }
 
-    fn no_list(&self, checkpoint: &VerifiedCheckpoint) -> String {
+    fn no_list(&self) -> String {
         let dir = self.dir.display();
-        if checkpoint.origin().ends_with(CATALOG_ORIGIN_SUFFIX) {
-            return format!(
-                "{dir} is the export of a catalog ({}): the entries of the log itself are not in \
-                 it, so its indexes cannot be recomputed. Of a BLAKE3 log they are never exported; \
-                 on its machine `bulla verify` compares its indexes with its records",
-                checkpoint.origin()
-            );
-        }
         format!(
             "{dir} has no list of {}: run `bulla export-tiles` of this version again, which adds \
              it",

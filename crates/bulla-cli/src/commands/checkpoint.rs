@@ -26,8 +26,9 @@ whoever can alter the log cannot reach them: they are what an alteration is meas
 With --policy, its witnesses are asked to cosign, and their cosignatures are kept with the
 checkpoint; the exit status is 1 if the policy's quorum is not reached. Without --key this
 is done for the newest published checkpoint, also while a service writes to the log. What is
-printed (or written to FILE) is always the log's newest checkpoint; witnesses of a BLAKE3 log
-cosign the one of its catalog, which proofs carry beside it.
+printed (or written to FILE) is always the log's newest checkpoint. Witnesses cosign the
+checkpoints of SHA-256 logs only: with a BLAKE3 log, --policy is refused before anything is
+signed.
 
 Answers are proved complete as far as the log was sealed when it was signed. With --seal the
 segment that is being written is sealed first, so that all that was appended so far can be.")]
@@ -67,6 +68,11 @@ impl Checkpoint {
             return Ok(cosigned.verdict);
         };
         let signer = Signer::load(&keys::private_key(key)?)?;
+        if policy.is_some()
+            && let Some(found) = signer.verifying_key().kind().head_algorithm()
+        {
+            cosigning::check_algorithm(key, found).context("nothing was signed")?;
+        }
         // Begun before signing: what is signed cannot be taken back.
         let output =
             output.as_ref().map(Output::begin).transpose().context("nothing was signed")?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::{Trust, VerifyingKey};
-use bulla_cli::export::{self, CatalogLog, MainLog, Options, Source, Summary};
+use bulla_cli::export::{self, MainLog, Options, Summary};
 use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
@@ -24,7 +24,8 @@ entries and checkpoints, for any static file server. Entries show who did what t
 when, and only the digest of each payload. Run it again to add what is new: what was
 exported never changes, and the checkpoint is replaced last, so that the directory is a
 valid log at any moment. It is refused when the directory contradicts the log. What was exported
-before is read and compared each time: 32 bytes and an entry for each record.")]
+before is read and compared each time: 32 bytes and an entry for each record.
+A BLAKE3 log is refused: who reads tiles knows SHA-256 only.")]
 pub(crate) struct ExportTiles {
     /// The log; a service may be writing to it
     dir: PathBuf,
@@ -34,9 +35,6 @@ pub(crate) struct ExportTiles {
     /// before or after it in the log's key chain signed; may be repeated
     #[arg(long, value_name = "VKEY|FILE")]
     pubkey: Vec<String>,
-    /// Export the catalog, the SHA-256 log in which a BLAKE3 log records its own heads
-    #[arg(long)]
-    catalog: bool,
     /// Only add what is new: what was exported before is not looked at. Else all of it is read and
     /// compared with the log's hashes, what is missing is written again, and what is altered named
     #[arg(long)]
@@ -57,12 +55,9 @@ impl ExportTiles {
         outputs::check_dir(&self.out, Some(Mark::Export), &Inputs::of(&self.dir))?;
         let trust = (!keys.is_empty()).then(|| self.trust(keys)).transpose()?;
         let options = Options { trust, recheck: !self.no_recheck, repair: self.repair };
-        let source: Box<dyn Source> = match self.catalog {
-            true => Box::new(CatalogLog::open(&self.dir)?),
-            false => Box::new(MainLog::open(&self.dir)?),
-        };
+        let source = MainLog::open(&self.dir)?;
         let bar = progress::over_count("exporting", 0);
-        let summary = export::export(&*source, &self.out, &options, &mut |at| {
+        let summary = export::export(&source, &self.out, &options, &mut |at| {
             bar.set_length(at.total);
             bar.set_position(at.done);
             ControlFlow::Continue(())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use bulla::checkpoint::UnverifiedCheckpoint;
-use bulla::proof::{CARRIED_KEY_CHAIN_LEN_MAX, CatalogClaim, Disclosure, ViaCatalog};
+use bulla::proof::{CARRIED_KEY_CHAIN_LEN_MAX, CatalogClaim, Disclosure};
 use bulla::seq::{Seq, TreeSize};
 use bulla::{Error, LogReader};
 use clap::Args;
@@ -151,17 +151,16 @@ impl Prove {
             }
             None => None,
         };
-        let via_catalog = via_catalog(reader, checkpoint)?;
         if let [seq] = self.seqs[..] {
             let mut proof = snapshot.prove(seq, checkpoint, disclosure)?;
             let mut extra = proof.read_extra()?;
-            (extra.appended_after, extra.via_catalog) = (appended_after, via_catalog);
+            extra.appended_after = appended_after;
             extra.key_chain = key_chain(reader)?;
             proof.set_extra(&extra);
             return Ok(Written { what: format!("record {seq}"), text: proof.to_text() });
         }
         let mut bundle = snapshot.prove_many(&self.seqs, checkpoint, disclosure)?;
-        (bundle.extra.appended_after, bundle.extra.via_catalog) = (appended_after, via_catalog);
+        bundle.extra.appended_after = appended_after;
         bundle.extra.key_chain = key_chain(reader)?;
         let what = cells::counted(bundle.records.len() as u64, "record");
         Ok(Written { what, text: bundle.to_text() })
@@ -304,20 +303,4 @@ pub(super) fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     Ok(Some(text))
-}
-
-/// Witnesses know no BLAKE3 heads: a proof under one carries the head as the catalog has it,
-/// up to the newest checkpoint of the catalog.
-pub(super) fn via_catalog(
-    reader: &LogReader,
-    checkpoint: &UnverifiedCheckpoint,
-) -> Result<Option<ViaCatalog>> {
-    let Some(size) = reader.catalog_checkpoint_sizes()?.pop() else { return Ok(None) };
-    let Some(covering) = reader.catalog_checkpoint_of(size)? else { return Ok(None) };
-    match reader.via_catalog(checkpoint, &covering) {
-        Ok(via) => Ok(Some(via)),
-        // The newest one was signed before the head was recorded.
-        Err(Error::Proof { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use bulla::checkpoint::{SignatureKind, VerifyingKey};
+use bulla::checkpoint::VerifyingKey;
 use bulla::disk::RealDisk;
 use bulla::time::SystemClock;
 use bulla::witness::PolicyLog;
@@ -71,12 +71,6 @@ impl Witness {
         if let Some(path) = &self.policy {
             logs.extend(keys::policy(path)?.logs().iter().map(PolicyLog::key).cloned());
         }
-        // Of a BLAKE3 log, witnesses read the catalog.
-        let logs = logs.into_iter().map(|key| match key.kind() {
-            SignatureKind::Ed25519Blake3Head => key.of_catalog(),
-            _ => key,
-        });
-        let logs: Vec<_> = logs.collect();
         if logs.is_empty() {
             bail!("expected logs to watch: give --log VKEY, or a --policy that names some");
         }

@@ -45,8 +45,10 @@ pub enum ExportError {
     },
     /// No checkpoint was published: there is nothing that others could verify.
     NoCheckpoint,
-    /// A tree that C2SP tools cannot read.
+    /// A log whose tree the readers of tiles cannot check.
     NotSha256 {
+        /// The log.
+        path: PathBuf,
         /// Its hash.
         found: HashAlgorithm,
     },
@@ -93,13 +95,15 @@ impl fmt::Display for ExportError {
             ),
             ExportError::NoCheckpoint => f.write_str(
                 "no checkpoint was published yet, and only what is signed is exported; run \
-                 `bulla checkpoint DIR --key FILE` first (the catalog is signed only in BLAKE3 \
-                 logs)",
+                 `bulla checkpoint DIR --key FILE` first",
             ),
-            ExportError::NotSha256 { found } => write!(
+            ExportError::NotSha256 { path, found } => write!(
                 f,
-                "this is a {found} log, and C2SP tools read SHA-256 trees only; its catalog has \
-                 one: export that with --catalog"
+                "{}: expected a SHA-256 log, found a {found} log: tools that read tiles (C2SP) \
+                 know no other hash. Create a log that is to be exported with `bulla init --hash \
+                 sha256`; of this one `bulla verify` checks all records, and `bulla prove` shows \
+                 some to others",
+                path.display()
             ),
             ExportError::Gone { bundle, error } => write!(
                 f,

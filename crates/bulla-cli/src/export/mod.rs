@@ -32,7 +32,7 @@ use bulla::{Error, HashAlgorithm, TileReader, TreeSize, Trust};
 pub use error::ExportError;
 use place::Place;
 pub use segments::{ListedSegment, SegmentList};
-pub use source::{CatalogLog, MainLog, Source};
+pub use source::MainLog;
 
 /// How an export is made.
 #[derive(Clone, Debug, Default)]
@@ -90,17 +90,18 @@ pub struct Summary {
 /// The log has no checkpoint, or is BLAKE3; the directory is no export of this log, or
 /// contradicts it; the log contradicts its checkpoint; I/O, a full disk.
 pub fn export(
-    source: &dyn Source,
+    source: &MainLog,
     out: &Path,
     options: &Options,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Summary, ExportError> {
+    if source.algorithm() != HashAlgorithm::Sha256 {
+        let (path, found) = (source.dir().to_owned(), source.algorithm());
+        return Err(ExportError::NotSha256 { path, found });
+    }
     let sizes = own_sizes(source)?;
     let Some(&newest) = sizes.last() else { return Err(ExportError::NoCheckpoint) };
     let tiles = source.tiles(newest)?;
-    if tiles.algorithm() != HashAlgorithm::Sha256 {
-        return Err(ExportError::NotSha256 { found: tiles.algorithm() });
-    }
     let mut run = Run { source, tiles, options, watch, progress: Progress::default() };
     let checkpoint = run.checkpoint(newest)?;
     run.check_border(&checkpoint)?;
@@ -114,11 +115,10 @@ pub fn export(
     let checkpoints = run.keep(&mut place, &sizes)?;
     run.step()?;
     place.replace("checkpoint", checkpoint.to_text().as_bytes())?;
-    if let Some(list) = source.segments(newest)? {
-        run.step()?;
-        // Behind the checkpoint: it speaks of no record that is not served.
-        place.replace(SegmentList::NAME, list.to_text().as_bytes())?;
-    }
+    let list = source.segments(newest)?;
+    run.step()?;
+    // Behind the checkpoint: it speaks of no record that is not served.
+    place.replace(SegmentList::NAME, list.to_text().as_bytes())?;
     let removed = run.prune(&mut place, since())?;
     Ok(Summary {
         head: checkpoint.dangerously_unverified().head(),
@@ -135,7 +135,7 @@ pub fn export(
 
 /// The sizes of the checkpoints that are published: those of a former origin, which was
 /// retired, are another log's to whoever reads them.
-fn own_sizes(source: &dyn Source) -> Result<Vec<TreeSize>, ExportError> {
+fn own_sizes(source: &MainLog) -> Result<Vec<TreeSize>, ExportError> {
     let mut sizes = Vec::new();
     for size in source.checkpoint_sizes()? {
         let checkpoint = source.checkpoint(size)?;
@@ -151,7 +151,7 @@ const ALTERED_SHOWN: usize = 10;
 
 /// One export on its way.
 struct Run<'a> {
-    source: &'a dyn Source,
+    source: &'a MainLog,
     tiles: TileReader,
     options: &'a Options,
     watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,

@@ -11,7 +11,7 @@ use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint};
 use bulla::tiles::{BundleId, ENTRY_LEN_MAX, EntryBundle, TileHashes};
 use bulla::{HashAlgorithm, TreeSize};
 
-use super::{ExportError, Source};
+use super::{ExportError, MainLog};
 
 /// Says whose export a directory is.
 const MARKER: &str = "bulla-export";
@@ -48,7 +48,7 @@ struct Unfinished {
 
 impl Place {
     /// Takes the directory for this log: makes it, or goes on with an earlier export.
-    pub(super) fn claim(out: &Path, source: &dyn Source) -> Result<Self, ExportError> {
+    pub(super) fn claim(out: &Path, source: &MainLog) -> Result<Self, ExportError> {
         refuse_nesting(out, source.dir())?;
         let made = !out.exists();
         fs::create_dir_all(out).map_err(ExportError::io("create", out))?;

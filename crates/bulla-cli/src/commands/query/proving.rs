@@ -14,9 +14,7 @@ use clap::Args;
 
 use super::Query;
 use crate::cells;
-use crate::commands::prove::{
-    key_chain, latest_checkpoint, own_checkpoint, via_catalog, with_advice,
-};
+use crate::commands::prove::{key_chain, latest_checkpoint, own_checkpoint, with_advice};
 use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
 use crate::outputs::{Inputs, Output};
@@ -78,7 +76,6 @@ impl Query {
             );
         }
         answer.bundle.extra.key_chain = key_chain(reader)?;
-        answer.bundle.extra.via_catalog = via_catalog(reader, &checkpoint)?;
         let text = answer.to_text();
         output.write(&text)?;
         let snapshot = reader.snapshot();

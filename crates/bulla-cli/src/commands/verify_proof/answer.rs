@@ -144,7 +144,7 @@ fn after(out: &mut impl Write, proved: &VerifiedAnswer, audit: Option<&Audit>) -
     }
     facts.push(("relative to", relative_to(proved)));
     recomputed(&mut facts, proved, audit);
-    under(&mut facts, checkpoint, proved.bundle().via_catalog());
+    under(&mut facts, checkpoint);
     if proved.bundle().records().len() > 0 {
         facts.push(("payloads", payloads(proved)));
     }

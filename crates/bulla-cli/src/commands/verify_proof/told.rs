@@ -7,7 +7,7 @@ use bulla::event::Event;
 use bulla::format::catalog_body::CatalogBody;
 use bulla::proof::{
     Disclosure, ShownOfCatalog, VerifiedBundle, VerifiedCatalogProof, VerifiedConsistency,
-    VerifiedRecord, VerifiedStatement, VerifiedViaCatalog,
+    VerifiedRecord, VerifiedStatement,
 };
 use bulla::{Hash, Timestamp};
 
@@ -43,7 +43,7 @@ fn record(out: &mut impl Write, proved: &VerifiedRecord) -> io::Result<()> {
         ("recorded at", format!("{}, as the log claims", record.recorded_at)),
         ("leaf hash", record.leaf_hash.to_string()),
     ];
-    under(&mut facts, checkpoint, proved.via_catalog());
+    under(&mut facts, checkpoint);
     besides(&mut facts, proved.appended_after(), proved.statement());
     facts.push(("payload", payload(proved.disclosure()).to_owned()));
     output::facts(out, &facts)?;
@@ -88,7 +88,7 @@ fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> 
     let id = proved.log_id().map_or_else(String::new, |id| format!(" (id {id})"));
     let mut facts = vec![("log", format!("{}{id}", checkpoint.origin()))];
     facts.push(("recorded at", "the times above, as the log claims".to_owned()));
-    under(&mut facts, checkpoint, proved.via_catalog());
+    under(&mut facts, checkpoint);
     besides(&mut facts, proved.appended_after(), proved.statement());
     let payloads = format!("shown of {}, withheld of {withheld}", count - withheld);
     facts.push(("payloads", payloads));
@@ -119,9 +119,9 @@ fn consistency(out: &mut impl Write, proved: &VerifiedConsistency) -> io::Result
     writeln!(out)?;
     let mut facts = vec![("log", new.origin().to_owned())];
     facts.push(("OLDER", String::new()));
-    under(&mut facts, old, None);
+    under(&mut facts, old);
     facts.push(("NEWER", String::new()));
-    under(&mut facts, new, None);
+    under(&mut facts, new);
     output::facts(out, &facts)?;
     not_proved(out, &["what the records say", "that the files of the log still hold them"])
 }
@@ -141,7 +141,7 @@ fn catalog(out: &mut impl Write, proved: &VerifiedCatalogProof) -> io::Result<()
     let mut facts = shown(statement.shown());
     facts.push(("log", format!("{} (id {})", checkpoint.origin(), statement.log_id())));
     facts.push(("anchored at", format!("{}, as the log claims", statement.recorded_at())));
-    under(&mut facts, checkpoint, None);
+    under(&mut facts, checkpoint);
     output::facts(out, &facts)?;
     not_proved(
         out,
@@ -200,24 +200,13 @@ fn says(body: &CatalogBody<'_>) -> String {
 
 /// Under which checkpoint, signed and cosigned by whom, and since when at the latest it
 /// existed.
-pub(super) fn under(
-    facts: &mut Facts,
-    checkpoint: &VerifiedCheckpoint,
-    via: Option<&VerifiedViaCatalog>,
-) {
+pub(super) fn under(facts: &mut Facts, checkpoint: &VerifiedCheckpoint) {
     let (head, hash) = (checkpoint.head(), checkpoint.algorithm().name());
     facts.push(("checkpoint", format!("size {}, root {} ({hash})", head.size, head.root)));
     let named = |key: &VerifyingKey| format!("{} (key id {})", key.name(), key.id());
     facts.extend(checkpoint.signers().iter().map(|key| ("signed by", named(key))));
-    if let Some(via) = via {
-        let (seq, covering) = (via.seq(), via.checkpoint());
-        let covered =
-            format!("record {seq} of {}, size {}", covering.origin(), covering.head().size);
-        facts.push(("in the catalog", covered));
-        facts.extend(covering.signers().iter().map(|key| ("  signed by", named(key))));
-    }
-    let cosigned: Vec<&Cosignature> = cosignatures(checkpoint, via).collect();
-    for cosignature in &cosigned {
+    let cosigned = checkpoint.cosignatures();
+    for cosignature in cosigned {
         let time = utc(cosignature.unix_seconds());
         facts.push(("cosigned by", format!("{} at {time}", named(cosignature.key()))));
     }
@@ -227,16 +216,6 @@ pub(super) fn under(
         None => "no outside time: the checkpoint is cosigned by nobody you trust".to_owned(),
     };
     facts.push(("existed", existed));
-}
-
-/// The cosignatures that bound when a checkpoint existed: its own, and those of the
-/// catalog's checkpoint that covers it.
-pub(super) fn cosignatures<'a>(
-    checkpoint: &'a VerifiedCheckpoint,
-    via: Option<&'a VerifiedViaCatalog>,
-) -> impl Iterator<Item = &'a Cosignature> {
-    let of_catalog = via.map(|via| via.checkpoint().cosignatures()).unwrap_or_default();
-    checkpoint.cosignatures().iter().chain(of_catalog)
 }
 
 /// A witness's time, which may be any number.

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use bulla::Record;
 use bulla::checkpoint::VerifiedCheckpoint;
-use bulla::proof::{Disclosure, ShownOfCatalog, VerifiedStatement, VerifiedViaCatalog};
+use bulla::proof::{Disclosure, ShownOfCatalog, VerifiedStatement};
 use serde_json::{Value, json};
 
 use super::Proved;
-use super::told::{cosignatures, utc};
+use super::told::utc;
 
 /// Writes the verdict on a line; of a bundle each record follows on its own.
 pub(super) fn write(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
@@ -21,9 +21,8 @@ pub(super) fn write(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
                 "origin": checkpoint.origin(),
                 "log_id": proved.log_id().to_string(),
                 "payload": payload(proved.disclosure()),
-                "checkpoint": of(checkpoint, proved.via_catalog()),
-                "appended_after": proved.appended_after().map(|earlier| of(earlier, None)),
-                "via_catalog": proved.via_catalog().map(via),
+                "checkpoint": of(checkpoint),
+                "appended_after": proved.appended_after().map(of),
                 "catalog": proved.statement().map(statement),
             });
             writeln!(out, "{}", with_record(verdict, proved.record()))
@@ -35,9 +34,8 @@ pub(super) fn write(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
                 "origin": proved.checkpoint().origin(),
                 "log_id": proved.log_id().map(|id| id.to_string()),
                 "records": proved.records().len(),
-                "checkpoint": of(proved.checkpoint(), proved.via_catalog()),
-                "appended_after": proved.appended_after().map(|earlier| of(earlier, None)),
-                "via_catalog": proved.via_catalog().map(via),
+                "checkpoint": of(proved.checkpoint()),
+                "appended_after": proved.appended_after().map(of),
                 "catalog": proved.statement().map(statement),
                 "unverified_note": note,
             });
@@ -53,8 +51,8 @@ pub(super) fn write(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
                 "proved": true,
                 "kind": "consistency",
                 "origin": proved.newer().origin(),
-                "old": of(proved.older(), None),
-                "new": of(proved.newer(), None),
+                "old": of(proved.older()),
+                "new": of(proved.newer()),
             });
             writeln!(out, "{verdict}")
         }
@@ -64,7 +62,7 @@ pub(super) fn write(out: &mut impl Write, proved: &Proved) -> io::Result<()> {
                 "kind": "catalog",
                 "origin": proved.checkpoint().origin(),
                 "log_id": proved.statement().log_id().to_string(),
-                "checkpoint": of(proved.checkpoint(), None),
+                "checkpoint": of(proved.checkpoint()),
                 "catalog": statement(proved.statement()),
             });
             writeln!(out, "{}", without_nulls(verdict))
@@ -81,10 +79,10 @@ fn payload(disclosure: Disclosure) -> &'static str {
 }
 
 /// A checkpoint, who signed it, and when it existed at the latest.
-fn of(checkpoint: &VerifiedCheckpoint, via: Option<&VerifiedViaCatalog>) -> Value {
+fn of(checkpoint: &VerifiedCheckpoint) -> Value {
     let head = checkpoint.head();
     let signers: Vec<String> = checkpoint.signers().iter().map(ToString::to_string).collect();
-    let cosigned = cosignatures(checkpoint, via);
+    let cosigned = checkpoint.cosignatures().iter();
     let earliest = cosigned.map(|cosignature| cosignature.unix_seconds()).min();
     let cosigners: Vec<Value> = checkpoint
         .cosignatures()
@@ -104,10 +102,6 @@ fn of(checkpoint: &VerifiedCheckpoint, via: Option<&VerifiedViaCatalog>) -> Valu
         "cosigners": cosigners,
         "existed_by": earliest.map(utc),
     }))
-}
-
-fn via(via: &VerifiedViaCatalog) -> Value {
-    json!({ "seq": via.seq().get(), "checkpoint": of(via.checkpoint(), None) })
 }
 
 fn statement(statement: &VerifiedStatement) -> Value {
