@@ -345,6 +345,7 @@ fn only_heads_of_the_log_are_signed_and_the_memory_beside_the_key_has_one_line()
             fill(&log, 3);
             log.checkpoint(&one).unwrap();
         }
+        fill(&log, 3);
         log.rotate_key(&one, &two).unwrap();
         let published = fs::read_dir(place.log().join("checkpoints")).unwrap().count();
         assert_eq!(published, 4);

@@ -177,6 +177,25 @@ pub(crate) const CASES: &[Case] = &[
         [(Sign, Corrupt, "a tree size and a root")]
     ),
     case!(
+        "R-KEYS-21",
+        "the second line of early versions, and no head of the catalog in it",
+        Blake3,
+        |forge| remembered(forge, |text| text + "catalog 3\n"),
+        [(Sign, Corrupt, "a tree size and a root")]
+    ),
+    case!(
+        "R-KEYS-22",
+        "a log without the head that its key signed, and the second line of early versions",
+        Blake3,
+        |forge| {
+            remembered(forge, |_| {
+                let root = "07".repeat(32);
+                format!("500 {root}\ncatalog 3 {root}\n")
+            })
+        },
+        [(Sign, Other, "refused to sign")]
+    ),
+    case!(
         "R-KEYS-22",
         "a log without the head that its key signed",
         Plain,
@@ -188,18 +207,6 @@ pub(crate) const CASES: &[Case] = &[
         "a log with another head of that size",
         Plain,
         |forge| remembered(forge, |_| format!("40 {}\n", "07".repeat(32))),
-        [(Sign, Other, "refused to sign")]
-    ),
-    case!(
-        "R-KEYS-22",
-        "a catalog without the head that its key signed",
-        Blake3,
-        |forge| {
-            remembered(forge, |text| {
-                let main = text.lines().next().unwrap();
-                format!("{main}\ncatalog 500 {}\n", "07".repeat(32))
-            })
-        },
         [(Sign, Other, "refused to sign")]
     ),
     case!(
