@@ -20,24 +20,15 @@ pub const ALIAS_PREFIX: &str = "alias:";
 const ALIAS_LEN: usize = 20;
 
 /// Why something does not decrypt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotDecrypted {
     /// The key, the ciphertext or what it belongs to is another one.
+    #[error("a ciphertext that its key does not authenticate")]
     Authentication,
     /// It decrypts, and to something else than the record commits to.
+    #[error("a payload that is not the one committed to")]
     Commitment,
 }
-
-impl std::fmt::Display for NotDecrypted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            NotDecrypted::Authentication => "a ciphertext that its key does not authenticate",
-            NotDecrypted::Commitment => "a payload that is not the one committed to",
-        })
-    }
-}
-
-impl std::error::Error for NotDecrypted {}
 
 /// Which identifier an alias stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,10 +16,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why an operation on a log did not succeed.
 ///
 /// Cloneable, because one failed commit answers many callers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The file system refused. On a write path the log is [`Error::Poisoned`] after it.
+    #[error("{op} {path}: {source}")]
     Io {
         /// What was tried, e.g. `sync`.
         op: &'static str,
@@ -30,6 +31,10 @@ pub enum Error {
     },
     /// No space left on the disk, in the quota, or below the limit on a file's size. Nothing was
     /// written and no Seq was used: free some space and call again, the log is still good.
+    #[error(
+        "disk full: {}; nothing was written, free some space and try again",
+        space_for(.path, .needed)
+    )]
     DiskFull {
         /// The file that could not grow.
         path: PathBuf,
@@ -37,6 +42,10 @@ pub enum Error {
         needed: u64,
     },
     /// Bytes on disk are not what was written: suspect the disk. Nothing was changed.
+    #[error(
+        "{path} is damaged at offset {offset}: expected {expected}, found {found}; nothing was \
+         changed, restore the file from a backup or see docs/durability.md"
+    )]
     Corrupt {
         /// The damaged file.
         path: PathBuf,
@@ -48,6 +57,7 @@ pub enum Error {
         found: String,
     },
     /// The log contradicts something it signed or committed to: call security.
+    #[error("tampered: {what}: expected {expected}, found {found}")]
     Tampered {
         /// What was contradicted.
         what: String,
@@ -57,6 +67,7 @@ pub enum Error {
         found: String,
     },
     /// Written by a newer version: upgrade this crate.
+    #[error("{path} has format version {found}, newest known here is {newest}: upgrade bulla")]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -66,6 +77,7 @@ pub enum Error {
         newest: u16,
     },
     /// Another process is writing to this log.
+    #[error("{path} is being written by {}", writer(.pid))]
     Locked {
         /// The log.
         path: PathBuf,
@@ -74,16 +86,19 @@ pub enum Error {
     },
     /// An earlier write or sync failed, so what is on disk is unknown: reopen the log,
     /// which reads it again. Acknowledged records are not affected.
+    #[error("the log stopped writing after a failure, reopen it: {cause}")]
     Poisoned {
         /// The first failure.
         cause: String,
     },
     /// There is a log at this path already.
+    #[error("there is a log at {path} already")]
     Exists {
         /// The path.
         path: PathBuf,
     },
     /// There is no log at this path.
+    #[error("there is no log at {path}: {missing}")]
     NotALog {
         /// The path.
         path: PathBuf,
@@ -92,6 +107,10 @@ pub enum Error {
     },
     /// The log that was opened is no longer at its path: its directory was moved away or deleted,
     /// or another log is there. Open it where it is now.
+    #[error(
+        "the log that was opened is no longer at {path}: {found}; its directory was moved, deleted \
+         or replaced: open the log where it is now"
+    )]
     Replaced {
         /// The path.
         path: PathBuf,
@@ -99,13 +118,16 @@ pub enum Error {
         found: String,
     },
     /// The caller's event breaks a limit.
-    Invalid(InvalidEvent),
+    #[error("invalid event: {0}")]
+    Invalid(#[from] InvalidEvent),
     /// The batch is too large for one frame, or empty.
+    #[error("invalid batch: {reason}")]
     InvalidBatch {
         /// What is wrong with it.
         reason: String,
     },
     /// An option or argument out of its range.
+    #[error("{name}: {reason}")]
     InvalidOption {
         /// Which one.
         name: &'static str,
@@ -113,18 +135,26 @@ pub enum Error {
         reason: String,
     },
     /// The queue of unwritten tickets is full: wait for one, then try again.
+    #[error("too many unwritten tickets: wait for one and try again")]
     Busy,
     /// The log was closed.
+    #[error("the log is closed")]
     Closed,
     /// All logs of a vault that may be open at a time are in use, and none was let go: let go
     /// of some, or allow more.
+    #[error(
+        "all {max} logs that may be open at a time are in use: let go of some, or allow more \
+         (max_open_logs)"
+    )]
     TooManyOpenLogs {
         /// How many may be open.
         max: usize,
     },
     /// A [`CancelToken`](crate::log::CancelToken) ended the search.
+    #[error("the search was cancelled")]
     Cancelled,
     /// No record has this Seq yet.
+    #[error("no record {seq} yet: the log holds {}, from 0", .size.in_words())]
     NotWritten {
         /// The Seq asked for.
         seq: Seq,
@@ -133,6 +163,10 @@ pub enum Error {
     },
     /// The record was dropped by the log's policy: gone, not missing. The certificate says
     /// what went, when and why; the next record that may be there is the one at its end.
+    #[error(
+        "record {seq} has expired: {certificate}; records go on from {}",
+        .certificate.end.size
+    )]
     Expired {
         /// The Seq asked for.
         seq: Seq,
@@ -140,6 +174,7 @@ pub enum Error {
         certificate: Arc<DropCertificate>,
     },
     /// A legal hold pins it.
+    #[error("{what}: held by {}: release the hold first, if it may be", .cases.join(", "))]
     Held {
         /// What was to go.
         what: String,
@@ -147,28 +182,34 @@ pub enum Error {
         cases: Vec<String>,
     },
     /// The clock is not believed, so nothing expires by it.
-    ClockAhead(ClockAhead),
+    #[error("{0}")]
+    ClockAhead(#[source] ClockAhead),
     /// A policy, a hold or an expiry that is not to be.
+    #[error("{reason}")]
     Retention {
         /// What is in the way, and what to do.
         reason: String,
     },
     /// A proof, checkpoint or key that does not hold.
+    #[error("not proved: {reason}")]
     Proof {
         /// What was expected and found.
         reason: String,
     },
     /// A key that cannot sign for this log, or a change of keys that does not hold.
+    #[error("key: {reason}")]
     Key {
         /// What was expected and found.
         reason: String,
     },
     /// The log will not sign this head: it is not consistent with the last signed one.
+    #[error("refused to sign: {reason}")]
     WouldFork {
         /// What was signed, what is there, and the way forward.
         reason: String,
     },
     /// A key store that cannot be used, or that lacks what was asked of it.
+    #[error("key store {path}: {reason}")]
     KeyStore {
         /// The store's file.
         path: PathBuf,
@@ -177,6 +218,7 @@ pub enum Error {
     },
     /// The log's events are encrypted, or recorded under aliases, and it was opened to append with
     /// less: what is appended would be stored in plain text. Nothing was changed.
+    #[error("{path}: {}", less_protected(.expected, .found, *.is_other_store))]
     Unprotected {
         /// The log.
         path: PathBuf,
@@ -189,144 +231,23 @@ pub enum Error {
         is_other_store: bool,
     },
     /// The payload of a record is encrypted, and its key is not at hand.
+    #[error(
+        "the payload of record {seq} is encrypted and its key is not at hand: open the log with \
+         its key store, or withhold the payload"
+    )]
     PayloadSealed {
         /// The record.
         seq: Seq,
     },
     /// The catalog is damaged in both copies: appending and reading go on, signing and
     /// deleting do not. Of a record that is in no segment it is unknown whether it was dropped.
+    #[error(
+        "the catalog is damaged in both copies, so this is refused until it is restored: {reason}"
+    )]
     CatalogDamaged {
         /// The damage.
         reason: String,
     },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Io { op, path, source } => write!(f, "{op} {}: {source}", path.display()),
-            Error::DiskFull { path, needed: 0 } => write!(
-                f,
-                "disk full: there is no space for {}; nothing was written, free some space and \
-                 try again",
-                path.display()
-            ),
-            Error::DiskFull { path, needed } => write!(
-                f,
-                "disk full: {} needs {needed} more bytes; nothing was written, free some space \
-                 and try again",
-                path.display()
-            ),
-            Error::Corrupt { path, offset, expected, found } => write!(
-                f,
-                "{} is damaged at offset {offset}: expected {expected}, found {found}; nothing \
-                 was changed, restore the file from a backup or see docs/durability.md",
-                path.display()
-            ),
-            Error::Tampered { what, expected, found } => {
-                write!(f, "tampered: {what}: expected {expected}, found {found}")
-            }
-            Error::Unsupported { path, found, newest } => write!(
-                f,
-                "{} has format version {found}, newest known here is {newest}: upgrade bulla",
-                path.display()
-            ),
-            Error::Locked { path, pid: Some(pid) } => {
-                write!(f, "{} is being written by process {pid}", path.display())
-            }
-            Error::Locked { path, pid: None } => {
-                write!(f, "{} is being written by another process", path.display())
-            }
-            Error::Poisoned { cause } => {
-                write!(f, "the log stopped writing after a failure, reopen it: {cause}")
-            }
-            Error::Exists { path } => write!(f, "there is a log at {} already", path.display()),
-            Error::NotALog { path, missing } => {
-                write!(f, "there is no log at {}: {missing}", path.display())
-            }
-            Error::Replaced { path, found } => write!(
-                f,
-                "the log that was opened is no longer at {}: {found}; its directory was moved, \
-                 deleted or replaced: open the log where it is now",
-                path.display()
-            ),
-            Error::Invalid(invalid) => write!(f, "invalid event: {invalid}"),
-            Error::InvalidBatch { reason } => write!(f, "invalid batch: {reason}"),
-            Error::InvalidOption { name, reason } => write!(f, "{name}: {reason}"),
-            Error::Busy => write!(f, "too many unwritten tickets: wait for one and try again"),
-            Error::Closed => write!(f, "the log is closed"),
-            Error::TooManyOpenLogs { max } => write!(
-                f,
-                "all {max} logs that may be open at a time are in use: let go of some, or allow \
-                 more (max_open_logs)"
-            ),
-            Error::Cancelled => write!(f, "the search was cancelled"),
-            Error::NotWritten { seq, size } => {
-                let size = size.in_words();
-                write!(f, "no record {seq} yet: the log holds {size}, from 0")
-            }
-            Error::Expired { seq, certificate } => {
-                let end = certificate.end.size;
-                write!(f, "record {seq} has expired: {certificate}; records go on from {end}")
-            }
-            Error::Held { what, cases } => write!(
-                f,
-                "{what}: held by {}: release the hold first, if it may be",
-                cases.join(", ")
-            ),
-            Error::ClockAhead(ahead) => write!(f, "{ahead}"),
-            Error::Retention { reason } => write!(f, "{reason}"),
-            Error::Proof { reason } => write!(f, "not proved: {reason}"),
-            Error::Key { reason } => write!(f, "key: {reason}"),
-            Error::WouldFork { reason } => write!(f, "refused to sign: {reason}"),
-            Error::KeyStore { path, reason } => {
-                write!(f, "key store {}: {reason}", path.display())
-            }
-            Error::Unprotected { path, expected, found, is_other_store: true } => write!(
-                f,
-                "{}: expected {expected}; found {found}, which has none of the log's keys. Open it \
-                 with what is expected; if the other one is to take its place, say so \
-                 (change_protection), which is put on record: what is encrypted by now is read and \
-                 erased only with the one it was encrypted with",
-                path.display()
-            ),
-            Error::Unprotected { path, expected, found, is_other_store: false } => write!(
-                f,
-                "{}: what is appended would be less protected than the log's events are: expected \
-                 {expected}; found {found}. Open it with what is expected, or without events \
-                 (without_events); if less is meant, say so (allow_plaintext for this opening, \
-                 change_protection for good), which is put on record",
-                path.display()
-            ),
-            Error::PayloadSealed { seq } => write!(
-                f,
-                "the payload of record {seq} is encrypted and its key is not at hand: open the \
-                 log with its key store, or withhold the payload"
-            ),
-            Error::CatalogDamaged { reason } => write!(
-                f,
-                "the catalog is damaged in both copies, so this is refused until it is \
-                 restored: {reason}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Io { source, .. } => Some(source),
-            Error::Invalid(invalid) => Some(invalid),
-            Error::ClockAhead(ahead) => Some(ahead),
-            _ => None,
-        }
-    }
-}
-
-impl From<InvalidEvent> for Error {
-    fn from(invalid: InvalidEvent) -> Self {
-        Error::Invalid(invalid)
-    }
 }
 
 impl Error {
@@ -396,5 +317,37 @@ impl Error {
     ) -> Error {
         let (expected, found) = (expected.to_string(), found.to_string());
         Error::Tampered { what: what.into(), expected, found }
+    }
+}
+
+fn space_for(path: &Path, needed: &u64) -> String {
+    match needed {
+        0 => format!("there is no space for {}", path.display()),
+        needed => format!("{} needs {needed} more bytes", path.display()),
+    }
+}
+
+fn writer(pid: &Option<u32>) -> String {
+    match pid {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
+}
+
+fn less_protected(expected: &str, found: &str, is_other_store: bool) -> String {
+    if is_other_store {
+        format!(
+            "expected {expected}; found {found}, which has none of the log's keys. Open it with \
+             what is expected; if the other one is to take its place, say so (change_protection), \
+             which is put on record: what is encrypted by now is read and erased only with the one \
+             it was encrypted with"
+        )
+    } else {
+        format!(
+            "what is appended would be less protected than the log's events are: expected \
+             {expected}; found {found}. Open it with what is expected, or without events \
+             (without_events); if less is meant, say so (allow_plaintext for this opening, \
+             change_protection for good), which is put on record"
+        )
     }
 }

@@ -79,19 +79,12 @@ impl fmt::Debug for Hash {
 }
 
 /// The text was not 64 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 hexadecimal digits, found {found_len} bytes that are not")]
 pub struct ParseHashError {
     /// Number of bytes found, where 64 hexadecimal digits were expected.
     pub found_len: usize,
 }
-
-impl fmt::Display for ParseHashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected 64 hexadecimal digits, found {} bytes that are not", self.found_len)
-    }
-}
-
-impl std::error::Error for ParseHashError {}
 
 impl FromStr for Hash {
     type Err = ParseHashError;

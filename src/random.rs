@@ -5,19 +5,11 @@
 //! 30 ns each instead of 300).
 
 use std::cell::RefCell;
-use std::fmt;
 
 /// The operating system gave no random bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no random bytes: {0}")]
 pub struct RandomError(String);
-
-impl fmt::Display for RandomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the operating system gave no random bytes: {}", self.0)
-    }
-}
-
-impl std::error::Error for RandomError {}
 
 const POOL_BYTES: usize = 4096;
 

@@ -68,18 +68,11 @@ impl fmt::Debug for Timestamp {
 }
 
 /// The text was not an RFC 3339 time, or not one of the years 1677 to 2262.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an RFC 3339 time such as 2026-11-21T20:56:01Z: {reason}")]
 pub struct ParseTimestampError {
     reason: String,
 }
-
-impl fmt::Display for ParseTimestampError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected an RFC 3339 time such as 2026-11-21T20:56:01Z: {}", self.reason)
-    }
-}
-
-impl std::error::Error for ParseTimestampError {}
 
 impl FromStr for Timestamp {
     type Err = ParseTimestampError;

@@ -1,7 +1,5 @@
 //! What a verifier trusts, given from outside and never by the log it checks.
 
-use std::fmt;
-
 use crate::checkpoint::{
     CheckpointError, Cosignature, KeyName, UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey,
 };
@@ -216,14 +214,21 @@ fn names(chain: &KeyChain, key: &VerifyingKey) -> bool {
 }
 
 /// A checkpoint is not one that the verifier trusts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// No trusted key signed it, or one that did not.
+    #[error(transparent)]
     Checkpoint(CheckpointError),
     /// A key signed it that does not count for this size.
+    #[error(transparent)]
     OutsideEpoch(OutsideEpoch),
     /// The log signed, but too few of the trusted witnesses cosigned.
+    #[error(
+        "expected cosignatures by the quorum of the policy, found those by {}; the quorum can be \
+         reached with {}",
+        listed(.found), listed(.missing)
+    )]
     TooFewWitnesses {
         /// The trusted witnesses that did.
         found: Vec<KeyName>,
@@ -231,6 +236,11 @@ pub enum TrustError {
         missing: Vec<KeyName>,
     },
     /// The log signed, and the policy requires witnesses, who cosign no heads of this hash.
+    #[error(
+        "expected the head of a SHA-256 log with cosignatures by the quorum of the policy, found \
+         the head of a {found} log, which witnesses do not cosign; verify it by the log's key \
+         alone, or keep a log that needs witnesses in SHA-256"
+    )]
     NotWitnessed {
         /// The hash of the log's tree.
         found: HashAlgorithm,
@@ -243,30 +253,6 @@ fn listed(names: &[KeyName]) -> String {
         names => names.iter().map(KeyName::as_str).collect::<Vec<_>>().join(", "),
     }
 }
-
-impl fmt::Display for TrustError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TrustError::Checkpoint(error) => error.fmt(f),
-            TrustError::OutsideEpoch(error) => error.fmt(f),
-            TrustError::TooFewWitnesses { found, missing } => write!(
-                f,
-                "expected cosignatures by the quorum of the policy, found those by {}; the \
-                 quorum can be reached with {}",
-                listed(found),
-                listed(missing)
-            ),
-            TrustError::NotWitnessed { found } => write!(
-                f,
-                "expected the head of a SHA-256 log with cosignatures by the quorum of the policy, \
-                 found the head of a {found} log, which witnesses do not cosign; verify it by the \
-                 log's key alone, or keep a log that needs witnesses in SHA-256"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for TrustError {}
 
 #[cfg(test)]
 mod tests {

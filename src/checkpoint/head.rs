@@ -8,12 +8,10 @@
 //! — example.com/audit Az3grlgtzPICa5OS8npVmf1M…   the log's own signature, others
 //! ```
 
-use std::fmt;
-
 use super::cosignature::{self, Cosignature};
 use super::key::{KeyError, KeyId, KeyName, NoteSigner, VerifyingKey};
 use super::line;
-use super::note::{Note, NoteError, NoteSignature, VerifiedNote, VerifyNoteError};
+use super::note::{Note, NoteError, NoteSignature, VerifiedNote, VerifyNoteError, signers};
 use crate::format::FormatError;
 use crate::format::catalog_body::HeadSigned;
 use crate::hash::{Hash, HashAlgorithm};
@@ -329,34 +327,47 @@ fn shortened(line: &str) -> String {
 }
 
 /// Something is not a checkpoint, or not one that the log signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Not a signed note.
-    Note(NoteError),
+    #[error("{0}")]
+    Note(#[from] NoteError),
     /// The signatures do not hold.
-    Signature(VerifyNoteError),
+    #[error("{0}")]
+    Signature(#[from] VerifyNoteError),
     /// One of the first three lines is missing, or a line is empty.
+    #[error(
+        "line {number} of the checkpoint is missing or empty; expected origin, tree size and root \
+         hash"
+    )]
     EmptyLine {
         /// Which line, from 1.
         number: usize,
     },
     /// The second line is not a decimal number without leading zeroes.
+    #[error("expected the tree size as a plain decimal number, found {found:?}")]
     Size {
         /// What was found (its beginning).
         found: String,
     },
     /// The third line is not the base64 of 32 bytes.
+    #[error("expected the root hash as base64 of 32 bytes, found {found:?}")]
     Root {
         /// What was found (its beginning).
         found: String,
     },
     /// Not an extension line: empty, or with control characters.
+    #[error("expected one extension line without control characters, found {found:?}")]
     Extension {
         /// What was given.
         found: String,
     },
     /// A head of size 0 whose root is not the hash of no bytes.
+    #[error(
+        "expected an empty tree to have root {} ({algorithm}), found {found}",
+        .algorithm.empty_root()
+    )]
     EmptyTreeRoot {
         /// The hash of the tree.
         algorithm: HashAlgorithm,
@@ -364,6 +375,7 @@ pub enum CheckpointError {
         found: Hash,
     },
     /// A log signs with a key that is named as its origin.
+    #[error("expected a signing key named {origin}, as the log, found {found}")]
     NotTheLogsKey {
         /// The origin.
         origin: String,
@@ -371,16 +383,25 @@ pub enum CheckpointError {
         found: KeyName,
     },
     /// A log does not sign with the key of a witness.
+    #[error("expected a key that signs heads, found {found}, the key of a witness")]
     WitnessKey {
         /// The key's name.
         found: KeyName,
     },
     /// Witnesses cosign heads of SHA-256 trees only: the C2SP protocols know no others.
+    #[error(
+        "expected the head of a SHA-256 log, found one of a {found} log, which witnesses do not \
+         cosign; keep a log that needs witnesses in SHA-256"
+    )]
     NotForWitnesses {
         /// The hash of the tree.
         found: HashAlgorithm,
     },
     /// Only keys of others signed.
+    #[error(
+        "expected a signature by {origin} itself, found only those by {}",
+        signers(.found)
+    )]
     LogDidNotSign {
         /// The origin.
         origin: String,
@@ -388,80 +409,9 @@ pub enum CheckpointError {
         found: Vec<(KeyName, KeyId)>,
     },
     /// The log signed the head as one of two different hashes.
+    #[error("{origin} signed the same head as a SHA-256 and as a BLAKE3 tree's")]
     TwoHashes {
         /// The origin.
         origin: String,
     },
-}
-
-impl fmt::Display for CheckpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CheckpointError::Note(error) => error.fmt(f),
-            CheckpointError::Signature(error) => error.fmt(f),
-            CheckpointError::EmptyLine { number } => write!(
-                f,
-                "line {number} of the checkpoint is missing or empty; \
-                 expected origin, tree size and root hash"
-            ),
-            CheckpointError::Size { found } => {
-                write!(f, "expected the tree size as a plain decimal number, found {found:?}")
-            }
-            CheckpointError::Root { found } => {
-                write!(f, "expected the root hash as base64 of 32 bytes, found {found:?}")
-            }
-            CheckpointError::Extension { found } => {
-                write!(f, "expected one extension line without control characters, found {found:?}")
-            }
-            CheckpointError::EmptyTreeRoot { algorithm, found } => write!(
-                f,
-                "expected an empty tree to have root {} ({algorithm}), found {found}",
-                algorithm.empty_root()
-            ),
-            CheckpointError::NotTheLogsKey { origin, found } => {
-                write!(f, "expected a signing key named {origin}, as the log, found {found}")
-            }
-            CheckpointError::WitnessKey { found } => {
-                write!(f, "expected a key that signs heads, found {found}, the key of a witness")
-            }
-            CheckpointError::NotForWitnesses { found } => write!(
-                f,
-                "expected the head of a SHA-256 log, found one of a {found} log, which witnesses \
-                 do not cosign; keep a log that needs witnesses in SHA-256"
-            ),
-            CheckpointError::LogDidNotSign { origin, found } => {
-                write!(f, "expected a signature by {origin} itself, found only those by ")?;
-                for (i, (name, id)) in found.iter().enumerate() {
-                    let separator = if i == 0 { "" } else { ", " };
-                    write!(f, "{separator}{name} (key id {id})")?;
-                }
-                Ok(())
-            }
-            CheckpointError::TwoHashes { origin } => {
-                write!(f, "{origin} signed the same head as a SHA-256 and as a BLAKE3 tree's")
-            }
-        }
-    }
-}
-
-impl std::error::Error for CheckpointError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            CheckpointError::Note(error) => Some(error),
-            CheckpointError::Signature(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<NoteError> for CheckpointError {
-    fn from(error: NoteError) -> Self {
-        CheckpointError::Note(error)
-    }
-}
-
-impl From<VerifyNoteError> for CheckpointError {
-    fn from(error: VerifyNoteError) -> Self {
-        CheckpointError::Signature(error)
-    }
 }

@@ -348,16 +348,9 @@ impl NoteSigner for SigningKey {
 }
 
 /// A signer could not sign, or what it gave is no signature of its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not signed: {0}")]
 pub struct SignError(pub String);
-
-impl fmt::Display for SignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not signed: {}", self.0)
-    }
-}
-
-impl std::error::Error for SignError {}
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -390,32 +383,46 @@ fn not_private(text: &str) -> KeyError {
 }
 
 /// A key, or a key's text, is not usable. Never quotes secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// Not a key name.
+    #[error(
+        "expected a key name without spaces, plus signs and control characters, such as \
+         example.com/audit, found {found:?}"
+    )]
     Name {
         /// What was found.
         found: String,
     },
     /// Not of the form `NAME+ID+BASE64` with an identifier of eight lower-case
     /// hexadecimal digits.
+    #[error("expected a key as NAME+ID+BASE64, with 8 lower-case hex digits as ID")]
     Shape,
     /// Not of the form `PRIVATE+KEY+NAME+ID+BASE64`.
+    #[error("expected a signing key as PRIVATE+KEY+NAME+ID+BASE64")]
     NotASigningKey,
     /// A verifying key, where the private key was expected.
+    #[error(
+        "expected a private key, found the verifying key of {} (key id {}), which is public and \
+         signs nothing: give the file of the private key, the one without .pub",
+        .key.name(), .key.id()
+    )]
     Public {
         /// The verifying key.
         key: Box<VerifyingKey>,
     },
     /// The last part is not base64.
+    #[error("the last part of the key is not standard base64")]
     Base64,
     /// A signature type that this version does not know.
+    #[error("{}", unknown_type(.found))]
     UnknownType {
         /// The type's first byte, if there was one.
         found: Option<u8>,
     },
     /// The key itself has the wrong length.
+    #[error("expected a key of {expected} bytes, found {found}")]
     KeyLength {
         /// Bytes expected.
         expected: usize,
@@ -423,8 +430,13 @@ pub enum KeyError {
         found: usize,
     },
     /// The bytes are no Ed25519 public key, or one of the few that verify anything.
+    #[error("the bytes are not a usable Ed25519 public key")]
     NotAPoint,
     /// The identifier does not belong to this name and key: the text was altered.
+    #[error(
+        "expected key id {expected} for this name and key, found {found}; the key's text was \
+         altered or mistyped"
+    )]
     IdMismatch {
         /// The identifier of the name and key.
         expected: KeyId,
@@ -433,48 +445,15 @@ pub enum KeyError {
     },
     /// No random bytes for a new key.
     #[cfg(feature = "engine")]
+    #[error(transparent)]
     Random(random::RandomError),
 }
 
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KeyError::Name { found } => write!(
-                f,
-                "expected a key name without spaces, plus signs and control characters, \
-                 such as example.com/audit, found {found:?}"
-            ),
-            KeyError::Shape => {
-                f.write_str("expected a key as NAME+ID+BASE64, with 8 lower-case hex digits as ID")
-            }
-            KeyError::NotASigningKey => {
-                f.write_str("expected a signing key as PRIVATE+KEY+NAME+ID+BASE64")
-            }
-            KeyError::Public { key } => write!(
-                f,
-                "expected a private key, found the verifying key of {} (key id {}), which is \
-                 public and signs nothing: give the file of the private key, the one without .pub",
-                key.name(),
-                key.id()
-            ),
-            KeyError::Base64 => f.write_str("the last part of the key is not standard base64"),
-            KeyError::UnknownType { found: Some(byte) } => {
-                write!(f, "the key is for signatures of type {byte:#04x}, which is not known here")
-            }
-            KeyError::UnknownType { found: None } => f.write_str("the key is empty"),
-            KeyError::KeyLength { expected, found } => {
-                write!(f, "expected a key of {expected} bytes, found {found}")
-            }
-            KeyError::NotAPoint => f.write_str("the bytes are not a usable Ed25519 public key"),
-            KeyError::IdMismatch { expected, found } => write!(
-                f,
-                "expected key id {expected} for this name and key, found {found}; \
-                 the key's text was altered or mistyped"
-            ),
-            #[cfg(feature = "engine")]
-            KeyError::Random(error) => error.fmt(f),
+fn unknown_type(found: &Option<u8>) -> String {
+    match found {
+        Some(byte) => {
+            format!("the key is for signatures of type {byte:#04x}, which is not known here")
         }
+        None => "the key is empty".to_owned(),
     }
 }
-
-impl std::error::Error for KeyError {}

@@ -282,20 +282,23 @@ fn check_signature_count(found: usize) -> Result<(), NoteError> {
 }
 
 /// The bytes are not a signed note.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoteError {
     /// Longer than [`NOTE_LEN_MAX`].
+    #[error("expected a note of at most {NOTE_LEN_MAX} bytes, found {found}")]
     TooLong {
         /// Length in bytes.
         found: usize,
     },
     /// Not UTF-8.
+    #[error("the note is not UTF-8 at byte {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,
     },
     /// A control character other than newline.
+    #[error("the note has control character {byte:#04x} at byte {offset}")]
     ControlCharacter {
         /// Where, in bytes from the start.
         offset: usize,
@@ -303,57 +306,37 @@ pub enum NoteError {
         byte: u8,
     },
     /// No empty line with signature lines after it, the last ending in a newline.
+    #[error(
+        "expected an empty line and signature lines under the text; the note is unsigned or cut \
+         short"
+    )]
     NoSignatures,
     /// More than [`NOTE_SIGNATURES_MAX`].
+    #[error("expected at most {NOTE_SIGNATURES_MAX} signatures, found {found}")]
     TooManySignatures {
         /// How many.
         found: usize,
     },
     /// Not of the form em dash, space, key name, space, base64 of more than 4 bytes.
+    #[error("expected signature line {number} to be an em dash, a key name and base64")]
     SignatureLine {
         /// Which signature line, from 1.
         number: usize,
     },
     /// The text to sign does not end in a newline.
+    #[error("expected a text that ends in a newline")]
     NoFinalNewline,
     /// A signer did not sign.
+    #[error(transparent)]
     NotSigned(SignError),
 }
 
-impl fmt::Display for NoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NoteError::TooLong { found } => {
-                write!(f, "expected a note of at most {NOTE_LEN_MAX} bytes, found {found}")
-            }
-            NoteError::NotUtf8 { offset } => write!(f, "the note is not UTF-8 at byte {offset}"),
-            NoteError::ControlCharacter { offset, byte } => {
-                write!(f, "the note has control character {byte:#04x} at byte {offset}")
-            }
-            NoteError::NoSignatures => f.write_str(
-                "expected an empty line and signature lines under the text; \
-                 the note is unsigned or cut short",
-            ),
-            NoteError::TooManySignatures { found } => {
-                write!(f, "expected at most {NOTE_SIGNATURES_MAX} signatures, found {found}")
-            }
-            NoteError::SignatureLine { number } => write!(
-                f,
-                "expected signature line {number} to be an em dash, a key name and base64"
-            ),
-            NoteError::NoFinalNewline => f.write_str("expected a text that ends in a newline"),
-            NoteError::NotSigned(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for NoteError {}
-
 /// The signatures of a note do not show that a known key signed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyNoteError {
     /// A signature by a known key is wrong: the text or the signature was altered.
+    #[error("the signature by {name} (key id {id}) does not fit the text: one was altered")]
     BadSignature {
         /// The key's name.
         name: KeyName,
@@ -361,6 +344,7 @@ pub enum VerifyNoteError {
         id: KeyId,
     },
     /// Two different known keys have this name and identifier.
+    #[error("two of the given keys are named {name} with key id {id}; give one")]
     AmbiguousKey {
         /// The keys' name.
         name: KeyName,
@@ -368,32 +352,15 @@ pub enum VerifyNoteError {
         id: KeyId,
     },
     /// None of the known keys signed.
+    #[error("expected a signature by a given key, found only those by {}", signers(.found))]
     NoKnownSigner {
         /// Who claims to have signed.
         found: Vec<(KeyName, KeyId)>,
     },
 }
 
-impl fmt::Display for VerifyNoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyNoteError::BadSignature { name, id } => write!(
-                f,
-                "the signature by {name} (key id {id}) does not fit the text: one was altered"
-            ),
-            VerifyNoteError::AmbiguousKey { name, id } => {
-                write!(f, "two of the given keys are named {name} with key id {id}; give one")
-            }
-            VerifyNoteError::NoKnownSigner { found } => {
-                f.write_str("expected a signature by a given key, found only those by ")?;
-                for (i, (name, id)) in found.iter().enumerate() {
-                    let separator = if i == 0 { "" } else { ", " };
-                    write!(f, "{separator}{name} (key id {id})")?;
-                }
-                Ok(())
-            }
-        }
-    }
+/// The names of keys and their identifiers, for a message.
+pub(super) fn signers(found: &[(KeyName, KeyId)]) -> String {
+    let named: Vec<_> = found.iter().map(|(name, id)| format!("{name} (key id {id})")).collect();
+    named.join(", ")
 }
-
-impl std::error::Error for VerifyNoteError {}

@@ -39,18 +39,11 @@ impl fmt::Debug for EventId {
 }
 
 /// The text was not a UUID.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a UUID such as 019a0000-0000-7000-8000-000000000000: {reason}")]
 pub struct ParseEventIdError {
     reason: uuid::Error,
 }
-
-impl fmt::Display for ParseEventIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected a UUID such as 019a0000-0000-7000-8000-000000000000: {}", self.reason)
-    }
-}
-
-impl std::error::Error for ParseEventIdError {}
 
 impl FromStr for EventId {
     type Err = ParseEventIdError;

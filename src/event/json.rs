@@ -148,7 +148,8 @@ impl<'de> Deserialize<'de> for Json {
 
 /// The text was not JSON, or not JSON of the expected shape. Says what is wrong,
 /// naming the field if there is one, and where.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct InvalidJson(serde_json::Error);
 
 impl InvalidJson {
@@ -162,14 +163,6 @@ impl InvalidJson {
         self.0.column()
     }
 }
-
-impl fmt::Display for InvalidJson {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for InvalidJson {}
 
 impl Event {
     /// Reads an event from its JSON shape. Limits are not checked here:

@@ -6,8 +6,6 @@
 //! `reason` and `user_agent` may hold tabs and line feeds. Other invisible
 //! characters are let through: to refuse an event is to lose evidence.
 
-use std::fmt;
-
 use super::{Event, Json, Redacted};
 use crate::time::Timestamp;
 
@@ -58,7 +56,8 @@ pub const OCCURRED_AT_MIN: Timestamp = Timestamp::from_nanos(-9_214_560_000_000_
 pub const OCCURRED_AT_MAX: Timestamp = Timestamp::from_nanos(9_214_646_400_000_000_000 - 1);
 
 /// The event is not one that a log takes: which field, and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {problem}")]
 pub struct InvalidEvent {
     /// The field, as in JSON, e.g. `actor.id`.
     pub field: &'static str,
@@ -67,12 +66,14 @@ pub struct InvalidEvent {
 }
 
 /// What is wrong with a field of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// It is the empty text.
+    #[error("is empty: give it a value")]
     Empty,
     /// It has more bytes than it may.
+    #[error("is too long: at most {max} bytes, found {found}")]
     TooLong {
         /// Most bytes.
         max: usize,
@@ -80,6 +81,7 @@ pub enum Problem {
         found: usize,
     },
     /// It has more entries than it may.
+    #[error("has too many entries: at most {max}, found {found}")]
     TooMany {
         /// Most entries.
         max: usize,
@@ -87,6 +89,10 @@ pub enum Problem {
         found: usize,
     },
     /// It holds a control character.
+    #[error(
+        "holds the control character U+{:04X} at byte {offset}: escape or remove it",
+        u32::from(*.found)
+    )]
     ControlCharacter {
         /// The character.
         found: char,
@@ -94,6 +100,7 @@ pub enum Problem {
         offset: usize,
     },
     /// Its arrays and objects are nested too deeply.
+    #[error("is nested too deeply: at most {max} levels, found {found}")]
     TooDeep {
         /// Most levels.
         max: usize,
@@ -101,46 +108,18 @@ pub enum Problem {
         found: usize,
     },
     /// It starts with [`RESERVED_ACTION_PREFIX`].
+    #[error(
+        "starts with {RESERVED_ACTION_PREFIX:?}, which is kept for the log's own records: choose \
+         another name"
+    )]
     Reserved,
     /// The time is outside [`OCCURRED_AT_MIN`] to [`OCCURRED_AT_MAX`].
+    #[error("must be in the years 1678 to 2261, found {found}")]
     TimeOutOfRange {
         /// The time found.
         found: Timestamp,
     },
 }
-
-impl fmt::Display for InvalidEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = self.field;
-        match &self.problem {
-            Problem::Empty => write!(f, "{field} is empty: give it a value"),
-            Problem::TooLong { max, found } => {
-                write!(f, "{field} is too long: at most {max} bytes, found {found}")
-            }
-            Problem::TooMany { max, found } => {
-                write!(f, "{field} has too many entries: at most {max}, found {found}")
-            }
-            Problem::ControlCharacter { found, offset } => write!(
-                f,
-                "{field} holds the control character U+{:04X} at byte {offset}: escape or remove it",
-                u32::from(*found)
-            ),
-            Problem::TooDeep { max, found } => {
-                write!(f, "{field} is nested too deeply: at most {max} levels, found {found}")
-            }
-            Problem::Reserved => write!(
-                f,
-                "{field} starts with {RESERVED_ACTION_PREFIX:?}, which is kept for the log's own \
-                 records: choose another name"
-            ),
-            Problem::TimeOutOfRange { found } => {
-                write!(f, "{field} must be in the years 1678 to 2261, found {found}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for InvalidEvent {}
 
 impl Event {
     /// Whether a log takes this event: all fields within the limits of

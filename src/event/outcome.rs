@@ -50,18 +50,11 @@ impl fmt::Display for Outcome {
 }
 
 /// The text was not the name of an outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected success, failure, denied or partial, found {found:?}")]
 pub struct ParseOutcomeError {
     found: String,
 }
-
-impl fmt::Display for ParseOutcomeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected success, failure, denied or partial, found {:?}", self.found)
-    }
-}
-
-impl std::error::Error for ParseOutcomeError {}
 
 impl FromStr for Outcome {
     type Err = ParseOutcomeError;

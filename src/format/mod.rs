@@ -66,9 +66,10 @@ impl Stream {
 }
 
 /// Bytes that are not what the format says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// A field holds something else than it may.
+    #[error("{what}: expected {expected}, found {found}")]
     Mismatch {
         /// The structure and field, e.g. `segment header: crc`.
         what: &'static str,
@@ -78,6 +79,7 @@ pub enum FormatError {
         found: String,
     },
     /// Written by a newer version of this crate, and otherwise intact.
+    #[error("{what}: format version {found} is newer than any known here")]
     Newer {
         /// The structure, e.g. `segment header`.
         what: &'static str,
@@ -95,21 +97,6 @@ impl FormatError {
         FormatError::Mismatch { what, expected: expected.to_string(), found: found.to_string() }
     }
 }
-
-impl fmt::Display for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FormatError::Mismatch { what, expected, found } => {
-                write!(f, "{what}: expected {expected}, found {found}")
-            }
-            FormatError::Newer { what, found } => {
-                write!(f, "{what}: format version {found} is newer than any known here")
-            }
-        }
-    }
-}
-
-impl std::error::Error for FormatError {}
 
 /// Checks magic, CRC and version of a structure that carries all three, in the
 /// order that tells damage from a newer version: the CRC stands at the same place in

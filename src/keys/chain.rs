@@ -14,7 +14,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::epochs::Epochs;
 use super::statement::{ChangeKind, Statement, StatementError};
@@ -217,33 +216,46 @@ pub struct TwoSuccessors {
 }
 
 /// A chain of keys does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyChainError {
     /// Longer than [`KEY_CHAIN_LEN_MAX`].
+    #[error("expected a key chain of at most {KEY_CHAIN_LEN_MAX} bytes, found {found}")]
     TooLong {
         /// Length in bytes.
         found: usize,
     },
     /// More than [`KEY_STATEMENTS_MAX`] statements.
+    #[error("a key chain has at most {KEY_STATEMENTS_MAX} statements")]
     Full,
     /// No first line of a chain, or not statements with empty lines between them.
+    #[error(
+        "expected a key chain: {FIRST_LINE}, then signed statements with an empty line before each"
+    )]
     Shape,
     /// A statement is none.
+    #[error("statement {number}: {error}")]
     Statement {
         /// Its number.
         number: u64,
         /// What is wrong with it.
+        #[source]
         error: StatementError,
     },
     /// A statement does not follow the one before it.
+    #[error("key statement {number} does not follow the one before it")]
     DoesNotFollow {
         /// Its number.
         number: u64,
     },
     /// No statement is about a pinned key.
+    #[error(
+        "no statement of the key chain is about a key that you trust: give the log's first key, or \
+         a later one, with --pubkey"
+    )]
     NotPinned,
     /// A statement is not signed by all whom it calls for.
+    #[error("expected key statement {number} to be signed by {expected}")]
     NotSigned {
         /// Its number.
         number: u64,
@@ -251,6 +263,10 @@ pub enum KeyChainError {
         expected: String,
     },
     /// A statement closes a key that was not the current one.
+    #[error(
+        "key statement {number} closes the key {} (key id {}), which is not the current one",
+        .key.name(), .key.id()
+    )]
     NotCurrent {
         /// Its number.
         number: u64,
@@ -258,98 +274,42 @@ pub enum KeyChainError {
         key: Box<VerifyingKey>,
     },
     /// A statement introduces a key that the log has had before.
+    #[error("key statement {number} introduces a key that was in use before")]
     KeyReused {
         /// Its number.
         number: u64,
     },
     /// A statement retires an origin for one that the log had before.
+    #[error("key statement {number} goes on under an origin that the log had before")]
     OriginReused {
         /// Its number.
         number: u64,
     },
     /// A head in a statement is not consistent with those in the ones before.
+    #[error("the heads in key statement {number} do not go on from those before it")]
     Head {
         /// Its number.
         number: u64,
     },
     /// A statement calls for a recovery key, and there is none.
+    #[error("key statement {number} is by a recovery key, and none was named before it")]
     NoRecoveryKey {
         /// Its number.
         number: u64,
     },
     /// The chain is another one than the verifier knows: one key has two successors.
+    #[error(
+        "the key {} (key id {}) signed two different successors: somebody else had it",
+        .0.key.name(), .0.key.id()
+    )]
     TwoSuccessors(Box<TwoSuccessors>),
     /// The chain is another one than the verifier knows.
+    #[error("the key chain is not the one that is known, nor does it go on from it")]
     OtherChain,
     /// The chain goes on under the name of another log that the verifier pinned.
+    #[error("the key chain goes on as {name}, another log of which a key is trusted already")]
     OthersOrigin {
         /// That name.
         name: String,
     },
 }
-
-impl fmt::Display for KeyChainError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KeyChainError::TooLong { found } => {
-                write!(
-                    f,
-                    "expected a key chain of at most {KEY_CHAIN_LEN_MAX} bytes, found {found}"
-                )
-            }
-            KeyChainError::Full => {
-                write!(f, "a key chain has at most {KEY_STATEMENTS_MAX} statements")
-            }
-            KeyChainError::Shape => write!(
-                f,
-                "expected a key chain: {FIRST_LINE}, then signed statements with an empty line \
-                 before each"
-            ),
-            KeyChainError::Statement { number, error } => write!(f, "statement {number}: {error}"),
-            KeyChainError::DoesNotFollow { number } => {
-                write!(f, "key statement {number} does not follow the one before it")
-            }
-            KeyChainError::NotPinned => f.write_str(
-                "no statement of the key chain is about a key that you trust: give the log's \
-                 first key, or a later one, with --pubkey",
-            ),
-            KeyChainError::NotSigned { number, expected } => {
-                write!(f, "expected key statement {number} to be signed by {expected}")
-            }
-            KeyChainError::NotCurrent { number, key } => write!(
-                f,
-                "key statement {number} closes the key {} (key id {}), which is not the current one",
-                key.name(),
-                key.id()
-            ),
-            KeyChainError::KeyReused { number } => {
-                write!(f, "key statement {number} introduces a key that was in use before")
-            }
-            KeyChainError::OriginReused { number } => {
-                write!(f, "key statement {number} goes on under an origin that the log had before")
-            }
-            KeyChainError::Head { number } => {
-                write!(f, "the heads in key statement {number} do not go on from those before it")
-            }
-            KeyChainError::NoRecoveryKey { number } => write!(
-                f,
-                "key statement {number} is by a recovery key, and none was named before it"
-            ),
-            KeyChainError::TwoSuccessors(two) => write!(
-                f,
-                "the key {} (key id {}) signed two different successors: somebody else had it",
-                two.key.name(),
-                two.key.id()
-            ),
-            KeyChainError::OthersOrigin { name } => write!(
-                f,
-                "the key chain goes on as {name}, another log of which a key is trusted already"
-            ),
-            KeyChainError::OtherChain => {
-                f.write_str("the key chain is not the one that is known, nor does it go on from it")
-            }
-        }
-    }
-}
-
-impl std::error::Error for KeyChainError {}

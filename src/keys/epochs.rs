@@ -1,7 +1,5 @@
 //! What a verified chain says: which key counts for which sizes.
 
-use std::fmt;
-
 use super::chain::{KeyChainError, Link};
 use super::statement::{Change, ChangeKind, Statement, recovery_name};
 use crate::checkpoint::{VerifiedCheckpoint, VerifyingKey};
@@ -284,7 +282,12 @@ fn beginning(statement: &Statement) -> Beginning {
 }
 
 /// A key signed a head for which it does not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the key {} (key id {}) counts for heads {}, with the roots named at these borders; found size \
+     {}{}",
+    .epoch.key.name(), .epoch.key.id(), .epoch.sizes(), .head.size, .epoch.revoked()
+)]
 pub struct OutsideEpoch {
     /// The key, and for which heads it counts.
     pub epoch: Box<Epoch>,
@@ -292,25 +295,24 @@ pub struct OutsideEpoch {
     pub head: TreeHead,
 }
 
-impl fmt::Display for OutsideEpoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OutsideEpoch { epoch, head } = self;
+impl Epoch {
+    /// Of which sizes the heads are that the key counts for.
+    fn sizes(&self) -> String {
         let size = |border: Option<TreeHead>| border.map(|head| head.size);
-        write!(f, "the key {} (key id {}) counts for heads ", epoch.key.name(), epoch.key.id())?;
-        match (size(epoch.from()), size(epoch.until)) {
-            (Some(from), Some(until)) => write!(f, "of size {from} to {until}")?,
-            (None, Some(until)) => write!(f, "up to size {until}")?,
-            (Some(from), None) => write!(f, "from size {from} on")?,
-            (None, None) => write!(f, "of any size")?,
+        match (size(self.from()), size(self.until)) {
+            (Some(from), Some(until)) => format!("of size {from} to {until}"),
+            (None, Some(until)) => format!("up to size {until}"),
+            (Some(from), None) => format!("from size {from} on"),
+            (None, None) => "of any size".to_owned(),
         }
-        write!(f, ", with the roots named at these borders; found size {}", head.size)?;
-        match epoch.ended {
+    }
+
+    fn revoked(&self) -> String {
+        match self.ended {
             Some(Ended { how: ChangeKind::Revoke, number }) => {
-                write!(f, " (revoked by key statement {number})")
+                format!(" (revoked by key statement {number})")
             }
-            _ => Ok(()),
+            _ => String::new(),
         }
     }
 }
-
-impl std::error::Error for OutsideEpoch {}

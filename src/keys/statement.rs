@@ -21,8 +21,6 @@
 //! The first line is no origin that a log can have together with a second line that is
 //! no number: no checkpoint is such a text, so a signature here is none of a head.
 
-use std::fmt;
-
 use crate::checkpoint::line::{base64_hash, decimal, to_base64};
 use crate::checkpoint::{
     KeyError, KeyName, Note, NoteError, NoteSigner, SignatureKind, VerifyNoteError, VerifyingKey,
@@ -307,62 +305,36 @@ impl<'t> Lines<'t> {
 }
 
 /// Something is not a statement of keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatementError {
     /// It is no signed note, or could not be signed.
-    Note(NoteError),
+    #[error("{0}")]
+    Note(#[from] NoteError),
     /// Its signatures do not hold.
-    Signature(VerifyNoteError),
+    #[error("{0}")]
+    Signature(#[from] VerifyNoteError),
     /// A line is missing or is another one.
+    #[error("expected in a key statement: {expected}; found something else")]
     Line {
         /// The line that should be there.
         expected: &'static str,
     },
     /// A key in it.
+    #[error("the {line} line of a key statement: {error}")]
     Key {
         /// The line.
         line: &'static str,
         /// What is wrong with it.
+        #[source]
         error: KeyError,
     },
     /// It breaks a rule.
+    #[error("key statement {number} breaks a rule: {reason}")]
     Rule {
         /// The statement's number.
         number: u64,
         /// The rule.
         reason: &'static str,
     },
-}
-
-impl fmt::Display for StatementError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StatementError::Note(error) => error.fmt(f),
-            StatementError::Signature(error) => error.fmt(f),
-            StatementError::Line { expected } => {
-                write!(f, "expected in a key statement: {expected}; found something else")
-            }
-            StatementError::Key { line, error } => {
-                write!(f, "the {line} line of a key statement: {error}")
-            }
-            StatementError::Rule { number, reason } => {
-                write!(f, "key statement {number} breaks a rule: {reason}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for StatementError {}
-
-impl From<NoteError> for StatementError {
-    fn from(error: NoteError) -> Self {
-        StatementError::Note(error)
-    }
-}
-
-impl From<VerifyNoteError> for StatementError {
-    fn from(error: VerifyNoteError) -> Self {
-        StatementError::Signature(error)
-    }
 }

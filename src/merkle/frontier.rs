@@ -160,10 +160,11 @@ impl fmt::Debug for Frontier {
 }
 
 /// A stored frontier does not fit together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrontierError {
     /// A tree has as many peaks as its size has set bits.
+    #[error("a tree of size {size} has {} peaks, found {found}", peak_count(*.size))]
     PeakCount {
         /// The size of the tree.
         size: TreeSize,
@@ -171,24 +172,9 @@ pub enum FrontierError {
         found: usize,
     },
     /// No log has more than 2^63 records.
+    #[error("a tree has at most {SIZE_MAX} records, found size {size}")]
     TooLarge {
         /// The size claimed.
         size: TreeSize,
     },
 }
-
-impl fmt::Display for FrontierError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FrontierError::PeakCount { size, found } => {
-                let expected = peak_count(*size);
-                write!(f, "a tree of size {size} has {expected} peaks, found {found}")
-            }
-            FrontierError::TooLarge { size } => {
-                write!(f, "a tree has at most {SIZE_MAX} records, found size {size}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for FrontierError {}

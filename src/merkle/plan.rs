@@ -5,7 +5,6 @@
 //! right, folded into a single hash (RFC 6962 has one subtree there, and it is
 //! not complete); the peaks to the left, nearest first.
 
-use std::fmt;
 use std::ops::Range;
 
 use super::frontier::fold_peaks;
@@ -162,7 +161,8 @@ fn level(bit: u32) -> u8 {
 }
 
 /// The hashes fetched are not as many as the plan has nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the hashes of {expected} tree nodes, found {found}")]
 pub struct WrongHashCount {
     /// How many the plan asked for.
     pub expected: usize,
@@ -175,11 +175,3 @@ impl WrongHashCount {
         if expected == found { Ok(()) } else { Err(WrongHashCount { expected, found }) }
     }
 }
-
-impl fmt::Display for WrongHashCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected the hashes of {} tree nodes, found {}", self.expected, self.found)
-    }
-}
-
-impl std::error::Error for WrongHashCount {}

@@ -4,8 +4,6 @@
 //! makes the proofs; only the expected length is taken from the planner, and
 //! checked first, so that a proof of the wrong shape is named as such.
 
-use std::fmt;
-
 use super::{ProofPlan, TreeHead};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::seq::{Seq, TreeSize};
@@ -139,10 +137,14 @@ pub enum TreeSide {
 }
 
 /// A proof does not show what it should.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
     /// The tree ends before the record.
+    #[error(
+        "record {seq} is not covered by the tree of size {size}; take a checkpoint made after the \
+         record"
+    )]
     NotCovered {
         /// The record.
         seq: Seq,
@@ -150,11 +152,16 @@ pub enum ProofError {
         size: TreeSize,
     },
     /// The records of a batch are not named in ascending order, or one is named twice.
+    #[error("expected records in ascending order, each once, found {seq} out of order")]
     NotAscending {
         /// The first record that does not come after the one before it.
         seq: Seq,
     },
     /// Not a range of leaves that a tree of its own could stand over.
+    #[error(
+        "expected leaves from a multiple of a power of two that is at least their number, found \
+         {start} to {end}"
+    )]
     NotASubtree {
         /// The first leaf.
         start: u64,
@@ -162,6 +169,7 @@ pub enum ProofError {
         end: u64,
     },
     /// The tree that should be the newer one is the smaller one.
+    #[error("the newer tree has {new} records, the older one {old}: a log never shrinks")]
     Shrunk {
         /// Size of the older tree.
         old: TreeSize,
@@ -169,6 +177,7 @@ pub enum ProofError {
         new: TreeSize,
     },
     /// The proof has more or fewer hashes than positions and sizes call for.
+    #[error("expected a proof of {expected} hashes, found {found}")]
     Length {
         /// How many it must have.
         expected: usize,
@@ -176,6 +185,10 @@ pub enum ProofError {
         found: usize,
     },
     /// The proof leads to a different root.
+    #[error(
+        "expected the {} to have root {expected}, the proof leads to {found}",
+        tree_named(.side)
+    )]
     Root {
         /// To whose root.
         side: TreeSide,
@@ -186,43 +199,9 @@ pub enum ProofError {
     },
 }
 
-impl fmt::Display for ProofError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProofError::NotCovered { seq, size } => write!(
-                f,
-                "record {seq} is not covered by the tree of size {size}; \
-                 take a checkpoint made after the record"
-            ),
-            ProofError::NotAscending { seq } => {
-                write!(
-                    f,
-                    "expected records in ascending order, each once, found {seq} out of order"
-                )
-            }
-            ProofError::NotASubtree { start, end } => write!(
-                f,
-                "expected leaves from a multiple of a power of two that is at least their number, \
-                 found {start} to {end}"
-            ),
-            ProofError::Shrunk { old, new } => {
-                write!(
-                    f,
-                    "the newer tree has {new} records, the older one {old}: a log never shrinks"
-                )
-            }
-            ProofError::Length { expected, found } => {
-                write!(f, "expected a proof of {expected} hashes, found {found}")
-            }
-            ProofError::Root { side, expected, found } => {
-                let tree = match side {
-                    TreeSide::Old => "older tree",
-                    TreeSide::New => "tree",
-                };
-                write!(f, "expected the {tree} to have root {expected}, the proof leads to {found}")
-            }
-        }
+fn tree_named(side: &TreeSide) -> &'static str {
+    match side {
+        TreeSide::Old => "older tree",
+        TreeSide::New => "tree",
     }
 }
-
-impl std::error::Error for ProofError {}

@@ -14,8 +14,6 @@
 //! and times that the log signed; whoever trusts the auditor knows that these are those of
 //! the records.
 
-use std::fmt;
-
 use super::answer::RestsOn;
 use crate::checkpoint::line::{base64_hash, decimal, to_base64};
 use crate::checkpoint::{
@@ -178,21 +176,14 @@ impl IndexAudit {
 }
 
 /// An audit does not vouch for what an answer rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
 pub struct NotAudited {
     /// What the audit must say, or by whom it must be.
     pub expected: String,
     /// What it says, or by whom it is.
     pub found: String,
 }
-
-impl fmt::Display for NotAudited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, found {}", self.expected, self.found)
-    }
-}
-
-impl std::error::Error for NotAudited {}
 
 fn parse_lines<'t>(
     lines: &mut impl Iterator<Item = &'t str>,
@@ -268,56 +259,32 @@ impl VerifiedIndexAudit {
 }
 
 /// Something is not an audit of indexes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexAuditError {
     /// It could not be signed.
-    Note(NoteError),
+    #[error("{0}")]
+    Note(#[from] NoteError),
     /// Its signature does not hold.
-    Signature(VerifyNoteError),
+    #[error("{0}")]
+    Signature(#[from] VerifyNoteError),
     /// The origin is none.
-    Origin(KeyError),
+    #[error("the origin of an index audit: {0}")]
+    Origin(#[source] KeyError),
     /// The key is named as one of the log's own: an audit by the log says nothing that the log
     /// did not sign before.
+    #[error(
+        "expected the key of an auditor, found one named {found}, as the log that is audited names \
+         its own"
+    )]
     LogsKey {
         /// The key's name.
         found: KeyName,
     },
     /// A line is missing or is another one.
+    #[error("expected in an index audit: {expected}; found something else")]
     Line {
         /// What should be there.
         expected: &'static str,
     },
-}
-
-impl fmt::Display for IndexAuditError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            IndexAuditError::Note(error) => error.fmt(f),
-            IndexAuditError::Signature(error) => error.fmt(f),
-            IndexAuditError::Origin(error) => write!(f, "the origin of an index audit: {error}"),
-            IndexAuditError::LogsKey { found } => write!(
-                f,
-                "expected the key of an auditor, found one named {found}, as the log that is \
-                 audited names its own"
-            ),
-            IndexAuditError::Line { expected } => {
-                write!(f, "expected in an index audit: {expected}; found something else")
-            }
-        }
-    }
-}
-
-impl std::error::Error for IndexAuditError {}
-
-impl From<NoteError> for IndexAuditError {
-    fn from(error: NoteError) -> Self {
-        IndexAuditError::Note(error)
-    }
-}
-
-impl From<VerifyNoteError> for IndexAuditError {
-    fn from(error: VerifyNoteError) -> Self {
-        IndexAuditError::Signature(error)
-    }
 }

@@ -14,8 +14,6 @@
 //! It shows that each of its records is in the log. It does **not** show that these are all
 //! that match a question: the note vouches for nothing.
 
-use std::fmt;
-
 use super::VerifyRecordError;
 use super::catalog::VerifiedStatement;
 use super::consistency::hashes;
@@ -309,34 +307,19 @@ impl VerifiedBundle {
 }
 
 /// Why a bundle does not prove its records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyBundleError {
     /// One of the records.
+    #[error("record {seq}: {error}")]
     Record {
         /// Which one the bundle says it is.
         seq: Seq,
         /// Why.
+        #[source]
         error: VerifyRecordError,
     },
     /// The checkpoint, the hashes, or what is carried besides.
-    Proof(VerifyProofError),
-}
-
-impl fmt::Display for VerifyBundleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyBundleError::Record { seq, error } => write!(f, "record {seq}: {error}"),
-            VerifyBundleError::Proof(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for VerifyBundleError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            VerifyBundleError::Record { error, .. } => Some(error),
-            VerifyBundleError::Proof(error) => Some(error),
-        }
-    }
+    #[error("{0}")]
+    Proof(#[source] VerifyProofError),
 }

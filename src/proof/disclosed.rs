@@ -11,8 +11,6 @@
 //! form 4: rest = C ‖ D                            the payload withheld, stored encrypted
 //! ```
 
-use std::fmt;
-
 use super::VerifyProofError;
 use super::catalog::VerifiedStatement;
 use super::extra::VerifiedExtra;
@@ -124,16 +122,20 @@ impl VerifiedRecord {
 }
 
 /// Why a proof does not prove its record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyRecordError {
     /// The proof carries no record: only its position is shown.
+    #[error("expected a record in the proof, found none")]
     NoRecord,
     /// What it carries is not a record.
+    #[error("the record in the proof: {0}")]
     NotARecord(String),
     /// What it carries besides is not as it must be.
-    Extra(MalformedProof),
+    #[error("what the proof carries: {0}")]
+    Extra(#[source] MalformedProof),
     /// The record is of another position than the proof.
+    #[error("expected the record at {expected}, found the one of {found}")]
     OtherPosition {
         /// The position in the proof.
         expected: u64,
@@ -141,24 +143,9 @@ pub enum VerifyRecordError {
         found: u64,
     },
     /// The proof itself does not hold.
+    #[error(transparent)]
     Proof(VerifyProofError),
 }
-
-impl fmt::Display for VerifyRecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyRecordError::NoRecord => write!(f, "expected a record in the proof, found none"),
-            VerifyRecordError::NotARecord(why) => write!(f, "the record in the proof: {why}"),
-            VerifyRecordError::Extra(error) => write!(f, "what the proof carries: {error}"),
-            VerifyRecordError::OtherPosition { expected, found } => {
-                write!(f, "expected the record at {expected}, found the one of {found}")
-            }
-            VerifyRecordError::Proof(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for VerifyRecordError {}
 
 impl TlogProof {
     /// What the proof carries: **nothing of it is checked**.

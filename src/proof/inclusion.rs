@@ -1,7 +1,5 @@
 //! From a leaf to a signed tree head.
 
-use std::fmt;
-
 use super::Extra;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::hash::{Hash, HashAlgorithm};
@@ -132,12 +130,14 @@ impl VerifiedInclusion {
 }
 
 /// A proof does not show that its record is in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyProofError {
     /// The checkpoint is not one that the log signed.
-    Checkpoint(TrustError),
+    #[error("checkpoint not verified: {0}")]
+    Checkpoint(#[source] TrustError),
     /// Checkpoint and proof are of trees with different hashes.
+    #[error("expected a {expected} proof, as the checkpoint is, found {found}")]
     Algorithm {
         /// The hash of the checkpoint's tree.
         expected: HashAlgorithm,
@@ -145,10 +145,13 @@ pub enum VerifyProofError {
         found: HashAlgorithm,
     },
     /// The hashes do not lead from the record to the checkpoint.
-    Inclusion(ProofError),
+    #[error("inclusion not proved: {0}")]
+    Inclusion(#[source] ProofError),
     /// The hashes do not lead from the older checkpoint to the newer one.
-    Consistency(ProofError),
+    #[error("consistency not proved: {0}")]
+    Consistency(#[source] ProofError),
     /// A checkpoint is of another log.
+    #[error("expected a checkpoint of {expected}, found one of {found}")]
     Origin {
         /// The origin it must have.
         expected: String,
@@ -157,6 +160,7 @@ pub enum VerifyProofError {
     },
     /// The earlier checkpoint covers the record, so it does not show that the record came
     /// after it.
+    #[error("expected an earlier checkpoint without record {seq}, found one of {size} records")]
     Covered {
         /// The record.
         seq: Seq,
@@ -164,10 +168,13 @@ pub enum VerifyProofError {
         size: TreeSize,
     },
     /// The key chain that the proof carries does not hold.
-    KeyChain(Box<KeyChainError>),
+    #[error("key chain: {0}")]
+    KeyChain(#[source] Box<KeyChainError>),
     /// What should be a record is none.
+    #[error("expected a record: {0}")]
     NotARecord(String),
     /// Something is another thing than it must be.
+    #[error("{what}: expected {expected}, found {found}")]
     Other {
         /// What.
         what: &'static str,
@@ -177,49 +184,12 @@ pub enum VerifyProofError {
         found: String,
     },
     /// Something that the proof carries besides does not hold.
+    #[error("{section}: {error}")]
     In {
         /// What.
         section: &'static str,
         /// Why not.
+        #[source]
         error: Box<VerifyProofError>,
     },
-}
-
-impl fmt::Display for VerifyProofError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyProofError::Checkpoint(error) => write!(f, "checkpoint not verified: {error}"),
-            VerifyProofError::Algorithm { expected, found } => {
-                write!(f, "expected a {expected} proof, as the checkpoint is, found {found}")
-            }
-            VerifyProofError::Inclusion(error) => write!(f, "inclusion not proved: {error}"),
-            VerifyProofError::Consistency(error) => write!(f, "consistency not proved: {error}"),
-            VerifyProofError::Origin { expected, found } => {
-                write!(f, "expected a checkpoint of {expected}, found one of {found}")
-            }
-            VerifyProofError::Covered { seq, size } => write!(
-                f,
-                "expected an earlier checkpoint without record {seq}, found one of {size} records"
-            ),
-            VerifyProofError::KeyChain(error) => write!(f, "key chain: {error}"),
-            VerifyProofError::NotARecord(why) => write!(f, "expected a record: {why}"),
-            VerifyProofError::Other { what, expected, found } => {
-                write!(f, "{what}: expected {expected}, found {found}")
-            }
-            VerifyProofError::In { section, error } => write!(f, "{section}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for VerifyProofError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            VerifyProofError::Checkpoint(error) => Some(error),
-            VerifyProofError::Inclusion(error) | VerifyProofError::Consistency(error) => {
-                Some(error)
-            }
-            VerifyProofError::In { error, .. } => Some(error),
-            _ => None,
-        }
-    }
 }

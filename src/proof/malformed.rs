@@ -5,10 +5,11 @@ use std::fmt;
 use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint};
 
 /// The bytes are not a proof file, or not a part of one, in the only spelling it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MalformedProof {
     /// Longer than what is read.
+    #[error("expected {what} of at most {max} bytes, found {found}")]
     TooLong {
         /// What was read.
         what: &'static str,
@@ -18,16 +19,19 @@ pub enum MalformedProof {
         found: usize,
     },
     /// Not UTF-8.
+    #[error("expected text, found no UTF-8 at byte {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,
     },
     /// The first line is another one.
+    #[error("expected the first line {expected}; this is another file, or one of a newer version")]
     FirstLine {
         /// What it must be.
         expected: &'static str,
     },
     /// A line is not as it must be, or is missing.
+    #[error("expected line {number} to be {expected}")]
     Line {
         /// Which line of the text, from 1.
         number: usize,
@@ -35,6 +39,7 @@ pub enum MalformedProof {
         expected: &'static str,
     },
     /// A binary part is not as it must be.
+    #[error("{what}: expected {expected}, found {found}")]
     Bytes {
         /// Of which part.
         what: &'static str,
@@ -44,11 +49,16 @@ pub enum MalformedProof {
         found: String,
     },
     /// A section that this version does not know: it would be wrong to go on without it.
+    #[error(
+        "the proof has a section of kind {tag}, which this version does not know; check it with a \
+         newer one"
+    )]
     Newer {
         /// Its tag.
         tag: u8,
     },
     /// More than a file holds.
+    #[error("expected at most {max} {what}")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -56,9 +66,11 @@ pub enum MalformedProof {
         max: usize,
     },
     /// No empty line with a checkpoint behind it.
+    #[error("expected an empty line and a checkpoint; the file is cut short")]
     NoCheckpoint,
     /// What stands where a checkpoint should is none.
-    Checkpoint(CheckpointError),
+    #[error("in the checkpoint: {0}")]
+    Checkpoint(#[source] CheckpointError),
 }
 
 impl MalformedProof {
@@ -68,49 +80,6 @@ impl MalformedProof {
         found: impl fmt::Display,
     ) -> Self {
         MalformedProof::Bytes { what, expected: expected.to_string(), found: found.to_string() }
-    }
-}
-
-impl fmt::Display for MalformedProof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MalformedProof::TooLong { what, max, found } => {
-                write!(f, "expected {what} of at most {max} bytes, found {found}")
-            }
-            MalformedProof::NotUtf8 { offset } => {
-                write!(f, "expected text, found no UTF-8 at byte {offset}")
-            }
-            MalformedProof::FirstLine { expected } => write!(
-                f,
-                "expected the first line {expected}; this is another file, or one of a newer \
-                 version"
-            ),
-            MalformedProof::Line { number, expected } => {
-                write!(f, "expected line {number} to be {expected}")
-            }
-            MalformedProof::Bytes { what, expected, found } => {
-                write!(f, "{what}: expected {expected}, found {found}")
-            }
-            MalformedProof::Newer { tag } => write!(
-                f,
-                "the proof has a section of kind {tag}, which this version does not know; check \
-                 it with a newer one"
-            ),
-            MalformedProof::TooMany { what, max } => write!(f, "expected at most {max} {what}"),
-            MalformedProof::NoCheckpoint => {
-                f.write_str("expected an empty line and a checkpoint; the file is cut short")
-            }
-            MalformedProof::Checkpoint(error) => write!(f, "in the checkpoint: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for MalformedProof {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            MalformedProof::Checkpoint(error) => Some(error),
-            _ => None,
-        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! The text of a proof (c2sp.org/tlog-proof@v1), written and read strictly.
 
-use std::fmt;
-
 use super::{InclusionProof, TlogProof};
 use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, line};
 use crate::hash::{Hash, HashAlgorithm};
@@ -106,77 +104,46 @@ fn parse_hashes<'t>(
 }
 
 /// The bytes are not a proof text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseProofError {
     /// Longer than [`PROOF_LEN_MAX`].
+    #[error("expected a proof of at most {PROOF_LEN_MAX} bytes, found {found}")]
     TooLong {
         /// Length in bytes.
         found: usize,
     },
     /// Not UTF-8.
+    #[error("the proof is not UTF-8 at byte {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,
     },
     /// The first line is neither of the two that are known.
+    #[error(
+        "expected the first line of a proof, {FIRST_LINE_SHA256} or {FIRST_LINE_BLAKE3}; this is \
+         no proof, or one of a newer version"
+    )]
     FirstLine,
     /// The extra line is not base64 of at least one byte.
+    #[error("expected \"extra \" and base64 of at least one byte on line 2")]
     Extra,
     /// No index line, or not with a plain decimal number.
+    #[error("expected a line \"index \" with a plain decimal number")]
     Index,
     /// A line is not the base64 of 32 bytes.
+    #[error("expected line {number} of the proof to be the base64 of 32 bytes")]
     HashLine {
         /// Which line of the text, from 1.
         number: usize,
     },
     /// More than [`PROOF_HASHES_MAX`] hashes.
+    #[error("expected at most {PROOF_HASHES_MAX} hashes; no tree is that high")]
     TooManyHashes,
     /// No empty line with a checkpoint after it.
+    #[error("expected an empty line and a checkpoint after the hashes; the proof is cut short")]
     NoCheckpoint,
     /// What follows the empty line is not a checkpoint.
-    Checkpoint(CheckpointError),
-}
-
-impl fmt::Display for ParseProofError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ParseProofError::TooLong { found } => {
-                write!(f, "expected a proof of at most {PROOF_LEN_MAX} bytes, found {found}")
-            }
-            ParseProofError::NotUtf8 { offset } => {
-                write!(f, "the proof is not UTF-8 at byte {offset}")
-            }
-            ParseProofError::FirstLine => write!(
-                f,
-                "expected the first line of a proof, {FIRST_LINE_SHA256} or {FIRST_LINE_BLAKE3}; \
-                 this is no proof, or one of a newer version"
-            ),
-            ParseProofError::Extra => {
-                f.write_str("expected \"extra \" and base64 of at least one byte on line 2")
-            }
-            ParseProofError::Index => {
-                f.write_str("expected a line \"index \" with a plain decimal number")
-            }
-            ParseProofError::HashLine { number } => {
-                write!(f, "expected line {number} of the proof to be the base64 of 32 bytes")
-            }
-            ParseProofError::TooManyHashes => {
-                write!(f, "expected at most {PROOF_HASHES_MAX} hashes; no tree is that high")
-            }
-            ParseProofError::NoCheckpoint => f.write_str(
-                "expected an empty line and a checkpoint after the hashes; the proof is cut short",
-            ),
-            ParseProofError::Checkpoint(error) => write!(f, "in the checkpoint: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ParseProofError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ParseProofError::Checkpoint(error) => Some(error),
-            _ => None,
-        }
-    }
+    #[error("in the checkpoint: {0}")]
+    Checkpoint(#[source] CheckpointError),
 }

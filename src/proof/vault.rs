@@ -17,7 +17,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::disclosed::Parts;
 use super::fields::{Fields, put_bytes, put_u64};
@@ -381,12 +380,14 @@ impl VerifiedVaultRecord {
 }
 
 /// Why a proof does not show that its record is in a log of the vault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyVaultError {
     /// The head list is not proved to be in the vault's own log.
-    List(VerifyRecordError),
+    #[error("the head list: {0}")]
+    List(#[source] VerifyRecordError),
     /// What is proved there is not a head list of the record's log.
+    #[error("{what}: expected {expected}, found {found:?}")]
     NotAList {
         /// What of it.
         what: &'static str,
@@ -396,25 +397,12 @@ pub enum VerifyVaultError {
         found: String,
     },
     /// The log's head is not in the list.
-    Place(ProofError),
+    #[error("the log's head in the list: {0}")]
+    Place(#[source] ProofError),
     /// The record is not under the log's head.
-    Record(VerifyRecordError),
+    #[error("the record in its log: {0}")]
+    Record(#[source] VerifyRecordError),
 }
-
-impl fmt::Display for VerifyVaultError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyVaultError::List(error) => write!(f, "the head list: {error}"),
-            VerifyVaultError::NotAList { what, expected, found } => {
-                write!(f, "{what}: expected {expected}, found {found:?}")
-            }
-            VerifyVaultError::Place(error) => write!(f, "the log's head in the list: {error}"),
-            VerifyVaultError::Record(error) => write!(f, "the record in its log: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for VerifyVaultError {}
 
 #[cfg(test)]
 mod tests {

@@ -37,23 +37,14 @@ impl fmt::Display for ActionGlob {
 }
 
 /// The text is not an action or a prefix with `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected an action such as user.login, or a prefix with one * at its end such as user.*, \
+     found {found:?}"
+)]
 pub struct InvalidActionGlob {
     found: String,
 }
-
-impl fmt::Display for InvalidActionGlob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected an action such as user.login, or a prefix with one * at its end such as \
-             user.*, found {:?}",
-            self.found
-        )
-    }
-}
-
-impl std::error::Error for InvalidActionGlob {}
 
 impl FromStr for ActionGlob {
     type Err = InvalidActionGlob;

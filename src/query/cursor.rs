@@ -38,45 +38,25 @@ pub struct Cursor {
 }
 
 /// The cursor cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CursorError {
     /// The text is not a cursor.
+    #[error("not a cursor: pass on all characters that the query gave")]
     Malformed,
     /// The cursor is of a newer version.
+    #[error("expected a cursor of version {VERSION}, found {found}: start the query again")]
     Unsupported {
         /// The version found.
         found: u8,
     },
     /// The cursor comes from a query in the other order.
+    #[error("the cursor comes from a query in the other order: use it with the same order")]
     OtherOrder,
     /// The cursor comes from a query with other filters.
+    #[error("the cursor comes from a query with other filters: use it with the same filters")]
     OtherQuery,
 }
-
-impl fmt::Display for CursorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CursorError::Malformed => {
-                write!(f, "not a cursor: pass on all characters that the query gave")
-            }
-            CursorError::Unsupported { found } => write!(
-                f,
-                "expected a cursor of version {VERSION}, found {found}: start the query again"
-            ),
-            CursorError::OtherOrder => write!(
-                f,
-                "the cursor comes from a query in the other order: use it with the same order"
-            ),
-            CursorError::OtherQuery => write!(
-                f,
-                "the cursor comes from a query with other filters: use it with the same filters"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CursorError {}
 
 impl Cursor {
     pub(super) fn new(order: Order, next: Seq, fingerprint: [u8; 8]) -> Self {

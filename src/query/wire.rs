@@ -14,8 +14,6 @@
 //! The same question has the same bytes, whatever the order its values were given in. The
 //! cursor is no part of the question: it says which records the answer speaks about.
 
-use std::fmt;
-
 use super::{ActionGlob, Filters, IdFilter, Order, Query, TimeRange};
 use crate::event::{EventId, Outcome};
 use crate::time::Timestamp;
@@ -29,22 +27,14 @@ pub const QUERY_VALUES_MAX: u32 = 4_096;
 const VERSION: u8 = 1;
 
 /// The bytes are not a query in the only spelling it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected at byte {offset} of a query: {expected}; found something else")]
 pub struct InvalidQueryBytes {
     /// Where, from the start.
     pub offset: usize,
     /// What must be there.
     pub expected: &'static str,
 }
-
-impl fmt::Display for InvalidQueryBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InvalidQueryBytes { offset, expected } = self;
-        write!(f, "expected at byte {offset} of a query: {expected}; found something else")
-    }
-}
-
-impl std::error::Error for InvalidQueryBytes {}
 
 impl Query {
     /// The bytes of the question; the cursor is left out. See `docs/format.md`, “Answers”.

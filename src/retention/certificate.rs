@@ -166,7 +166,11 @@ impl fmt::Display for DropCertificate {
 }
 
 /// A certificate whose hashes do not lead from the tree before to the tree after.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{what}: expected {} with root {}, found {} with root {}",
+    .expected.size.in_words(), .expected.root, .found.size, .found.root
+)]
 pub struct GapError {
     /// What does not fit.
     pub what: &'static str,
@@ -175,19 +179,3 @@ pub struct GapError {
     /// What was computed.
     pub found: TreeHead,
 }
-
-impl fmt::Display for GapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GapError { what, expected, found } = self;
-        write!(
-            f,
-            "{what}: expected {} with root {}, found {} with root {}",
-            expected.size.in_words(),
-            expected.root,
-            found.size,
-            found.root
-        )
-    }
-}
-
-impl std::error::Error for GapError {}

@@ -314,19 +314,12 @@ pub(crate) enum Named {
 }
 
 /// The bytes or the case are not those of a hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the scope of a hold: {reason}")]
 pub struct InvalidScope {
     /// What was expected.
     pub reason: String,
 }
-
-impl fmt::Display for InvalidScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the scope of a hold: {}", self.reason)
-    }
-}
-
-impl std::error::Error for InvalidScope {}
 
 /// A legal hold that is to be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]

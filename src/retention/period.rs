@@ -86,7 +86,8 @@ impl fmt::Display for Period {
 }
 
 /// The text is no period.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {wrong}{found:?}")]
 #[non_exhaustive]
 pub struct InvalidPeriod {
     /// The text.
@@ -94,31 +95,19 @@ pub struct InvalidPeriod {
     wrong: Wrong,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was expected, up to the text that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Wrong {
+    #[error(
+        "a whole number and one of y, mo (months), w, d, h, min (minutes) and s, such as 6y, \
+         18mo, 90d or 15min, found "
+    )]
     Form,
+    #[error("mo for months or min for minutes, found the m of ")]
     BareM,
+    #[error("at most 250 years (250y), found ")]
     TooLong,
 }
-
-impl fmt::Display for InvalidPeriod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = &self.found;
-        match self.wrong {
-            Wrong::Form => write!(
-                f,
-                "expected a whole number and one of y, mo (months), w, d, h, min (minutes) and s, \
-                 such as 6y, 18mo, 90d or 15min, found {found:?}"
-            ),
-            Wrong::BareM => {
-                write!(f, "expected mo for months or min for minutes, found the m of {found:?}")
-            }
-            Wrong::TooLong => write!(f, "expected at most 250 years (250y), found {found:?}"),
-        }
-    }
-}
-
-impl std::error::Error for InvalidPeriod {}
 
 impl FromStr for Period {
     type Err = InvalidPeriod;

@@ -309,7 +309,12 @@ pub(crate) fn keep_until(segment: &Candidate, policy: &Policy) -> Timestamp {
 }
 
 /// The clock is ahead of the newest event by more than is believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the clock shows {now}, more than {limit} after the newest event, of {newest}: nothing expires \
+     by a clock that may have jumped. If it is right, append an event, or allow more \
+     (`--max-clock-lead`)"
+)]
 pub struct ClockAhead {
     /// What the clock shows.
     pub now: Timestamp,
@@ -318,20 +323,6 @@ pub struct ClockAhead {
     /// How far ahead is believed.
     pub limit: Period,
 }
-
-impl fmt::Display for ClockAhead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ClockAhead { now, newest, limit } = self;
-        write!(
-            f,
-            "the clock shows {now}, more than {limit} after the newest event, of {newest}: \
-             nothing expires by a clock that may have jumped. If it is right, append an event, or \
-             allow more (`--max-clock-lead`)"
-        )
-    }
-}
-
-impl std::error::Error for ClockAhead {}
 
 /// The time to expire by: the clock's, if it is not too far ahead of the newest record. One
 /// that is behind it is taken as it is: it lets less go.

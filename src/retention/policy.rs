@@ -185,20 +185,12 @@ impl Preset {
 }
 
 /// The text names no preset.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of {}, found {found:?}", Preset::ALL.map(Preset::name).join(", "))]
 pub struct UnknownPreset {
     /// The text.
     pub found: String,
 }
-
-impl fmt::Display for UnknownPreset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Preset::ALL.map(Preset::name).join(", ");
-        write!(f, "expected one of {names}, found {:?}", self.found)
-    }
-}
-
-impl std::error::Error for UnknownPreset {}
 
 impl FromStr for Preset {
     type Err = UnknownPreset;

@@ -35,27 +35,28 @@ mod id;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 pub use bundle::{ENTRY_LEN_MAX, EntryBundle};
 pub use hashes::{TileHashes, root_of_border};
 pub use id::{BundleId, LEVEL_MAX, TileId, WIDTH, border_tiles, new_bundles, new_tiles};
 
 /// Something is not a tile, an entry bundle, or the name of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TileError {
     /// No tree of fewer than 2^64 records has tiles of this level.
+    #[error("expected a tile level of 0 to {LEVEL_MAX}, found {found}")]
     Level {
         /// The level.
         found: u8,
     },
     /// No tile is that wide.
+    #[error("expected a tile of 1 to {WIDTH} hashes, found {found}")]
     Width {
         /// How many hashes.
         found: u16,
     },
     /// The tile ends beyond 2^64 records.
+    #[error("expected a tile within 2^64 records, found tile {index} of level {level}")]
     Beyond {
         /// Its level.
         level: u8,
@@ -63,11 +64,13 @@ pub enum TileError {
         index: u64,
     },
     /// Not the path of a tile or bundle, or not its only spelling.
+    #[error("expected a path like tile/0/x001/x234/067 or tile/entries/067.p/112, found {found:?}")]
     Path {
         /// What was found (its beginning).
         found: String,
     },
     /// A tile has 32 bytes for each hash.
+    #[error("expected a tile of {expected} bytes, found {found}")]
     TileLen {
         /// Bytes that its width calls for.
         expected: usize,
@@ -75,6 +78,7 @@ pub enum TileError {
         found: usize,
     },
     /// A bundle or tile with another number of entries or hashes than its name says.
+    #[error("expected {expected} as the name says, found {found}")]
     Count {
         /// How many there must be.
         expected: usize,
@@ -82,6 +86,9 @@ pub enum TileError {
         found: usize,
     },
     /// A bundle that ends within an entry.
+    #[error(
+        "expected {expected} bytes for entry {entry} of the bundle, found {found}: it was cut short"
+    )]
     CutShort {
         /// Which entry of the bundle, from 0.
         entry: usize,
@@ -91,57 +98,15 @@ pub enum TileError {
         found: usize,
     },
     /// Bytes behind the last entry of a bundle.
+    #[error("expected the end of the bundle after its last entry, found {found} more bytes")]
     Trailing {
         /// How many.
         found: usize,
     },
     /// An entry longer than [`ENTRY_LEN_MAX`].
+    #[error("expected an entry of at most {ENTRY_LEN_MAX} bytes, found {found}")]
     EntryLen {
         /// Its length in bytes.
         found: usize,
     },
 }
-
-impl fmt::Display for TileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TileError::Level { found } => {
-                write!(f, "expected a tile level of 0 to {LEVEL_MAX}, found {found}")
-            }
-            TileError::Width { found } => {
-                write!(f, "expected a tile of 1 to {WIDTH} hashes, found {found}")
-            }
-            TileError::Beyond { level, index } => write!(
-                f,
-                "expected a tile within 2^64 records, found tile {index} of level {level}"
-            ),
-            TileError::Path { found } => write!(
-                f,
-                "expected a path like tile/0/x001/x234/067 or tile/entries/067.p/112, \
-                 found {found:?}"
-            ),
-            TileError::TileLen { expected, found } => {
-                write!(f, "expected a tile of {expected} bytes, found {found}")
-            }
-            TileError::Count { expected, found } => {
-                write!(f, "expected {expected} as the name says, found {found}")
-            }
-            TileError::CutShort { entry, expected, found } => write!(
-                f,
-                "expected {expected} bytes for entry {entry} of the bundle, found {found}: it \
-                 was cut short"
-            ),
-            TileError::Trailing { found } => {
-                write!(
-                    f,
-                    "expected the end of the bundle after its last entry, found {found} more bytes"
-                )
-            }
-            TileError::EntryLen { found } => {
-                write!(f, "expected an entry of at most {ENTRY_LEN_MAX} bytes, found {found}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for TileError {}

@@ -1,7 +1,6 @@
 //! Appending to a vault.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use super::options::LogSpec;
@@ -35,28 +34,21 @@ pub struct BatchPart {
 }
 
 /// A batch of which only some parts were appended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: {error}", appended(.done))]
 #[non_exhaustive]
 pub struct PartialBatch {
     /// The parts that are appended, and durable.
     pub done: Vec<BatchPart>,
     /// Why the next one was not, and none after it.
+    #[source]
     pub error: Error,
 }
 
-impl fmt::Display for PartialBatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done: usize = self.done.iter().map(|part| part.events.len()).sum();
-        match done {
-            0 => write!(f, "nothing of the batch was appended: {}", self.error),
-            done => write!(f, "{done} events of the batch were appended, then: {}", self.error),
-        }
-    }
-}
-
-impl std::error::Error for PartialBatch {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
+fn appended(done: &[BatchPart]) -> String {
+    match done.iter().map(|part| part.events.len()).sum::<usize>() {
+        0 => "nothing of the batch was appended".to_owned(),
+        events => format!("{events} events of the batch were appended, then"),
     }
 }
 

@@ -254,70 +254,93 @@ fn write_line<'n>(out: &mut Vec<u8>, words: &[&[u8]], names: impl Iterator<Item 
 }
 
 /// A text is not a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("policy{}: {problem}", in_line(.line))]
 pub struct PolicyError {
     /// In which line, from 1; 0 if it is about the whole file.
     pub line: usize,
     /// What is wrong.
+    #[source]
     pub problem: PolicyProblem,
 }
 
 /// What can be wrong with a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyProblem {
     /// Longer than [`POLICY_LEN_MAX`].
+    #[error("expected at most {POLICY_LEN_MAX} bytes, found {found}")]
     TooLong {
         /// Length in bytes.
         found: usize,
     },
     /// More than [`POLICY_ENTRIES_MAX`] logs, witnesses or groups.
+    #[error("expected at most {POLICY_ENTRIES_MAX} logs, witnesses and groups each")]
     TooMany,
     /// The last line does not end in a newline: the file may be cut short.
+    #[error("the last line does not end in a newline; was the file cut short?")]
     NoFinalNewline,
     /// A control character other than tab and newline.
+    #[error("expected text, tabs and newlines, found control character {byte:#04x}")]
     ControlCharacter {
         /// Which one.
         byte: u8,
     },
     /// None of the five kinds of line, or with too few or too many words.
+    #[error(
+        "expected `log KEY [URL]`, `witness NAME KEY [URL]`, `group NAME all|any|K NAME…`, `quorum \
+         NAME|none` or a comment, found a line that starts with {found:?}"
+    )]
     Line {
         /// Its first word.
         found: String,
     },
     /// Not a key that is known here.
+    #[error(transparent)]
     Key(KeyError),
     /// The key of a log line is one for cosignatures.
+    #[error("expected the key of a log, found {name}, the key of a witness")]
     WitnessKeyOfLog {
         /// The key's name.
         name: String,
     },
     /// The key of a witness line is not one for cosignatures.
+    #[error(
+        "expected a key for cosignatures (`bulla keygen --witness` makes them), found {name}, the \
+         key of a log"
+    )]
     LogKeyOfWitness {
         /// The key's name.
         name: String,
     },
     /// Two logs, or two witnesses, with one public key, under whatever names.
+    #[error("the public key of {name} stands above already; list each once")]
     KeyTwice {
         /// The name of the second.
         name: String,
     },
     /// The name is that of a witness or group above, or `none`.
+    #[error("{name:?} is the name of something else already; choose another")]
     NameTwice {
         /// The name.
         name: String,
     },
     /// No witness and no group above has this name.
+    #[error("expected the name of a witness or group from above, found {name:?}")]
     UnknownName {
         /// The name.
         name: String,
     },
     /// The name is a member of a group already.
+    #[error("{name:?} is a member of a group already; each witness counts in one way only")]
     MemberTwice {
         /// The name.
         name: String,
     },
     /// Not `all`, `any` or a number from 1 to the number of members.
+    #[error(
+        "expected all, any or a number from 1 to the number of members ({members}), found {found:?}"
+    )]
     Threshold {
         /// What was found.
         found: String,
@@ -325,73 +348,16 @@ pub enum PolicyProblem {
         members: usize,
     },
     /// A second quorum line.
+    #[error("expected one quorum line, found a second")]
     QuorumTwice,
     /// No quorum line.
+    #[error("expected a quorum line, such as `quorum none`, found none")]
     NoQuorum,
 }
 
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "policy: {}", self.problem),
-            line => write!(f, "policy, line {line}: {}", self.problem),
-        }
-    }
-}
-
-impl std::error::Error for PolicyError {}
-
-impl fmt::Display for PolicyProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PolicyProblem::TooLong { found } => {
-                write!(f, "expected at most {POLICY_LEN_MAX} bytes, found {found}")
-            }
-            PolicyProblem::TooMany => {
-                write!(f, "expected at most {POLICY_ENTRIES_MAX} logs, witnesses and groups each")
-            }
-            PolicyProblem::NoFinalNewline => {
-                f.write_str("the last line does not end in a newline; was the file cut short?")
-            }
-            PolicyProblem::ControlCharacter { byte } => {
-                write!(f, "expected text, tabs and newlines, found control character {byte:#04x}")
-            }
-            PolicyProblem::Line { found } => write!(
-                f,
-                "expected `log KEY [URL]`, `witness NAME KEY [URL]`, `group NAME all|any|K \
-                 NAME…`, `quorum NAME|none` or a comment, found a line that starts with {found:?}"
-            ),
-            PolicyProblem::Key(error) => error.fmt(f),
-            PolicyProblem::WitnessKeyOfLog { name } => {
-                write!(f, "expected the key of a log, found {name}, the key of a witness")
-            }
-            PolicyProblem::LogKeyOfWitness { name } => write!(
-                f,
-                "expected a key for cosignatures (`bulla keygen --witness` makes them), \
-                 found {name}, the key of a log"
-            ),
-            PolicyProblem::KeyTwice { name } => {
-                write!(f, "the public key of {name} stands above already; list each once")
-            }
-            PolicyProblem::NameTwice { name } => {
-                write!(f, "{name:?} is the name of something else already; choose another")
-            }
-            PolicyProblem::UnknownName { name } => {
-                write!(f, "expected the name of a witness or group from above, found {name:?}")
-            }
-            PolicyProblem::MemberTwice { name } => write!(
-                f,
-                "{name:?} is a member of a group already; each witness counts in one way only"
-            ),
-            PolicyProblem::Threshold { found, members } => write!(
-                f,
-                "expected all, any or a number from 1 to the number of members ({members}), \
-                 found {found:?}"
-            ),
-            PolicyProblem::QuorumTwice => f.write_str("expected one quorum line, found a second"),
-            PolicyProblem::NoQuorum => {
-                f.write_str("expected a quorum line, such as `quorum none`, found none")
-            }
-        }
+fn in_line(line: &usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(", line {line}"),
     }
 }

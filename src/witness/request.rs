@@ -9,8 +9,6 @@
 //! …
 //! ```
 
-use std::fmt;
-
 use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, line};
 use crate::hash::Hash;
 use crate::seq::TreeSize;
@@ -114,54 +112,30 @@ fn check_proof_len(found: usize) -> Result<(), RequestError> {
 }
 
 /// The bytes are not an `add-checkpoint` request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// Longer than [`REQUEST_LEN_MAX`].
+    #[error("expected a request of at most {REQUEST_LEN_MAX} bytes, found {found}")]
     TooLong {
         /// Length in bytes.
         found: usize,
     },
     /// The first line is not `old` and a decimal number.
+    #[error("expected `old` and a tree size in decimal in the first line")]
     OldSize,
     /// Not the base64 of 32 bytes, and not the empty line after them.
+    #[error(
+        "expected hash {number} of the consistency proof as base64 of 32 bytes, or an empty line"
+    )]
     Hash {
         /// Which hash of the proof, from 1.
         number: usize,
     },
     /// More than [`PROOF_HASHES_MAX`].
+    #[error("expected at most {PROOF_HASHES_MAX} hashes in the consistency proof")]
     TooManyHashes,
     /// What follows the empty line is not a signed checkpoint.
-    Checkpoint(CheckpointError),
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RequestError::TooLong { found } => {
-                write!(f, "expected a request of at most {REQUEST_LEN_MAX} bytes, found {found}")
-            }
-            RequestError::OldSize => {
-                f.write_str("expected `old` and a tree size in decimal in the first line")
-            }
-            RequestError::Hash { number } => write!(
-                f,
-                "expected hash {number} of the consistency proof as base64 of 32 bytes, or an \
-                 empty line"
-            ),
-            RequestError::TooManyHashes => {
-                write!(f, "expected at most {PROOF_HASHES_MAX} hashes in the consistency proof")
-            }
-            RequestError::Checkpoint(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RequestError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RequestError::Checkpoint(error) => Some(error),
-            _ => None,
-        }
-    }
+    #[error("{0}")]
+    Checkpoint(#[source] CheckpointError),
 }

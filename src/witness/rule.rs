@@ -1,7 +1,5 @@
 //! When a witness cosigns (c2sp.org/tlog-witness, "add-checkpoint").
 
-use std::fmt;
-
 use super::request::AddCheckpoint;
 use crate::checkpoint::{
     CheckpointError, NoteSignature, NoteSigner, VerifiedCheckpoint, VerifyingKey,
@@ -97,17 +95,20 @@ fn check_extends(
 }
 
 /// Why a witness does not cosign.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The witness does not watch this log.
+    #[error("this witness does not watch {origin:?}")]
     UnknownOrigin {
         /// The origin of the checkpoint.
         origin: String,
     },
     /// No key that the witness knows of this log signed, or one's signature is wrong.
+    #[error(transparent)]
     NotSigned(CheckpointError),
     /// The old size is larger than the checkpoint's.
+    #[error("expected an old size of at most the checkpoint's {size}, found {old_size}")]
     OldSizeBeyond {
         /// The old size of the request.
         old_size: TreeSize,
@@ -115,6 +116,7 @@ pub enum Refusal {
         size: TreeSize,
     },
     /// The old size is not what the witness has noted. To be tried again from there.
+    #[error("expected a proof from size {noted}, found one from {found}")]
     Conflict {
         /// The size that the witness has noted.
         noted: TreeSize,
@@ -123,6 +125,9 @@ pub enum Refusal {
     },
     /// The log signed another root at the size that the witness has noted: two
     /// histories. The checkpoint is evidence.
+    #[error(
+        "the log has two histories: at size {size} this witness saw root {noted}, now it is {found}"
+    )]
     Fork {
         /// The size.
         size: TreeSize,
@@ -133,7 +138,8 @@ pub enum Refusal {
     },
     /// The proof does not show that the checkpoint extends what the witness has noted:
     /// a mistake, or two histories.
-    Inconsistent(ProofError),
+    #[error("the checkpoint does not extend what this witness saw of the log: {0}")]
+    Inconsistent(#[source] ProofError),
 }
 
 impl Refusal {
@@ -167,34 +173,3 @@ impl Refusal {
 
 /// The media type of a body that is a tree size.
 const SIZE_TYPE: &str = "text/x.tlog.size";
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::UnknownOrigin { origin } => {
-                write!(f, "this witness does not watch {origin:?}")
-            }
-            Refusal::NotSigned(error) => error.fmt(f),
-            Refusal::OldSizeBeyond { old_size, size } => {
-                write!(
-                    f,
-                    "expected an old size of at most the checkpoint's {size}, found {old_size}"
-                )
-            }
-            Refusal::Conflict { noted, found } => {
-                write!(f, "expected a proof from size {noted}, found one from {found}")
-            }
-            Refusal::Fork { size, noted, found } => write!(
-                f,
-                "the log has two histories: at size {size} this witness saw root {noted}, now \
-                 it is {found}"
-            ),
-            Refusal::Inconsistent(error) => write!(
-                f,
-                "the checkpoint does not extend what this witness saw of the log: {error}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}

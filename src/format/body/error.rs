@@ -25,10 +25,11 @@ impl fmt::Display for Body {
 
 /// The bytes are not the body they should be. Offsets count from its first byte
 /// and point behind the field that was being read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
     /// There are more bytes than such a body may have.
+    #[error("{body}: expected at most {max} bytes, found {found}")]
     TooLong {
         /// Which body.
         body: Body,
@@ -38,6 +39,7 @@ pub enum BodyError {
         found: usize,
     },
     /// The bytes end within a field.
+    #[error("{body}: expected {missing} bytes more at offset {offset}, found the end")]
     CutShort {
         /// Which body.
         body: Body,
@@ -47,6 +49,7 @@ pub enum BodyError {
         missing: usize,
     },
     /// Bytes follow after the last field.
+    #[error("{body}: expected the end at offset {offset}, found {found} bytes more")]
     Trailing {
         /// Which body.
         body: Body,
@@ -56,6 +59,7 @@ pub enum BodyError {
         found: usize,
     },
     /// A field has a value that it must not have.
+    #[error("{body}: expected {expected} before offset {offset}, found {found}")]
     Unexpected {
         /// Which body.
         body: Body,
@@ -67,6 +71,10 @@ pub enum BodyError {
         found: String,
     },
     /// An integer is written in more bytes than it needs.
+    #[error(
+        "{body}: expected the shortest spelling of an integer at offset {offset}, found a longer \
+         one"
+    )]
     NotCanonical {
         /// Which body.
         body: Body,
@@ -74,29 +82,3 @@ pub enum BodyError {
         offset: usize,
     },
 }
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BodyError::TooLong { body, max, found } => {
-                write!(f, "{body}: expected at most {max} bytes, found {found}")
-            }
-            BodyError::CutShort { body, offset, missing } => {
-                write!(f, "{body}: expected {missing} bytes more at offset {offset}, found the end")
-            }
-            BodyError::Trailing { body, offset, found } => {
-                write!(f, "{body}: expected the end at offset {offset}, found {found} bytes more")
-            }
-            BodyError::Unexpected { body, offset, expected, found } => {
-                write!(f, "{body}: expected {expected} before offset {offset}, found {found}")
-            }
-            BodyError::NotCanonical { body, offset } => write!(
-                f,
-                "{body}: expected the shortest spelling of an integer at offset {offset}, found a \
-                 longer one"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {}

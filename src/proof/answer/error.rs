@@ -7,21 +7,26 @@ use crate::proof::{VerifyBundleError, VerifyProofError};
 use crate::seq::Seq;
 
 /// Why an answer is not shown to be complete.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyAnswerError {
     /// The records, or the checkpoint they stand under.
-    Bundle(VerifyBundleError),
+    #[error("{0}")]
+    Bundle(#[source] VerifyBundleError),
     /// What is said of the segments in force.
-    Statement(VerifyProofError),
+    #[error("the segments in force: {0}")]
+    Statement(#[source] VerifyProofError),
     /// Hashes do not lead to a root of an index.
+    #[error("{what}: {error}")]
     Index {
         /// From what.
         what: &'static str,
         /// Why not.
+        #[source]
         error: ProofError,
     },
     /// Something is another thing than it must be.
+    #[error("{what}: expected {expected}, found {found}")]
     Other {
         /// What.
         what: &'static str,
@@ -31,10 +36,12 @@ pub enum VerifyAnswerError {
         found: String,
     },
     /// What is shown of one segment.
+    #[error("the segment from record {first} on: {error}")]
     InSegment {
         /// The segment's first record.
         first: Seq,
         /// What is wrong with it.
+        #[source]
         error: Box<VerifyAnswerError>,
     },
 }
@@ -55,33 +62,5 @@ impl VerifyAnswerError {
 
     pub(super) fn in_segment(self, first: u64) -> Self {
         VerifyAnswerError::InSegment { first: Seq::new(first), error: Box::new(self) }
-    }
-}
-
-impl fmt::Display for VerifyAnswerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyAnswerError::Bundle(error) => error.fmt(f),
-            VerifyAnswerError::Statement(error) => write!(f, "the segments in force: {error}"),
-            VerifyAnswerError::Index { what, error } => write!(f, "{what}: {error}"),
-            VerifyAnswerError::Other { what, expected, found } => {
-                write!(f, "{what}: expected {expected}, found {found}")
-            }
-            VerifyAnswerError::InSegment { first, error } => {
-                write!(f, "the segment from record {first} on: {error}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for VerifyAnswerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            VerifyAnswerError::Bundle(error) => Some(error),
-            VerifyAnswerError::Statement(error) => Some(error),
-            VerifyAnswerError::Index { error, .. } => Some(error),
-            VerifyAnswerError::InSegment { error, .. } => Some(error),
-            VerifyAnswerError::Other { .. } => None,
-        }
     }
 }
