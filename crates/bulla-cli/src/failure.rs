@@ -23,34 +23,17 @@ pub(crate) enum Verdict {
 }
 
 /// A check that failed in a way that ends the command, said in one line.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("not proved: {0}")]
 pub(crate) struct NotProved(pub(crate) String);
 
-impl std::fmt::Display for NotProved {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "not proved: {}", self.0)
-    }
-}
-
-impl std::error::Error for NotProved {}
-
 /// An error behind work that is done all the same, or done in part.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}; {done}", causes(.error))]
 struct Although {
+    #[source]
     error: anyhow::Error,
     done: String,
-}
-
-impl std::fmt::Display for Although {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; {}", causes(&self.error), self.done)
-    }
-}
-
-impl std::error::Error for Although {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(self.error.as_ref())
-    }
 }
 
 /// An error with what was done all the same, and how to go on.

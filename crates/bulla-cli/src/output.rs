@@ -44,16 +44,9 @@ pub(crate) struct Stdout {
 }
 
 /// The reader of standard output closed it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("standard output was closed by its reader")]
 pub(crate) struct ReaderLeft;
-
-impl std::fmt::Display for ReaderLeft {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("standard output was closed by its reader")
-    }
-}
-
-impl std::error::Error for ReaderLeft {}
 
 impl Stdout {
     /// `instead` is what a write gives whose output is discarded.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use bulla::Trust;
 use bulla::checkpoint::{CheckpointError, VerifyNoteError};
-use bulla::proof::VerifyRecordError;
 use bulla::trust::TrustError;
 use clap::Args;
 
@@ -67,10 +66,6 @@ pub(crate) fn with_hint(error: &(dyn std::error::Error + 'static), has_chain: bo
     };
     let mut cause = Some(error);
     while let Some(found) = cause {
-        if let Some(VerifyRecordError::Proof(error)) = found.downcast_ref() {
-            cause = Some(error); // it names no source
-            continue;
-        }
         if found.downcast_ref().is_some_and(is_by_unknown_key) {
             return format!("{error}; {hint}");
         }

@@ -148,14 +148,17 @@ fn shown(body: &[u8]) -> String {
 }
 
 /// Why a witness did not cosign.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
     /// The policy has no URL for it, and none was given.
+    #[error("no URL: add it to its line of the policy, or give --witness NAME=URL")]
     NoUrl,
     /// No answer: wrong URL, network, TLS, time.
+    #[error("no answer: {0}")]
     Unreachable(String),
     /// It refused.
+    #[error("refused ({status}): {reason}")]
     Refused {
         /// The HTTP status: 404 it does not watch the log, 403 it does not know the log's
         /// key, 409 and 422 it saw another history.
@@ -165,6 +168,10 @@ pub enum SubmitError {
     },
     /// It has seen a larger checkpoint of the log: this one is old, or the log was rolled
     /// back.
+    #[error(
+        "it has seen {noted} records of this log, and this checkpoint has {size}: an old \
+         checkpoint, or the log was rolled back"
+    )]
     WitnessAhead {
         /// The size that it has noted.
         noted: TreeSize,
@@ -172,33 +179,12 @@ pub enum SubmitError {
         size: TreeSize,
     },
     /// Others submit to it at the same time; try again.
+    #[error("others submit at the same time; try again")]
     Contended,
     /// Its answer is not as the protocol has it, or its cosignature is wrong.
+    #[error("its answer is wrong: {0}")]
     BadAnswer(String),
     /// The log could not prove what the witness asks for.
+    #[error("the log cannot prove what the witness asks for: {0}")]
     NoProof(String),
 }
-
-impl fmt::Display for SubmitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SubmitError::NoUrl => {
-                f.write_str("no URL: add it to its line of the policy, or give --witness NAME=URL")
-            }
-            SubmitError::Unreachable(reason) => write!(f, "no answer: {reason}"),
-            SubmitError::Refused { status, reason } => write!(f, "refused ({status}): {reason}"),
-            SubmitError::WitnessAhead { noted, size } => write!(
-                f,
-                "it has seen {noted} records of this log, and this checkpoint has {size}: an old \
-                 checkpoint, or the log was rolled back"
-            ),
-            SubmitError::Contended => f.write_str("others submit at the same time; try again"),
-            SubmitError::BadAnswer(reason) => write!(f, "its answer is wrong: {reason}"),
-            SubmitError::NoProof(reason) => {
-                write!(f, "the log cannot prove what the witness asks for: {reason}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SubmitError {}

@@ -1,6 +1,5 @@
 //! The key of a witness, in a file.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -79,29 +78,41 @@ impl NoteSigner for Cosigner {
 }
 
 /// A key of a witness that cannot be used. Never quotes secrets.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CosignerError {
     /// Others than its owner can read the file.
+    #[error(
+        "{path} can be read by others than its owner: chmod 600 it, and think about whether \
+         somebody did"
+    )]
     Exposed {
         /// The file.
         path: PathBuf,
     },
     /// The key is one of a log.
+    #[error(
+        "expected the key of a witness (`bulla keygen --witness` makes them), found {name}, the \
+         key of a log"
+    )]
     NotOfAWitness {
         /// The key's name.
         name: String,
     },
     /// The text is not a signing key.
+    #[error(transparent)]
     Key(KeyError),
     /// What is in the file is not a signing key.
+    #[error("{path}: {error}")]
     NotAKey {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        #[source]
         error: KeyError,
     },
     /// The file system refused.
+    #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
@@ -115,26 +126,3 @@ impl CosignerError {
         move |source| CosignerError::Io { path: path.to_owned(), source }
     }
 }
-
-impl fmt::Display for CosignerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CosignerError::Exposed { path } => write!(
-                f,
-                "{} can be read by others than its owner: chmod 600 it, and think about whether \
-                 somebody did",
-                path.display()
-            ),
-            CosignerError::NotOfAWitness { name } => write!(
-                f,
-                "expected the key of a witness (`bulla keygen --witness` makes them), found {name}, \
-                 the key of a log"
-            ),
-            CosignerError::Key(error) => error.fmt(f),
-            CosignerError::NotAKey { path, error } => write!(f, "{}: {error}", path.display()),
-            CosignerError::Io { path, source } => write!(f, "{}: {source}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for CosignerError {}

@@ -5,7 +5,6 @@
 //! replaced whole; a crash leaves the old one or the new one. There is no cache: what
 //! counts is what is in the file.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,16 +92,21 @@ impl Memory {
 }
 
 /// The memory of a witness failed it. It cosigns nothing then.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryError {
     /// Another process uses the directory: two witnesses with one memory would each forget
     /// what the other cosigned.
+    #[error("{dir} is in use by another witness process")]
     InUse {
         /// The directory.
         dir: PathBuf,
     },
     /// A file is not as this witness wrote it.
+    #[error(
+        "{path}: expected a checkpoint that this witness cosigned, found: {found}; bring back the \
+         file, or start over with a new key (a witness that forgets cosigns two histories)"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -110,6 +114,7 @@ pub enum MemoryError {
         found: String,
     },
     /// The file system refused.
+    #[error("{path}: {source}")]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -123,23 +128,3 @@ impl MemoryError {
         move |source| MemoryError::Io { path: path.to_owned(), source }
     }
 }
-
-impl fmt::Display for MemoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MemoryError::InUse { dir } => {
-                write!(f, "{} is in use by another witness process", dir.display())
-            }
-            MemoryError::Damaged { path, found } => write!(
-                f,
-                "{}: expected a checkpoint that this witness cosigned, found: {found}; bring back \
-                 the file, or start over with a new key (a witness that forgets cosigns two \
-                 histories)",
-                path.display()
-            ),
-            MemoryError::Io { path, source } => write!(f, "{}: {source}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for MemoryError {}

@@ -164,15 +164,21 @@ fn printable(text: &str) -> String {
 }
 
 /// A witness cannot be set up, or could not do its work. It cosigned nothing.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WitnessError {
     /// The witness's own key is one of a log.
+    #[error("expected the key of a witness (`bulla keygen --witness` makes them), found {name}")]
     NotOfAWitness {
         /// The key's name.
         name: String,
     },
     /// A key that signs no heads of SHA-256 logs.
+    #[error(
+        "expected keys of logs, and of SHA-256 logs only, found {name}, {}; watch a log that was \
+         created with `bulla init --hash sha256`",
+        named(.kind)
+    )]
     NotOfALog {
         /// The key's name.
         name: String,
@@ -180,45 +186,26 @@ pub enum WitnessError {
         kind: SignatureKind,
     },
     /// Nothing to watch.
+    #[error("expected the key of a log to watch, found none")]
     NoLogs,
     /// The clock stands before 1970.
+    #[error("expected a clock that is set, found {now}")]
     Clock {
         /// What it says.
         now: String,
     },
     /// The key did not sign.
+    #[error(transparent)]
     NotSigned(CheckpointError),
     /// The memory failed.
+    #[error(transparent)]
     Memory(MemoryError),
 }
 
-impl fmt::Display for WitnessError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WitnessError::NotOfAWitness { name } => write!(
-                f,
-                "expected the key of a witness (`bulla keygen --witness` makes them), found {name}"
-            ),
-            WitnessError::NotOfALog { name, kind } => {
-                let found = match kind {
-                    SignatureKind::Ed25519Cosignature => "the key of a witness",
-                    SignatureKind::Ed25519Blake3Head => "the key of a BLAKE3 log",
-                    _ => "another key",
-                };
-                write!(
-                    f,
-                    "expected keys of logs, and of SHA-256 logs only, found {name}, {found}; watch \
-                     a log that was created with `bulla init --hash sha256`"
-                )
-            }
-            WitnessError::NoLogs => f.write_str("expected the key of a log to watch, found none"),
-            WitnessError::Clock { now } => {
-                write!(f, "expected a clock that is set, found {now}")
-            }
-            WitnessError::NotSigned(error) => error.fmt(f),
-            WitnessError::Memory(error) => error.fmt(f),
-        }
+fn named(kind: &SignatureKind) -> &'static str {
+    match kind {
+        SignatureKind::Ed25519Cosignature => "the key of a witness",
+        SignatureKind::Ed25519Blake3Head => "the key of a BLAKE3 log",
+        _ => "another key",
     }
 }
-
-impl std::error::Error for WitnessError {}

@@ -8,7 +8,6 @@ mod apply;
 mod source;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -65,7 +64,8 @@ const SHIPPED: [(&str, &str); 4] = [
 ];
 
 /// The mapping cannot be used: where in it, what was expected, what was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct MappingError {
     message: String,
 }
@@ -75,14 +75,6 @@ impl MappingError {
         MappingError { message: message.into() }
     }
 }
-
-impl fmt::Display for MappingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for MappingError {}
 
 impl Mapping {
     /// The names of the mappings that come with the tool.

@@ -26,7 +26,6 @@ mod wrapper;
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -66,16 +65,9 @@ pub enum Format {
 }
 
 /// The name is not one of a format that needs no mapping.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected cloudtrail, k8s, auditd or jsonl (json needs a mapping: --map)")]
 pub struct UnknownFormat;
-
-impl fmt::Display for UnknownFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected cloudtrail, k8s, auditd or jsonl (json needs a mapping: --map)")
-    }
-}
-
-impl std::error::Error for UnknownFormat {}
 
 impl FromStr for Format {
     type Err = UnknownFormat;
