@@ -67,13 +67,16 @@ pub enum Error {
         found: String,
     },
     /// Written by a newer version: upgrade this crate.
-    #[error("{path} has format version {found}, newest known here is {newest}: upgrade bulla")]
+    #[error("{path}: {what} {found}, newest known here is {newest}: upgrade bulla")]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// Its format version.
+        /// The structure and the number that tells its versions apart, e.g.
+        /// `segment header version`, `record schema`, `catalog record kind`.
+        what: &'static str,
+        /// The number found.
         found: u16,
-        /// The newest version known here.
+        /// The newest one of this structure that is known here.
         newest: u16,
     },
     /// Another process is writing to this log.
@@ -286,11 +289,9 @@ impl Error {
     /// Places a format error in a file.
     pub(crate) fn format(path: &Path, offset: u64) -> impl FnOnce(FormatError) -> Error {
         move |error| match error {
-            FormatError::Newer { found, .. } => Error::Unsupported {
-                path: path.to_owned(),
-                found,
-                newest: crate::format::header::SEGMENT_VERSION,
-            },
+            FormatError::Newer { what, found, newest } => {
+                Error::Unsupported { path: path.to_owned(), what, found, newest }
+            }
             FormatError::Mismatch { what, expected, found } => Error::Corrupt {
                 path: path.to_owned(),
                 offset,

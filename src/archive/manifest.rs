@@ -185,7 +185,11 @@ impl Manifest {
         if let Ok(Version { format, version: found @ 2.. }) = serde_json::from_slice(bytes)
             && format == FORMAT
         {
-            return Err(FormatError::Newer { what: WHAT, found });
+            return Err(FormatError::Newer {
+                what: "archive manifest version",
+                found,
+                newest: VERSION,
+            });
         }
         let written: Written = match serde_json::from_slice(bytes) {
             Ok(written) => written,

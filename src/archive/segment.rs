@@ -126,8 +126,8 @@ impl Walk<'_> {
         }
         let (what, expected, found) = match error {
             FormatError::Mismatch { what, expected, found } => (what, expected, found),
-            FormatError::Newer { what, found } => {
-                (what, "a version known here".to_owned(), found.to_string())
+            FormatError::Newer { what, found, newest } => {
+                (what, format!("a version known here, at most {newest}"), found.to_string())
             }
         };
         let finding = ArchiveFinding::new("segment.seg", what, expected, found);

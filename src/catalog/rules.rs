@@ -10,7 +10,6 @@ use crate::checkpoint::{Note, checkpoint_of};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, kind};
-use crate::format::header::SEGMENT_VERSION;
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, Statement};
@@ -64,8 +63,9 @@ pub(super) fn other_root(
     match body {
         CatalogBody::Unknown(unknown) => Error::Unsupported {
             path: path.to_owned(),
+            what: "catalog record kind",
             found: unknown.kind.into(),
-            newest: SEGMENT_VERSION,
+            newest: kind::NEWEST.into(),
         },
         _ => Error::tampered(format!("state root of catalog record {seq}"), computed, root),
     }

@@ -15,7 +15,7 @@ use bincode::{BorrowDecode, Decode, Encode};
 
 use super::FormatError;
 use super::layout::{snapshot_header as s, trailing_crc};
-use super::{FORMAT_VERSION, LogId, check_envelope};
+use super::{Envelope, FORMAT_VERSION, LogId};
 use crate::hash::Hash;
 
 pub use retention::{
@@ -82,6 +82,8 @@ pub mod kind {
     pub const DROP_UNDONE: u8 = 40;
     /// How what is appended is protected.
     pub const PROTECTION_SET: u8 = 41;
+    /// The newest kind that is known here.
+    pub const NEWEST: u8 = PROTECTION_SET;
 }
 
 /// The log was created.
@@ -453,6 +455,15 @@ pub struct Snapshot {
 
 const SNAPSHOT_MAGIC: &[u8; 8] = b"BULLASNP";
 
+pub(super) const SNAPSHOT: Envelope = Envelope {
+    what: "snapshot",
+    version_name: "snapshot version",
+    magic: (s::MAGIC, SNAPSHOT_MAGIC),
+    version: s::FORMAT_VERSION,
+    newest: FORMAT_VERSION,
+    crc: s::CRC,
+};
+
 impl Snapshot {
     /// The state it holds.
     pub fn state_map(&self) -> StateMap {
@@ -492,8 +503,7 @@ impl Snapshot {
         let Some((header, body)) = bytes.split_at_checked(s::LEN) else {
             return Err(FormatError::mismatch(what, "48 bytes or more", bytes.len()));
         };
-        let crc = trailing_crc(header, s::CRC);
-        check_envelope(header, what, (s::MAGIC, SNAPSHOT_MAGIC), s::FORMAT_VERSION, (s::CRC, crc))?;
+        SNAPSHOT.check(header)?;
         let body_crc = u64::from(crc32fast::hash(body));
         if s::LOG_ID.array_16(header) != log_id.0
             || s::BODY_LEN.uint(header) != body.len() as u64

@@ -1,18 +1,26 @@
 //! The seal of a segment: waypoints and the footer, its last 256 bytes.
 
 use super::layout::{segment_footer as f, trailing_crc, waypoint as w};
-use super::{FORMAT_VERSION, FormatError, LogId, check_envelope};
+use super::{Envelope, FORMAT_VERSION, FormatError, LogId};
 use crate::hash::Hash;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
 
 const MAGIC: &[u8; 8] = b"BULLAEND";
-const WHAT: &str = "segment footer";
 
 /// Length of the footer in bytes.
 pub const LEN: usize = f::LEN;
 /// A waypoint stands at every 32nd record of its segment.
 pub const STRIDE: u64 = 32;
+
+pub(super) const ENVELOPE: Envelope = Envelope {
+    what: "segment footer",
+    version_name: "segment footer version",
+    magic: (f::MAGIC, MAGIC),
+    version: f::FORMAT_VERSION,
+    newest: FORMAT_VERSION,
+    crc: f::CRC,
+};
 
 /// Where a record stands: its frame, and itself. Offsets in the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +158,7 @@ impl SegmentFooter {
     /// # Errors
     /// Damage, a newer version, or fields that contradict each other or the file.
     pub fn decode(buf: &[u8; LEN], file_len: u64) -> Result<Self, FormatError> {
-        let crc = trailing_crc(buf, f::CRC);
-        check_envelope(buf, WHAT, (f::MAGIC, MAGIC), f::FORMAT_VERSION, (f::CRC, crc))?;
+        ENVELOPE.check(buf)?;
         let time = |field: super::layout::Field| Timestamp::from_nanos(field.int(buf));
         let narrow = |field: super::layout::Field| u32::try_from(field.uint(buf)).unwrap_or(0);
         let footer = SegmentFooter {

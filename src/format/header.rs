@@ -1,7 +1,7 @@
 //! The segment header.
 
 use super::layout::{segment_header as f, trailing_crc};
-use super::{FORMAT_VERSION, FormatError, LogId, Stream, check_versions};
+use super::{Envelope, FORMAT_VERSION, FormatError, LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm, tag, tagged};
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
@@ -17,6 +17,15 @@ pub const LEN: usize = f::LEN;
 pub const SEGMENT_VERSION: u16 = 3;
 /// The format version that catalog segments are begun with, unless a record needs a newer one.
 pub const CATALOG_VERSION: u16 = 2;
+
+pub(super) const ENVELOPE: Envelope = Envelope {
+    what: WHAT,
+    version_name: "segment header version",
+    magic: (f::MAGIC, MAGIC),
+    version: f::FORMAT_VERSION,
+    newest: SEGMENT_VERSION,
+    crc: f::CRC,
+};
 
 /// Largest ordinal; no log comes near it, and counting on from it does not overflow.
 pub const ORDINAL_MAX: u64 = 1 << 62;
@@ -82,9 +91,10 @@ impl SegmentHeader {
     /// # Errors
     /// Damage, a newer version, or a field out of its range.
     pub fn decode(buf: &[u8; LEN]) -> Result<Self, FormatError> {
-        let crc = trailing_crc(buf, f::CRC);
-        let version = (f::FORMAT_VERSION, SEGMENT_VERSION);
-        let format_version = check_versions(buf, WHAT, (f::MAGIC, MAGIC), version, (f::CRC, crc))?;
+        // The later versions are those of the catalog's segments.
+        let of_events = buf[f::STREAM.offset] == Stream::Main.code();
+        let newest = if of_events { FORMAT_VERSION } else { SEGMENT_VERSION };
+        let format_version = Envelope { newest, ..ENVELOPE }.check(buf)?;
         let header = SegmentHeader {
             format_version,
             stream: decode_stream(buf[f::STREAM.offset])?,
@@ -121,9 +131,6 @@ impl SegmentHeader {
             Err(FormatError::mismatch(what, format!("{expected} in the catalog"), found))
         };
         match self.stream {
-            Stream::Main if self.format_version > FORMAT_VERSION => {
-                Err(FormatError::Newer { what: WHAT, found: self.format_version })
-            }
             Stream::Main => Ok(()),
             Stream::Catalog if self.algorithm != HashAlgorithm::Sha256 => {
                 wrong("segment header: hash_algorithm", "sha256", &self.algorithm)
@@ -211,6 +218,14 @@ pub(crate) mod tests {
         assert!(matches!(SegmentHeader::decode(&buf), Err(FormatError::Mismatch { .. })));
         let crc = trailing_crc(&buf, f::CRC);
         f::CRC.set_uint(&mut buf, crc.into());
-        assert_eq!(SegmentHeader::decode(&buf), Err(FormatError::Newer { what: WHAT, found: 3 }));
+        let newer = |found, newest| {
+            Err(FormatError::Newer { what: "segment header version", found, newest })
+        };
+        assert_eq!(SegmentHeader::decode(&buf), newer(3, FORMAT_VERSION));
+        f::FORMAT_VERSION.set_uint(&mut buf, 4);
+        f::STREAM.set_uint(&mut buf, Stream::Catalog.code().into());
+        let crc = trailing_crc(&buf, f::CRC);
+        f::CRC.set_uint(&mut buf, crc.into());
+        assert_eq!(SegmentHeader::decode(&buf), newer(4, SEGMENT_VERSION));
     }
 }

@@ -1,12 +1,11 @@
 //! The first 256 bytes of an index file: what its sections hold, and how long they are.
 
 use super::layout::{Field, index_header as f, trailing_crc};
-use super::{FORMAT_VERSION, FormatError, LogId, check_envelope};
+use super::{Envelope, FORMAT_VERSION, FormatError, LogId};
 use crate::hash::Hash;
 use crate::seq::TreeSize;
 
 const MAGIC: &[u8; 8] = b"BULLAIDX";
-const WHAT: &str = "index header";
 
 /// Length of the header in bytes.
 pub const LEN: usize = f::LEN;
@@ -14,6 +13,15 @@ pub const LEN: usize = f::LEN;
 pub const FIELDS: usize = 7;
 /// The newest specification of the logical index that is read.
 pub const SPEC: u8 = 1;
+
+pub(super) const ENVELOPE: Envelope = Envelope {
+    what: "index header",
+    version_name: "index header version",
+    magic: (f::MAGIC, MAGIC),
+    version: f::FORMAT_VERSION,
+    newest: FORMAT_VERSION,
+    crc: f::CRC,
+};
 
 /// What an index file says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +85,7 @@ impl IndexHeader {
     /// # Errors
     /// Damage, a newer version or specification, or counts that contradict each other.
     pub fn decode(buf: &[u8; LEN]) -> Result<Self, FormatError> {
-        let crc = trailing_crc(buf, f::CRC);
-        check_envelope(buf, WHAT, (f::MAGIC, MAGIC), f::FORMAT_VERSION, (f::CRC, crc))?;
+        ENVELOPE.check(buf)?;
         let number = |field: Field| u32::try_from(field.uint(buf)).unwrap_or(u32::MAX);
         check_spec(number(f::SPEC))?;
         let header = IndexHeader {
@@ -127,7 +134,8 @@ fn check_spec(found: u32) -> Result<(), FormatError> {
     match u8::try_from(found) {
         Ok(SPEC) => Ok(()),
         Ok(newer @ SPEC..) => {
-            Err(FormatError::Newer { what: "index specification", found: newer.into() })
+            let (found, newest) = (newer.into(), SPEC.into());
+            Err(FormatError::Newer { what: "index specification", found, newest })
         }
         _ => Err(FormatError::mismatch("index header: spec", SPEC, found)),
     }
@@ -196,6 +204,6 @@ mod tests {
         let crc = trailing_crc(&bytes, f::CRC);
         f::CRC.set_uint(&mut bytes, crc.into());
         let error = IndexHeader::decode(&bytes).unwrap_err();
-        assert_eq!(error, FormatError::Newer { what: "index specification", found: 2 });
+        assert_eq!(error, FormatError::Newer { what: "index specification", found: 2, newest: 1 });
     }
 }

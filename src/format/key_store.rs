@@ -7,7 +7,7 @@ use super::layout::{
     key_store_entry as e, key_store_header as h, key_store_slot as s, subject_keys as k,
     trailing_crc,
 };
-use super::{FORMAT_VERSION, FormatError, LogId, check_envelope};
+use super::{Envelope, FORMAT_VERSION, FormatError, LogId};
 use crate::event::limits::SUBJECT_LEN_MAX;
 use crate::hash::Hash;
 use crate::time::Timestamp;
@@ -28,6 +28,15 @@ const MAGIC: &[u8; 8] = b"BULLAKEY";
 const SLOT_MAGIC: &[u8; 8] = b"BULLAKSL";
 /// What an entry takes beside its subject's name.
 const ENTRY_OVERHEAD: usize = e::LEN + k::LEN + TAG_LEN;
+
+pub(super) const ENVELOPE: Envelope = Envelope {
+    what: "key store header",
+    version_name: "key store header version",
+    magic: (h::MAGIC, MAGIC),
+    version: h::FORMAT_VERSION,
+    newest: FORMAT_VERSION,
+    crc: h::CRC,
+};
 
 /// What tells one key store, and its wrapping key, from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +71,7 @@ impl Header {
     /// # Errors
     /// Damage, a newer version, or no key store.
     pub fn decode(buf: &[u8; HEADER_LEN]) -> Result<Self, FormatError> {
-        let crc = trailing_crc(buf, h::CRC);
-        let what = "key store header";
-        check_envelope(buf, what, (h::MAGIC, MAGIC), h::FORMAT_VERSION, (h::CRC, crc))?;
+        ENVELOPE.check(buf)?;
         Ok(Header {
             store_id: h::STORE_ID.array_16(buf),
             created_at: Timestamp::from_nanos(h::CREATED_AT.int(buf)),

@@ -1,13 +1,22 @@
 //! The LOCK file: who writes, and how far other processes may read.
 
 use super::layout::{lock_file as f, trailing_crc};
-use super::{FORMAT_VERSION, FormatError, LogId, check_envelope};
+use super::{Envelope, FORMAT_VERSION, FormatError, LogId};
 use crate::seq::TreeSize;
 
 const MAGIC: &[u8; 8] = b"BULLALCK";
 
 /// Length of the file in bytes.
 pub const LEN: usize = f::LEN;
+
+pub(super) const ENVELOPE: Envelope = Envelope {
+    what: "lock file",
+    version_name: "lock file version",
+    magic: (f::MAGIC, MAGIC),
+    version: f::FORMAT_VERSION,
+    newest: FORMAT_VERSION,
+    crc: f::CRC,
+};
 
 /// What the writing process publishes. Never trusted for recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +51,7 @@ impl LockFile {
     /// # Errors
     /// Damage, or a read that met a write half way: read again.
     pub fn decode(buf: &[u8; LEN]) -> Result<Self, FormatError> {
-        let crc = trailing_crc(buf, f::CRC);
-        check_envelope(buf, "lock file", (f::MAGIC, MAGIC), f::FORMAT_VERSION, (f::CRC, crc))?;
+        ENVELOPE.check(buf)?;
         Ok(LockFile {
             pid: u32::try_from(f::PID.uint(buf)).unwrap_or(0),
             log_id: LogId(f::LOG_ID.array_16(buf)),

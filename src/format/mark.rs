@@ -1,7 +1,7 @@
 //! Marks (where recovery may start) and the headers of hash files.
 
 use super::layout::{level_header as l, mark_slot as f, trailing_crc};
-use super::{FORMAT_VERSION, FormatError, LogId, check_envelope, header::decode_algorithm};
+use super::{Envelope, FORMAT_VERSION, FormatError, LogId, header::decode_algorithm};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::seq::TreeSize;
@@ -14,6 +14,15 @@ const LEVEL_MAGIC: &[u8; 8] = b"BULLATRE";
 pub const SLOT_LEN: usize = f::LEN;
 /// Length of the header of a hash file.
 pub const LEVEL_HEADER_LEN: usize = l::LEN;
+
+pub(super) const ENVELOPE: Envelope = Envelope {
+    what: "mark",
+    version_name: "mark version",
+    magic: (f::MAGIC, MAGIC),
+    version: f::FORMAT_VERSION,
+    newest: FORMAT_VERSION,
+    crc: f::CRC,
+};
 
 /// A point up to which everything derived is on disk.
 #[derive(Clone, Debug)]
@@ -77,8 +86,7 @@ impl Mark {
         if buf.len() != SLOT_LEN {
             return Err(FormatError::mismatch("mark", format!("{SLOT_LEN} bytes"), buf.len()));
         }
-        let crc = trailing_crc(buf, f::CRC);
-        check_envelope(buf, "mark", (f::MAGIC, MAGIC), f::FORMAT_VERSION, (f::CRC, crc))?;
+        ENVELOPE.check(buf)?;
         let generation = f::GENERATION.uint(buf);
         if generation > u64::MAX / 2 {
             return Err(FormatError::mismatch(

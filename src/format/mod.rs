@@ -79,12 +79,15 @@ pub enum FormatError {
         found: String,
     },
     /// Written by a newer version of this crate, and otherwise intact.
-    #[error("{what}: format version {found} is newer than any known here")]
+    #[error("{what} {found}, newest known here is {newest}: upgrade bulla")]
     Newer {
-        /// The structure, e.g. `segment header`.
+        /// The structure and the number that tells its versions apart, e.g.
+        /// `segment header version`.
         what: &'static str,
-        /// The version found.
+        /// The number found.
         found: u16,
+        /// The newest one of this structure that is known here.
+        newest: u16,
     },
 }
 
@@ -98,43 +101,84 @@ impl FormatError {
     }
 }
 
-/// Checks magic, CRC and version of a structure that carries all three, in the
-/// order that tells damage from a newer version: the CRC stands at the same place in
-/// every version.
-fn check_envelope(
-    buf: &[u8],
+/// What each version of a structure carries at the same place: magic, version and CRC.
+struct Envelope {
+    /// The structure, in messages.
     what: &'static str,
-    magic: (layout::Field, &[u8]),
+    /// Its version, in messages.
+    version_name: &'static str,
+    magic: (layout::Field, &'static [u8]),
     version: layout::Field,
-    crc: (layout::Field, u32),
-) -> Result<(), FormatError> {
-    check_versions(buf, what, magic, (version, FORMAT_VERSION), crc).map(|_| ())
+    /// The newest version of this structure that is known here.
+    newest: u16,
+    /// The last field: the CRC-32 of all bytes before it.
+    crc: layout::Field,
 }
 
-/// The same of a structure that has had several versions; gives the one found.
-fn check_versions(
-    buf: &[u8],
-    what: &'static str,
-    magic: (layout::Field, &[u8]),
-    (version, newest): (layout::Field, u16),
-    crc: (layout::Field, u32),
-) -> Result<u16, FormatError> {
-    if magic.0.bytes(buf) != magic.1 {
-        return Err(FormatError::mismatch(what, text(magic.1), text(magic.0.bytes(buf))));
-    }
-    let stored = crc.0.uint(buf);
-    if stored != u64::from(crc.1) {
-        let expected = format!("crc {:08x}", crc.1);
-        return Err(FormatError::mismatch(what, expected, format!("{stored:08x}")));
-    }
-    let found = u16::try_from(version.uint(buf)).unwrap_or(u16::MAX);
-    match found {
-        1.. if found <= newest => Ok(found),
-        0 => Err(FormatError::mismatch(what, "format version 1", 0)),
-        _ => Err(FormatError::Newer { what, found }),
+impl Envelope {
+    /// Checks magic, CRC and version, in the order that tells damage from a newer version; gives
+    /// the version.
+    fn check(&self, buf: &[u8]) -> Result<u16, FormatError> {
+        let (magic, expected) = self.magic;
+        if magic.bytes(buf) != expected {
+            let found = text(magic.bytes(buf));
+            return Err(FormatError::mismatch(self.what, text(expected), found));
+        }
+        let (stored, computed) = (self.crc.uint(buf), layout::trailing_crc(buf, self.crc));
+        if stored != u64::from(computed) {
+            let expected = format!("crc {computed:08x}");
+            return Err(FormatError::mismatch(self.what, expected, format!("{stored:08x}")));
+        }
+        let newest = self.newest;
+        match u16::try_from(self.version.uint(buf)).unwrap_or(u16::MAX) {
+            0 => Err(FormatError::mismatch(self.what, "format version 1", 0)),
+            found if found <= newest => Ok(found),
+            found => Err(FormatError::Newer { what: self.version_name, found, newest }),
+        }
     }
 }
 
 fn text(bytes: &[u8]) -> String {
     format!("magic {:?}", String::from_utf8_lossy(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_structure_names_itself_and_its_own_newest_version() {
+        let envelopes = [
+            header::ENVELOPE,
+            footer::ENVELOPE,
+            index_header::ENVELOPE,
+            mark::ENVELOPE,
+            lock::ENVELOPE,
+            key_store::ENVELOPE,
+            catalog_body::SNAPSHOT,
+        ];
+        for (n, envelope) in envelopes.iter().enumerate() {
+            assert_eq!(envelope.version_name, format!("{} version", envelope.what));
+            assert!(envelopes[..n].iter().all(|other| other.what != envelope.what));
+            let mut bytes = vec![0; envelope.crc.offset + envelope.crc.size];
+            envelope.magic.0.set(&mut bytes, envelope.magic.1);
+            let newest = if envelope.what == "segment header" { 3 } else { 1 };
+            for version in 0..=newest + 1 {
+                envelope.version.set_uint(&mut bytes, version.into());
+                assert!(matches!(envelope.check(&bytes), Err(FormatError::Mismatch { .. })));
+                let crc = layout::trailing_crc(&bytes, envelope.crc);
+                envelope.crc.set_uint(&mut bytes, crc.into());
+                let checked = envelope.check(&bytes);
+                if version > newest {
+                    let what = envelope.version_name;
+                    assert_eq!(checked, Err(FormatError::Newer { what, found: version, newest }));
+                } else if version > 0 {
+                    assert_eq!(checked, Ok(version));
+                } else {
+                    assert!(matches!(checked, Err(FormatError::Mismatch { .. })));
+                }
+                envelope.crc.set_uint(&mut bytes, 0);
+            }
+        }
+    }
 }

@@ -108,7 +108,10 @@ impl Head {
             (schema, flags) if schema <= newest => {
                 Err(FormatError::mismatch("record: flags", "0, or 1 of an event", flags))
             }
-            (found, _) => Err(FormatError::Newer { what: "record", found: found.into() }),
+            (found, _) => {
+                let (found, newest) = (found.into(), newest.into());
+                Err(FormatError::Newer { what: "record schema", found, newest })
+            }
         }
     }
 }
@@ -411,8 +414,8 @@ mod tests {
             assert_eq!(decode(schema, kind, 0), Ok(()), "{schema} {kind}");
             assert!(matches!(decode(schema, kind, 2), Err(FormatError::Mismatch { .. })));
         }
-        for (schema, kind) in [(3, 1), (2, 2), (2, 16), (255, 1)] {
-            let newer = FormatError::Newer { what: "record", found: schema.into() };
+        for (schema, kind, newest) in [(3, 1, 2), (2, 2, 1), (2, 16, 1), (255, 1, 2)] {
+            let newer = FormatError::Newer { what: "record schema", found: schema.into(), newest };
             assert_eq!(decode(schema, kind, 0), Err(newer), "{schema} {kind}");
         }
         assert!(matches!(decode(0, 1, 0), Err(FormatError::Mismatch { .. })));

@@ -96,7 +96,10 @@ pub(crate) const CASES: &[Case] = &[
         "R-ARCH-3",
         "a newer version",
         |forge| manifest(&forge, |lines| lines.set("version", "2")),
-        &[(VerifyArchive, Unsupported, "version 2"), (Restore, Unsupported, "version 2")]
+        &[
+            (VerifyArchive, Unsupported, "archive manifest version 2, newest known here is 1"),
+            (Restore, Unsupported, "archive manifest version 2, newest known here is 1")
+        ]
     ),
     archived!(
         "R-ARCH-4",

@@ -74,9 +74,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         footer!("format_version", 2_u64),
         [
-            (Open, Unsupported, "newest known here"),
-            (Verify, Finding, "newest known here"),
-            (Read, Unsupported, "newest known here")
+            (Open, Unsupported, "segment footer version 2, newest known here is 1"),
+            (Verify, Finding, "segment footer version 2, newest known here is 1"),
+            (Read, Unsupported, "segment footer version 2, newest known here is 1")
         ]
     ),
     case!(

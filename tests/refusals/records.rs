@@ -341,9 +341,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         prefix!("schema", 3_u64),
         [
-            (Open, Unsupported, "newest known here"),
+            (Open, Unsupported, "record schema 3, newest known here is 2"),
             (Verify, Finding, "a version that is known here"),
-            (Read, Unsupported, "newest known here")
+            (Read, Unsupported, "record schema 3, newest known here is 2")
         ]
     ),
     case!(
@@ -352,9 +352,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         anchor!("schema", 2_u64),
         [
-            (Open, Unsupported, "newest known here"),
+            (Open, Unsupported, "record schema 2, newest known here is 1"),
             (Verify, Finding, "a version that is known here"),
-            (Read, Unsupported, "newest known here")
+            (Read, Unsupported, "record schema 2, newest known here is 1")
         ]
     ),
     case!(

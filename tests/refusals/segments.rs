@@ -98,9 +98,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         main!("format_version", 3_u64),
         [
-            (Open, Unsupported, "newest known here"),
-            (Verify, Finding, "newest known here"),
-            (Read, Unsupported, "newest known here")
+            (Open, Unsupported, "segment header version 3, newest known here is 1"),
+            (Verify, Finding, "segment header version 3, newest known here is 1"),
+            (Read, Unsupported, "segment header version 3, newest known here is 1")
         ]
     ),
     case!(
@@ -109,9 +109,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         main!("format_version", 2_u64),
         [
-            (Open, Unsupported, "newest known here"),
-            (Verify, Finding, "newest known here"),
-            (Read, Unsupported, "newest known here")
+            (Open, Unsupported, "segment header version 2, newest known here is 1"),
+            (Verify, Finding, "segment header version 2, newest known here is 1"),
+            (Read, Unsupported, "segment header version 2, newest known here is 1")
         ]
     ),
     case!(
@@ -120,9 +120,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         catalog!("format_version", 4_u64),
         [
-            (Open, Unsupported, "newest known here"),
-            (Verify, Unsupported, "newest known here"),
-            (Read, Unsupported, "newest known here")
+            (Open, Unsupported, "segment header version 4, newest known here is 3"),
+            (Verify, Unsupported, "segment header version 4, newest known here is 3"),
+            (Read, Unsupported, "segment header version 4, newest known here is 3")
         ]
     ),
     case!(
@@ -153,9 +153,9 @@ pub(crate) const CASES: &[Case] = &[
         Plain,
         catalog!("stream", 1_u64),
         [
-            (Open, Unsupported, "newest known here"),
-            (Verify, Unsupported, "newest known here"),
-            (Read, Unsupported, "newest known here")
+            (Open, Unsupported, "segment header version 2, newest known here is 1"),
+            (Verify, Unsupported, "segment header version 2, newest known here is 1"),
+            (Read, Unsupported, "segment header version 2, newest known here is 1")
         ]
     ),
     case!(

@@ -52,7 +52,7 @@ pub(crate) const CASES: &[Case] = &[
         "R-STORE-2",
         "a newer version",
         |store| store.sets.push(("format_version", 2_u64.into())),
-        opener!(Unsupported, "version 2")
+        opener!(Unsupported, "key store header version 2, newest known here is 1")
     ),
     stored!(
         "R-STORE-3",

@@ -272,8 +272,8 @@ impl Verifier<'_> {
     pub(super) fn damage(&mut self, path: &std::path::Path, place: Place, error: FormatError) {
         let (what, expected, found) = match error {
             FormatError::Mismatch { what, expected, found } => (what, expected, found),
-            FormatError::Newer { what, found } => {
-                let expected = "a version that is known here".to_owned();
+            FormatError::Newer { what, found, newest } => {
+                let expected = format!("a version that is known here, at most {newest}");
                 let found = format!("version {found}, which is newer: no damage, upgrade bulla");
                 (what, expected, found)
             }
