@@ -193,7 +193,26 @@ pub enum Error {
         /// What is in the way, and what to do.
         reason: String,
     },
-    /// A proof, checkpoint or key that does not hold.
+    /// More than a proof or file holds: ask for less.
+    #[error("expected at most {limit} {what}, found {found}: {advice}")]
+    TooLarge {
+        /// What was counted, e.g. `bytes of an answer`.
+        what: &'static str,
+        /// Most of it.
+        limit: u64,
+        /// How much there is, or at least so much.
+        found: u64,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Hashes of the tree over dropped records were lost with its files, and nothing else has
+    /// them: restore the segments that were archived, or the files from a backup.
+    #[error("{reason}")]
+    HashesLost {
+        /// Which hash, what was dropped and when, and what helps.
+        reason: String,
+    },
+    /// A proof that cannot be made of what there is, or a checkpoint that does not hold.
     #[error("not proved: {reason}")]
     Proof {
         /// What was expected and found.

@@ -261,7 +261,7 @@ mod large {
             for (n, root) in (0..).zip(&self.truth) {
                 match tiles.head_at(TreeSize::new(n)) {
                     Ok(head) => assert_eq!(head.root, *root, "size {n}"),
-                    Err(Error::Proof { .. }) => refused += 1,
+                    Err(Error::HashesLost { .. }) => refused += 1,
                     Err(error) => panic!("size {n}: {error}"),
                 }
             }

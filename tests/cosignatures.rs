@@ -121,7 +121,8 @@ fn only_lines_for_a_text_that_is_published_are_added() {
         assert!(matches!(refused, Err(Error::Proof { .. })), "{refused:?}");
     }
     let too_many: Vec<_> = lines(&signer, &checkpoint, 0..64);
-    assert!(matches!(log.add_cosignatures(&checkpoint, &too_many), Err(Error::Proof { .. })));
+    let refused = log.add_cosignatures(&checkpoint, &too_many).unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { limit: 64, found: 65, .. }), "{refused:?}");
     assert_eq!(published(&disk), checkpoint);
 }
 

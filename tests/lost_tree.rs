@@ -129,7 +129,7 @@ fn what_is_refused_says_why_and_what_to_do() {
     let (inside, newest) = (&scene.checkpoints[2].1, &scene.checkpoints.last().unwrap().1);
     assert_eq!(scene.checkpoints[2].0, Some(2), "in the middle of a day that went");
     let told = |error: Error| match error {
-        Error::Proof { reason } => reason,
+        Error::HashesLost { reason } => reason,
         other => panic!("{other:?}"),
     };
     let first = told(log.prove_consistency(inside, newest).unwrap_err());

@@ -10,8 +10,8 @@ use bulla::format::catalog_body::{CatalogBody, kind};
 use bulla::keys::{Change, KeyChain, Statement};
 use bulla::merkle::TreeHead;
 use bulla::proof::{
-    Bundle, CatalogProof, ConsistencyProof, Extra, MalformedProof, ShownOfCatalog,
-    VerifyBundleError, VerifyProofError,
+    BUNDLE_RECORDS_MAX, Bundle, CatalogProof, ConsistencyProof, Extra, MalformedProof,
+    ShownOfCatalog, VerifyBundleError, VerifyProofError,
 };
 use bulla::{
     Actor, Disclosure, Error, Event, Hash, HashAlgorithm, Housekeeping, Log, Resource, Seq, Signer,
@@ -437,5 +437,35 @@ fn a_proof_carries_the_key_chain_from_the_pinned_key_to_the_one_that_signed() {
     let forged = text.replacen(&head.size.to_string(), "0", 1);
     for bad in [b"no chain".as_slice(), &text.as_bytes()[1..], b"", forged.as_bytes()] {
         assert!(bad == text.as_bytes() || prove(Some(bad)) == (false, false));
+    }
+}
+
+/// `Error::Proof` is for what cannot be proved, or does not hold: not for what is asked wrongly.
+#[test]
+fn what_is_no_matter_of_a_proof_is_refused_as_what_it_is() {
+    let signed = Signed::new(HashAlgorithm::Sha256, &[5]);
+    let many: Vec<Seq> = (0..=BUNDLE_RECORDS_MAX as u64).map(Seq::new).collect();
+    let refused = signed.log.prove_many(&many, signed.newest(), Disclosure::Whole).unwrap_err();
+    assert!(matches!(&refused, Error::TooLarge { limit: 1_000_000, found: 1_000_001, .. }));
+    let expected = "expected at most 1000000 records in a bundle, found 1000001: make several";
+    assert_eq!(refused.to_string(), expected);
+
+    let without_tree = Log::open_read_only(signed.path()).unwrap().snapshot();
+    let refused = without_tree.head().unwrap_err();
+    assert!(matches!(refused, Error::InvalidOption { name: "snapshot", .. }), "{refused:?}");
+
+    let witness = SigningKey::new(ORIGIN, SignatureKind::Ed25519Cosignature, &[6; 32]).unwrap();
+    let memory = signed.dir.path().join("witness");
+    let witness = Signer::external(Box::new(witness), &memory).unwrap();
+    let refused = signed.log.checkpoint(&witness).unwrap_err();
+    assert!(matches!(refused, Error::Key { .. }), "{refused:?}");
+
+    let bundle = |index, width| bulla::tiles::BundleId::new(index, width).unwrap();
+    let tiles = signed.log.snapshot().tiles(TreeSize::new(5)).unwrap();
+    let whole = tiles.entry_bundle(bundle(0, 4)).unwrap();
+    assert!(tiles.entry_bundle_onto((bundle(0, 4), &whole), bundle(0, 5)).is_ok());
+    for (earlier, bytes) in [(bundle(0, 5), &whole[..]), (bundle(0, 4), &whole[1..])] {
+        let refused = tiles.entry_bundle_onto((earlier, bytes), bundle(0, 4)).unwrap_err();
+        assert!(matches!(refused, Error::InvalidOption { .. }), "{refused:?}");
     }
 }

@@ -17,7 +17,6 @@ mod sections;
 mod tail;
 mod times;
 
-use std::fmt;
 use std::ops::Range;
 
 use crate::hash::{self, Hash};
@@ -37,18 +36,13 @@ const CHUNK_U32: u32 = 128;
 
 /// The bytes of an index are not what they must be. It is derived, so the segment is scanned
 /// instead, and the index made anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("offset {offset}: expected {expected}")]
 pub struct Damaged {
     /// Where in the file.
     pub offset: u64,
     /// What should be there.
     pub expected: &'static str,
-}
-
-impl fmt::Display for Damaged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "offset {}: expected {}", self.offset, self.expected)
-    }
 }
 
 /// Which identifier of an event is looked for by its fingerprint.

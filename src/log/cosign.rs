@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint::{
-    Checkpoint, CheckpointError, NOTE_LEN_MAX, NoteSignature, UnverifiedCheckpoint,
+    Checkpoint, CheckpointError, NOTE_LEN_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature,
+    UnverifiedCheckpoint,
 };
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
@@ -85,10 +86,7 @@ impl Published<'_> {
             );
             return Err(Error::Proof { reason });
         }
-        let refused = |error: crate::checkpoint::CheckpointError| Error::Proof {
-            reason: format!("{}: {error}", path.display()),
-        };
-        let merged = published.with_signatures(lines).map_err(refused)?;
+        let merged = published.with_signatures(lines).map_err(|error| refused(&path, error))?;
         // Also if it has all of them: who wrote them may have met an error, or died, before
         // they were durable, and nobody knows that but the disk.
         let text = merged.to_text();
@@ -108,6 +106,25 @@ impl Published<'_> {
             return Err(Error::Proof { reason });
         }
         Ok(sign::published_path(self.dir, self.algorithm, checkpoint.head().size))
+    }
+}
+
+/// Why a checkpoint with more signatures is not published.
+fn refused(path: &Path, error: CheckpointError) -> Error {
+    let too_large = |what, limit: usize, found: usize| Error::TooLarge {
+        what,
+        limit: limit as u64,
+        found: found as u64,
+        advice: "add fewer cosignatures",
+    };
+    match error {
+        CheckpointError::Note(NoteError::TooManySignatures { found }) => {
+            too_large("signatures of a checkpoint", NOTE_SIGNATURES_MAX, found)
+        }
+        CheckpointError::Note(NoteError::TooLong { found }) => {
+            too_large("bytes of a checkpoint", NOTE_LEN_MAX, found)
+        }
+        error => Error::Proof { reason: format!("{}: {error}", path.display()) },
     }
 }
 

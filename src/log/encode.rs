@@ -123,7 +123,7 @@ impl Encoded {
         let at = self.bytes.len();
         self.bytes.resize(at + PREFIX_LEN, 0);
         let len = body::encode_anchor(anchor, &mut self.bytes)
-            .map_err(|error| Error::Proof { reason: error.to_string() })?;
+            .map_err(|error| Error::InvalidBatch { reason: error.to_string() })?;
         let salt = random::random_16().map_err(random_error)?;
         self.bytes.extend_from_slice(&salt);
         self.finish(at, (RecordKind::Anchor, body::SCHEMA), (len, now), None);

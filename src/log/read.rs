@@ -49,8 +49,11 @@ impl Snapshot {
     }
 
     pub(crate) fn tree(&self) -> Result<&Arc<TreeStore>> {
-        self.tree.as_ref().ok_or_else(|| Error::Proof {
-            reason: "this snapshot was taken without its tree".to_owned(),
+        self.tree.as_ref().ok_or_else(|| Error::InvalidOption {
+            name: "snapshot",
+            reason: "expected one with its tree, found one without: take it with \
+                     `snapshot_with_tree`"
+                .to_owned(),
         })
     }
 

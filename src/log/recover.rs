@@ -126,10 +126,10 @@ pub(super) fn main_log(
                 let why = first.to_string();
                 rebuilt(options, dir, identity, known, why).map_err(|_| first)
             }
-            fits => whole(fits),
+            fits => whole(fits, dir),
         };
     }
-    whole(walk(options, dir, identity, None, known))
+    whole(walk(options, dir, identity, None, known), dir)
 }
 
 /// Reads everything from the start, because of what was wrong with the mark.
@@ -140,7 +140,7 @@ fn rebuilt(
     known: Known<'_>,
     why: String,
 ) -> Result<Recovered> {
-    let mut recovered = whole(walk(options, dir, identity, None, known))?;
+    let mut recovered = whole(walk(options, dir, identity, None, known), dir)?;
     recovered.recovery.rebuilt = Some(why);
     Ok(recovered)
 }
@@ -167,10 +167,11 @@ impl From<Error> for Failure {
     }
 }
 
-fn whole(result: Result<Recovered, Failure>) -> Result<Recovered> {
+fn whole(result: Result<Recovered, Failure>, dir: &Path) -> Result<Recovered> {
     result.map_err(|failure| match failure {
         Failed(error) => error,
-        NotFitting(why) => Error::Proof { reason: why }, // only a mark can be unfitting
+        // A walk without a mark finds nothing that does not fit one.
+        NotFitting(why) => Error::corrupt(dir, 0, "a mark that fits the segments", why),
     })
 }
 

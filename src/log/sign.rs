@@ -148,8 +148,10 @@ impl Core {
             )));
         }
         let Some(of) = key.kind().head_algorithm() else {
-            let reason = format!("{} is the key of a witness, not of a log", key.name());
-            return Err(Error::Proof { reason });
+            return Err(key_error(format!(
+                "expected the key of a log, found {}, the key of a witness",
+                key.name()
+            )));
         };
         if of != self.algorithm {
             return Err(key_error(format!(

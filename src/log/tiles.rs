@@ -136,18 +136,20 @@ impl TileReader {
     /// too, are compared with the leaf hashes, which stay.
     ///
     /// # Errors
-    /// As there; `Expired` if a record is gone that the earlier bundle has not; `Proof` if that
-    /// is not the beginning of this one; `Tampered` if it holds other entries.
+    /// As there; `Expired` if a record is gone that the earlier bundle has not; `InvalidOption` if
+    /// that is no bundle, or not the beginning of this one; `Tampered` if it holds other entries.
     pub fn entry_bundle_onto(
         &self,
         (earlier, bytes): (BundleId, &[u8]),
         bundle: BundleId,
     ) -> Result<Vec<u8>> {
         if earlier.index() != bundle.index() || earlier.width() > bundle.width() {
-            let reason = format!("expected the beginning of {bundle}, found {earlier}");
-            return Err(Error::Proof { reason });
+            return Err(not_earlier(format!(
+                "expected the beginning of {bundle}, found {earlier}"
+            )));
         }
-        let known = EntryBundle::parse(earlier, bytes).map_err(proof_error)?;
+        let known = EntryBundle::parse(earlier, bytes);
+        let known = known.map_err(|error| not_earlier(error.to_string()))?;
         self.bundle_from(bundle, known.entries().iter().map(|entry| entry.to_vec()).collect())
     }
 
@@ -181,4 +183,9 @@ impl TileReader {
         }
         Err(Error::NotWritten { seq: needs.last_seq().unwrap_or_default(), size: self.size })
     }
+}
+
+/// What was given as an earlier bundle is none, or is that of other records.
+fn not_earlier(reason: String) -> Error {
+    Error::InvalidOption { name: "earlier entry bundle", reason }
 }

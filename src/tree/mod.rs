@@ -138,7 +138,7 @@ impl TreeStore {
             let Some(found) = self.known(*node)? else {
                 match self.unknown(*node) {
                     // Of dropped records, and lost: there is nothing to compare.
-                    Error::Proof { .. } => continue,
+                    Error::HashesLost { .. } => continue,
                     damage => return Err(damage),
                 }
             };
@@ -219,7 +219,9 @@ impl TreeStore {
             let mut state = self.state.write();
             let State { frontier, levels } = &mut *state;
             if !frontier.push_subtree(node.level, *hash, |node, hash| store(levels, node, hash)) {
-                return Err(proof_error(format!("{node} cannot follow {}", frontier.size())));
+                let what = format!("the drop certificate of segment {}", gap.ordinal);
+                let expected = format!("hashes that follow the tree of {}", frontier.size());
+                return Err(Error::tampered(what, expected, node));
             }
         }
         Ok(whole)
@@ -296,8 +298,8 @@ impl TreeStore {
     /// The hash of a complete subtree of the first `size` records.
     ///
     /// # Errors
-    /// I/O, or a hash file that is shorter than it should be; `Proof` if only the files had it,
-    /// and they were lost.
+    /// I/O, or a hash file that is shorter than it should be; `HashesLost` if only the files had
+    /// it, and they were lost.
     pub fn node(&self, node: NodeId) -> Result<Hash> {
         self.known(node)?.ok_or_else(|| self.unknown(node))
     }
@@ -324,7 +326,7 @@ impl TreeStore {
             let state = self.state.read();
             return match state.levels.get(usize::from(stored / STORED_EVERY)) {
                 Some(level) => level.no_hash(index),
-                None => proof_error(format!("no level {} in any tree", node.level)),
+                None => no_level(node.level),
             };
         };
         let helps = match gap.archived {
@@ -336,7 +338,7 @@ impl TreeStore {
              {helps}",
             self.dir.display()
         );
-        Error::Proof { reason }
+        Error::HashesLost { reason }
     }
 
     /// The hashes of `count` complete subtrees, of a level that is stored, side by side.
@@ -365,7 +367,7 @@ impl TreeStore {
             Some(level) if first.level.is_multiple_of(STORED_EVERY) => {
                 level.run(first.index, count)
             }
-            _ => Err(Error::Proof { reason: format!("level {} is not stored", first.level) }),
+            _ => Err(no_level(first.level)),
         }
     }
 
@@ -399,7 +401,7 @@ impl TreeStore {
                 Some(hash) => hashes.push(hash),
                 // Zeros where nothing was dropped are damage.
                 None => match self.unknown(node) {
-                    Error::Proof { .. } => return Ok(None),
+                    Error::HashesLost { .. } => return Ok(None),
                     damage => return Err(damage),
                 },
             }
@@ -522,7 +524,7 @@ impl State {
             .get(usize::from(first.level / STORED_EVERY))
         {
             Some(level) => level.range(first.index, count).map(Some),
-            None => Err(proof_error(format!("no level {} in any tree", first.level))),
+            None => Err(no_level(first.level)),
         })
     }
 }
@@ -530,4 +532,9 @@ impl State {
 /// An error of the arithmetic, on hashes of our own.
 pub(crate) fn proof_error(error: impl std::fmt::Display) -> Error {
     Error::Proof { reason: error.to_string() }
+}
+
+fn no_level(level: u8) -> Error {
+    let reason = format!("expected a level that is stored, found {level}");
+    Error::InvalidOption { name: "tree level", reason }
 }

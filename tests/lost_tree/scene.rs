@@ -222,14 +222,14 @@ impl Scene {
         for (day, checkpoint) in &self.checkpoints {
             match (day, log.prove_consistency(checkpoint, &newest)) {
                 (_, Ok(_)) => {}
-                (Some(day), Err(Error::Proof { .. })) if lacking.contains(day) => {}
+                (Some(day), Err(Error::HashesLost { .. })) if lacking.contains(day) => {}
                 (day, other) => panic!("{day:?}: {other:?}"),
             }
         }
         for seq in (1..=DAYS).flat_map(|day| self.seqs(day).step_by(7)) {
             match log.prove(seq, &newest, Disclosure::WithholdPayload) {
                 Ok(_) | Err(Error::Expired { .. }) => {}
-                Err(Error::Proof { .. }) if log.get(seq).is_err() => {}
+                Err(Error::HashesLost { .. }) if log.get(seq).is_err() => {}
                 other => {
                     assert!(!newest.dangerously_unverified().head().size.covers(seq), "{other:?}")
                 }
@@ -261,7 +261,7 @@ impl Scene {
                     assert_eq!(proof.old, *checkpoint);
                     true
                 }
-                Err(Error::Proof { reason }) => {
+                Err(Error::HashesLost { reason }) => {
                     let day = day.expect("between two segments all is known");
                     assert!(lacking.contains(&day), "day {day}: {reason}");
                     assert!(reason.contains("restore the segment"), "{reason}");
@@ -275,7 +275,7 @@ impl Scene {
                     match log.prove(seq, checkpoint, Disclosure::Whole) {
                         Ok(_) => assert!(good && !gone(day)),
                         Err(Error::Expired { .. }) => assert!(gone(day)),
-                        Err(Error::Proof { reason }) => {
+                        Err(Error::HashesLost { reason }) => {
                             assert!(!good || gone(day), "record {seq}: {reason}");
                         }
                         Err(other) => panic!("record {seq} of day {day}: {other:?}"),
@@ -310,7 +310,7 @@ impl Scene {
             match (day, reader.prove_consistency(checkpoint, newest)) {
                 (None, proved) => drop(proved.unwrap()),
                 (Some(_), Ok(_)) => {}
-                (Some(day), Err(Error::Proof { .. })) => assert!(self.dropped.contains(day)),
+                (Some(day), Err(Error::HashesLost { .. })) => assert!(self.dropped.contains(day)),
                 (day, other) => panic!("{day:?}: {other:?}"),
             }
         }

@@ -69,6 +69,7 @@ fn status(error: &anyhow::Error) -> u8 {
                     Error::Corrupt { .. }
                         | Error::Tampered { .. }
                         | Error::Proof { .. }
+                        | Error::HashesLost { .. }
                         | Error::WouldFork { .. }
                         | Error::CatalogDamaged { .. }
                         | Error::Expired { .. }

@@ -175,11 +175,12 @@ impl<'a> Prover<'a> {
     fn check(&self, answer: &Answer, checkpoint: &UnverifiedCheckpoint) -> Result<()> {
         let len = answer.to_text().len();
         if len > ANSWER_LEN_MAX {
-            let reason = format!(
-                "expected an answer of at most {ANSWER_LEN_MAX} bytes, found {len}: ask with a \
-                 limit, then go on with a cursor"
-            );
-            return Err(Error::Proof { reason });
+            return Err(Error::TooLarge {
+                what: "bytes of an answer",
+                limit: ANSWER_LEN_MAX as u64,
+                found: len as u64,
+                advice: "ask with a limit, then continue with a cursor",
+            });
         }
         let head = checkpoint.dangerously_unverified().head();
         answer
@@ -215,15 +216,23 @@ impl<'a> Prover<'a> {
         if let Some(index) = self.index_of(sealed).filter(|_| self.from_files) {
             let before = hunt.clone();
             match self.indexed(&*index, sealed, window.clone(), hunt) {
-                Err(Error::Proof { .. }) => {
+                Ok(piece) => return Ok(piece),
+                Err(NotShown::Index(_)) => {
                     self.snapshot.view().note_unindexed(sealed.ordinal);
                     *hunt = before;
                 }
-                made => return made,
+                Err(NotShown::Other(error)) => return Err(error),
             }
         }
         let (scope, tail) = self.collect(sealed)?;
-        self.indexed(&Placed::new(tail.collected().logical(scope)), sealed, window, hunt)
+        let collected = Placed::new(tail.collected().logical(scope));
+        self.indexed(&collected, sealed, window, hunt).map_err(|error| match error {
+            NotShown::Index(damaged) => {
+                let what = format!("the index of segment {}, from its records", sealed.ordinal);
+                Error::tampered(what, damaged.expected, "something else")
+            }
+            NotShown::Other(error) => error,
+        })
     }
 
     fn indexed<P: Places>(
@@ -232,7 +241,7 @@ impl<'a> Prover<'a> {
         sealed: &Sealed,
         window: Range<u32>,
         hunt: &mut Hunt,
-    ) -> Result<Piece> {
+    ) -> Result<Piece, NotShown> {
         check_order(places, sealed)?;
         let mut segment = Segment { places, asked: &self.asked, window };
         if let Some(left) = hunt.left {
@@ -292,7 +301,7 @@ impl<'a> Prover<'a> {
         segment: &Segment<'_, impl Places>,
         sealed: &Sealed,
         limit: u64,
-    ) -> Result<Vec<u32>> {
+    ) -> Result<Vec<u32>, NotShown> {
         let candidates = segment.candidates()?;
         let (mut hits, mut at) = (Vec::new(), 0);
         while let Some(position) = match self.query.order {
@@ -355,16 +364,16 @@ impl<'a> Prover<'a> {
 
 /// The events of a segment must stand in the order in which they were recorded: a segment that no
 /// log wrote is not shown to be complete.
-fn check_order(places: &impl Places, sealed: &Sealed) -> Result<()> {
+fn check_order(places: &impl Places, sealed: &Sealed) -> Result<(), NotShown> {
     let mut before: Option<TimeEntry> = None;
     for chunk in 0..chunk_count(places.head().events) {
-        for entry in places.times_chunk(Axis::Recorded, chunk).map_err(damaged)? {
+        for entry in places.times_chunk(Axis::Recorded, chunk)? {
             // By time: what comes later was recorded later, and stands behind.
             if let Some(before) = before.filter(|before| entry.position < before.position) {
                 let seq = Seq::new(sealed.first.saturating_add(before.position.into()));
                 let times = [entry.time, before.time].map(Timestamp::from_nanos);
                 let then = "no answer over this segment is proved: run `bulla verify`";
-                return Err(read::goes_back(seq, times, then));
+                return Err(read::goes_back(seq, times, then).into());
             }
             before = Some(entry);
         }
@@ -412,6 +421,12 @@ fn sealed_segments(state: &StateMap) -> Vec<Sealed> {
     segments
 }
 
-fn damaged(error: Damaged) -> Error {
-    Error::Proof { reason: format!("an index is damaged: {error}") }
+/// Why a segment is not shown.
+#[derive(Debug, thiserror::Error)]
+enum NotShown {
+    /// Its index is damaged: its records are read instead.
+    #[error(transparent)]
+    Index(#[from] Damaged),
+    #[error(transparent)]
+    Other(#[from] Error),
 }

@@ -74,13 +74,18 @@ impl Snapshot {
         let plan = BatchPlan::inclusion(&seqs, head.size).map_err(proof_error)?;
         let (algorithm, hashes) = (self.tree()?.algorithm(), self.nodes(plan.nodes())?);
         let hashes = plan.assemble(algorithm, &hashes).map_err(proof_error)?;
-        let (mut records, mut leaves, mut room) = (Vec::new(), Vec::new(), BUNDLE_LEN_MAX);
+        let mut len = 0;
+        let mut records = Vec::new();
+        let mut leaves = Vec::new();
         for seq in seqs {
             let (leaf, bytes) = self.with_record(seq, |_, record| {
                 let disclosure = disclosure(&record)?;
                 Ok::<_, Error>((record.leaf(algorithm), self.shown(&record, disclosure)?))
             })??;
-            room = room.checked_sub(bytes.len()).ok_or_else(|| too_long(records.len()))?;
+            len += bytes.len();
+            if len > BUNDLE_LEN_MAX {
+                return Err(too_long(len));
+            }
             leaves.push((seq, leaf));
             records.push(BundledRecord { seq, bytes });
         }
@@ -97,16 +102,19 @@ fn check_count(found: usize) -> Result<()> {
     if found <= BUNDLE_RECORDS_MAX {
         return Ok(());
     }
-    let reason = format!(
-        "expected at most {BUNDLE_RECORDS_MAX} records in a bundle, found {found}: make several"
-    );
-    Err(Error::Proof { reason })
+    Err(Error::TooLarge {
+        what: "records in a bundle",
+        limit: BUNDLE_RECORDS_MAX as u64,
+        found: found as u64,
+        advice: "make several",
+    })
 }
 
-fn too_long(records: usize) -> Error {
-    let reason = format!(
-        "expected a bundle of at most {BUNDLE_LEN_MAX} bytes, reached that after {records} \
-         records: make several, or withhold the payloads"
-    );
-    Error::Proof { reason }
+fn too_long(len: usize) -> Error {
+    Error::TooLarge {
+        what: "bytes of a bundle",
+        limit: BUNDLE_LEN_MAX as u64,
+        found: len as u64,
+        advice: "make several, or withhold the payloads",
+    }
 }

@@ -318,7 +318,7 @@ impl Run<'_> {
         let Some((path, earlier, bytes)) = place.widest(bundle)? else { return Err(gone(expired)) };
         match self.tiles.entry_bundle_onto((earlier, &bytes), bundle) {
             Err(error @ Error::Expired { .. }) => Err(gone(error)),
-            Err(error @ (Error::Proof { .. } | Error::Tampered { .. })) => {
+            Err(error @ (Error::InvalidOption { .. } | Error::Tampered { .. })) => {
                 Err(ExportError::Conflict {
                     what: path.display().to_string(),
                     expected: "the entries that the leaf hashes of the log are of".to_owned(),

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::damaged;
 use super::places::{Segment, both, read_list};
 use super::trees::{list_hashes, term_hashes, term_leaf, times_hashes};
-use crate::error::Result;
 use crate::format::catalog_body::Sealed;
 use crate::hash::Hash;
-use crate::index::Places;
+use crate::index::{Damaged, Places};
 use crate::proof::{IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
 use crate::query::TimeRange;
 use crate::terms::{Axis, Wanted};
@@ -40,7 +38,7 @@ struct Priced {
 pub(super) fn evidence<P: Places>(
     segment: &Segment<'_, P>,
     sealed: &Sealed,
-) -> Result<(SegmentEvidence, Vec<u32>)> {
+) -> Result<(SegmentEvidence, Vec<u32>), Damaged> {
     let all = || segment.window.clone().collect::<Vec<u32>>();
     if Hash::from_bytes(sealed.index_root) == Hash::ZERO {
         return Ok((SegmentEvidence::Disclosed, all()));
@@ -65,7 +63,7 @@ pub(super) fn evidence<P: Places>(
 
 /// The parts to show, and the positions that they leave over; `None` if none is to be shown.
 /// One after the other is taken, as long as it saves more than it takes.
-fn choose<P: Places>(segment: &Segment<'_, P>) -> Result<(Vec<Part>, Option<Vec<u32>>)> {
+fn choose<P: Places>(segment: &Segment<'_, P>) -> Result<(Vec<Part>, Option<Vec<u32>>), Damaged> {
     let mut parts = priced(segment)?;
     let (mut chosen, mut left): (Vec<Part>, Option<Vec<u32>>) = (Vec::new(), None);
     let mut bytes = segment.window.len() * RECORD_BYTES;
@@ -87,7 +85,7 @@ fn choose<P: Places>(segment: &Segment<'_, P>) -> Result<(Vec<Part>, Option<Vec<
     }
 }
 
-fn priced<P: Places>(segment: &Segment<'_, P>) -> Result<Vec<Priced>> {
+fn priced<P: Places>(segment: &Segment<'_, P>) -> Result<Vec<Priced>, Damaged> {
     let mut parts = Vec::new();
     for (n, clause) in segment.asked.clauses.iter().enumerate() {
         let (mut bytes, positions) = (0, segment.of_clause(clause)?);
@@ -115,7 +113,7 @@ fn show<P: Places>(
     segment: &Segment<'_, P>,
     chosen: &[Part],
     anchors: bool,
-) -> Result<SegmentEvidence> {
+) -> Result<SegmentEvidence, Damaged> {
     let mut leaves = Leaves { segment, shown: BTreeMap::new() };
     let mut clauses = 0;
     for (n, clause) in segment.asked.clauses.iter().enumerate() {
@@ -152,7 +150,7 @@ fn show<P: Places>(
     })))
 }
 
-fn show_times<P: Places>(segment: &Segment<'_, P>, axis: Axis) -> Result<ShownTimes> {
+fn show_times<P: Places>(segment: &Segment<'_, P>, axis: Axis) -> Result<ShownTimes, Damaged> {
     let read = segment.read_times(axis)?;
     let first_chunk = read.chunks.start;
     let hashes = times_hashes(segment.places, axis, read.chunks)?;
@@ -168,7 +166,7 @@ struct Leaves<'a, 's, P> {
 impl<P: Places> Leaves<'_, '_, P> {
     /// The terms that are wanted with their lists, and the neighbours that show that these
     /// are all.
-    fn add(&mut self, wanted: &Wanted) -> Result<()> {
+    fn add(&mut self, wanted: &Wanted) -> Result<(), Damaged> {
         let run = self.segment.run(wanted)?;
         let behind = Some(run.end).filter(|end| *end < self.segment.places.head().terms);
         for place in [run.start.checked_sub(1), behind].into_iter().flatten() {
@@ -184,8 +182,8 @@ impl<P: Places> Leaves<'_, '_, P> {
         Ok(())
     }
 
-    fn term(&self, place: u64, with_list: bool) -> Result<ShownTerm> {
-        let (key, list) = self.segment.places.term_at(place).map_err(damaged)?;
+    fn term(&self, place: u64, with_list: bool) -> Result<ShownTerm, Damaged> {
+        let (key, list) = self.segment.places.term_at(place)?;
         let shown = match with_list {
             true => {
                 let read = read_list(list, &self.segment.window)?;

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use super::damaged;
-use crate::error::Result;
-use crate::index::{CHUNK, List, Places};
+use crate::index::{CHUNK, Damaged, List, Places};
 use crate::proof::answer::Asked;
 use crate::terms::{Axis, Clause, TimeEntry, Wanted, chunk_count};
 use crate::time::Timestamp;
@@ -31,18 +29,18 @@ pub(super) struct ReadTimes {
 
 /// The chunks that have all positions in the window, and show that they do: the first begins
 /// at or before it, or is the first of the list, and the last ends behind it, or is the last.
-pub(super) fn read_list(list: List<'_>, window: &Range<u32>) -> Result<Read<u32>> {
+pub(super) fn read_list(list: List<'_>, window: &Range<u32>) -> Result<Read<u32>, Damaged> {
     let (mut first, mut behind) = (0, list.chunks());
     while behind - first > 1 {
         let middle = first + (behind - first) / 2;
-        match list.first_of(middle).map_err(damaged)? <= window.start {
+        match list.first_of(middle)? <= window.start {
             true => first = middle,
             false => behind = middle,
         }
     }
     let (mut positions, mut chunk, mut end) = (Vec::new(), [0; CHUNK], first);
     while end < list.chunks() {
-        let len = list.read(end, &mut chunk).map_err(damaged)?;
+        let len = list.read(end, &mut chunk)?;
         positions.extend_from_slice(chunk.get(..len).unwrap_or_default());
         end += 1;
         if positions.last().is_some_and(|last| last.saturating_add(1) >= window.end) {
@@ -54,11 +52,11 @@ pub(super) fn read_list(list: List<'_>, window: &Range<u32>) -> Result<Read<u32>
 
 impl<P: Places> Segment<'_, P> {
     /// The places of the terms that are wanted.
-    pub(super) fn run(&self, wanted: &Wanted) -> Result<Range<u64>> {
-        let start = self.places.place_of(&wanted.key).map_err(damaged)?;
+    pub(super) fn run(&self, wanted: &Wanted) -> Result<Range<u64>, Damaged> {
+        let start = self.places.place_of(&wanted.key)?;
         let (mut end, terms) = (start, self.places.head().terms);
         while end < terms {
-            let (key, _) = self.places.term_at(end).map_err(damaged)?;
+            let (key, _) = self.places.term_at(end)?;
             if !wanted.means_key(&key) {
                 break;
             }
@@ -71,11 +69,11 @@ impl<P: Places> Segment<'_, P> {
     pub(super) fn positions<'w>(
         &self,
         wanted: impl IntoIterator<Item = &'w Wanted>,
-    ) -> Result<Vec<u32>> {
+    ) -> Result<Vec<u32>, Damaged> {
         let mut positions = Vec::new();
         for wanted in wanted {
             for place in self.run(wanted)? {
-                let (_, list) = self.places.term_at(place).map_err(damaged)?;
+                let (_, list) = self.places.term_at(place)?;
                 positions.extend(read_list(list, &self.window)?.positions);
             }
         }
@@ -87,24 +85,24 @@ impl<P: Places> Segment<'_, P> {
     }
 
     /// As [`Segment::positions`], of a part of the query.
-    pub(super) fn of_clause(&self, clause: &Clause) -> Result<Vec<u32>> {
+    pub(super) fn of_clause(&self, clause: &Clause) -> Result<Vec<u32>, Damaged> {
         self.positions(&clause.wanted)
     }
 
     /// The anchors in the window.
-    pub(super) fn anchors(&self) -> Result<Vec<u32>> {
+    pub(super) fn anchors(&self) -> Result<Vec<u32>, Damaged> {
         self.positions([&self.asked.anchors])
     }
 
     /// The chunks that have all entries in the range of an axis, and show that they do.
-    pub(super) fn read_times(&self, axis: Axis) -> Result<ReadTimes> {
+    pub(super) fn read_times(&self, axis: Axis) -> Result<ReadTimes, Damaged> {
         let range = self.asked.range(axis);
         let total = chunk_count(self.places.head().events);
         let time = |entry: &TimeEntry| Timestamp::from_nanos(entry.time);
         let (mut first, mut behind) = (0, total);
         while behind - first > 1 {
             let middle = first + (behind - first) / 2;
-            let chunk = self.places.times_chunk(axis, middle).map_err(damaged)?;
+            let chunk = self.places.times_chunk(axis, middle)?;
             let begins_before = |first| range.since.is_some_and(|since| time(first) < since);
             match chunk.first().is_some_and(begins_before) {
                 true => first = middle,
@@ -113,7 +111,7 @@ impl<P: Places> Segment<'_, P> {
         }
         let (mut entries, mut end) = (Vec::new(), first);
         while end < total {
-            entries.extend(self.places.times_chunk(axis, end).map_err(damaged)?);
+            entries.extend(self.places.times_chunk(axis, end)?);
             end += 1;
             let ends_behind = |last| range.until.is_some_and(|until| time(last) >= until);
             if entries.last().is_some_and(ends_behind) {
@@ -134,7 +132,7 @@ impl<P: Places> Segment<'_, P> {
     }
 
     /// The positions in the window that may match by all that the index says, ascending.
-    pub(super) fn candidates(&self) -> Result<Vec<u32>> {
+    pub(super) fn candidates(&self) -> Result<Vec<u32>, Damaged> {
         let mut found: Option<Vec<u32>> = None;
         for clause in &self.asked.clauses {
             found = Some(both(found, self.of_clause(clause)?));

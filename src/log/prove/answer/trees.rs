@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::damaged;
-use crate::error::{Error, Result};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::index::{CHUNK, GROUP, List, Places};
+use crate::index::{CHUNK, Damaged, GROUP, List, Places};
 use crate::merkle::{BatchPlan, Frontier, NodeId};
 use crate::seq::{Seq, TreeSize};
 use crate::terms::{Axis, TermLeaf, chunk_count, position_chunk_leaf, time_chunk_leaf};
-use crate::tree::proof_error;
 
 const ALGORITHM: HashAlgorithm = HashAlgorithm::Sha256;
 
@@ -21,12 +18,18 @@ const _: () = assert!(1 << GROUP_LEVEL == GROUP, "a group is a complete subtree"
 fn batch(
     leaves: impl IntoIterator<Item = u64>,
     size: u64,
-    mut node: impl FnMut(NodeId) -> Result<Hash>,
-) -> Result<Vec<Hash>> {
+    mut node: impl FnMut(NodeId) -> Result<Hash, Damaged>,
+) -> Result<Vec<Hash>, Damaged> {
     let seqs: Vec<Seq> = leaves.into_iter().map(Seq::new).collect();
-    let plan = BatchPlan::inclusion(&seqs, TreeSize::new(size)).map_err(proof_error)?;
-    let hashes: Result<Vec<Hash>> = plan.nodes().iter().map(|id| node(*id)).collect();
-    plan.assemble(ALGORITHM, &hashes?).map_err(proof_error)
+    let plan = BatchPlan::inclusion(&seqs, TreeSize::new(size));
+    let plan = plan.map_err(|_| other("places within its trees"))?;
+    let hashes: Result<Vec<Hash>, Damaged> = plan.nodes().iter().map(|id| node(*id)).collect();
+    plan.assemble(ALGORITHM, &hashes?).map_err(|_| other("the hashes of its trees"))
+}
+
+/// The index contradicts itself, at no one place.
+fn other(expected: &'static str) -> Damaged {
+    Damaged { offset: 0, expected }
 }
 
 /// All complete nodes of a tree.
@@ -46,29 +49,32 @@ impl Nodes {
         });
     }
 
-    fn get(&self, node: NodeId) -> Result<Hash> {
+    fn get(&self, node: NodeId) -> Result<Hash, Damaged> {
         let found = self.nodes.get(&node).copied();
-        found.ok_or_else(|| proof_error("a node that the index does not have"))
+        found.ok_or_else(|| other("all nodes of its trees"))
     }
 }
 
-fn list_nodes(list: List<'_>) -> Result<Nodes> {
+fn list_nodes(list: List<'_>) -> Result<Nodes, Damaged> {
     let (mut nodes, mut positions) = (Nodes::new(), [0; CHUNK]);
     for chunk in 0..list.chunks() {
-        let len = list.read(chunk, &mut positions).map_err(damaged)?;
+        let len = list.read(chunk, &mut positions)?;
         nodes.push(position_chunk_leaf(positions.get(..len).unwrap_or_default()));
     }
     Ok(nodes)
 }
 
 /// The leaf of a term.
-pub(super) fn term_leaf(key: Vec<u8>, list: List<'_>) -> Result<TermLeaf> {
+pub(super) fn term_leaf(key: Vec<u8>, list: List<'_>) -> Result<TermLeaf, Damaged> {
     let list_root = list_nodes(list)?.frontier.root();
     Ok(TermLeaf { key, count: list.len().into(), list_root })
 }
 
 /// The batch proof of these chunks of a list.
-pub(super) fn list_hashes(list: List<'_>, chunks: std::ops::Range<u32>) -> Result<Vec<Hash>> {
+pub(super) fn list_hashes(
+    list: List<'_>,
+    chunks: std::ops::Range<u32>,
+) -> Result<Vec<Hash>, Damaged> {
     let nodes = list_nodes(list)?;
     batch(chunks.map(u64::from), list.chunks().into(), |node| nodes.get(node))
 }
@@ -78,10 +84,10 @@ pub(super) fn times_hashes(
     places: &impl Places,
     axis: Axis,
     chunks: std::ops::Range<u64>,
-) -> Result<Vec<Hash>> {
+) -> Result<Vec<Hash>, Damaged> {
     let (mut nodes, total) = (Nodes::new(), chunk_count(places.head().events));
     for chunk in 0..total {
-        nodes.push(time_chunk_leaf(&places.times_chunk(axis, chunk).map_err(damaged)?));
+        nodes.push(time_chunk_leaf(&places.times_chunk(axis, chunk)?));
     }
     batch(chunks, total, |node| nodes.get(node))
 }
@@ -91,11 +97,11 @@ pub(super) fn times_hashes(
 pub(super) fn term_hashes(
     places: &impl Places,
     leaves: impl IntoIterator<Item = u64>,
-) -> Result<Vec<Hash>> {
+) -> Result<Vec<Hash>, Damaged> {
     let terms = places.head().terms;
     let mut groups = Nodes::new();
     for group in 0..terms / GROUP {
-        groups.push(places.group_root(group).map_err(damaged)?);
+        groups.push(places.group_root(group)?);
     }
     batch(leaves, terms, |node| match node.level.checked_sub(GROUP_LEVEL) {
         Some(level) => groups.get(NodeId { level, ..node }),
@@ -104,12 +110,12 @@ pub(super) fn term_hashes(
 }
 
 /// A node below the roots of the groups: it has at most 8 terms.
-fn inside_group(places: &impl Places, node: NodeId) -> Result<Hash> {
+fn inside_group(places: &impl Places, node: NodeId) -> Result<Hash, Damaged> {
     let first = node.index.checked_shl(node.level.into());
-    let first = first.ok_or_else(|| Error::Proof { reason: format!("no {node} in an index") })?;
+    let first = first.ok_or_else(|| other("a node of its terms"))?;
     let mut frontier = Frontier::new(ALGORITHM);
     for place in first..first.saturating_add(1 << node.level) {
-        let (key, list) = places.term_at(place).map_err(damaged)?;
+        let (key, list) = places.term_at(place)?;
         frontier.push(term_leaf(key, list)?.hash(), |_, _| ());
     }
     Ok(frontier.root())
