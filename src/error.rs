@@ -167,7 +167,7 @@ pub enum Error {
     /// The record was dropped by the log's policy: gone, not missing. The certificate says
     /// what went, when and why; the next record that may be there is the one at its end.
     #[error(
-        "record {seq} has expired: {certificate}; records go on from {}",
+        "record {seq} has expired: {certificate}; the next record that may be there is {}",
         .certificate.end.size
     )]
     Expired {
@@ -177,7 +177,7 @@ pub enum Error {
         certificate: Arc<DropCertificate>,
     },
     /// A legal hold pins it.
-    #[error("{what}: held by {}: release the hold first, if it may be", .cases.join(", "))]
+    #[error("{what}: held by {}: release the hold first, if that is allowed", .cases.join(", "))]
     Held {
         /// What was to go.
         what: String,

@@ -338,8 +338,8 @@ pub enum CheckpointError {
     Signature(#[from] VerifyNoteError),
     /// One of the first three lines is missing, or a line is empty.
     #[error(
-        "line {number} of the checkpoint is missing or empty; expected origin, tree size and root \
-         hash"
+        "expected origin, tree size and root hash in the first lines of the checkpoint, found line \
+         {number} missing or empty"
     )]
     EmptyLine {
         /// Which line, from 1.
@@ -409,7 +409,10 @@ pub enum CheckpointError {
         found: Vec<(KeyName, KeyId)>,
     },
     /// The log signed the head as one of two different hashes.
-    #[error("{origin} signed the same head as a SHA-256 and as a BLAKE3 tree's")]
+    #[error(
+        "expected {origin} to sign a head for one hash, found it signed as that of a SHA-256 and of a \
+         BLAKE3 tree"
+    )]
     TwoHashes {
         /// The origin.
         origin: String,

@@ -413,7 +413,7 @@ pub enum KeyError {
         key: Box<VerifyingKey>,
     },
     /// The last part is not base64.
-    #[error("the last part of the key is not standard base64")]
+    #[error("expected standard base64 as the last part of the key, found other characters")]
     Base64,
     /// A signature type that this version does not know.
     #[error("{}", unknown_type(.found))]
@@ -430,7 +430,7 @@ pub enum KeyError {
         found: usize,
     },
     /// The bytes are no Ed25519 public key, or one of the few that verify anything.
-    #[error("the bytes are not a usable Ed25519 public key")]
+    #[error("expected a usable Ed25519 public key, found other bytes")]
     NotAPoint,
     /// The identifier does not belong to this name and key: the text was altered.
     #[error(
@@ -452,8 +452,10 @@ pub enum KeyError {
 fn unknown_type(found: &Option<u8>) -> String {
     match found {
         Some(byte) => {
-            format!("the key is for signatures of type {byte:#04x}, which is not known here")
+            format!(
+                "expected a type of signatures that is known here, found {byte:#04x}: upgrade bulla"
+            )
         }
-        None => "the key is empty".to_owned(),
+        None => "expected the bytes of a key, found none".to_owned(),
     }
 }

@@ -292,13 +292,13 @@ pub enum NoteError {
         found: usize,
     },
     /// Not UTF-8.
-    #[error("the note is not UTF-8 at byte {offset}")]
+    #[error("expected a note in UTF-8, found other bytes at offset {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,
     },
     /// A control character other than newline.
-    #[error("the note has control character {byte:#04x} at byte {offset}")]
+    #[error("expected a note without control characters, found {byte:#04x} at byte {offset}")]
     ControlCharacter {
         /// Where, in bytes from the start.
         offset: usize,
@@ -307,8 +307,8 @@ pub enum NoteError {
     },
     /// No empty line with signature lines after it, the last ending in a newline.
     #[error(
-        "expected an empty line and signature lines under the text; the note is unsigned or cut \
-         short"
+        "expected an empty line and signature lines under the text, found none: the note is \
+         unsigned or cut short"
     )]
     NoSignatures,
     /// More than [`NOTE_SIGNATURES_MAX`].
@@ -318,13 +318,15 @@ pub enum NoteError {
         found: usize,
     },
     /// Not of the form em dash, space, key name, space, base64 of more than 4 bytes.
-    #[error("expected signature line {number} to be an em dash, a key name and base64")]
+    #[error(
+        "expected signature line {number} to be an em dash, a key name and base64, found another"
+    )]
     SignatureLine {
         /// Which signature line, from 1.
         number: usize,
     },
     /// The text to sign does not end in a newline.
-    #[error("expected a text that ends in a newline")]
+    #[error("expected a text that ends in a newline, found one without")]
     NoFinalNewline,
     /// A signer did not sign.
     #[error(transparent)]

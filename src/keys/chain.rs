@@ -226,7 +226,7 @@ pub enum KeyChainError {
         found: usize,
     },
     /// More than [`KEY_STATEMENTS_MAX`] statements.
-    #[error("a key chain has at most {KEY_STATEMENTS_MAX} statements")]
+    #[error("expected at most {KEY_STATEMENTS_MAX} statements in a key chain, found more")]
     Full,
     /// No first line of a chain, or not statements with empty lines between them.
     #[error(
@@ -280,13 +280,13 @@ pub enum KeyChainError {
         number: u64,
     },
     /// A statement retires an origin for one that the log had before.
-    #[error("key statement {number} goes on under an origin that the log had before")]
+    #[error("key statement {number} continues under an origin that the log had before")]
     OriginReused {
         /// Its number.
         number: u64,
     },
     /// A head in a statement is not consistent with those in the ones before.
-    #[error("the heads in key statement {number} do not go on from those before it")]
+    #[error("the heads in key statement {number} do not continue those before it")]
     Head {
         /// Its number.
         number: u64,
@@ -304,10 +304,10 @@ pub enum KeyChainError {
     )]
     TwoSuccessors(Box<TwoSuccessors>),
     /// The chain is another one than the verifier knows.
-    #[error("the key chain is not the one that is known, nor does it go on from it")]
+    #[error("the key chain is not the one that is known, and does not continue it")]
     OtherChain,
     /// The chain goes on under the name of another log that the verifier pinned.
-    #[error("the key chain goes on as {name}, another log of which a key is trusted already")]
+    #[error("the key chain continues as {name}, another log of which a key is trusted already")]
     OthersOrigin {
         /// That name.
         name: String,

@@ -164,7 +164,7 @@ impl fmt::Debug for Frontier {
 #[non_exhaustive]
 pub enum FrontierError {
     /// A tree has as many peaks as its size has set bits.
-    #[error("a tree of size {size} has {} peaks, found {found}", peak_count(*.size))]
+    #[error("expected {} peaks for a tree of size {size}, found {found}", peak_count(*.size))]
     PeakCount {
         /// The size of the tree.
         size: TreeSize,
@@ -172,7 +172,7 @@ pub enum FrontierError {
         found: usize,
     },
     /// No log has more than 2^63 records.
-    #[error("a tree has at most {SIZE_MAX} records, found size {size}")]
+    #[error("expected a tree of at most {SIZE_MAX} records, found one of size {size}")]
     TooLarge {
         /// The size claimed.
         size: TreeSize,

@@ -142,8 +142,8 @@ pub enum TreeSide {
 pub enum ProofError {
     /// The tree ends before the record.
     #[error(
-        "record {seq} is not covered by the tree of size {size}; take a checkpoint made after the \
-         record"
+        "expected a tree that covers record {seq}, found one of size {size}: take a checkpoint that \
+         was made after the record"
     )]
     NotCovered {
         /// The record.
@@ -169,7 +169,10 @@ pub enum ProofError {
         end: u64,
     },
     /// The tree that should be the newer one is the smaller one.
-    #[error("the newer tree has {new} records, the older one {old}: a log never shrinks")]
+    #[error(
+        "expected the newer tree to have at least the {old} records of the older one, found {new}: \
+         a log never shrinks"
+    )]
     Shrunk {
         /// Size of the older tree.
         old: TreeSize,

@@ -97,9 +97,7 @@ impl Bundle {
         let text = malformed::text(bytes, "a bundle", BUNDLE_LEN_MAX)?;
         let (own, checkpoint) = text.split_once("\n\n").ok_or(MalformedProof::NoCheckpoint)?;
         let mut lines = own.split('\n').zip(1..).peekable();
-        if lines.next().is_none_or(|(line, _)| line != Self::FIRST_LINE) {
-            return Err(MalformedProof::FirstLine { expected: Self::FIRST_LINE });
-        }
+        malformed::check_first_line(lines.next().map(|(line, _)| line), Self::FIRST_LINE)?;
         let mut next = |prefix: &str| {
             let line = lines.next_if(|(line, _)| line.starts_with(prefix));
             line.and_then(|(line, number)| Some((line.strip_prefix(prefix)?, number)))

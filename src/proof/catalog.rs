@@ -463,9 +463,7 @@ impl CatalogProof {
         let text = malformed::text(bytes, "a catalog proof", CATALOG_PROOF_LEN_MAX)?;
         let (own, checkpoint) = text.split_once("\n\n").ok_or(MalformedProof::NoCheckpoint)?;
         let (first, statement) = own.split_once('\n').unwrap_or((own, ""));
-        if first != Self::FIRST_LINE {
-            return Err(MalformedProof::FirstLine { expected: Self::FIRST_LINE });
-        }
+        malformed::check_first_line(Some(first), Self::FIRST_LINE)?;
         let expected = "the base64 of a statement, and the last before an empty line";
         let statement =
             line::base64(statement).ok_or(MalformedProof::Line { number: 2, expected })?;

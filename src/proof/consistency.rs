@@ -62,9 +62,7 @@ impl ConsistencyProof {
         let text = malformed::text(bytes, "a consistency proof", CONSISTENCY_PROOF_LEN_MAX)?;
         let (own, rest) = text.split_once("\n\n").ok_or(MalformedProof::NoCheckpoint)?;
         let mut lines = own.split('\n').zip(1..);
-        if lines.next().is_none_or(|(line, _)| line != Self::FIRST_LINE) {
-            return Err(MalformedProof::FirstLine { expected: Self::FIRST_LINE });
-        }
+        malformed::check_first_line(lines.next().map(|(line, _)| line), Self::FIRST_LINE)?;
         let hashes = hashes(lines, CONSISTENCY_HASHES_MAX)?;
         // The older one ends at the second empty line from here: the first is its own.
         let mut parts = rest.match_indices("\n\n").map(|(at, _)| at);

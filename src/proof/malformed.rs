@@ -19,19 +19,21 @@ pub enum MalformedProof {
         found: usize,
     },
     /// Not UTF-8.
-    #[error("expected text, found no UTF-8 at byte {offset}")]
+    #[error("expected text in UTF-8, found other bytes at offset {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,
     },
     /// The first line is another one.
-    #[error("expected the first line {expected}; this is another file, or one of a newer version")]
+    #[error("expected the first line {expected}, found {found:?}: {}", kind_of(.found, .expected))]
     FirstLine {
         /// What it must be.
         expected: &'static str,
+        /// What it is (its beginning).
+        found: String,
     },
     /// A line is not as it must be, or is missing.
-    #[error("expected line {number} to be {expected}")]
+    #[error("expected line {number} to be {expected}, found another")]
     Line {
         /// Which line of the text, from 1.
         number: usize,
@@ -58,7 +60,7 @@ pub enum MalformedProof {
         tag: u8,
     },
     /// More than a file holds.
-    #[error("expected at most {max} {what}")]
+    #[error("expected at most {max} {what}, found more")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -66,7 +68,7 @@ pub enum MalformedProof {
         max: usize,
     },
     /// No empty line with a checkpoint behind it.
-    #[error("expected an empty line and a checkpoint; the file is cut short")]
+    #[error("expected an empty line and a checkpoint, found none: the file is cut short")]
     NoCheckpoint,
     /// What stands where a checkpoint should is none.
     #[error("in the checkpoint: {0}")]
@@ -99,4 +101,55 @@ pub(super) fn text<'t>(
 /// Reads the checkpoint in a proof.
 pub(super) fn checkpoint(text: &str) -> Result<UnverifiedCheckpoint, MalformedProof> {
     UnverifiedCheckpoint::parse(text.as_bytes()).map_err(MalformedProof::Checkpoint)
+}
+
+/// The beginning of a line, for a message.
+pub(super) fn beginning(line: &str) -> String {
+    line.chars().take(80).collect()
+}
+
+/// Checks the first line of a proof, which names its kind and version.
+pub(super) fn check_first_line(
+    found: Option<&str>,
+    expected: &'static str,
+) -> Result<(), MalformedProof> {
+    let found = found.unwrap_or_default();
+    if found == expected {
+        return Ok(());
+    }
+    Err(MalformedProof::FirstLine { expected, found: beginning(found) })
+}
+
+/// Whether a file with this first line is a newer one of the expected kind, and what to do.
+pub(super) fn kind_of(found: &str, expected: &str) -> String {
+    let version = |line: &str| -> Option<(usize, u32)> {
+        let at = line.rfind('v')?;
+        Some((at, line.get(at + 1..)?.parse().ok()?))
+    };
+    match (version(found), version(expected)) {
+        (Some((at, found_version)), Some((end, newest)))
+            if found.get(..at) == expected.get(..end) && found_version > newest =>
+        {
+            format!("a newer version, newest known here is {newest}: upgrade bulla")
+        }
+        _ => "this is another file".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_line_of_a_newer_version_is_told_from_that_of_another_file() {
+        let said = |found| check_first_line(Some(found), "bulla.dev/answer/v1").unwrap_err();
+        let newer = "expected the first line bulla.dev/answer/v1, found \"bulla.dev/answer/v2\": a \
+                     newer version, newest known here is 1: upgrade bulla";
+        assert_eq!(said("bulla.dev/answer/v2").to_string(), newer);
+        for other in ["bulla.dev/bundle/v2", "bulla.dev/answer/v0", "v2", "", "bulla.dev/answer/v"]
+        {
+            assert!(said(other).to_string().ends_with(": this is another file"), "{other}");
+        }
+        assert_eq!(check_first_line(Some("a/v1"), "a/v1"), Ok(()));
+    }
 }

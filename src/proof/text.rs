@@ -1,6 +1,6 @@
 //! The text of a proof (c2sp.org/tlog-proof@v1), written and read strictly.
 
-use super::{InclusionProof, TlogProof};
+use super::{InclusionProof, TlogProof, malformed};
 use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, line};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::seq::Seq;
@@ -58,8 +58,10 @@ impl TlogProof {
         // The first empty line ends the proof's own lines; none of them is empty.
         let (head, checkpoint) = text.split_once("\n\n").ok_or(ParseProofError::NoCheckpoint)?;
         let mut lines = head.split('\n').zip(1..).peekable();
-        let algorithm = lines.next().and_then(|(line, _)| parse_first_line(line));
-        let algorithm = algorithm.ok_or(ParseProofError::FirstLine)?;
+        let first = lines.next().map_or("", |(line, _)| line);
+        let algorithm = parse_first_line(first);
+        let other = || ParseProofError::FirstLine { found: malformed::beginning(first) };
+        let algorithm = algorithm.ok_or_else(other)?;
         let extra = match lines.peek().and_then(|(line, _)| line.strip_prefix("extra ")) {
             Some(encoded) => Some(parse_extra(encoded)?),
             None => None,
@@ -114,36 +116,47 @@ pub enum ParseProofError {
         found: usize,
     },
     /// Not UTF-8.
-    #[error("the proof is not UTF-8 at byte {offset}")]
+    #[error("expected a proof in UTF-8, found other bytes at offset {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,
     },
     /// The first line is neither of the two that are known.
     #[error(
-        "expected the first line of a proof, {FIRST_LINE_SHA256} or {FIRST_LINE_BLAKE3}; this is \
-         no proof, or one of a newer version"
+        "expected the first line of a proof, {FIRST_LINE_SHA256} or {FIRST_LINE_BLAKE3}, found \
+         {found:?}: {}",
+        kind_of_proof(.found)
     )]
-    FirstLine,
+    FirstLine {
+        /// What it is (its beginning).
+        found: String,
+    },
     /// The extra line is not base64 of at least one byte.
-    #[error("expected \"extra \" and base64 of at least one byte on line 2")]
+    #[error("expected \"extra \" and base64 of at least one byte on line 2, found another line")]
     Extra,
     /// No index line, or not with a plain decimal number.
-    #[error("expected a line \"index \" with a plain decimal number")]
+    #[error("expected a line \"index \" with a plain decimal number, found another")]
     Index,
     /// A line is not the base64 of 32 bytes.
-    #[error("expected line {number} of the proof to be the base64 of 32 bytes")]
+    #[error("expected line {number} of the proof to be the base64 of 32 bytes, found another")]
     HashLine {
         /// Which line of the text, from 1.
         number: usize,
     },
     /// More than [`PROOF_HASHES_MAX`] hashes.
-    #[error("expected at most {PROOF_HASHES_MAX} hashes; no tree is that high")]
+    #[error("expected at most {PROOF_HASHES_MAX} hashes, found more: no tree is that high")]
     TooManyHashes,
     /// No empty line with a checkpoint after it.
-    #[error("expected an empty line and a checkpoint after the hashes; the proof is cut short")]
+    #[error(
+        "expected an empty line and a checkpoint after the hashes, found none: the proof is cut short"
+    )]
     NoCheckpoint,
     /// What follows the empty line is not a checkpoint.
     #[error("in the checkpoint: {0}")]
     Checkpoint(#[source] CheckpointError),
+}
+
+fn kind_of_proof(found: &str) -> String {
+    let is_blake3 = found.starts_with("bulla.dev/");
+    malformed::kind_of(found, if is_blake3 { FIRST_LINE_BLAKE3 } else { FIRST_LINE_SHA256 })
 }

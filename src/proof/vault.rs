@@ -217,9 +217,7 @@ impl VaultProof {
         let text = malformed::text(bytes, "a proof of a vault", 2 * PROOF_LEN_MAX)?;
         let (own, list) = text.split_once("\n\n").ok_or(MalformedProof::NoCheckpoint)?;
         let mut lines = Lines { lines: own.split('\n').zip(1..).peekable(), last: 0 };
-        if lines.next().is_none_or(|(line, _)| line != Self::FIRST_LINE) {
-            return Err(MalformedProof::FirstLine { expected: Self::FIRST_LINE });
-        }
+        malformed::check_first_line(lines.next().map(|(line, _)| line), Self::FIRST_LINE)?;
         let log = lines.field("log ", "\"log \" and base64", line::base64)?;
         let log = LogHead::parse(&log)?;
         let expected = "\"place \" and a plain decimal number";

@@ -42,7 +42,9 @@ pub struct Cursor {
 #[non_exhaustive]
 pub enum CursorError {
     /// The text is not a cursor.
-    #[error("not a cursor: pass on all characters that the query gave")]
+    #[error(
+        "expected a cursor, found another text: give all characters of it, as the query gave them"
+    )]
     Malformed,
     /// The cursor is of a newer version.
     #[error("expected a cursor of version {VERSION}, found {found}: start the query again")]

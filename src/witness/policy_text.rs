@@ -275,10 +275,10 @@ pub enum PolicyProblem {
         found: usize,
     },
     /// More than [`POLICY_ENTRIES_MAX`] logs, witnesses or groups.
-    #[error("expected at most {POLICY_ENTRIES_MAX} logs, witnesses and groups each")]
+    #[error("expected at most {POLICY_ENTRIES_MAX} logs, witnesses and groups each, found more")]
     TooMany,
     /// The last line does not end in a newline: the file may be cut short.
-    #[error("the last line does not end in a newline; was the file cut short?")]
+    #[error("expected a newline at the end of the last line, found none: was the file cut short?")]
     NoFinalNewline,
     /// A control character other than tab and newline.
     #[error("expected text, tabs and newlines, found control character {byte:#04x}")]

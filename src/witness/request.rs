@@ -122,18 +122,19 @@ pub enum RequestError {
         found: usize,
     },
     /// The first line is not `old` and a decimal number.
-    #[error("expected `old` and a tree size in decimal in the first line")]
+    #[error("expected `old` and a tree size in decimal in the first line, found another")]
     OldSize,
     /// Not the base64 of 32 bytes, and not the empty line after them.
     #[error(
-        "expected hash {number} of the consistency proof as base64 of 32 bytes, or an empty line"
+        "expected hash {number} of the consistency proof as base64 of 32 bytes, or an empty line, \
+         found another"
     )]
     Hash {
         /// Which hash of the proof, from 1.
         number: usize,
     },
     /// More than [`PROOF_HASHES_MAX`].
-    #[error("expected at most {PROOF_HASHES_MAX} hashes in the consistency proof")]
+    #[error("expected at most {PROOF_HASHES_MAX} hashes in the consistency proof, found more")]
     TooManyHashes,
     /// What follows the empty line is not a signed checkpoint.
     #[error("{0}")]

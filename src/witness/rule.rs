@@ -99,7 +99,7 @@ fn check_extends(
 #[non_exhaustive]
 pub enum Refusal {
     /// The witness does not watch this log.
-    #[error("this witness does not watch {origin:?}")]
+    #[error("expected the checkpoint of a log that this witness watches, found one of {origin:?}")]
     UnknownOrigin {
         /// The origin of the checkpoint.
         origin: String,

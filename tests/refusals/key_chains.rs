@@ -76,7 +76,7 @@ pub(crate) const CASES: &[Case] = &[
             files.put("proofs/other.vkey", Key { seed: [82; 32], ..successor() }.vkey());
             files
         },
-        [(VerifyProof, Other, "the key chain goes on as example.com/audit-2, another log")]
+        [(VerifyProof, Other, "the key chain continues as example.com/audit-2, another log")]
     ),
     case!(
         "R-KEYS-18",
@@ -279,7 +279,7 @@ pub(crate) const CASES: &[Case] = &[
                 format!("{front}+{}", base64(&secret))
             })
         },
-        [(Sign, Other, "which is not known here")]
+        [(Sign, Other, "expected a type of signatures that is known here, found 0x09")]
     ),
     case!(
         "R-KEYS-24",

@@ -347,13 +347,13 @@ pub(crate) const CASES: &[Case] = &[
         "R-KEYS-12",
         "a head of the log below that of the statement before",
         |forge| revoked(forge, |lines| lines[MAIN] = head("main", 3)),
-        followers!("the heads in key statement 3 do not go on from those before it")
+        followers!("the heads in key statement 3 do not continue those before it")
     ),
     stated!(
         "R-KEYS-12",
         "a head of the catalog below that of the statement before",
         |forge| revoked(forge, |lines| lines[CATALOG] = head("catalog", 1)),
-        followers!("the heads in key statement 3 do not go on from those before it")
+        followers!("the heads in key statement 3 do not continue those before it")
     ),
     stated!(
         "R-KEYS-12",
@@ -366,7 +366,7 @@ pub(crate) const CASES: &[Case] = &[
             });
             with_chain(forge)
         },
-        followers!("the heads in key statement 3 do not go on from those before it")
+        followers!("the heads in key statement 3 do not continue those before it")
     ),
     stated!(
         "R-KEYS-13",
@@ -378,7 +378,7 @@ pub(crate) const CASES: &[Case] = &[
             forge.append_statement(&said, &[&recovery_key(), &next]);
             with_chain(forge)
         },
-        followers!("the heads in key statement 4 do not go on from those before it")
+        followers!("the heads in key statement 4 do not continue those before it")
     ),
     stated!(
         "R-KEYS-14",
@@ -439,7 +439,7 @@ pub(crate) const CASES: &[Case] = &[
         },
         everyone!(
             "an origin that the log never had",
-            "goes on under an origin that the log had before"
+            "continues under an origin that the log had before"
         )
     ),
 ];

@@ -179,7 +179,7 @@ pub enum SubmitError {
         size: TreeSize,
     },
     /// Others submit to it at the same time; try again.
-    #[error("others submit at the same time; try again")]
+    #[error("others submit checkpoints of this log at the same time: try again")]
     Contended,
     /// Its answer is not as the protocol has it, or its cosignature is wrong.
     #[error("its answer is wrong: {0}")]

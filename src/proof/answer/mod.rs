@@ -99,9 +99,7 @@ impl Answer {
     pub fn parse(bytes: &[u8]) -> Result<Self, MalformedProof> {
         let text = malformed::text(bytes, "an answer", ANSWER_LEN_MAX)?;
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        if first != Self::FIRST_LINE {
-            return Err(MalformedProof::FirstLine { expected: Self::FIRST_LINE });
-        }
+        malformed::check_first_line(Some(first), Self::FIRST_LINE)?;
         let expected = "the base64 of evidence, then an empty line and a bundle";
         let wrong = MalformedProof::Line { number: 2, expected };
         let (evidence, bundle) = rest.split_once("\n\n").ok_or_else(|| wrong.clone())?;

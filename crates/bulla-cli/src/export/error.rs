@@ -83,7 +83,7 @@ pub enum ExportError {
         error: Error,
     },
     /// Broken off by whoever watched.
-    #[error("broken off; what is served is unchanged, export again to go on")]
+    #[error("stopped: what is served is unchanged; export again to continue")]
     Stopped,
 }
 
