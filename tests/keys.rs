@@ -409,7 +409,7 @@ fn a_blake3_log_with_signed_catalog_heads_of_early_versions_opens_verifies_and_i
     assert_eq!(report.checkpoints, 2);
     // No part of the log reads it: it is named as any such file is, and stays as it is.
     let named: Vec<_> = report.warnings.iter().map(|warning| warning.file.clone()).collect();
-    assert_eq!(named, [file.clone()]);
+    assert_eq!(named, std::slice::from_ref(&file));
     assert_eq!(fs::read(&file).unwrap(), before);
 }
 

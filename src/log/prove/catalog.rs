@@ -204,14 +204,14 @@ impl<'a> Prover<'a> {
     }
 
     fn record(self, seq: Seq, disclosure: Disclosure) -> Result<CatalogProof> {
-        let hashes = self.inclusion(seq, self.anchor.catalog_size)?;
+        let hashes = self.inclusion(seq)?;
         let record = self.catalog.with_record(seq, |record| disclose(&record, disclosure))?;
         self.proof(CatalogClaim::Record { record, hashes })
     }
 
     /// The path of a record of the catalog.
-    fn inclusion(&self, seq: Seq, size: TreeSize) -> Result<Vec<Hash>> {
-        let plan = ProofPlan::inclusion(seq, size).map_err(proof_error)?;
+    fn inclusion(&self, seq: Seq) -> Result<Vec<Hash>> {
+        let plan = ProofPlan::inclusion(seq, self.anchor.catalog_size).map_err(proof_error)?;
         let nodes: Result<Vec<_>> =
             plan.nodes().iter().map(|node| self.catalog.tree().node(*node)).collect();
         plan.assemble(HashAlgorithm::Sha256, &nodes?).map_err(proof_error)

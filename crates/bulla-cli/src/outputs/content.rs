@@ -61,6 +61,7 @@ pub(super) fn is_part(dir: &Path, name: &str) -> bool {
         None if name == "snapshot" => b"BULLASNP",
         Some((stem, "torn")) => return stem.starts_with("main-") || stem.starts_with("catalog-"),
         Some((stem, "checkpoint" | "bulla-checkpoint")) => {
+            // Early versions signed heads of the catalog as well.
             let size = stem.strip_prefix("catalog-").unwrap_or(stem);
             return size.len() >= 16 && size.bytes().all(|byte| byte.is_ascii_digit());
         }
