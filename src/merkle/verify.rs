@@ -142,8 +142,8 @@ pub enum TreeSide {
 pub enum ProofError {
     /// The tree ends before the record.
     #[error(
-        "expected a tree that covers record {seq}, found one of size {size}: take a checkpoint that \
-         was made after the record"
+        "record {seq} is not covered by the tree of size {size}; take a checkpoint made after the \
+         record"
     )]
     NotCovered {
         /// The record.

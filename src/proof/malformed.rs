@@ -19,7 +19,7 @@ pub enum MalformedProof {
         found: usize,
     },
     /// Not UTF-8.
-    #[error("expected text in UTF-8, found other bytes at offset {offset}")]
+    #[error("expected text, found no UTF-8 at byte {offset}")]
     NotUtf8 {
         /// Where, in bytes from the start.
         offset: usize,

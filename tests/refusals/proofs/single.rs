@@ -94,7 +94,7 @@ pub(crate) const CASES: &[Case] = &[
             bytes
         })
     }),
-    refused!("R-PROOF-1", "bytes that are no text", Plain, "not UTF-8", |forge| {
+    refused!("R-PROOF-1", "bytes that are no text", Plain, "a proof in UTF-8", |forge| {
         edited(forge, |text| [text.as_bytes(), b"\xff"].concat())
     }),
     refused!("R-PROOF-1", "lines that end in CR LF", Plain, "cut short", |forge| {
