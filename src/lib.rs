@@ -29,6 +29,8 @@ pub mod proof;
 pub mod query;
 #[cfg(feature = "engine")]
 pub mod random;
+#[cfg(feature = "engine")]
+mod ranked;
 pub mod redact;
 pub mod retention;
 #[cfg(feature = "engine")]

@@ -42,6 +42,7 @@ const FLOORS: &[&str] = &[
     // The outside world, one kind of file each, the engine.
     "error",
     "cipher",
+    "ranked",
     "disk",
     "keystore",
     "segment",

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::catalog::{Catalog, load};
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, StateMap};
 use crate::format::record::CheckedRecord;
 use crate::merkle::TreeHead;
+use crate::ranked::{Mutex, Rank};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
 use crate::seq::{Seq, TreeSize};
@@ -21,8 +20,14 @@ const PLACE_EVERY: u64 = 32;
 
 /// Where records stand, of some in each segment that was walked: from there on, what comes next
 /// is found without reading all that is before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Places(Mutex<BTreeMap<u64, Vec<Position>>>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Places(Mutex::new(Rank::CatalogPlaces, BTreeMap::new()))
+    }
+}
 
 impl Places {
     /// The place that is known of the last record at or before this one.

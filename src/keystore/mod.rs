@@ -16,7 +16,6 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockWriteGuard};
 use zeroize::Zeroizing;
 
 use crate::cipher::{self, Identifier};
@@ -27,6 +26,7 @@ use crate::format::LogId;
 use crate::format::encrypted::KeyId;
 use crate::format::key_store::{Header, SubjectKeys};
 use crate::random::{self, RandomError};
+use crate::ranked::{Mutex, MutexGuard, Rank, RwLock, WriteGuard};
 use crate::time::{Clock, SystemClock, Timestamp};
 use file::StoreFile;
 
@@ -222,9 +222,10 @@ impl KeyStore {
             }
         }
         let store_id = file.header.store_id;
-        let log_id = Mutex::new(Bound { log_id: file.header.log_id, in_use: false });
-        let file = Mutex::new(lock.is_some().then_some(file));
-        let (path, keys) = (path.to_owned(), RwLock::new(keys));
+        let log_id =
+            Mutex::new(Rank::KeyStoreLog, Bound { log_id: file.header.log_id, in_use: false });
+        let file = Mutex::new(Rank::KeyStoreFile, lock.is_some().then_some(file));
+        let (path, keys) = (path.to_owned(), RwLock::new(Rank::KeyStoreKeys, keys));
         Ok(KeyStore {
             shared: Arc::new(Shared { path, store_id, log_id, file, keys, _lock: lock }),
         })
@@ -436,7 +437,7 @@ impl KeyStore {
 /// The store while keys of it are destroyed.
 pub(crate) struct Erasing<'s> {
     file: MutexGuard<'s, Option<StoreFile>>,
-    keys: RwLockWriteGuard<'s, Keys>,
+    keys: WriteGuard<'s, Keys>,
 }
 
 impl Erasing<'_> {

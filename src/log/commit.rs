@@ -12,20 +12,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, Result};
 use crate::format::frame;
 use crate::hash::Hash;
 use crate::log::core::Core;
 use crate::log::encode::Encoded;
 use crate::log::writer::Committed;
+use crate::ranked::{Condvar, Mutex, Rank};
 
 /// Longest time a leader waits for more callers.
 const GATHER_MAX: Duration = Duration::from_micros(120);
 
 /// What callers share. Its lock is held for as long as a copy of the event takes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<QueueState>,
     /// Signalled when there is room again.
@@ -70,7 +69,7 @@ struct Waiter {
 }
 
 /// Where one caller waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Slot {
     state: Mutex<SlotState>,
     changed: Condvar,
@@ -81,6 +80,23 @@ struct SlotState {
     lead: bool,
     done: Option<Result<Committed>>,
     waker: Option<Waker>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue {
+            state: Mutex::new(Rank::Queue, QueueState::default()),
+            room: Condvar::new(),
+            gathered: Condvar::new(),
+            tickets: Condvar::new(),
+        }
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Slot { state: Mutex::new(Rank::Slot, SlotState::default()), changed: Condvar::new() }
+    }
 }
 
 impl Slot {
@@ -255,7 +271,7 @@ impl Core {
             }
             // Not only after waiting: the call to end may have come while it led.
             let over = state.closed || state.poisoned.is_some();
-            let timed_out = !over && self.queue.tickets.wait_for(&mut state, idle).timed_out();
+            let timed_out = !over && self.queue.tickets.wait_for(&mut state, idle);
             let nothing = state.open.waiters.is_empty();
             if nothing && (over || timed_out) {
                 state.committer = false;
@@ -285,7 +301,7 @@ impl Core {
         let mut state = self.queue.state.lock();
         let wanted = state.gather_until;
         if wanted > state.open.waiters.len() {
-            let timed_out = self.queue.gathered.wait_for(&mut state, GATHER_MAX).timed_out();
+            let timed_out = self.queue.gathered.wait_for(&mut state, GATHER_MAX);
             if timed_out && state.open.waiters.len() * 4 < wanted * 3 {
                 state.gather_backoff = (state.gather_backoff * 2).clamp(1, 64);
                 state.gather_pause = state.gather_backoff;

@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::catalog::Catalog;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
@@ -18,12 +16,12 @@ use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
 use crate::log::view::View;
 use crate::log::writer::Writer;
+use crate::ranked::{Mutex, RwLock};
 use crate::segment::active::MadeAhead;
 use crate::tree::TreeStore;
 use crate::tree::mark::MarkFile;
 
-/// An open log. Locks are taken in the order: encrypting, signing, upkeep, writer, ahead, catalog,
-/// queue; and the key store's behind all of them.
+/// An open log. Its locks are taken in the order of [`Rank`](crate::ranked::Rank).
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) dir: PathBuf,

@@ -7,8 +7,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::catalog::{Catalog, HistoryEntry};
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::disk::Open;
@@ -32,6 +30,7 @@ use crate::log::unknown::{next_begun, with_unknown};
 use crate::log::view::{Entry, OpenSegment, View};
 use crate::merkle::Frontier;
 use crate::query::Query;
+use crate::ranked::{Mutex, Rank};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::Waypoints;
 use crate::segment::scan::{self, Position};
@@ -128,7 +127,10 @@ impl LogReader {
             origin: identity.origin,
             damage,
             view: Arc::new(view),
-            state: Mutex::new(Follow { catalog, noted: TreeSize::ZERO, tail: None, next, vouched }),
+            state: Mutex::new(
+                Rank::Follow,
+                Follow { catalog, noted: TreeSize::ZERO, tail: None, next, vouched },
+            ),
             options,
         };
         reader.refresh()?;

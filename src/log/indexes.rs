@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::format::LogId;
@@ -15,6 +13,7 @@ use crate::log::core::Core;
 use crate::log::read;
 use crate::log::search::add;
 use crate::log::view::Entry;
+use crate::ranked::{Mutex, Rank};
 use crate::segment;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
@@ -27,7 +26,7 @@ const OPEN_INDEXES: usize = 256;
 const LOOKED_AT: usize = 16;
 
 /// The index files of a log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Indexes {
     /// Open ones, the most recently used last.
     open: Mutex<Vec<Arc<IndexFile>>>,
@@ -47,6 +46,16 @@ struct Wanted {
 /// The path of a segment's index.
 pub(crate) fn path(segments_dir: &Path, ordinal: u64) -> PathBuf {
     segment::path(segments_dir, ordinal).with_extension("idx")
+}
+
+impl Default for Indexes {
+    fn default() -> Self {
+        Indexes {
+            open: Mutex::new(Rank::IndexCache, Vec::new()),
+            wanted: Mutex::new(Rank::IndexesWanted, Wanted::default()),
+            unseen: Mutex::new(Rank::IndexesUnseen, Vec::new()),
+        }
+    }
 }
 
 impl Indexes {

@@ -56,13 +56,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use parking_lot::RwLockReadGuard;
-
 use crate::error::{Error, Result};
 use crate::event::{Event, Record};
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::query::Query;
+use crate::ranked::ReadGuard;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 use commit::Pending;
@@ -379,7 +378,7 @@ impl Log {
 impl Core {
     /// Held from when an event is encrypted until it is in the log, or queued: an erasure must
     /// see all that its key encrypts.
-    fn encrypting(&self) -> Option<RwLockReadGuard<'_, ()>> {
+    fn encrypting(&self) -> Option<ReadGuard<'_, ()>> {
         // Fair: an append waits for an erasure that waits already. Appends that overlap would
         // else keep it out for as long as they come.
         self.options.key_store.as_ref().map(|_| self.encrypting.read())

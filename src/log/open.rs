@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::catalog::{Catalog, Mended};
 use crate::checkpoint::KeyName;
 use crate::disk::{self, Disk, DiskFile, Open, read_exact_at};
@@ -28,6 +26,7 @@ use crate::log::verify::{DIGEST_MARK, digest_of};
 use crate::log::view::{Entry, View};
 use crate::log::{Log, erase, restoring, retain, settle, upkeep};
 use crate::random;
+use crate::ranked::{Mutex, Rank, RwLock};
 use crate::segment;
 use crate::seq::TreeSize;
 use crate::tree::mark::MarkFile;
@@ -371,20 +370,18 @@ fn finish(
         view,
         tree: Arc::new(tree),
         queue: Default::default(),
-        upkeep: Mutex::new(Upkeep {
-            marks,
-            seen: (writer.size.get(), now),
-            synced_at: now,
-            not_sealed: None,
-        }),
-        writer: Mutex::new(writer),
-        ahead: Mutex::new(ahead),
-        catalog: Mutex::new(catalog),
-        signing: Mutex::new(()),
-        encrypting: RwLock::new(()),
+        upkeep: Mutex::new(
+            Rank::Upkeep,
+            Upkeep { marks, seen: (writer.size.get(), now), synced_at: now, not_sealed: None },
+        ),
+        writer: Mutex::new(Rank::Writer, writer),
+        ahead: Mutex::new(Rank::Ahead, ahead),
+        catalog: Mutex::new(Rank::Catalog, catalog),
+        signing: Mutex::new(Rank::Signing, ()),
+        encrypting: RwLock::new(Rank::Encrypting, ()),
         wants_upkeep: AtomicBool::new(true),
         durable,
-        committer: Mutex::new(None),
+        committer: Mutex::new(Rank::Committer, None),
         recovery,
         options,
     });

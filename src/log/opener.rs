@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
 use zeroize::Zeroizing;
 
 use crate::cipher;
@@ -14,6 +13,7 @@ use crate::format::catalog_body::StateMap;
 use crate::format::encrypted::KeyId;
 use crate::format::record::{CheckedRecord, SALT_LEN};
 use crate::keystore::KeyStore;
+use crate::ranked::{Rank, RwLock};
 
 /// What opens the payloads of a log: its keys, and which of them were erased.
 #[derive(Debug)]
@@ -61,7 +61,8 @@ impl Opened<'_> {
 
 impl Opener {
     pub(crate) fn new(log_id: LogId, store: Option<KeyStore>) -> Self {
-        Opener { log_id, store, erased: RwLock::default(), met: AtomicBool::new(false) }
+        let erased = RwLock::new(Rank::Erased, Arc::default());
+        Opener { log_id, store, erased, met: AtomicBool::new(false) }
     }
 
     /// Opens a record's payload. An error says what was found in place of one.
@@ -87,8 +88,9 @@ impl Opener {
 
     /// Whether this opens what a key encrypts, or would if it had not been erased.
     pub(crate) fn knows(&self, key: KeyId) -> bool {
-        self.erased.read().contains(&key)
-            || self.store.as_ref().is_some_and(|store| store.key(key).is_some())
+        // An erasure takes the key store's lock first: this one is not held when that is taken.
+        let is_erased = self.erased.read().contains(&key);
+        is_erased || self.store.as_ref().is_some_and(|store| store.key(key).is_some())
     }
 
     /// Takes from the state which keys were erased.

@@ -9,14 +9,13 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, ClockStepped, Sealed};
 use crate::log::core::{Core, Upkeep};
 use crate::log::options::{Durability, Housekeeping};
 use crate::log::view::Entry;
 use crate::log::writer::{MARK_EVERY, Retired};
+use crate::ranked::{Condvar, Mutex, Rank};
 use crate::retention::Policy;
 use crate::segment::active::MadeAhead;
 use crate::segment::seal::{self, SealFacts};
@@ -418,12 +417,10 @@ struct HousekeeperState {
 }
 
 static HOUSEKEEPER: Housekeeper = Housekeeper {
-    state: Mutex::new(HousekeeperState {
-        logs: Vec::new(),
-        thread: None,
-        generation: 0,
-        nudged: false,
-    }),
+    state: Mutex::new(
+        Rank::Housekeeper,
+        HousekeeperState { logs: Vec::new(), thread: None, generation: 0, nudged: false },
+    ),
     changed: Condvar::new(),
 };
 

@@ -6,8 +6,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -25,6 +23,7 @@ use crate::log::retain;
 use crate::log::search::OpenIndex;
 use crate::log::unknown;
 use crate::log::watch::Watch;
+use crate::ranked::{Mutex, Rank, RwLock};
 use crate::retention::DropCertificate;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::{RecordCursor, Waypoints};
@@ -143,10 +142,10 @@ impl View {
             algorithm: identity.1,
             mmap,
             clock,
-            catalog: Mutex::default(),
+            catalog: Mutex::new(Rank::GoneSegments, None),
             watch: Watch::default(),
-            entries: RwLock::new(Arc::new(entries)),
-            cache: Mutex::default(),
+            entries: RwLock::new(Rank::Entries, Arc::new(entries)),
+            cache: Mutex::new(Rank::SegmentCache, Vec::new()),
             indexes: Indexes::default(),
             opener: Opener::new(identity.0, key_store),
         }

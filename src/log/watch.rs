@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::task::Waker;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, Result};
+use crate::ranked::{Condvar, Mutex, Rank};
 use crate::seq::TreeSize;
 
 /// The published size of a log, and who waits for it to grow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watch {
     size: AtomicU64,
     /// Set by who is about to wait, cleared by who wakes.
@@ -48,6 +47,18 @@ pub(crate) enum Waited {
     NotYet,
     /// It is not, and the time is up.
     TimedOut,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch {
+            size: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+            state: Mutex::new(Rank::Watch, State::default()),
+            grown: Condvar::new(),
+            numbers: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Watch {
@@ -114,7 +125,7 @@ impl Watch {
         }
         let mut timed_out = false;
         match wait {
-            Wait::For(time) => timed_out = self.grown.wait_for(&mut state, *time).timed_out(),
+            Wait::For(time) => timed_out = self.grown.wait_for(&mut state, *time),
             Wait::Forever => self.grown.wait(&mut state),
             Wait::Wake(number, waker) => drop(state.wakers.insert(*number, (*waker).clone())),
         }

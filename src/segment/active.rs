@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::disk::{Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::footer::TimeRange;
 use crate::format::frame::FrameHeader;
 use crate::format::header::SegmentHeader;
+use crate::ranked::{Mutex, Rank};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::Waypoints;
 use crate::segment::scan::{Position, align_up};
@@ -47,8 +46,8 @@ impl Space {
             path,
             file,
             prepared: prepared.into(),
-            step: Mutex::new(FIRST_STEP),
-            failed: Mutex::new(false),
+            step: Mutex::new(Rank::SpaceStep, FIRST_STEP),
+            failed: Mutex::new(Rank::SyncFailed, false),
         }
     }
 

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
-
 use crate::error::{Error, Result};
 use crate::format::footer::{STRIDE, Waypoint};
 use crate::format::frame::{self, FrameHeader};
 use crate::format::record::{self, CheckedRecord, RawRecord};
+use crate::ranked::{Rank, RwLock};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, FrameAt, Position};
 use crate::seq::{Seq, TreeSize};
@@ -34,7 +33,8 @@ impl Waypoints {
 
     /// Those of a segment that is seen from a mark on, `skipped` records into it.
     pub fn above(skipped: u64, mark: Option<Position>) -> Self {
-        Waypoints { skipped, mark, upper: RwLock::default(), lower: OnceLock::new() }
+        let upper = RwLock::new(Rank::Waypoints, Vec::new());
+        Waypoints { skipped, mark, upper, lower: OnceLock::new() }
     }
 
     /// Those of a sealed segment.

@@ -12,13 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, TreeHead, range_nodes, root_from, root_nodes};
+use crate::ranked::{Mutex, Rank, RwLock};
 use crate::retention::DropCertificate;
 use crate::seq::TreeSize;
 use level::Level;
@@ -121,13 +120,13 @@ impl TreeStore {
             disk,
             log_id,
             algorithm: state.frontier.algorithm(),
-            state: RwLock::new(state),
-            flushing: Mutex::new(()),
+            state: RwLock::new(Rank::Tree, state),
+            flushing: Mutex::new(Rank::TreeFlush, ()),
             read_only,
             is_rebuilt: AtomicBool::new(false),
             certificates: None,
             gaps: OnceLock::new(),
-            found: Mutex::new(None),
+            found: Mutex::new(Rank::TreeDamage, None),
         }
     }
 

@@ -1,9 +1,8 @@
 //! The index of a segment that is being written: in memory, and behind the records.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use crate::error::Result;
 use crate::event::RecordKind;
@@ -12,6 +11,7 @@ use crate::format::record::CheckedRecord;
 use crate::index::{Lookup, Tail};
 use crate::log::read;
 use crate::query::Subject;
+use crate::ranked::{Rank, ReadGuard, RwLock};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::seq::{Seq, TreeSize};
@@ -23,7 +23,7 @@ const DEAR: u64 = 4;
 
 /// The index of an open segment, as far as its records were taken in. The housekeeper takes
 /// them in; a query reads those that are left, unless reading has cost as much by now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct OpenIndex {
     taken: RwLock<Taken>,
     /// Records that queries read because they were not taken in.
@@ -38,10 +38,28 @@ struct Taken {
     places: Vec<(u32, u32)>,
 }
 
+/// The index while it is read.
+pub(crate) struct Reading<'a>(ReadGuard<'a, Taken>);
+
+impl Deref for Reading<'_> {
+    type Target = Tail;
+
+    fn deref(&self) -> &Tail {
+        &self.0.tail
+    }
+}
+
+impl Default for OpenIndex {
+    fn default() -> Self {
+        let taken = RwLock::new(Rank::OpenIndex, Taken::default());
+        OpenIndex { taken, scanned: AtomicU64::new(0) }
+    }
+}
+
 impl OpenIndex {
     /// The index, which nobody extends meanwhile.
-    pub(crate) fn read(&self) -> MappedRwLockReadGuard<'_, Tail> {
-        RwLockReadGuard::map(self.taken.read(), |taken| &taken.tail)
+    pub(crate) fn read(&self) -> Reading<'_> {
+        Reading(self.taken.read())
     }
 
     /// Offset and length of a record that was taken in.
