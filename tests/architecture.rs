@@ -93,7 +93,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
 const UNSAFE_HOME: &str = "disk/map.rs";
 
 /// Paths that the pure floors do not name.
-const IMPURE: &[&[&str]] = &[&["std", "thread"], &["parking_lot"], &["std", "process"]];
+const IMPURE: &[&[&str]] = &[&["std", "thread"], &["std", "process"]];
 
 /// Who makes a file other than by `disk::replace` and the like, and why a name that a failed
 /// sync forgets loses nothing there.
