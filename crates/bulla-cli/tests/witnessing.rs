@@ -164,6 +164,7 @@ fn a_blake3_log_is_not_witnessed_and_every_command_says_that_a_sha256_log_is_nee
     for from in [["--log", &public], ["--policy", &policy]] {
         let told = refused(2, &[&watch[..], &from].concat());
         assert!(told.contains("SHA-256 logs only, found example.com/audit"), "{told}");
+        assert!(!Path::new(&state).exists(), "nothing is made first");
         assert!(
             told.contains("the key of a BLAKE3 log") && told.contains("--hash sha256"),
             "{told}"

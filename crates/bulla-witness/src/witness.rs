@@ -60,14 +60,25 @@ impl Witness {
         if own.kind() != SignatureKind::Ed25519Cosignature {
             return Err(WitnessError::NotOfAWitness { name: own.name().to_string() });
         }
+        Witness::check_logs(&logs)?;
+        Ok(Witness { cosigner: Box::new(cosigner), logs, clock, memory: Mutex::new(memory) })
+    }
+
+    /// Whether a witness can watch the logs with these keys, before its memory is made.
+    ///
+    /// # Errors
+    /// A key that signs no SHA-256 heads; no keys.
+    pub fn check_logs(logs: &[VerifyingKey]) -> Result<(), WitnessError> {
         if logs.is_empty() {
             return Err(WitnessError::NoLogs);
         }
-        if let Some(other) = logs.iter().find(|key| key.kind() != SignatureKind::Ed25519) {
-            let (name, kind) = (other.name().to_string(), other.kind());
-            return Err(WitnessError::NotOfALog { name, kind });
+        match logs.iter().find(|key| key.kind() != SignatureKind::Ed25519) {
+            Some(other) => {
+                let name = other.name().to_string();
+                Err(WitnessError::NotOfALog { name, kind: other.kind() })
+            }
+            None => Ok(()),
         }
-        Ok(Witness { cosigner: Box::new(cosigner), logs, clock, memory: Mutex::new(memory) })
     }
 
     /// The key with which it cosigns.

@@ -48,6 +48,7 @@ impl Witness {
     pub(crate) fn run(self) -> Result<Verdict> {
         let cosigner = Cosigner::load(&keys::private_key(&self.key)?)?;
         let logs = self.logs()?;
+        Cosigning::check_logs(&logs)?;
         let own = cosigner.verifying_key().clone();
         let inputs = Inputs::default().keys([&self.key]);
         outputs::check_dir(&self.state, Some(Mark::WitnessMemory), &inputs)?;
