@@ -101,7 +101,7 @@ fn acks_of_a_killed_writer(path: &Path, seed: &mut u64) -> Vec<(u64, String)> {
         }
         acks
     });
-    let _ = started.recv_timeout(Duration::from_secs(60));
+    let _ = started.recv_timeout(Duration::from_secs(600));
     thread::sleep(Duration::from_micros(running::random(seed) % 40_000));
     writer.kill().unwrap();
     writer.wait().unwrap();

@@ -69,7 +69,7 @@ fn a_follower_sees_every_record_once_across_rotations_and_reopenings() {
     let (done, watch) = std::sync::mpsc::channel::<()>();
     let id = follower.id();
     let watchdog = thread::spawn(move || {
-        if watch.recv_timeout(Duration::from_secs(600)).is_err() {
+        if watch.recv_timeout(Duration::from_secs(40 * 60)).is_err() {
             let _ = std::process::Command::new("kill").arg(id.to_string()).status();
         }
     });

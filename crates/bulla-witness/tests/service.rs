@@ -279,7 +279,7 @@ fn two_witnesses_do_not_share_a_memory() {
 /// Sends bytes and reads until the server closes.
 fn exchange(address: &str, sent: &[u8]) -> String {
     let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
     // The server may close before it has read all.
     let _ = stream.write_all(sent);
     let mut received = Vec::new();
@@ -342,7 +342,7 @@ fn who_says_nothing_or_too_little_is_cut_off_and_lets_others_in() {
     let grown = machine.grow(1, "x");
     while machine.submit(&witness.url, &witness.key, &grown).is_err() {}
     for mut stream in [silent, half_a_head, half_a_body] {
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
         let mut received = Vec::new();
         let _ = stream.read_to_end(&mut received);
         assert!(!received.starts_with(b"HTTP/1.1 200"));
