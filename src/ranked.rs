@@ -29,8 +29,6 @@ pub(crate) enum Rank {
     Follow,
     /// The catalog, to write to.
     Catalog,
-    /// The catalog that readers consult about segments whose files are gone.
-    GoneSegments,
     /// The log that a key store belongs to.
     KeyStoreLog,
     /// The key store's file.
@@ -47,6 +45,8 @@ pub(crate) enum Rank {
     Writer,
     /// The segment after the active one.
     Ahead,
+    /// The catalog that readers consult about segments whose files are gone.
+    GoneSegments,
     /// The records that an index in memory has taken in.
     OpenIndex,
     /// Open sealed segments.
