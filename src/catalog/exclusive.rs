@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, copies};
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, StateMap};
+use crate::format::names;
 use crate::hash::Hash;
 use crate::seq::TreeSize;
 
@@ -73,7 +74,7 @@ impl Catalog {
         let Some(lock) = self.lock.clone() else {
             return Err(Error::CatalogDamaged { reason: "it was opened for reading".to_owned() });
         };
-        let path = self.dir.join("LOCK");
+        let path = self.dir.join(names::LOCK);
         lock.lock().map_err(Error::io("lock", &path))?;
         let done = self.adopt().and_then(|()| act(&mut Exclusive { catalog: self }));
         lock.unlock().map_err(Error::io("unlock", &path))?;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Snapshot, StateMap, status};
 use crate::format::header::SegmentHeader;
 use crate::format::record::CheckedRecord;
-use crate::format::{LogId, Stream};
+use crate::format::{LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::segment::bytes::SegmentFile;
@@ -145,7 +145,7 @@ pub(super) struct Loaded {
 pub(super) fn ordinals(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
     let names = disk.list(dir).map_err(Error::io("list", dir))?;
     let mut ordinals: Vec<u64> =
-        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+        names.iter().filter_map(|name| names::parse_segment(name)).collect();
     ordinals.sort_unstable();
     Ok(ordinals)
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::load::{self, Loaded};
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::catalog_body::Snapshot;
+use crate::format::{LogId, Stream, names};
 use crate::segment::{self, recover};
 
 /// What opening had to do to the catalog, to be recorded in it.
@@ -131,7 +131,7 @@ fn cut_torn(
     quarantine: &Path,
 ) -> Result<Mended> {
     let (ordinal, offset) = (loaded.segment.header.ordinal, loaded.end.offset);
-    let name = format!("catalog-{ordinal:08}-{offset}.torn");
+    let name = names::torn(Stream::Catalog, ordinal, offset);
     let path = loaded.segment.path.as_path();
     let file = disk.open(path, Open::ReadWrite).map_err(Error::io("open", path))?;
     let kept = recover::copy_aside(disk, quarantine, &name, (&*file, path), (offset, torn.len))?;
@@ -163,8 +163,7 @@ fn copy_over(
         if same || old.iter().all(|byte| *byte == 0) {
             continue;
         }
-        let file =
-            recover::keep(disk, quarantine, &format!("catalog-copy-{ordinal:08}.seg"), &old)?;
+        let file = recover::keep(disk, quarantine, &names::replaced_copy(ordinal), &old)?;
         let (len, reason) = (old.len() as u64, reason.to_owned());
         mended.push(Mended { ordinal, offset: 0, len, file, reason, is_copy: true, rotate: false });
     }

@@ -23,7 +23,7 @@ use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
 use crate::format::record::{self, Head, PREFIX_LEN};
-use crate::format::{LogId, frame};
+use crate::format::{LogId, frame, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::random;
@@ -82,7 +82,7 @@ pub struct Catalog {
 }
 
 fn copies(dir: &Path) -> [PathBuf; 2] {
-    [dir.join("a"), dir.join("b")]
+    names::CATALOG_COPIES.map(|copy| dir.join(copy))
 }
 
 impl Catalog {
@@ -98,8 +98,10 @@ impl Catalog {
         created: &CatalogBody<'_>,
     ) -> Result<Self> {
         let [a, b] = copies(dir);
-        disk::make_dirs(&*disk, dir, &["tree", "a", "b"]).map_err(Error::io("create", dir))?;
-        for path in [dir.join("tree"), a, b] {
+        let [copy_a, copy_b] = names::CATALOG_COPIES;
+        disk::make_dirs(&*disk, dir, &[names::TREE, copy_a, copy_b])
+            .map_err(Error::io("create", dir))?;
+        for path in [dir.join(names::TREE), a, b] {
             // What a creation left that a crash interrupted holds no record.
             for ordinal in load::ordinals(&*disk, &path)? {
                 let left = crate::segment::path(&path, ordinal);
@@ -107,12 +109,12 @@ impl Catalog {
                 disk.remove_file(&left).map_err(Error::io("remove", &left))?;
             }
         }
-        let lock = open_or_create(&*disk, dir, &dir.join("LOCK"))?;
+        let lock = open_or_create(&*disk, dir, &dir.join(names::LOCK))?;
         disk.sync_dir(dir).map_err(Error::sync(dir))?;
         let frontier = Frontier::new(HashAlgorithm::Sha256);
         let header = begin_header(log_id, &frontier, 1, Hash::ZERO, clock.now())?;
         let active = begin(&*disk, dir, &header)?;
-        let tree_dir = dir.join("tree");
+        let tree_dir = dir.join(names::TREE);
         let tree = TreeStore::open(Arc::clone(&disk), &tree_dir, log_id, frontier, false, None)?;
         let mut catalog = Catalog {
             segment: Arc::clone(&active[0].segment),
@@ -181,7 +183,7 @@ impl Catalog {
         clock: Arc<dyn Clock>,
         quarantine: &Path,
     ) -> Result<(Self, Vec<Mended>)> {
-        let lock_path = dir.join("LOCK");
+        let lock_path = dir.join(names::LOCK);
         let lock = open_or_create(&*disk, dir, &lock_path)?;
         lock.lock().map_err(Error::io("lock", &lock_path))?;
         let opened = Catalog::open_locked(disk, dir, log_id, clock, quarantine, &lock);
@@ -201,7 +203,7 @@ impl Catalog {
         let copies = copies(dir);
         let (loaded, mended) =
             mirror::load_and_mend(&*disk, &copies, log_id, snapshot.as_ref(), quarantine)?;
-        let tree_dir = dir.join("tree");
+        let tree_dir = dir.join(names::TREE);
         if !disk.exists(&tree_dir).map_err(Error::io("look for", &tree_dir))? {
             disk::make_dir(&*disk, &tree_dir).map_err(Error::io("create", &tree_dir))?;
         }
@@ -493,7 +495,7 @@ impl Catalog {
             state: Snapshot::entries_of(&self.state),
             signed: (self.signed.0.get(), *self.signed.1.as_bytes()),
         };
-        let path = self.dir.join("snapshot");
+        let path = self.dir.join(names::SNAPSHOT);
         let bytes = snapshot.encode(self.log_id).map_err(Error::format(&path, 0))?;
         crate::disk::replace_file(&*self.disk, &path, &bytes).map_err(Error::io("write", &path))?;
         self.since_snapshot = 0;
@@ -539,7 +541,7 @@ fn open_or_create(disk: &dyn Disk, dir: &Path, path: &Path) -> Result<Arc<dyn Di
 }
 
 fn read_snapshot(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Option<Snapshot> {
-    let bytes = crate::disk::read_file(disk, &dir.join("snapshot"), 256 << 20).ok()?;
+    let bytes = crate::disk::read_file(disk, &dir.join(names::SNAPSHOT), 256 << 20).ok()?;
     Snapshot::decode(&bytes, log_id).ok()
 }
 
@@ -554,7 +556,7 @@ fn open_tree(
     read_only: bool,
 ) -> Result<(load::Loaded, TreeStore)> {
     let (loaded, copy) = read;
-    let tree_dir = dir.join("tree");
+    let tree_dir = dir.join(names::TREE);
     let open = |loaded: &load::Loaded| {
         let from = loaded.replayed.from.clone();
         TreeStore::open(Arc::clone(disk), &tree_dir, log_id, from, read_only, None)

@@ -14,6 +14,7 @@ pub mod key_store;
 pub mod layout;
 pub mod lock;
 pub mod mark;
+pub mod names;
 pub mod record;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::catalog::Catalog;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
-use crate::format::LogId;
+use crate::format::{LogId, names};
 use crate::hash::HashAlgorithm;
 use crate::log::commit::Queue;
 use crate::log::open::Recovery;
@@ -103,25 +103,25 @@ impl Core {
 }
 
 pub(crate) fn segments_dir(dir: &Path) -> PathBuf {
-    dir.join("segments")
+    dir.join(names::SEGMENTS)
 }
 
 pub(crate) fn catalog_dir(dir: &Path) -> PathBuf {
-    dir.join("catalog")
+    dir.join(names::CATALOG)
 }
 
 pub(crate) fn tree_dir(dir: &Path) -> PathBuf {
-    dir.join("tree")
+    dir.join(names::TREE)
 }
 
 pub(crate) fn checkpoints_dir(dir: &Path) -> PathBuf {
-    dir.join("checkpoints")
+    dir.join(names::CHECKPOINTS)
 }
 
 pub(crate) fn quarantine_dir(dir: &Path) -> PathBuf {
-    dir.join("quarantine")
+    dir.join(names::QUARANTINE)
 }
 
 pub(crate) fn lock_path(dir: &Path) -> PathBuf {
-    dir.join("LOCK")
+    dir.join(names::LOCK)
 }

@@ -17,6 +17,7 @@ use crate::checkpoint::{
 };
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
+use crate::format::names;
 use crate::hash::HashAlgorithm;
 use crate::log::core::catalog_dir;
 use crate::log::{Log, LogReader, sign};
@@ -169,7 +170,7 @@ struct CheckpointsLock {
 impl CheckpointsLock {
     /// Of the log in whose `checkpoints/` this file is.
     fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        let path = catalog_dir(disk::parent(disk::parent(path))).join("LOCK");
+        let path = catalog_dir(disk::parent(disk::parent(path))).join(names::LOCK);
         let file = match disk.open(&path, Open::ReadWrite) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match disk.open(&path, Open::CreateNew) {

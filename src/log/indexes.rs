@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
-use crate::format::LogId;
+use crate::format::{LogId, names};
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Lookup, Places, Tail};
 use crate::log::core::Core;
@@ -14,7 +14,6 @@ use crate::log::read;
 use crate::log::search::add;
 use crate::log::view::Entry;
 use crate::ranked::{Mutex, Rank};
-use crate::segment;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
 use crate::terms::Scope;
@@ -45,7 +44,7 @@ struct Wanted {
 
 /// The path of a segment's index.
 pub(crate) fn path(segments_dir: &Path, ordinal: u64) -> PathBuf {
-    segment::path(segments_dir, ordinal).with_extension("idx")
+    segments_dir.join(names::index(ordinal))
 }
 
 impl Default for Indexes {

@@ -12,7 +12,7 @@ use crate::disk::{self, Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Created, Quarantined};
 use crate::format::lock::{self, LockFile};
-use crate::format::{LogId, Stream};
+use crate::format::{LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{
     CatalogState, Core, Upkeep, catalog_dir, checkpoints_dir, lock_path, quarantine_dir,
@@ -107,8 +107,7 @@ impl SetAside {
 }
 
 /// Directories whose content is derived, or published elsewhere too: made again if missing.
-const DERIVED: [&str; 3] = ["tree", "checkpoints", "quarantine"];
-const DIRECTORIES: [&str; 5] = ["catalog", "segments", "tree", "checkpoints", "quarantine"];
+const DERIVED: [&str; 3] = [names::TREE, names::CHECKPOINTS, names::QUARANTINE];
 
 pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
     let disk = Arc::clone(&options.disk);
@@ -136,7 +135,7 @@ fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
     } else {
         disk::make_dir(disk, dir).map_err(Error::io("create", dir))?;
     }
-    make_missing(disk, dir, &DIRECTORIES)
+    make_missing(disk, dir, &names::DIRECTORIES)
 }
 
 /// Nothing may be there but what an interrupted creation left.
@@ -147,7 +146,8 @@ fn refuse_existing(disk: &dyn Disk, dir: &Path) -> Result<()> {
     if begun {
         return Err(Error::Exists { path: dir.to_owned() });
     }
-    if names.iter().any(|name| name != "LOCK" && !DIRECTORIES.contains(&name.as_str())) {
+    if names.iter().any(|name| name != names::LOCK && !names::DIRECTORIES.contains(&name.as_str()))
+    {
         let reason = format!("{} is not empty, and what is in it is no log", dir.display());
         return Err(Error::InvalidOption { name: "path", reason });
     }
@@ -229,7 +229,7 @@ fn refuse_unreadable(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
     };
     for name in names {
         let path = dir.join(&name);
-        if segment::parse_file_name(&name).is_none() {
+        if names::parse_segment(&name).is_none() {
             if depth > 0 {
                 refuse_unreadable(disk, &path, depth - 1)?;
             }
@@ -441,16 +441,11 @@ pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, 
         return Ok(Vec::new());
     }
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
-    let mut files: Vec<(u64, PathBuf)> = names
-        .iter()
-        .filter_map(|name| {
-            let (digits, ending) = name.split_once('.')?;
-            let size: u64 = digits.parse().ok()?;
-            let own = ["checkpoint", "bulla-checkpoint"].contains(&ending)
-                && digits == format!("{size:016}");
-            own.then(|| (size, dir.join(name)))
-        })
-        .collect();
+    let published = names.iter().filter_map(|name| {
+        let (_, size) = names::parse_checkpoint(name)?;
+        Some((size.get(), dir.join(name)))
+    });
+    let mut files: Vec<(u64, PathBuf)> = published.collect();
     files.sort_unstable();
     Ok(files)
 }

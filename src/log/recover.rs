@@ -14,7 +14,7 @@ use crate::format::footer::TimeRange;
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::record::CheckedRecord;
-use crate::format::{LogId, body};
+use crate::format::{LogId, body, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
 use crate::log::open::Recovery;
@@ -507,7 +507,7 @@ pub(super) fn sealed_by_footers(options: &LogOptions, dir: &Path) -> Result<Vec<
     let (disk, dir) = (&*options.disk, segments_dir(dir));
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
     let mut sealed = Vec::new();
-    for ordinal in names.iter().filter_map(|name| segment::parse_file_name(name)) {
+    for ordinal in names.iter().filter_map(|name| names::parse_segment(name)) {
         let path = segment::path(&dir, ordinal);
         let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? else { continue };
         let bytes = segment.file_len()?;

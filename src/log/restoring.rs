@@ -28,6 +28,7 @@ use crate::catalog::Catalog;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Restored, Sealed, StateMap, status};
+use crate::format::names;
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::{Core, segments_dir};
@@ -42,9 +43,6 @@ use crate::seq::{Seq, TreeSize};
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
-
-/// The ending of a copy that is not in its place yet.
-const UNFINISHED: &str = ".restoring";
 
 /// A segment that was brought back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -368,9 +366,8 @@ fn known_digests(catalog: &Catalog, ordinal: u64) -> Result<Vec<Hash>> {
 
 /// Where a copy is until it is in its place.
 fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(UNFINISHED);
-    PathBuf::from(name)
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(names::restoring(&name))
 }
 
 fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
@@ -416,11 +413,7 @@ pub(crate) fn settle_restores(disk: &dyn Disk, dir: &Path, state: &StateMap) -> 
         return Ok(());
     }
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
-    let ordinals = names.iter().filter_map(|name| {
-        let name = name.strip_suffix(UNFINISHED)?;
-        let segment = name.strip_suffix(".idx").map(|stem| format!("{stem}.seg"));
-        segment::parse_file_name(segment.as_deref().unwrap_or(name))
-    });
+    let ordinals = names.iter().filter_map(|name| names::parse_restoring(name));
     let mut ordinals: Vec<u64> = ordinals.collect();
     ordinals.dedup(); // sorted by name, so the two of a segment are neighbours
     for ordinal in ordinals {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::format::Stream;
+use crate::format::{Stream, names};
 use crate::log::core::{CatalogState, Core, quarantine_dir, segments_dir};
 use crate::log::open::{SetAside, checkpoint_files};
 use crate::log::read;
@@ -26,7 +26,7 @@ pub(super) fn set_aside(
 ) -> Result<Vec<SetAside>> {
     let kept = leftovers.iter().filter(|leftover| leftover.len > 0).map(|leftover| {
         let Leftover { ordinal, offset, len, .. } = *leftover;
-        let name = format!("main-{ordinal:08}-{offset}.torn");
+        let name = names::torn(Stream::Main, ordinal, offset);
         let from = (&*leftover.file, leftover.path.as_path());
         let file = recover::copy_aside(disk, &quarantine_dir(dir), &name, from, (offset, len))?;
         let reason = leftover.reason.clone();

@@ -11,6 +11,7 @@ use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
+use crate::format::names;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::Log;
 use crate::log::core::{Core, checkpoints_dir};
@@ -109,7 +110,7 @@ pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
 
 /// Where the checkpoint of this size is published.
 pub(super) fn published_path(dir: &Path, algorithm: HashAlgorithm, size: TreeSize) -> PathBuf {
-    checkpoints_dir(dir).join(checkpoint_name(algorithm, size))
+    checkpoints_dir(dir).join(names::checkpoint(algorithm, size))
 }
 
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {
@@ -118,18 +119,9 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint>
         .map_err(|error| Error::corrupt(path, 0, "a signed checkpoint", error.to_string()))
 }
 
-/// The name of a published checkpoint, in `checkpoints/`.
-pub(super) fn checkpoint_name(algorithm: HashAlgorithm, size: TreeSize) -> String {
-    let ending = match algorithm {
-        HashAlgorithm::Sha256 => "checkpoint",
-        HashAlgorithm::Blake3 => "bulla-checkpoint",
-    };
-    format!("{:016}.{ending}", size.get())
-}
-
 /// Puts a checkpoint into `checkpoints/`, durably.
 pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let path = core.checkpoints_dir().join(checkpoint_name(core.algorithm, size));
+    let path = core.checkpoints_dir().join(names::checkpoint(core.algorithm, size));
     let published = cosign::publish(&*core.options.disk, &path, note);
     published.map_err(Error::growing("publish", &path, note.len() as u64))
 }

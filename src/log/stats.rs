@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, Open, Protection};
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::catalog_body::status;
+use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{CatalogState, segments_dir, tree_dir};
 use crate::log::indexes;
@@ -181,8 +181,7 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
     // Listed after the entries: what was sealed by then is there.
     let dir = &view.segments_dir;
     let names = view.disk.list(dir).map_err(Error::io("list", dir))?;
-    let files: BTreeSet<u64> =
-        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+    let files: BTreeSet<u64> = names.iter().filter_map(|name| names::parse_segment(name)).collect();
     let is_missing = |entry: &Entry| {
         entry.is_unknown() || entry.is_sealed_and_there() && !files.contains(&entry.ordinal)
     };
@@ -303,7 +302,7 @@ pub(super) fn segment_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, Pat
     let dir = segments_dir(dir);
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
     let mut files = Vec::new();
-    for ordinal in names.iter().filter_map(|name| segment::parse_file_name(name)) {
+    for ordinal in names.iter().filter_map(|name| names::parse_segment(name)) {
         let path = segment::path(&dir, ordinal);
         let file = disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
         let bytes = file.len().map_err(Error::io("stat", &path))?;

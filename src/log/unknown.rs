@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::disk::Open;
 use crate::error::{Error, Result};
+use crate::format::names;
 use crate::log::core::segments_dir;
 use crate::log::options::LogOptions;
 use crate::log::view::Entry;
@@ -46,7 +47,7 @@ pub(super) fn next_begun(
 ) -> Result<Option<(u64, TreeSize)>> {
     let (disk, dir) = (&*options.disk, segments_dir(dir));
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
-    let ordinals = names.iter().filter_map(|name| segment::parse_file_name(name));
+    let ordinals = names.iter().filter_map(|name| names::parse_segment(name));
     let mut ordinals: Vec<u64> = ordinals.filter(|ordinal| *ordinal > after).collect();
     ordinals.sort_unstable();
     for ordinal in ordinals {

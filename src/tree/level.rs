@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::disk::{self, Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::mark::{LEVEL_HEADER_LEN, encode_level_header};
+use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
 
 /// A longer file is not made anew when its mark was lost: its name is older than a sync that
@@ -15,12 +15,12 @@ const COPIED_MAX: u64 = 1 << 30;
 
 /// The path of a level's file.
 pub fn path(dir: &Path, level: u8) -> PathBuf {
-    dir.join(format!("level-{level:02}.hashes"))
+    dir.join(names::tree_level(level))
 }
 
 /// Whether this is the name of a level's file that is not in its place.
 pub(super) fn is_unfinished(name: &str) -> bool {
-    name.starts_with("level-") && name.ends_with(".hashes.tmp")
+    name.strip_suffix(".tmp").is_some_and(|name| names::parse_tree_level(name).is_some())
 }
 
 fn offset(index: u64) -> u64 {

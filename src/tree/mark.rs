@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::mark::{Mark, SLOT_LEN};
+use crate::format::{LogId, names};
 
 /// The marks of a log: the newest valid one is where recovery starts.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct MarkFile {
 }
 
 fn path(dir: &Path) -> PathBuf {
-    dir.join("mark")
+    dir.join(names::MARK)
 }
 
 impl MarkFile {

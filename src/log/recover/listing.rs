@@ -6,10 +6,10 @@ use super::Failure::NotFitting;
 use super::{Failure, Leftover, Walk};
 use crate::disk::Open;
 use crate::error::{Error, Result};
-use crate::format::Stream;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
+use crate::format::{Stream, names};
 use crate::log::core::segments_dir;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::{self, recover};
@@ -20,7 +20,7 @@ impl Walk<'_> {
         let dir = segments_dir(self.dir);
         let names = self.disk().list(&dir).map_err(Error::io("list", &dir))?;
         let mut ordinals: Vec<u64> =
-            names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+            names.iter().filter_map(|name| names::parse_segment(name)).collect();
         ordinals.sort_unstable();
         // A file that somebody put back is no part of the log: see `Log::restore`.
         let dropped = |ordinal: &u64| {

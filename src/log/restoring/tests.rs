@@ -165,7 +165,11 @@ impl Scene {
 
     /// After it: all is one or the other.
     fn check_settled(&self, status: u8) {
-        assert!(!self.names().iter().any(|name| name.ends_with(UNFINISHED)), "{:?}", self.names());
+        assert!(
+            !self.names().iter().any(|name| names::parse_restoring(name).is_some()),
+            "{:?}",
+            self.names()
+        );
         match status {
             status::RESTORED => assert!(self.is_back()),
             status::DROPPED => {

@@ -6,6 +6,7 @@ use crate::catalog::Exclusive;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
+use crate::format::names;
 use crate::log::core::{CatalogState, Core};
 use crate::log::retain::{recorded, scan};
 use crate::retention::Hold;
@@ -53,8 +54,7 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
 fn came_back(core: &Core, segments: impl Iterator<Item = Sealed>) -> Result<Vec<Sealed>> {
     let (disk, dir) = (&*core.options.disk, core.segments_dir());
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
-    let there: BTreeSet<u64> =
-        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+    let there: BTreeSet<u64> = names.iter().filter_map(|name| names::parse_segment(name)).collect();
     let dropped = segments
         .filter(|sealed| sealed.status == status::DROPPED && there.contains(&sealed.ordinal));
     let mut back = Vec::new();

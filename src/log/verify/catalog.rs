@@ -13,7 +13,7 @@ use crate::disk::{self, Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot};
 use crate::format::record::CheckedRecord;
-use crate::format::{FormatError, LogId, Stream};
+use crate::format::{FormatError, LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::catalog_dir;
 use crate::merkle::Frontier;
@@ -105,7 +105,7 @@ pub(super) fn read(
     let mut doubtful = Doubtful::default();
     let copies = WholeCatalog::read_copies(disk, &dir, log_id);
     let mut read = Vec::new();
-    for (copy, name) in copies.into_iter().zip(["a", "b"]) {
+    for (copy, name) in copies.into_iter().zip(names::CATALOG_COPIES) {
         let path = dir.join(name);
         let before = doubtful.findings.len();
         let facts = match walk(disk, &path, &mut doubtful) {
@@ -169,7 +169,7 @@ fn walk(disk: &dyn Disk, copy: &Path, doubtful: &mut Doubtful) -> Result<Facts> 
     let mut facts = Facts::default();
     let names = disk.list(copy).map_err(Error::io("list", copy))?;
     let mut ordinals: Vec<u64> =
-        names.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+        names.iter().filter_map(|name| names::parse_segment(name)).collect();
     ordinals.sort_unstable();
     for ordinal in &ordinals {
         let path = segment::path(copy, *ordinal);
@@ -340,13 +340,13 @@ fn check_derived(
         Ok(snapshot) => snapshot,
         Err(found) => {
             let expected = "a snapshot of this catalog".to_owned();
-            doubtful.warning(&dir.join("snapshot"), NOWHERE, "snapshot", expected, found);
+            doubtful.warning(&dir.join(names::SNAPSHOT), NOWHERE, "snapshot", expected, found);
             None
         }
     };
     // Nothing but a snapshot writes them.
-    let hashed = disk.exists(&tree::level_path(&dir.join("tree"), 0)).unwrap_or(false);
-    let path = dir.join("snapshot");
+    let hashed = disk.exists(&tree::level_path(&dir.join(names::TREE), 0)).unwrap_or(false);
+    let path = dir.join(names::SNAPSHOT);
     if hashed && !disk.exists(&path).unwrap_or(true) {
         let (expected, found) = ("a snapshot, beside its hash files", "no file");
         doubtful.warning(&path, NOWHERE, "snapshot", expected.to_owned(), found.to_owned());
@@ -375,7 +375,7 @@ fn snapshot(
     dir: &Path,
     log_id: LogId,
 ) -> std::result::Result<Option<Snapshot>, String> {
-    let path = dir.join("snapshot");
+    let path = dir.join(names::SNAPSHOT);
     match disk.exists(&path) {
         Ok(true) => {}
         Ok(false) => return Ok(None),
@@ -415,7 +415,7 @@ fn hash_files(
     (catalog, below): (&ReadCatalog, u64),
     doubtful: &mut Doubtful,
 ) -> Result<()> {
-    let (tree, size) = (dir.join("tree"), catalog.whole.size());
+    let (tree, size) = (dir.join(names::TREE), catalog.whole.size());
     let needed = HashFiles::open(disk, &tree, HashAlgorithm::Sha256, TreeSize::new(below))?;
     for bad in needed.bad_headers(log_id) {
         let place = (None, Some(0), None);

@@ -8,10 +8,12 @@ use super::{Verifier, reading};
 use crate::disk::{self, Open};
 use crate::error::{Error, Result};
 use crate::format::lock::{self, LockFile};
+use crate::format::names;
 use crate::hash::{Hash, tag, tagged};
-use crate::log::core::{catalog_dir, checkpoints_dir, lock_path, quarantine_dir, tree_dir};
+use crate::log::core::{
+    catalog_dir, checkpoints_dir, lock_path, quarantine_dir, segments_dir, tree_dir,
+};
 use crate::log::open::checkpoint_files;
-use crate::segment;
 use crate::tree;
 
 /// Bytes of one file in the quarantine, at most.
@@ -65,7 +67,7 @@ impl Verifier<'_> {
         if let Some(found) = odd {
             self.warning(&path, NOWHERE, "lock file", "what the last writer told", found);
         }
-        let path = catalog_dir(self.dir).join("LOCK");
+        let path = catalog_dir(self.dir).join(names::LOCK);
         let disk = &self.options.disk;
         let found = match disk.exists(&path).map_err(Error::io("look for", &path))? {
             false => Some("no file".to_owned()),
@@ -167,31 +169,30 @@ impl Verifier<'_> {
     fn unknown_now(&self) -> Result<Vec<PathBuf>> {
         let dir = self.dir.to_owned();
         let (catalog, tree) = (catalog_dir(&dir), tree_dir(&dir));
+        let [copy_a, copy_b] = names::CATALOG_COPIES.map(|copy| catalog.join(copy));
         let published = checkpoint_files(&*self.options.disk, &dir)?;
         let is_published = |name: &str| published.iter().any(|(_, path)| path.ends_with(name));
         let is_level = |name: &str| {
-            let levels = (0..64).step_by(usize::from(tree::STORED_EVERY));
-            let mut names = levels.map(|level| tree::level_path(Path::new(""), level));
-            names.any(|level| level.as_os_str() == name)
+            names::parse_tree_level(name)
+                .is_some_and(|level| level < 64 && level.is_multiple_of(tree::STORED_EVERY))
         };
-        let is_segment = |name: &str| segment::parse_file_name(name).is_some();
-        let with_index = |name: &str| {
-            let of = name.strip_suffix(".idx").map(|stem| format!("{stem}.seg"));
-            is_segment(of.as_deref().unwrap_or(name))
+        let is_segment = |name: &str| names::parse_segment(name).is_some();
+        let with_index = |name: &str| is_segment(name) || names::parse_index(name).is_some();
+        let in_log = |name: &str| name == names::LOCK || names::DIRECTORIES.contains(&name);
+        let in_catalog = |name: &str| {
+            [names::LOCK, names::TREE, names::SNAPSHOT].contains(&name)
+                || names::CATALOG_COPIES.contains(&name)
         };
-        let one_of = |names: &'static [&'static str]| move |name: &str| names.contains(&name);
-        let in_log = one_of(&["LOCK", "catalog", "segments", "tree", "checkpoints", "quarantine"]);
-        let in_catalog = one_of(&["LOCK", "a", "b", "tree", "snapshot"]);
-        let in_tree = |name: &str| name == "mark" || is_level(name);
+        let in_tree = |name: &str| name == names::MARK || is_level(name);
         type IsKnown<'a> = &'a dyn Fn(&str) -> bool;
         let places: [(PathBuf, IsKnown<'_>); 8] = [
             (dir.clone(), &in_log),
-            (dir.join("segments"), &with_index),
+            (segments_dir(&dir), &with_index),
             (tree, &in_tree),
             (checkpoints_dir(&dir), &is_published),
-            (catalog.join("a"), &is_segment),
-            (catalog.join("b"), &is_segment),
-            (catalog.join("tree"), &is_level),
+            (copy_a, &is_segment),
+            (copy_b, &is_segment),
+            (catalog.join(names::TREE), &is_level),
             (catalog, &in_catalog),
         ];
         let (disk, mut unknown) = (&self.options.disk, Vec::new());

@@ -13,6 +13,7 @@ use super::report::Finding;
 use super::{NotRead, Verifier};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
+use crate::format::names;
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Tail};
 use crate::log::core::segments_dir;
@@ -35,7 +36,7 @@ impl Verifier<'_> {
         let dir = segments_dir(self.dir);
         let names = self.options.disk.list(&dir).map_err(Error::io("list", &dir))?;
         let not_read = self.not_read.map_or(0, |NotRead { segments, .. }| segments);
-        let ordinals = names.iter().filter_map(|name| segment::parse_file_name(name));
+        let ordinals = names.iter().filter_map(|name| names::parse_segment(name));
         // What is wrong with damaged records was told.
         let read = ordinals.filter(|ordinal| *ordinal > not_read && !self.lossy.contains(ordinal));
         let mut read: Vec<u64> = read.collect();

@@ -7,6 +7,7 @@ use super::report::Finding;
 use crate::disk::{Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::mark::{Mark, SLOT_LEN};
+use crate::format::names;
 use crate::log::core::tree_dir;
 use crate::merkle::TreeHead;
 use crate::segment::bytes::SegmentFile;
@@ -57,7 +58,7 @@ impl Marks {
         options: &super::VerifyOptions,
         log_id: crate::format::LogId,
     ) -> Result<Self> {
-        let path = tree_dir(dir).join("mark");
+        let path = tree_dir(dir).join(names::MARK);
         let mut marks = Marks { path, marks: Vec::new(), bad: Vec::new() };
         let (disk, path) = (&options.disk, &marks.path);
         if !disk.exists(path).map_err(Error::io("look for", path))? {
@@ -156,7 +157,7 @@ impl Verifier<'_> {
             self.settle_doubts(true);
         }
         for (slot, what) in wrong {
-            let path = tree_dir(self.dir).join("mark");
+            let path = tree_dir(self.dir).join(names::MARK);
             let expected = "what the records before it lead to";
             let place = (None, Some(slot), None);
             self.finding(&path, place, &format!("mark: {what}"), expected, "something else");
@@ -176,7 +177,7 @@ impl Verifier<'_> {
             if self.tree_lost || lossy || skipped || dropped {
                 continue;
             }
-            let path = tree_dir(self.dir).join("mark");
+            let path = tree_dir(self.dir).join(names::MARK);
             let expected = format!("the end of a frame of segment {}", mark.ordinal);
             let found = format!("offset {}, where none ends", mark.offset);
             self.finding(&path, (None, Some(slot), None), "mark", expected, found);
