@@ -23,7 +23,6 @@ use crate::log::{Log, keys, retain, sign};
 use crate::merkle::{Frontier, root_nodes};
 use crate::proof::CatalogClaim;
 use crate::retention::Asked;
-use crate::segment;
 use crate::seq::TreeSize;
 use crate::tree::proof_error;
 
@@ -126,10 +125,10 @@ impl Core {
         sealed: &Sealed,
         store: &dyn ArchiveStore,
     ) -> Result<ArchivedCopy> {
-        check_apart(store, &self.dir)?;
+        check_apart(store, self.dir.path())?;
         check_location(store)?;
-        let facts = SegmentFacts::of(self.log_id, sealed, self.tree_before(sealed)?);
-        let folder = archive::folder_of(&self.origin, self.log_id, sealed.ordinal);
+        let facts = SegmentFacts::of(self.dir.log_id(), sealed, self.tree_before(sealed)?);
+        let folder = archive::folder_of(&self.origin, self.dir.log_id(), sealed.ordinal);
         match archive::manifest_bytes(store, &folder)? {
             None => self.fill(store, &folder, &facts)?,
             // Who put it there may have failed before it was durable.
@@ -152,9 +151,8 @@ impl Core {
     /// Puts all files of a folder, the manifest last.
     fn fill(&self, store: &dyn ArchiveStore, folder: &str, facts: &SegmentFacts) -> Result<()> {
         let mut filling = Filling { store, folder, files: Vec::new() };
-        let path = segment::path(&self.segments_dir(), facts.ordinal);
-        let segment =
-            self.options.disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+        let path = self.dir.segment(facts.ordinal);
+        let segment = self.dir.disk().open(&path, Open::Read).map_err(Error::io("open", &path))?;
         let source = |buf: &mut [u8], offset: u64| segment.read_at(buf, offset);
         // What is damaged here is not archived: there it would look like good.
         let inspected = archive::inspect(&source, path.clone(), facts.bytes, facts)?;
@@ -194,10 +192,10 @@ impl Core {
                 Err(_) => Err(other_bytes(filling.store, &key)),
             };
         }
-        let published = checkpoint_files(&*self.options.disk, &self.dir)?;
+        let published = checkpoint_files(&self.dir)?;
         match published.last() {
             Some((size, path)) if *size >= facts.end().size.get() => {
-                sign::read(&*self.options.disk, path).map(Some)
+                sign::read(self.dir.disk(), path).map(Some)
             }
             _ => Ok(None),
         }

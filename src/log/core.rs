@@ -1,6 +1,5 @@
 //! What all parts of an open log share.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
@@ -9,9 +8,9 @@ use std::time::Duration;
 use crate::catalog::Catalog;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
-use crate::format::{LogId, names};
 use crate::hash::HashAlgorithm;
 use crate::log::commit::Queue;
+use crate::log::dir::LogDir;
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
 use crate::log::view::View;
@@ -24,9 +23,8 @@ use crate::tree::mark::MarkFile;
 /// An open log. Its locks are taken in the order of [`Rank`](crate::ranked::Rank).
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) dir: PathBuf,
+    pub(crate) dir: LogDir,
     pub(crate) options: LogOptions,
-    pub(crate) log_id: LogId,
     pub(crate) algorithm: HashAlgorithm,
     /// Empty when the catalog, which knows it, is damaged.
     pub(crate) origin: String,
@@ -90,38 +88,4 @@ impl CatalogState {
             CatalogState::Damaged(reason) => Err(Error::CatalogDamaged { reason: reason.clone() }),
         }
     }
-}
-
-impl Core {
-    pub(crate) fn segments_dir(&self) -> PathBuf {
-        segments_dir(&self.dir)
-    }
-
-    pub(crate) fn checkpoints_dir(&self) -> PathBuf {
-        checkpoints_dir(&self.dir)
-    }
-}
-
-pub(crate) fn segments_dir(dir: &Path) -> PathBuf {
-    dir.join(names::SEGMENTS)
-}
-
-pub(crate) fn catalog_dir(dir: &Path) -> PathBuf {
-    dir.join(names::CATALOG)
-}
-
-pub(crate) fn tree_dir(dir: &Path) -> PathBuf {
-    dir.join(names::TREE)
-}
-
-pub(crate) fn checkpoints_dir(dir: &Path) -> PathBuf {
-    dir.join(names::CHECKPOINTS)
-}
-
-pub(crate) fn quarantine_dir(dir: &Path) -> PathBuf {
-    dir.join(names::QUARANTINE)
-}
-
-pub(crate) fn lock_path(dir: &Path) -> PathBuf {
-    dir.join(names::LOCK)
 }

@@ -19,7 +19,7 @@ use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::names;
 use crate::hash::HashAlgorithm;
-use crate::log::core::catalog_dir;
+use crate::log::dir::LogDir;
 use crate::log::{Log, LogReader, sign};
 
 impl Log {
@@ -37,7 +37,7 @@ impl Log {
     ) -> Result<UnverifiedCheckpoint> {
         let core = self.core();
         let log = Published { dir: &core.dir, origin: &core.origin, algorithm: core.algorithm };
-        log.add(&*core.options.disk, checkpoint, lines)
+        log.add(checkpoint, lines)
     }
 }
 
@@ -53,13 +53,13 @@ impl LogReader {
         lines: &[NoteSignature],
     ) -> Result<UnverifiedCheckpoint> {
         let log = Published { dir: &self.dir, origin: self.origin(), algorithm: self.algorithm() };
-        log.add(&*self.options.disk, checkpoint, lines)
+        log.add(checkpoint, lines)
     }
 }
 
 /// Which log's checkpoints.
 struct Published<'a> {
-    dir: &'a Path,
+    dir: &'a LogDir,
     origin: &'a str,
     algorithm: HashAlgorithm,
 }
@@ -67,10 +67,10 @@ struct Published<'a> {
 impl Published<'_> {
     fn add(
         &self,
-        disk: &dyn Disk,
         checkpoint: &UnverifiedCheckpoint,
         lines: &[NoteSignature],
     ) -> Result<UnverifiedCheckpoint> {
+        let disk = self.dir.disk();
         let path = self.path_of(checkpoint.dangerously_unverified())?;
         let _lock = CheckpointsLock::take(disk, &path).map_err(Error::io("lock", &path))?;
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
@@ -99,14 +99,14 @@ impl Published<'_> {
         if self.algorithm != HashAlgorithm::Sha256 {
             let found = self.algorithm;
             let error = CheckpointError::NotForWitnesses { found };
-            return Err(Error::Proof { reason: format!("{}: {error}", self.dir.display()) });
+            return Err(Error::Proof { reason: format!("{}: {error}", self.dir.path().display()) });
         }
         let (origin, found) = (self.origin, checkpoint.origin());
         if found != origin {
             let reason = format!("expected a checkpoint of {origin}, found one of {found:?}");
             return Err(Error::Proof { reason });
         }
-        Ok(sign::published_path(self.dir, self.algorithm, checkpoint.head().size))
+        Ok(self.dir.checkpoint(self.algorithm, checkpoint.head().size))
     }
 }
 
@@ -170,7 +170,7 @@ struct CheckpointsLock {
 impl CheckpointsLock {
     /// Of the log in whose `checkpoints/` this file is.
     fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        let path = catalog_dir(disk::parent(disk::parent(path))).join(names::LOCK);
+        let path = disk::parent(disk::parent(path)).join(names::CATALOG).join(names::LOCK);
         let file = match disk.open(&path, Open::ReadWrite) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match disk.open(&path, Open::CreateNew) {

@@ -4,7 +4,7 @@
 //! to be durable: what the writer publishes in the LOCK file, or what later frames
 //! vouch for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, HistoryEntry};
@@ -15,7 +15,7 @@ use crate::event::Record;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
-use crate::log::core::{catalog_dir, lock_path, segments_dir, tree_dir};
+use crate::log::dir::LogDir;
 use crate::log::open::{
     Identity, catalog_identity, check_is_log, checkpoint_files, make_view, read_lock,
 };
@@ -44,9 +44,8 @@ use crate::tree::mark::MarkFile;
 /// What it shows moves on only with [`LogReader::refresh`].
 #[derive(Debug)]
 pub struct LogReader {
-    pub(super) dir: PathBuf,
+    pub(super) dir: LogDir,
     pub(super) options: LogOptions,
-    pub(super) log_id: LogId,
     algorithm: HashAlgorithm,
     origin: String,
     /// Why the catalog cannot be used, if both copies are damaged.
@@ -78,28 +77,27 @@ struct Tail {
 }
 
 impl LogReader {
-    pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Self> {
-        let disk = Arc::clone(&options.disk);
-        let log_id = check_is_log(&*disk, dir)?;
+    pub(super) fn open(options: LogOptions, path: &Path) -> Result<Self> {
+        let dir = options.dir(path, check_is_log(&*options.disk, path)?);
         if let Some(store) = &options.key_store {
-            store.bind(log_id)?;
+            store.bind(dir.log_id())?;
         }
-        let clock = Arc::clone(&options.clock);
         // Listed before the catalog is read: a writer may publish another head at any time.
-        let published = checkpoint_files(&*disk, dir)?.pop();
-        let catalog = Catalog::open_read_only(Arc::clone(&disk), &catalog_dir(dir), log_id, clock);
+        let published = checkpoint_files(&dir)?.pop();
+        let (disk, clock) = (dir.shared_disk(), dir.shared_clock());
+        let catalog = Catalog::open_read_only(disk, &dir.catalog(), dir.log_id(), clock);
         let (catalog, identity, sealed, damage) = match catalog {
             Ok(catalog) => {
                 settle::check_not_older(&catalog, published)?;
-                let identity = catalog_identity(dir, log_id, &catalog)?;
+                let identity = catalog_identity(&dir, &catalog)?;
                 let sealed: Vec<Sealed> = catalog.state().segments().collect();
                 (Some(catalog), identity, sealed, None)
             }
             Err(error @ (Error::Corrupt { .. } | Error::NotALog { .. })) => {
-                let header = segment::identify(&*disk, &segments_dir(dir))?;
+                let header = segment::identify(dir.disk(), &dir.segments())?;
                 let algorithm = header.map_or(options.algorithm, |header| header.algorithm);
-                let identity = Identity { log_id, algorithm, origin: String::new() };
-                (None, identity, sealed_by_footers(&options, dir)?, Some(error.to_string()))
+                let identity = Identity { algorithm, origin: String::new() };
+                (None, identity, sealed_by_footers(&dir)?, Some(error.to_string()))
             }
             Err(error) => return Err(error),
         };
@@ -110,19 +108,18 @@ impl LogReader {
         if damage.is_some() {
             // What was between the sealed ones and this may have been dropped.
             let behind = sealed.last().map_or(0, |last| last.ordinal);
-            next = next_begun(&options, dir, behind)?.unwrap_or(next);
+            next = next_begun(&dir, behind)?.unwrap_or(next);
             entries = with_unknown(entries, next.1);
         }
-        let view = make_view(&options, dir, (log_id, identity.algorithm), entries);
+        let view = make_view(&options, &dir, identity.algorithm, entries);
         view.publish(next.1);
         if let Some(catalog) = &catalog {
             view.opener().note_erased(catalog.state());
         }
-        let mark = MarkFile::read(&*options.disk, &tree_dir(dir), log_id);
+        let mark = MarkFile::read(dir.disk(), &dir.tree(), dir.log_id());
         let vouched = mark.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
         let reader = LogReader {
-            dir: dir.to_owned(),
-            log_id,
+            dir,
             algorithm: identity.algorithm,
             origin: identity.origin,
             damage,
@@ -202,7 +199,7 @@ impl LogReader {
                 (segment.path.clone(), at.offset, found)
             }
             None => {
-                let path = segment::path(&segments_dir(&self.dir), state.next.0);
+                let path = self.dir.segment(state.next.0);
                 (path, 0, "no segment that can be read".to_owned())
             }
         };
@@ -211,11 +208,13 @@ impl LogReader {
 
     /// The durable size that the writer publishes.
     fn published(&self) -> Result<TreeSize> {
-        let path = lock_path(&self.dir);
-        if let Ok(file) = self.options.disk.open(&path, Open::Read) {
+        let path = self.dir.lock_file();
+        if let Ok(file) = self.dir.disk().open(&path, Open::Read) {
             // A read may meet a write half way.
             for _ in 0..8 {
-                if let Some(lock) = read_lock(&*file).filter(|lock| lock.log_id == self.log_id) {
+                if let Some(lock) =
+                    read_lock(&*file).filter(|lock| lock.log_id == self.dir.log_id())
+                {
                     return Ok(lock.durable);
                 }
             }
@@ -227,28 +226,28 @@ impl LogReader {
     /// Refuses to follow another log, or nothing: a directory may be moved away or deleted, and
     /// another log made in its place. A log whose LOCK is missing or damaged is still there.
     fn check_in_place(&self) -> Result<()> {
-        let found = match check_is_log(&*self.options.disk, &self.dir) {
-            Ok(log_id) if log_id == self.log_id => return Ok(()),
-            Ok(log_id) => format!("expected the log {}, found the log {log_id}", self.log_id),
+        let found = match check_is_log(self.dir.disk(), self.dir.path()) {
+            Ok(log_id) if log_id == self.dir.log_id() => return Ok(()),
+            Ok(log_id) => format!("expected the log {}, found the log {log_id}", self.dir.log_id()),
             Err(Error::NotALog { missing, .. }) => {
-                format!("expected the log {}, found {missing}", self.log_id)
+                format!("expected the log {}, found {missing}", self.dir.log_id())
             }
             Err(error) => return Err(error),
         };
-        Err(Error::Replaced { path: self.dir.clone(), found })
+        Err(Error::Replaced { path: self.dir.path().to_owned(), found })
     }
 
     /// Takes up the next segment, if the writer has begun it.
     fn enter_next(&self, state: &mut Follow) -> Result<bool> {
         let (ordinal, first) = state.next;
-        let path = segment::path(&segments_dir(&self.dir), ordinal);
-        let disk = &*self.options.disk;
+        let path = self.dir.segment(ordinal);
+        let disk = self.dir.disk();
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
             return self.pass_dropped(state);
         }
         // A header that is being written is taken up next time.
         let segment = match SegmentFile::open(disk, &path, Open::Read) {
-            Ok(Some(segment)) if segment.header.log_id == self.log_id => segment,
+            Ok(Some(segment)) if segment.header.log_id == self.dir.log_id() => segment,
             Err(error @ Error::Unsupported { .. }) => return Err(error),
             _ => return Ok(false),
         };
@@ -292,7 +291,7 @@ impl LogReader {
         if tail.at.size > old.first {
             return Ok(false);
         }
-        let disk = &*self.options.disk;
+        let disk = self.dir.disk();
         match SegmentFile::open(disk, &tail.segment.path, Open::Read) {
             Ok(Some(new)) if new.header.nonce != old.nonce && new.header.first == old.first => {
                 tail.at = Position { offset: new.header.first_frame(), size: new.header.first };
@@ -412,16 +411,16 @@ impl LogReader {
 
     /// The tree as of the newest mark, if there is one that fits.
     fn marked_tree(&self, size: TreeSize) -> Option<TreeStore> {
-        let mark = MarkFile::read(&*self.options.disk, &tree_dir(&self.dir), self.log_id)?;
+        let mark = MarkFile::read(self.dir.disk(), &self.dir.tree(), self.dir.log_id())?;
         let frontier = mark.frontier;
         let fits = frontier.size() <= size && frontier.algorithm() == self.algorithm;
         self.open_tree(frontier).ok().filter(|_| fits)
     }
 
     fn open_tree(&self, frontier: Frontier) -> Result<TreeStore> {
-        let (disk, dir) = (Arc::clone(&self.options.disk), tree_dir(&self.dir));
-        let certificates = retain::certified(&self.options, &self.dir, self.log_id);
-        TreeStore::open(disk, &dir, self.log_id, frontier, true, Some(certificates))
+        let (disk, dir) = (self.dir.shared_disk(), self.dir.tree());
+        let certificates = retain::certified(&self.dir);
+        TreeStore::open(disk, &dir, self.dir.log_id(), frontier, true, Some(certificates))
     }
 
     /// The record with this Seq.
@@ -445,7 +444,7 @@ impl LogReader {
     /// # Errors
     /// I/O; a file that is not a checkpoint.
     pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        sign::latest(&*self.options.disk, &self.dir)
+        sign::latest(&self.dir)
     }
 
     /// The records of the log's own log, oldest first.
@@ -496,7 +495,7 @@ impl LogReader {
 
     /// The log's identity, drawn when it was created.
     pub fn log_id(&self) -> LogId {
-        self.log_id
+        self.dir.log_id()
     }
 
     /// The hash of its tree.

@@ -3,15 +3,14 @@
 
 use crate::disk::Protection;
 use crate::log::core::Core;
-use crate::segment;
 
 impl Core {
     /// Protects a segment that is sealed, and whose seal is in the catalog: until then a crash
     /// may make it be sealed again.
     pub(crate) fn protect(&self, ordinal: u64) {
-        let path = segment::path(&self.segments_dir(), ordinal);
+        let path = self.dir.segment(ordinal);
         // A file system that cannot is no reason to stop.
-        let _ = self.options.disk.protect(&path, self.wanted_protection());
+        let _ = self.dir.disk().protect(&path, self.wanted_protection());
     }
 
     /// Protects the newest sealed segment: a crash may have come between its seal and this.

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{self, Disk};
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::format::{LogId, names};
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Lookup, Places, Tail};
 use crate::log::core::Core;
+use crate::log::dir::LogDir;
 use crate::log::read;
 use crate::log::search::add;
 use crate::log::view::Entry;
@@ -59,22 +60,16 @@ impl Default for Indexes {
 
 impl Indexes {
     /// The index of a sealed segment, if there is a good one; else it is wanted.
-    pub(crate) fn get(
-        &self,
-        place: (&dyn Disk, &Path, bool),
-        log_id: LogId,
-        entry: &Entry,
-    ) -> Option<Arc<IndexFile>> {
+    pub(crate) fn get(&self, dir: &LogDir, mmap: bool, entry: &Entry) -> Option<Arc<IndexFile>> {
         if let Some(open) = self.cached(entry.ordinal) {
             return Some(open);
         }
-        let (disk, dir, map) = place;
-        let path = path(dir, entry.ordinal);
-        let opened = match disk.exists(&path) {
-            Ok(true) => IndexFile::open(disk, &path, map).ok().flatten(),
+        let path = dir.index(entry.ordinal);
+        let opened = match dir.disk().exists(&path) {
+            Ok(true) => IndexFile::open(dir.disk(), &path, mmap).ok().flatten(),
             _ => None,
         };
-        let Some(opened) = opened.filter(|opened| is_of(opened, log_id, entry)) else {
+        let Some(opened) = opened.filter(|opened| is_of(opened, dir.log_id(), entry)) else {
             self.want(entry.ordinal);
             return None;
         };
@@ -163,7 +158,7 @@ impl Core {
             Err(error @ Error::Io { .. }) => return Err(error),
             Err(_) => return Ok(Hash::ZERO),
         }
-        let scope = Scope { log_id: self.log_id, first: open.segment.header.first };
+        let scope = Scope { log_id: self.dir.log_id(), first: open.segment.header.first };
         if let Some((position, times)) = open.index.read().collected().goes_back() {
             let seq = Seq::new(scope.first.get().saturating_add(position.into()));
             return Err(read::goes_back(seq, times, read::NOT_SEALED));
@@ -180,15 +175,15 @@ impl Core {
     }
 
     fn write_index(&self, ordinal: u64, bytes: &[u8]) -> Result<()> {
-        let path = path(&self.segments_dir(), ordinal);
-        let written = disk::replace_file(&*self.options.disk, &path, bytes);
+        let path = self.dir.index(ordinal);
+        let written = disk::replace_file(self.dir.disk(), &path, bytes);
         written.map_err(Error::io("write", &path))
     }
 
     /// Wants the indexes that are not there; the others are looked at later.
     pub(crate) fn look_for_indexes(&self) -> Result<()> {
-        let dir = self.segments_dir();
-        let names = self.options.disk.list(&dir).map_err(Error::io("list", &dir))?;
+        let dir = self.dir.segments();
+        let names = self.dir.disk().list(&dir).map_err(Error::io("list", &dir))?;
         let names: BTreeSet<String> = names.into_iter().collect();
         for entry in self.view.entries().iter().filter(|entry| entry.is_sealed_and_there()) {
             let path = path(&dir, entry.ordinal);
@@ -256,7 +251,7 @@ impl Core {
         while let Some((_, record)) = cursor.next_record()? {
             add(&mut tail, &record)?;
         }
-        let scope = Scope { log_id: self.log_id, first: entry.first };
+        let scope = Scope { log_id: self.dir.log_id(), first: entry.first };
         let (head, bytes) = index::encode(&tail, scope, entry.ordinal);
         let root = Hash::from_bytes(sealed.index_root);
         let fits = root == Hash::ZERO || root == head.root();

@@ -19,6 +19,7 @@ mod archiving;
 mod commit;
 mod core;
 mod cosign;
+mod dir;
 mod encode;
 mod erase;
 mod follow;
@@ -343,7 +344,7 @@ impl Log {
 
     /// The log's identity, drawn when it was created.
     pub fn log_id(&self) -> LogId {
-        self.core().log_id
+        self.core().dir.log_id()
     }
 
     /// The hash of its tree.
@@ -388,7 +389,7 @@ impl Core {
     fn encode(&self, event: &Event, now: Timestamp, into: &mut encode::Encoded) -> Result<()> {
         self.check_takes_events()?;
         let protection = protect::Protection::of(&self.options, event)?;
-        into.push(event, now, self.log_id, &protection)
+        into.push(event, now, self.dir.log_id(), &protection)
     }
 
     fn check_takes_events(&self) -> Result<()> {
@@ -449,7 +450,7 @@ impl Core {
         let _kept_up = self.upkeep.lock();
         self.writer.lock().closed = true;
         self.view.watch().end(Error::Closed);
-        let unlocked = self.lock.unlock().map_err(Error::io("unlock", &self.dir));
+        let unlocked = self.lock.unlock().map_err(Error::io("unlock", self.dir.path()));
         left.and(unlocked)
     }
 

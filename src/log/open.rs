@@ -14,10 +14,8 @@ use crate::format::catalog_body::{Because, CatalogBody, Created, Quarantined};
 use crate::format::lock::{self, LockFile};
 use crate::format::{LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{
-    CatalogState, Core, Upkeep, catalog_dir, checkpoints_dir, lock_path, quarantine_dir,
-    segments_dir, tree_dir,
-};
+use crate::log::core::{CatalogState, Core, Upkeep};
+use crate::log::dir::LogDir;
 use crate::log::encode::random_error;
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::protection::Comparison;
@@ -109,54 +107,56 @@ impl SetAside {
 /// Directories whose content is derived, or published elsewhere too: made again if missing.
 const DERIVED: [&str; 3] = [names::TREE, names::CHECKPOINTS, names::QUARANTINE];
 
-pub(super) fn create(options: LogOptions, dir: &Path) -> Result<Log> {
-    let disk = Arc::clone(&options.disk);
-    let origin = options.origin.clone().unwrap_or_else(|| default_origin(dir));
+pub(super) fn create(options: LogOptions, path: &Path) -> Result<Log> {
+    let origin = options.origin.clone().unwrap_or_else(|| default_origin(path));
     KeyName::new(&origin)
         .map_err(|error| Error::InvalidOption { name: "origin", reason: error.to_string() })?;
-    make_directories(&*disk, dir)?;
-    let lock = take_lock(&*disk, dir)?;
+    let dir = options.dir(path, LogId(random::random_16().map_err(random_error)?));
+    make_directories(&dir)?;
+    let lock = take_lock(&dir)?;
     // Somebody else may have been quicker.
-    refuse_existing(&*disk, dir)?;
-    let log_id = LogId(random::random_16().map_err(random_error)?);
+    refuse_existing(&dir)?;
     let created_at = options.clock.now().as_nanos();
     let hash_algorithm = options.algorithm.code();
     let created = CatalogBody::Created(Created { origin: &origin, hash_algorithm, created_at });
-    let clock = Arc::clone(&options.clock);
-    let catalog = Catalog::create(Arc::clone(&disk), &catalog_dir(dir), log_id, clock, &created)?;
-    let identity = Identity { log_id, algorithm: options.algorithm, origin };
+    let (disk, clock) = (dir.shared_disk(), dir.shared_clock());
+    let catalog = Catalog::create(disk, &dir.catalog(), dir.log_id(), clock, &created)?;
+    let identity = Identity { algorithm: options.algorithm, origin };
     finish(options, dir, lock, identity, CatalogState::Good(Box::new(catalog)), Vec::new())
 }
 
 /// A creation that a crash interrupted is done again; anything else is refused.
-fn make_directories(disk: &dyn Disk, dir: &Path) -> Result<()> {
-    if disk.exists(dir).map_err(Error::io("look for", dir))? {
-        refuse_existing(disk, dir)?;
+fn make_directories(dir: &LogDir) -> Result<()> {
+    let path = dir.path();
+    if dir.disk().exists(path).map_err(Error::io("look for", path))? {
+        refuse_existing(dir)?;
     } else {
-        disk::make_dir(disk, dir).map_err(Error::io("create", dir))?;
+        disk::make_dir(dir.disk(), path).map_err(Error::io("create", path))?;
     }
-    make_missing(disk, dir, &names::DIRECTORIES)
+    make_missing(dir, &names::DIRECTORIES)
 }
 
 /// Nothing may be there but what an interrupted creation left.
-fn refuse_existing(disk: &dyn Disk, dir: &Path) -> Result<()> {
-    let names = disk.list(dir).map_err(Error::io("list", dir))?;
-    let begun = Catalog::identify(disk, &catalog_dir(dir))?.is_some()
-        || segment::identify(disk, &segments_dir(dir))?.is_some();
+fn refuse_existing(dir: &LogDir) -> Result<()> {
+    let path = dir.path();
+    let names = dir.disk().list(path).map_err(Error::io("list", path))?;
+    let begun = Catalog::identify(dir.disk(), &dir.catalog())?.is_some()
+        || segment::identify(dir.disk(), &dir.segments())?.is_some();
     if begun {
-        return Err(Error::Exists { path: dir.to_owned() });
+        return Err(Error::Exists { path: path.to_owned() });
     }
     if names.iter().any(|name| name != names::LOCK && !names::DIRECTORIES.contains(&name.as_str()))
     {
-        let reason = format!("{} is not empty, and what is in it is no log", dir.display());
+        let reason = format!("{} is not empty, and what is in it is no log", path.display());
         return Err(Error::InvalidOption { name: "path", reason });
     }
     Ok(())
 }
 
 /// Makes those of the directories that are not there.
-fn make_missing(disk: &dyn Disk, dir: &Path, names: &[&str]) -> Result<()> {
-    disk::make_dirs(disk, dir, names).map_err(Error::io("make directories in", dir))
+fn make_missing(dir: &LogDir, names: &[&str]) -> Result<()> {
+    let made = disk::make_dirs(dir.disk(), dir.path(), names);
+    made.map_err(Error::io("make directories in", dir.path()))
 }
 
 /// `bulla.local/` and what of the directory's name may stand in a key name.
@@ -167,8 +167,8 @@ fn default_origin(dir: &Path) -> String {
     format!("bulla.local/{}", if name.is_empty() { "log" } else { &name })
 }
 
-fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
-    let path = lock_path(dir);
+fn take_lock(dir: &LogDir) -> Result<Arc<dyn DiskFile>> {
+    let (disk, path) = (dir.disk(), dir.lock_file());
     let opened = match disk.exists(&path).map_err(Error::io("look for", &path))? {
         true => disk.open(&path, Open::ReadWrite),
         // It holds nothing that is needed: a copy of a log may come without it.
@@ -183,7 +183,7 @@ fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
     if file.try_lock().map_err(Error::io("lock", &path))? {
         return Ok(file);
     }
-    Err(Error::Locked { path: dir.to_owned(), pid: read_lock(&*file).map(|lock| lock.pid) })
+    Err(Error::Locked { path: dir.path().to_owned(), pid: read_lock(&*file).map(|lock| lock.pid) })
 }
 
 /// What the writer published; `None` if it is half written or damaged.
@@ -193,27 +193,27 @@ pub(super) fn read_lock(file: &dyn DiskFile) -> Option<LockFile> {
     LockFile::decode(&buf).ok()
 }
 
-/// Who a log is.
+/// What a log is, apart from its id.
 pub(super) struct Identity {
-    pub(super) log_id: LogId,
     pub(super) algorithm: HashAlgorithm,
     pub(super) origin: String,
 }
 
 /// There must be a log at this path.
 pub(in crate::log) fn check_is_log(disk: &dyn Disk, dir: &Path) -> Result<LogId> {
+    let (catalog, segments) = (dir.join(names::CATALOG), dir.join(names::SEGMENTS));
     let missing = |missing: &str| Error::NotALog { path: dir.to_owned(), missing: missing.into() };
     if !disk.exists(dir).map_err(Error::io("look for", dir))? {
         return Err(missing("no such directory"));
     }
-    if let Some(log_id) = Catalog::identify(disk, &catalog_dir(dir))? {
+    if let Some(log_id) = Catalog::identify(disk, &catalog)? {
         return Ok(log_id);
     }
-    match segment::identify(disk, &segments_dir(dir))? {
+    match segment::identify(disk, &segments)? {
         Some(header) => Ok(header.log_id),
         None => {
-            refuse_unreadable(disk, &catalog_dir(dir), 1)?;
-            refuse_unreadable(disk, &segments_dir(dir), 0)?;
+            refuse_unreadable(disk, &catalog, 1)?;
+            refuse_unreadable(disk, &segments, 0)?;
             Err(missing("no catalog and no segment (its creation was interrupted)"))
         }
     }
@@ -242,23 +242,18 @@ fn refuse_unreadable(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn open(options: LogOptions, dir: &Path) -> Result<Log> {
-    let disk = Arc::clone(&options.disk);
-    let log_id = check_is_log(&*disk, dir)?;
-    let lock = take_lock(&*disk, dir)?;
-    let (catalog, mended) = open_catalog(&options, dir, log_id)?;
-    let identity = identity(&*disk, dir, log_id, &catalog)?;
+pub(super) fn open(options: LogOptions, path: &Path) -> Result<Log> {
+    let dir = options.dir(path, check_is_log(&*options.disk, path)?);
+    let lock = take_lock(&dir)?;
+    let (catalog, mended) = open_catalog(&dir)?;
+    let identity = identity(&dir, &catalog)?;
     let set_aside = mended.into_iter().map(SetAside::of_catalog).collect();
     finish(options, dir, lock, identity, catalog, set_aside)
 }
 
-fn open_catalog(
-    options: &LogOptions,
-    dir: &Path,
-    log_id: LogId,
-) -> Result<(CatalogState, Vec<Mended>)> {
-    let (disk, clock) = (Arc::clone(&options.disk), Arc::clone(&options.clock));
-    match Catalog::open(disk, &catalog_dir(dir), log_id, clock, &quarantine_dir(dir)) {
+fn open_catalog(dir: &LogDir) -> Result<(CatalogState, Vec<Mended>)> {
+    let (disk, clock) = (dir.shared_disk(), dir.shared_clock());
+    match Catalog::open(disk, &dir.catalog(), dir.log_id(), clock, &dir.quarantine()) {
         Ok((catalog, mended)) => Ok((CatalogState::Good(Box::new(catalog)), mended)),
         // Damaged in both copies: appending and reading go on without it.
         Err(error @ (Error::Corrupt { .. } | Error::NotALog { .. })) => {
@@ -268,32 +263,27 @@ fn open_catalog(
     }
 }
 
-fn identity(
-    disk: &dyn Disk,
-    dir: &Path,
-    log_id: LogId,
-    catalog: &CatalogState,
-) -> Result<Identity> {
+fn identity(dir: &LogDir, catalog: &CatalogState) -> Result<Identity> {
     if let CatalogState::Good(catalog) = catalog {
-        return catalog_identity(dir, log_id, catalog);
+        return catalog_identity(dir, catalog);
     }
-    let header = segment::identify(disk, &segments_dir(dir))?;
+    let header = segment::identify(dir.disk(), &dir.segments())?;
     let Some(header) = header else {
         let missing = "its catalog is damaged and there is no segment".to_owned();
-        return Err(Error::NotALog { path: dir.to_owned(), missing });
+        return Err(Error::NotALog { path: dir.path().to_owned(), missing });
     };
-    Ok(Identity { log_id, algorithm: header.algorithm, origin: String::new() })
+    Ok(Identity { algorithm: header.algorithm, origin: String::new() })
 }
 
-pub(super) fn catalog_identity(dir: &Path, log_id: LogId, catalog: &Catalog) -> Result<Identity> {
+pub(super) fn catalog_identity(dir: &LogDir, catalog: &Catalog) -> Result<Identity> {
     let created = catalog.state().created();
     let known = created.and_then(|created| {
         let algorithm = HashAlgorithm::from_code(created.hash_algorithm)?;
         let origin = catalog.state().origin()?.to_owned();
-        Some(Identity { log_id, algorithm, origin })
+        Some(Identity { algorithm, origin })
     });
     known.ok_or_else(|| {
-        let path = catalog_dir(dir);
+        let path = dir.catalog();
         Error::corrupt(&path, 0, "a record of the log's creation", "none")
     })
 }
@@ -301,46 +291,45 @@ pub(super) fn catalog_identity(dir: &Path, log_id: LogId, catalog: &Catalog) -> 
 /// Recovers the main log and puts the parts together.
 fn finish(
     options: LogOptions,
-    dir: &Path,
+    dir: LogDir,
     lock: Arc<dyn DiskFile>,
     identity: Identity,
     mut catalog: CatalogState,
     mut set_aside: Vec<SetAside>,
 ) -> Result<Log> {
-    let disk = Arc::clone(&options.disk);
-    let Identity { log_id, algorithm, origin } = identity;
-    make_missing(&*disk, dir, &DERIVED)?;
-    let (marks, mark) = MarkFile::open_or_create(&*disk, &tree_dir(dir), log_id)?;
+    let Identity { algorithm, origin } = identity;
+    make_missing(&dir, &DERIVED)?;
+    let (marks, mark) = MarkFile::open_or_create(dir.disk(), &dir.tree(), dir.log_id())?;
     // A mark of another tree is none.
     let mark = mark.filter(|mark| mark.frontier.algorithm() == algorithm);
     let known = match &catalog {
         CatalogState::Good(catalog) => (catalog.state().segments().collect(), catalog.signed()),
         CatalogState::Damaged(_) => {
-            (recover::sealed_by_footers(&options, dir)?, (TreeSize::ZERO, Hash::ZERO))
+            (recover::sealed_by_footers(&dir)?, (TreeSize::ZERO, Hash::ZERO))
         }
     };
-    let mut protection = Comparison::of(&options, dir, log_id, &catalog)?;
+    let mut protection = Comparison::of(&options, &dir, &catalog)?;
     if let Some(store) = &options.key_store {
-        store.bind(log_id)?;
+        store.bind(dir.log_id())?;
     }
     if let CatalogState::Good(catalog) = &catalog {
-        restoring::settle_restores(&*disk, dir, catalog.state())?;
+        restoring::settle_restores(&dir, catalog.state())?;
     }
     let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
-        recover::main_log(&options, dir, (log_id, algorithm), mark, known, &catalog)?;
-    let view = Arc::new(make_view(&options, dir, (log_id, algorithm), entries));
+        recover::main_log(&options, &dir, algorithm, mark, known, &catalog)?;
+    let view = Arc::new(make_view(&options, &dir, algorithm, entries));
     view.publish(writer.size);
     match &catalog {
         CatalogState::Good(catalog) => {
-            settle::check_against_catalog(&view, dir, &tree, writer.last_anchor, catalog)?;
+            settle::check_against_catalog(&view, &tree, writer.last_anchor, catalog)?;
             view.opener().note_erased(catalog.state());
         }
         CatalogState::Damaged(reason) => {
-            settle::check_published(&*disk, dir, writer.size)?;
+            settle::check_published(&dir, writer.size)?;
             recovery.catalog_damage = Some(reason.clone());
         }
     }
-    protection.look_at(&options, dir, &catalog, &view)?;
+    protection.look_at(&options, &dir, &catalog, &view)?;
     if let (Some(damage), Some(unknown)) = (&mut recovery.catalog_damage, protection.unknown()) {
         *damage = format!("{damage}; {unknown}");
     }
@@ -351,19 +340,18 @@ fn finish(
     }
     // Without space the hashes stay in memory: the first mark comes when they are on disk.
     upkeep::unless_full(tree.put_in_place())?;
-    set_aside.append(&mut settle::set_aside(&*disk, dir, &leftovers)?);
+    set_aside.append(&mut settle::set_aside(&dir, &leftovers)?);
     if let Ok(catalog) = catalog.good() {
-        record_set_aside(&*disk, dir, catalog, &set_aside)?;
+        record_set_aside(&dir, catalog, &set_aside)?;
     }
     protection.record(&mut catalog)?;
-    settle::clear_away(&*disk, dir, &leftovers)?;
+    settle::clear_away(&dir, &leftovers)?;
     erase::finish(options.key_store.as_ref(), &mut catalog)?;
     recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
     let durable = AtomicU64::new(writer.size.get());
     let core = Arc::new(Core {
-        dir: dir.to_owned(),
-        log_id,
+        dir,
         algorithm,
         origin,
         lock,
@@ -401,25 +389,23 @@ fn finish(
 
 pub(super) fn make_view(
     options: &LogOptions,
-    dir: &Path,
-    identity: (LogId, HashAlgorithm),
+    dir: &LogDir,
+    algorithm: HashAlgorithm,
     entries: Vec<Entry>,
 ) -> View {
-    let reading = (options.mmap, Arc::clone(&options.clock));
-    let (disk, store) = (Arc::clone(&options.disk), options.key_store.clone());
-    View::new(disk, segments_dir(dir), identity, reading, entries, store)
+    View::new(dir.clone(), algorithm, options.mmap, entries, options.key_store.clone())
 }
 
 /// Puts on record what was set aside, with its digest.
 pub(in crate::log) fn record_set_aside(
-    disk: &dyn Disk,
-    dir: &Path,
+    dir: &LogDir,
     catalog: &mut Catalog,
     set_aside: &[SetAside],
 ) -> Result<()> {
     for bytes in set_aside {
-        let path = quarantine_dir(dir).join(&bytes.file);
-        let kept = disk::read_file(disk, &path, u64::MAX).map_err(Error::io("read", &path))?;
+        let path = dir.quarantine().join(&bytes.file);
+        let kept =
+            disk::read_file(dir.disk(), &path, u64::MAX).map_err(Error::io("read", &path))?;
         let why = format!("recovery; {DIGEST_MARK}{}", digest_of(&kept));
         let body = CatalogBody::Quarantined(Quarantined {
             stream: bytes.stream.code(),
@@ -435,8 +421,8 @@ pub(in crate::log) fn record_set_aside(
 }
 
 /// The paths of the published checkpoints, by size, ascending.
-pub(super) fn checkpoint_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    let dir = checkpoints_dir(dir);
+pub(super) fn checkpoint_files(dir: &LogDir) -> Result<Vec<(u64, PathBuf)>> {
+    let (disk, dir) = (dir.disk(), dir.checkpoints());
     if !disk.exists(&dir).map_err(Error::io("look for", &dir))? {
         return Ok(Vec::new());
     }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
+use crate::format::LogId;
 use crate::hash::HashAlgorithm;
 use crate::keystore::KeyStore;
+use crate::log::dir::LogDir;
 use crate::log::protect::{self, SubjectRule};
 use crate::log::protection::Waiver;
 use crate::log::{Log, LogReader};
@@ -84,6 +86,11 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
+    /// The directory of the log at this path.
+    pub(crate) fn dir(&self, path: &Path, log_id: LogId) -> LogDir {
+        LogDir::new(Arc::clone(&self.disk), Arc::clone(&self.clock), path, log_id)
+    }
+
     /// The defaults: durable, SHA-256, segments of 64 MiB or a day.
     pub fn new() -> Self {
         LogOptions {

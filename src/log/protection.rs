@@ -5,17 +5,16 @@
 //! meant; that is put on record, too.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::{self, ProtectionRemains};
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
-use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, ProtectionSet};
 use crate::format::encrypted::KeyId;
 use crate::keystore::KeyStore;
-use crate::log::core::{CatalogState, catalog_dir};
+use crate::log::core::CatalogState;
+use crate::log::dir::LogDir;
 use crate::log::options::LogOptions;
 use crate::log::protect::SubjectRule;
 use crate::log::read::Snapshot;
@@ -122,23 +121,18 @@ pub(super) struct Comparison {
 impl Comparison {
     /// Compares the options with what is on record: before anything is changed, the key store
     /// included.
-    pub(super) fn of(
-        options: &LogOptions,
-        dir: &Path,
-        log_id: LogId,
-        catalog: &CatalogState,
-    ) -> Result<Self> {
+    pub(super) fn of(options: &LogOptions, dir: &LogDir, catalog: &CatalogState) -> Result<Self> {
         let (required, remains) = match catalog {
             CatalogState::Good(catalog) => (catalog.state().protection(), None),
             CatalogState::Damaged(_) => {
-                let remains = ProtectionRemains::of(&*options.disk, &catalog_dir(dir), log_id);
+                let remains = ProtectionRemains::of(dir.disk(), &dir.catalog(), dir.log_id());
                 (remains.protection.clone(), Some(remains))
             }
         };
         let given = given(options);
         let mut comparison = Comparison { given, required, record: None, remains };
         let Some(required) = comparison.required.clone() else { return Ok(comparison) };
-        comparison.refuse_other_store(options, dir, log_id)?;
+        comparison.refuse_other_store(options, dir)?;
         let differs = ProtectionSet { set_at: 0, ..comparison.given.clone() }
             != ProtectionSet { set_at: 0, ..required.clone() };
         if !options.takes_events || !differs {
@@ -154,16 +148,16 @@ impl Comparison {
 
     /// Another store has none of the keys, whatever is done with it. Without events, one that was
     /// the log's before is taken: only with it can what it encrypted be read and erased.
-    fn refuse_other_store(&self, options: &LogOptions, dir: &Path, log_id: LogId) -> Result<()> {
+    fn refuse_other_store(&self, options: &LogOptions, dir: &LogDir) -> Result<()> {
         let required = self.required.as_ref().and_then(|required| required.store_id);
         let changes = options.takes_events && matches!(options.waiver, Some(Waiver::ForGood(_)));
         // A store is bound to a log before it has a key, and never to another one afterwards.
-        let of_log = options.key_store.as_ref().and_then(KeyStore::log_id) == Some(log_id);
+        let of_log = options.key_store.as_ref().and_then(KeyStore::log_id) == Some(dir.log_id());
         let is_taken = changes || (!options.takes_events && of_log);
         match (required, self.given.store_id) {
             (Some(required), Some(given)) if required != given && !is_taken => {
                 Err(Error::Unprotected {
-                    path: dir.to_owned(),
+                    path: dir.path().to_owned(),
                     expected: format!("key store {}", KeyId(required)),
                     found: format!("key store {}", KeyId(given)),
                     is_other_store: true,
@@ -177,7 +171,7 @@ impl Comparison {
     pub(super) fn look_at(
         &mut self,
         options: &LogOptions,
-        dir: &Path,
+        dir: &LogDir,
         catalog: &CatalogState,
         view: &Arc<View>,
     ) -> Result<()> {
@@ -209,13 +203,13 @@ impl Comparison {
     }
 
     /// Takes less than is expected if that is meant.
-    fn waive(&mut self, options: &LogOptions, dir: &Path, expected: &str) -> Result<()> {
+    fn waive(&mut self, options: &LogOptions, dir: &LogDir, expected: &str) -> Result<()> {
         let (exception, asked) = match &options.waiver {
             Some(Waiver::Once(asked)) => (true, asked.clone()),
             Some(Waiver::ForGood(asked)) => (false, asked.clone()),
             None => {
                 let found = catalog::protection(&self.given);
-                let (path, expected) = (dir.to_owned(), expected.to_owned());
+                let (path, expected) = (dir.path().to_owned(), expected.to_owned());
                 return Err(Error::Unprotected { path, expected, found, is_other_store: false });
             }
         };

@@ -3,7 +3,7 @@
 mod gaps;
 mod listing;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, Open};
@@ -14,9 +14,10 @@ use crate::format::footer::TimeRange;
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::record::CheckedRecord;
-use crate::format::{LogId, body, names};
+use crate::format::{body, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{Ahead, CatalogState, segments_dir, tree_dir};
+use crate::log::core::{Ahead, CatalogState};
+use crate::log::dir::LogDir;
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
 use crate::log::read;
@@ -77,8 +78,7 @@ const FLUSH_BYTES: usize = 16 << 20;
 /// What is known so far while the segments are walked.
 struct Walk<'a> {
     options: &'a LogOptions,
-    dir: &'a Path,
-    log_id: LogId,
+    dir: &'a LogDir,
     vouched: TreeSize,
     catalog: &'a CatalogState,
     tree: TreeStore,
@@ -100,8 +100,8 @@ struct Walk<'a> {
 /// Changes nothing but derived files.
 pub(super) fn main_log(
     options: &LogOptions,
-    dir: &Path,
-    identity: (LogId, HashAlgorithm),
+    dir: &LogDir,
+    algorithm: HashAlgorithm,
     mark: Option<Mark>,
     known: (Vec<Sealed>, (TreeSize, Hash)),
     catalog: &CatalogState,
@@ -113,34 +113,34 @@ pub(super) fn main_log(
     let known = Known { sealed, signed, vouched, catalog };
     if let Some(mark) = mark {
         let place = (mark.ordinal, mark.offset);
-        return match walk(options, dir, identity, Some(mark), known.clone()) {
+        return match walk(options, dir, algorithm, Some(mark), known.clone()) {
             // Nothing but zeros, or frames, stands behind a true mark; what does not may be
             // whole when it is looked at from the start.
             Ok(recovered) if recovered.leftovers.iter().any(|left| left.is_at(&place)) => {
-                rebuilt(options, dir, identity, known, "no frame stands at the mark".to_owned())
+                rebuilt(options, dir, algorithm, known, "no frame stands at the mark".to_owned())
             }
             // A derived file is damaged or missing: make all of them anew.
-            Err(NotFitting(why)) => rebuilt(options, dir, identity, known, why),
+            Err(NotFitting(why)) => rebuilt(options, dir, algorithm, known, why),
             // It may be the mark that is wrong.
             Err(Failed(first @ (Error::Corrupt { .. } | Error::Tampered { .. }))) => {
                 let why = first.to_string();
-                rebuilt(options, dir, identity, known, why).map_err(|_| first)
+                rebuilt(options, dir, algorithm, known, why).map_err(|_| first)
             }
             fits => whole(fits, dir),
         };
     }
-    whole(walk(options, dir, identity, None, known), dir)
+    whole(walk(options, dir, algorithm, None, known), dir)
 }
 
 /// Reads everything from the start, because of what was wrong with the mark.
 fn rebuilt(
     options: &LogOptions,
-    dir: &Path,
-    identity: (LogId, HashAlgorithm),
+    dir: &LogDir,
+    algorithm: HashAlgorithm,
     known: Known<'_>,
     why: String,
 ) -> Result<Recovered> {
-    let mut recovered = whole(walk(options, dir, identity, None, known), dir)?;
+    let mut recovered = whole(walk(options, dir, algorithm, None, known), dir)?;
     recovered.recovery.rebuilt = Some(why);
     Ok(recovered)
 }
@@ -167,25 +167,24 @@ impl From<Error> for Failure {
     }
 }
 
-fn whole(result: Result<Recovered, Failure>, dir: &Path) -> Result<Recovered> {
+fn whole(result: Result<Recovered, Failure>, dir: &LogDir) -> Result<Recovered> {
     result.map_err(|failure| match failure {
         Failed(error) => error,
         // A walk without a mark finds nothing that does not fit one.
-        NotFitting(why) => Error::corrupt(dir, 0, "a mark that fits the segments", why),
+        NotFitting(why) => Error::corrupt(dir.path(), 0, "a mark that fits the segments", why),
     })
 }
 
 fn walk(
     options: &LogOptions,
-    dir: &Path,
-    identity: (LogId, HashAlgorithm),
+    dir: &LogDir,
+    algorithm: HashAlgorithm,
     mark: Option<Mark>,
     known: Known<'_>,
 ) -> Result<Recovered, Failure> {
-    let (log_id, algorithm) = identity;
     let Known { sealed, signed, vouched, catalog } = known;
-    let (disk, in_dir) = (Arc::clone(&options.disk), tree_dir(dir));
-    let gone = retain::certified(options, dir, log_id);
+    let (disk, in_dir, log_id) = (dir.shared_disk(), dir.tree(), dir.log_id());
+    let gone = retain::certified(dir);
     let tree = match mark.as_ref().map(|mark| mark.frontier.clone()) {
         None => TreeStore::rebuild(disk, &in_dir, log_id, algorithm, gone),
         Some(frontier) => {
@@ -198,7 +197,6 @@ fn walk(
     let mut walk = Walk {
         options,
         dir,
-        log_id,
         vouched,
         catalog,
         tree,
@@ -236,7 +234,7 @@ fn entry_of(sealed: &Sealed) -> Entry {
 
 impl Walk<'_> {
     fn disk(&self) -> &dyn Disk {
-        &*self.options.disk
+        self.dir.disk()
     }
 
     fn segments(&mut self, headers: &[SegmentHeader], mark: Option<&Mark>) -> Result<(), Failure> {
@@ -455,7 +453,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let expected = format!("{} records, which were durable", self.vouched);
-        let dir = segments_dir(self.dir);
+        let dir = self.dir.segments();
         let nothing = (dir, 0, "no segment".to_owned());
         let (path, offset, found) = self.stopped.clone().unwrap_or(nothing);
         Err(Error::corrupt(&path, offset, expected, format!("{size} records, then {found}")))
@@ -497,14 +495,14 @@ impl Walk<'_> {
     }
 }
 
-fn changed(header: &SegmentHeader, dir: &Path) -> Error {
-    let path = segment::path(&segments_dir(dir), header.ordinal);
+fn changed(header: &SegmentHeader, dir: &LogDir) -> Error {
+    let path = dir.segment(header.ordinal);
     Error::corrupt(&path, 0, "the header that was there a moment ago", "another one")
 }
 
 /// The sealed segments by their own footers, for when the catalog cannot tell.
-pub(super) fn sealed_by_footers(options: &LogOptions, dir: &Path) -> Result<Vec<Sealed>> {
-    let (disk, dir) = (&*options.disk, segments_dir(dir));
+pub(super) fn sealed_by_footers(dir: &LogDir) -> Result<Vec<Sealed>> {
+    let (disk, dir) = (dir.disk(), dir.segments());
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
     let mut sealed = Vec::new();
     for ordinal in names.iter().filter_map(|name| names::parse_segment(name)) {

@@ -31,12 +31,12 @@ use crate::format::catalog_body::{CatalogBody, Restored, Sealed, StateMap, statu
 use crate::format::names;
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
-use crate::log::core::{Core, segments_dir};
+use crate::log::core::Core;
+use crate::log::dir::LogDir;
 use crate::log::view::{Entry, check_sealed};
-use crate::log::{Log, indexes, retain};
+use crate::log::{Log, retain};
 use crate::merkle::TreeHead;
 use crate::retention::Asked;
-use crate::segment;
 use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;
 use crate::seq::{Seq, TreeSize};
@@ -99,7 +99,7 @@ impl Log {
             let Ok(archive::Manifest { facts, .. }) = archive::manifest(store, &folder) else {
                 continue;
             };
-            let own = facts.log_id == self.core().log_id;
+            let own = facts.log_id == self.core().dir.log_id();
             let dropped = |sealed: Sealed| sealed.status == status::DROPPED;
             if own && self.core().sealed_segment(facts.ordinal).is_ok_and(dropped) {
                 found.push((facts.ordinal, folder));
@@ -118,7 +118,7 @@ impl Core {
         asked: &Asked,
     ) -> Result<Restoration> {
         self.with_writer(|_, _| Ok(()))?;
-        check_apart(store, &self.dir)?;
+        check_apart(store, self.dir.path())?;
         let report = archive::verify(store, folder, &VerifyArchiveOptions::new())?;
         if let Some(finding) = report.findings.first() {
             let key = archive::key_of(folder, &finding.file);
@@ -145,7 +145,7 @@ impl Core {
             };
             self.record_restored(&body, asked)?
         };
-        settle_one(&*self.options.disk, &self.segments_dir(), sealed.ordinal)?;
+        settle_one(&self.dir, sealed.ordinal)?;
         self.protect(sealed.ordinal);
         self.show_restored(sealed, manifest.file(file::INDEX).is_some());
         drop(_upkeep);
@@ -168,8 +168,8 @@ impl Core {
         let catalog = catalog.good()?;
         catalog.refresh()?;
         let what = || format!("the archived folder {place}");
-        if facts.log_id != self.log_id {
-            let (expected, found) = (self.log_id, facts.log_id);
+        if facts.log_id != self.dir.log_id() {
+            let (expected, found) = (self.dir.log_id(), facts.log_id);
             let (expected, found) = (format!("log {expected}"), format!("log {found}"));
             return Err(Error::tampered(what(), expected, found));
         }
@@ -219,16 +219,16 @@ impl Core {
     }
 
     fn is_unfinished(&self, ordinal: u64) -> Result<bool> {
-        let path = unfinished(&segment::path(&self.segments_dir(), ordinal));
-        self.options.disk.exists(&path).map_err(Error::io("look for", &path))
+        let path = unfinished(&self.dir.segment(ordinal));
+        self.dir.disk().exists(&path).map_err(Error::io("look for", &path))
     }
 
     /// Writes the hashes of its records to `tree/`, durably: they may have been lost there, and
     /// nobody could prove the records then.
     fn fill_tree(&self, sealed: &Sealed) -> Result<()> {
-        let path = unfinished(&segment::path(&self.segments_dir(), sealed.ordinal));
+        let path = unfinished(&self.dir.segment(sealed.ordinal));
         let missing = || Error::corrupt(&path, 0, "the footer of a sealed segment", "none");
-        let opened = SealedSegment::open(&*self.options.disk, &path, false)?.ok_or_else(missing)?;
+        let opened = SealedSegment::open(self.dir.disk(), &path, false)?.ok_or_else(missing)?;
         let size = TreeSize::new(sealed.first.saturating_add(sealed.count));
         let first = TreeSize::new(sealed.first);
         let from = first.next_seq();
@@ -247,23 +247,21 @@ impl Core {
 
     /// Copies segment and index beside their places, durably.
     fn copy_all(&self, store: &dyn ArchiveStore, folder: &str, manifest: &Manifest) -> Result<()> {
-        let (dir, ordinal) = (self.segments_dir(), manifest.facts.ordinal);
-        let places = [
-            (file::SEGMENT, segment::path(&dir, ordinal)),
-            (file::INDEX, indexes::path(&dir, ordinal)),
-        ];
+        let ordinal = manifest.facts.ordinal;
+        let places =
+            [(file::SEGMENT, self.dir.segment(ordinal)), (file::INDEX, self.dir.index(ordinal))];
         for (name, to) in places {
             let to = unfinished(&to);
             // What an earlier attempt left is not known to be durable, or whole.
-            remove(&*self.options.disk, &to)?;
+            remove(self.dir.disk(), &to)?;
             if let Some(listed) = manifest.file(name)
                 && let Err(error) = self.copy(store, &archive::key_of(folder, name), listed, &to)
             {
-                let _ = remove(&*self.options.disk, &to); // else opening does it
+                let _ = remove(self.dir.disk(), &to); // else opening does it
                 return Err(error);
             }
         }
-        self.options.disk.sync_dir(&dir).map_err(Error::sync(&dir))
+        self.dir.sync_segments()
     }
 
     fn copy(
@@ -274,7 +272,7 @@ impl Core {
         to: &Path,
     ) -> Result<()> {
         let full = |op| Error::growing(op, to, listed.bytes);
-        let file = self.options.disk.open(to, Open::CreateNew).map_err(full("create"))?;
+        let file = self.dir.disk().open(to, Open::CreateNew).map_err(full("create"))?;
         let (mut hasher, mut at) = (TaggedHasher::new(tag::ARCHIVE_FILE), 0);
         let mut piece = vec![0; PIECE];
         while at < listed.bytes {
@@ -323,9 +321,8 @@ impl Core {
     }
 
     fn remove_unfinished(&self, ordinal: u64) -> Result<()> {
-        let dir = self.segments_dir();
-        remove(&*self.options.disk, &unfinished(&segment::path(&dir, ordinal)))?;
-        remove(&*self.options.disk, &unfinished(&indexes::path(&dir, ordinal)))
+        remove(self.dir.disk(), &unfinished(&self.dir.segment(ordinal)))?;
+        remove(self.dir.disk(), &unfinished(&self.dir.index(ordinal)))
     }
 
     /// Readers see the segment from here on.
@@ -378,23 +375,24 @@ fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
 }
 
 /// Puts the copies of a restored segment into their places, durably.
-fn settle_one(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<()> {
-    for to in [indexes::path(dir, ordinal), segment::path(dir, ordinal)] {
+fn settle_one(dir: &LogDir, ordinal: u64) -> Result<()> {
+    let disk = dir.disk();
+    for to in [dir.index(ordinal), dir.segment(ordinal)] {
         let from = unfinished(&to);
         if disk.exists(&from).map_err(Error::io("look for", &from))? {
             disk.rename(&from, &to).map_err(Error::io("rename", &from))?;
         }
     }
-    disk.sync_dir(dir).map_err(Error::sync(dir))
+    dir.sync_segments()
 }
 
 /// Whether what is beside the place of a segment is that segment, or there is its index only.
-fn is_copy_of(disk: &dyn Disk, dir: &Path, ordinal: u64, state: &StateMap) -> Result<bool> {
-    let path = unfinished(&segment::path(dir, ordinal));
-    if !disk.exists(&path).map_err(Error::io("look for", &path))? {
+fn is_copy_of(dir: &LogDir, ordinal: u64, state: &StateMap) -> Result<bool> {
+    let path = unfinished(&dir.segment(ordinal));
+    if !dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
         return Ok(true);
     }
-    match (SealedSegment::open(disk, &path, false), state.segment(ordinal)) {
+    match (SealedSegment::open(dir.disk(), &path, false), state.segment(ordinal)) {
         (Ok(Some(copy)), Some(sealed)) => Ok(check_sealed(&sealed, &copy).is_ok()),
         (Err(error @ Error::Io { .. }), _) => Err(error),
         _ => Ok(false),
@@ -407,25 +405,25 @@ fn is_copy_of(disk: &dyn Disk, dir: &Path, ordinal: u64, state: &StateMap) -> Re
 ///
 /// # Errors
 /// I/O.
-pub(crate) fn settle_restores(disk: &dyn Disk, dir: &Path, state: &StateMap) -> Result<()> {
-    let dir = segments_dir(dir);
-    if !disk.exists(&dir).map_err(Error::io("look for", &dir))? {
+pub(crate) fn settle_restores(dir: &LogDir, state: &StateMap) -> Result<()> {
+    let (disk, segments) = (dir.disk(), dir.segments());
+    if !disk.exists(&segments).map_err(Error::io("look for", &segments))? {
         return Ok(());
     }
-    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+    let names = disk.list(&segments).map_err(Error::io("list", &segments))?;
     let ordinals = names.iter().filter_map(|name| names::parse_restoring(name));
     let mut ordinals: Vec<u64> = ordinals.collect();
     ordinals.dedup(); // sorted by name, so the two of a segment are neighbours
     for ordinal in ordinals {
         match state.segment(ordinal).map(|sealed| sealed.status) {
             // A copy of another file takes no place: the segment that is there stays.
-            Some(status::RESTORED) if is_copy_of(disk, &dir, ordinal, state)? => {
-                settle_one(disk, &dir, ordinal)?;
+            Some(status::RESTORED) if is_copy_of(dir, ordinal, state)? => {
+                settle_one(dir, ordinal)?;
             }
             Some(status::DROPPED) => {
-                remove(disk, &unfinished(&segment::path(&dir, ordinal)))?;
-                remove(disk, &unfinished(&indexes::path(&dir, ordinal)))?;
-                disk.sync_dir(&dir).map_err(Error::sync(&dir))?;
+                remove(disk, &unfinished(&dir.segment(ordinal)))?;
+                remove(disk, &unfinished(&dir.index(ordinal)))?;
+                dir.sync_segments()?;
             }
             _ => {}
         }

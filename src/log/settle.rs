@@ -1,14 +1,14 @@
 //! The last steps of opening: what was recovered is compared with what the log signed,
 //! and only then is anything that is not part of it set aside.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::format::{Stream, names};
-use crate::log::core::{CatalogState, Core, quarantine_dir, segments_dir};
+use crate::log::core::{CatalogState, Core};
+use crate::log::dir::LogDir;
 use crate::log::open::{SetAside, checkpoint_files};
 use crate::log::read;
 use crate::log::recover::Leftover;
@@ -19,16 +19,12 @@ use crate::seq::{Seq, TreeSize};
 use crate::tree::TreeStore;
 
 /// Copies what is not part of the log to `quarantine/`, durably.
-pub(super) fn set_aside(
-    disk: &dyn Disk,
-    dir: &Path,
-    leftovers: &[Leftover],
-) -> Result<Vec<SetAside>> {
+pub(super) fn set_aside(dir: &LogDir, leftovers: &[Leftover]) -> Result<Vec<SetAside>> {
     let kept = leftovers.iter().filter(|leftover| leftover.len > 0).map(|leftover| {
         let Leftover { ordinal, offset, len, .. } = *leftover;
         let name = names::torn(Stream::Main, ordinal, offset);
         let from = (&*leftover.file, leftover.path.as_path());
-        let file = recover::copy_aside(disk, &quarantine_dir(dir), &name, from, (offset, len))?;
+        let file = recover::copy_aside(dir.disk(), &dir.quarantine(), &name, from, (offset, len))?;
         let reason = leftover.reason.clone();
         let (stream, mended) = (Stream::Main, false);
         Ok(SetAside { stream, ordinal, offset, len, file, reason, mended })
@@ -37,8 +33,8 @@ pub(super) fn set_aside(
 }
 
 /// Takes away what was set aside.
-pub(super) fn clear_away(disk: &dyn Disk, dir: &Path, leftovers: &[Leftover]) -> Result<()> {
-    let dir = segments_dir(dir);
+pub(super) fn clear_away(dir: &LogDir, leftovers: &[Leftover]) -> Result<()> {
+    let (disk, dir) = (dir.disk(), dir.segments());
     for Leftover { path, file, offset, remove, .. } in leftovers {
         if *remove {
             disk.remove_file(path).map_err(Error::io("remove", path))?;
@@ -53,16 +49,16 @@ pub(super) fn clear_away(disk: &dyn Disk, dir: &Path, leftovers: &[Leftover]) ->
 
 /// When the catalog cannot tell what was signed, the published heads do: what one covers is
 /// never torn. A file that is no checkpoint of its size is left to `verify`.
-pub(super) fn check_published(disk: &dyn Disk, dir: &Path, size: TreeSize) -> Result<()> {
-    for (published, path) in checkpoint_files(disk, dir)?.iter().rev() {
-        let Ok(checkpoint) = sign::read(disk, path) else { continue };
+pub(super) fn check_published(dir: &LogDir, size: TreeSize) -> Result<()> {
+    for (published, path) in checkpoint_files(dir)?.iter().rev() {
+        let Ok(checkpoint) = sign::read(dir.disk(), path) else { continue };
         let head = checkpoint.dangerously_unverified().head();
         if head.size.get() != *published || head.size <= size {
             continue;
         }
         let expected = format!("{} records, which {} covers", head.size, path.display());
         let found = format!("{size} records");
-        return Err(Error::corrupt(&segments_dir(dir), 0, expected, found));
+        return Err(Error::corrupt(&dir.segments(), 0, expected, found));
     }
     Ok(())
 }
@@ -82,7 +78,6 @@ pub(super) fn check_not_older(catalog: &Catalog, newest: Option<(u64, PathBuf)>)
 /// What the log signed and anchored must be what is there.
 pub(super) fn check_against_catalog(
     view: &Arc<View>,
-    dir: &Path,
     tree: &TreeStore,
     last_anchor: TreeSize,
     catalog: &Catalog,
@@ -90,7 +85,7 @@ pub(super) fn check_against_catalog(
     let size = view.size();
     let (signed, root) = catalog.signed();
     if signed > size {
-        let path = segments_dir(dir);
+        let path = view.dir.segments();
         let expected = format!("{signed} records, which a signed head covers");
         return Err(Error::corrupt(&path, 0, expected, format!("{size} records")));
     }
@@ -102,7 +97,7 @@ pub(super) fn check_against_catalog(
             return Err(Error::tampered(format!("the tree of {signed} records"), root, found));
         }
     }
-    check_not_older(catalog, checkpoint_files(&*view.disk, dir)?.pop())?;
+    check_not_older(catalog, checkpoint_files(&view.dir)?.pop())?;
     match last_anchor.last_seq() {
         Some(anchor) => check_anchor(view, anchor, catalog),
         None => Ok(()),
@@ -140,8 +135,8 @@ pub(super) fn republish(core: &Core) -> Result<()> {
     let CatalogState::Good(catalog) = &*state else { return Ok(()) };
     let Some(note) = catalog.signed_note() else { return Ok(()) };
     let (signed, _) = catalog.signed();
-    let path = sign::published_path(&core.dir, core.algorithm, signed);
-    match core.options.disk.exists(&path).map_err(Error::io("look for", &path))? {
+    let path = core.dir.checkpoint(core.algorithm, signed);
+    match core.dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
         true => Ok(()),
         false => sign::publish(core, signed, note),
     }

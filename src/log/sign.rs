@@ -4,18 +4,18 @@
 //! directory, so that a restored directory does not forget it), sign, record in the
 //! catalog, publish.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint, UnverifiedCheckpoint};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
-use crate::format::names;
-use crate::hash::{Hash, HashAlgorithm};
+use crate::hash::Hash;
 use crate::log::Log;
-use crate::log::core::{Core, checkpoints_dir};
+use crate::log::core::Core;
 use crate::log::cosign;
+use crate::log::dir::LogDir;
 use crate::log::encode::with_scratch;
 use crate::log::open::checkpoint_files;
 use crate::log::settle;
@@ -57,7 +57,7 @@ impl Log {
     /// # Errors
     /// I/O; a file that is not a checkpoint.
     pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        latest(&*self.core().options.disk, &self.core().dir)
+        latest(&self.core().dir)
     }
 }
 
@@ -95,9 +95,9 @@ impl Core {
 }
 
 /// The newest published checkpoint of the log in a directory.
-pub(super) fn latest(disk: &dyn Disk, dir: &Path) -> Result<Option<UnverifiedCheckpoint>> {
-    match checkpoint_files(disk, dir)?.pop() {
-        Some((_, path)) => read(disk, &path).map(Some),
+pub(super) fn latest(dir: &LogDir) -> Result<Option<UnverifiedCheckpoint>> {
+    match checkpoint_files(dir)?.pop() {
+        Some((_, path)) => read(dir.disk(), &path).map(Some),
         None => Ok(None),
     }
 }
@@ -108,11 +108,6 @@ pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Where the checkpoint of this size is published.
-pub(super) fn published_path(dir: &Path, algorithm: HashAlgorithm, size: TreeSize) -> PathBuf {
-    checkpoints_dir(dir).join(names::checkpoint(algorithm, size))
-}
-
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {
     let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
     UnverifiedCheckpoint::parse(&bytes)
@@ -121,8 +116,8 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint>
 
 /// Puts a checkpoint into `checkpoints/`, durably.
 pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let path = core.checkpoints_dir().join(names::checkpoint(core.algorithm, size));
-    let published = cosign::publish(&*core.options.disk, &path, note);
+    let path = core.dir.checkpoint(core.algorithm, size);
+    let published = cosign::publish(core.dir.disk(), &path, note);
     published.map_err(Error::growing("publish", &path, note.len() as u64))
 }
 

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{CatalogState, segments_dir, tree_dir};
-use crate::log::indexes;
+use crate::log::core::CatalogState;
+use crate::log::dir::LogDir;
 use crate::log::view::{Entry, View};
 use crate::log::{Log, LogReader};
 use crate::segment;
@@ -152,7 +152,7 @@ impl Log {
             CatalogState::Good(catalog) => Some((catalog.size(), catalog.signed().0)),
             CatalogState::Damaged(_) => None,
         };
-        stats(&core.view, &core.dir, &core.origin, facts)
+        stats(&core.view, &core.origin, facts)
     }
 }
 
@@ -170,7 +170,7 @@ impl LogReader {
     /// # Errors
     /// I/O.
     pub fn stats(&self) -> Result<Stats> {
-        stats(&self.view, &self.dir, self.origin(), self.catalog_facts())
+        stats(&self.view, self.origin(), self.catalog_facts())
     }
 }
 
@@ -179,8 +179,8 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
     let entries = view.entries();
     let ends = entries.iter().skip(1).map(|entry| entry.first).chain([size]);
     // Listed after the entries: what was sealed by then is there.
-    let dir = &view.segments_dir;
-    let names = view.disk.list(dir).map_err(Error::io("list", dir))?;
+    let dir = &view.dir.segments();
+    let names = view.dir.disk().list(dir).map_err(Error::io("list", dir))?;
     let files: BTreeSet<u64> = names.iter().filter_map(|name| names::parse_segment(name)).collect();
     let is_missing = |entry: &Entry| {
         entry.is_unknown() || entry.is_sealed_and_there() && !files.contains(&entry.ordinal)
@@ -196,7 +196,7 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
 }
 
 fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo> {
-    let path = segment::path(&view.segments_dir, entry.ordinal);
+    let path = view.dir.segment(entry.ordinal);
     let bytes = match (&entry.open, &entry.sealed) {
         (Some(open), _) => open.segment.file_len()?,
         (None, sealed) => sealed.as_ref().map_or(0, |sealed| sealed.bytes),
@@ -227,27 +227,22 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
 
 /// Size of a segment's index file, if there is one.
 fn index_bytes(view: &View, ordinal: u64) -> Result<Option<u64>> {
-    let path = indexes::path(&view.segments_dir, ordinal);
-    if !view.disk.exists(&path).map_err(Error::io("stat", &path))? {
+    let path = view.dir.index(ordinal);
+    if !view.dir.disk().exists(&path).map_err(Error::io("stat", &path))? {
         return Ok(None);
     }
-    let file = view.disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
+    let file = view.dir.disk().open(&path, Open::Read).map_err(Error::io("open", &path))?;
     file.len().map(Some).map_err(Error::io("stat", &path))
 }
 
-fn stats(
-    view: &View,
-    dir: &Path,
-    origin: &str,
-    catalog: Option<(TreeSize, TreeSize)>,
-) -> Result<Stats> {
+fn stats(view: &View, origin: &str, catalog: Option<(TreeSize, TreeSize)>) -> Result<Stats> {
     let (segments, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
         segments(view)?.into_iter().partition(|segment| segment.status.is_readable());
     let (missing, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
         gone.into_iter().partition(|segment| segment.status == SegmentStatus::Missing);
     Ok(Stats {
         origin: origin.to_owned(),
-        log_id: view.log_id,
+        log_id: view.dir.log_id(),
         algorithm: view.algorithm,
         size: view.size(),
         segments: segments.len() as u64,
@@ -262,7 +257,7 @@ fn stats(
             .iter()
             .filter(|segment| segment.sealed && segment.index_bytes.is_none())
             .count() as u64,
-        tree_bytes: bytes_in(&*view.disk, &tree_dir(dir))?,
+        tree_bytes: bytes_in(view.dir.disk(), &view.dir.tree())?,
         catalog_records: catalog.map(|(size, _)| size.get()),
         signed_size: catalog.map(|(_, signed)| signed).filter(|signed| signed.get() > 0),
     })
@@ -272,7 +267,7 @@ fn stats(
 fn protected(view: &View, segments: &[SegmentInfo]) -> Result<(u64, u64)> {
     let (mut read_only, mut immutable) = (0, 0);
     for segment in segments.iter().filter(|segment| segment.sealed) {
-        match view.disk.protection(&segment.path) {
+        match view.dir.disk().protection(&segment.path) {
             Ok(protection) => {
                 read_only += u64::from(protection >= Protection::ReadOnly);
                 immutable += u64::from(protection == Protection::Immutable);
@@ -298,8 +293,8 @@ fn bytes_in(disk: &dyn Disk, dir: &Path) -> Result<u64> {
 }
 
 /// All segment files of a log, with their sizes, whatever is in them.
-pub(super) fn segment_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf, u64)>> {
-    let dir = segments_dir(dir);
+pub(super) fn segment_files(dir: &LogDir) -> Result<Vec<(u64, PathBuf, u64)>> {
+    let (disk, dir) = (dir.disk(), dir.segments());
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
     let mut files = Vec::new();
     for ordinal in names.iter().filter_map(|name| names::parse_segment(name)) {

@@ -48,7 +48,7 @@ impl LogReader {
     /// # Errors
     /// I/O.
     pub fn checkpoint_sizes(&self) -> Result<Vec<TreeSize>> {
-        let files = checkpoint_files(&*self.options.disk, &self.dir)?;
+        let files = checkpoint_files(&self.dir)?;
         Ok(files.into_iter().map(|(size, _)| TreeSize::new(size)).collect())
     }
 
@@ -58,8 +58,7 @@ impl LogReader {
     /// # Errors
     /// I/O; a file that is not a checkpoint.
     pub fn checkpoint_of(&self, size: TreeSize) -> Result<Option<UnverifiedCheckpoint>> {
-        let (disk, path) =
-            (&*self.options.disk, sign::published_path(&self.dir, self.algorithm(), size));
+        let (disk, path) = (self.dir.disk(), self.dir.checkpoint(self.algorithm(), size));
         match disk.exists(&path).map_err(Error::io("look for", &path))? {
             true => sign::read(disk, &path).map(Some),
             false => Ok(None),

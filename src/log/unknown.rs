@@ -3,15 +3,11 @@
 //! Segments say themselves where they begin. What lies between two of them was dropped, or
 //! somebody removed it: only the catalog knows.
 
-use std::path::Path;
-
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::names;
-use crate::log::core::segments_dir;
-use crate::log::options::LogOptions;
+use crate::log::dir::LogDir;
 use crate::log::view::Entry;
-use crate::segment;
 use crate::segment::bytes::SegmentFile;
 use crate::seq::{Seq, TreeSize};
 
@@ -40,19 +36,15 @@ fn unknown((ordinal, first): (u64, TreeSize)) -> Entry {
 ///
 /// # Errors
 /// I/O; a header that is damaged.
-pub(super) fn next_begun(
-    options: &LogOptions,
-    dir: &Path,
-    after: u64,
-) -> Result<Option<(u64, TreeSize)>> {
-    let (disk, dir) = (&*options.disk, segments_dir(dir));
-    let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
+pub(super) fn next_begun(dir: &LogDir, after: u64) -> Result<Option<(u64, TreeSize)>> {
+    let segments = dir.segments();
+    let names = dir.disk().list(&segments).map_err(Error::io("list", &segments))?;
     let ordinals = names.iter().filter_map(|name| names::parse_segment(name));
     let mut ordinals: Vec<u64> = ordinals.filter(|ordinal| *ordinal > after).collect();
     ordinals.sort_unstable();
     for ordinal in ordinals {
-        let path = segment::path(&dir, ordinal);
-        if let Some(segment) = SegmentFile::open(disk, &path, Open::Read)? {
+        let path = dir.segment(ordinal);
+        if let Some(segment) = SegmentFile::open(dir.disk(), &path, Open::Read)? {
             return Ok(Some((ordinal, segment.header.first)));
         }
     }

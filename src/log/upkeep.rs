@@ -180,7 +180,7 @@ impl Core {
         };
         let mut ahead = self.ahead.lock();
         if half_full && ahead.made.is_none() {
-            let (disk, dir) = (&*self.options.disk, self.segments_dir());
+            let (disk, dir) = (self.dir.disk(), self.dir.segments());
             ahead.made = Some(MadeAhead::create(disk, &dir, ahead.next_ordinal)?);
         }
         Ok(())
@@ -370,7 +370,7 @@ impl Core {
     /// that the logs of a fleet do not all rotate at once.
     fn jittered_age(&self) -> Duration {
         let age = self.options.segment_age;
-        age - age.mul_f64(f64::from(self.log_id.0[0]) / 2560.0)
+        age - age.mul_f64(f64::from(self.dir.log_id().0[0]) / 2560.0)
     }
 }
 
@@ -393,7 +393,7 @@ pub(crate) fn spawn_committer(core: &Arc<Core>) -> Result<()> {
                 core.run_committer(COMMITTER_IDLE);
             }
         })
-        .map_err(Error::io("start a thread for", &core.dir))?;
+        .map_err(Error::io("start a thread for", core.dir.path()))?;
     // The one before it has ended: it says so under the queue's lock as its last act.
     if let Some(ended) = slot.replace(thread) {
         let _ = ended.join();
@@ -460,7 +460,7 @@ pub(crate) fn register(core: &Arc<Core>) -> Result<()> {
         let thread = std::thread::Builder::new()
             .name("bulla-housekeeper".to_owned())
             .spawn(move || HOUSEKEEPER.run(generation))
-            .map_err(Error::io("start a thread for", &core.dir))?;
+            .map_err(Error::io("start a thread for", core.dir.path()))?;
         state.thread = Some(thread);
     }
     Ok(())

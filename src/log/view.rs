@@ -3,19 +3,17 @@
 //! The writer publishes; readers take a [`Snapshot`] and are not disturbed by what
 //! comes after.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::format::Stream;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::record::CheckedRecord;
-use crate::format::{LogId, Stream};
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
 use crate::keystore::KeyStore;
-use crate::log::core::catalog_dir;
+use crate::log::dir::LogDir;
 use crate::log::indexes::Indexes;
 use crate::log::opener::Opener;
 use crate::log::read::Snapshot;
@@ -28,9 +26,7 @@ use crate::retention::DropCertificate;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::segment::seal::SealedSegment;
-use crate::segment::{self};
 use crate::seq::{Seq, TreeSize};
-use crate::time::Clock;
 use crate::tree::TreeStore;
 
 /// Sealed segments that are kept open at a time.
@@ -106,14 +102,10 @@ impl OpenSegment {
 /// Shared between the writer and all snapshots.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) segments_dir: PathBuf,
-    pub(crate) log_id: LogId,
+    pub(crate) dir: LogDir,
     pub(crate) algorithm: HashAlgorithm,
     mmap: bool,
-    /// Of the catalog that is read when a file is gone.
-    clock: Arc<dyn Clock>,
-    /// That catalog, once it was read.
+    /// The catalog that is read when a file is gone, once it was read.
     catalog: Mutex<Option<Box<Catalog>>>,
     /// Published records; grows only after they can be read.
     watch: Watch,
@@ -127,27 +119,22 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(
-        disk: Arc<dyn Disk>,
-        segments_dir: PathBuf,
-        identity: (LogId, HashAlgorithm),
-        reading: (bool, Arc<dyn Clock>),
+        dir: LogDir,
+        algorithm: HashAlgorithm,
+        mmap: bool,
         entries: Vec<Entry>,
         key_store: Option<KeyStore>,
     ) -> Self {
-        let (mmap, clock) = reading;
         View {
-            disk,
-            segments_dir,
-            log_id: identity.0,
-            algorithm: identity.1,
+            algorithm,
             mmap,
-            clock,
             catalog: Mutex::new(Rank::GoneSegments, None),
             watch: Watch::default(),
             entries: RwLock::new(Rank::Entries, Arc::new(entries)),
             cache: Mutex::new(Rank::SegmentCache, Vec::new()),
             indexes: Indexes::default(),
-            opener: Opener::new(identity.0, key_store),
+            opener: Opener::new(dir.log_id(), key_store),
+            dir,
         }
     }
 
@@ -216,7 +203,7 @@ impl View {
     ) -> Result<RecordCursor> {
         let at = entries.partition_point(|entry| entry.first.get() <= seq.get());
         let Some(entry) = at.checked_sub(1).and_then(|at| entries.get(at)) else {
-            let path = self.segments_dir.clone();
+            let path = self.dir.segments();
             return Err(Error::corrupt(&path, 0, format!("a segment with record {seq}"), "none"));
         };
         let end = entries.get(at).map_or(size, |next| next.first.min(size));
@@ -230,7 +217,7 @@ impl View {
             // A catalog that is damaged does not know of what was dropped.
             if sealed.first.saturating_add(sealed.count) <= seq.get() {
                 let expected = format!("a segment with record {seq}");
-                return Err(Error::corrupt(&self.segments_dir, 0, expected, "none"));
+                return Err(Error::corrupt(&self.dir.segments(), 0, expected, "none"));
             }
         }
         match &entry.open {
@@ -254,8 +241,8 @@ impl View {
             return Ok(open);
         }
         drop(cache);
-        let path = segment::path(&self.segments_dir, entry.ordinal);
-        let opened = SealedSegment::open(&*self.disk, &path, self.mmap);
+        let path = self.dir.segment(entry.ordinal);
+        let opened = SealedSegment::open(self.dir.disk(), &path, self.mmap);
         let Some(opened) = opened.map_err(|error| self.or_gone(error, entry))? else {
             let expected = format!("the footer of sealed segment {}", entry.ordinal);
             return Err(Error::corrupt(&path, 0, expected, "none"));
@@ -315,7 +302,7 @@ impl View {
         match self.certificate(ordinal) {
             Ok(Some(certificate)) => retain::expired(seq, certificate),
             Ok(None) => {
-                let path = segment::path(&self.segments_dir, ordinal);
+                let path = self.dir.segment(ordinal);
                 let expected = "the file of a sealed segment, or a certificate that it was dropped";
                 Error::corrupt(&path, 0, expected, "neither")
             }
@@ -335,9 +322,8 @@ impl View {
             return Ok(Some(certificate));
         }
         // One that has none, or cannot be read on, is not believed: the other copy may.
-        let dir = self.segments_dir.parent().unwrap_or(&self.segments_dir);
-        let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
-        let catalog = Catalog::open_read_only(disk, &catalog_dir(dir), self.log_id, clock)?;
+        let (disk, clock) = (self.dir.shared_disk(), self.dir.shared_clock());
+        let catalog = Catalog::open_read_only(disk, &self.dir.catalog(), self.dir.log_id(), clock)?;
         let certificate = certificate_in(&catalog, ordinal)?;
         *kept = certificate.is_some().then(|| Box::new(catalog));
         Ok(certificate)
@@ -345,8 +331,7 @@ impl View {
 
     /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
     pub(crate) fn index_of(&self, entry: &Entry) -> Option<Arc<IndexFile>> {
-        let place = (&*self.disk, self.segments_dir.as_path(), self.mmap);
-        self.indexes.get(place, self.log_id, entry)
+        self.indexes.get(&self.dir, self.mmap, entry)
     }
 
     /// Notes that the index of a segment is of no use, and lets go of it.
@@ -361,7 +346,7 @@ impl View {
 
     /// A sealed segment must be the one that the catalog knows.
     fn check(&self, entry: &Entry, opened: &SealedSegment) -> Result<()> {
-        let place = (Stream::Main, self.log_id, entry.ordinal);
+        let place = (Stream::Main, self.dir.log_id(), entry.ordinal);
         opened.segment.check_is(place, Some(self.algorithm))?;
         entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))
     }

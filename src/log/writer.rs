@@ -139,7 +139,7 @@ impl Writer {
         let ordinal = self.active.as_ref().map_or(0, |active| active.segment.header.ordinal);
         // Only for the eyes of readers; recovery never trusts it, so a failure is harmless.
         let lock =
-            LockFile { pid: std::process::id(), log_id: core.log_id, durable: size, ordinal };
+            LockFile { pid: std::process::id(), log_id: core.dir.log_id(), durable: size, ordinal };
         let _ = core.lock.write_at(&lock.encode(), 0);
     }
 
@@ -225,14 +225,14 @@ impl Writer {
         let ordinal = ahead.next_ordinal;
         let made = match ahead.made.take() {
             Some(made) => made,
-            None => MadeAhead::create(&*core.options.disk, &core.segments_dir(), ordinal)?,
+            None => MadeAhead::create(core.dir.disk(), &core.dir.segments(), ordinal)?,
         };
         let header = SegmentHeader {
             format_version: FORMAT_VERSION,
             stream: Stream::Main,
             algorithm: core.algorithm,
             frame_align: core.options.frame_align,
-            log_id: core.log_id,
+            log_id: core.dir.log_id(),
             ordinal,
             first: self.size,
             created_at: core.options.clock.now(),
@@ -310,7 +310,7 @@ impl Writer {
         let Some(here) = here.or(self.resting) else { return Ok(None) };
         self.since_mark = 0;
         Ok(Some(Mark {
-            log_id: core.log_id,
+            log_id: core.dir.log_id(),
             generation: 0,
             frontier: core.tree.frontier(),
             ordinal: here.ordinal,

@@ -10,14 +10,13 @@ use crate::format::catalog_body::{Sealed, status};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::{Stream, names};
-use crate::log::core::segments_dir;
 use crate::segment::bytes::SegmentFile;
-use crate::segment::{self, recover};
+use crate::segment::recover;
 
 impl Walk<'_> {
     /// The numbers of the files that are part of the log, ascending.
     pub(super) fn ordinals(&mut self) -> Result<Vec<u64>> {
-        let dir = segments_dir(self.dir);
+        let dir = self.dir.segments();
         let names = self.disk().list(&dir).map_err(Error::io("list", &dir))?;
         let mut ordinals: Vec<u64> =
             names.iter().filter_map(|name| names::parse_segment(name)).collect();
@@ -45,7 +44,7 @@ impl Walk<'_> {
         let from = mark.map_or(0, |mark| mark.ordinal);
         let mut headers: Vec<SegmentHeader> = Vec::new();
         for ordinal in ordinals.iter().copied().filter(|ordinal| *ordinal >= from) {
-            let path = segment::path(&segments_dir(self.dir), ordinal);
+            let path = self.dir.segment(ordinal);
             let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal);
             if sealed.is_none() {
                 // The header, too, must be what the device holds.
@@ -68,7 +67,7 @@ impl Walk<'_> {
             if let Some(unused) = self.leftovers.first() {
                 return Err(no_header(unused.ordinal, &unused.path).into());
             }
-            let place = (Stream::Main, self.log_id, ordinal);
+            let place = (Stream::Main, self.dir.log_id(), ordinal);
             segment.check_is(place, Some(self.tree.algorithm()))?;
             headers.push(segment.header);
         }
@@ -89,7 +88,7 @@ impl Walk<'_> {
     pub(super) fn open(&self, ordinal: u64) -> Result<Option<SegmentFile>> {
         let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == ordinal);
         let how = if sealed { Open::Read } else { Open::ReadWrite };
-        SegmentFile::open(self.disk(), &segment::path(&segments_dir(self.dir), ordinal), how)
+        SegmentFile::open(self.disk(), &self.dir.segment(ordinal), how)
     }
 
     /// A file made ahead, with what a torn first frame may have left in it.

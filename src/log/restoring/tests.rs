@@ -10,7 +10,6 @@ use crate::disk::sim::{Fault, FaultKind, SimDisk};
 use crate::event::{Actor, Event, Resource};
 use crate::format::LogId;
 use crate::format::catalog_body::{ArchivedAt, Because, DropBegun, DropDone};
-use crate::log::core::{catalog_dir, quarantine_dir};
 use crate::log::{ArchivedCopy, Housekeeping, LogOptions};
 use crate::retention::{Period, Policy};
 use crate::time::{ManualClock, Timestamp};
@@ -51,12 +50,16 @@ fn store(shelf: &SimDisk) -> DirectoryStore {
     DirectoryStore::open_or_create_on(Arc::new(shelf.clone()), Path::new("/archive")).unwrap()
 }
 
+fn segments() -> PathBuf {
+    dir().join(names::SEGMENTS)
+}
+
 fn segment_path() -> PathBuf {
-    segment::path(&segments_dir(dir()), 1)
+    segments().join(names::segment(1))
 }
 
 fn index_path() -> PathBuf {
-    indexes::path(&segments_dir(dir()), 1)
+    segments().join(names::index(1))
 }
 
 impl Scene {
@@ -113,7 +116,7 @@ impl Scene {
         catalog.append(&CatalogBody::DropBegun(begun), &Because::default()).unwrap();
         self.disk.remove_file(&segment_path()).unwrap();
         self.disk.remove_file(&index_path()).unwrap();
-        self.disk.sync_dir(&segments_dir(dir())).unwrap();
+        self.disk.sync_dir(&segments()).unwrap();
         let done = DropDone { ordinal: 1, done_at: 0 };
         catalog.append(&CatalogBody::DropDone(done), &Because::default()).unwrap();
         // A seal reads its segment, so the file may be open.
@@ -129,11 +132,11 @@ impl Scene {
     }
 
     fn log_id(&self) -> LogId {
-        self.log.core().log_id
+        self.log.core().dir.log_id()
     }
 
     fn names(&self) -> Vec<String> {
-        self.disk.list(&segments_dir(dir())).unwrap()
+        self.disk.list(&segments()).unwrap()
     }
 
     fn is_back(&self) -> bool {
@@ -155,11 +158,11 @@ impl Scene {
 
     /// What opening does after the process ended; the status that the catalog came to.
     fn settle(&self) -> Result<u8> {
-        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let (path, clock) = (catalog_dir(dir()), Arc::clone(&self.clock));
-        let opened = Catalog::open(disk, &path, self.log_id(), clock, &quarantine_dir(dir()));
-        let (catalog, _) = opened?;
-        settle_restores(&self.disk, dir(), catalog.state())?;
+        let of = options(&self.disk, &self.clock).dir(dir(), self.log_id());
+        let (disk, clock) = (of.shared_disk(), of.shared_clock());
+        let (catalog, _) =
+            Catalog::open(disk, &of.catalog(), of.log_id(), clock, &of.quarantine())?;
+        settle_restores(&of, catalog.state())?;
         Ok(catalog.state().segment(1).unwrap().status)
     }
 
@@ -383,7 +386,7 @@ fn after_every_failure_the_segment_is_dropped_or_restored() {
 #[test]
 fn nothing_else_is_settled() {
     let scene = Scene::new(1);
-    let segments = segments_dir(dir());
+    let segments = segments();
     for name in ["00000002.seg.restoring", "00000077.seg.restoring", "x.restoring", "1.restoring"] {
         scene.disk.write_file(&segments.join(name), b"kept").unwrap();
     }

@@ -1,11 +1,10 @@
 //! [`LogAdmin`]: the policy and the holds of a log that another process may have open.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use crate::catalog::Catalog;
 use crate::error::Result;
-use crate::log::core::{catalog_dir, quarantine_dir};
+use crate::log::dir::LogDir;
 use crate::log::open::{SetAside, check_is_log, record_set_aside};
 use crate::log::options::LogOptions;
 use crate::log::retain::pins::Pinned;
@@ -31,7 +30,7 @@ use crate::retention::{Asked, Hold, Policy};
 /// ```
 #[derive(Debug)]
 pub struct LogAdmin {
-    dir: PathBuf,
+    dir: LogDir,
     options: LogOptions,
     catalog: Catalog,
     set_aside: Vec<SetAside>,
@@ -43,17 +42,16 @@ impl LogOptions {
     /// # Errors
     /// `NotALog` if there is none; `Corrupt` if both copies of its catalog are damaged; I/O.
     pub fn administer(self, path: impl AsRef<Path>) -> Result<LogAdmin> {
-        let dir = path.as_ref().to_owned();
-        let disk = Arc::clone(&self.disk);
-        let log_id = check_is_log(&*disk, &dir)?;
+        let path = path.as_ref();
+        let dir = self.dir(path, check_is_log(&*self.disk, path)?);
         if let Some(store) = &self.key_store {
-            store.bind(log_id)?;
+            store.bind(dir.log_id())?;
         }
-        let (clock, quarantine) = (Arc::clone(&self.clock), quarantine_dir(&dir));
-        let place = (Arc::clone(&disk), catalog_dir(&dir));
-        let (mut catalog, mended) = Catalog::open(place.0, &place.1, log_id, clock, &quarantine)?;
+        let (disk, clock) = (dir.shared_disk(), dir.shared_clock());
+        let opened = Catalog::open(disk, &dir.catalog(), dir.log_id(), clock, &dir.quarantine());
+        let (mut catalog, mended) = opened?;
         let set_aside: Vec<SetAside> = mended.into_iter().map(SetAside::of_catalog).collect();
-        record_set_aside(&*disk, &dir, &mut catalog, &set_aside)?;
+        record_set_aside(&dir, &mut catalog, &set_aside)?;
         Ok(LogAdmin { dir, options: self, catalog, set_aside })
     }
 }
@@ -121,6 +119,6 @@ impl LogAdmin {
     /// # Errors
     /// As there.
     pub fn pinned_by(&mut self, case: &str) -> Result<Pinned> {
-        self.options.clone().open_read_only(&self.dir)?.pinned_by(case)
+        self.options.clone().open_read_only(self.dir.path())?.pinned_by(case)
     }
 }

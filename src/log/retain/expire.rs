@@ -15,17 +15,16 @@
 //! calls the drop off if a hold came in between (see `settle`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use crate::catalog::{Catalog, Exclusive};
-use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{
     ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, StateMap, status,
 };
 use crate::keystore::KeyStore;
-use crate::log::core::{Core, segments_dir};
+use crate::log::core::Core;
+use crate::log::dir::LogDir;
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::pins::Counted;
@@ -33,12 +32,11 @@ use crate::log::retain::scan::{self, Scanned};
 use crate::log::retain::seals::{LateSeals, RecordedSeals};
 use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
 use crate::log::view::Entry;
-use crate::log::{Log, LogReader, indexes};
+use crate::log::{Log, LogReader};
 use crate::retention::{
     Asked, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy,
     Verdict, plan,
 };
-use crate::segment;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
@@ -218,24 +216,18 @@ impl Facts {
         &self,
         snapshot: &Snapshot,
         of: &LogOptions,
-        dir: &Path,
+        dir: &LogDir,
         options: &ExpireOptions,
     ) -> Result<Plan> {
         let clock = (of.clock.now(), options.clock_lead);
-        let (now, _) = now::believed(
-            snapshot,
-            clock,
-            (self.policy.as_ref(), self.believed),
-            (&*of.disk, dir),
-        )?;
-        let place = (&*of.disk, dir);
+        let (now, _) = now::believed(snapshot, clock, (self.policy.as_ref(), self.believed), dir)?;
         let holds = pins::as_found(snapshot, self.holds.clone());
         let sealed = snapshot.entries().iter().filter(|entry| self.is_readable(entry.ordinal));
         let active = newest_of_active(snapshot)?;
         let policy = self.policy.as_ref();
         let mut seals = LateSeals::new(snapshot, policy, (&self.sealed, active), clock.0);
         let judged = |entry: &Entry| {
-            let candidate = self.candidate(snapshot, entry, &holds, place);
+            let candidate = self.candidate(snapshot, entry, &holds, dir);
             let late_seal = seals.of(entry, &candidate, self.up_to(entry.ordinal));
             let allowed = options.contradicting.contains(&entry.ordinal);
             let found = self.contradiction(entry.ordinal, active, of).filter(|_| !allowed);
@@ -281,10 +273,10 @@ impl Facts {
         snapshot: &Snapshot,
         entry: &Entry,
         holds: &[Hold],
-        place: (&dyn Disk, &Path),
+        dir: &LogDir,
     ) -> Candidate {
         let held_by =
-            check_there(place, entry.ordinal).and_then(|()| pins::held_by(snapshot, entry, holds));
+            check_there(dir, entry.ordinal).and_then(|()| pins::held_by(snapshot, entry, holds));
         let (held_by, unreadable) = match held_by {
             Ok(cases) => (cases, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
@@ -342,9 +334,9 @@ fn newest(snapshot: &Snapshot, state: &StateMap) -> Option<u64> {
 }
 
 /// That a segment's file is there. Whether it is whole is seen when it is read.
-fn check_there((disk, dir): (&dyn Disk, &Path), ordinal: u64) -> Result<()> {
-    let path = segment::path(&segments_dir(dir), ordinal);
-    match disk.exists(&path).map_err(Error::io("look for", &path))? {
+fn check_there(dir: &LogDir, ordinal: u64) -> Result<()> {
+    let path = dir.segment(ordinal);
+    match dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
         true => Ok(()),
         false => Err(Error::corrupt(&path, 0, "the file of a live segment", "no file")),
     }
@@ -390,17 +382,17 @@ impl Core {
         let state = catalog.state();
         let sealed = state.segment(ordinal).into_iter().collect();
         let facts = Facts::about(catalog.catalog(), sealed, &mut known.seals)?;
-        let (snapshot, place) = (self.view.snapshot(None), (&*self.options.disk, &*self.dir));
+        let snapshot = self.view.snapshot(None);
         let policy = facts.policy.as_ref();
         let clock = (self.options.clock.now(), options.clock_lead);
-        let now = now::believed(&snapshot, clock, (policy, facts.believed), place)?;
+        let now = now::believed(&snapshot, clock, (policy, facts.believed), &self.dir)?;
         let entries = snapshot.entries();
         let at = entries.binary_search_by_key(&ordinal, |entry| entry.ordinal).ok();
         let entry = at.and_then(|at| entries.get(at)).filter(|_| facts.is_readable(ordinal));
         let found = facts.contradiction(ordinal, newest_of_active(&snapshot)?, &self.options);
         let contradiction = found.filter(|_| !options.contradicting.contains(&ordinal));
         let candidate = entry.map(|entry| {
-            let candidate = facts.candidate(&snapshot, entry, &[], place);
+            let candidate = facts.candidate(&snapshot, entry, &[], &self.dir);
             Candidate { contradiction, ..candidate }
         });
         let newest_may_go = goes_on(&snapshot) || newest(&snapshot, state) != Some(ordinal);
@@ -438,15 +430,14 @@ impl Core {
     /// Takes the files of a segment away, durably: nothing goes but what a certificate covers.
     pub(super) fn unlink(&self, certificate: &DropCertificate) -> Result<()> {
         let ordinal = certificate.ordinal;
-        let (disk, dir) = (&*self.options.disk, self.segments_dir());
-        let segment = segment::path(&dir, ordinal);
-        for path in [indexes::path(&dir, ordinal), segment] {
+        let disk = self.dir.disk();
+        for path in [self.dir.index(ordinal), self.dir.segment(ordinal)] {
             if disk.exists(&path).map_err(Error::io("look for", &path))? {
                 disk.unprotect(&path).map_err(Error::io("unprotect", &path))?;
                 disk.remove_file(&path).map_err(Error::io("remove", &path))?;
             }
         }
-        disk.sync_dir(&dir).map_err(Error::sync(&dir))
+        self.dir.sync_segments()
     }
 
     /// Appends the leaf that binds the catalog as it is, durably.

@@ -1,10 +1,9 @@
 //! The time that an expiry goes by.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
-use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::log::dir::LogDir;
 use crate::log::open::checkpoint_files;
 use crate::log::read::Snapshot;
 use crate::log::sign;
@@ -23,7 +22,7 @@ pub(super) fn believed(
     snapshot: &Snapshot,
     (clock, lead): (Timestamp, Period),
     (policy, before): (Option<&Policy>, Option<Timestamp>),
-    (disk, dir): (&dyn Disk, &Path),
+    dir: &LogDir,
 ) -> Result<(Timestamp, NowFrom)> {
     let Some(policy) = policy else { return Ok((clock, NowFrom::Clock)) };
     // Who let something go a moment ago need not look for the newest event, which lies behind the
@@ -36,7 +35,7 @@ pub(super) fn believed(
     if !policy.compliance {
         return Ok((now, NowFrom::Clock));
     }
-    match witnessed(disk, dir)?.filter(|witnessed| *witnessed < now) {
+    match witnessed(dir)?.filter(|witnessed| *witnessed < now) {
         Some(witnessed) => Ok((witnessed, NowFrom::Cosignature)),
         None => Ok((now, NowFrom::Clock)),
     }
@@ -54,11 +53,11 @@ fn newest_event(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
 }
 
 /// The newest time that a cosignature on a published checkpoint claims.
-fn witnessed(disk: &dyn Disk, dir: &Path) -> Result<Option<Timestamp>> {
-    let files = checkpoint_files(disk, dir)?;
+fn witnessed(dir: &LogDir) -> Result<Option<Timestamp>> {
+    let files = checkpoint_files(dir)?;
     let newest = files.iter().rev().take(SEARCHED).find_map(|(_, path)| {
         // What is no checkpoint is told by `verify`.
-        let checkpoint = sign::read(disk, path).ok()?;
+        let checkpoint = sign::read(dir.disk(), path).ok()?;
         let signatures = checkpoint.note().signatures().iter();
         signatures.filter_map(|signature| signature.claimed_time()).max()
     });

@@ -1,23 +1,19 @@
 //! Reading what the catalog says of policy, holds and drops.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, Sealed, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::keystore::KeyStore;
-use crate::log::core::catalog_dir;
-use crate::log::options::LogOptions;
+use crate::log::dir::LogDir;
 use crate::log::retain::{RecordedHold, RecordedPolicy, Release, aliases};
 use crate::log::{Log, LogReader};
 use crate::retention::{DropCertificate, Hold, HoldScope, Policy};
 use crate::seq::Seq;
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
 use crate::tree::Certificates;
 
 impl Log {
@@ -246,25 +242,17 @@ fn check_speaks_of(certificate: &DropCertificate, sealed: &Sealed) -> Result<()>
 /// catalog is opened for it: it may be in use by whoever asks the tree.
 #[derive(Debug)]
 struct OfCatalog {
-    disk: Arc<dyn Disk>,
-    clock: Arc<dyn Clock>,
-    dir: PathBuf,
-    log_id: LogId,
+    dir: LogDir,
 }
 
-pub(in crate::log) fn certified(
-    options: &LogOptions,
-    dir: &Path,
-    log_id: LogId,
-) -> Arc<dyn Certificates> {
-    let (disk, clock) = (Arc::clone(&options.disk), Arc::clone(&options.clock));
-    Arc::new(OfCatalog { disk, clock, dir: catalog_dir(dir), log_id })
+pub(in crate::log) fn certified(dir: &LogDir) -> Arc<dyn Certificates> {
+    Arc::new(OfCatalog { dir: dir.clone() })
 }
 
 impl Certificates for OfCatalog {
     fn all(&self) -> Result<Vec<DropCertificate>> {
-        let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
-        let catalog = Catalog::open_read_only(disk, &self.dir, self.log_id, clock);
+        let (disk, clock) = (self.dir.shared_disk(), self.dir.shared_clock());
+        let catalog = Catalog::open_read_only(disk, &self.dir.catalog(), self.dir.log_id(), clock);
         let catalog = catalog.map_err(|error| match error {
             Error::Corrupt { .. } | Error::NotALog { .. } => {
                 let reason = format!(

@@ -17,7 +17,6 @@ use crate::query::Subject;
 use crate::retention::Hold;
 use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;
-use crate::segment::{self};
 use crate::seq::TreeSize;
 use crate::tree::{STORED_EVERY, TreeStore};
 
@@ -41,9 +40,9 @@ pub(super) struct Scanned {
 /// `Held` if a hold matches a record; `Corrupt`, `Tampered` if it is not what was sealed, or
 /// the hashes that would stay are not its own: nothing may be deleted then.
 pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scanned> {
-    let path = segment::path(&core.segments_dir(), sealed.ordinal);
+    let path = core.dir.segment(sealed.ordinal);
     // By positional reads: what is deleted is not worth a map.
-    let opened = match SealedSegment::open(&*core.options.disk, &path, false) {
+    let opened = match SealedSegment::open(core.dir.disk(), &path, false) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::corrupt(&path, 0, "the file of a live segment", "no file"));
         }

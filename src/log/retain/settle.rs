@@ -52,7 +52,7 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
 /// disk had only seemed to make durable. A file of that name with another header is none of
 /// the log's, and left.
 fn came_back(core: &Core, segments: impl Iterator<Item = Sealed>) -> Result<Vec<Sealed>> {
-    let (disk, dir) = (&*core.options.disk, core.segments_dir());
+    let (disk, dir) = (core.dir.disk(), core.dir.segments());
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
     let there: BTreeSet<u64> = names.iter().filter_map(|name| names::parse_segment(name)).collect();
     let dropped = segments
@@ -83,8 +83,8 @@ fn settle_one(
     sealed: Sealed,
     holds: &[Hold],
 ) -> Result<()> {
-    let path = segment::path(&core.segments_dir(), sealed.ordinal);
-    let there = core.options.disk.exists(&path).map_err(Error::io("look for", &path))?;
+    let path = core.dir.segment(sealed.ordinal);
+    let there = core.dir.disk().exists(&path).map_err(Error::io("look for", &path))?;
     if !there {
         return core.finish_drop(catalog, sealed);
     }

@@ -98,7 +98,7 @@ impl Asked {
             prints(IdField::Correlation, &mut { correlations }),
         ];
         let ids = ids.into_iter().filter(|(_, prints)| !prints.is_empty()).collect();
-        Asked { clauses: terms::clauses(query, snapshot.view().log_id), ids }
+        Asked { clauses: terms::clauses(query, snapshot.view().dir.log_id()), ids }
     }
 }
 

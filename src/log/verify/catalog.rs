@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::VerifyOptions;
 use super::hashes::{HashFiles, StoredHashes};
 use super::records::{KnownRecords, Oddity};
 use super::report::{Finding, NOWHERE, Place, finding_of};
@@ -15,7 +14,7 @@ use crate::format::catalog_body::{Because, CatalogBody, Snapshot};
 use crate::format::record::CheckedRecord;
 use crate::format::{FormatError, LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::catalog_dir;
+use crate::log::dir::LogDir;
 use crate::merkle::Frontier;
 use crate::retention::DropCertificate;
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -96,12 +95,8 @@ impl Doubtful {
 }
 
 /// Reads both copies once.
-pub(super) fn read(
-    dir: &Path,
-    options: &VerifyOptions,
-    log_id: LogId,
-) -> (Option<ReadCatalog>, Doubtful) {
-    let (dir, disk) = (catalog_dir(dir), &*options.disk);
+pub(super) fn read(dir: &LogDir) -> (Option<ReadCatalog>, Doubtful) {
+    let (disk, log_id, dir) = (dir.disk(), dir.log_id(), dir.catalog());
     let mut doubtful = Doubtful::default();
     let copies = WholeCatalog::read_copies(disk, &dir, log_id);
     let mut read = Vec::new();

@@ -10,9 +10,6 @@ use crate::error::{Error, Result};
 use crate::format::lock::{self, LockFile};
 use crate::format::names;
 use crate::hash::{Hash, tag, tagged};
-use crate::log::core::{
-    catalog_dir, checkpoints_dir, lock_path, quarantine_dir, segments_dir, tree_dir,
-};
 use crate::log::open::checkpoint_files;
 use crate::tree;
 
@@ -29,15 +26,15 @@ impl Verifier<'_> {
 
     /// Hash files that begin wrong, or go on behind the last record.
     fn hash_file_ends(&mut self) -> Result<()> {
-        for bad in self.stored.files.bad_headers(self.log_id) {
+        for bad in self.stored.files.bad_headers(self.dir.log_id()) {
             let place = (None, Some(0), None);
             self.finding(&bad.path, place, "hash file header", bad.expected, bad.found);
         }
         let mut surplus = Vec::new();
         for _ in 0..self.options.readings() {
             // A writer may have gone on since.
-            let durable = super::durable_size(self.dir, self.options, self.log_id);
-            let marks = reading::marks(self.dir, self.options, self.log_id)?;
+            let durable = super::durable_size(&self.dir);
+            let marks = reading::marks(&self.dir, self.options)?;
             let marked = marks.newest().map(|mark| mark.frontier.size());
             let size = self.frontier.size().max(durable).max(marked.unwrap_or_default());
             surplus = if self.tree_lost { Vec::new() } else { self.stored.files.surplus(size)? };
@@ -55,7 +52,7 @@ impl Verifier<'_> {
     }
 
     fn lock_files(&mut self) -> Result<()> {
-        let path = lock_path(self.dir);
+        let path = self.dir.lock_file();
         let mut odd = None;
         for _ in 0..self.options.readings() {
             odd = self.odd_lock(&path)?;
@@ -67,7 +64,7 @@ impl Verifier<'_> {
         if let Some(found) = odd {
             self.warning(&path, NOWHERE, "lock file", "what the last writer told", found);
         }
-        let path = catalog_dir(self.dir).join(names::LOCK);
+        let path = self.dir.catalog().join(names::LOCK);
         let disk = &self.options.disk;
         let found = match disk.exists(&path).map_err(Error::io("look for", &path))? {
             false => Some("no file".to_owned()),
@@ -98,7 +95,7 @@ impl Verifier<'_> {
             return Ok((!bytes.is_empty()).then(|| format!("{} bytes", bytes.len())));
         };
         Ok(match LockFile::decode(whole) {
-            Ok(lock) if lock.log_id == self.log_id => None,
+            Ok(lock) if lock.log_id == self.dir.log_id() => None,
             Ok(lock) => Some(format!("that of log {}", lock.log_id)),
             Err(error) => Some(error.to_string()),
         })
@@ -106,8 +103,8 @@ impl Verifier<'_> {
 
     /// What recovery set aside is what the catalog recorded of it.
     fn quarantine(&mut self) -> Result<()> {
-        let dir = quarantine_dir(self.dir);
-        let disk = self.options.disk.clone();
+        let dir = self.dir.quarantine();
+        let disk = self.dir.shared_disk();
         let recorded = self.catalog.as_ref().map(|catalog| catalog.facts.set_aside.clone());
         for kept in recorded.iter().flatten() {
             let path = dir.join(&kept.file);
@@ -167,10 +164,10 @@ impl Verifier<'_> {
     }
 
     fn unknown_now(&self) -> Result<Vec<PathBuf>> {
-        let dir = self.dir.to_owned();
-        let (catalog, tree) = (catalog_dir(&dir), tree_dir(&dir));
+        let dir = &self.dir;
+        let (catalog, tree) = (dir.catalog(), dir.tree());
         let [copy_a, copy_b] = names::CATALOG_COPIES.map(|copy| catalog.join(copy));
-        let published = checkpoint_files(&*self.options.disk, &dir)?;
+        let published = checkpoint_files(dir)?;
         let is_published = |name: &str| published.iter().any(|(_, path)| path.ends_with(name));
         let is_level = |name: &str| {
             names::parse_tree_level(name)
@@ -186,10 +183,10 @@ impl Verifier<'_> {
         let in_tree = |name: &str| name == names::MARK || is_level(name);
         type IsKnown<'a> = &'a dyn Fn(&str) -> bool;
         let places: [(PathBuf, IsKnown<'_>); 8] = [
-            (dir.clone(), &in_log),
-            (segments_dir(&dir), &with_index),
+            (dir.path().to_owned(), &in_log),
+            (dir.segments(), &with_index),
             (tree, &in_tree),
-            (checkpoints_dir(&dir), &is_published),
+            (dir.checkpoints(), &is_published),
             (copy_a, &is_segment),
             (copy_b, &is_segment),
             (catalog.join(names::TREE), &is_level),

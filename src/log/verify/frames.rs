@@ -370,7 +370,7 @@ impl Verifier<'_> {
             let Some(leaf) = self.stored.leaf(seq) else {
                 self.tree_lost = true;
                 let what = "tree above the damage";
-                let dir = self.dir.to_owned();
+                let dir = self.dir.path().to_owned();
                 let expected = format!("records {seq} to {}, or their hashes", up_to.get() - 1);
                 let found = "neither: no root from here on can be compared";
                 self.finding(&dir, (None, None, Some(seq)), what, expected, found);

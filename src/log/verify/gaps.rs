@@ -9,7 +9,6 @@ use super::{MetAnchor, Verifier};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::Hash;
-use crate::log::core::{catalog_dir, segments_dir, tree_dir};
 use crate::merkle::{Frontier, NodeId, range_nodes};
 use crate::retention::DropCertificate;
 use crate::segment;
@@ -107,12 +106,12 @@ impl Verifier<'_> {
     }
 
     fn unfinished_drops(&self) -> Result<Vec<(Sealed, PathBuf)>> {
-        let dir = segments_dir(self.dir);
+        let dir = self.dir.segments();
         let begun = self.sealed.iter().filter(|sealed| status::is_dropping(sealed.status));
         let mut found = Vec::new();
         for sealed in begun {
             let path = segment::path(&dir, sealed.ordinal);
-            if self.options.disk.exists(&path).map_err(Error::io("look for", &path))? {
+            if self.dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
                 found.push((*sealed, path));
             }
         }
@@ -195,7 +194,7 @@ impl Verifier<'_> {
                 }
                 let expected = format!("hashes that fold to root {}", after.root());
                 let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
-                let path = tree_dir(self.dir);
+                let path = self.dir.tree();
                 let found = format!(
                     "{found}: restore `tree/` from a backup; without one, opening the log for \
                      writing makes anew what the certificate has, and the rest is lost"
@@ -266,7 +265,7 @@ impl Verifier<'_> {
         let found = format!(
             "{unknown} that are not known, since `tree/` was made anew without them{within}"
         );
-        self.warning(&tree_dir(self.dir), place, what, expected, found);
+        self.warning(&self.dir.tree(), place, what, expected, found);
         for (node, hash) in range_nodes(first.get(), end.get()).iter().zip(&certificate.range) {
             self.push_node(node.level, *hash, None);
         }
@@ -290,8 +289,8 @@ impl Verifier<'_> {
     fn gap_finding(&mut self, ordinal: u64, first: u64, expected: &str, found: &str) {
         let place: Place = (Some(ordinal), None, Some(Seq::new(first)));
         let path = match self.catalog {
-            Some(_) => catalog_dir(self.dir),
-            None => segment::path(&segments_dir(self.dir), ordinal),
+            Some(_) => self.dir.catalog(),
+            None => self.dir.segment(ordinal),
         };
         self.finding(&path, place, "gap", expected, found);
     }

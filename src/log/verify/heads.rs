@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::{NOWHERE, Verifier};
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::Result;
-use crate::log::core::catalog_dir;
 use crate::log::open::checkpoint_files;
 use crate::log::sign;
 use crate::seq::{Seq, TreeSize};
@@ -18,8 +17,8 @@ impl Verifier<'_> {
             self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.whole.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
         let mut newest = None;
-        for (size, path) in checkpoint_files(&*self.options.disk, self.dir)? {
-            match sign::read(&*self.options.disk, &path) {
+        for (size, path) in checkpoint_files(&self.dir)? {
+            match sign::read(self.dir.disk(), &path) {
                 Ok(checkpoint) => {
                     self.compare_note(size, &path)?;
                     let vouched = self.published_checkpoint(size, &path, &checkpoint);
@@ -41,7 +40,7 @@ impl Verifier<'_> {
         }
         for head in recorded {
             if !self.heads.iter().any(|(_, known)| *known == head) {
-                self.heads.push((catalog_dir(self.dir), head));
+                self.heads.push((self.dir.catalog(), head));
             }
         }
         self.heads.sort_by_key(|(_, head)| head.size);
@@ -70,7 +69,7 @@ impl Verifier<'_> {
 
     /// A published note is the one that was recorded; others may have added signatures.
     fn compare_note(&mut self, size: u64, path: &Path) -> Result<()> {
-        let bytes = sign::read_text(&*self.options.disk, path)?;
+        let bytes = sign::read_text(self.dir.disk(), path)?;
         let lines = |text: &str| -> (String, Vec<String>) {
             let (body, signatures) = text.split_once("\n\n").unwrap_or((text, ""));
             (body.to_owned(), signatures.lines().map(str::to_owned).collect())
@@ -103,7 +102,7 @@ impl Verifier<'_> {
         let Some(catalog) = &self.catalog else { return Ok(()) };
         let mut sizes: Vec<u64> = catalog.facts.notes.keys().copied().collect();
         for _ in 0..self.options.readings() {
-            let files = checkpoint_files(&*self.options.disk, self.dir)?;
+            let files = checkpoint_files(&self.dir)?;
             sizes.retain(|size| !files.iter().any(|(published, _)| published == size));
             if sizes.is_empty() {
                 return Ok(());
@@ -112,8 +111,7 @@ impl Verifier<'_> {
         }
         let newest = self.catalog.as_ref().and_then(|c| c.facts.notes.keys().next_back().copied());
         for size in sizes {
-            let path =
-                sign::published_path(self.dir, self.frontier.algorithm(), TreeSize::new(size));
+            let path = self.dir.checkpoint(self.frontier.algorithm(), TreeSize::new(size));
             let expected = "the checkpoint that the catalog recorded";
             if Some(size) == newest {
                 self.warning(&path, NOWHERE, "checkpoint", expected, "no file");
@@ -148,7 +146,7 @@ impl Verifier<'_> {
             if met || self.is_dropped(seq) {
                 continue;
             }
-            let path = catalog_dir(self.dir);
+            let path = self.dir.catalog();
             let place = (None, None, Some(seq));
             self.finding(&path, place, "last record under the head", "an anchor", "another one");
         }

@@ -1,14 +1,13 @@
 //! Indexes of a deep verification: each is made anew from the records of its segment, and
 //! compared with the root in the seal and with the bytes of its file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::Mutex;
 
-use super::options::VerifyOptions;
 use super::report::Finding;
 use super::{NotRead, Verifier};
 use crate::disk::{self, Disk};
@@ -16,10 +15,8 @@ use crate::error::{Error, Result};
 use crate::format::names;
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Tail};
-use crate::log::core::segments_dir;
-use crate::log::indexes;
+use crate::log::dir::LogDir;
 use crate::log::search::add;
-use crate::segment;
 use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;
 use crate::seq::Seq;
@@ -33,15 +30,15 @@ type Wrong = (bool, Finding);
 
 impl Verifier<'_> {
     pub(super) fn indexes(&mut self) -> Result<()> {
-        let dir = segments_dir(self.dir);
-        let names = self.options.disk.list(&dir).map_err(Error::io("list", &dir))?;
+        let segments = self.dir.segments();
+        let names = self.dir.disk().list(&segments).map_err(Error::io("list", &segments))?;
         let not_read = self.not_read.map_or(0, |NotRead { segments, .. }| segments);
         let ordinals = names.iter().filter_map(|name| names::parse_segment(name));
         // What is wrong with damaged records was told.
         let read = ordinals.filter(|ordinal| *ordinal > not_read && !self.lossy.contains(ordinal));
         let mut read: Vec<u64> = read.collect();
         read.sort_unstable();
-        let mut wrong = check_all(self.options, &dir, &read)?;
+        let mut wrong = check_all(&self.dir, self.options.thread_count(), &read)?;
         wrong.sort_by_key(|(ordinal, _)| *ordinal);
         for (_, (is_finding, finding)) in wrong {
             match is_finding {
@@ -54,11 +51,11 @@ impl Verifier<'_> {
 }
 
 /// Checks the indexes of these segments in as many threads as were asked for.
-fn check_all(options: &VerifyOptions, dir: &Path, ordinals: &[u64]) -> Result<Vec<(u64, Wrong)>> {
+fn check_all(dir: &LogDir, threads: usize, ordinals: &[u64]) -> Result<Vec<(u64, Wrong)>> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Ok(Vec::new())));
     let work = || {
         while let Some(ordinal) = ordinals.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let checked = check(&*options.disk, dir, *ordinal);
+            let checked = check(dir, *ordinal);
             let mut found = found.lock();
             match (&mut *found, checked) {
                 (Ok(found), Ok(wrong)) => found.extend(wrong.into_iter().map(|w| (*ordinal, w))),
@@ -68,7 +65,7 @@ fn check_all(options: &VerifyOptions, dir: &Path, ordinals: &[u64]) -> Result<Ve
         }
     };
     thread::scope(|scope| {
-        for _ in 1..options.thread_count().min(ordinals.len()) {
+        for _ in 1..threads.min(ordinals.len()) {
             scope.spawn(work);
         }
         work();
@@ -76,9 +73,9 @@ fn check_all(options: &VerifyOptions, dir: &Path, ordinals: &[u64]) -> Result<Ve
     found.into_inner()
 }
 
-fn check(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<Vec<Wrong>> {
-    let path = segment::path(dir, ordinal);
-    let sealed = match SealedSegment::open(disk, &path, false) {
+fn check(dir: &LogDir, ordinal: u64) -> Result<Vec<Wrong>> {
+    let path = dir.segment(ordinal);
+    let sealed = match SealedSegment::open(dir.disk(), &path, false) {
         Ok(Some(sealed)) => sealed,
         Err(error @ Error::Io { .. }) => return Err(error),
         // It is not sealed, or what is wrong with it was told.
@@ -96,7 +93,7 @@ fn check(disk: &dyn Disk, dir: &Path, ordinal: u64) -> Result<Vec<Wrong>> {
         wrong.push((true, Finding::at(&path, place, what, expected, found)));
     }
     let Some(bytes) = bytes else { return Ok(wrong) };
-    wrong.extend(check_file(disk, indexes::path(dir, ordinal), ordinal, &bytes)?);
+    wrong.extend(check_file(dir.disk(), dir.index(ordinal), ordinal, &bytes)?);
     Ok(wrong)
 }
 

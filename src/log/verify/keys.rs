@@ -9,7 +9,6 @@ use crate::checkpoint::{
     CheckpointError, SignatureKind, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey,
 };
 use crate::keys::{Change, KeyChain, KeyChainError, Statement};
-use crate::log::core::{catalog_dir, checkpoints_dir};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 use crate::trust::{Trust, TrustError};
@@ -76,13 +75,13 @@ impl Verifier<'_> {
             Change::Retire { kept, .. } => kept,
             _ => statement.main,
         };
-        self.heads.push((catalog_dir(self.dir), own));
-        self.meet_catalog_head(&catalog_dir(self.dir), &statement.catalog);
+        self.heads.push((self.dir.catalog(), own));
+        self.meet_catalog_head(&self.dir.catalog(), &statement.catalog);
     }
 
     fn key_finding(&mut self, recorded: &RecordedStatement, found: String) {
         let place = (None, None, Some(recorded.seq));
-        self.finding(&catalog_dir(self.dir), place, "key statement", "one that holds", found);
+        self.finding(&self.dir.catalog(), place, "key statement", "one that holds", found);
     }
 
     fn meet_catalog_head(&mut self, path: &Path, head: &TreeHead) {
@@ -164,7 +163,7 @@ impl Verifier<'_> {
                 self.finding(&path, NOWHERE, "checkpoint", expected, found);
             }
             None => {
-                let path = checkpoints_dir(self.dir);
+                let path = self.dir.checkpoints();
                 self.finding(&path, NOWHERE, "checkpoint", expected, "no published checkpoint");
             }
         }

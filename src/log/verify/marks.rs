@@ -8,7 +8,7 @@ use crate::disk::{Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::mark::{Mark, SLOT_LEN};
 use crate::format::names;
-use crate::log::core::tree_dir;
+use crate::log::dir::LogDir;
 use crate::merkle::TreeHead;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
@@ -53,14 +53,10 @@ impl Marks {
         self.marks.iter().map(|met| &met.mark).max_by_key(|mark| mark.generation)
     }
 
-    pub(super) fn read(
-        dir: &std::path::Path,
-        options: &super::VerifyOptions,
-        log_id: crate::format::LogId,
-    ) -> Result<Self> {
-        let path = tree_dir(dir).join(names::MARK);
+    pub(super) fn read(dir: &LogDir) -> Result<Self> {
+        let path = dir.tree().join(names::MARK);
         let mut marks = Marks { path, marks: Vec::new(), bad: Vec::new() };
-        let (disk, path) = (&options.disk, &marks.path);
+        let (disk, path) = (dir.disk(), &marks.path);
         if !disk.exists(path).map_err(Error::io("look for", path))? {
             marks.bad.push(BadSlot { offset: 0, found: "no file".to_owned(), zeros: false });
             return Ok(marks);
@@ -78,7 +74,7 @@ impl Marks {
                 continue; // the length tells
             }
             match Mark::decode(&bytes) {
-                Ok(mark) if mark.log_id == log_id => {
+                Ok(mark) if mark.log_id == dir.log_id() => {
                     marks.marks.push(MetMark { mark, slot, met: false });
                 }
                 Ok(mark) => {
@@ -92,7 +88,7 @@ impl Marks {
             }
         }
         marks.first_mark_stands_alone();
-        let leaves = crate::tree::level_path(&tree_dir(dir), 0);
+        let leaves = crate::tree::level_path(&dir.tree(), 0);
         let hashed = disk.exists(&leaves).map_err(Error::io("look for", &leaves))?;
         if !hashed {
             marks.none_was_written_yet();
@@ -157,7 +153,7 @@ impl Verifier<'_> {
             self.settle_doubts(true);
         }
         for (slot, what) in wrong {
-            let path = tree_dir(self.dir).join(names::MARK);
+            let path = self.dir.tree().join(names::MARK);
             let expected = "what the records before it lead to";
             let place = (None, Some(slot), None);
             self.finding(&path, place, &format!("mark: {what}"), expected, "something else");
@@ -177,7 +173,7 @@ impl Verifier<'_> {
             if self.tree_lost || lossy || skipped || dropped {
                 continue;
             }
-            let path = tree_dir(self.dir).join(names::MARK);
+            let path = self.dir.tree().join(names::MARK);
             let expected = format!("the end of a frame of segment {}", mark.ordinal);
             let found = format!("offset {}, where none ends", mark.offset);
             self.finding(&path, (None, Some(slot), None), "mark", expected, found);

@@ -30,11 +30,10 @@ use std::sync::Arc;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
-use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::{TimeRange, Waypoint};
 use crate::hash::HashAlgorithm;
-use crate::log::core::{lock_path, segments_dir, tree_dir};
+use crate::log::dir::LogDir;
 use crate::log::open::{check_is_log, read_lock};
 use crate::log::opener::Opener;
 use crate::merkle::{Frontier, NodeId, TreeHead};
@@ -63,11 +62,11 @@ pub fn verify(
     options: &VerifyOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report> {
-    let log_id = check_is_log(&*options.disk, dir)?;
+    let dir = options.dir(dir, check_is_log(&*options.disk, dir)?);
     if let Some(store) = &options.key_store {
-        store.check_is_of(log_id)?;
+        store.check_is_of(dir.log_id())?;
     }
-    let mut verifier = Verifier::new(dir, options, log_id, progress)?;
+    let mut verifier = Verifier::new(dir, options, progress)?;
     if let Some(checkpoint) = &options.since {
         verifier.begin_since(checkpoint);
     }
@@ -86,9 +85,8 @@ pub fn verify(
 
 /// The state of one verification.
 struct Verifier<'a> {
-    dir: &'a Path,
+    dir: LogDir,
     options: &'a VerifyOptions,
-    log_id: LogId,
     progress: &'a mut dyn FnMut(Progress),
     findings: Vec<Finding>,
     warnings: Vec<Finding>,
@@ -160,33 +158,31 @@ struct Counts {
 
 impl<'a> Verifier<'a> {
     fn new(
-        dir: &'a Path,
+        dir: LogDir,
         options: &'a VerifyOptions,
-        log_id: LogId,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<Self> {
         // First what says how far the log goes, then what must go that far.
-        let durable = durable_size(dir, options, log_id);
-        let (catalog, doubtful) = reading::catalog(dir, options, log_id);
+        let durable = durable_size(&dir);
+        let (catalog, doubtful) = reading::catalog(&dir, options);
         let (findings, mut warnings) = (doubtful.findings, doubtful.warnings);
         let sealed = catalog.as_ref().map(|catalog| catalog.whole.state.segments().collect());
-        let opener = Opener::new(log_id, options.key_store.clone());
+        let opener = Opener::new(dir.log_id(), options.key_store.clone());
         if let Some(catalog) = &catalog {
             opener.note_erased(&catalog.whole.state);
         }
-        let algorithm = algorithm(dir, options, catalog.as_ref())?;
-        let marks = reading::marks(dir, options, log_id)?;
+        let algorithm = algorithm(&dir, catalog.as_ref())?;
+        let marks = reading::marks(&dir, options)?;
         warnings.extend(marks.oddities());
         let newest = marks.newest().filter(|mark| mark.frontier.algorithm() == algorithm);
         let marked = newest.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
         let certificates = catalog.as_ref().map(|read| read.facts.certificates.clone());
-        let files = HashFiles::open(&*options.disk, &tree_dir(dir), algorithm, marked)?
+        let files = HashFiles::open(dir.disk(), &dir.tree(), algorithm, marked)?
             .with_certificates(certificates.unwrap_or_default());
         let durable = durable.max(marked);
         Ok(Verifier {
             dir,
             options,
-            log_id,
             progress,
             findings,
             warnings,
@@ -228,7 +224,7 @@ impl<'a> Verifier<'a> {
         if size < marked && !self.tree_lost {
             let newest = self.marks.iter().max_by_key(|met| met.mark.generation);
             let ordinal = newest.map_or(1, |met| met.mark.ordinal);
-            let path = segment::path(&segments_dir(self.dir), ordinal);
+            let path = self.dir.segment(ordinal);
             let expected = format!("{marked} records, which the mark says were durable");
             let place = (Some(ordinal), None, None);
             self.finding(&path, place, "records", expected, format!("{size} records"));
@@ -251,7 +247,7 @@ impl<'a> Verifier<'a> {
         for MetAnchor { ordinal, seq, anchor } in &anchors {
             let Some(catalog) = &self.catalog else { break };
             let root = catalog.whole.root_at(anchor.catalog_size);
-            let path = segment::path(&segments_dir(self.dir), *ordinal);
+            let path = self.dir.segment(*ordinal);
             let place = (Some(*ordinal), None, Some(*seq));
             if root == Some(anchor.catalog_root) {
                 let before = anchor.catalog_size.last_seq().map(Seq::get).and_then(to_index);
@@ -296,7 +292,7 @@ impl<'a> Verifier<'a> {
     }
 
     fn finding_of(&mut self, error: Error) {
-        self.findings.push(finding_of(self.dir, error));
+        self.findings.push(finding_of(self.dir.path(), error));
     }
 
     fn report(self) -> Report {
@@ -322,22 +318,18 @@ fn to_index(number: u64) -> Option<usize> {
 }
 
 /// Records that the writer says are durable: they must be there, and whole.
-fn durable_size(dir: &Path, options: &VerifyOptions, log_id: LogId) -> TreeSize {
-    let file = options.disk.open(&lock_path(dir), Open::Read).ok();
-    let lock = file.and_then(|file| read_lock(&*file)).filter(|lock| lock.log_id == log_id);
+fn durable_size(dir: &LogDir) -> TreeSize {
+    let file = dir.disk().open(&dir.lock_file(), Open::Read).ok();
+    let lock = file.and_then(|file| read_lock(&*file)).filter(|lock| lock.log_id == dir.log_id());
     lock.map_or(TreeSize::ZERO, |lock| lock.durable)
 }
 
-fn algorithm(
-    dir: &Path,
-    options: &VerifyOptions,
-    catalog: Option<&ReadCatalog>,
-) -> Result<HashAlgorithm> {
+fn algorithm(dir: &LogDir, catalog: Option<&ReadCatalog>) -> Result<HashAlgorithm> {
     let created = catalog.and_then(|catalog| catalog.whole.state.created());
     let known = created.and_then(|created| HashAlgorithm::from_code(created.hash_algorithm));
     if let Some(known) = known {
         return Ok(known);
     }
-    let header = segment::identify(&*options.disk, &segments_dir(dir))?;
+    let header = segment::identify(dir.disk(), &dir.segments())?;
     Ok(header.map_or(HashAlgorithm::Sha256, |header| header.algorithm))
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
 use crate::disk::{Disk, RealDisk};
+use crate::format::LogId;
 use crate::keystore::KeyStore;
+use crate::log::dir::LogDir;
 use crate::time::{Clock, SystemClock};
+use std::path::Path;
 
 /// What changes under the reader is read so often at most.
 const READINGS: u32 = 8;
@@ -29,6 +32,11 @@ pub struct VerifyOptions {
 }
 
 impl VerifyOptions {
+    /// The directory of the log at this path.
+    pub(super) fn dir(&self, path: &Path, log_id: LogId) -> LogDir {
+        LogDir::new(Arc::clone(&self.disk), Arc::clone(&self.clock), path, log_id)
+    }
+
     /// The log against itself: its own hashes, catalog and published checkpoints.
     pub fn new() -> Self {
         VerifyOptions {

@@ -7,38 +7,33 @@ use super::catalog::{self, Doubtful, ReadCatalog};
 use super::{Counts, Doubt, Marks, MetMark, Progress, Verifier, VerifyOptions};
 use crate::disk::Open;
 use crate::error::{Error, Result};
-use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::format::header::SegmentHeader;
 use crate::hash::Hash;
-use crate::log::core::segments_dir;
+use crate::log::dir::LogDir;
 use crate::log::stats;
 use crate::merkle::{Frontier, NodeId};
 use crate::segment::bytes::SegmentFile;
-use crate::segment::{self, recover};
+use crate::segment::recover;
 use crate::seq::TreeSize;
 
 /// The marks, read again if a slot looks half written.
-pub(super) fn marks(dir: &Path, options: &VerifyOptions, log_id: LogId) -> Result<Marks> {
+pub(super) fn marks(dir: &LogDir, options: &VerifyOptions) -> Result<Marks> {
     for _ in 1..options.readings() {
-        let marks = Marks::read(dir, options, log_id)?;
+        let marks = Marks::read(dir)?;
         if marks.bad.is_empty() {
             return Ok(marks);
         }
         options.wait_for_writer();
     }
-    Marks::read(dir, options, log_id)
+    Marks::read(dir)
 }
 
 /// The catalog, read until two readings agree on what is wrong with it.
-pub(super) fn catalog(
-    dir: &Path,
-    options: &VerifyOptions,
-    log_id: LogId,
-) -> (Option<ReadCatalog>, Doubtful) {
+pub(super) fn catalog(dir: &LogDir, options: &VerifyOptions) -> (Option<ReadCatalog>, Doubtful) {
     let mut earlier = Doubtful::default();
     for reading in 1.. {
-        let (catalog, doubtful) = catalog::read(dir, options, log_id);
+        let (catalog, doubtful) = catalog::read(dir);
         if doubtful.is_empty() || doubtful == earlier || reading >= options.readings() {
             return (catalog, doubtful);
         }
@@ -72,7 +67,7 @@ impl Verifier<'_> {
         if self.catalog.as_ref().is_none_or(|catalog| catalog.whole.size() >= size) {
             return;
         }
-        if let (Some(catalog), _) = catalog(self.dir, self.options, self.log_id) {
+        if let (Some(catalog), _) = catalog(&self.dir, self.options) {
             self.sealed = catalog.whole.state.segments().collect();
             self.catalog = Some(catalog);
         }
@@ -167,13 +162,13 @@ impl Verifier<'_> {
     /// The segments, without those at the end that were made ahead. A file may be missed in
     /// a directory that changes: a gap is looked at again.
     fn settled_listing(&mut self) -> Result<Vec<(u64, PathBuf, u64)>> {
-        let mut files = stats::segment_files(&*self.options.disk, self.dir)?;
+        let mut files = stats::segment_files(&self.dir)?;
         for _ in 0..2 {
             if self.is_whole_listing(&files) {
                 break;
             }
             self.options.wait_for_writer();
-            files = stats::segment_files(&*self.options.disk, self.dir)?;
+            files = stats::segment_files(&self.dir)?;
         }
         while let Some((ordinal, path, _)) = files.last().cloned() {
             let sealed = self.sealed.iter().any(|sealed| sealed.ordinal == ordinal);
@@ -195,7 +190,7 @@ impl Verifier<'_> {
 
     /// Whether a segment was made ahead and not used yet.
     fn is_unused(&mut self, ordinal: u64, path: &Path) -> Result<bool> {
-        let disk = self.options.disk.clone();
+        let disk = self.dir.disk();
         let unused = || {
             let opened = SegmentFile::open(&*disk, path, Open::Read);
             matches!(opened, Ok(None))
@@ -226,7 +221,7 @@ impl Verifier<'_> {
         let ordinals = |of: Vec<&Sealed>| of.iter().map(|s| s.ordinal).collect::<Vec<u64>>();
         let (gaps, missing) = (ordinals(gaps), ordinals(missing));
         for ordinal in &missing {
-            let path = segment::path(&segments_dir(self.dir), *ordinal);
+            let path = self.dir.segment(*ordinal);
             let expected = "the segment, which the catalog says is live";
             let found = "no file, and no drop certificate: the gap is unexplained";
             self.finding(&path, (Some(*ordinal), None, None), "segment", expected, found);
@@ -236,7 +231,7 @@ impl Verifier<'_> {
             let told = |gone: u64| missing.contains(&gone) || gaps.contains(&gone);
             let gap = *ordinal > next && !(next..*ordinal).all(told);
             if gap {
-                let path = segment::path(&segments_dir(self.dir), next);
+                let path = self.dir.segment(next);
                 let found = format!("segment {ordinal} as the next one");
                 let place = (Some(next), None, None);
                 self.finding(&path, place, "segment", format!("segment {next}"), found);

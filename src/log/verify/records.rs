@@ -13,9 +13,7 @@ use crate::format::Stream;
 use crate::format::catalog_body::{
     CatalogBody, HeadSigned, HoldPlaced, KeyAdded, KeysChanged, Quarantined,
 };
-use crate::log::core::{catalog_dir, segments_dir};
 use crate::log::retain;
-use crate::segment;
 use crate::seq::{Seq, TreeSize};
 
 /// Something in a record that no log writes, or that this version does not know.
@@ -222,7 +220,7 @@ impl Verifier<'_> {
         };
         let drops: Vec<(u64, Seq)> =
             known.drops.iter().filter(missing).map(|drop| (drop.ordinal, drop.begun)).collect();
-        let path = catalog_dir(self.dir);
+        let path = self.dir.catalog();
         for (ordinal, begun) in drops {
             let expected = format!("an anchor behind the drop certificate of segment {ordinal}");
             let place = (Some(ordinal), None, Some(begun));
@@ -253,7 +251,7 @@ impl Verifier<'_> {
         let size = self.frontier.size().get();
         let last = self.gaps.last().filter(|gap| gap.first.get().saturating_add(gap.count) >= size);
         let Some((ordinal, first)) = last.map(|gap| (gap.ordinal, gap.first)) else { return };
-        let path = segment::path(&segments_dir(self.dir), ordinal);
+        let path = self.dir.segment(ordinal);
         let expected = "a segment behind the one that was dropped";
         self.finding(&path, (Some(ordinal), None, Some(first)), "drop", expected, "none");
     }
@@ -267,7 +265,7 @@ impl Verifier<'_> {
             _ => None,
         });
         for (met, before) in fell.collect::<Vec<_>>() {
-            let path = segment::path(&segments_dir(self.dir), met.ordinal);
+            let path = self.dir.segment(met.ordinal);
             let place = (Some(met.ordinal), None, Some(met.seq));
             let expected = format!("{before} catalog records or more, as the anchor before it has");
             let found = met.anchor.catalog_size.to_string();

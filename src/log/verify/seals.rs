@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Verifier;
 use super::report::Place;
-use crate::log::core::segments_dir;
 use crate::retention::LateSeal;
-use crate::segment;
 use crate::time::Timestamp;
 
 /// What was met of the times of segments, by ordinal.
@@ -35,7 +33,7 @@ impl Verifier<'_> {
     pub(super) fn warn_of_late_seals(&mut self) {
         for late in self.late_seals() {
             let LateSeal { ordinal, sealed_at, latest } = late;
-            let path = segment::path(&segments_dir(self.dir), ordinal);
+            let path = self.dir.segment(ordinal);
             let place: Place = (Some(ordinal), None, None);
             let expected = format!("a time up to {latest}, or a day later");
             let found = format!(

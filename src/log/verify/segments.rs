@@ -30,7 +30,7 @@ impl Verifier<'_> {
         previous: Option<Hash>,
     ) -> Result<Option<SegmentHeader>> {
         let (ordinal, path) = file;
-        let segment = match SegmentFile::open(&*self.options.disk, path, Open::Read) {
+        let segment = match SegmentFile::open(self.dir.disk(), path, Open::Read) {
             Ok(Some(segment)) => segment,
             Ok(None) if last => return Ok(None), // made ahead
             Ok(None) => {
@@ -39,7 +39,7 @@ impl Verifier<'_> {
             }
             Err(error @ Error::Io { .. }) => return Err(error),
             Err(error) => {
-                let mut finding = super::finding_of(self.dir, error);
+                let mut finding = super::finding_of(self.dir.path(), error);
                 finding.segment = Some(ordinal);
                 self.findings.push(finding);
                 self.lossy.push(ordinal);
@@ -113,7 +113,7 @@ impl Verifier<'_> {
     ) -> bool {
         let header = &segment.header;
         let place = (Some(ordinal), Some(0), None);
-        let own = (header.log_id, header.ordinal) == (self.log_id, ordinal);
+        let own = (header.log_id, header.ordinal) == (self.dir.log_id(), ordinal);
         // What should be here and is not may still be known by its hashes.
         let sealed = self.sealed.iter().find(|sealed| sealed.ordinal == ordinal);
         let first = TreeSize::new(sealed.map_or(header.first.get(), |sealed| sealed.first));
@@ -122,7 +122,7 @@ impl Verifier<'_> {
         }
         let text = |value: &dyn std::fmt::Display| value.to_string();
         let mut pairs = vec![
-            ("log id", text(&self.log_id), text(&header.log_id)),
+            ("log id", text(&self.dir.log_id()), text(&header.log_id)),
             ("ordinal", text(&ordinal), text(&header.ordinal)),
             ("stream", text(&Stream::Main.code()), text(&header.stream.code())),
             ("hash", text(&self.frontier.algorithm()), text(&header.algorithm)),

@@ -6,7 +6,6 @@ use super::report::NOWHERE;
 use super::{NotRead, Verifier};
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::hash::Hash;
-use crate::log::core::tree_dir;
 use crate::seq::TreeSize;
 
 impl Verifier<'_> {
@@ -27,7 +26,7 @@ impl Verifier<'_> {
                 let found =
                     stored.map_or("hashes that are missing".to_owned(), |root| root.to_string());
                 let expected = head.root.to_string();
-                self.finding(&tree_dir(self.dir), NOWHERE, &what, expected, found);
+                self.finding(&self.dir.tree(), NOWHERE, &what, expected, found);
                 return;
             }
         }
