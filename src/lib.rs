@@ -9,6 +9,8 @@ pub mod checkpoint;
 #[cfg(feature = "engine")]
 pub mod cipher;
 #[cfg(feature = "engine")]
+mod directory;
+#[cfg(feature = "engine")]
 pub mod disk;
 #[cfg(doc)]
 pub mod docs;

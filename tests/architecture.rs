@@ -49,6 +49,7 @@ const FLOORS: &[&str] = &[
     "tree",
     "index",
     "catalog",
+    "directory",
     "archive",
     "log",
     // Over many logs.
@@ -102,8 +103,8 @@ const CREATORS: &[(&str, &str)] = &[
     ("catalog/mod.rs", "a lock: it holds nothing"),
     ("keystore/file.rs", "the note that a name is in doubt: it matters until the power fails"),
     ("keystore/mod.rs", "a lock: it holds nothing"),
-    ("log/cosign.rs", "a lock: it holds nothing"),
-    ("log/open.rs", "a lock: what it holds is of the running process"),
+    ("directory/checkpoints.rs", "a lock: it holds nothing"),
+    ("directory/lock.rs", "a lock: what it holds is of the running process"),
     ("log/restoring.rs", "taken away, or taken up, when the log is opened"),
     ("log/signer.rs", "an empty file, made again where it is missing"),
     ("segment/active.rs", "syncs the name, and takes it away if that fails"),

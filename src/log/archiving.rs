@@ -12,14 +12,14 @@ use crate::archive::{
     VerifyArchiveOptions, file,
 };
 use crate::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint};
+use crate::directory::checkpoints;
 use crate::disk::{DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Archived, CatalogBody, Sealed, status};
 use crate::hash::{Hash, tag, tagged};
 use crate::keys::KEY_CHAIN_LEN_MAX;
 use crate::log::core::Core;
-use crate::log::open::checkpoint_files;
-use crate::log::{Log, keys, retain, sign};
+use crate::log::{Log, keys, retain};
 use crate::merkle::{Frontier, root_nodes};
 use crate::proof::CatalogClaim;
 use crate::retention::Asked;
@@ -192,10 +192,10 @@ impl Core {
                 Err(_) => Err(other_bytes(filling.store, &key)),
             };
         }
-        let published = checkpoint_files(&self.dir)?;
+        let published = checkpoints::list(&self.dir)?;
         match published.last() {
             Some((size, path)) if *size >= facts.end().size.get() => {
-                sign::read(self.dir.disk(), path).map(Some)
+                checkpoints::read(self.dir.disk(), path).map(Some)
             }
             _ => Ok(None),
         }

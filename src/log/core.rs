@@ -6,11 +6,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::catalog::Catalog;
+use crate::directory::LogDir;
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
 use crate::log::commit::Queue;
-use crate::log::dir::LogDir;
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
 use crate::log::view::View;
@@ -81,6 +81,14 @@ pub(crate) enum CatalogState {
 }
 
 impl CatalogState {
+    /// The catalog, to read from, if it is good.
+    pub(crate) fn as_good(&self) -> Option<&Catalog> {
+        match self {
+            CatalogState::Good(catalog) => Some(catalog),
+            CatalogState::Damaged(_) => None,
+        }
+    }
+
     /// The catalog, to write to.
     pub(crate) fn good(&mut self) -> Result<&mut Catalog> {
         match self {

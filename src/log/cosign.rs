@@ -7,20 +7,16 @@
 //! puts the whole in its place: no signature that was published is lost, whoever writes at
 //! the same time and wherever a crash strikes.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::checkpoint::{
     Checkpoint, CheckpointError, NOTE_LEN_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature,
     UnverifiedCheckpoint,
 };
-use crate::disk::{self, Disk, DiskFile, Open};
+use crate::directory::{LogDir, checkpoints};
 use crate::error::{Error, Result};
-use crate::format::names;
 use crate::hash::HashAlgorithm;
-use crate::log::dir::LogDir;
-use crate::log::{Log, LogReader, sign};
+use crate::log::{Log, LogReader};
 
 impl Log {
     /// Adds signature lines, such as witnesses answer, to a published checkpoint of this
@@ -72,12 +68,13 @@ impl Published<'_> {
     ) -> Result<UnverifiedCheckpoint> {
         let disk = self.dir.disk();
         let path = self.path_of(checkpoint.dangerously_unverified())?;
-        let _lock = CheckpointsLock::take(disk, &path).map_err(Error::io("lock", &path))?;
+        let _lock =
+            checkpoints::CheckpointsLock::take(disk, &path).map_err(Error::io("lock", &path))?;
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
             let reason = format!("expected a published checkpoint in {}", path.display());
             return Err(Error::Proof { reason });
         }
-        let published = sign::read(disk, &path)?;
+        let published = checkpoints::read(disk, &path)?;
         let text = |of: &UnverifiedCheckpoint| of.note().dangerously_unverified_text().to_owned();
         if text(&published) != text(checkpoint) {
             let reason = format!(
@@ -91,7 +88,11 @@ impl Published<'_> {
         // Also if it has all of them: who wrote them may have met an error, or died, before
         // they were durable, and nobody knows that but the disk.
         let text = merged.to_text();
-        replace(disk, &path, &text).map_err(Error::growing("publish", &path, text.len() as u64))?;
+        checkpoints::replace(disk, &path, &text).map_err(Error::growing(
+            "publish",
+            &path,
+            text.len() as u64,
+        ))?;
         Ok(merged)
     }
 
@@ -126,71 +127,5 @@ fn refused(path: &Path, error: CheckpointError) -> Error {
             too_large("bytes of a checkpoint", NOTE_LEN_MAX, found)
         }
         error => Error::Proof { reason: format!("{}: {error}", path.display()) },
-    }
-}
-
-/// Puts a checkpoint into `checkpoints/`, durably. If one with the same text is there,
-/// its signatures are kept: signing a head again loses no cosignature.
-pub(super) fn publish(disk: &dyn Disk, path: &Path, note: &str) -> io::Result<()> {
-    let _lock = CheckpointsLock::take(disk, path)?;
-    match disk.exists(path)? {
-        true => replace(disk, path, &merged_with_published(disk, path, note)?),
-        false => replace(disk, path, note),
-    }
-}
-
-/// What is there is damaged, or says something else: then it is replaced, as the catalog
-/// knows better. Where it cannot be read, or has no room for more, nothing is lost either.
-fn merged_with_published(disk: &dyn Disk, path: &Path, note: &str) -> io::Result<String> {
-    let found = disk::read_file(disk, path, NOTE_LEN_MAX as u64);
-    let published = match found.map(|bytes| UnverifiedCheckpoint::parse(&bytes)) {
-        Ok(Ok(published)) => published,
-        Ok(Err(_)) => return Ok(note.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(note.to_owned()),
-        Err(error) => return Err(error),
-    };
-    let new = UnverifiedCheckpoint::parse(note.as_bytes()).map_err(io::Error::other)?;
-    if published.dangerously_unverified() != new.dangerously_unverified() {
-        return Ok(note.to_owned());
-    }
-    let merged = new.with_signatures(published.note().signatures()).map_err(io::Error::other)?;
-    Ok(merged.to_text())
-}
-
-fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
-    disk::replace_file(disk, path, text.as_bytes())
-}
-
-/// Keeps everybody else from replacing checkpoints, until it is dropped. Nobody takes it
-/// while appending to the catalog, which takes the same lock.
-struct CheckpointsLock {
-    file: Arc<dyn DiskFile>,
-}
-
-impl CheckpointsLock {
-    /// Of the log in whose `checkpoints/` this file is.
-    fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        let path = disk::parent(disk::parent(path)).join(names::CATALOG).join(names::LOCK);
-        let file = match disk.open(&path, Open::ReadWrite) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match disk.open(&path, Open::CreateNew) {
-                    // Somebody else made it meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        disk.open(&path, Open::ReadWrite)?
-                    }
-                    made => made?,
-                }
-            }
-            found => found?,
-        };
-        file.lock()?;
-        Ok(CheckpointsLock { file })
-    }
-}
-
-impl Drop for CheckpointsLock {
-    fn drop(&mut self) {
-        // It goes with the file handle in any case.
-        let _ = self.file.unlock();
     }
 }

@@ -9,23 +9,23 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, HistoryEntry};
 use crate::checkpoint::UnverifiedCheckpoint;
+use crate::directory::LogDir;
+use crate::directory::checkpoints;
+use crate::directory::identity::{Identity, catalog_identity, check_is_log};
+use crate::directory::lock;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
-use crate::log::dir::LogDir;
-use crate::log::open::{
-    Identity, catalog_identity, check_is_log, checkpoint_files, make_view, read_lock,
-};
+use crate::log::open::make_view;
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
 use crate::log::retain;
 use crate::log::search::Matches;
 use crate::log::settle;
-use crate::log::sign;
 use crate::log::unknown::{next_begun, with_unknown};
 use crate::log::view::{Entry, OpenSegment, View};
 use crate::merkle::Frontier;
@@ -83,7 +83,7 @@ impl LogReader {
             store.bind(dir.log_id())?;
         }
         // Listed before the catalog is read: a writer may publish another head at any time.
-        let published = checkpoint_files(&dir)?.pop();
+        let published = checkpoints::list(&dir)?.pop();
         let (disk, clock) = (dir.shared_disk(), dir.shared_clock());
         let catalog = Catalog::open_read_only(disk, &dir.catalog(), dir.log_id(), clock);
         let (catalog, identity, sealed, damage) = match catalog {
@@ -213,7 +213,7 @@ impl LogReader {
             // A read may meet a write half way.
             for _ in 0..8 {
                 if let Some(lock) =
-                    read_lock(&*file).filter(|lock| lock.log_id == self.dir.log_id())
+                    lock::read(&*file).filter(|lock| lock.log_id == self.dir.log_id())
                 {
                     return Ok(lock.durable);
                 }
@@ -444,7 +444,7 @@ impl LogReader {
     /// # Errors
     /// I/O; a file that is not a checkpoint.
     pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        sign::latest(&self.dir)
+        checkpoints::latest(&self.dir)
     }
 
     /// The records of the log's own log, oldest first.

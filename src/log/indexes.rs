@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::directory::LogDir;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::format::{LogId, names};
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Lookup, Places, Tail};
 use crate::log::core::Core;
-use crate::log::dir::LogDir;
 use crate::log::read;
 use crate::log::search::add;
 use crate::log::view::Entry;

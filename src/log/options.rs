@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::directory::LogDir;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::hash::HashAlgorithm;
 use crate::keystore::KeyStore;
-use crate::log::dir::LogDir;
 use crate::log::protect::{self, SubjectRule};
 use crate::log::protection::Waiver;
 use crate::log::{Log, LogReader};

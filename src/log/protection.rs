@@ -8,13 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::catalog::{self, ProtectionRemains};
+use crate::directory::LogDir;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::catalog_body::{CatalogBody, ProtectionSet};
 use crate::format::encrypted::KeyId;
 use crate::keystore::KeyStore;
 use crate::log::core::CatalogState;
-use crate::log::dir::LogDir;
 use crate::log::options::LogOptions;
 use crate::log::protect::SubjectRule;
 use crate::log::read::Snapshot;

@@ -6,6 +6,7 @@ mod listing;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::directory::LogDir;
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
@@ -17,7 +18,6 @@ use crate::format::record::CheckedRecord;
 use crate::format::{body, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{Ahead, CatalogState};
-use crate::log::dir::LogDir;
 use crate::log::open::Recovery;
 use crate::log::options::LogOptions;
 use crate::log::read;

@@ -25,6 +25,7 @@ use crate::archive::{
     self, ArchiveStore, ArchivedFile, Manifest, Shown, VerifyArchiveOptions, file,
 };
 use crate::catalog::Catalog;
+use crate::directory::LogDir;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Restored, Sealed, StateMap, status};
@@ -32,7 +33,6 @@ use crate::format::names;
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::Core;
-use crate::log::dir::LogDir;
 use crate::log::view::{Entry, check_sealed};
 use crate::log::{Log, retain};
 use crate::merkle::TreeHead;

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
+use crate::directory::LogDir;
+use crate::directory::checkpoints;
+use crate::directory::quarantine::SetAside;
 use crate::error::{Error, Result};
 use crate::format::{Stream, names};
 use crate::log::core::{CatalogState, Core};
-use crate::log::dir::LogDir;
-use crate::log::open::{SetAside, checkpoint_files};
 use crate::log::read;
 use crate::log::recover::Leftover;
-use crate::log::sign;
 use crate::log::view::View;
 use crate::segment::recover;
 use crate::seq::{Seq, TreeSize};
@@ -50,8 +50,8 @@ pub(super) fn clear_away(dir: &LogDir, leftovers: &[Leftover]) -> Result<()> {
 /// When the catalog cannot tell what was signed, the published heads do: what one covers is
 /// never torn. A file that is no checkpoint of its size is left to `verify`.
 pub(super) fn check_published(dir: &LogDir, size: TreeSize) -> Result<()> {
-    for (published, path) in checkpoint_files(dir)?.iter().rev() {
-        let Ok(checkpoint) = sign::read(dir.disk(), path) else { continue };
+    for (published, path) in checkpoints::list(dir)?.iter().rev() {
+        let Ok(checkpoint) = checkpoints::read(dir.disk(), path) else { continue };
         let head = checkpoint.dangerously_unverified().head();
         if head.size.get() != *published || head.size <= size {
             continue;
@@ -97,7 +97,7 @@ pub(super) fn check_against_catalog(
             return Err(Error::tampered(format!("the tree of {signed} records"), root, found));
         }
     }
-    check_not_older(catalog, checkpoint_files(&view.dir)?.pop())?;
+    check_not_older(catalog, checkpoints::list(&view.dir)?.pop())?;
     match last_anchor.last_seq() {
         Some(anchor) => check_anchor(view, anchor, catalog),
         None => Ok(()),
@@ -138,6 +138,6 @@ pub(super) fn republish(core: &Core) -> Result<()> {
     let path = core.dir.checkpoint(core.algorithm, signed);
     match core.dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
         true => Ok(()),
-        false => sign::publish(core, signed, note),
+        false => checkpoints::publish(&core.dir, core.algorithm, signed, note),
     }
 }

@@ -4,27 +4,19 @@
 //! directory, so that a restored directory does not forget it), sign, record in the
 //! catalog, publish.
 
-use std::path::Path;
-
 use crate::checkpoint::{Checkpoint, SignedCheckpoint, UnverifiedCheckpoint};
-use crate::disk::{self, Disk};
+use crate::directory::checkpoints;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
 use crate::hash::Hash;
 use crate::log::Log;
 use crate::log::core::Core;
-use crate::log::cosign;
-use crate::log::dir::LogDir;
 use crate::log::encode::with_scratch;
-use crate::log::open::checkpoint_files;
 use crate::log::settle;
 use crate::log::signer::{Signer, key_error};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
-
-/// Checkpoints are small.
-const MAX_FILE: u64 = 1 << 20;
 
 impl Log {
     /// Signs the log as it is: appends an anchor that binds the catalog, makes everything
@@ -57,7 +49,7 @@ impl Log {
     /// # Errors
     /// I/O; a file that is not a checkpoint.
     pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        latest(&self.core().dir)
+        checkpoints::latest(&self.core().dir)
     }
 }
 
@@ -81,7 +73,7 @@ impl Core {
             }
             return Err(error);
         }
-        publish(core, head.size, &signed.to_text())?;
+        checkpoints::publish(&core.dir, core.algorithm, head.size, &signed.to_text())?;
         Ok(signed)
     }
 
@@ -92,33 +84,6 @@ impl Core {
         catalog.refresh()?;
         catalog.head()
     }
-}
-
-/// The newest published checkpoint of the log in a directory.
-pub(super) fn latest(dir: &LogDir) -> Result<Option<UnverifiedCheckpoint>> {
-    match checkpoint_files(dir)?.pop() {
-        Some((_, path)) => read(dir.disk(), &path).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The text of a published checkpoint.
-pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
-    let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {
-    let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
-    UnverifiedCheckpoint::parse(&bytes)
-        .map_err(|error| Error::corrupt(path, 0, "a signed checkpoint", error.to_string()))
-}
-
-/// Puts a checkpoint into `checkpoints/`, durably.
-pub(super) fn publish(core: &Core, size: TreeSize, note: &str) -> Result<()> {
-    let path = core.dir.checkpoint(core.algorithm, size);
-    let published = cosign::publish(core.dir.disk(), &path, note);
-    published.map_err(Error::growing("publish", &path, note.len() as u64))
 }
 
 impl Core {

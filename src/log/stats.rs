@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::directory::LogDir;
 use crate::disk::{Disk, Open, Protection};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::CatalogState;
-use crate::log::dir::LogDir;
 use crate::log::view::{Entry, View};
 use crate::log::{Log, LogReader};
 use crate::segment;

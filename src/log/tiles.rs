@@ -5,12 +5,11 @@
 //! What is handed out was compared with the hashes above it.
 
 use crate::checkpoint::UnverifiedCheckpoint;
+use crate::directory::checkpoints;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::follow::LogReader;
-use crate::log::open::checkpoint_files;
 use crate::log::read::Snapshot;
-use crate::log::sign;
 use crate::merkle::{ProofPlan, TreeHead};
 use crate::seq::{Seq, TreeSize};
 use crate::tiles::{BundleId, EntryBundle, TileHashes, TileId};
@@ -48,7 +47,7 @@ impl LogReader {
     /// # Errors
     /// I/O.
     pub fn checkpoint_sizes(&self) -> Result<Vec<TreeSize>> {
-        let files = checkpoint_files(&self.dir)?;
+        let files = checkpoints::list(&self.dir)?;
         Ok(files.into_iter().map(|(size, _)| TreeSize::new(size)).collect())
     }
 
@@ -60,7 +59,7 @@ impl LogReader {
     pub fn checkpoint_of(&self, size: TreeSize) -> Result<Option<UnverifiedCheckpoint>> {
         let (disk, path) = (self.dir.disk(), self.dir.checkpoint(self.algorithm(), size));
         match disk.exists(&path).map_err(Error::io("look for", &path))? {
-            true => sign::read(disk, &path).map(Some),
+            true => checkpoints::read(disk, &path).map(Some),
             false => Ok(None),
         }
     }

@@ -3,10 +3,10 @@
 //! Segments say themselves where they begin. What lies between two of them was dropped, or
 //! somebody removed it: only the catalog knows.
 
+use crate::directory::LogDir;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::names;
-use crate::log::dir::LogDir;
 use crate::log::view::Entry;
 use crate::segment::bytes::SegmentFile;
 use crate::seq::{Seq, TreeSize};

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
+use crate::directory::LogDir;
 use crate::error::{Error, Result};
 use crate::format::Stream;
 use crate::format::catalog_body::{Sealed, status};
@@ -13,7 +14,6 @@ use crate::format::record::CheckedRecord;
 use crate::hash::HashAlgorithm;
 use crate::index::{IndexFile, Lookup};
 use crate::keystore::KeyStore;
-use crate::log::dir::LogDir;
 use crate::log::indexes::Indexes;
 use crate::log::opener::Opener;
 use crate::log::read::Snapshot;

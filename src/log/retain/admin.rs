@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::catalog::Catalog;
+use crate::directory::LogDir;
+use crate::directory::identity::check_is_log;
+use crate::directory::quarantine::{SetAside, record_set_aside};
 use crate::error::Result;
-use crate::log::dir::LogDir;
-use crate::log::open::{SetAside, check_is_log, record_set_aside};
 use crate::log::options::LogOptions;
 use crate::log::retain::pins::Pinned;
 use crate::log::retain::{RecordedHold, RecordedPolicy, record, recorded};

@@ -17,6 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, Exclusive};
+use crate::directory::LogDir;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{
@@ -24,7 +25,6 @@ use crate::format::catalog_body::{
 };
 use crate::keystore::KeyStore;
 use crate::log::core::Core;
-use crate::log::dir::LogDir;
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::retain::pins::Counted;

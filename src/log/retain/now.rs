@@ -2,11 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use crate::directory::LogDir;
+use crate::directory::checkpoints;
 use crate::error::{Error, Result};
-use crate::log::dir::LogDir;
-use crate::log::open::checkpoint_files;
 use crate::log::read::Snapshot;
-use crate::log::sign;
 use crate::query::Query;
 use crate::retention::{NowFrom, Period, Policy, believed_now};
 use crate::time::Timestamp;
@@ -54,10 +53,10 @@ fn newest_event(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
 
 /// The newest time that a cosignature on a published checkpoint claims.
 fn witnessed(dir: &LogDir) -> Result<Option<Timestamp>> {
-    let files = checkpoint_files(dir)?;
+    let files = checkpoints::list(dir)?;
     let newest = files.iter().rev().take(SEARCHED).find_map(|(_, path)| {
         // What is no checkpoint is told by `verify`.
-        let checkpoint = sign::read(dir.disk(), path).ok()?;
+        let checkpoint = checkpoints::read(dir.disk(), path).ok()?;
         let signatures = checkpoint.note().signatures().iter();
         signatures.filter_map(|signature| signature.claimed_time()).max()
     });

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
+use crate::directory::LogDir;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, Sealed, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::keystore::KeyStore;
-use crate::log::dir::LogDir;
 use crate::log::retain::{RecordedHold, RecordedPolicy, Release, aliases};
 use crate::log::{Log, LogReader};
 use crate::retention::{DropCertificate, Hold, HoldScope, Policy};

@@ -8,13 +8,14 @@ use super::hashes::{HashFiles, StoredHashes};
 use super::records::{KnownRecords, Oddity};
 use super::report::{Finding, NOWHERE, Place, finding_of};
 use crate::catalog::WholeCatalog;
+use crate::directory::LogDir;
+use crate::directory::quarantine::DIGEST_MARK;
 use crate::disk::{self, Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, Snapshot};
 use crate::format::record::CheckedRecord;
 use crate::format::{FormatError, LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::dir::LogDir;
 use crate::merkle::Frontier;
 use crate::retention::DropCertificate;
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -319,9 +320,6 @@ impl Facts {
         Ok(())
     }
 }
-
-/// Stands before the digest in the reason of a record of kind 20.
-pub(in crate::log) const DIGEST_MARK: &str = "BLAKE3 of the bytes: ";
 
 /// The snapshot and the hash files, against the records.
 fn check_derived(

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::report::NOWHERE;
 use super::{Verifier, reading};
+use crate::directory::checkpoints;
+use crate::directory::quarantine::digest_of;
 use crate::disk::{self, Open};
 use crate::error::{Error, Result};
 use crate::format::lock::{self, LockFile};
 use crate::format::names;
-use crate::hash::{Hash, tag, tagged};
-use crate::log::open::checkpoint_files;
 use crate::tree;
 
 /// Bytes of one file in the quarantine, at most.
@@ -167,7 +167,7 @@ impl Verifier<'_> {
         let dir = &self.dir;
         let (catalog, tree) = (dir.catalog(), dir.tree());
         let [copy_a, copy_b] = names::CATALOG_COPIES.map(|copy| catalog.join(copy));
-        let published = checkpoint_files(dir)?;
+        let published = checkpoints::list(dir)?;
         let is_published = |name: &str| published.iter().any(|(_, path)| path.ends_with(name));
         let is_level = |name: &str| {
             names::parse_tree_level(name)
@@ -202,9 +202,4 @@ impl Verifier<'_> {
         }
         Ok(unknown)
     }
-}
-
-/// The digest by which the catalog knows bytes that were set aside.
-pub(in crate::log) fn digest_of(bytes: &[u8]) -> Hash {
-    tagged(tag::SET_ASIDE, &[bytes])
 }

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{NOWHERE, Verifier};
 use crate::checkpoint::UnverifiedCheckpoint;
+use crate::directory::checkpoints;
 use crate::error::Result;
-use crate::log::open::checkpoint_files;
-use crate::log::sign;
 use crate::seq::{Seq, TreeSize};
 
 impl Verifier<'_> {
@@ -17,8 +16,8 @@ impl Verifier<'_> {
             self.catalog.as_ref().map_or(Vec::new(), |catalog| catalog.whole.signed.clone());
         // A crash may have come before a head was published: those of the catalog count too.
         let mut newest = None;
-        for (size, path) in checkpoint_files(&self.dir)? {
-            match sign::read(self.dir.disk(), &path) {
+        for (size, path) in checkpoints::list(&self.dir)? {
+            match checkpoints::read(self.dir.disk(), &path) {
                 Ok(checkpoint) => {
                     self.compare_note(size, &path)?;
                     let vouched = self.published_checkpoint(size, &path, &checkpoint);
@@ -69,7 +68,7 @@ impl Verifier<'_> {
 
     /// A published note is the one that was recorded; others may have added signatures.
     fn compare_note(&mut self, size: u64, path: &Path) -> Result<()> {
-        let bytes = sign::read_text(self.dir.disk(), path)?;
+        let bytes = checkpoints::read_text(self.dir.disk(), path)?;
         let lines = |text: &str| -> (String, Vec<String>) {
             let (body, signatures) = text.split_once("\n\n").unwrap_or((text, ""));
             (body.to_owned(), signatures.lines().map(str::to_owned).collect())
@@ -102,7 +101,7 @@ impl Verifier<'_> {
         let Some(catalog) = &self.catalog else { return Ok(()) };
         let mut sizes: Vec<u64> = catalog.facts.notes.keys().copied().collect();
         for _ in 0..self.options.readings() {
-            let files = checkpoint_files(&self.dir)?;
+            let files = checkpoints::list(&self.dir)?;
             sizes.retain(|size| !files.iter().any(|(published, _)| published == size));
             if sizes.is_empty() {
                 return Ok(());

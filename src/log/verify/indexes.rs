@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 
 use super::report::Finding;
 use super::{NotRead, Verifier};
+use crate::directory::LogDir;
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::format::names;
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Tail};
-use crate::log::dir::LogDir;
 use crate::log::search::add;
 use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;

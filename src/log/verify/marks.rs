@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::Verifier;
 use super::report::Finding;
+use crate::directory::LogDir;
 use crate::disk::{Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::mark::{Mark, SLOT_LEN};
 use crate::format::names;
-use crate::log::dir::LogDir;
 use crate::merkle::TreeHead;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;

@@ -27,14 +27,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::directory::LogDir;
+use crate::directory::identity::check_is_log;
+use crate::directory::lock;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::{TimeRange, Waypoint};
 use crate::hash::HashAlgorithm;
-use crate::log::dir::LogDir;
-use crate::log::open::{check_is_log, read_lock};
 use crate::log::opener::Opener;
 use crate::merkle::{Frontier, NodeId, TreeHead};
 use crate::segment;
@@ -46,8 +47,6 @@ use hashes::{HashFiles, StoredHashes};
 use marks::{Marks, MetMark};
 use report::{NOWHERE, Place, finding_of};
 
-pub(super) use catalog::DIGEST_MARK;
-pub(super) use files::digest_of;
 pub use gaps::{Gap, GapVerdict};
 pub use options::VerifyOptions;
 pub use report::{Finding, NotRead, Progress, Report};
@@ -320,7 +319,7 @@ fn to_index(number: u64) -> Option<usize> {
 /// Records that the writer says are durable: they must be there, and whole.
 fn durable_size(dir: &LogDir) -> TreeSize {
     let file = dir.disk().open(&dir.lock_file(), Open::Read).ok();
-    let lock = file.and_then(|file| read_lock(&*file)).filter(|lock| lock.log_id == dir.log_id());
+    let lock = file.and_then(|file| lock::read(&*file)).filter(|lock| lock.log_id == dir.log_id());
     lock.map_or(TreeSize::ZERO, |lock| lock.durable)
 }
 

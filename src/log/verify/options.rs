@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checkpoint::{UnverifiedCheckpoint, VerifyingKey};
+use crate::directory::LogDir;
 use crate::disk::{Disk, RealDisk};
 use crate::format::LogId;
 use crate::keystore::KeyStore;
-use crate::log::dir::LogDir;
 use crate::time::{Clock, SystemClock};
 use std::path::Path;
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{self, Doubtful, ReadCatalog};
 use super::{Counts, Doubt, Marks, MetMark, Progress, Verifier, VerifyOptions};
+use crate::directory::LogDir;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::Sealed;
 use crate::format::header::SegmentHeader;
 use crate::hash::Hash;
-use crate::log::dir::LogDir;
 use crate::log::stats;
 use crate::merkle::{Frontier, NodeId};
 use crate::segment::bytes::SegmentFile;

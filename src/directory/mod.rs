@@ -1,4 +1,14 @@
 //! The directory of a log: which log it is, and where each of its files is.
+//!
+//! - `lock`: the LOCK file, by which one process writes at a time;
+//! - `identity`: whether there is a log, and which one;
+//! - `checkpoints`: the signed heads that were published;
+//! - `quarantine`: what recovery set aside.
+
+pub(crate) mod checkpoints;
+pub(crate) mod identity;
+pub(crate) mod lock;
+pub(crate) mod quarantine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

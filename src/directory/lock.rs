@@ -1,0 +1,38 @@
+//! The LOCK file: one process writes a log at a time, and publishes in it how far the log is durable.
+
+use std::sync::Arc;
+
+use crate::directory::LogDir;
+use crate::disk::{DiskFile, Open, read_exact_at};
+use crate::error::{Error, Result};
+use crate::format::lock::{self, LockFile};
+
+/// Locks a log for this process.
+///
+/// # Errors
+/// `Locked` if another process, or another handle of this one, has it; I/O.
+pub(crate) fn take(dir: &LogDir) -> Result<Arc<dyn DiskFile>> {
+    let (disk, path) = (dir.disk(), dir.lock_file());
+    let opened = match disk.exists(&path).map_err(Error::io("look for", &path))? {
+        true => disk.open(&path, Open::ReadWrite),
+        // It holds nothing that is needed: a copy of a log may come without it.
+        false => match disk.open(&path, Open::CreateNew) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                disk.open(&path, Open::ReadWrite)
+            }
+            created => created,
+        },
+    };
+    let file = opened.map_err(Error::io("open", &path))?;
+    if file.try_lock().map_err(Error::io("lock", &path))? {
+        return Ok(file);
+    }
+    Err(Error::Locked { path: dir.path().to_owned(), pid: read(&*file).map(|lock| lock.pid) })
+}
+
+/// What the writer published; `None` if it is half written or damaged.
+pub(crate) fn read(file: &dyn DiskFile) -> Option<LockFile> {
+    let mut buf = [0; lock::LEN];
+    read_exact_at(file, &mut buf, 0).ok()?;
+    LockFile::decode(&buf).ok()
+}
