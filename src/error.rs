@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::event::InvalidEvent;
 use crate::format::FormatError;
+use crate::random::RandomError;
 use crate::retention::{ClockAhead, DropCertificate};
 use crate::seq::{Seq, TreeSize};
 
@@ -270,6 +271,16 @@ pub enum Error {
         /// The damage.
         reason: String,
     },
+}
+
+impl From<RandomError> for Error {
+    fn from(error: RandomError) -> Self {
+        Error::Io {
+            op: "draw random bytes from",
+            path: "the operating system".into(),
+            source: Arc::new(io::Error::other(error)),
+        }
+    }
 }
 
 impl Error {

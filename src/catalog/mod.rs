@@ -385,7 +385,7 @@ impl Catalog {
         let envelope = body.encode(state_root).map_err(rules::not_written)?;
         let notes = because.encode(body.kind()).map_err(rules::not_written)?;
         rules::check_readable((state_root, body, because), &envelope, &notes)?;
-        let mut salted = random::random_16().map_err(random_error)?.to_vec();
+        let mut salted = random::random_16()?.to_vec();
         salted.extend_from_slice(&notes);
         let head = Head {
             schema: record::SCHEMA,
@@ -500,14 +500,6 @@ impl Catalog {
         crate::disk::replace_file(&*self.disk, &path, &bytes).map_err(Error::io("write", &path))?;
         self.since_snapshot = 0;
         Ok(())
-    }
-}
-
-fn random_error(error: random::RandomError) -> Error {
-    Error::Io {
-        op: "draw random bytes from",
-        path: PathBuf::from("the operating system"),
-        source: Arc::new(std::io::Error::other(error)),
     }
 }
 

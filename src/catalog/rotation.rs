@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Catalog, copies, random_error};
+use super::{Catalog, copies};
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
 use crate::format::header::{CATALOG_VERSION, SegmentHeader};
@@ -69,7 +69,7 @@ pub(super) fn begin_header(
         ordinal,
         first: frontier.size(),
         created_at: now,
-        nonce: random::random_16().map_err(random_error)?,
+        nonce: random::random_16()?,
         start_root: frontier.root(),
         previous,
         last_anchor: TreeSize::ZERO,

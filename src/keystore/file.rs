@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{WrappingKey, random_error};
+use super::WrappingKey;
 use crate::cipher;
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
@@ -314,7 +314,7 @@ fn append_entry(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let mut nonce = [0; 24];
-    random::fill(&mut nonce).map_err(random_error)?;
+    random::fill(&mut nonce)?;
     cipher::encrypt_entry(entries_key, &header.store_id, nonce, keys, out).ok_or_else(|| {
         Error::InvalidOption { name: "subject", reason: "too long to be encrypted".to_owned() }
     })

@@ -25,7 +25,7 @@ use crate::event::limits::SUBJECT_LEN_MAX;
 use crate::format::LogId;
 use crate::format::encrypted::KeyId;
 use crate::format::key_store::{Header, SubjectKeys};
-use crate::random::{self, RandomError};
+use crate::random;
 use crate::ranked::{Mutex, MutexGuard, Rank, RwLock, WriteGuard};
 use crate::time::{Clock, SystemClock, Timestamp};
 use file::StoreFile;
@@ -166,7 +166,7 @@ impl KeyStore {
     pub fn create_on(disk: Arc<dyn Disk>, path: &Path, wrapping_key: &WrappingKey) -> Result<Self> {
         refuse_inside_log(&*disk, path)?;
         let lock = take_lock(&*disk, path)?;
-        let store_id = random::random_16().map_err(random_error)?;
+        let store_id = random::random_16()?;
         let (entries_key, check) = cipher::entries_key(wrapping_key.bytes(), &store_id);
         let header = Header { store_id, created_at: SystemClock::new().now(), check, log_id: None };
         let file = StoreFile::create(disk, path, header, entries_key)?;
@@ -473,16 +473,8 @@ fn draw(subject: &str) -> Result<SubjectKeys> {
         return Err(Error::InvalidOption { name: "subject", reason });
     }
     let mut random = Zeroizing::new([0; 80]);
-    random::fill(&mut *random).map_err(random_error)?;
+    random::fill(&mut *random)?;
     Ok(cipher::new_keys(subject, &random, SystemClock::new().now()))
-}
-
-fn random_error(error: RandomError) -> Error {
-    Error::Io {
-        op: "draw random bytes from",
-        path: "the operating system".into(),
-        source: Arc::new(std::io::Error::other(error)),
-    }
 }
 
 fn check_there(disk: &dyn Disk, path: &Path) -> Result<()> {

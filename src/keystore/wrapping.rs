@@ -37,7 +37,7 @@ impl WrappingKey {
     /// The operating system gives no random bytes.
     pub fn generate() -> Result<Self> {
         let mut key = Zeroizing::new([0; 32]);
-        random::fill(&mut *key).map_err(super::random_error)?;
+        random::fill(&mut *key)?;
         Ok(WrappingKey(key))
     }
 

@@ -110,8 +110,8 @@ impl Encoded {
         let Some(keys) = &protection.keys else { return Ok(None) };
         let mut nonce = [0; NONCE_LEN];
         let (one, two) = (random::random_16(), random::random_16());
-        nonce[..16].copy_from_slice(&one.map_err(random_error)?);
-        nonce[16..].copy_from_slice(&two.map_err(random_error)?[..NONCE_LEN - 16]);
+        nonce[..16].copy_from_slice(&one?);
+        nonce[16..].copy_from_slice(&two?[..NONCE_LEN - 16]);
         let place = (at + PREFIX_LEN, envelope_len);
         let digests = cipher::encrypt_payload(keys, log_id, &nonce, &mut self.bytes, place);
         let refused = || Error::InvalidBatch { reason: "the payload was not encrypted".to_owned() };
@@ -124,7 +124,7 @@ impl Encoded {
         self.bytes.resize(at + PREFIX_LEN, 0);
         let len = body::encode_anchor(anchor, &mut self.bytes)
             .map_err(|error| Error::InvalidBatch { reason: error.to_string() })?;
-        let salt = random::random_16().map_err(random_error)?;
+        let salt = random::random_16()?;
         self.bytes.extend_from_slice(&salt);
         self.finish(at, (RecordKind::Anchor, body::SCHEMA), (len, now), None);
         Ok(())
@@ -160,21 +160,13 @@ fn encode_event(
     protection: &Protection,
     out: &mut Vec<u8>,
 ) -> Result<body::Lengths> {
-    let salt: [u8; SALT_LEN] = random::random_16().map_err(random_error)?;
+    let salt: [u8; SALT_LEN] = random::random_16()?;
     // The id's random bits are drawn only when the caller gave no id.
     let fallback = match event.id {
         Some(_) => [0; 16],
-        None => random::random_16().map_err(random_error)?,
+        None => random::random_16()?,
     };
     Ok(body::encode_event_as(event, protection.pseudonyms(), now, fallback, salt, out)?)
-}
-
-pub(crate) fn random_error(error: random::RandomError) -> Error {
-    Error::Io {
-        op: "draw random bytes from",
-        path: "the operating system".into(),
-        source: std::sync::Arc::new(std::io::Error::other(error)),
-    }
 }
 
 /// The encoded form of what a caller appends must fit one frame.

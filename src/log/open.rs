@@ -16,7 +16,6 @@ use crate::format::catalog_body::{CatalogBody, Created};
 use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::{CatalogState, Core, Upkeep};
-use crate::log::encode::random_error;
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::protection::Comparison;
 use crate::log::recover::{self, Recovered};
@@ -28,26 +27,6 @@ use crate::segment;
 use crate::seq::TreeSize;
 use crate::tree::mark::MarkFile;
 
-/// What opening a log found and did.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Recovery {
-    /// Bytes that were not part of the log and were set aside.
-    pub set_aside: Vec<SetAside>,
-    /// Records above the newest mark, which were read and hashed again.
-    pub replayed: u64,
-    /// Why everything was hashed again, if there was no mark that fits.
-    pub rebuilt: Option<String>,
-    /// Segments that the catalog knows and whose file is missing.
-    pub missing_segments: Vec<u64>,
-    /// Dropped segments of which the hash files had lost hashes when they were made anew. What
-    /// needs those is refused from now on: consistency with a checkpoint whose size lies within
-    /// such a segment. Restoring the segment from an archive brings them back.
-    pub lost_hashes: Vec<u64>,
-    /// Why the catalog cannot be used, if both copies are damaged.
-    pub catalog_damage: Option<String>,
-}
-
 /// Directories whose content is derived, or published elsewhere too: made again if missing.
 const DERIVED: [&str; 3] = [names::TREE, names::CHECKPOINTS, names::QUARANTINE];
 
@@ -55,7 +34,7 @@ pub(super) fn create(options: LogOptions, path: &Path) -> Result<Log> {
     let origin = options.origin.clone().unwrap_or_else(|| default_origin(path));
     KeyName::new(&origin)
         .map_err(|error| Error::InvalidOption { name: "origin", reason: error.to_string() })?;
-    let dir = options.dir(path, LogId(random::random_16().map_err(random_error)?));
+    let dir = options.dir(path, LogId(random::random_16()?));
     make_directories(&dir)?;
     let lock = lock::take(&dir)?;
     // Somebody else may have been quicker.

@@ -13,7 +13,7 @@ use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{FORMAT_VERSION, Stream, lock::LockFile};
 use crate::hash::Hash;
 use crate::log::core::Core;
-use crate::log::encode::{Encoded, random_error};
+use crate::log::encode::Encoded;
 use crate::log::options::Durability;
 use crate::log::view::{Entry, OpenSegment};
 use crate::random;
@@ -236,7 +236,7 @@ impl Writer {
             ordinal,
             first: self.size,
             created_at: core.options.clock.now(),
-            nonce: random::random_16().map_err(random_error)?,
+            nonce: random::random_16()?,
             start_root: core.tree.root_at(self.size)?,
             previous: self.previous,
             last_anchor: self.last_anchor,
