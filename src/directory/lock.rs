@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::directory::LogDir;
 use crate::disk::{DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
+use crate::format::LogId;
 use crate::format::lock::{self, LockFile};
+use crate::seq::TreeSize;
 
 /// Locks a log for this process.
 ///
@@ -35,4 +37,11 @@ pub(crate) fn read(file: &dyn DiskFile) -> Option<LockFile> {
     let mut buf = [0; lock::LEN];
     read_exact_at(file, &mut buf, 0).ok()?;
     LockFile::decode(&buf).ok()
+}
+
+/// Publishes how far the log is durable, and in which segment it is written. Readers in other
+/// processes go by it; recovery never does, so a failure is harmless.
+pub(crate) fn publish(file: &dyn DiskFile, log_id: LogId, durable: TreeSize, ordinal: u64) {
+    let lock = LockFile { pid: std::process::id(), log_id, durable, ordinal };
+    let _ = file.write_at(&lock.encode(), 0);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::directory::lock;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::footer::TimeRange;
@@ -10,7 +11,7 @@ use crate::format::frame::{self, FrameHeader};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::record::{self, Head, PREFIX_LEN};
-use crate::format::{FORMAT_VERSION, Stream, lock::LockFile};
+use crate::format::{FORMAT_VERSION, Stream};
 use crate::hash::Hash;
 use crate::log::core::Core;
 use crate::log::encode::Encoded;
@@ -137,10 +138,7 @@ impl Writer {
         self.durable = size;
         core.durable.store(size.get(), Ordering::Release);
         let ordinal = self.active.as_ref().map_or(0, |active| active.segment.header.ordinal);
-        // Only for the eyes of readers; recovery never trusts it, so a failure is harmless.
-        let lock =
-            LockFile { pid: std::process::id(), log_id: core.dir.log_id(), durable: size, ordinal };
-        let _ = core.lock.write_at(&lock.encode(), 0);
+        lock::publish(&*core.lock, core.dir.log_id(), size, ordinal);
     }
 
     /// Makes everything durable that was written.
