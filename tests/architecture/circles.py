@@ -95,7 +95,7 @@ def main():
     checkout = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../..")
     found = circles(edges(modules(os.path.join(checkout, "src"))))
     for circle in found:
-        print(len(circle), " ".join(circle))
+        print(len(circle), *circle)
     print(f"{len(found)} circles, {sum(map(len, found))} modules in them")
 
 
