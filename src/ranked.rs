@@ -131,7 +131,7 @@ impl<T> Mutex<T> {
         MutexGuard { inner: self.inner.lock(), _held: held }
     }
 
-    /// Takes the lock if nobody holds it. It does not wait, so the order does not matter.
+    /// Takes the lock if it is free. It does not wait, so the order does not matter.
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let inner = self.inner.try_lock()?;
         Some(MutexGuard { inner, _held: Held::in_any_order(self.rank) })

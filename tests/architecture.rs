@@ -102,14 +102,10 @@ const CREATORS: &[(&str, &str)] = &[
     ("catalog/exclusive.rs", "a copy of records; what was not known durable is synced before use"),
     ("catalog/mod.rs", "a lock: it holds nothing"),
     ("keystore/file.rs", "the note that a name is in doubt: it matters until the power fails"),
-    ("keystore/mod.rs", "a lock: it holds nothing"),
-    ("directory/checkpoints.rs", "a lock: it holds nothing"),
-    ("directory/lock.rs", "a lock: what it holds is of the running process"),
     ("log/restoring.rs", "taken away, or taken up, when the log is opened"),
     ("log/signer.rs", "an empty file, made again where it is missing"),
     ("segment/active.rs", "syncs the name, and takes it away if that fails"),
     ("tree/mark.rs", "derived"),
-    ("vault/open.rs", "a lock: it holds nothing"),
 ];
 
 /// Methods of `std::path::Path` that look at the file system behind `Disk`'s back.
@@ -222,12 +218,12 @@ fn check_tokens(file: &File, tokens: &[Token], found: &mut Vec<String>) {
     }
 }
 
-/// Whether a file may name a way to create files here: for what syncs the name, or as one of
-/// [`CREATORS`].
+/// Whether a file may name a way to create files here: for what syncs the name or holds nothing, or
+/// as one of [`CREATORS`].
 fn may_create(path: &str, tokens: &[Token], at: usize) -> bool {
     let called = tokens[..at].iter().zip(&tokens[1..=at]).rev().find(|(_, next)| next.text == "(");
-    let syncs = |method: &str| matches!(method, "replace" | "create_beside");
-    called.is_some_and(|(method, _)| syncs(&method.text))
+    let is_safe = |method: &str| matches!(method, "replace" | "create_beside" | "open_lock_file");
+    called.is_some_and(|(method, _)| is_safe(&method.text))
         || path.starts_with("disk/")
         || CREATORS.iter().any(|(home, _)| *home == path)
 }

@@ -63,12 +63,13 @@ pub(crate) fn publish(
     note: &str,
 ) -> Result<()> {
     let path = dir.checkpoint(algorithm, size);
-    let published = merge_and_replace(dir.disk(), &path, note);
+    let published = merge_and_replace(dir, &path, note);
     published.map_err(Error::growing("publish", &path, note.len() as u64))
 }
 
-fn merge_and_replace(disk: &dyn Disk, path: &Path, note: &str) -> io::Result<()> {
-    let _lock = CheckpointsLock::take(disk, path)?;
+fn merge_and_replace(dir: &LogDir, path: &Path, note: &str) -> io::Result<()> {
+    let _lock = CheckpointsLock::take(dir)?;
+    let disk = dir.disk();
     match disk.exists(path)? {
         true => replace(disk, path, &merged_with_published(disk, path, note)?),
         false => replace(disk, path, note),
@@ -97,28 +98,16 @@ pub(crate) fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()
     disk::replace_file(disk, path, text.as_bytes())
 }
 
-/// Keeps everybody else from replacing checkpoints, until it is dropped. Nobody takes it
-/// while appending to the catalog, which takes the same lock.
+/// Excludes every other writer of published checkpoints until it is dropped. It is the lock under
+/// which the catalog is appended to: do not append to the catalog while it is held.
 pub(crate) struct CheckpointsLock {
     file: Arc<dyn DiskFile>,
 }
 
 impl CheckpointsLock {
-    /// Of the log in whose `checkpoints/` this file is.
-    pub(crate) fn take(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
-        let path = disk::parent(disk::parent(path)).join(names::CATALOG).join(names::LOCK);
-        let file = match disk.open(&path, Open::ReadWrite) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match disk.open(&path, Open::CreateNew) {
-                    // Somebody else made it meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        disk.open(&path, Open::ReadWrite)?
-                    }
-                    made => made?,
-                }
-            }
-            found => found?,
-        };
+    pub(crate) fn take(dir: &LogDir) -> io::Result<Self> {
+        let path = dir.catalog().join(names::LOCK);
+        let file = disk::open_lock_file(dir.disk(), &path, Open::CreateNew)?;
         file.lock()?;
         Ok(CheckpointsLock { file })
     }

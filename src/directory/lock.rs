@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::directory::LogDir;
-use crate::disk::{DiskFile, Open, read_exact_at};
+use crate::disk::{self, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::lock::{self, LockFile};
@@ -14,17 +14,9 @@ use crate::seq::TreeSize;
 /// # Errors
 /// `Locked` if another process, or another handle of this one, has it; I/O.
 pub(crate) fn take(dir: &LogDir) -> Result<Arc<dyn DiskFile>> {
-    let (disk, path) = (dir.disk(), dir.lock_file());
-    let opened = match disk.exists(&path).map_err(Error::io("look for", &path))? {
-        true => disk.open(&path, Open::ReadWrite),
-        // It holds nothing that is needed: a copy of a log may come without it.
-        false => match disk.open(&path, Open::CreateNew) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                disk.open(&path, Open::ReadWrite)
-            }
-            created => created,
-        },
-    };
+    let path = dir.lock_file();
+    // A copy of a log may come without it.
+    let opened = disk::open_lock_file(dir.disk(), &path, Open::CreateNew);
     let file = opened.map_err(Error::io("open", &path))?;
     if file.try_lock().map_err(Error::io("lock", &path))? {
         return Ok(file);

@@ -128,6 +128,25 @@ pub fn read_exact_at(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io::Re
     Ok(())
 }
 
+/// Opens a file that is only locked, or makes it (`create`) where it is missing. It holds nothing
+/// that is needed, so its name is not synced: a name that a crash forgets is made again.
+///
+/// # Errors
+/// I/O.
+pub fn open_lock_file(disk: &dyn Disk, path: &Path, create: Open) -> io::Result<Arc<dyn DiskFile>> {
+    match disk.open(path, Open::ReadWrite) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        found => return found,
+    }
+    match disk.open(path, create) {
+        // Another process has made it since.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.open(path, Open::ReadWrite)
+        }
+        made => made,
+    }
+}
+
 /// Puts a file of these bytes at `path`, as [`replace`] does.
 ///
 /// # Errors

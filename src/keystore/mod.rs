@@ -19,7 +19,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::cipher::{self, Identifier};
-use crate::disk::{Disk, DiskFile, Open, RealDisk, parent};
+use crate::disk::{self, Disk, DiskFile, Open, RealDisk, parent};
 use crate::error::{Error, Result};
 use crate::event::limits::SUBJECT_LEN_MAX;
 use crate::format::LogId;
@@ -494,15 +494,7 @@ fn take_lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let opened = match disk.exists(&name).map_err(Error::io("look for", &name))? {
-        true => disk.open(&name, Open::ReadWrite),
-        false => match disk.open(&name, Open::CreateNewPrivate) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                disk.open(&name, Open::ReadWrite)
-            }
-            created => created,
-        },
-    };
+    let opened = disk::open_lock_file(disk, &name, Open::CreateNewPrivate);
     let lock = opened.map_err(Error::io("open", &name))?;
     match lock.try_lock().map_err(Error::io("lock", &name))? {
         true => Ok(lock),

@@ -21,7 +21,7 @@ use crate::log::{Log, LogReader};
 impl Log {
     /// Adds signature lines, such as witnesses answer, to a published checkpoint of this
     /// SHA-256 log, and gives what is published then. Lines that it has already stay once.
-    /// **Nobody checks the lines here**: check them before.
+    /// **The lines are not checked here**: check them before.
     ///
     /// # Errors
     /// A BLAKE3 log, whose heads witnesses do not cosign; no checkpoint with this very text is
@@ -69,7 +69,7 @@ impl Published<'_> {
         let disk = self.dir.disk();
         let path = self.path_of(checkpoint.dangerously_unverified())?;
         let _lock =
-            checkpoints::CheckpointsLock::take(disk, &path).map_err(Error::io("lock", &path))?;
+            checkpoints::CheckpointsLock::take(self.dir).map_err(Error::io("lock", &path))?;
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
             let reason = format!("expected a published checkpoint in {}", path.display());
             return Err(Error::Proof { reason });

@@ -14,8 +14,8 @@ pub struct Recovery {
     pub rebuilt: Option<String>,
     /// Segments that the catalog knows and whose file is missing.
     pub missing_segments: Vec<u64>,
-    /// Dropped segments of which the hash files had lost hashes when they were made anew. What
-    /// needs those is refused from now on: consistency with a checkpoint whose size lies within
+    /// Dropped segments whose hashes were lost when the hash files were rebuilt. What
+    /// needs those hashes is refused: consistency with a checkpoint whose size lies within
     /// such a segment. Restoring the segment from an archive brings them back.
     pub lost_hashes: Vec<u64>,
     /// Why the catalog cannot be used, if both copies are damaged.

@@ -1,4 +1,4 @@
-//! Whoever signs for a log, and what is remembered beside the key: the newest head it
+//! The signer of a log, and what is remembered beside its key: the newest head that it
 //! set out to sign, and the statement by which it handed over.
 //!
 //! That memory is outside the log's directory, so that a restored directory does not

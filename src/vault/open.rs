@@ -139,12 +139,7 @@ fn default_origin(dir: &Path) -> String {
 /// One process writes a vault.
 fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
     let path = dir.join(LOCK);
-    let opened = match disk.open(&path, Open::CreateNew) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            disk.open(&path, Open::ReadWrite)
-        }
-        created => created,
-    };
+    let opened = disk::open_lock_file(disk, &path, Open::CreateNew);
     let file = opened.map_err(Error::io("open", &path))?;
     match file.try_lock().map_err(Error::io("lock", &path))? {
         true => Ok(file),

@@ -55,7 +55,7 @@ fn newest_event(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
 fn witnessed(dir: &LogDir) -> Result<Option<Timestamp>> {
     let files = checkpoints::list(dir)?;
     let newest = files.iter().rev().take(SEARCHED).find_map(|(_, path)| {
-        // What is no checkpoint is told by `verify`.
+        // `verify` reports a file that is not a checkpoint.
         let checkpoint = checkpoints::read(dir.disk(), path).ok()?;
         let signatures = checkpoint.note().signatures().iter();
         signatures.filter_map(|signature| signature.claimed_time()).max()
