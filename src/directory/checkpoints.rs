@@ -47,8 +47,10 @@ pub(crate) fn read_text(disk: &dyn Disk, path: &Path) -> Result<String> {
 
 pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<UnverifiedCheckpoint> {
     let bytes = disk::read_file(disk, path, MAX_FILE).map_err(Error::io("read", path))?;
-    UnverifiedCheckpoint::parse(&bytes)
-        .map_err(|error| Error::corrupt(path, 0, "a signed checkpoint", error.to_string()))
+    UnverifiedCheckpoint::parse(&bytes).map_err(|error| {
+        let found = format!("a file that is not one ({error})");
+        Error::corrupt(path, 0, "a signed checkpoint", found)
+    })
 }
 
 /// Puts a checkpoint into `checkpoints/`, durably. If one with the same text is there,
