@@ -108,8 +108,8 @@ pub(crate) struct CheckpointsLock {
 
 impl CheckpointsLock {
     pub(crate) fn take(dir: &LogDir) -> io::Result<Self> {
-        let path = dir.catalog().join(names::LOCK);
-        let file = disk::open_lock_file(dir.disk(), &path, Open::CreateNew)?;
+        let (disk, path) = (dir.disk(), dir.catalog().join(names::LOCK));
+        let file = disk::open_lock_file(disk, &path, Open::CreateNew)?;
         file.lock()?;
         Ok(CheckpointsLock { file })
     }

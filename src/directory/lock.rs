@@ -14,9 +14,9 @@ use crate::seq::TreeSize;
 /// # Errors
 /// `Locked` if another process, or another handle of this one, has it; I/O.
 pub(crate) fn take(dir: &LogDir) -> Result<Arc<dyn DiskFile>> {
-    let path = dir.lock_file();
+    let (disk, path) = (dir.disk(), dir.lock_file());
     // A copy of a log may come without it.
-    let opened = disk::open_lock_file(dir.disk(), &path, Open::CreateNew);
+    let opened = disk::open_lock_file(disk, &path, Open::CreateNew);
     let file = opened.map_err(Error::io("open", &path))?;
     if file.try_lock().map_err(Error::io("lock", &path))? {
         return Ok(file);
