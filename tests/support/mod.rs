@@ -11,7 +11,9 @@
 )]
 
 pub mod aged;
+pub mod backwards;
 pub mod hang;
+pub mod random;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
