@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::event::InvalidEvent;
+use crate::event::{EventId, InvalidEvent};
 use crate::format::FormatError;
 use crate::random::RandomError;
 use crate::retention::{ClockAhead, DropCertificate};
@@ -124,6 +124,18 @@ pub enum Error {
     /// The caller's event breaks a limit.
     #[error("invalid event: {0}")]
     Invalid(#[from] InvalidEvent),
+    /// The log has another event with this id: what [`Log::append_once`](crate::Log::append_once)
+    /// was given differs from it. Nothing was appended.
+    #[error(
+        "event {id} is in the log with other content, as record {seq}: expected the same content \
+         for the same id; give another event an id of its own, or append it with `append`"
+    )]
+    Conflict {
+        /// The id of both.
+        id: EventId,
+        /// The record that has it.
+        seq: Seq,
+    },
     /// The batch is too large for one frame, or empty.
     #[error("invalid batch: {reason}")]
     InvalidBatch {

@@ -63,9 +63,10 @@ pub use keystore::{KeyStore, WrappingKey};
 pub use log::{
     ArchivedCopy, BatchReceipt, CancelToken, Durability, ErasureCertificate, ExpireOptions, Expiry,
     Explain, Finding, Gap, GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader,
-    Matches, NotRead, Progress, Receipt, RecordView, RecordedProtection, Recovery, Report,
-    Restoration, SegmentInfo, SegmentStatus, Signer, Snapshot, Stats, SubjectRule, Subscription,
-    Ticket, TileReader, VerifyOptions, generate_recovery_key, load_recovery_key, verify,
+    Matches, NotRead, OnceReceipt, Progress, Receipt, RecordView, RecordedProtection, Recovery,
+    Report, Restoration, SegmentInfo, SegmentStatus, Signer, Snapshot, Stats, SubjectRule,
+    Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key, load_recovery_key,
+    verify,
 };
 pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};

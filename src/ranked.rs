@@ -45,6 +45,8 @@ pub(crate) enum Rank {
     Writer,
     /// The segment after the active one.
     Ahead,
+    /// The window of event ids: held while it catches up with the log, which is I/O.
+    OnceWindow,
     /// The catalog that readers consult about segments whose files are gone.
     GoneSegments,
     /// The records that an index in memory has taken in.
@@ -77,6 +79,10 @@ pub(crate) enum Rank {
     Watch,
     /// Where one caller of group commit waits.
     Slot,
+    /// Event ids on their way into the log.
+    OnceClaims,
+    /// Those who wait for one of these ids.
+    OnceClaim,
     /// The logs that the housekeeper looks after.
     Housekeeper,
 }

@@ -72,6 +72,12 @@ pub enum Problem {
     /// It is the empty text.
     #[error("is empty: give it a value")]
     Empty,
+    /// It is not there, and what was asked for needs it.
+    #[error("is missing: {advice}")]
+    Missing {
+        /// What to do.
+        advice: &'static str,
+    },
     /// It has more bytes than it may.
     #[error("is too long: at most {max} bytes, found {found}")]
     TooLong {

@@ -196,6 +196,11 @@ pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
     wire::decode(Body::Envelope, ENVELOPE_LEN_MAX, bytes, ())
 }
 
+/// The event id that an envelope begins with; nothing else of it is looked at.
+pub fn id_of(envelope: &[u8]) -> Option<EventId> {
+    envelope.first_chunk().map(|id| EventId(*id))
+}
+
 /// Reads an envelope and refuses integers written longer than necessary.
 ///
 /// # Errors

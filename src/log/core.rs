@@ -11,6 +11,7 @@ use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
 use crate::log::commit::Queue;
+use crate::log::once::Once;
 use crate::log::options::LogOptions;
 use crate::log::recovery::Recovery;
 use crate::log::view::View;
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) wants_upkeep: AtomicBool,
     /// Records that are on disk.
     pub(crate) durable: AtomicU64,
+    /// Which event ids the newest records have.
+    pub(crate) once: Arc<Once>,
     pub(crate) committer: Mutex<Option<JoinHandle<()>>>,
     pub(crate) recovery: Recovery,
 }

@@ -3,6 +3,7 @@
 //! - `options`: create and open; `open`, `recover`, `settle`: how that is done;
 //! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
 //! - `upkeep`: what happens in the background;
+//! - `once`: events that are appended once, by their id;
 //! - `subscribe`, `watch`: records as they come;
 //! - `search`: queries; `indexes`: their files, opened and made anew;
 //! - `view`, `read`: what readers see; `follow`: readers in other processes; `unknown`: what they
@@ -25,6 +26,7 @@ mod follow;
 mod immutable;
 mod indexes;
 mod keys;
+mod once;
 mod open;
 mod opener;
 mod options;
@@ -75,6 +77,7 @@ pub use crate::directory::quarantine::SetAside;
 pub use archiving::ArchivedCopy;
 pub use erase::ErasureCertificate;
 pub use follow::LogReader;
+pub use once::OnceReceipt;
 pub use options::{Durability, Housekeeping, LogOptions};
 pub use protect::SubjectRule;
 pub use protection::RecordedProtection;
@@ -155,10 +158,16 @@ impl From<Committed> for Receipt {
     }
 }
 
-/// A queued event; see [`Log::enqueue`].
+/// A queued event; see [`Log::enqueue`] and [`Log::enqueue_once`].
 #[derive(Debug)]
 pub struct Ticket {
-    pending: Pending,
+    queued: Queued,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Always(Pending),
+    Once(once::OnceTicket),
 }
 
 impl Ticket {
@@ -167,7 +176,10 @@ impl Ticket {
     /// # Errors
     /// As [`Log::append`].
     pub fn wait(self) -> Result<Receipt> {
-        self.pending.wait().map(Receipt::from)
+        match self.queued {
+            Queued::Always(pending) => pending.wait().map(Receipt::from),
+            Queued::Once(ticket) => ticket.wait(),
+        }
     }
 }
 
@@ -175,7 +187,10 @@ impl Future for Ticket {
     type Output = Result<Receipt>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.pending.poll(context).map_ok(Receipt::from)
+        match &mut self.get_mut().queued {
+            Queued::Always(pending) => pending.poll(context).map_ok(Receipt::from),
+            Queued::Once(ticket) => ticket.poll(context),
+        }
     }
 }
 
@@ -255,7 +270,7 @@ impl Log {
             let now = self.core().options.clock.now();
             let _encrypting = self.core().encrypting();
             self.core().check_takes_events()?;
-            protect::prepare(&self.core().options, events)?;
+            protect::prepare(&self.core().options, events.iter())?;
             for event in events {
                 self.core().encode(&self.redacted(event), now, scratch)?;
                 check_frame(scratch)?;
@@ -279,7 +294,7 @@ impl Log {
             self.core().encode(&event, now, scratch)?;
             check_frame(scratch)?;
             let pending = self.core().enqueue(scratch)?;
-            Ok(Ticket { pending })
+            Ok(Ticket { queued: Queued::Always(pending) })
         })
     }
 

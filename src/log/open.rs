@@ -192,6 +192,7 @@ fn finish(
         encrypting: RwLock::new(Rank::Encrypting, ()),
         wants_upkeep: AtomicBool::new(true),
         durable,
+        once: Default::default(),
         committer: Mutex::new(Rank::Committer, None),
         recovery,
         options,

@@ -83,7 +83,12 @@ pub struct LogOptions {
     pub(crate) alias_resources: Vec<String>,
     pub(crate) waiver: Option<Waiver>,
     pub(crate) takes_events: bool,
+    pub(crate) once_age: Duration,
+    pub(crate) once_ids: u64,
 }
+
+/// Most event ids that a window may hold.
+const ONCE_IDS_MAX: u64 = 1 << 30;
 
 impl LogOptions {
     /// The directory of the log at this path.
@@ -114,6 +119,8 @@ impl LogOptions {
             alias_resources: Vec::new(),
             waiver: None,
             takes_events: true,
+            once_age: Duration::from_secs(24 * 3600),
+            once_ids: 1_000_000,
         }
     }
 
@@ -185,6 +192,21 @@ impl LogOptions {
     /// a segment is rotated and the step recorded. Default: 5 s.
     pub fn clock_tolerance(mut self, tolerance: Duration) -> Self {
         self.clock_tolerance = tolerance;
+        self
+    }
+
+    /// How long [`Log::append_once`] knows an event by its id: as long as its record is at most
+    /// so much older than the newest one, by the log's clock. Default: 24 h.
+    pub fn once_age(mut self, age: Duration) -> Self {
+        self.once_age = age;
+        self
+    }
+
+    /// Among how many of the newest records [`Log::append_once`] looks for an id: 1 to 2³⁰. Each
+    /// takes up to 16 bytes of memory, from the first use on; that use reads the records of the
+    /// window. Default: 1,000,000.
+    pub fn once_ids(mut self, ids: u64) -> Self {
+        self.once_ids = ids;
         self
     }
 
@@ -357,6 +379,10 @@ impl LogOptions {
                 "segment_age",
                 format!("expected 1 s or more, found {:?}", self.segment_age),
             );
+        }
+        if !(1..=ONCE_IDS_MAX).contains(&self.once_ids) {
+            let found = self.once_ids;
+            return refuse("once_ids", format!("expected 1 to {ONCE_IDS_MAX}, found {found}"));
         }
         protect::check(self)
     }

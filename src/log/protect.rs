@@ -42,12 +42,7 @@ impl Protection {
                 Some(_) => Err(no_store("an event that names a subject")),
             };
         };
-        let actor = || subject_of(&event.actor.kind, &event.actor.id);
-        let subject = match (&event.subject, options.subject_rule) {
-            (Some(subject), _) => Some(subject.clone()),
-            (None, SubjectRule::Actor) => Some(actor()),
-            (None, SubjectRule::None) => None,
-        };
+        let subject = subject_by(options, event);
         let keys = subject.map(|subject| known_or_drawn(store, &subject, event)).transpose()?;
         let mut protection = Protection { keys, ..Protection::default() };
         if options.alias_actors {
@@ -64,6 +59,15 @@ impl Protection {
     /// What stands in the envelope in place of identifiers.
     pub(crate) fn pseudonyms(&self) -> Pseudonyms<'_> {
         Pseudonyms { actor_id: self.actor_id.as_deref(), resource_id: self.resource_id.as_deref() }
+    }
+}
+
+/// Whose data an event holds: whom it names, else whom the options say.
+pub(crate) fn subject_by(options: &LogOptions, event: &Event) -> Option<String> {
+    match (&event.subject, options.subject_rule) {
+        (Some(subject), _) => Some(subject.clone()),
+        (None, SubjectRule::Actor) => Some(subject_of(&event.actor.kind, &event.actor.id)),
+        (None, SubjectRule::None) => None,
     }
 }
 
@@ -95,10 +99,13 @@ fn known_or_drawn(store: &KeyStore, subject: &str, event: &Event) -> Result<Arc<
 
 /// Draws the keys of all new subjects of a batch at once. Those of an invalid event wait
 /// until it is refused.
-pub(crate) fn prepare(options: &LogOptions, events: &[Event]) -> Result<()> {
+pub(crate) fn prepare<'e>(
+    options: &LogOptions,
+    events: impl Iterator<Item = &'e Event>,
+) -> Result<()> {
     let Some(store) = &options.key_store else { return Ok(()) };
     let mut subjects = Vec::new();
-    for event in events.iter().filter(|event| event.validate().is_ok()) {
+    for event in events.filter(|event| event.validate().is_ok()) {
         subjects.extend(event.subject.clone());
         let by_rule = event.subject.is_none() && options.subject_rule == SubjectRule::Actor;
         if by_rule || options.alias_actors {

@@ -98,6 +98,17 @@ impl Watch {
         wakers.into_values().for_each(Waker::wake);
     }
 
+    /// Whether the log still takes events.
+    ///
+    /// # Errors
+    /// Why it does not: `Closed`, `Poisoned`.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.state.lock().ended {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
+    }
+
     /// A number for a subscription.
     pub(crate) fn next_number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)

@@ -4,6 +4,7 @@ mod beside_the_log;
 mod catalog;
 mod faults;
 mod keys;
+mod once;
 mod power_loss;
 mod retention;
 mod vault;

@@ -3,6 +3,7 @@
 mod concurrency;
 mod engine;
 mod follow;
+mod once;
 mod open_files;
 mod rotation;
 mod subscribe;
