@@ -54,7 +54,8 @@ pub use checkpoint::{SigningKey, UnverifiedCheckpoint, VerifiedCheckpoint, Verif
 #[cfg(feature = "engine")]
 pub use error::{Error, Result};
 pub use event::{
-    Actor, Event, EventId, InvalidEvent, Json, Outcome, PayloadState, Record, Resource,
+    Actor, Event, EventId, InvalidEvent, Json, Outcome, PayloadState, Record, Resource, SpanId,
+    Target, TraceId,
 };
 pub use hash::{Hash, HashAlgorithm};
 #[cfg(feature = "engine")]

@@ -8,8 +8,8 @@ use bulla::format::catalog_body::{CatalogBody, Snapshot};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = body::decode_envelope(bytes);
-    for schema in [body::SCHEMA, body::SCHEMA_REDACTED] {
+    for schema in [body::SCHEMA, body::SCHEMA_REDACTED, body::SCHEMA_ADDED] {
+        let _ = body::decode_envelope_strict(schema, bytes);
         let _ = body::decode_payload_strict(schema, bytes);
     }
     let _ = Snapshot::decode(bytes, LogId([0; 16]));

@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     let mut bytes = Vec::new();
     let Ok(lengths) = body::encode_event(&event, now, [1; 16], [2; 16], &mut bytes) else { return };
     let (envelope, rest) = bytes.split_at(lengths.envelope);
-    let envelope = body::decode_envelope_strict(envelope).unwrap();
+    let envelope = body::decode_envelope_strict(body::schema_of(&event), envelope).unwrap();
     let payload = body::decode_payload_strict(body::schema_of(&event), &rest[16..]).unwrap();
     let read = body::to_event(&envelope, Some(&payload));
     assert_eq!((read.actor, read.details), (event.actor, event.details));

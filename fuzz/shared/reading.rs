@@ -118,7 +118,8 @@ fn check_event(event: &Event) {
     let mut bytes = Vec::new();
     let lengths = body::encode_event(event, now, id, [2; 16], &mut bytes).expect("an encoding");
     let (envelope, rest) = bytes.split_at(lengths.envelope);
-    let envelope = body::decode_envelope_strict(envelope).expect("our own envelope");
+    let envelope =
+        body::decode_envelope_strict(body::schema_of(event), envelope).expect("our own envelope");
     let payload = body::decode_payload_strict(body::schema_of(event), &rest[16..]);
     let mut read = body::to_event(&envelope, Some(&payload.expect("our own payload")));
     // What the log adds, and what it takes without keeping it.

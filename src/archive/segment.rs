@@ -285,7 +285,7 @@ impl Walk<'_> {
         let at = record.head.recorded_at;
         match RecordKind::from_code(record.head.kind) {
             Some(kind @ RecordKind::Event) => {
-                let envelope = body::decode_envelope_strict(record.envelope);
+                let envelope = body::decode_envelope_strict(record.head.schema, record.envelope);
                 let envelope = envelope.map_err(|error| error.to_string())?;
                 self.times.add(at, envelope.occurred_at);
                 self.tail.add(kind, at, &envelope.subject());

@@ -3,10 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::json::{InvalidJson, Json};
-use super::{Actor, Event, EventId, Outcome, Resource};
+use super::{Actor, Event, EventId, Outcome, Resource, SpanId, Target, TraceId};
 use crate::time::Timestamp;
 
 impl Actor {
+    /// The type of a person.
+    pub const USER: &str = "user";
+    /// The type of a program that acts for an organisation, not for a person.
+    pub const SERVICE: &str = "service";
+    /// The type of the system itself, e.g. a scheduler.
+    pub const SYSTEM: &str = "system";
+    /// The type of a program that acts for a person and decides for itself what to do, e.g. an
+    /// AI agent; that person is [`Event::on_behalf_of`](struct@Event).
+    pub const AGENT: &str = "agent";
+    /// The type of somebody who did not say who they are.
+    pub const ANONYMOUS: &str = "anonymous";
+
     /// An actor of this kind (`type` in JSON), e.g. `user`, with this id.
     pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
         Actor { kind: kind.into(), id: id.into(), email: None, role: None }
@@ -64,8 +76,10 @@ impl Event {
             occurred_at: None,
             tenant: None,
             actor,
+            on_behalf_of: None,
             action: action.into(),
             resource,
+            targets: Vec::new(),
             outcome: Outcome::Success,
             reason: None,
             source: None,
@@ -74,6 +88,8 @@ impl Event {
             session_id: None,
             request_id: None,
             correlation_id: None,
+            trace_id: None,
+            span_id: None,
             duration_ms: None,
             changed_fields: Vec::new(),
             old_values: None,
@@ -96,6 +112,34 @@ impl Event {
     #[must_use]
     pub fn occurred_at(mut self, time: Timestamp) -> Self {
         self.occurred_at = Some(time);
+        self
+    }
+
+    /// Sets for whom the actor did it.
+    #[must_use]
+    pub fn on_behalf_of(mut self, actor: Actor) -> Self {
+        self.on_behalf_of = Some(actor);
+        self
+    }
+
+    /// Adds a further resource to which it was done.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Sets the distributed trace that it belongs to.
+    #[must_use]
+    pub fn trace_id(mut self, id: TraceId) -> Self {
+        self.trace_id = Some(id);
+        self
+    }
+
+    /// Sets the operation within the trace.
+    #[must_use]
+    pub fn span_id(mut self, id: SpanId) -> Self {
+        self.span_id = Some(id);
         self
     }
 

@@ -6,15 +6,19 @@
 //! `reason` and `user_agent` may hold tabs and line feeds. Other invisible
 //! characters are let through: to refuse an event is to lose evidence.
 
-use super::{Event, Json, Redacted};
+use std::collections::BTreeMap;
+
+use super::fields::{EventField, FIELDS, Limit, Part, Value};
+use super::{Event, Json, Redacted, Target};
 use crate::time::Timestamp;
 
-/// Longest `tenant`, `actor.type`, `action` and `resource.type`.
+/// Longest `tenant`, `action`, and type of an actor, a resource or a target; longest role of a
+/// target.
 pub const NAME_LEN_MAX: usize = 256;
-/// Longest `actor.id` and `resource.id`.
+/// Longest id of an actor, a resource or a target.
 pub const ID_LEN_MAX: usize = 4096;
-/// Longest `request_id`, `correlation_id`, `session_id`, `source`, `actor.email`
-/// and `actor.role`.
+/// Longest `request_id`, `correlation_id`, `session_id`, `source`, and e-mail address and role of
+/// an actor.
 pub const LABEL_LEN_MAX: usize = 1024;
 /// Longest `ip` (which may be the name of a service).
 pub const IP_LEN_MAX: usize = 256;
@@ -26,6 +30,10 @@ pub const REASON_LEN_MAX: usize = 65_536;
 pub const CHANGED_FIELDS_MAX: usize = 1024;
 /// Longest name in `changed_fields`.
 pub const CHANGED_FIELD_LEN_MAX: usize = 256;
+/// Most `targets`.
+pub const TARGETS_MAX: usize = 64;
+/// Longest text of all `targets` together: the envelope, which they stand in, has 65,431 bytes.
+pub const TARGETS_LEN_MAX: usize = 32_768;
 /// Most `tags`.
 pub const TAGS_MAX: usize = 256;
 /// Longest key of a tag.
@@ -45,6 +53,9 @@ pub const SUBJECT_LEN_MAX: usize = NAME_LEN_MAX + 1 + ID_LEN_MAX;
 /// Deepest nesting of arrays and objects in a JSON value. `serde_json` reads 127
 /// levels, and a value is one level down in the JSON of its record.
 pub const JSON_DEPTH_MAX: usize = 126;
+/// Most texts in the lists of an event.
+pub(crate) const ENTRIES_MAX: usize =
+    CHANGED_FIELDS_MAX + 2 * TAGS_MAX + TARGET_TEXTS * TARGETS_MAX + REDACTED_PATHS_MAX;
 /// Longest text of all fields of the payload together (`docs/format.md`): with the
 /// lengths and marks between them they stay within 4 MiB.
 pub const PAYLOAD_TEXT_LEN_MAX: usize = (4 << 20) - (8 << 10);
@@ -134,93 +145,140 @@ impl Event {
     /// # Errors
     /// Names the first field that is not, what was expected and what was found.
     pub fn validate(&self) -> Result<(), InvalidEvent> {
-        self.validate_envelope()?;
-        self.validate_texts()?;
-        self.validate_lists()?;
-        json("old_values", &self.old_values)?;
-        json("new_values", &self.new_values)?;
-        json("details", &self.details)?;
-        at_most("payload", PAYLOAD_TEXT_LEN_MAX, self.payload_text_len())
+        self.checked().map(drop)
     }
 
-    fn validate_envelope(&self) -> Result<(), InvalidEvent> {
-        if let Some(time) = self.occurred_at
-            && !(OCCURRED_AT_MIN..=OCCURRED_AT_MAX).contains(&time)
-        {
-            let problem = Problem::TimeOutOfRange { found: time };
-            return Err(InvalidEvent { field: "occurred_at", problem });
+    /// The same, and how long its texts are.
+    pub(crate) fn checked(&self) -> Result<TextLengths, InvalidEvent> {
+        let mut lengths = TextLengths::default();
+        for field in &FIELDS {
+            let len = field.check(self)?;
+            match field.part {
+                Part::Envelope => lengths.envelope += len,
+                Part::Payload => lengths.payload += len,
+                Part::Nowhere => {}
+            }
         }
-        if let Some(tenant) = &self.tenant {
-            identifier("tenant", tenant, NAME_LEN_MAX)?;
-        }
-        identifier("actor.type", &self.actor.kind, NAME_LEN_MAX)?;
-        identifier("actor.id", &self.actor.id, ID_LEN_MAX)?;
-        identifier("action", &self.action, NAME_LEN_MAX)?;
-        if self.action.starts_with(RESERVED_ACTION_PREFIX) {
-            return Err(InvalidEvent { field: "action", problem: Problem::Reserved });
-        }
-        identifier("resource.type", &self.resource.kind, NAME_LEN_MAX)?;
-        if let Some(id) = &self.resource.id {
-            identifier("resource.id", id, ID_LEN_MAX)?;
-        }
-        if let Some(subject) = &self.subject {
-            identifier("subject", subject, SUBJECT_LEN_MAX)?;
-        }
-        label("request_id", &self.request_id, LABEL_LEN_MAX)?;
-        label("correlation_id", &self.correlation_id, LABEL_LEN_MAX)
-    }
-
-    fn validate_texts(&self) -> Result<(), InvalidEvent> {
-        label("actor.email", &self.actor.email, LABEL_LEN_MAX)?;
-        label("actor.role", &self.actor.role, LABEL_LEN_MAX)?;
-        prose("reason", &self.reason, REASON_LEN_MAX)?;
-        label("source", &self.source, LABEL_LEN_MAX)?;
-        label("ip", &self.ip, IP_LEN_MAX)?;
-        prose("user_agent", &self.user_agent, USER_AGENT_LEN_MAX)?;
-        label("session_id", &self.session_id, LABEL_LEN_MAX)
-    }
-
-    fn validate_lists(&self) -> Result<(), InvalidEvent> {
-        at_most_entries("changed_fields", CHANGED_FIELDS_MAX, self.changed_fields.len())?;
-        for name in &self.changed_fields {
-            line("changed_fields", name, CHANGED_FIELD_LEN_MAX)?;
-        }
-        at_most_entries("tags", TAGS_MAX, self.tags.len())?;
-        for (key, value) in &self.tags {
-            line("tags (key)", key, TAG_KEY_LEN_MAX)?;
-            line("tags (value)", value, TAG_VALUE_LEN_MAX)?;
-        }
-        self.redacted.as_ref().map_or(Ok(()), Redacted::validate)
-    }
-
-    fn payload_text_len(&self) -> usize {
-        let text = |field: &Option<String>| field.as_ref().map_or(0, String::len);
-        let json = |field: &Option<Json>| field.as_ref().map_or(0, |json| json.as_str().len());
-        text(&self.actor.email)
-            + text(&self.actor.role)
-            + text(&self.reason)
-            + text(&self.source)
-            + text(&self.ip)
-            + text(&self.user_agent)
-            + text(&self.session_id)
-            + self.changed_fields.iter().map(String::len).sum::<usize>()
-            + json(&self.old_values)
-            + json(&self.new_values)
-            + self.tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
-            + json(&self.details)
-            + self.redacted.as_ref().map_or(0, Redacted::text_len)
+        at_most("payload", PAYLOAD_TEXT_LEN_MAX, lengths.payload)?;
+        let paths = self.redacted.as_ref().map_or(0, |redacted| redacted.paths.len());
+        let in_pairs = 2 * self.tags.len() + TARGET_TEXTS * self.targets.len();
+        lengths.targets = self.targets.len();
+        lengths.entries = self.changed_fields.len() + in_pairs + paths;
+        Ok(lengths)
     }
 }
 
-impl Redacted {
-    fn validate(&self) -> Result<(), InvalidEvent> {
-        identifier("redacted.rules", &self.rules, REDACTED_RULES_LEN_MAX)?;
-        at_most_entries("redacted.paths", REDACTED_PATHS_MAX, self.paths.len())?;
-        self.paths.iter().try_for_each(|path| line("redacted.paths", path, REDACTED_PATH_LEN_MAX))
+/// How long the texts of an event are, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TextLengths {
+    /// Of the envelope.
+    pub(crate) envelope: usize,
+    /// Of the payload.
+    pub(crate) payload: usize,
+    /// How many texts its lists have: those of a pair are two, those of a target three.
+    pub(crate) entries: usize,
+    /// How many targets it has.
+    pub(crate) targets: usize,
+}
+
+/// Texts of a target: its type, id and role.
+const TARGET_TEXTS: usize = 3;
+
+impl EventField {
+    /// Checks the field of an event. Gives how long its texts are together, in bytes.
+    fn check(&self, event: &Event) -> Result<usize, InvalidEvent> {
+        match self.value {
+            Value::Text { get, .. } => {
+                let Some(text) = get(event) else { return Ok(0) };
+                self.check_text(text)?;
+                Ok(text.len())
+            }
+            Value::Parsed { .. } => self.check_time(event).map(|()| 0),
+            Value::Number { .. } => Ok(0),
+            Value::Json { get, .. } => get(event).map_or(Ok(0), |value| json(self.name, value)),
+            Value::ChangedFields => changed_fields(&event.changed_fields),
+            Value::Tags => tags(&event.tags),
+            Value::Targets => targets(&event.targets),
+            Value::Redacted => event.redacted.as_ref().map_or(Ok(0), Redacted::check),
+        }
     }
 
-    fn text_len(&self) -> usize {
-        self.rules.len() + self.paths.iter().map(String::len).sum::<usize>()
+    #[inline]
+    fn check_text(&self, text: &str) -> Result<(), InvalidEvent> {
+        match self.limit {
+            Limit::Identifier(max) => identifier(self.name, text, max),
+            Limit::Line(max) => line(self.name, text, max),
+            Limit::Prose(max) => look_closely(self.name, text, max, &['\t', '\n']),
+            Limit::Action(max) => {
+                identifier(self.name, text, max)?;
+                if text.starts_with(RESERVED_ACTION_PREFIX) {
+                    return Err(InvalidEvent { field: self.name, problem: Problem::Reserved });
+                }
+                Ok(())
+            }
+            _ => Ok(()), // no limit of a text
+        }
+    }
+
+    /// The values of other types keep to their limits by themselves.
+    fn check_time(&self, event: &Event) -> Result<(), InvalidEvent> {
+        if self.limit == Limit::Time
+            && let Some(time) = event.occurred_at
+            && !(OCCURRED_AT_MIN..=OCCURRED_AT_MAX).contains(&time)
+        {
+            let problem = Problem::TimeOutOfRange { found: time };
+            return Err(InvalidEvent { field: self.name, problem });
+        }
+        Ok(())
+    }
+}
+
+fn changed_fields(names: &[String]) -> Result<usize, InvalidEvent> {
+    at_most_entries("changed_fields", CHANGED_FIELDS_MAX, names.len())?;
+    let mut len = 0;
+    for name in names {
+        line("changed_fields", name, CHANGED_FIELD_LEN_MAX)?;
+        len += name.len();
+    }
+    Ok(len)
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Result<usize, InvalidEvent> {
+    at_most_entries("tags", TAGS_MAX, tags.len())?;
+    let mut len = 0;
+    for (key, value) in tags {
+        line("tags (key)", key, TAG_KEY_LEN_MAX)?;
+        line("tags (value)", value, TAG_VALUE_LEN_MAX)?;
+        len += key.len() + value.len();
+    }
+    Ok(len)
+}
+
+fn targets(targets: &[Target]) -> Result<usize, InvalidEvent> {
+    at_most_entries("targets", TARGETS_MAX, targets.len())?;
+    let mut len = 0;
+    for target in targets {
+        identifier("targets (type)", &target.kind, NAME_LEN_MAX)?;
+        identifier("targets (id)", &target.id, ID_LEN_MAX)?;
+        if let Some(role) = &target.role {
+            identifier("targets (role)", role, NAME_LEN_MAX)?;
+        }
+        len += target.kind.len() + target.id.len() + target.role.as_ref().map_or(0, String::len);
+    }
+    at_most("targets (together)", TARGETS_LEN_MAX, len)?;
+    Ok(len)
+}
+
+impl Redacted {
+    fn check(&self) -> Result<usize, InvalidEvent> {
+        identifier("redacted.rules", &self.rules, REDACTED_RULES_LEN_MAX)?;
+        at_most_entries("redacted.paths", REDACTED_PATHS_MAX, self.paths.len())?;
+        let mut len = self.rules.len();
+        for path in &self.paths {
+            line("redacted.paths", path, REDACTED_PATH_LEN_MAX)?;
+            len += path.len();
+        }
+        Ok(len)
     }
 }
 
@@ -234,22 +292,12 @@ fn identifier(field: &'static str, text: &str, max: usize) -> Result<(), Invalid
 }
 
 #[inline]
-fn label(field: &'static str, text: &Option<String>, max: usize) -> Result<(), InvalidEvent> {
-    text.as_ref().map_or(Ok(()), |text| line(field, text, max))
-}
-
-#[inline]
 fn line(field: &'static str, text: &str, max: usize) -> Result<(), InvalidEvent> {
     // This test alone runs for nearly every text of nearly every event.
     if text.len() <= max && !may_hold_control(text.as_bytes()) {
         return Ok(());
     }
     look_closely(field, text, max, &[])
-}
-
-fn prose(field: &'static str, text: &Option<String>, max: usize) -> Result<(), InvalidEvent> {
-    let Some(text) = text else { return Ok(()) };
-    look_closely(field, text, max, &['\t', '\n'])
 }
 
 fn look_closely(
@@ -270,14 +318,13 @@ fn look_closely(
     }
 }
 
-fn json(field: &'static str, json: &Option<Json>) -> Result<(), InvalidEvent> {
-    let Some(json) = json else { return Ok(()) };
+fn json(field: &'static str, json: &Json) -> Result<usize, InvalidEvent> {
     at_most(field, JSON_LEN_MAX, json.as_str().len())?;
     if json.depth() > JSON_DEPTH_MAX {
         let problem = Problem::TooDeep { max: JSON_DEPTH_MAX, found: json.depth() };
         return Err(InvalidEvent { field, problem });
     }
-    Ok(())
+    Ok(json.as_str().len())
 }
 
 fn at_most(field: &'static str, max: usize, found: usize) -> Result<(), InvalidEvent> {

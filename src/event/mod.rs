@@ -1,13 +1,17 @@
 //! Events (what a caller gives) and records (what the log has sealed).
 //!
-//! The JSON shape of both is in [`json`], the limits in [`limits`].
+//! All fields of an event stand in one table, [`fields`], which drives the limits in [`limits`],
+//! the JSON shape in [`json`], and what redaction looks at.
 
 mod builder;
+pub mod fields;
 mod id;
 pub mod json;
 pub mod limits;
 mod outcome;
 mod record;
+mod target;
+mod trace;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +22,8 @@ pub use json::Json;
 pub use limits::InvalidEvent;
 pub use outcome::ParseOutcomeError;
 pub use record::{Anchor, PayloadState, Record, RecordKind};
+pub use target::{ActorRef, Target, TargetRef};
+pub use trace::{ParseTraceError, SpanId, TraceId};
 
 /// Who did what to which resource, when, from where, with what result.
 ///
@@ -35,10 +41,16 @@ pub struct Event {
     pub tenant: Option<String>,
     /// Who did it.
     pub actor: Actor,
+    /// For whom the actor did it, if not for itself: the user whom an administrator
+    /// impersonates, who assumed a role, or for whom an agent acts.
+    pub on_behalf_of: Option<Actor>,
     /// What was done, as `noun.verb`, e.g. `user.login`.
     pub action: String,
     /// To what it was done.
     pub resource: Resource,
+    /// To what else it was done: up to [`TARGETS_MAX`](limits::TARGETS_MAX) further
+    /// resources. A query for a resource finds them all.
+    pub targets: Vec<Target>,
     /// With what result.
     pub outcome: Outcome,
     /// Why, in words.
@@ -55,6 +67,10 @@ pub struct Event {
     pub request_id: Option<String>,
     /// Groups several requests into one operation.
     pub correlation_id: Option<String>,
+    /// The distributed trace that it belongs to (W3C Trace Context, `trace-id`).
+    pub trace_id: Option<TraceId>,
+    /// The operation within the trace (W3C Trace Context, `parent-id`).
+    pub span_id: Option<SpanId>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<u64>,
     /// Names of the fields that the action changed.
@@ -98,7 +114,8 @@ pub struct Redacted {
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Actor {
-    /// The kind of actor, e.g. `user`, `service`, `role` (`type` in JSON).
+    /// The kind of actor (`type` in JSON): one of the constants of [`Actor`], such as
+    /// [`Actor::USER`], or a word of the caller's own, e.g. `role`.
     pub kind: String,
     /// Identifies the actor within its kind.
     pub id: String,
@@ -129,6 +146,8 @@ pub enum Outcome {
     Denied,
     /// Some of it was done.
     Partial,
+    /// Nobody said, or what was said was not understood. Never stands for success.
+    Unknown,
 }
 
 /// A 128-bit event identifier, written as a UUID.

@@ -7,27 +7,29 @@ use super::Outcome;
 
 impl Outcome {
     /// All outcomes, in the order of their codes.
-    pub const ALL: [Outcome; 4] =
-        [Outcome::Success, Outcome::Failure, Outcome::Denied, Outcome::Partial];
+    pub const ALL: [Outcome; 5] =
+        [Outcome::Success, Outcome::Failure, Outcome::Denied, Outcome::Partial, Outcome::Unknown];
 
-    /// The name in JSON and on the command line: `success`, `failure`, `denied` or
-    /// `partial`.
+    /// The name in JSON and on the command line: `success`, `failure`, `denied`, `partial`
+    /// or `unknown`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Outcome::Success => "success",
             Outcome::Failure => "failure",
             Outcome::Denied => "denied",
             Outcome::Partial => "partial",
+            Outcome::Unknown => "unknown",
         }
     }
 
-    /// The code on disk: 0 success, 1 failure, 2 denied, 3 partial.
+    /// The code on disk: 0 success, 1 failure, 2 denied, 3 partial, 4 unknown.
     pub const fn code(self) -> u8 {
         match self {
             Outcome::Success => 0,
             Outcome::Failure => 1,
             Outcome::Denied => 2,
             Outcome::Partial => 3,
+            Outcome::Unknown => 4,
         }
     }
 
@@ -38,6 +40,7 @@ impl Outcome {
             1 => Some(Outcome::Failure),
             2 => Some(Outcome::Denied),
             3 => Some(Outcome::Partial),
+            4 => Some(Outcome::Unknown),
             _ => None,
         }
     }
@@ -51,7 +54,7 @@ impl fmt::Display for Outcome {
 
 /// The text was not the name of an outcome.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected success, failure, denied or partial, found {found:?}")]
+#[error("expected success, failure, denied, partial or unknown, found {found:?}")]
 pub struct ParseOutcomeError {
     found: String,
 }
@@ -78,7 +81,7 @@ mod tests {
             assert_eq!(Outcome::from_code(code), Some(outcome));
             assert_eq!(outcome.to_string().parse(), Ok(outcome));
         }
-        assert_eq!(Outcome::from_code(4), None);
+        assert_eq!(Outcome::from_code(5), None);
         assert!("Success".parse::<Outcome>().is_err());
     }
 }

@@ -10,6 +10,7 @@
 //! the types promise. Only the strict functions also refuse integers written
 //! longer than necessary, so that one body has one spelling.
 
+mod added;
 mod anchor;
 mod convert;
 mod error;
@@ -18,10 +19,12 @@ mod wire;
 
 use bincode::{BorrowDecode, Encode};
 
-use crate::event::limits::{self, Problem};
-use crate::event::{Event, EventId, InvalidEvent, Outcome};
+use crate::event::fields::{Part, fields_of, text_len_max};
+use crate::event::limits::{self, Problem, TextLengths};
+use crate::event::{ActorRef, Event, EventId, InvalidEvent, Outcome, SpanId, TraceId};
 use crate::time::Timestamp;
 
+pub use added::{Since3, TargetList};
 pub use anchor::{ANCHOR_LEN_MAX, decode_anchor, decode_anchor_strict, encode_anchor};
 pub use convert::to_event;
 pub use error::{Body, BodyError};
@@ -39,8 +42,13 @@ pub const PAYLOAD_LEN_MAX: usize = 4 << 20;
 /// The schema of the bodies of most records.
 pub const SCHEMA: u8 = 1;
 
-/// The schema of an event of which something was redacted.
+/// The schema of an event of which something was redacted, and that has nothing of
+/// [`SCHEMA_ADDED`].
 pub const SCHEMA_REDACTED: u8 = 2;
+
+/// The schema of an event that has targets, an actor on whose behalf it was done, the identifier
+/// of a trace or a span, or the outcome *unknown*.
+pub const SCHEMA_ADDED: u8 = 3;
 
 /// Length of the salt between envelope and payload.
 pub const SALT_LEN: usize = 16;
@@ -48,6 +56,7 @@ pub const SALT_LEN: usize = 16;
 /// What is indexed, and what identifies the event; stays readable when the payload
 /// is withheld or erased. The fields are those of [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+#[bincode(decode_context = "Schema")]
 pub struct Envelope<'a> {
     /// Identifies the event.
     pub id: EventId,
@@ -73,6 +82,14 @@ pub struct Envelope<'a> {
     pub correlation_id: Option<&'a str>,
     /// Which identifiers are aliases.
     pub aliases: Aliases,
+    /// To what else it was done.
+    pub targets: Since3<TargetList<'a>>,
+    /// Whose ids of them are aliases: bit n is of the nth target, from 0.
+    pub target_aliases: Since3<u64>,
+    /// `on_behalf_of.type` and `on_behalf_of.id`.
+    pub on_behalf_of: Since3<Option<ActorRef<'a>>>,
+    /// The distributed trace.
+    pub trace_id: Since3<Option<TraceId>>,
 }
 
 /// The rest of an event: what may be withheld or erased. The fields are those of
@@ -106,8 +123,14 @@ pub struct Payload<'a> {
     pub tags: Tags<'a>,
     /// Anything else.
     pub details: Option<JsonText<'a>>,
-    /// What was redacted: there in schema 2, and only there.
+    /// What was redacted: never there in schema 1, always in schema 2.
     pub redacted: Redaction<'a>,
+    /// `on_behalf_of.email`.
+    pub on_behalf_of_email: Since3<Option<&'a str>>,
+    /// `on_behalf_of.role`.
+    pub on_behalf_of_role: Since3<Option<&'a str>>,
+    /// The operation within the trace.
+    pub span_id: Since3<Option<SpanId>>,
 }
 
 /// Lengths in bytes of the two bodies of an event; [`SALT_LEN`] bytes of salt
@@ -143,6 +166,10 @@ pub struct Pseudonyms<'a> {
     pub actor_id: Option<&'a str>,
     /// In place of `resource.id`, if there is one.
     pub resource_id: Option<&'a str>,
+    /// In place of `on_behalf_of.id`, if there is one.
+    pub on_behalf_of_id: Option<&'a str>,
+    /// In place of the ids of the targets, in their order.
+    pub target_ids: &'a [Option<String>],
 }
 
 /// As [`encode_event`], with aliases in place of identifiers.
@@ -157,20 +184,38 @@ pub fn encode_event_as(
     salt: [u8; SALT_LEN],
     out: &mut Vec<u8>,
 ) -> Result<Lengths, InvalidEvent> {
-    event.validate()?;
+    let texts = event.checked()?;
     let id = event.id.unwrap_or_else(|| EventId::v7(now, fallback_id_random));
     let envelope = Envelope::of(event, id, event.occurred_at.unwrap_or(now)).under(pseudonyms);
     let start = out.len();
-    let appended = append_parts(&envelope, &Payload::of(event), salt, out);
+    let appended = append_parts(&envelope, &Payload::of(event), Rooms::of(&texts), salt, out);
     if appended.is_err() {
         out.truncate(start);
     }
     appended
 }
 
+/// At least the lengths of the bodies of an event.
+struct Rooms {
+    envelope: usize,
+    payload: usize,
+}
+
+impl Rooms {
+    fn of(texts: &TextLengths) -> Self {
+        let entries = texts.entries * ENTRY_OVERHEAD_MAX;
+        // Each identifier may give way to an alias, which may be longer.
+        let aliases = (3 + texts.targets) * ALIAS_LEN;
+        let envelope = ENVELOPE_OVERHEAD_MAX + texts.envelope + entries + aliases;
+        let payload = PAYLOAD_OVERHEAD_MAX + texts.payload + entries;
+        Rooms { envelope: envelope.min(ENVELOPE_LEN_MAX), payload: payload.min(PAYLOAD_LEN_MAX) }
+    }
+}
+
 fn append_parts(
     envelope: &Envelope<'_>,
     payload: &Payload<'_>,
+    rooms: Rooms,
     salt: [u8; SALT_LEN],
     out: &mut Vec<u8>,
 ) -> Result<Lengths, InvalidEvent> {
@@ -178,22 +223,23 @@ fn append_parts(
     // it not be, the event is refused rather than cut.
     let too_long =
         |field, max| InvalidEvent { field, problem: Problem::TooLong { max, found: max } };
-    let room = envelope.len_bound().min(ENVELOPE_LEN_MAX);
-    let envelope_len = wire::append(Body::Envelope, room, envelope, out)
-        .map_err(|_| too_long("envelope", room))?;
+    let envelope_len = wire::append(Body::Envelope, rooms.envelope, envelope, out)
+        .map_err(|_| too_long("envelope", rooms.envelope))?;
     out.extend_from_slice(&salt);
-    let room = payload.len_bound().min(PAYLOAD_LEN_MAX);
-    let payload_len =
-        wire::append(Body::Payload, room, payload, out).map_err(|_| too_long("payload", room))?;
+    let payload_len = wire::append(Body::Payload, rooms.payload, payload, out)
+        .map_err(|_| too_long("payload", rooms.payload))?;
     Ok(Lengths { envelope: envelope_len, payload: payload_len })
 }
 
-/// Reads an envelope: all of `bytes`.
+/// Reads an envelope of a record of this schema: all of `bytes`.
 ///
 /// # Errors
 /// The bytes are not an envelope, or more than one.
-pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
-    wire::decode(Body::Envelope, ENVELOPE_LEN_MAX, bytes, ())
+pub fn decode_envelope(schema: u8, bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
+    let envelope: Envelope<'_> =
+        wire::decode(Body::Envelope, ENVELOPE_LEN_MAX, bytes, Schema(schema))?;
+    added::check_target_aliases(&envelope, bytes.len())?;
+    Ok(envelope)
 }
 
 /// The event id that an envelope begins with; nothing else of it is looked at.
@@ -205,13 +251,24 @@ pub fn id_of(envelope: &[u8]) -> Option<EventId> {
 ///
 /// # Errors
 /// The bytes are not the one spelling of an envelope.
-pub fn decode_envelope_strict(bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
-    wire::strict(Body::Envelope, bytes, decode_envelope(bytes)?)
+pub fn decode_envelope_strict(schema: u8, bytes: &[u8]) -> Result<Envelope<'_>, BodyError> {
+    wire::strict(Body::Envelope, bytes, decode_envelope(schema, bytes)?)
 }
 
-/// The schema of the record of this event: 2 if something of it was redacted, else 1.
+/// The schema of the record of this event: the lowest that has all of its fields.
 pub fn schema_of(event: &Event) -> u8 {
-    if event.redacted.is_some() { SCHEMA_REDACTED } else { SCHEMA }
+    let has_added = !event.targets.is_empty()
+        || event.on_behalf_of.is_some()
+        || event.trace_id.is_some()
+        || event.span_id.is_some()
+        || event.outcome == Outcome::Unknown;
+    if has_added {
+        SCHEMA_ADDED
+    } else if event.redacted.is_some() {
+        SCHEMA_REDACTED
+    } else {
+        SCHEMA
+    }
 }
 
 /// Reads a payload of a record of this schema: all of `bytes` (the salt is not part of
@@ -231,68 +288,35 @@ pub fn decode_payload_strict(schema: u8, bytes: &[u8]) -> Result<Payload<'_>, Bo
     wire::strict(Body::Payload, bytes, decode_payload(schema, bytes)?)
 }
 
-/// Most bytes of a text beside the text itself: the mark of an optional one, and
-/// the length.
-const TEXT_OVERHEAD_MAX: usize = 1 + 5;
+/// Most bytes of a field beside its text: the mark of an optional one and an integer.
+const FIELD_OVERHEAD_MAX: usize = 1 + 9;
 
-/// Most bytes of an envelope that are not text: id, time, outcome, aliases, and
-/// what eight texts need.
-const ENVELOPE_OVERHEAD_MAX: usize = 16 + 9 + 2 + 8 * TEXT_OVERHEAD_MAX;
+/// Most bytes of an envelope that are not text: event id and trace id, a mark of the log's own,
+/// and what each field needs.
+const ENVELOPE_OVERHEAD_MAX: usize =
+    2 * 16 + 2 * 9 + fields_of(Part::Envelope) * FIELD_OVERHEAD_MAX;
 
-/// Most bytes of a payload, without its list entries, that are not text: ten texts,
-/// the duration, and the lengths of two lists; what was redacted.
-const PAYLOAD_OVERHEAD_MAX: usize =
-    10 * TEXT_OVERHEAD_MAX + (1 + 9) + 2 * 3 + (TEXT_OVERHEAD_MAX + 3 + 9);
+/// Most bytes of a payload, without its list entries, that are not text: what was redacted has
+/// three parts.
+const PAYLOAD_OVERHEAD_MAX: usize = 2 * 9 + fields_of(Part::Payload) * FIELD_OVERHEAD_MAX;
 
-/// Most bytes of a text in a list beside the text itself: no such text has more
-/// than 65,535 bytes.
-const ENTRY_OVERHEAD_MAX: usize = 3;
+/// Most bytes of a text in a list beside the text itself, the mark of an optional one included:
+/// no such text has more than 65,535 bytes.
+const ENTRY_OVERHEAD_MAX: usize = 1 + 3;
 
-impl Envelope<'_> {
-    /// At least the length of its bytes.
-    fn len_bound(&self) -> usize {
-        let optional = [self.tenant, self.resource_id, self.request_id, self.correlation_id];
-        let required = [self.actor_type, self.actor_id, self.action, self.resource_type];
-        ENVELOPE_OVERHEAD_MAX
-            + optional.iter().flatten().map(|text| text.len()).sum::<usize>()
-            + required.iter().map(|text| text.len()).sum::<usize>()
-    }
-}
-
-impl Payload<'_> {
-    /// At least the length of its bytes, if the entries of its lists are within
-    /// their limits.
-    fn len_bound(&self) -> usize {
-        let texts = [self.email, self.role, self.reason, self.source, self.ip];
-        let texts = texts.into_iter().chain([self.user_agent, self.session_id]);
-        let json = [self.old_values, self.new_values, self.details];
-        PAYLOAD_OVERHEAD_MAX
-            + texts.flatten().map(str::len).sum::<usize>()
-            + json.iter().flatten().map(|json| json.as_str().len()).sum::<usize>()
-            + self.changed_fields.iter().map(|name| ENTRY_OVERHEAD_MAX + name.len()).sum::<usize>()
-            + self
-                .tags
-                .iter()
-                .map(|(k, v)| 2 * ENTRY_OVERHEAD_MAX + k.len() + v.len())
-                .sum::<usize>()
-            + self.redacted.rules().map_or(0, str::len)
-            + self.redacted.paths().map(|path| ENTRY_OVERHEAD_MAX + path.len()).sum::<usize>()
-    }
-}
+/// Length of an alias: see `docs/format.md`, “Encrypted payload”.
+const ALIAS_LEN: usize = "alias:".len() + 40;
 
 // Whatever `Event::validate` lets through fits.
 const _: () = assert!(
     ENVELOPE_OVERHEAD_MAX
-        + 4 * limits::NAME_LEN_MAX
-        + 2 * limits::ID_LEN_MAX
-        + 2 * limits::LABEL_LEN_MAX
+        + text_len_max(Part::Envelope)
+        + ENTRY_OVERHEAD_MAX * 3 * limits::TARGETS_MAX
+        + ALIAS_LEN * (3 + limits::TARGETS_MAX)
         <= ENVELOPE_LEN_MAX
 );
 const _: () = assert!(
-    limits::PAYLOAD_TEXT_LEN_MAX
-        + PAYLOAD_OVERHEAD_MAX
-        + ENTRY_OVERHEAD_MAX
-            * (limits::CHANGED_FIELDS_MAX + 2 * limits::TAGS_MAX + limits::REDACTED_PATHS_MAX)
+    limits::PAYLOAD_TEXT_LEN_MAX + PAYLOAD_OVERHEAD_MAX + ENTRY_OVERHEAD_MAX * limits::ENTRIES_MAX
         <= PAYLOAD_LEN_MAX
 );
 

@@ -10,9 +10,16 @@ const MAGIC: &[u8; 8] = b"BULLAIDX";
 /// Length of the header in bytes.
 pub const LEN: usize = f::LEN;
 /// Fields that a term can be about.
-pub const FIELDS: usize = 7;
+pub const FIELDS: usize = 8;
+/// Kinds of identifiers whose fingerprints it has.
+pub const IDS: usize = 4;
 /// The newest specification of the logical index that is read.
-pub const SPEC: u8 = 1;
+pub const SPEC: u8 = 2;
+
+/// How many of the numbers in `field_starts` and in `id_counts` a specification has. Of the further
+/// ones of specification 2 the header has room of its own, which is zeros in specification 1.
+const FIRST_STARTS: usize = 8;
+const FIRST_IDS: usize = 3;
 
 pub(super) const ENVELOPE: Envelope = Envelope {
     what: "index header",
@@ -26,6 +33,8 @@ pub(super) const ENVELOPE: Envelope = Envelope {
 /// What an index file says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexHeader {
+    /// The specification of the logical index: 1 or 2.
+    pub spec: u8,
     /// The log it belongs to.
     pub log_id: LogId,
     /// The number of the segment it is of.
@@ -45,8 +54,8 @@ pub struct IndexHeader {
     pub occurred_root: Hash,
     /// Root over the times when they were recorded.
     pub recorded_root: Hash,
-    /// Identifiers of events, requests and correlations; each at most `events`.
-    pub id_counts: [u32; 3],
+    /// Identifiers of events, requests, correlations and traces; each at most `events`.
+    pub id_counts: [u32; IDS],
     /// Bytes of the bodies of the times by `occurred_at`, and by `recorded_at`.
     pub times_lens: [u32; 2],
     /// Bytes of the heap.
@@ -61,17 +70,22 @@ impl IndexHeader {
         let mut buf = [0; LEN];
         f::MAGIC.set(&mut buf, MAGIC);
         f::FORMAT_VERSION.set_uint(&mut buf, FORMAT_VERSION.into());
-        f::SPEC.set_uint(&mut buf, SPEC.into());
+        f::SPEC.set_uint(&mut buf, self.spec.into());
         f::LOG_ID.set(&mut buf, &self.log_id.0);
         f::ORDINAL.set_uint(&mut buf, self.ordinal);
         f::FIRST_SEQ.set_uint(&mut buf, self.first.get());
         f::RECORDS.set_uint(&mut buf, self.records.into());
         f::EVENTS.set_uint(&mut buf, self.events.into());
-        set_numbers(f::FIELD_STARTS, &mut buf, &self.field_starts);
+        let [starts @ .., terms] = &self.field_starts;
+        set_numbers(f::FIELD_STARTS, &mut buf, starts);
+        let further = terms.saturating_sub(starts[FIRST_STARTS - 1]);
+        f::FURTHER_TERMS.set_uint(&mut buf, further.into());
         f::TERMS_ROOT.set(&mut buf, self.terms_root.as_bytes());
         f::OCCURRED_ROOT.set(&mut buf, self.occurred_root.as_bytes());
         f::RECORDED_ROOT.set(&mut buf, self.recorded_root.as_bytes());
-        set_numbers(f::ID_COUNTS, &mut buf, &self.id_counts);
+        let [ids @ .., traces] = &self.id_counts;
+        set_numbers(f::ID_COUNTS, &mut buf, ids);
+        f::FURTHER_IDS.set_uint(&mut buf, (*traces).into());
         set_numbers(f::TIMES_LENS, &mut buf, &self.times_lens);
         f::HEAP_LEN.set_uint(&mut buf, self.heap_len.into());
         f::PAGES_CRC.set_uint(&mut buf, self.pages_crc.into());
@@ -87,18 +101,28 @@ impl IndexHeader {
     pub fn decode(buf: &[u8; LEN]) -> Result<Self, FormatError> {
         ENVELOPE.check(buf)?;
         let number = |field: Field| u32::try_from(field.uint(buf)).unwrap_or(u32::MAX);
-        check_spec(number(f::SPEC))?;
+        let spec = check_spec(number(f::SPEC))?;
+        let starts: [u32; FIRST_STARTS] = numbers(f::FIELD_STARTS, buf);
+        let ids: [u32; FIRST_IDS] = numbers(f::ID_COUNTS, buf);
+        let (further, traces) = (number(f::FURTHER_TERMS), number(f::FURTHER_IDS));
+        if spec < SPEC && (further, traces) != (0, 0) {
+            let found = format!("{further} and {traces}");
+            let what = "index header: further_terms and further_ids of specification 1";
+            return Err(FormatError::mismatch(what, 0, found));
+        }
+        let terms = starts[FIRST_STARTS - 1].saturating_add(further);
         let header = IndexHeader {
+            spec,
             log_id: LogId(f::LOG_ID.array_16(buf)),
             ordinal: f::ORDINAL.uint(buf),
             first: TreeSize::new(f::FIRST_SEQ.uint(buf)),
             records: number(f::RECORDS),
             events: number(f::EVENTS),
-            field_starts: numbers(f::FIELD_STARTS, buf),
+            field_starts: with_last(starts, terms),
             terms_root: f::TERMS_ROOT.hash(buf),
             occurred_root: f::OCCURRED_ROOT.hash(buf),
             recorded_root: f::RECORDED_ROOT.hash(buf),
-            id_counts: numbers(f::ID_COUNTS, buf),
+            id_counts: with_last(ids, traces),
             times_lens: numbers(f::TIMES_LENS, buf),
             heap_len: number(f::HEAP_LEN),
             pages_crc: number(f::PAGES_CRC),
@@ -130,14 +154,19 @@ impl IndexHeader {
     }
 }
 
-fn check_spec(found: u32) -> Result<(), FormatError> {
+/// The numbers, and one more.
+fn with_last<const N: usize, const M: usize>(numbers: [u32; N], last: u32) -> [u32; M] {
+    std::array::from_fn(|n| numbers.get(n).copied().unwrap_or(last))
+}
+
+fn check_spec(found: u32) -> Result<u8, FormatError> {
     match u8::try_from(found) {
-        Ok(SPEC) => Ok(()),
-        Ok(newer @ SPEC..) => {
+        Ok(spec @ 1..=SPEC) => Ok(spec),
+        Ok(newer) if newer > SPEC => {
             let (found, newest) = (newer.into(), SPEC.into());
             Err(FormatError::Newer { what: "index specification", found, newest })
         }
-        _ => Err(FormatError::mismatch("index header: spec", SPEC, found)),
+        _ => Err(FormatError::mismatch("index header: spec", "1 or 2", found)),
     }
 }
 
@@ -157,16 +186,17 @@ mod tests {
 
     fn sample() -> IndexHeader {
         IndexHeader {
+            spec: 2,
             log_id: LogId([1; 16]),
             ordinal: 2,
             first: TreeSize::new(3),
             records: 40,
             events: 39,
-            field_starts: [0, 1, 2, 3, 5, 5, 8, 9],
+            field_starts: [0, 1, 2, 3, 5, 5, 8, 9, 12],
             terms_root: Hash::from_bytes([4; 32]),
             occurred_root: Hash::from_bytes([5; 32]),
             recorded_root: Hash::from_bytes([6; 32]),
-            id_counts: [39, 7, 8],
+            id_counts: [39, 7, 8, 9],
             times_lens: [10, 11],
             heap_len: 12,
             pages_crc: 13,
@@ -188,9 +218,11 @@ mod tests {
     fn counts_that_contradict_each_other_are_refused() {
         for (broken, field) in [
             (IndexHeader { events: 41, ..sample() }, "events"),
-            (IndexHeader { field_starts: [1, 1, 2, 3, 5, 5, 8, 9], ..sample() }, "field_starts"),
-            (IndexHeader { field_starts: [0, 1, 2, 3, 5, 4, 8, 9], ..sample() }, "field_starts"),
-            (IndexHeader { id_counts: [0, 40, 0], ..sample() }, "id_counts"),
+            (IndexHeader { field_starts: [1, 1, 2, 3, 5, 5, 8, 9, 9], ..sample() }, "field_starts"),
+            (IndexHeader { field_starts: [0, 1, 2, 3, 5, 4, 8, 9, 9], ..sample() }, "field_starts"),
+            (IndexHeader { id_counts: [0, 40, 0, 0], ..sample() }, "id_counts"),
+            (IndexHeader { id_counts: [0, 0, 0, 40], ..sample() }, "id_counts"),
+            (IndexHeader { spec: 1, ..sample() }, "further_terms"),
         ] {
             let error = IndexHeader::decode(&broken.encode()).unwrap_err();
             assert!(error.to_string().contains(field), "{error}");
@@ -200,10 +232,10 @@ mod tests {
     #[test]
     fn a_newer_specification_is_not_damage() {
         let mut bytes = sample().encode();
-        f::SPEC.set_uint(&mut bytes, 2);
+        f::SPEC.set_uint(&mut bytes, 3);
         let crc = trailing_crc(&bytes, f::CRC);
         f::CRC.set_uint(&mut bytes, crc.into());
         let error = IndexHeader::decode(&bytes).unwrap_err();
-        assert_eq!(error, FormatError::Newer { what: "index specification", found: 2, newest: 1 });
+        assert_eq!(error, FormatError::Newer { what: "index specification", found: 3, newest: 2 });
     }
 }

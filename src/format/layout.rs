@@ -165,7 +165,9 @@ layout! {
         TIMES_LENS: 196, 8;
         HEAP_LEN: 204, 4;
         PAGES_CRC: 208, 4;
-        RESERVED_B: 212, 40;
+        FURTHER_TERMS: 212, 4;
+        FURTHER_IDS: 216, 4;
+        RESERVED_B: 220, 32;
         CRC: 252, 4;
     }
 }

@@ -14,11 +14,13 @@ pub const PREFIX_LEN: usize = p::LEN;
 pub const HEAD_LEN: usize = h::LEN;
 /// Length of the salt at the start of every payload.
 pub const SALT_LEN: usize = 16;
-/// The schema of records, but for events of which something was redacted: those have
-/// [`SCHEMA_REDACTED`].
+/// The schema of records, but for events that need a higher one: see [`SCHEMA_REDACTED`] and
+/// [`SCHEMA_ADDED`].
 pub const SCHEMA: u8 = super::body::SCHEMA;
 /// The schema of events of which something was redacted.
 pub const SCHEMA_REDACTED: u8 = super::body::SCHEMA_REDACTED;
+/// The schema of events with fields that schema 2 does not have: the newest.
+pub const SCHEMA_ADDED: u8 = super::body::SCHEMA_ADDED;
 /// head ‖ envelope ‖ two digests must fit a C2SP entry of 65,535 bytes.
 pub const MAX_ENVELOPE_LEN: usize = 65_535 - HEAD_LEN - 2 * Hash::LEN;
 /// Largest payload with its salt, in bytes, when it is stored as it is.
@@ -96,7 +98,7 @@ impl Head {
 
     fn check_schema(&self) -> Result<(), FormatError> {
         let newest = match RecordKind::from_code(self.kind) {
-            Some(RecordKind::Event) => SCHEMA_REDACTED,
+            Some(RecordKind::Event) => SCHEMA_ADDED,
             _ => SCHEMA,
         };
         match (self.schema, self.flags) {
@@ -410,11 +412,11 @@ mod tests {
             let head = Head { schema, kind, flags, seq, recorded_at, envelope_len: 8 };
             Head::decode(&head.encode(&LogId([1; 16]))).map(|(read, _)| assert_eq!(read, head))
         };
-        for (schema, kind) in [(1, 1), (2, 1), (1, 2), (1, 16), (1, 255)] {
+        for (schema, kind) in [(1, 1), (2, 1), (3, 1), (1, 2), (1, 16), (1, 255)] {
             assert_eq!(decode(schema, kind, 0), Ok(()), "{schema} {kind}");
             assert!(matches!(decode(schema, kind, 2), Err(FormatError::Mismatch { .. })));
         }
-        for (schema, kind, newest) in [(3, 1, 2), (2, 2, 1), (2, 16, 1), (255, 1, 2)] {
+        for (schema, kind, newest) in [(4, 1, 3), (2, 2, 1), (2, 16, 1), (255, 1, 3)] {
             let newer = FormatError::Newer { what: "record schema", found: schema.into(), newest };
             assert_eq!(decode(schema, kind, 0), Err(newer), "{schema} {kind}");
         }

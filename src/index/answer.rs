@@ -17,6 +17,10 @@ impl Lookup for IndexFile {
         self.header().records
     }
 
+    fn spec(&self) -> u8 {
+        self.header().spec
+    }
+
     fn wanted<'a>(&'a self, wanted: &Wanted, found: &mut Vec<List<'a>>) -> Result<(), Damaged> {
         let places = self.places_of(wanted.field);
         match (wanted.field.is_hashed(), wanted.reach) {
@@ -46,6 +50,9 @@ impl Lookup for IndexFile {
         found: &mut Vec<u32>,
     ) -> Result<(), Damaged> {
         let table = self.sections().ids(which);
+        if table.count == 0 {
+            return Ok(()); // the table may not be there at all
+        }
         let shape = table.shape;
         let at = table.buckets + shape.bucket(fingerprint) * BUCKET;
         let bounds = self.pages().slice(at, 2 * BUCKET)?.first_chunk();

@@ -2,7 +2,7 @@
 
 use super::file::MAX_LEN;
 use super::packed::put_list;
-use super::sections::{IdShape, Sections};
+use super::sections::{IdShape, Sections, id_tables};
 use super::{IdField, Tail, pages, times};
 use crate::format::index_header::{self, FIELDS, IndexHeader};
 use crate::hash::{Hash, HashAlgorithm};
@@ -25,6 +25,7 @@ pub fn encode(tail: &Tail, scope: Scope, ordinal: u64) -> (IndexHead, Option<Vec
     let ids = IdField::ALL.map(|which| Ids::sorted(tail.ids(which).collect(), records));
     let times = [times::pack(&logical.occurred), times::pack(&logical.recorded)];
     let header = IndexHeader {
+        spec: head.spec,
         log_id: scope.log_id,
         ordinal,
         first: scope.first,
@@ -34,7 +35,7 @@ pub fn encode(tail: &Tail, scope: Scope, ordinal: u64) -> (IndexHead, Option<Vec
         terms_root: head.terms_root,
         occurred_root: head.occurred_root,
         recorded_root: head.recorded_root,
-        id_counts: [0, 1, 2].map(|n: usize| narrow(ids[n].entries.len())),
+        id_counts: ids.each_ref().map(|ids| narrow(ids.entries.len())),
         times_lens: [0, 1].map(|n: usize| narrow(times[n].bodies.len())),
         heap_len: narrow(heap.len()),
         pages_crc: 0,
@@ -47,7 +48,7 @@ pub fn encode(tail: &Tail, scope: Scope, ordinal: u64) -> (IndexHead, Option<Vec
     out.resize(index_header::LEN, 0);
     out.extend_from_slice(&terms);
     groups.iter().for_each(|root| out.extend_from_slice(root.as_bytes()));
-    ids.iter().for_each(|ids| ids.put(&mut out));
+    ids.iter().take(id_tables(head.spec)).for_each(|ids| ids.put(&mut out));
     for packed in times {
         out.extend_from_slice(&packed.firsts);
         out.extend_from_slice(&packed.bodies);
@@ -77,6 +78,7 @@ fn hash(logical: &Logical<'_>) -> (IndexHead, Vec<Hash>) {
         });
     }
     let head = IndexHead {
+        spec: logical.spec,
         scope: logical.scope,
         records: logical.records,
         events: logical.occurred.len() as u64,

@@ -128,6 +128,7 @@ impl IndexFile {
     /// What the header says that the index root is the hash of.
     pub(super) fn index_head(&self) -> IndexHead {
         IndexHead {
+            spec: self.header.spec,
             scope: Scope { log_id: self.header.log_id, first: self.header.first },
             records: self.header.records.into(),
             events: self.header.events.into(),

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 use super::sections::{PAGE, Sections};
 use super::*;
-use crate::event::{EventId, Outcome, RecordKind};
+use crate::event::{ActorRef, EventId, Outcome, RecordKind, Target, TraceId};
 use crate::format::LogId;
 use crate::format::index_header::{self, IndexHeader};
-use crate::query::Subject;
+use crate::query::{Subject, SubjectTargets};
 use crate::seq::TreeSize;
 use crate::terms::{Reach, Scope};
 use crate::time::Timestamp;
@@ -30,6 +30,9 @@ struct Sample {
     id: Option<u128>,
     request: Option<String>,
     correlation: Option<String>,
+    targets: Vec<Target>,
+    behalf: Option<(String, String)>,
+    trace: Option<TraceId>,
 }
 
 impl Sample {
@@ -51,6 +54,9 @@ impl Sample {
             outcome: Outcome::ALL[self.outcome],
             request_id: self.request.as_deref(),
             correlation_id: self.correlation.as_deref(),
+            targets: SubjectTargets::Given(&self.targets),
+            on_behalf_of: self.behalf.as_ref().map(|(kind, id)| ActorRef { kind, id }),
+            trace_id: self.trace,
         };
         tail.add(RecordKind::Event, time(self.recorded), &subject);
     }
@@ -96,14 +102,19 @@ prop_compose! {
         resource in (text(), prop::option::of(text())),
         tenant in prop::option::of(text()),
         action in text(),
-        outcome in 0_usize..4,
+        outcome in 0_usize..5,
         id in prop::option::of(prop_oneof![0_u128..20, any::<u128>()]),
         request in prop::option::of(text()),
         correlation in prop::option::of(text()),
+        targets in prop::collection::vec((text(), text()), 0..4),
+        behalf in prop::option::of((text(), text())),
+        trace in prop::option::of(1_u8..20),
     ) -> Sample {
+        let targets = targets.into_iter().map(|(kind, id)| Target::new(kind, id)).collect();
+        let trace = trace.and_then(|byte| TraceId::from_bytes([byte; 16]));
         Sample {
             is_anchor, recorded, occurred, actor, resource, tenant, action, outcome, id, request,
-            correlation,
+            correlation, targets, behalf, trace,
         }
     }
 }
@@ -390,6 +401,7 @@ fn many(count: u32) -> Vec<Sample> {
         id: Some(n.into()),
         request: Some(format!("request-{}", n / 4)),
         correlation: Some("always the same".to_owned()),
+        ..Sample::default()
     };
     (0..count).map(sample).collect()
 }

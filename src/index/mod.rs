@@ -19,6 +19,7 @@ mod times;
 
 use std::ops::Range;
 
+use crate::format::index_header;
 use crate::hash::{self, Hash};
 use crate::query::TimeRange;
 use crate::terms::{Axis, Field, IndexHead, Term, TimeEntry, Wanted};
@@ -54,6 +55,8 @@ pub enum IdField {
     Request,
     /// That of the operation.
     Correlation,
+    /// That of the distributed trace.
+    Trace,
 }
 
 /// The positions of the records that have a term, ascending, each once.
@@ -134,14 +137,16 @@ pub fn fingerprint(which: IdField, id: &[u8]) -> u64 {
 
 impl IdField {
     /// All of them, in the order of their codes.
-    pub const ALL: [IdField; 3] = [IdField::Event, IdField::Request, IdField::Correlation];
+    pub const ALL: [IdField; index_header::IDS] =
+        [IdField::Event, IdField::Request, IdField::Correlation, IdField::Trace];
 
-    /// The code: 1 event, 2 request, 3 correlation.
+    /// The code: 1 event, 2 request, 3 correlation, 4 trace.
     pub const fn code(self) -> u8 {
         match self {
             IdField::Event => 1,
             IdField::Request => 2,
             IdField::Correlation => 3,
+            IdField::Trace => 4,
         }
     }
 }
@@ -151,7 +156,12 @@ pub trait Lookup {
     /// Records that it covers: all positions are below.
     fn records(&self) -> u32;
 
-    /// Adds the lists of the terms that are wanted; no position is in two of them.
+    /// The specification of the index: see [`SPEC`](crate::terms::SPEC). From
+    /// [`SPEC_ADDED`](crate::terms::SPEC_ADDED) on a position may be in the lists of several
+    /// resources.
+    fn spec(&self) -> u8;
+
+    /// Adds the lists of the terms that are wanted. No position is in two of them.
     fn wanted<'a>(&'a self, wanted: &Wanted, found: &mut Vec<List<'a>>) -> Result<(), Damaged>;
 
     /// Gives the terms of a field, each with its list, in any order.

@@ -2,7 +2,7 @@
 
 use super::IdField;
 use crate::format::index_header::{self, IndexHeader};
-use crate::terms::{Axis, chunk_count};
+use crate::terms::{Axis, SPEC_ADDED, chunk_count};
 
 /// Bytes that one CRC of an index file covers.
 pub(super) const PAGE: u64 = 4096;
@@ -35,7 +35,12 @@ pub(super) struct Sections {
     pub(super) end: u64,
 }
 
-/// The table of one kind of identifier.
+/// How many kinds of identifiers have a table: those of traces came with specification 2.
+pub(super) fn id_tables(spec: u8) -> usize {
+    if spec >= SPEC_ADDED { IdField::ALL.len() } else { IdField::ALL.len() - 1 }
+}
+
+/// The table of one kind of identifier. One that is not written has no entries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IdTable {
     /// Where the buckets begin.
@@ -77,11 +82,16 @@ impl Sections {
         let groups = terms + terms_len;
         let group_count = u64::from(header.terms()) / super::GROUP;
         let mut at = groups + group_count * ROOT;
+        let written = id_tables(header.spec);
+        let mut tables = 0;
         let ids = header.id_counts.map(|count| {
             let shape = IdShape::of(count, header.records);
             let entries = at + (shape.buckets() + 1) * BUCKET;
             let table = IdTable { buckets: at, entries, count, shape };
-            at = entries + u64::from(count) * shape.entry_len();
+            tables += 1;
+            if tables <= written {
+                at = entries + u64::from(count) * shape.entry_len();
+            }
             table
         });
         let times = header.times_lens.map(|bodies_len| {

@@ -40,6 +40,7 @@ impl Tail {
             (IdField::Event, subject.id.as_ref().map(|id| id.0.as_slice())),
             (IdField::Request, subject.request_id.map(str::as_bytes)),
             (IdField::Correlation, subject.correlation_id.map(str::as_bytes)),
+            (IdField::Trace, subject.trace_id.as_ref().map(|id| id.as_bytes().as_slice())),
         ];
         for (which, id) in ids {
             if let Some(id) = id {
@@ -91,6 +92,10 @@ impl Ids {
 impl Lookup for Tail {
     fn records(&self) -> u32 {
         self.collected.records()
+    }
+
+    fn spec(&self) -> u8 {
+        self.collected.spec()
     }
 
     fn wanted<'a>(&'a self, wanted: &Wanted, found: &mut Vec<List<'a>>) -> Result<(), Damaged> {

@@ -267,15 +267,16 @@ impl LogOptions {
         self
     }
 
-    /// Whether `actor.id` is recorded as an alias, which is tied to the actor only by the
-    /// keys of the subject `TYPE:ID`. Default: it is recorded as it is, and then goes only
+    /// Whether `actor.id` and `on_behalf_of.id` are recorded as aliases, which are tied to the
+    /// actor only by the keys of the subject `TYPE:ID`. Default: it is recorded as it is, and then goes only
     /// when its record expires. Needs a key store.
     pub fn alias_actors(mut self, alias: bool) -> Self {
         self.alias_actors = alias;
         self
     }
 
-    /// The types of resources whose `resource.id` is recorded as an alias, likewise.
+    /// The types of resources whose id is recorded as an alias, likewise: of the main one and of
+    /// targets.
     /// Default: none. Needs a key store.
     pub fn alias_resources<K: Into<String>>(mut self, kinds: impl IntoIterator<Item = K>) -> Self {
         self.alias_resources = kinds.into_iter().map(Into::into).collect();

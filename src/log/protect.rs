@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::cipher::{self, Identifier};
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Actor, Event, Target};
 use crate::format::body::Pseudonyms;
 use crate::format::catalog_body::ProtectionSet;
 use crate::format::key_store::SubjectKeys;
@@ -31,6 +31,9 @@ pub(crate) struct Protection {
     pub(crate) keys: Option<Arc<SubjectKeys>>,
     actor_id: Option<String>,
     resource_id: Option<String>,
+    on_behalf_of_id: Option<String>,
+    /// In the order of the targets; empty if none of them stands under an alias.
+    target_ids: Vec<Option<String>>,
 }
 
 impl Protection {
@@ -48,17 +51,34 @@ impl Protection {
         if options.alias_actors {
             let (kind, id) = (&event.actor.kind, &event.actor.id);
             protection.actor_id = Some(alias(store, event, Identifier::Actor, kind, id)?);
+            if let Some(Actor { kind, id, .. }) = &event.on_behalf_of {
+                let alias = alias(store, event, Identifier::Actor, kind, id)?;
+                protection.on_behalf_of_id = Some(alias);
+            }
         }
         if let Some(id) = aliased_resource(options, event) {
             let kind = &event.resource.kind;
             protection.resource_id = Some(alias(store, event, Identifier::Resource, kind, id)?);
+        }
+        if event.targets.iter().any(|target| is_aliased(options, target)) {
+            let of_target = |target: &Target| {
+                let Target { kind, id, .. } = target;
+                let is_aliased = is_aliased(options, target);
+                is_aliased.then(|| alias(store, event, Identifier::Resource, kind, id)).transpose()
+            };
+            protection.target_ids = event.targets.iter().map(of_target).collect::<Result<_>>()?;
         }
         Ok(protection)
     }
 
     /// What stands in the envelope in place of identifiers.
     pub(crate) fn pseudonyms(&self) -> Pseudonyms<'_> {
-        Pseudonyms { actor_id: self.actor_id.as_deref(), resource_id: self.resource_id.as_deref() }
+        Pseudonyms {
+            actor_id: self.actor_id.as_deref(),
+            resource_id: self.resource_id.as_deref(),
+            on_behalf_of_id: self.on_behalf_of_id.as_deref(),
+            target_ids: &self.target_ids,
+        }
     }
 }
 
@@ -75,6 +95,11 @@ pub(crate) fn subject_by(options: &LogOptions, event: &Event) -> Option<String> 
 fn aliased_resource<'e>(options: &LogOptions, event: &'e Event) -> Option<&'e str> {
     let listed = options.alias_resources.contains(&event.resource.kind);
     event.resource.id.as_deref().filter(|_| listed)
+}
+
+/// Whether the id of a target is to be recorded as an alias: as those of resources of its type.
+fn is_aliased(options: &LogOptions, target: &Target) -> bool {
+    options.alias_resources.contains(&target.kind)
 }
 
 fn alias(
@@ -111,9 +136,13 @@ pub(crate) fn prepare<'e>(
         if by_rule || options.alias_actors {
             subjects.push(subject_of(&event.actor.kind, &event.actor.id));
         }
+        let behalf = event.on_behalf_of.iter().filter(|_| options.alias_actors);
+        subjects.extend(behalf.map(|actor| subject_of(&actor.kind, &actor.id)));
         if let Some(id) = aliased_resource(options, event) {
             subjects.push(subject_of(&event.resource.kind, id));
         }
+        let aliased = event.targets.iter().filter(|target| is_aliased(options, target));
+        subjects.extend(aliased.map(|target| subject_of(&target.kind, &target.id)));
     }
     store.prepare(subjects.iter().map(String::as_str))
 }

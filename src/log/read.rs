@@ -224,7 +224,8 @@ pub(crate) fn decode(
     let leaf = record.leaf(view.algorithm);
     match RecordKind::from_code(record.head.kind) {
         Some(RecordKind::Event) => {
-            let envelope = body::decode_envelope(record.envelope).map_err(|e| e.to_string())?;
+            let envelope = body::decode_envelope(record.head.schema, record.envelope)
+                .map_err(|e| e.to_string())?;
             let opened = view.opener().open(record)?;
             let payload = opened.payload();
             let payload = payload.map(|bytes| body::decode_payload(record.head.schema, bytes));

@@ -365,7 +365,9 @@ impl Walk<'_> {
         self.last_recorded_at = record.head.recorded_at;
         let occurred_at = match RecordKind::from_code(record.head.kind) {
             Some(RecordKind::Event) => {
-                body::decode_envelope(record.envelope).map_err(|e| e.to_string())?.occurred_at
+                body::decode_envelope(record.head.schema, record.envelope)
+                    .map_err(|e| e.to_string())?
+                    .occurred_at
             }
             Some(RecordKind::Anchor) => {
                 self.last_anchor = self.tree.size();

@@ -283,11 +283,12 @@ impl<'a> Parts<'a> {
         let (seq, recorded_at) = (self.head.seq, self.head.recorded_at);
         match RecordKind::from_code(self.head.kind) {
             Some(RecordKind::Event) => {
-                let envelope = body::decode_envelope_strict(self.envelope).map_err(refuse)?;
+                let schema = self.head.schema;
+                let envelope =
+                    body::decode_envelope_strict(schema, self.envelope).map_err(refuse)?;
                 let payload = match self.payload {
                     Some(salted) => {
                         let payload = salted.get(SALT_LEN..).unwrap_or_default();
-                        let schema = self.head.schema;
                         Some(body::decode_payload_strict(schema, payload).map_err(refuse)?)
                     }
                     None => None,

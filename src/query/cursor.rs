@@ -158,6 +158,11 @@ impl Filters {
         spelling.list(self.event_ids.iter().map(|id| id.0.to_vec()));
         spelling.range(self.occurred);
         spelling.range(self.recorded);
+        // As if there were no such filters where none is given: cursors of earlier versions hold.
+        if !self.on_behalf_of.is_empty() || !self.trace_ids.is_empty() {
+            spelling.ids(&self.on_behalf_of);
+            spelling.list(self.trace_ids.iter().map(|id| id.as_bytes().to_vec()));
+        }
         let digest = hash::tagged(TAG_FILTERS, &[&spelling.0]);
         let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
         [a, b, c, d, e, f, g, h]

@@ -29,12 +29,18 @@ impl Filters {
             && self.recorded.contains(recorded_at)
             && self.occurred.contains(subject.occurred_at)
             && self.lets_outcome(subject.outcome.code())
-            && one_of_ids(&self.actors, subject.actor_type, Some(subject.actor_id))
-            && one_of_ids(&self.resources, subject.resource_type, subject.resource_id)
+            && any(&self.actors, |actor| actor.matches(subject.actor_type, Some(subject.actor_id)))
+            && any(&self.resources, |filter| {
+                subject.resources().any(|(kind, id)| filter.matches(kind, id))
+            })
+            && any(&self.on_behalf_of, |filter| {
+                subject.on_behalf_of.is_some_and(|actor| filter.matches(actor.kind, Some(actor.id)))
+            })
             && any(&self.event_ids, |id| subject.id == Some(*id))
             && any(&self.tenants, |tenant| subject.tenant == Some(tenant))
             && any(&self.request_ids, |id| subject.request_id == Some(id))
             && any(&self.correlation_ids, |id| subject.correlation_id == Some(id))
+            && any(&self.trace_ids, |id| subject.trace_id == Some(*id))
             && any(&self.actions, |glob| glob.matches(subject.action))
     }
 
@@ -67,10 +73,6 @@ impl IdFilter {
         self.kind.as_deref().is_none_or(|wanted| wanted == kind)
             && self.id.as_deref().is_none_or(|wanted| Some(wanted) == id)
     }
-}
-
-fn one_of_ids(filters: &[IdFilter], kind: &str, id: Option<&str>) -> bool {
-    any(filters, |filter| filter.matches(kind, id))
 }
 
 /// One alternative holds, or there are none to choose from.

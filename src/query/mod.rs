@@ -13,7 +13,7 @@ mod subject;
 mod wire;
 mod words;
 
-use crate::event::{EventId, Outcome};
+use crate::event::{EventId, Outcome, TraceId};
 use crate::seq::Seq;
 #[cfg(feature = "engine")]
 use crate::seq::TreeSize;
@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 
 pub use action::{ActionGlob, InvalidActionGlob};
 pub use cursor::{Cursor, CursorError};
-pub use subject::Subject;
+pub use subject::{Subject, SubjectTargets};
 pub use wire::{InvalidQueryBytes, QUERY_LEN_MAX, QUERY_VALUES_MAX};
 
 /// Which records, in which order.
@@ -67,6 +67,8 @@ pub(crate) struct Filters {
     pub(crate) request_ids: Vec<String>,
     pub(crate) correlation_ids: Vec<String>,
     pub(crate) event_ids: Vec<EventId>,
+    pub(crate) on_behalf_of: Vec<IdFilter>,
+    pub(crate) trace_ids: Vec<TraceId>,
     pub(crate) occurred: TimeRange,
     pub(crate) recorded: TimeRange,
     /// Whether the log's own records match too.
@@ -107,13 +109,25 @@ impl Query {
         self
     }
 
-    /// Events on resources of this type.
+    /// Events that were done on behalf of the actor with this id, of whatever type.
+    pub fn on_behalf_of(mut self, id: impl Into<String>) -> Self {
+        self.filters.on_behalf_of.push(IdFilter { kind: None, id: Some(id.into()) });
+        self
+    }
+
+    /// Events that were done on behalf of the actor of this type with this id.
+    pub fn on_behalf_of_type_id(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
+        self.filters.on_behalf_of.push(IdFilter { kind: Some(kind.into()), id: Some(id.into()) });
+        self
+    }
+
+    /// Events whose resource, or one of whose targets, is of this type.
     pub fn resource_type(mut self, kind: impl Into<String>) -> Self {
         self.filters.resources.push(IdFilter { kind: Some(kind.into()), id: None });
         self
     }
 
-    /// Events on the resource of this type with this id.
+    /// Events whose resource, or one of whose targets, is the one of this type with this id.
     pub fn resource(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
         self.filters.resources.push(IdFilter { kind: Some(kind.into()), id: Some(id.into()) });
         self
@@ -156,6 +170,12 @@ impl Query {
     /// Events of this operation.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.filters.correlation_ids.push(id.into());
+        self
+    }
+
+    /// Events of this distributed trace.
+    pub fn trace_id(mut self, id: TraceId) -> Self {
+        self.filters.trace_ids.push(id);
         self
     }
 

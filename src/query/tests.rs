@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Actor, Event, RecordKind, Resource};
+use crate::event::{Actor, Event, RecordKind, Resource, Target};
 
 const KINDS: [RecordKind; 2] = [RecordKind::Event, RecordKind::Anchor];
 
@@ -17,6 +17,14 @@ fn event() -> Event {
         .request_id("q")
         .correlation_id("c")
         .occurred_at(time(50))
+        .on_behalf_of(Actor::new("user", "bob"))
+        .target(Target::new("host", "h-1"))
+        .target(Target::new("host", "h-2"))
+        .trace_id(trace(7))
+}
+
+fn trace(byte: u8) -> TraceId {
+    TraceId::from_bytes([byte; 16]).unwrap()
 }
 
 fn matches(query: Query) -> bool {
@@ -34,6 +42,11 @@ fn each_filter_lets_its_value_through_and_no_other() {
         (q().resource_type("session"), q().resource_type("sessions")),
         (q().resource("session", "s-1"), q().resource("session", "s-2")),
         (q().resource("session", "s-1"), q().resource("cookie", "s-1")),
+        (q().resource("host", "h-2"), q().resource("host", "s-1")),
+        (q().resource_type("host"), q().resource_type("hosts")),
+        (q().on_behalf_of("bob"), q().on_behalf_of("alice")),
+        (q().on_behalf_of_type_id("user", "bob"), q().on_behalf_of_type_id("team", "bob")),
+        (q().trace_id(trace(7)), q().trace_id(trace(8))),
         (q().tenant("acme"), q().tenant("")),
         (q().action("user.*").unwrap(), q().action("user.logi").unwrap()),
         (q().outcome(Outcome::Denied), q().outcome(Outcome::Success)),
@@ -121,6 +134,8 @@ fn values_cannot_flow_from_one_field_into_another() {
         Query::new().tenant("a"),
         Query::new().request_id("a"),
         Query::new().correlation_id("a"),
+        Query::new().on_behalf_of("a"),
+        Query::new().trace_id(trace(1)),
         Query::new().action("a").unwrap(),
         Query::new().system(true),
         Query::new().outcome(Outcome::Success),
@@ -162,14 +177,19 @@ fn small_event() -> impl Strategy<Value = (Event, i64, usize)> {
     let word = || prop::sample::select(vec!["a", "b", "ab"]);
     let maybe = || prop::option::of(prop::sample::select(vec!["a", "b"]));
     let who = (word(), word(), word(), word(), maybe());
-    let rest = (maybe(), maybe(), maybe(), 0..4_u8, 0..4_i64, 0..4_i64, 0..2_usize);
-    (who, rest).prop_map(|((ak, ai, action, rk, ri), (tenant, rq, co, code, at, rec, kind))| {
+    let rest = (maybe(), maybe(), maybe(), 0..5_u8, 0..4_i64, 0..4_i64, 0..2_usize);
+    let targets = prop::collection::vec((word(), word()), 0..3);
+    let added = (targets, prop::option::of((word(), word())));
+    let all = (who, rest, added);
+    all.prop_map(|((ak, ai, action, rk, ri), (tenant, rq, co, code, at, rec, kind), added)| {
         let resource = Resource { kind: rk.to_owned(), id: ri.map(str::to_owned) };
         let mut event = Event::new(Actor::new(ak, ai), action, resource).occurred_at(time(at));
         event.tenant = tenant.map(str::to_owned);
         event.request_id = rq.map(str::to_owned);
         event.correlation_id = co.map(str::to_owned);
         event.outcome = Outcome::from_code(code).unwrap();
+        event.targets = added.0.into_iter().map(|(kind, id)| Target::new(kind, id)).collect();
+        event.on_behalf_of = added.1.map(|(kind, id)| Actor::new(kind, id));
         (event, rec, kind)
     })
 }
@@ -180,7 +200,7 @@ type Meaning = Box<dyn Fn(&Event, i64) -> bool>;
 
 fn condition() -> impl Strategy<Value = (u8, String, String, i64)> {
     let word = || prop::sample::select(vec!["a", "b", "ab"]).prop_map(str::to_owned);
-    (0..14_u8, word(), word(), 0..4_i64)
+    (0..16_u8, word(), word(), 0..5_i64)
 }
 
 fn say(query: Query, (which, x, y, n): &(u8, String, String, i64)) -> (Query, u8, Meaning) {
@@ -193,10 +213,16 @@ fn say(query: Query, (which, x, y, n): &(u8, String, String, i64)) -> (Query, u8
             let meaning = move |e: &Event, _| e.actor.kind == x && e.actor.id == y;
             (query.actor_type_id(a, b), 0, Box::new(meaning))
         }
-        2 => (query.resource_type(a), 1, Box::new(move |e, _| e.resource.kind == x)),
+        2 => {
+            let meaning = move |e: &Event, _| {
+                e.resource.kind == x || e.targets.iter().any(|target| target.kind == x)
+            };
+            (query.resource_type(a), 1, Box::new(meaning))
+        }
         3 => {
             let meaning = move |e: &Event, _| {
                 e.resource.kind == x && e.resource.id.as_ref().is_some_and(|id| *id == y)
+                    || e.targets.iter().any(|target| target.kind == x && target.id == y)
             };
             (query.resource(a, b), 1, Box::new(meaning))
         }
@@ -217,6 +243,16 @@ fn say(query: Query, (which, x, y, n): &(u8, String, String, i64)) -> (Query, u8
         11 => {
             (query.occurred_until(time(n)), 8, Box::new(move |e, _| e.occurred_at < Some(time(n))))
         }
+        13 => {
+            let meaning =
+                move |e: &Event, _| e.on_behalf_of.as_ref().is_some_and(|actor| actor.id == x);
+            (query.on_behalf_of(a), 11, Box::new(meaning))
+        }
+        14 => {
+            let wanted = Actor::new(x, y);
+            let meaning = move |e: &Event, _| e.on_behalf_of.as_ref() == Some(&wanted);
+            (query.on_behalf_of_type_id(a, b), 11, Box::new(meaning))
+        }
         12 => (query.recorded_since(time(n)), 9, Box::new(move |_, recorded| recorded >= n)),
         _ => (query.recorded_until(time(n)), 10, Box::new(move |_, recorded| recorded < n)),
     }
@@ -227,7 +263,7 @@ proptest! {
     fn a_query_means_what_its_conditions_mean(
         (event, recorded, kind) in small_event(),
         conditions in prop::collection::vec(condition(), 0..5),
-        refused in prop::collection::vec(0..4_u8, 0..2),
+        refused in prop::collection::vec(0..5_u8, 0..2),
         system: bool,
     ) {
         let mut query = Query::new().system(system);
@@ -237,7 +273,7 @@ proptest! {
             let (next, field, meaning) = say(query, condition);
             query = next;
             // Ends of time ranges narrow; all other values of a field are alternatives.
-            if field >= 7 { all.push(meaning) } else { alternatives.entry(field).or_default().push(meaning) }
+            if (7..=10).contains(&field) { all.push(meaning) } else { alternatives.entry(field).or_default().push(meaning) }
         }
         for code in refused {
             let outcome = Outcome::from_code(code).unwrap();

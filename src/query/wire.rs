@@ -4,18 +4,23 @@
 //! query  = version (1) ‖ order (1) ‖ limit ‖ actors ‖ resources ‖ tenants ‖ actions
 //!          ‖ outcomes (1) ‖ refused outcomes (1) ‖ system (1) ‖ request ids
 //!          ‖ correlation ids ‖ event ids ‖ occurred ‖ recorded
+//!          ‖ in version 2: on behalf of ‖ trace ids
 //! limit  = 00, or 01 ‖ records (8)
 //! list   = number (4) ‖ items, strictly ascending
 //! id     = type ‖ id, each 00, or 01 ‖ text       an actor has its id, a resource its type
+//! trace id = 16 bytes, not all zeros
 //! text   = length (4) ‖ bytes
 //! range  = since ‖ until, each 00, or 01 ‖ nanoseconds since 1970 (8)
 //! ```
+//!
+//! Version 2 is written where version 1 cannot say the same: with a value in one of the lists that
+//! only it has, or with the bit of the outcome *unknown*.
 //!
 //! The same question has the same bytes, whatever the order its values were given in. The
 //! cursor is no part of the question: it says which records the answer speaks about.
 
 use super::{ActionGlob, Filters, IdFilter, Order, Query, TimeRange};
-use crate::event::{EventId, Outcome};
+use crate::event::{EventId, Outcome, TraceId};
 use crate::time::Timestamp;
 
 /// The most bytes that are read as a query: 1 MiB.
@@ -25,6 +30,10 @@ pub const QUERY_LEN_MAX: usize = 1 << 20;
 pub const QUERY_VALUES_MAX: u32 = 4_096;
 
 const VERSION: u8 = 1;
+/// The version with the filters and the outcome that [`VERSION`] does not know.
+const VERSION_ADDED: u8 = 2;
+/// The outcomes that [`VERSION`] knows: those with the codes 0 to 3.
+const OUTCOMES_END: u8 = 1 << 4;
 
 /// The bytes are not a query in the only spelling it has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +49,8 @@ impl Query {
     /// The bytes of the question; the cursor is left out. See `docs/format.md`, “Answers”.
     pub fn to_bytes(&self) -> Vec<u8> {
         let Query { filters, order, limit, after: _ } = self;
-        let mut out = vec![VERSION, order_code(*order)];
+        let version = filters.wire_version();
+        let mut out = vec![version, order_code(*order)];
         put_optional(&mut out, limit.map(|limit| limit.to_le_bytes().to_vec()));
         put_ids(&mut out, &filters.actors);
         put_ids(&mut out, &filters.resources);
@@ -54,6 +64,10 @@ impl Query {
             for end in [range.since, range.until] {
                 put_optional(&mut out, end.map(|time| time.as_nanos().to_le_bytes().to_vec()));
             }
+        }
+        if version == VERSION_ADDED {
+            put_ids(&mut out, &filters.on_behalf_of);
+            put_list(&mut out, filters.trace_ids.iter().map(|id| id.as_bytes().to_vec()));
         }
         out
     }
@@ -79,6 +93,16 @@ impl Query {
                 Err(InvalidQueryBytes { offset: at.unwrap_or(again.len()), expected })
             }
         }
+    }
+}
+
+impl Filters {
+    /// The version that says what is asked.
+    fn wire_version(&self) -> u8 {
+        let is_plain = self.on_behalf_of.is_empty()
+            && self.trace_ids.is_empty()
+            && (self.outcomes | self.refused_outcomes) < OUTCOMES_END;
+        if is_plain { VERSION } else { VERSION_ADDED }
     }
 }
 
@@ -234,6 +258,12 @@ impl<'a> Reader<'a> {
         action.map_err(|_| InvalidQueryBytes { offset: start, expected: "an action or a prefix" })
     }
 
+    fn trace_id(&mut self) -> Result<TraceId, InvalidQueryBytes> {
+        let start = self.at;
+        let expected = "a trace id that is not all zeros";
+        TraceId::from_bytes(self.array()?).ok_or(InvalidQueryBytes { offset: start, expected })
+    }
+
     fn range(&mut self) -> Result<TimeRange, InvalidQueryBytes> {
         let time = |reader: &mut Self| reader.array().map(i64::from_le_bytes);
         let since = self.optional(time)?.map(Timestamp::from_nanos);
@@ -241,18 +271,19 @@ impl<'a> Reader<'a> {
     }
 
     fn query(&mut self) -> Result<Query, InvalidQueryBytes> {
-        if self.bytes.first() != Some(&VERSION) {
-            return Err(self.expected("version 1"));
-        }
+        let version = match self.bytes.first() {
+            Some(version @ (&VERSION | &VERSION_ADDED)) => *version,
+            _ => return Err(self.expected("version 1 or 2")),
+        };
         self.at = 1;
         let order = match self.below(2, "order 0 or 1")? {
             0 => Order::NewestFirst,
             _ => Order::OldestFirst,
         };
         let limit = self.optional(|reader| reader.array().map(u64::from_le_bytes))?;
-        let outcomes_end = 1 << Outcome::ALL.len();
+        let outcomes_end = if version == VERSION { OUTCOMES_END } else { 1 << Outcome::ALL.len() };
         // In the order of the fields.
-        let filters = Filters {
+        let mut filters = Filters {
             actors: self.list(Self::actor)?,
             resources: self.list(Self::resource)?,
             tenants: self.list(Self::text)?,
@@ -265,7 +296,13 @@ impl<'a> Reader<'a> {
             event_ids: self.list(|reader| reader.array().map(EventId))?,
             occurred: self.range()?,
             recorded: self.range()?,
+            on_behalf_of: Vec::new(),
+            trace_ids: Vec::new(),
         };
+        if version == VERSION_ADDED {
+            filters.on_behalf_of = self.list(Self::actor)?;
+            filters.trace_ids = self.list(Self::trace_id)?;
+        }
         Ok(Query { filters, order, limit, after: None })
     }
 }
@@ -301,9 +338,42 @@ mod tests {
             .system(true)
     }
 
+    /// With what only version 2 says.
+    fn richer() -> Query {
+        let trace = |byte| TraceId::from_bytes([byte; 16]).unwrap();
+        let query = rich().on_behalf_of("carol").on_behalf_of_type_id("user", "dave");
+        query.trace_id(trace(9)).trace_id(trace(8)).not_outcome(Outcome::Unknown)
+    }
+
+    #[test]
+    fn the_lowest_version_that_says_it_is_written_and_no_other_is_read() {
+        let trace = TraceId::from_bytes([1; 16]).unwrap();
+        let version = |query: Query| query.to_bytes()[0];
+        assert_eq!(version(rich()), 1);
+        for query in [
+            Query::new().on_behalf_of("a"),
+            Query::new().trace_id(trace),
+            Query::new().outcome(Outcome::Unknown),
+            Query::new().not_outcome(Outcome::Unknown),
+        ] {
+            assert_eq!(version(query), 2);
+        }
+        // Version 2 without anything that needs it.
+        let plain = [&[2], &Query::new().to_bytes()[1..], &[0; 8]].concat();
+        assert!(Query::from_bytes(&plain).is_err());
+        // The bit of an outcome that version 1 does not know.
+        let mut unknown = Query::new().to_bytes();
+        unknown[19] = 1 << 4;
+        assert!(Query::from_bytes(&unknown).is_err());
+        let mut zeros = Query::new().trace_id(trace).to_bytes();
+        let len = zeros.len();
+        zeros[len - 16..].fill(0);
+        assert!(Query::from_bytes(&zeros).unwrap_err().to_string().contains("a trace id"));
+    }
+
     #[test]
     fn what_is_written_is_read_and_asks_the_same() {
-        for query in [Query::new(), rich(), Query::new().limit(0).resource("", "")] {
+        for query in [Query::new(), rich(), richer(), Query::new().limit(0).resource("", "")] {
             let bytes = query.to_bytes();
             let read = Query::from_bytes(&bytes).unwrap();
             assert_eq!(read.to_bytes(), bytes);
@@ -331,18 +401,19 @@ mod tests {
 
     #[test]
     fn every_cut_is_refused_and_every_change_is_another_question_or_none() {
-        let bytes = rich().to_bytes();
-        for len in 0..bytes.len() {
-            assert!(Query::from_bytes(&bytes[..len]).is_err(), "{len}");
-        }
-        for at in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[at] ^= 1;
-            if let Ok(read) = Query::from_bytes(&changed) {
-                assert_eq!(read.to_bytes(), changed, "{at}");
+        for bytes in [rich().to_bytes(), richer().to_bytes()] {
+            for len in 0..bytes.len() {
+                assert!(Query::from_bytes(&bytes[..len]).is_err(), "{len}");
             }
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                if let Ok(read) = Query::from_bytes(&changed) {
+                    assert_eq!(read.to_bytes(), changed, "{at}");
+                }
+            }
+            assert!(Query::from_bytes(&[bytes, vec![0]].concat()).is_err());
         }
-        assert!(Query::from_bytes(&[bytes, vec![0]].concat()).is_err());
     }
 
     proptest! {

@@ -12,6 +12,7 @@ impl Query {
         let filters = &self.filters;
         let mut words = vec![
             ("actor", any_of(filters.actors.iter().map(actor))),
+            ("on behalf of", any_of(filters.on_behalf_of.iter().map(actor))),
             ("resource", any_of(filters.resources.iter().map(resource))),
             ("tenant", any_of(filters.tenants.iter().map(quoted))),
             ("action", any_of(filters.actions.iter().map(action))),
@@ -19,6 +20,7 @@ impl Query {
             ("outcome not", any_of(outcomes(filters.refused_outcomes))),
             ("request", any_of(filters.request_ids.iter().map(quoted))),
             ("correlation", any_of(filters.correlation_ids.iter().map(quoted))),
+            ("trace", any_of(filters.trace_ids.iter().map(ToString::to_string))),
             ("event id", any_of(filters.event_ids.iter().map(ToString::to_string))),
         ];
         words.retain(|(_, value)| !value.is_empty());
@@ -87,7 +89,7 @@ fn range(range: TimeRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{EventId, TraceId};
     use crate::time::Timestamp;
 
     fn told(query: &Query) -> String {
@@ -115,6 +117,9 @@ mod tests {
             base().request_id("r"),
             base().correlation_id("r"),
             base().event_id(EventId([1; 16])),
+            base().on_behalf_of("a"),
+            base().on_behalf_of_type_id("user", "a"),
+            base().trace_id(TraceId::from_bytes([1; 16]).unwrap()),
             base().occurred_since(time(1)),
             base().occurred_until(time(1)),
             base().recorded_since(time(1)),

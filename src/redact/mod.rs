@@ -10,13 +10,14 @@
 //!   (`4.1e3`). Members whose names become the same are numbered (`[redacted]~2`), as keys of
 //!   tags are. JSON inside of a text is a text.
 //! - `tags`: their keys are names; patterns in keys and values.
-//! - `reason`, `source`, `ip`, `user_agent`, `session_id`, `actor.email` and
-//!   `actor.role`: each has its own name, so that `.field("email")` redacts it; patterns.
+//! - `reason`, `source`, `ip`, `user_agent`, `session_id`, and `email` and `role` of `actor` and
+//!   `on_behalf_of`: each has its own name, so that `.field("email")` redacts it; patterns.
 //! - `changed_fields`: patterns only.
 //!
-//! What identifies the event is never altered: tenant, actor type and id, action,
-//! resource, request and correlation id, outcome, times. Those stay readable for as
-//! long as the record is kept; put nothing secret there.
+//! What identifies the event is never altered: tenant, type and id of the actor and of whom it
+//! acted for, action, resource, targets, request, correlation and trace id, outcome, times. Those
+//! stay readable for as long as the record is kept; put nothing secret there. Which fields are
+//! looked at the table [`FIELDS`](crate::event::fields::FIELDS) says.
 //!
 //! All else stays byte for byte. The event then says in [`Event::redacted`] where
 //! something was taken out and by which rules, and nothing of what it was: a digest of a
@@ -49,6 +50,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::event::fields::{EventField, FIELDS, Value};
 use crate::event::limits::REDACTED_RULES_LEN_MAX;
 use crate::event::{Event, Json};
 use names::{Names, Squeezed};
@@ -187,16 +189,17 @@ impl Redactor {
             squeezed: Squeezed::default(),
             event: Cow::Borrowed(event),
         };
-        for (path, name, get, get_mut) in TEXTS {
-            if let Some(new) = get(event).as_deref().and_then(|text| pass.field(path, name, text)) {
-                *get_mut(pass.event.to_mut()) = Some(new);
+        for field in FIELDS.iter().filter(|field| field.redactable) {
+            if let Some(new) = field.text(event).and_then(|text| pass.field(field, text)) {
+                field.set_text(pass.event.to_mut(), new);
             }
         }
         pass.changed_fields(event);
         pass.tags(event);
-        for (name, get, get_mut) in VALUES {
-            if let Some(new) = get(event).as_ref().and_then(|json| pass.json(name, json)) {
-                *get_mut(pass.event.to_mut()) = Some(new);
+        for field in FIELDS.iter().filter(|field| field.redactable) {
+            let Value::Json { get, put } = field.value else { continue };
+            if let Some(new) = get(event).and_then(|json| pass.json(field.name, json)) {
+                put(pass.event.to_mut(), new);
             }
         }
         pass.finish()
@@ -258,32 +261,6 @@ fn extend(title: &mut String, added: &str) {
     }
 }
 
-type Text = Option<String>;
-
-/// The texts of an event, each with its path, its name, and where it is.
-type TextField = (&'static str, &'static str, fn(&Event) -> &Text, fn(&mut Event) -> &mut Text);
-
-const TEXTS: [TextField; 7] = [
-    ("actor/email", "email", |e| &e.actor.email, |e| &mut e.actor.email),
-    ("actor/role", "role", |e| &e.actor.role, |e| &mut e.actor.role),
-    ("reason", "reason", |e| &e.reason, |e| &mut e.reason),
-    ("source", "source", |e| &e.source, |e| &mut e.source),
-    ("ip", "ip", |e| &e.ip, |e| &mut e.ip),
-    ("user_agent", "user_agent", |e| &e.user_agent, |e| &mut e.user_agent),
-    ("session_id", "session_id", |e| &e.session_id, |e| &mut e.session_id),
-];
-
-type Value = Option<Json>;
-
-/// The JSON values of an event.
-type ValueField = (&'static str, fn(&Event) -> &Value, fn(&mut Event) -> &mut Value);
-
-const VALUES: [ValueField; 3] = [
-    ("old_values", |e| &e.old_values, |e| &mut e.old_values),
-    ("new_values", |e| &e.new_values, |e| &mut e.new_values),
-    ("details", |e| &e.details, |e| &mut e.details),
-];
-
 /// One event being redacted.
 struct Pass<'r, 'e> {
     rules: &'r Rules,
@@ -294,9 +271,12 @@ struct Pass<'r, 'e> {
 
 impl<'e> Pass<'_, 'e> {
     /// What a text field becomes, if it changes.
-    fn field(&mut self, path: &'static str, name: &str, text: &str) -> Option<String> {
-        let new = self.value(name, text)?;
-        self.places.add(|| Path::of(path).end());
+    fn field(&mut self, field: &EventField, text: &str) -> Option<String> {
+        let new = self.value(field.member(), text)?;
+        self.places.add(|| match field.object() {
+            Some(object) => Path::of(object).member(field.member()).end(),
+            None => Path::of(field.name).end(),
+        });
         Some(new)
     }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Actor, Redacted, Resource};
+use crate::event::{Actor, Redacted, Resource, Target};
 use crate::format::body;
 use crate::time::Timestamp;
 
@@ -97,12 +97,15 @@ fn texts_tags_and_lists_are_looked_at_and_identifiers_are_not() {
         .old_values(serde_json::json!({"password": "old"}))
         .new_values(serde_json::json!([{"password": "new"}]));
     given.actor = Actor::new(CARD, CARD).email(CARD).role(CARD);
+    given.on_behalf_of = Some(Actor::new(CARD, CARD).email(CARD).role(CARD));
+    given.targets = vec![Target::new(CARD, CARD).role(CARD)];
     given.action = CARD.to_owned();
     given.resource = Resource::new(CARD, CARD);
     let kept = redactor().apply(&given).into_owned();
     let text = kept.to_json();
-    // The identifiers: tenant, actor (2), action, resource (2), request and correlation id.
-    assert_eq!(text.matches(CARD).count(), 8, "{text}");
+    // The identifiers: tenant, actor (2), whom it acted for (2), action, resource (2), target (3),
+    // request and correlation id.
+    assert_eq!(text.matches(CARD).count(), 13, "{text}");
     assert_eq!(kept.reason.as_deref(), Some("declined: [redacted]"));
     assert_eq!(kept.user_agent.as_deref(), Some("x (Bearer [redacted])"));
     assert_eq!(kept.changed_fields, ["a", REDACTED]);
@@ -111,6 +114,8 @@ fn texts_tags_and_lists_are_looked_at_and_identifiers_are_not() {
     let expected = [
         "actor/email",
         "actor/role",
+        "on_behalf_of/email",
+        "on_behalf_of/role",
         "reason",
         "source",
         "user_agent",

@@ -51,7 +51,7 @@ impl HoldScope {
     }
 
     /// Records of the actor with this id, of whatever type. An actor that is recorded under
-    /// an alias is held by the alias.
+    /// an alias is held by the alias. What others did on its behalf is not held.
     pub fn actor(self, id: impl Into<String>) -> Self {
         HoldScope { question: self.question.actor(id), ..self }
     }
@@ -61,12 +61,12 @@ impl HoldScope {
         HoldScope { question: self.question.actor_type_id(kind, id), ..self }
     }
 
-    /// Records on resources of this type.
+    /// Records whose resource, or one of whose targets, is of this type.
     pub fn resource_type(self, kind: impl Into<String>) -> Self {
         HoldScope { question: self.question.resource_type(kind), ..self }
     }
 
-    /// Records on the resource of this type with this id.
+    /// Records whose resource, or one of whose targets, is the one of this type with this id.
     pub fn resource(self, kind: impl Into<String>, id: impl Into<String>) -> Self {
         HoldScope { question: self.question.resource(kind, id), ..self }
     }
@@ -187,7 +187,8 @@ impl HoldScope {
 
     /// Whether actor and resource stand under an alias, and nobody can tell whose it is.
     pub(crate) fn hidden(&self, subject: &Subject<'_>) -> (bool, bool) {
-        let resource = subject.resource_id.is_some_and(|id| self.is_unknown_alias(id));
+        let mut ids = subject.resources().filter_map(|(_, id)| id);
+        let resource = ids.any(|id| self.is_unknown_alias(id));
         (self.is_unknown_alias(subject.actor_id), resource)
     }
 
@@ -244,7 +245,9 @@ impl HoldScope {
             && !filters.system
             && filters.request_ids.is_empty()
             && filters.correlation_ids.is_empty()
-            && filters.event_ids.is_empty();
+            && filters.event_ids.is_empty()
+            && filters.on_behalf_of.is_empty()
+            && filters.trace_ids.is_empty();
         let ordered = scope.question.order != Default::default() || scope.question.limit.is_some();
         match one_range && plain && !ordered && scope.to_bytes() == bytes {
             true => Ok(scope),

@@ -129,6 +129,9 @@ pub fn clauses(query: &Query, log_id: LogId) -> Vec<Clause> {
         let outcome = |outcome: Outcome| exact(Field::Outcome, &[outcome.code()], log_id);
         add(Outcome::ALL.into_iter().filter(let_through).map(outcome).collect());
     }
+    if !filters.on_behalf_of.is_empty() {
+        add(filters.on_behalf_of.iter().map(|by| by_id(by, Field::OnBehalfOf, log_id)).collect());
+    }
     clauses.iter_mut().for_each(drop_repeated);
     clauses
 }

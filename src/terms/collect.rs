@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::lists::{self, TimeEntry};
-use super::{Axis, Field, IndexHead, Scope, Term, TermLeaf};
-use crate::event::RecordKind;
+use super::{Axis, Field, IndexHead, SPEC, SPEC_ADDED, Scope, Term, TermLeaf};
+use crate::event::{Outcome, RecordKind};
 use crate::query::{Subject, TimeRange};
 use crate::time::Timestamp;
 
@@ -25,6 +25,8 @@ pub struct Collected {
     moments: Vec<Moment>,
     /// The first record, by position, that was recorded before the one in front of it.
     goes_back: Option<u32>,
+    /// Whether an event has something that is new in [`SPEC_ADDED`].
+    has_added: bool,
     /// How a term is spelt while it is looked up.
     spelling: Vec<u8>,
 }
@@ -46,6 +48,7 @@ impl Collected {
             self.goes_back.get_or_insert(position);
         }
         self.moments.push(Moment { recorded, occurred });
+        self.has_added |= kind == RecordKind::Event && has_added(subject);
         each_term(kind, subject, |term| self.note(&term, position));
     }
 
@@ -54,7 +57,10 @@ impl Collected {
         self.spelling.clear();
         term.spell(&mut self.spelling);
         if let Some(list) = terms.lists.get_mut(self.spelling.as_slice()) {
-            list.push(position);
+            // A record may name a resource twice.
+            if list.last() != Some(&position) {
+                list.push(position);
+            }
             return;
         }
         let spelling: Box<[u8]> = self.spelling.as_slice().into();
@@ -67,6 +73,11 @@ impl Collected {
     /// Records taken in.
     pub fn records(&self) -> u32 {
         u32::try_from(self.moments.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The specification of the index of these records.
+    pub fn spec(&self) -> u8 {
+        if self.has_added { SPEC_ADDED } else { SPEC }
     }
 
     /// The first record, by position, whose `recorded_at` is before that of the record in front
@@ -146,27 +157,36 @@ impl Collected {
             times
         };
         let (occurred, recorded) = (sorted(Axis::Occurred), sorted(Axis::Recorded));
-        Logical { scope, records: self.records().into(), terms, occurred, recorded }
+        let (spec, records) = (self.spec(), self.records().into());
+        Logical { spec, scope, records, terms, occurred, recorded }
     }
 }
 
 /// The name of the term that anchors have.
 const ANCHOR: &[u8] = &[RecordKind::Anchor.code()];
 
-/// Gives the terms of a record.
-pub(super) fn each_term<'a>(
-    kind: RecordKind,
-    subject: &Subject<'a>,
-    mut each: impl FnMut(Term<'a>),
-) {
+/// Whether an event has something that is new in [`SPEC_ADDED`].
+fn has_added(subject: &Subject<'_>) -> bool {
+    !subject.targets.is_empty()
+        || subject.on_behalf_of.is_some()
+        || subject.trace_id.is_some()
+        || subject.outcome == Outcome::Unknown
+}
+
+/// Gives the terms of a record. One that names a resource twice gives its term twice.
+pub fn each_term<'a>(kind: RecordKind, subject: &Subject<'a>, mut each: impl FnMut(Term<'a>)) {
     if kind != RecordKind::Event {
         return each(Term::of(Field::Kind, ANCHOR));
     }
-    let resource_type = subject.resource_type.as_bytes();
     each(Term::typed(Field::Actor, subject.actor_id.as_bytes(), subject.actor_type.as_bytes()));
-    each(Term::of(Field::ResourceType, resource_type));
-    if let Some(id) = subject.resource_id {
-        each(Term::typed(Field::Resource, id.as_bytes(), resource_type));
+    for (kind, id) in subject.resources() {
+        each(Term::of(Field::ResourceType, kind.as_bytes()));
+        if let Some(id) = id {
+            each(Term::typed(Field::Resource, id.as_bytes(), kind.as_bytes()));
+        }
+    }
+    if let Some(actor) = subject.on_behalf_of {
+        each(Term::typed(Field::OnBehalfOf, actor.id.as_bytes(), actor.kind.as_bytes()));
     }
     if let Some(tenant) = subject.tenant {
         each(Term::of(Field::Tenant, tenant.as_bytes()));
@@ -177,11 +197,13 @@ pub(super) fn each_term<'a>(
 }
 
 /// The codes of all outcomes, to borrow one from.
-static OUTCOMES: [u8; 4] = [0, 1, 2, 3];
+static OUTCOMES: [u8; Outcome::ALL.len()] = [0, 1, 2, 3, 4];
 
 /// The logical index of a segment, in the order in which it is hashed.
 #[derive(Clone, Debug)]
 pub struct Logical<'a> {
+    /// By which specification.
+    pub spec: u8,
     /// Which records it is of.
     pub scope: Scope,
     /// How many there are.
@@ -225,6 +247,7 @@ impl Logical<'_> {
     /// What the index root is the hash of.
     pub fn head(&self) -> IndexHead {
         IndexHead {
+            spec: self.spec,
             scope: self.scope,
             records: self.records,
             events: self.occurred.len() as u64,

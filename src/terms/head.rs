@@ -1,6 +1,5 @@
 //! [`IndexHead`]: what an index root is the hash of.
 
-use super::SPEC;
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::seq::TreeSize;
@@ -20,6 +19,8 @@ pub struct Scope {
 /// What an index root is the hash of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexHead {
+    /// By which specification the terms are those of the records.
+    pub spec: u8,
     /// Which records it is of.
     pub scope: Scope,
     /// How many records there are.
@@ -42,7 +43,7 @@ impl IndexHead {
     pub fn root(&self) -> Hash {
         HashAlgorithm::Sha256.leaf(&[
             TAG_HEAD,
-            &[SPEC],
+            &[self.spec],
             &self.scope.log_id.0,
             &self.scope.first.get().to_le_bytes(),
             &self.records.to_le_bytes(),

@@ -1,7 +1,7 @@
 //! The logical index of a segment: which terms its events have, at which positions, and
 //! when they happened.
 //!
-//! It is a pure function of the heads and envelopes of a segment's records (specification 1,
+//! It is a pure function of the heads and envelopes of a segment's records (specifications 1 and 2,
 //! `docs/format.md`, “Logical index”), so whoever has those can compute its root, whatever
 //! the bytes of an `.idx` file are. The root stands in the segment's seal and in the state
 //! of the catalog: with it an answer can be shown to be complete.
@@ -20,12 +20,17 @@ use crate::format::LogId;
 use crate::hash::{self, Hash};
 
 pub use clauses::{Clause, Reach, Wanted, anchors, clauses};
-pub use collect::{Collected, Logical, LogicalTerm};
+pub use collect::{Collected, Logical, LogicalTerm, each_term};
 pub use head::{IndexHead, Scope, TermLeaf};
 pub use lists::{CHUNK, TimeEntry, chunk_count, position_chunk_leaf, time_chunk_leaf};
 
-/// The specification that this code implements; part of every index root.
+/// The specification of the index of a segment whose events have nothing that is new in
+/// [`SPEC_ADDED`]. The number is part of every index root.
 pub const SPEC: u8 = 1;
+
+/// The specification that knows targets, on whose behalf something was done, trace ids and the
+/// outcome *unknown*: of the index of a segment with an event that has any of them.
+pub const SPEC_ADDED: u8 = 2;
 
 /// What a term is about. The code is the first byte of the term's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,9 +39,9 @@ pub enum Field {
     Kind,
     /// `actor.id`, and `actor.type`.
     Actor,
-    /// `resource.type`.
+    /// The type of the resource or of a target.
     ResourceType,
-    /// `resource.id`, and `resource.type`.
+    /// The id of the resource or of a target, and its type.
     Resource,
     /// `tenant`.
     Tenant,
@@ -44,11 +49,13 @@ pub enum Field {
     Action,
     /// The code of the outcome, as one byte.
     Outcome,
+    /// `on_behalf_of.id`, and `on_behalf_of.type`.
+    OnBehalfOf,
 }
 
 impl Field {
     /// All fields, in the order of their codes.
-    pub const ALL: [Field; 7] = [
+    pub const ALL: [Field; 8] = [
         Field::Kind,
         Field::Actor,
         Field::ResourceType,
@@ -56,9 +63,11 @@ impl Field {
         Field::Tenant,
         Field::Action,
         Field::Outcome,
+        Field::OnBehalfOf,
     ];
 
-    /// The code: 1 kind, 2 actor, 3 resource type, 4 resource, 5 tenant, 6 action, 7 outcome.
+    /// The code: 1 kind, 2 actor, 3 resource type, 4 resource, 5 tenant, 6 action, 7 outcome,
+    /// 8 on behalf of.
     pub const fn code(self) -> u8 {
         match self {
             Field::Kind => 1,
@@ -68,6 +77,7 @@ impl Field {
             Field::Tenant => 5,
             Field::Action => 6,
             Field::Outcome => 7,
+            Field::OnBehalfOf => 8,
         }
     }
 
@@ -78,7 +88,7 @@ impl Field {
 
     /// Whether its terms have a type besides their name.
     pub const fn has_type(self) -> bool {
-        matches!(self, Field::Actor | Field::Resource)
+        matches!(self, Field::Actor | Field::Resource | Field::OnBehalfOf)
     }
 
     /// Whether its terms are ordered by hash, so that a neighbour that is shown discloses

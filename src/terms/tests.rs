@@ -1,7 +1,7 @@
 use super::*;
-use crate::event::{Outcome, RecordKind};
+use crate::event::{ActorRef, Outcome, RecordKind, TargetRef, TraceId};
 use crate::hash::HashAlgorithm;
-use crate::query::{Query, Subject};
+use crate::query::{Query, Subject, SubjectTargets};
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
 
@@ -17,6 +17,9 @@ fn subject<'a>(actor: &'a str, kind: &'a str, action: &'a str, at: i64) -> Subje
         action,
         resource_type: "invoice",
         resource_id: None,
+        on_behalf_of: None,
+        targets: SubjectTargets::NONE,
+        trace_id: None,
         outcome: Outcome::Denied,
         request_id: None,
         correlation_id: None,
@@ -115,6 +118,68 @@ fn the_root_is_that_of_the_specification() {
     assert_eq!(logical.head().root(), expected);
 }
 
+fn target<'a>(kind: &'a str, id: &'a str) -> TargetRef<'a> {
+    TargetRef { kind, id, role: None }
+}
+
+#[test]
+fn each_resource_that_a_record_names_has_the_record_once() {
+    let named = [
+        target("invoice", "1"),
+        target("invoice", "2"),
+        target("invoice", "1"),
+        target("user", "1"),
+    ];
+    let targets = SubjectTargets::Read(&named);
+    let main = Subject { resource_id: Some("2"), targets, ..subject("a", "user", "x", 1) };
+    let mut collected = collected();
+    collected.add(RecordKind::Event, Timestamp::from_nanos(13), &main);
+    let list = |id: &[u8], kind: &[u8]| collected.list(&Term::typed(Field::Resource, id, kind));
+    assert_eq!(list(b"1", b"invoice"), [4]);
+    assert_eq!(list(b"2", b"invoice"), [4]);
+    assert_eq!(list(b"1", b"user"), [4]);
+    assert_eq!(collected.list(&Term::of(Field::ResourceType, b"invoice")), [0, 2, 3, 4]);
+    assert_eq!(collected.list(&Term::of(Field::ResourceType, b"user")), [4]);
+}
+
+#[test]
+fn what_is_new_in_specification_2_makes_the_index_one_of_it() {
+    let plain = subject("a", "user", "x", 1);
+    let named = [target("user", "1")];
+    let behalf = ActorRef { kind: "user", id: "bob" };
+    let scope = Scope { log_id: LOG, first: TreeSize::new(9) };
+    let root_with = |added: Subject<'_>| {
+        let mut collected = collected();
+        assert_eq!(collected.spec(), SPEC);
+        collected.add(RecordKind::Event, Timestamp::from_nanos(13), &added);
+        (collected.spec(), collected.logical(scope).head())
+    };
+    assert_eq!(root_with(plain).0, SPEC);
+    for added in [
+        Subject { targets: SubjectTargets::Read(&named), ..plain },
+        Subject { on_behalf_of: Some(behalf), ..plain },
+        Subject { trace_id: TraceId::from_bytes([1; 16]), ..plain },
+        Subject { outcome: Outcome::Unknown, ..plain },
+    ] {
+        let (spec, head) = root_with(added);
+        assert_eq!(spec, SPEC_ADDED);
+        assert_ne!(head.root(), IndexHead { spec: SPEC, ..head }.root());
+    }
+    let mut collected = collected();
+    collected.add(
+        RecordKind::Event,
+        Timestamp::from_nanos(13),
+        &Subject { on_behalf_of: Some(behalf), ..plain },
+    );
+    let logical = collected.logical(scope);
+    let last = logical.terms.last().unwrap();
+    let key = |part, bytes: &[u8]| {
+        *hash::sha256(&[b"bulla/index-name/v1\0", &[7; 16], &[8, part], bytes]).as_bytes()
+    };
+    assert_eq!(last.key, [&[8][..], &key(0, b"bob"), &key(1, b"user")].concat());
+    assert_eq!(last.positions, [4]);
+}
+
 #[test]
 fn a_long_list_is_a_tree_of_chunks() {
     let positions: Vec<u32> = (0..300).map(|n| n * 3).collect();
@@ -153,7 +218,7 @@ fn clauses_name_keys_that_mean_what_the_filters_mean() {
         .not_outcome(Outcome::Success);
     let clauses = clauses(&query, LOG);
     let sizes: Vec<usize> = clauses.iter().map(|clause| clause.wanted.len()).collect();
-    assert_eq!(sizes, [2, 1, 3]); // user alice is one of the alices, and user. one of user.*
+    assert_eq!(sizes, [2, 1, 4]); // user alice is one of the alices, and user. one of user.*
     assert_eq!(clauses[1].wanted[0].reach, Reach::Prefix);
     for term in [
         Term::typed(Field::Actor, b"alice", b"robot"),

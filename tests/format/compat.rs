@@ -1,6 +1,6 @@
 //! Logs that an earlier version wrote are read, proved and continued by this one.
 //!
-//! `tests/golden/v1/` holds them; `tests/golden/README.md` says what is in there and
+//! `tests/golden/v1/` and `v2/` hold them; `tests/golden/README.md` says what is in there and
 //! how a new version is added. What is there is never written again.
 
 #![allow(clippy::unwrap_used)] // a failure of this program is a failed test
@@ -22,17 +22,32 @@ use bulla::terms::{Field, Scope};
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Error, Event, EventId, HashAlgorithm, Housekeeping, Json, Log, LogOptions, Outcome,
-    Resource, Seq, Signer, Timestamp, TreeSize, UnverifiedCheckpoint, VerifyOptions, verify,
+    Query, Resource, Seq, Signer, SpanId, Target, Timestamp, TraceId, TreeSize,
+    UnverifiedCheckpoint, VerifyOptions, verify,
 };
 
 const ALGORITHMS: [HashAlgorithm; 2] = [HashAlgorithm::Sha256, HashAlgorithm::Blake3];
+/// The golden logs: of each version one for each hash.
+const GOLDEN: [Golden; 4] = [
+    Golden { version: "v1", algorithm: HashAlgorithm::Sha256 },
+    Golden { version: "v1", algorithm: HashAlgorithm::Blake3 },
+    Golden { version: "v2", algorithm: HashAlgorithm::Sha256 },
+    Golden { version: "v2", algorithm: HashAlgorithm::Blake3 },
+];
 const ORIGIN: &str = "example.com/golden";
 /// The proved record: the one with hostile strings.
 const PROVED: Seq = Seq::new(2);
 
+/// A golden log.
+#[derive(Clone, Copy, PartialEq)]
+struct Golden {
+    version: &'static str,
+    algorithm: HashAlgorithm,
+}
+
 /// Where the golden files of a log are: checked in, or written just now because
-/// `BULLA_WRITE_GOLDEN` names a directory.
-fn golden(algorithm: HashAlgorithm) -> PathBuf {
+/// `BULLA_WRITE_GOLDEN` names a directory, which then stands for all versions.
+fn golden(Golden { version, algorithm }: Golden) -> PathBuf {
     static WRITTEN: std::sync::Once = std::sync::Once::new();
     let root = match std::env::var_os("BULLA_WRITE_GOLDEN") {
         Some(root) => {
@@ -40,7 +55,7 @@ fn golden(algorithm: HashAlgorithm) -> PathBuf {
             WRITTEN.call_once(|| ALGORITHMS.iter().for_each(|of| generate(&root, *of)));
             root
         }
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(version),
     };
     root.join(algorithm.name())
 }
@@ -52,9 +67,9 @@ struct Copy {
 }
 
 impl Copy {
-    fn of(algorithm: HashAlgorithm) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, bytes) in files(&golden(algorithm)) {
+    fn of(of: Golden) -> Self {
+        let (dir, algorithm) = (tempfile::tempdir().unwrap(), of.algorithm);
+        for (name, bytes) in files(&golden(of)) {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
@@ -197,6 +212,27 @@ fn hostile_event() -> Event {
         .unwrap()
 }
 
+/// With all that records of schema 3 add: from version 2 of the golden files on.
+fn added_event() -> Event {
+    plain_event(1)
+        .id(EventId([0x22; 16]))
+        .outcome(Outcome::Unknown)
+        .on_behalf_of(Actor::new(Actor::USER, "carol").email("carol@example.com").role("owner"))
+        .target(Target::new("invoice", "1").role("copy"))
+        .target(Target::new("invoice", "2026-17"))
+        .target(Target::new("user", "carol"))
+        .trace_id(TraceId::from_bytes([0x4b; 16]).unwrap())
+        .span_id(SpanId::from_bytes([0x0f; 8]).unwrap())
+}
+
+/// As many targets as there may be, all the same, with text that trips the careless.
+fn hostile_added_event() -> Event {
+    let target = Target::new("\u{202e}", "'; DROP TABLE audit; --").role("\u{200b}");
+    let event = hostile_event().id(EventId([0xfe; 16]));
+    let event = event.on_behalf_of(Actor::new("\u{feff}", "y".repeat(limits::ID_LEN_MAX)));
+    (0..limits::TARGETS_MAX).fold(event, |event, _| event.target(target.clone()))
+}
+
 fn generate(root: &Path, algorithm: HashAlgorithm) {
     let dir = root.join(algorithm.name());
     std::fs::create_dir_all(&dir).unwrap();
@@ -222,6 +258,9 @@ fn generate(root: &Path, algorithm: HashAlgorithm) {
     log.checkpoint(&signer).unwrap();
     log.rotate().unwrap();
     log.append(&plain_event(43)).unwrap();
+    // In the second segment, which is sealed too.
+    let added = [added_event(), hostile_added_event()];
+    log.append_batch(&added).unwrap();
     clock.set(start().saturating_add(Duration::from_secs(3600))); // rotates, too
     log.append(&plain_event(44)).unwrap();
     log.close().unwrap();
@@ -238,7 +277,9 @@ fn generate(root: &Path, algorithm: HashAlgorithm) {
     log.append(&plain_event(45)).unwrap();
     let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
     log.append(&plain_event(46)).unwrap();
-    given.extend((43..47).map(plain_event));
+    given.push(plain_event(43));
+    given.extend(added);
+    given.extend((44..47).map(plain_event));
 
     for (name, disclosure) in
         [("whole", Disclosure::Whole), ("withheld", Disclosure::WithholdPayload)]
@@ -263,11 +304,11 @@ fn generate(root: &Path, algorithm: HashAlgorithm) {
 
 #[test]
 fn every_record_is_read_as_it_was_written_and_reading_changes_nothing() {
-    for algorithm in ALGORITHMS {
-        let copy = Copy::of(algorithm);
+    for golden in GOLDEN {
+        let copy = Copy::of(golden);
         let before = files(copy.dir.path());
         let reader = Log::open_read_only(copy.log()).unwrap();
-        assert_eq!((reader.algorithm(), reader.origin()), (algorithm, ORIGIN));
+        assert_eq!((reader.algorithm(), reader.origin()), (golden.algorithm, ORIGIN));
         let expected = copy.expected();
         assert_eq!(reader.size().get(), expected.len() as u64);
         for (record, expected) in reader.snapshot().records_from(Seq::new(0)).zip(&expected) {
@@ -294,8 +335,8 @@ fn every_record_is_read_as_it_was_written_and_reading_changes_nothing() {
 
 #[test]
 fn it_verifies_clean_against_its_checkpoints_and_key() {
-    for algorithm in ALGORITHMS {
-        let copy = Copy::of(algorithm);
+    for golden in GOLDEN {
+        let copy = Copy::of(golden);
         let options = VerifyOptions::new().key(copy.vkey());
         let report = verify(&copy.log(), &options, &mut |_| ()).unwrap();
         assert!(report.is_clean(), "{:?}", report.findings);
@@ -306,8 +347,8 @@ fn it_verifies_clean_against_its_checkpoints_and_key() {
 
 #[test]
 fn its_proofs_verify_with_nothing_but_the_key() {
-    for algorithm in ALGORITHMS {
-        let copy = Copy::of(algorithm);
+    for golden in GOLDEN {
+        let copy = Copy::of(golden);
         let expected = copy.expected();
         let expected = &expected[usize::try_from(PROVED.get()).unwrap()];
         let whole = copy.proof("whole").verify_record(&copy.trust()).unwrap();
@@ -317,7 +358,8 @@ fn its_proofs_verify_with_nothing_but_the_key() {
         assert_eq!(withheld.record().leaf_hash, whole.record().leaf_hash);
         assert_eq!(withheld.record().event.actor.id, whole.record().event.actor.id);
         assert_eq!(withheld.record().event.details, None);
-        let other = golden(ALGORITHMS[usize::from(algorithm == ALGORITHMS[0])]).join("vkey");
+        let other = GOLDEN.into_iter().find(|other| other.algorithm != golden.algorithm).unwrap();
+        let other = self::golden(other).join("vkey");
         let other = std::fs::read_to_string(other).unwrap().trim().parse().unwrap();
         assert!(copy.proof("whole").verify_record(&Trust::in_keys([other])).is_err());
     }
@@ -325,8 +367,8 @@ fn its_proofs_verify_with_nothing_but_the_key() {
 
 #[test]
 fn writing_goes_on_and_old_checkpoints_still_prove() {
-    for algorithm in ALGORITHMS {
-        let copy = Copy::of(algorithm);
+    for golden in GOLDEN {
+        let copy = Copy::of(golden);
         let expected = copy.expected();
         let log = copy.open().unwrap();
         assert!(log.recovery().set_aside.is_empty());
@@ -355,8 +397,8 @@ fn writing_goes_on_and_old_checkpoints_still_prove() {
 
 #[test]
 fn derived_files_that_are_deleted_come_back_the_same() {
-    for algorithm in ALGORITHMS {
-        let copy = Copy::of(algorithm);
+    for golden in GOLDEN {
+        let copy = Copy::of(golden);
         let before = files(&copy.log());
         let hashes = |name: &Path| name.extension().is_some_and(|ending| ending == "hashes");
         for name in before.keys() {
@@ -399,7 +441,7 @@ fn a_newer_format_is_unsupported_and_not_corrupt() {
     };
     // The active segment, and the catalog: the log does not open.
     for (name, newest) in [("segments/00000004.seg", 1), ("catalog/a/00000001.seg", 3)] {
-        let copy = Copy::of(HashAlgorithm::Sha256);
+        let copy = Copy::of(GOLDEN[0]);
         make_newer(&copy.log().join(name), 0, segment_header::LAYOUT);
         let before = files(&copy.log());
         let error = copy.open().unwrap_err();
@@ -408,7 +450,7 @@ fn a_newer_format_is_unsupported_and_not_corrupt() {
     }
     // Header or footer of a sealed segment: its records are not read, the others are.
     for footer in [false, true] {
-        let copy = Copy::of(HashAlgorithm::Sha256);
+        let copy = Copy::of(GOLDEN[0]);
         let path = copy.log().join("segments/00000001.seg");
         let len = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();
         let structure = if footer {
@@ -461,6 +503,54 @@ fn indexed() -> Tail {
         tail.add(RecordKind::Event, recorded, &Subject::of_event(&event, recorded));
     }
     tail
+}
+
+#[test]
+fn a_golden_log_of_version_2_is_searched_by_what_it_adds() {
+    for golden in GOLDEN.into_iter().filter(|golden| golden.version == "v2") {
+        let copy = Copy::of(golden);
+        let reader = Log::open_read_only(copy.log()).unwrap();
+        let found = |query: Query| {
+            let records = reader.snapshot().query(&query).unwrap();
+            records.map(|record| record.unwrap().event).collect::<Vec<_>>()
+        };
+        let added = [added_event()];
+        assert_eq!(found(Query::new().resource("user", "carol")), added);
+        assert_eq!(found(Query::new().resource("invoice", "1")), added);
+        assert_eq!(found(Query::new().on_behalf_of("carol")), added);
+        assert_eq!(found(Query::new().on_behalf_of_type_id("user", "carol")), added);
+        assert_eq!(found(Query::new().trace_id(TraceId::from_bytes([0x4b; 16]).unwrap())), added);
+        assert_eq!(found(Query::new().outcome(Outcome::Unknown)), added);
+        let hostile = found(Query::new().resource_type("\u{202e}"));
+        assert_eq!(hostile, [hostile_added_event()]);
+    }
+}
+
+/// An index file of specification 2 is written as ever, too.
+#[test]
+fn an_index_file_with_targets_is_written_as_ever() {
+    let scope = Scope { log_id: LogId([0x42; 16]), first: TreeSize::new(47) };
+    let mut tail = indexed();
+    let recorded = Timestamp::from_nanos(start().as_nanos() + 900_000);
+    for event in [added_event(), hostile_added_event()] {
+        tail.add(RecordKind::Event, recorded, &Subject::of_event(&event, recorded));
+    }
+    let (head, bytes) = encode(&tail, scope, 13);
+    let bytes = bytes.unwrap();
+    let dir = match std::env::var_os("BULLA_WRITE_GOLDEN") {
+        Some(root) => {
+            let dir = PathBuf::from(root).join("index");
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(dir.join("00000013.idx"), &bytes).unwrap();
+            dir
+        }
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2/index"),
+    };
+    let golden = std::fs::read(dir.join("00000013.idx")).unwrap();
+    assert!(golden == bytes, "the bytes of an index of the same records have changed");
+    let file = IndexFile::from_bytes(golden).unwrap();
+    file.check_pages().unwrap();
+    assert_eq!((file.head(), file.head().spec, file.records()), (head, 2, 1_202));
 }
 
 #[test]

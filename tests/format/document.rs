@@ -230,7 +230,7 @@ fn the_worked_example_is_what_the_code_reads() {
     let mut cursor = RecordCursor::at(segment, &waypoints, Seq::new(0), footer.end()).unwrap();
     let (_, record) = cursor.next_record().unwrap().unwrap();
     assert_eq!(record.leaf(HashAlgorithm::Sha256), leaf);
-    let envelope = body::decode_envelope_strict(record.envelope).unwrap();
+    let envelope = body::decode_envelope_strict(record.head.schema, record.envelope).unwrap();
     let payload = body::decode_payload_strict(record.head.schema, record.payload()).unwrap();
     assert_eq!(body::to_event(&envelope, Some(&payload)), event());
 }

@@ -14,7 +14,7 @@ use bulla::query::Subject;
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Disclosure, Event, HashAlgorithm, Housekeeping, Log, Query, Record, Resource, Seq,
-    Signer, Timestamp, Trust, UnverifiedCheckpoint,
+    Signer, Target, Timestamp, TraceId, Trust, UnverifiedCheckpoint,
 };
 
 mod alterations;
@@ -66,6 +66,28 @@ fn event(n: u64) -> Event {
         tenant => event.tenant(format!("tenant-{tenant}")),
     };
     if n.is_multiple_of(10) { event.request_id(format!("request-{}", n % 3)) } else { event }
+}
+
+/// The same with what records of schema 3 add, of every third one. Resources are named twice, and
+/// as the main one and as a target.
+fn richer(n: u64) -> Event {
+    let event = event(n);
+    if !n.is_multiple_of(3) {
+        return event;
+    }
+    let target = |n: u64| Target::new("invoice", (n % 13).to_string());
+    let mut event = event.target(target(n)).target(target(n / 2)).target(target(n));
+    event = event.target(Target::new("user", format!("user-{}", n % 5)));
+    if n.is_multiple_of(2) {
+        event = event.on_behalf_of(Actor::new("user", format!("user-{}", n % 7)));
+    }
+    if n.is_multiple_of(9) { event.outcome(Outcome::Unknown) } else { event.trace_id(trace(n % 4)) }
+}
+
+fn trace(n: u64) -> TraceId {
+    let mut bytes = [7; 16];
+    bytes[..8].copy_from_slice(&n.to_le_bytes());
+    TraceId::from_bytes(bytes).unwrap()
 }
 
 impl Sealed {

@@ -33,9 +33,7 @@ macro_rules! payload {
 }
 
 fn set_payload(record: &mut Record, field: &str, value: Vec<u8>) {
-    let mut fields = split("Payload", &[record.payload(), &[0]].concat());
-    // Schema 1 has no `redacted`.
-    fields.pop();
+    let mut fields = split("Payload", record.payload());
     fields.iter_mut().find(|(name, _)| name == field).unwrap().1 = value;
     record.set_payload(&fields.concat_values());
 }
@@ -64,6 +62,19 @@ fn redacted(record: &mut Record, redacted: Vec<u8>) {
     let payload = [record.payload(), &redacted].concat();
     record.set_payload(&payload);
     record.set_prefix("schema", 2_u64);
+}
+
+/// Makes it an event of schema 3, with these bytes of what that adds behind envelope and payload.
+fn added(record: &mut Record, envelope: Vec<u8>, payload: Vec<u8>) {
+    record.trailing = envelope;
+    let payload = [record.payload().to_vec(), payload].concat();
+    record.set_payload(&payload);
+    record.set_prefix("schema", 3_u64);
+}
+
+/// Neither targets nor anything else.
+fn nothing() -> Vec<u8> {
+    vec![0; 4]
 }
 
 pub(crate) const CASES: &[Case] = &[
@@ -174,6 +185,81 @@ pub(crate) const CASES: &[Case] = &[
             (Open, Tampered, "envelope: expected outcome as a byte from"),
             (Verify, Finding, "envelope: expected outcome as a byte from"),
             (Read, Tampered, "envelope: expected outcome as a byte from")
+        ]
+    ),
+    case!(
+        "R-ENV-7",
+        "outcome 5 in schema 3",
+        Plain,
+        event!(|record| {
+            record.set("outcome", vec![5]);
+            added(record, nothing(), nothing());
+        }),
+        [
+            (Open, Tampered, "envelope: expected outcome as a byte from"),
+            (Verify, Finding, "envelope: expected outcome as a byte from"),
+            (Read, Tampered, "envelope: expected outcome as a byte from")
+        ]
+    ),
+    case!(
+        "R-ENV-8",
+        "a bit of the aliases that has no meaning in schema 3",
+        Plain,
+        event!(|record| {
+            record.set("aliases", vec![16]);
+            added(record, nothing(), nothing());
+        }),
+        [
+            (Open, Tampered, "envelope: expected aliases as a byte from"),
+            (Verify, Finding, "envelope: expected aliases as a byte from"),
+            (Read, Tampered, "envelope: expected aliases as a byte from")
+        ]
+    ),
+    case!(
+        "R-ENV-9",
+        "65 targets",
+        Plain,
+        event!(|record| {
+            let target = [text("t"), text("i"), vec![0]].concat();
+            let targets = [uint(65), target.repeat(65), vec![0; 3]].concat();
+            added(record, targets, nothing());
+        }),
+        [
+            (Open, Tampered, "envelope: expected at most 64 targets"),
+            (Verify, Finding, "envelope: expected at most 64 targets"),
+            (Read, Tampered, "envelope: expected at most 64 targets")
+        ]
+    ),
+    case!(
+        "R-ENV-9",
+        "an alias of a target that is not there",
+        Plain,
+        event!(|record| added(record, vec![0, 1, 0, 0], nothing())),
+        [
+            (Open, Tampered, "envelope: expected aliases of 0 targets"),
+            (Verify, Finding, "envelope: expected aliases of 0 targets"),
+            (Read, Tampered, "envelope: expected aliases of 0 targets")
+        ]
+    ),
+    case!(
+        "R-ENV-9",
+        "a trace id of zeros",
+        Plain,
+        event!(|record| added(record, [vec![0; 3], some(vec![0; 16])].concat(), nothing())),
+        [
+            (Open, Tampered, "envelope: expected a trace id that is not"),
+            (Verify, Finding, "envelope: expected a trace id that is not"),
+            (Read, Tampered, "envelope: expected a trace id that is not")
+        ]
+    ),
+    case!(
+        "R-PAY-11",
+        "a span id of zeros",
+        Plain,
+        event!(|record| added(record, nothing(), [vec![0; 3], some(vec![0; 8])].concat())),
+        [
+            (Verify, Finding, "payload: expected a span id that is not"),
+            (Read, Tampered, "payload: expected a span id that is not")
         ]
     ),
     case!(

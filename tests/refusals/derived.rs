@@ -117,7 +117,7 @@ pub(crate) const CASES: &[Case] = &[
         "R-IDX-1",
         "another specification",
         Plain,
-        index!("spec", 2_u64),
+        index!("spec", 3_u64),
         [(Rebuilt, Nothing, "")]
     ),
     case!("R-IDX-2", "another log", Plain, index!("log_id", [9; 16]), [(Rebuilt, Nothing, "")]),
@@ -169,6 +169,20 @@ pub(crate) const CASES: &[Case] = &[
         "more identifiers than events",
         Plain,
         index!("id_counts", [255; 12]),
+        [(Rebuilt, Nothing, "")]
+    ),
+    case!(
+        "R-IDX-4",
+        "further terms in specification 1",
+        Plain,
+        index!("further_terms", 1_u64),
+        [(Rebuilt, Nothing, "")]
+    ),
+    case!(
+        "R-IDX-4",
+        "further identifiers in specification 1",
+        Plain,
+        index!("further_ids", 1_u64),
         [(Rebuilt, Nothing, "")]
     ),
     case!(

@@ -337,13 +337,13 @@ pub(crate) const CASES: &[Case] = &[
     ),
     case!(
         "R-REC-5",
-        "schema 3",
+        "schema 4",
         Plain,
-        prefix!("schema", 3_u64),
+        prefix!("schema", 4_u64),
         [
-            (Open, Unsupported, "record schema 3, newest known here is 2"),
+            (Open, Unsupported, "record schema 4, newest known here is 3"),
             (Verify, Finding, "a version that is known here"),
-            (Read, Unsupported, "record schema 3, newest known here is 2")
+            (Read, Unsupported, "record schema 4, newest known here is 3")
         ]
     ),
     case!(

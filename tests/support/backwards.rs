@@ -14,6 +14,7 @@ use bulla::format::frame::{self, FrameHeader};
 use bulla::format::record::{self, PREFIX_LEN, RawRecord};
 use bulla::index::{self, Tail};
 use bulla::merkle::Frontier;
+use bulla::query::Subject;
 use bulla::segment::bytes::SegmentFile;
 use bulla::segment::recover;
 use bulla::segment::scan::Position;
@@ -93,6 +94,17 @@ pub(crate) fn sealed(
     times: &[Timestamp],
     event: impl Fn(u64) -> Event,
 ) -> IndexHead {
+    sealed_as(options, log, times, event, |subject| subject)
+}
+
+/// The same, with the index of what `seen` makes of the records.
+pub(crate) fn sealed_as(
+    options: LogOptions,
+    log: &Path,
+    times: &[Timestamp],
+    event: impl Fn(u64) -> Event,
+    seen: for<'a> fn(Subject<'a>) -> Subject<'a>,
+) -> IndexHead {
     unsealed(options, log, times, event);
     let path = first_segment(log);
     let segment = SegmentFile::open(&RealDisk, &path, Open::ReadWrite).unwrap().unwrap();
@@ -104,9 +116,9 @@ pub(crate) fn sealed(
         if record.head.seq.get().is_multiple_of(STRIDE) {
             waypoints.push(Waypoint::at(frame.offset, offset));
         }
-        let envelope = body::decode_envelope(record.envelope).unwrap();
+        let envelope = body::decode_envelope(record.head.schema, record.envelope).unwrap();
         let recorded_at = record.head.recorded_at;
-        tail.add(RecordKind::Event, recorded_at, &envelope.subject());
+        tail.add(RecordKind::Event, recorded_at, &seen(envelope.subject()));
         range.add(recorded_at, envelope.occurred_at);
         frontier.push(record.leaf(HashAlgorithm::Sha256), |_, _| ());
     })

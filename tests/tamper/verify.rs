@@ -14,8 +14,8 @@ use bulla::merkle::TreeHead;
 use bulla::segment::bytes::SegmentFile;
 use bulla::segment::scan::{self, Position};
 use bulla::{
-    Actor, Event, HashAlgorithm, Log, Report, Resource, Signer, Timestamp, UnverifiedCheckpoint,
-    VerifyOptions, verify,
+    Actor, Event, HashAlgorithm, Log, Report, Resource, Signer, Target, Timestamp,
+    UnverifiedCheckpoint, VerifyOptions, verify,
 };
 
 const ORIGIN: &str = "example.com/audit";
@@ -474,6 +474,32 @@ fn a_record_that_was_recorded_before_the_one_in_front_of_it_is_named() {
     // Nothing else is wrong with it.
     assert_eq!(report.findings.len(), 2, "{:#?}", report.findings);
     names_what_goes_back(&check(&place.log, &VerifyOptions::new().threads(3)));
+}
+
+/// Who writes the files himself can seal a segment with an index that hides what was done to a
+/// resource: an answer is complete relative to the index roots, and verification compares those with
+/// the records.
+#[test]
+fn an_index_that_lacks_a_target_or_on_whose_behalf_is_named() {
+    use bulla::query::{Subject, SubjectTargets};
+    let times: Vec<Timestamp> = (1..6).map(Timestamp::from_nanos).collect();
+    let rich = |n: u64| {
+        let event = event(n).target(Target::new("user", "carol"));
+        event.on_behalf_of(Actor::new("user", "dave"))
+    };
+    let honest: for<'a> fn(Subject<'a>) -> Subject<'a> = |subject| subject;
+    let no_targets: for<'a> fn(Subject<'a>) -> Subject<'a> =
+        |subject| Subject { targets: SubjectTargets::NONE, ..subject };
+    let no_behalf: for<'a> fn(Subject<'a>) -> Subject<'a> =
+        |subject| Subject { on_behalf_of: None, ..subject };
+    for (seen, is_honest) in [(honest, true), (no_targets, false), (no_behalf, false)] {
+        let place = place();
+        let options = crate::support::backwards::options(times[0]);
+        crate::support::backwards::sealed_as(options, &place.log, &times, rich, seen);
+        let report = check(&place.log, &VerifyOptions::new().at_rest());
+        let named = report.findings.iter().any(|found| found.what.contains("index"));
+        assert_eq!(named, !is_honest, "{:#?}", report.findings);
+    }
 }
 
 #[test]

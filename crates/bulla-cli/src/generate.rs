@@ -126,7 +126,7 @@ fn actor_kind(who: usize) -> &'static str {
 
 fn status(outcome: Outcome) -> u64 {
     match outcome {
-        Outcome::Success | Outcome::Partial => 200,
+        Outcome::Success | Outcome::Partial | Outcome::Unknown => 200,
         Outcome::Failure => 500,
         Outcome::Denied => 403,
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use bulla::event::{Event, Json, PayloadState, Record};
+use bulla::event::{Actor, Event, Json, PayloadState, Record, Target};
 use bulla::seq::Seq;
 
 use crate::output::{Column, Row, facts};
@@ -31,9 +31,14 @@ impl Row for Record {
         "actor_id",
         "actor_email",
         "actor_role",
+        "on_behalf_of_type",
+        "on_behalf_of_id",
+        "on_behalf_of_email",
+        "on_behalf_of_role",
         "action",
         "resource_type",
         "resource_id",
+        "targets",
         "outcome",
         "reason",
         "source",
@@ -42,6 +47,8 @@ impl Row for Record {
         "session_id",
         "request_id",
         "correlation_id",
+        "trace_id",
+        "span_id",
         "duration_ms",
         "changed_fields",
         "old_values",
@@ -72,6 +79,7 @@ impl Row for Record {
 
     fn fields(&self) -> Vec<String> {
         let event = &self.event;
+        let behalf = event.on_behalf_of.as_ref();
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let json = |value: &Option<Json>| value.as_ref().map_or(String::new(), Json::to_string);
         let tags = match event.tags.is_empty() {
@@ -89,9 +97,14 @@ impl Row for Record {
             event.actor.id.clone(),
             text(&event.actor.email),
             text(&event.actor.role),
+            behalf.map_or(String::new(), |actor| actor.kind.clone()),
+            behalf.map_or(String::new(), |actor| actor.id.clone()),
+            behalf.map_or(String::new(), |actor| text(&actor.email)),
+            behalf.map_or(String::new(), |actor| text(&actor.role)),
             event.action.clone(),
             event.resource.kind.clone(),
             text(&event.resource.id),
+            event.targets.iter().map(target).collect::<Vec<_>>().join(" "),
             event.outcome.to_string(),
             text(&event.reason),
             text(&event.source),
@@ -100,6 +113,8 @@ impl Row for Record {
             text(&event.session_id),
             text(&event.request_id),
             text(&event.correlation_id),
+            event.trace_id.map_or(String::new(), |id| id.to_string()),
+            event.span_id.map_or(String::new(), |id| id.to_string()),
             event.duration_ms.map_or(String::new(), |millis| millis.to_string()),
             event.changed_fields.join(" "),
             json(&event.old_values),
@@ -154,15 +169,39 @@ impl Row for Expired {
 }
 
 /// `type:id`, as `bulla append --actor` takes it.
+fn named(actor: &Actor) -> String {
+    format!("{}:{}", actor.kind, actor.id)
+}
+
+/// The actor, and for whom it acted.
 pub(crate) fn actor(event: &Event) -> String {
-    format!("{}:{}", event.actor.kind, event.actor.id)
+    match &event.on_behalf_of {
+        Some(behalf) => format!("{} for {}", named(&event.actor), named(behalf)),
+        None => named(&event.actor),
+    }
+}
+
+/// `type/id`, and the role in brackets.
+fn target(target: &Target) -> String {
+    let Target { kind, id, role } = target;
+    let role = role.as_ref().map_or(String::new(), |role| format!(" ({role})"));
+    format!("{kind}/{id}{role}")
 }
 
 /// `type/id`, or `type` alone, as `--resource` takes it.
-pub(crate) fn resource(event: &Event) -> String {
+fn main_resource(event: &Event) -> String {
     match &event.resource.id {
         Some(id) => format!("{}/{id}", event.resource.kind),
         None => event.resource.kind.clone(),
+    }
+}
+
+/// The resource, and how many targets there are besides.
+pub(crate) fn resource(event: &Event) -> String {
+    let main = main_resource(event);
+    match event.targets.len() {
+        0 => main,
+        more => format!("{main} and {more} more"),
     }
 }
 
@@ -181,15 +220,19 @@ pub(crate) fn show(out: &mut impl Write, record: &Record) -> io::Result<()> {
 
 /// Shows an event whole, a field a line, with JSON values spread out.
 pub(crate) fn show_event(out: &mut impl Write, event: &Event) -> io::Result<()> {
+    let behalf = event.on_behalf_of.as_ref();
     let mut lines = vec![
         ("id", event.id.map(|id| id.to_string())),
         ("occurred_at", event.occurred_at.map(|time| time.to_string())),
         ("tenant", event.tenant.clone()),
-        ("actor", Some(actor(event))),
+        ("actor", Some(named(&event.actor))),
         ("actor email", event.actor.email.clone()),
         ("actor role", event.actor.role.clone()),
+        ("on behalf of", behalf.map(named)),
+        ("on behalf of email", behalf.and_then(|actor| actor.email.clone())),
+        ("on behalf of role", behalf.and_then(|actor| actor.role.clone())),
         ("action", Some(event.action.clone())),
-        ("resource", Some(resource(event))),
+        ("resource", Some(main_resource(event))),
         ("outcome", Some(event.outcome.to_string())),
         ("reason", event.reason.clone()),
         ("source", event.source.clone()),
@@ -198,8 +241,11 @@ pub(crate) fn show_event(out: &mut impl Write, event: &Event) -> io::Result<()> 
         ("session_id", event.session_id.clone()),
         ("request_id", event.request_id.clone()),
         ("correlation_id", event.correlation_id.clone()),
+        ("trace_id", event.trace_id.map(|id| id.to_string())),
+        ("span_id", event.span_id.map(|id| id.to_string())),
         ("duration_ms", event.duration_ms.map(|millis| millis.to_string())),
     ];
+    lines.extend(event.targets.iter().map(|of| ("target", Some(target(of)))));
     if !event.changed_fields.is_empty() {
         lines.push(("changed_fields", Some(event.changed_fields.join(", "))));
     }

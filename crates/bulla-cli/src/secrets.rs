@@ -117,10 +117,12 @@ pub(crate) struct Encryption {
     /// actor's key
     #[arg(long, requires = "key_store")]
     actor_is_subject: bool,
-    /// Record actor ids as aliases, which are tied to the actor only by its key
+    /// Record ids of actors, and of those on whose behalf they act, as aliases, which are tied to the
+    /// actor only by its key
     #[arg(long, requires = "key_store")]
     alias_actors: bool,
-    /// Record ids of resources of this type as aliases, likewise; may be given several times
+    /// Record ids of resources of this type as aliases, likewise, also of targets; may be given several
+    /// times
     #[arg(long, value_name = "TYPE", requires = "key_store")]
     alias_resources: Vec<String>,
     /// Append although the log's events are protected by more than is given here: what is appended

@@ -7,19 +7,12 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
-use crate::event::{Actor, Event, EventId, Json, Outcome, Redacted, Resource};
+use crate::event::fields::{EventField, FIELDS, Value};
+use crate::event::{Actor, Event, Redacted, Resource, Target};
 use crate::hash::Hash;
 use crate::time::Timestamp;
-
-/// The JSON shape, read strictly; only with `serde_json`'s deserializers, because
-/// of the JSON values that are kept as text.
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_object::<EventFields, D>(deserializer)?.finish()
-    }
-}
 
 /// An object whose fields are known by name.
 trait Fields: Default {
@@ -62,7 +55,7 @@ fn fill<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     map: &mut A,
 ) -> Result<(), A::Error> {
     if slot.is_some() {
-        return Err(A::Error::custom(format_args!("`{name}` is given twice")));
+        return Err(twice(name));
     }
     match map.next_value() {
         Ok(value) => *slot = Some(value),
@@ -72,7 +65,15 @@ fn fill<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
 }
 
 fn required<T, E: Error>(slot: Slot<T>, name: &str) -> Result<T, E> {
-    slot.ok_or_else(|| E::custom(format_args!("`{name}` is missing: it is required")))
+    slot.ok_or_else(|| missing(name))
+}
+
+fn missing<E: Error>(name: &str) -> E {
+    E::custom(format_args!("`{name}` is missing: it is required"))
+}
+
+fn twice<E: Error>(name: &str) -> E {
+    E::custom(format_args!("`{name}` is given twice"))
 }
 
 fn unknown<E: Error>(name: &str, prefix: &str) -> E {
@@ -82,59 +83,56 @@ fn unknown<E: Error>(name: &str, prefix: &str) -> E {
     ))
 }
 
-#[derive(Default)]
+/// The JSON shape, read strictly; only with `serde_json`'s deserializers, because
+/// of the JSON values that are kept as text.
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_object::<EventFields, D>(deserializer)?.finish()
+    }
+}
+
+/// An event, and which rows of [`FIELDS`] were read into it.
 struct EventFields {
-    id: Slot<Option<Text<EventId>>>,
-    occurred_at: Slot<Option<Text<Timestamp>>>,
-    tenant: Slot<Option<String>>,
-    actor: Slot<Actor>,
-    action: Slot<String>,
-    resource: Slot<Resource>,
-    outcome: Slot<Option<Text<Outcome>>>,
-    reason: Slot<Option<String>>,
-    source: Slot<Option<String>>,
-    ip: Slot<Option<String>>,
-    user_agent: Slot<Option<String>>,
-    session_id: Slot<Option<String>>,
-    request_id: Slot<Option<String>>,
-    correlation_id: Slot<Option<String>>,
-    duration_ms: Slot<Option<u64>>,
-    changed_fields: Slot<Option<Vec<String>>>,
-    old_values: Slot<Json>,
-    new_values: Slot<Json>,
-    tags: Slot<Option<Tags>>,
-    details: Slot<Json>,
-    redacted: Slot<Option<Redacted>>,
-    subject: Slot<Option<String>>,
+    event: Event,
+    seen: Seen,
+}
+
+/// The rows of [`FIELDS`] that were read: bit n for row n.
+#[derive(Clone, Copy, Default)]
+struct Seen(u64);
+
+const _: () = assert!(FIELDS.len() <= 64, "a bit for each row");
+
+impl Seen {
+    fn has(self, row: usize) -> bool {
+        self.0 >> row & 1 == 1
+    }
+
+    fn note(&mut self, row: usize) {
+        self.0 |= 1 << row;
+    }
+}
+
+impl Default for EventFields {
+    fn default() -> Self {
+        let event = Event::new(Actor::default(), "", Resource::default());
+        EventFields { event, seen: Seen::default() }
+    }
 }
 
 impl Fields for EventFields {
     const WHAT: &'static str = "an event";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        let is_named = |row: &usize| FIELDS[*row].name == name;
+        if let Some(row) = (0..FIELDS.len()).find(is_named) {
+            return self.read_field(row, name, map);
+        }
+        let is_member = |row: &usize| FIELDS[*row].object() == Some(name);
+        if let Some(first) = (0..FIELDS.len()).find(is_member) {
+            return self.read_members(first, name, map);
+        }
         match name {
-            "id" => fill(&mut self.id, name, map),
-            "occurred_at" => fill(&mut self.occurred_at, name, map),
-            "tenant" => fill(&mut self.tenant, name, map),
-            "actor" => fill(&mut self.actor, name, map),
-            "action" => fill(&mut self.action, name, map),
-            "resource" => fill(&mut self.resource, name, map),
-            "outcome" => fill(&mut self.outcome, name, map),
-            "reason" => fill(&mut self.reason, name, map),
-            "source" => fill(&mut self.source, name, map),
-            "ip" => fill(&mut self.ip, name, map),
-            "user_agent" => fill(&mut self.user_agent, name, map),
-            "session_id" => fill(&mut self.session_id, name, map),
-            "request_id" => fill(&mut self.request_id, name, map),
-            "correlation_id" => fill(&mut self.correlation_id, name, map),
-            "duration_ms" => fill(&mut self.duration_ms, name, map),
-            "changed_fields" => fill(&mut self.changed_fields, name, map),
-            "old_values" => fill(&mut self.old_values, name, map),
-            "new_values" => fill(&mut self.new_values, name, map),
-            "tags" => fill(&mut self.tags, name, map),
-            "details" => fill(&mut self.details, name, map),
-            "redacted" => fill(&mut self.redacted, name, map),
-            "subject" => fill(&mut self.subject, name, map),
             "seq" | "recorded_at" | "leaf_hash" | "payload" => Err(A::Error::custom(format_args!(
                 "`{name}` is given by the log to a record: leave it out of an event"
             ))),
@@ -144,31 +142,151 @@ impl Fields for EventFields {
 }
 
 impl EventFields {
+    fn read_field<'de, A: MapAccess<'de>>(
+        &mut self,
+        row: usize,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        if self.seen.has(row) {
+            return Err(twice(name));
+        }
+        self.seen.note(row);
+        put_value(&FIELDS[row], &mut self.event, map)
+            .map_err(|error| A::Error::custom(format_args!("`{name}`: {error}")))
+    }
+
+    /// Reads an object whose members are rows from `first` on.
+    fn read_members<'de, A: MapAccess<'de>>(
+        &mut self,
+        first: usize,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        if self.seen.has(first) {
+            return Err(twice(name));
+        }
+        self.seen.note(first);
+        let members = Members { event: &mut self.event, object: name, seen: Seen::default() };
+        map.next_value_seed(members)
+            .map_err(|error| A::Error::custom(format_args!("`{name}`: {error}")))
+    }
+
     fn finish<E: Error>(self) -> Result<Event, E> {
-        Ok(Event {
-            id: self.id.flatten().map(|text| text.0),
-            occurred_at: self.occurred_at.flatten().map(|text| text.0),
-            tenant: self.tenant.flatten(),
-            actor: required(self.actor, "actor")?,
-            action: required(self.action, "action")?,
-            resource: required(self.resource, "resource")?,
-            outcome: self.outcome.flatten().map_or(Outcome::default(), |text| text.0),
-            reason: self.reason.flatten(),
-            source: self.source.flatten(),
-            ip: self.ip.flatten(),
-            user_agent: self.user_agent.flatten(),
-            session_id: self.session_id.flatten(),
-            request_id: self.request_id.flatten(),
-            correlation_id: self.correlation_id.flatten(),
-            duration_ms: self.duration_ms.flatten(),
-            changed_fields: self.changed_fields.flatten().unwrap_or_default(),
-            old_values: self.old_values,
-            new_values: self.new_values,
-            tags: self.tags.flatten().unwrap_or_default().0,
-            details: self.details,
-            redacted: self.redacted.flatten(),
-            subject: self.subject.flatten(),
-        })
+        for (row, field) in FIELDS.iter().enumerate() {
+            // The members of an object were asked for where it was read.
+            let is_first = row.checked_sub(1).is_none_or(|before| {
+                field.object().is_none() || FIELDS[before].object() != field.object()
+            });
+            let is_needed = field.required && !is_optional(field.object());
+            if is_first && is_needed && !self.seen.has(row) {
+                return Err(missing(field.object().unwrap_or(field.name)));
+            }
+        }
+        Ok(self.event)
+    }
+}
+
+/// Whether an object may be left out.
+fn is_optional(object: Option<&str>) -> bool {
+    object == Some("on_behalf_of")
+}
+
+/// Reads the value of a field into an event. `null` counts as absent where the field may be.
+fn put_value<'de, A: MapAccess<'de>>(
+    field: &EventField,
+    event: &mut Event,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    match field.value {
+        Value::Text { put, .. } if field.required => put(event, map.next_value()?),
+        Value::Text { put, .. } => {
+            if let Some(text) = map.next_value::<Option<String>>()? {
+                put(event, text);
+            }
+        }
+        Value::Parsed { put, .. } => {
+            if let Some(text) = map.next_value::<Option<String>>()? {
+                put(event, &text).map_err(A::Error::custom)?;
+            }
+        }
+        Value::Number { put, .. } => {
+            if let Some(number) = map.next_value::<Option<u64>>()? {
+                put(event, number);
+            }
+        }
+        Value::Json { put, .. } => put(event, map.next_value()?),
+        Value::ChangedFields => event.changed_fields = or_none(map)?,
+        Value::Tags => event.tags = or_none::<Tags, A>(map)?.0,
+        Value::Targets => event.targets = or_none(map)?,
+        Value::Redacted => event.redacted = map.next_value()?,
+    }
+    Ok(())
+}
+
+fn or_none<'de, T: Deserialize<'de> + Default, A: MapAccess<'de>>(
+    map: &mut A,
+) -> Result<T, A::Error> {
+    map.next_value::<Option<T>>().map(Option::unwrap_or_default)
+}
+
+/// Reads the members of an object of an event.
+struct Members<'e, 'n> {
+    event: &'e mut Event,
+    object: &'n str,
+    seen: Seen,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match is_optional(Some(self.object)) {
+            true => deserializer.deserialize_option(self),
+            false => deserializer.deserialize_map(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.object == "resource" { "a resource" } else { "an actor" };
+        write!(f, "{what} as a JSON object")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let object = self.object;
+        let is_member = move |field: &EventField| field.object() == Some(object);
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            let row = FIELDS.iter().position(|field| is_member(field) && field.member() == name);
+            let row = row.ok_or_else(|| unknown(&name, &format!("{object}.")))?;
+            if self.seen.has(row) {
+                return Err(twice(&name));
+            }
+            self.seen.note(row);
+            put_value(&FIELDS[row], self.event, &mut map)
+                .map_err(|error| A::Error::custom(format_args!("`{name}`: {error}")))?;
+        }
+        for (row, field) in FIELDS.iter().enumerate() {
+            if is_member(field) && field.required && !self.seen.has(row) {
+                return Err(missing(field.member()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -215,61 +333,33 @@ impl<'de> Deserialize<'de> for Recorded {
 }
 
 #[derive(Default)]
-struct ActorFields {
+struct TargetFields {
     kind: Slot<String>,
     id: Slot<String>,
-    email: Slot<Option<String>>,
     role: Slot<Option<String>>,
 }
 
-impl Fields for ActorFields {
-    const WHAT: &'static str = "an actor";
+impl Fields for TargetFields {
+    const WHAT: &'static str = "a target";
 
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "type" => fill(&mut self.kind, name, map),
             "id" => fill(&mut self.id, name, map),
-            "email" => fill(&mut self.email, name, map),
             "role" => fill(&mut self.role, name, map),
-            _ => Err(unknown(name, "actor.")),
+            _ => Err(unknown(name, "targets.")),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Actor {
+impl<'de> Deserialize<'de> for Target {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = read_object::<ActorFields, D>(deserializer)?;
-        Ok(Actor {
+        let fields = read_object::<TargetFields, D>(deserializer)?;
+        Ok(Target {
             kind: required(fields.kind, "type")?,
             id: required(fields.id, "id")?,
-            email: fields.email.flatten(),
             role: fields.role.flatten(),
         })
-    }
-}
-
-#[derive(Default)]
-struct ResourceFields {
-    kind: Slot<String>,
-    id: Slot<Option<String>>,
-}
-
-impl Fields for ResourceFields {
-    const WHAT: &'static str = "a resource";
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "type" => fill(&mut self.kind, name, map),
-            "id" => fill(&mut self.id, name, map),
-            _ => Err(unknown(name, "resource.")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Resource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = read_object::<ResourceFields, D>(deserializer)?;
-        Ok(Resource { kind: required(fields.kind, "type")?, id: fields.id.flatten() })
     }
 }
 

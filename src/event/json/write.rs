@@ -1,63 +1,66 @@
 //! Writing events and records as JSON.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::event::{Actor, Event, EventId, Json, Outcome, Record, Redacted, Resource};
-use crate::hash::Hash;
-use crate::time::Timestamp;
+use crate::event::fields::{EventField, FIELDS, Part, Value};
+use crate::event::{Event, Record, Redacted, Target};
 
-/// An event or a record; the order of the fields is the order in the text.
-#[derive(serde::Serialize)]
-struct Shape<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recorded_at: Option<AsText<Timestamp>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<AsText<Hash>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<AsText<EventId>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    occurred_at: Option<AsText<Timestamp>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<&'a str>,
-    actor: ActorShape<'a>,
-    action: &'a str,
-    resource: ResourceShape<'a>,
-    outcome: AsText<Outcome>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<u64>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    changed_fields: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    old_values: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    new_values: Option<&'a Json>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    tags: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    redacted: Option<RedactedShape<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'static str>,
+/// The fields of an event that stand in these rows, side by side, of [`FIELDS`].
+struct Members<'e> {
+    event: &'e Event,
+    rows: &'static [EventField],
+}
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for field in self.rows.iter().filter(|field| field.is_in(self.event)) {
+            put_value(&mut map, field.member(), field, self.event)?;
+        }
+        map.end()
+    }
+}
+
+/// Writes all that an event has, the members of an object as an object.
+fn put_event<M: SerializeMap>(map: &mut M, event: &Event) -> Result<(), M::Error> {
+    let mut left: &'static [EventField] = &FIELDS;
+    while let Some(field) = left.first() {
+        let same = |row: &&EventField| field.object().is_some() && row.object() == field.object();
+        let len = left.iter().take_while(same).count().max(1);
+        let (rows, rest) = left.split_at(len);
+        left = rest;
+        if !rows.iter().any(|row| row.part != Part::Nowhere && row.is_in(event)) {
+            continue;
+        }
+        match field.object() {
+            Some(object) => map.serialize_entry(object, &Members { event, rows })?,
+            None => put_value(map, field.name, field, event)?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes the value of a field that the event has.
+fn put_value<M: SerializeMap>(
+    map: &mut M,
+    name: &'static str,
+    field: &EventField,
+    event: &Event,
+) -> Result<(), M::Error> {
+    match field.value {
+        Value::Text { get, .. } => map.serialize_entry(name, &get(event)),
+        Value::Parsed { get, .. } => map.serialize_entry(name, &get(event).map(AsText)),
+        Value::Number { get, .. } => map.serialize_entry(name, &get(event)),
+        Value::Json { get, .. } => map.serialize_entry(name, &get(event)),
+        Value::ChangedFields => map.serialize_entry(name, &event.changed_fields),
+        Value::Tags => map.serialize_entry(name, &event.tags),
+        Value::Targets => map.serialize_entry(name, &TargetShapes(&event.targets)),
+        Value::Redacted => {
+            map.serialize_entry(name, &event.redacted.as_ref().map(RedactedShape::from))
+        }
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -68,23 +71,21 @@ struct RedactedShape<'a> {
     more: Option<u64>,
 }
 
+struct TargetShapes<'a>(&'a [Target]);
+
+impl Serialize for TargetShapes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(TargetShape::from))
+    }
+}
+
 #[derive(serde::Serialize)]
-struct ActorShape<'a> {
+struct TargetShape<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
-}
-
-#[derive(serde::Serialize)]
-struct ResourceShape<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
 }
 
 /// Written as its text form.
@@ -96,42 +97,10 @@ impl<T: Display> Serialize for AsText<T> {
     }
 }
 
-impl<'a> From<&'a Event> for Shape<'a> {
-    fn from(event: &'a Event) -> Self {
-        Shape {
-            seq: None,
-            recorded_at: None,
-            leaf_hash: None,
-            id: event.id.map(AsText),
-            occurred_at: event.occurred_at.map(AsText),
-            tenant: event.tenant.as_deref(),
-            actor: ActorShape::from(&event.actor),
-            action: &event.action,
-            resource: ResourceShape::from(&event.resource),
-            outcome: AsText(event.outcome),
-            reason: event.reason.as_deref(),
-            source: event.source.as_deref(),
-            ip: event.ip.as_deref(),
-            user_agent: event.user_agent.as_deref(),
-            session_id: event.session_id.as_deref(),
-            request_id: event.request_id.as_deref(),
-            correlation_id: event.correlation_id.as_deref(),
-            duration_ms: event.duration_ms,
-            changed_fields: &event.changed_fields,
-            old_values: event.old_values.as_ref(),
-            new_values: event.new_values.as_ref(),
-            tags: &event.tags,
-            details: event.details.as_ref(),
-            redacted: event.redacted.as_ref().map(RedactedShape::from),
-            payload: None,
-        }
-    }
-}
-
-impl<'a> From<&'a Actor> for ActorShape<'a> {
-    fn from(actor: &'a Actor) -> Self {
-        let Actor { kind, id, email, role } = actor;
-        ActorShape { kind, id, email: email.as_deref(), role: role.as_deref() }
+impl<'a> From<&'a Target> for TargetShape<'a> {
+    fn from(target: &'a Target) -> Self {
+        let Target { kind, id, role } = target;
+        TargetShape { kind, id, role: role.as_deref() }
     }
 }
 
@@ -142,17 +111,13 @@ impl<'a> From<&'a Redacted> for RedactedShape<'a> {
     }
 }
 
-impl<'a> From<&'a Resource> for ResourceShape<'a> {
-    fn from(resource: &'a Resource) -> Self {
-        ResourceShape { kind: &resource.kind, id: resource.id.as_deref() }
-    }
-}
-
 /// The JSON shape; only with `serde_json`'s serializers, because of the JSON values
 /// that are kept as text.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shape::from(self).serialize(serializer)
+        let mut map = serializer.serialize_map(None)?;
+        put_event(&mut map, self)?;
+        map.end()
     }
 }
 
@@ -160,14 +125,15 @@ impl Serialize for Event {
 /// that are kept as text.
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shape = Shape {
-            seq: Some(self.seq.get()),
-            recorded_at: Some(AsText(self.recorded_at)),
-            leaf_hash: Some(AsText(self.leaf_hash)),
-            payload: self.payload.absence(),
-            ..Shape::from(&self.event)
-        };
-        shape.serialize(serializer)
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &self.seq.get())?;
+        map.serialize_entry("recorded_at", &AsText(self.recorded_at))?;
+        map.serialize_entry("leaf_hash", &AsText(self.leaf_hash))?;
+        put_event(&mut map, &self.event)?;
+        if let Some(absence) = self.payload.absence() {
+            map.serialize_entry("payload", absence)?;
+        }
+        map.end()
     }
 }
 

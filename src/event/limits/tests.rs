@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Actor, Resource};
+use crate::event::{Actor, Resource, Target};
 use proptest::prelude::*;
 
 fn event() -> Event {
@@ -15,13 +15,18 @@ fn problem(event: &Event) -> (&'static str, Problem) {
 #[test]
 fn required_fields_must_not_be_empty() {
     type Change = fn(&mut Event);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 11] = [
         ("actor.type", |e| e.actor.kind.clear()),
         ("actor.id", |e| e.actor.id.clear()),
         ("action", |e| e.action.clear()),
         ("resource.type", |e| e.resource.kind.clear()),
         ("resource.id", |e| e.resource.id = Some(String::new())),
         ("tenant", |e| e.tenant = Some(String::new())),
+        ("on_behalf_of.type", |e| e.on_behalf_of = Some(Actor::new("", "i"))),
+        ("on_behalf_of.id", |e| e.on_behalf_of = Some(Actor::new("t", ""))),
+        ("targets (type)", |e| e.targets = vec![Target::new("", "i")]),
+        ("targets (id)", |e| e.targets = vec![Target::new("t", "")]),
+        ("targets (role)", |e| e.targets = vec![Target::new("t", "i").role("")]),
     ];
     for (field, change) in cases {
         let mut event = event();
@@ -33,24 +38,35 @@ fn required_fields_must_not_be_empty() {
 
 #[test]
 fn each_text_may_be_as_long_as_its_limit_and_no_longer() {
-    type Fill = fn(Event, String) -> Event;
-    let cases: [(&str, usize, Fill); 16] = [
-        ("tenant", NAME_LEN_MAX, |e, t| e.tenant(t)),
-        ("actor.type", NAME_LEN_MAX, |mut e, t| (e.actor.kind = t, e).1),
-        ("actor.id", ID_LEN_MAX, |mut e, t| (e.actor.id = t, e).1),
-        ("actor.email", LABEL_LEN_MAX, |mut e, t| (e.actor.email = Some(t), e).1),
-        ("actor.role", LABEL_LEN_MAX, |mut e, t| (e.actor.role = Some(t), e).1),
-        ("action", NAME_LEN_MAX, |mut e, t| (e.action = t, e).1),
-        ("resource.type", NAME_LEN_MAX, |mut e, t| (e.resource.kind = t, e).1),
-        ("resource.id", ID_LEN_MAX, |mut e, t| (e.resource.id = Some(t), e).1),
-        ("reason", REASON_LEN_MAX, |e, t| e.reason(t)),
-        ("source", LABEL_LEN_MAX, |e, t| e.source(t)),
-        ("ip", IP_LEN_MAX, |e, t| e.ip(t)),
-        ("user_agent", USER_AGENT_LEN_MAX, |e, t| e.user_agent(t)),
-        ("session_id", LABEL_LEN_MAX, |e, t| e.session_id(t)),
-        ("request_id", LABEL_LEN_MAX, |e, t| e.request_id(t)),
-        ("correlation_id", LABEL_LEN_MAX, |e, t| e.correlation_id(t)),
-        ("changed_fields", CHANGED_FIELD_LEN_MAX, |e, t| e.changed_fields([t])),
+    let behalf = |e: Event, change: fn(&mut Actor, String), text: String| {
+        let mut actor = Actor::new("t", "i");
+        change(&mut actor, text);
+        e.on_behalf_of(actor)
+    };
+    let cases: [(&str, usize, &dyn Fn(Event, String) -> Event); 23] = [
+        ("tenant", NAME_LEN_MAX, &|e, t| e.tenant(t)),
+        ("actor.type", NAME_LEN_MAX, &|mut e, t| (e.actor.kind = t, e).1),
+        ("actor.id", ID_LEN_MAX, &|mut e, t| (e.actor.id = t, e).1),
+        ("actor.email", LABEL_LEN_MAX, &|mut e, t| (e.actor.email = Some(t), e).1),
+        ("actor.role", LABEL_LEN_MAX, &|mut e, t| (e.actor.role = Some(t), e).1),
+        ("action", NAME_LEN_MAX, &|mut e, t| (e.action = t, e).1),
+        ("resource.type", NAME_LEN_MAX, &|mut e, t| (e.resource.kind = t, e).1),
+        ("resource.id", ID_LEN_MAX, &|mut e, t| (e.resource.id = Some(t), e).1),
+        ("reason", REASON_LEN_MAX, &|e, t| e.reason(t)),
+        ("source", LABEL_LEN_MAX, &|e, t| e.source(t)),
+        ("ip", IP_LEN_MAX, &|e, t| e.ip(t)),
+        ("user_agent", USER_AGENT_LEN_MAX, &|e, t| e.user_agent(t)),
+        ("session_id", LABEL_LEN_MAX, &|e, t| e.session_id(t)),
+        ("request_id", LABEL_LEN_MAX, &|e, t| e.request_id(t)),
+        ("correlation_id", LABEL_LEN_MAX, &|e, t| e.correlation_id(t)),
+        ("changed_fields", CHANGED_FIELD_LEN_MAX, &|e, t| e.changed_fields([t])),
+        ("on_behalf_of.type", NAME_LEN_MAX, &|e, t| behalf(e, |actor, t| actor.kind = t, t)),
+        ("on_behalf_of.id", ID_LEN_MAX, &|e, t| behalf(e, |actor, t| actor.id = t, t)),
+        ("on_behalf_of.email", LABEL_LEN_MAX, &|e, t| behalf(e, |a, t| a.email = Some(t), t)),
+        ("on_behalf_of.role", LABEL_LEN_MAX, &|e, t| behalf(e, |a, t| a.role = Some(t), t)),
+        ("targets (type)", NAME_LEN_MAX, &|e, t| e.target(Target::new(t, "i"))),
+        ("targets (id)", ID_LEN_MAX, &|e, t| e.target(Target::new("t", t))),
+        ("targets (role)", NAME_LEN_MAX, &|e, t| e.target(Target::new("t", "i").role(t))),
     ];
     for (field, max, fill) in cases {
         assert_eq!(fill(event(), "x".repeat(max)).validate(), Ok(()), "{field}");
@@ -74,6 +90,17 @@ fn lists_are_bounded_in_number_and_length() {
     assert_eq!(names(1024).validate(), Ok(()));
     let problem_found = Problem::TooMany { max: 1024, found: 1025 };
     assert_eq!(problem(&names(1025)), ("changed_fields", problem_found));
+
+    let targets = |n: usize| (0..n).fold(event(), |e, _| e.target(Target::new("t", "i")));
+    assert_eq!(targets(64).validate(), Ok(()), "a target may be named twice");
+    assert_eq!(problem(&targets(65)), ("targets", Problem::TooMany { max: 64, found: 65 }));
+    let long = |n: usize, id: usize| {
+        (0..n).fold(event(), |e, _| e.target(Target::new("t".repeat(96), "i".repeat(id))))
+    };
+    assert_eq!(long(8, 4000).validate(), Ok(()));
+    let found = 8 * 4097;
+    let problem_found = Problem::TooLong { max: 32_768, found };
+    assert_eq!(problem(&long(8, 4001)), ("targets (together)", problem_found));
 
     let tags = |n: usize| (0..n).fold(event(), |e, i| e.tag(i.to_string(), "v"));
     assert_eq!(tags(256).validate(), Ok(()));

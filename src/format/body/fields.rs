@@ -7,24 +7,28 @@ use bincode::enc::Encoder;
 use bincode::error::{AllowedEnumVariants, DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode, impl_borrow_decode};
 
+use super::{SCHEMA_ADDED, SCHEMA_REDACTED};
 use crate::event::limits::{CHANGED_FIELDS_MAX, REDACTED_PATHS_MAX, TAGS_MAX};
 use crate::event::{EventId, Json, Outcome, Redacted};
 use crate::time::Timestamp;
 
 /// Which identifiers of an envelope are aliases (keyed pseudonyms) instead of
-/// plain: bit 0 `actor.id`, bit 1 `resource.id`, bit 2 `tenant`.
+/// plain: bit 0 `actor.id`, bit 1 `resource.id`, bit 2 `tenant`, bit 3 `on_behalf_of.id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Aliases(u8);
 
 impl Aliases {
     /// All identifiers are plain.
     pub const NONE: Aliases = Aliases(0);
-    /// Highest value: all three bits.
-    const MAX: u8 = 0b111;
 
-    /// Those of `actor.id` and `resource.id` that are aliases; `tenant` is plain.
-    pub(super) const fn of(actor_id: bool, resource_id: bool) -> Self {
-        Aliases(actor_id as u8 | (resource_id as u8) << 1)
+    /// Highest value in a schema: all of its bits.
+    const fn max(schema: u8) -> u8 {
+        if schema >= SCHEMA_ADDED { 0b1111 } else { 0b111 }
+    }
+
+    /// Those that are aliases; `tenant` is plain.
+    pub(super) const fn of(actor_id: bool, resource_id: bool, on_behalf_of_id: bool) -> Self {
+        Aliases(actor_id as u8 | (resource_id as u8) << 1 | (on_behalf_of_id as u8) << 3)
     }
 
     /// Whether `actor.id` is an alias.
@@ -40,6 +44,11 @@ impl Aliases {
     /// Whether `tenant` is an alias.
     pub const fn tenant(self) -> bool {
         self.0 & 0b100 != 0
+    }
+
+    /// Whether `on_behalf_of.id` is an alias.
+    pub const fn on_behalf_of_id(self) -> bool {
+        self.0 & 0b1000 != 0
     }
 }
 
@@ -76,9 +85,13 @@ pub struct Tags<'a>(Source<&'a BTreeMap<String, String>, Vec<(&'a str, &'a str)>
 /// The schema of the record whose payload is decoded.
 pub(super) struct Schema(pub(super) u8);
 
-/// What was redacted of an event, if anything was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redaction<'a>(Option<Places<'a>>);
+/// What was redacted of an event, if anything was. Two are equal if they say the same.
+#[derive(Clone, Debug)]
+pub struct Redaction<'a> {
+    places: Option<Places<'a>>,
+    /// Whether the mark of an absent one is written.
+    is_optional: bool,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Places<'a> {
@@ -87,34 +100,42 @@ struct Places<'a> {
     more: u64,
 }
 
+impl PartialEq for Redaction<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.places == other.places
+    }
+}
+
+impl Eq for Redaction<'_> {}
+
 impl<'a> Redaction<'a> {
-    /// Nothing was.
-    pub const NONE: Redaction<'static> = Redaction(None);
+    /// That of a body of this schema.
+    pub(super) fn of(schema: u8, redacted: Option<&'a Redacted>) -> Self {
+        let places = redacted.map(|Redacted { rules, paths, more }| Places {
+            rules,
+            paths: Names::from(paths.as_slice()),
+            more: *more,
+        });
+        Redaction { places, is_optional: schema >= SCHEMA_ADDED }
+    }
 
     /// By which rules.
     pub fn rules(&self) -> Option<&'a str> {
-        self.0.as_ref().map(|places| places.rules)
+        self.places.as_ref().map(|places| places.rules)
     }
 
     /// Where.
     pub fn paths(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.0.iter().flat_map(|places| places.paths.iter())
+        self.places.iter().flat_map(|places| places.paths.iter())
     }
 
     /// All of it, owned.
     pub fn to_redacted(&self) -> Option<Redacted> {
-        self.0.as_ref().map(|places| Redacted {
+        self.places.as_ref().map(|places| Redacted {
             rules: places.rules.to_owned(),
             paths: places.paths.iter().map(str::to_owned).collect(),
             more: places.more,
         })
-    }
-}
-
-impl<'a> From<&'a Redacted> for Redaction<'a> {
-    fn from(redacted: &'a Redacted) -> Self {
-        let Redacted { rules, paths, more } = redacted;
-        Redaction(Some(Places { rules, paths: Names::from(paths.as_slice()), more: *more }))
     }
 }
 
@@ -238,18 +259,27 @@ impl Encode for Outcome {
     }
 }
 
-impl<Context> Decode<Context> for Outcome {
-    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+impl<'de> BorrowDecode<'de, Schema> for Outcome {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = Schema>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        let max = if decoder.context().0 >= SCHEMA_ADDED { 4 } else { 3 };
         let code = u8::decode(decoder)?;
-        Outcome::from_code(code).ok_or(DecodeError::UnexpectedVariant {
-            type_name: "outcome",
-            allowed: &AllowedEnumVariants::Range { min: 0, max: 3 },
-            found: code.into(),
-        })
+        let outcome = Outcome::from_code(code).filter(|outcome| outcome.code() <= max);
+        outcome.ok_or(out_of_range("outcome", max, code))
     }
 }
 
-impl_borrow_decode!(Outcome);
+/// A byte that should be 0 to `max`.
+fn out_of_range(type_name: &'static str, max: u8, found: u8) -> DecodeError {
+    let allowed: &'static AllowedEnumVariants = match max {
+        3 => &AllowedEnumVariants::Range { min: 0, max: 3 },
+        4 => &AllowedEnumVariants::Range { min: 0, max: 4 },
+        7 => &AllowedEnumVariants::Range { min: 0, max: 7 },
+        _ => &AllowedEnumVariants::Range { min: 0, max: 15 },
+    };
+    DecodeError::UnexpectedVariant { type_name, allowed, found: found.into() }
+}
 
 /// One byte.
 impl Encode for Aliases {
@@ -258,21 +288,18 @@ impl Encode for Aliases {
     }
 }
 
-impl<Context> Decode<Context> for Aliases {
-    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+impl<'de> BorrowDecode<'de, Schema> for Aliases {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = Schema>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        let max = Aliases::max(decoder.context().0);
         let bits = u8::decode(decoder)?;
-        if bits > Aliases::MAX {
-            return Err(DecodeError::UnexpectedVariant {
-                type_name: "aliases",
-                allowed: &AllowedEnumVariants::Range { min: 0, max: Aliases::MAX as u32 },
-                found: bits.into(),
-            });
+        if bits > max {
+            return Err(out_of_range("aliases", max, bits));
         }
         Ok(Aliases(bits))
     }
 }
-
-impl_borrow_decode!(Aliases);
 
 /// As text.
 impl Encode for JsonText<'_> {
@@ -347,11 +374,13 @@ impl<'a, 'de: 'a, Context> BorrowDecode<'de, Context> for Tags<'a> {
     }
 }
 
-/// Nothing at all if nothing was redacted: schema 1 ends with the field before. Else
-/// the mark of an optional field, and its parts.
+/// The mark of an optional field, and its parts. If nothing was redacted the mark is 0, or there
+/// is nothing at all: schema 1 ends with the field before.
 impl Encode for Redaction<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        let Some(places) = &self.0 else { return Ok(()) };
+        let Some(places) = &self.places else {
+            return if self.is_optional { 0_u8.encode(encoder) } else { Ok(()) };
+        };
         1_u8.encode(encoder)?;
         places.rules.encode(encoder)?;
         places.paths.encode(encoder)?;
@@ -363,11 +392,17 @@ impl<'a, 'de: 'a> BorrowDecode<'de, Schema> for Redaction<'a> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = Schema>>(
         decoder: &mut D,
     ) -> Result<Self, DecodeError> {
-        if decoder.context().0 < super::SCHEMA_REDACTED {
-            return Ok(Redaction::NONE);
+        let schema = decoder.context().0;
+        if schema < SCHEMA_REDACTED {
+            return Ok(Redaction::of(schema, None));
         }
-        if u8::decode(decoder)? != 1 {
-            return Err(DecodeError::Other("what was redacted, because the schema is 2"));
+        match u8::decode(decoder)? {
+            0 if schema >= SCHEMA_ADDED => return Ok(Redaction::of(schema, None)),
+            1 => {}
+            _ if schema >= SCHEMA_ADDED => {
+                return Err(DecodeError::Other("0 or 1: whether something was redacted"));
+            }
+            _ => return Err(DecodeError::Other("what was redacted, because the schema is 2")),
         }
         let rules = <&str>::borrow_decode(decoder)?;
         let paths = Names::borrow_decode(decoder)?;
@@ -375,6 +410,7 @@ impl<'a, 'de: 'a> BorrowDecode<'de, Schema> for Redaction<'a> {
             return Err(DecodeError::Other("at most 256 paths of redacted places"));
         }
         let more = u64::decode(decoder)?;
-        Ok(Redaction(Some(Places { rules, paths, more })))
+        let places = Some(Places { rules, paths, more });
+        Ok(Redaction { places, is_optional: schema >= SCHEMA_ADDED })
     }
 }

@@ -1,9 +1,11 @@
+mod added;
+
 use std::fmt::Debug;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Actor, Anchor, Json, Redacted, Resource};
+use crate::event::{Actor, Anchor, Json, Redacted, Resource, Target};
 use crate::hash::Hash;
 use crate::seq::TreeSize;
 
@@ -137,7 +139,7 @@ fn the_bytes_of_a_redacted_event_do_not_change() {
     assert_eq!(hex(&payload), expected);
     assert_eq!((schema_of(&full_event()), schema_of(&event)), (1, 2));
     let decoded = decode_payload_strict(SCHEMA_REDACTED, &payload).unwrap();
-    assert_eq!(to_event(&decode_envelope(&envelope).unwrap(), Some(&decoded)), event);
+    assert_eq!(to_event(&decode_envelope(SCHEMA, &envelope).unwrap(), Some(&decoded)), event);
 }
 
 #[test]
@@ -203,10 +205,13 @@ fn the_tables_of_the_document_name_the_fields_in_their_order() {
     let event = full_event();
     let envelope = Envelope::of(&event, EventId([0; 16]), NOW);
     let of_golden: Vec<_> = golden_envelope().iter().map(|(name, _)| name.to_string()).collect();
+    let of_golden: Vec<_> =
+        of_golden.into_iter().chain(added::GOLDEN_ADDED.map(|(name, _)| name.to_owned())).collect();
     assert_eq!(field_names(&envelope), of_golden);
     assert_eq!(documented("Envelope"), of_golden);
     let payload = Payload::of(&event);
-    let names = [GOLDEN_PAYLOAD.as_slice(), &[GOLDEN_REDACTED]].concat();
+    let names =
+        [GOLDEN_PAYLOAD.as_slice(), &[GOLDEN_REDACTED], &added::GOLDEN_ADDED_PAYLOAD].concat();
     let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
     assert_eq!(field_names(&payload), names);
     assert_eq!(documented("Payload"), names);
@@ -218,7 +223,7 @@ fn the_tables_of_the_document_name_the_fields_in_their_order() {
 fn an_event_comes_back_from_its_bodies() {
     let event = full_event();
     let (envelope, payload) = encode(&event);
-    let envelope = decode_envelope_strict(&envelope).unwrap();
+    let envelope = decode_envelope_strict(SCHEMA, &envelope).unwrap();
     let payload = decode_payload_strict(SCHEMA, &payload).unwrap();
     assert_eq!(to_event(&envelope, Some(&payload)), event);
     assert_eq!(payload, Payload::of(&event));
@@ -236,7 +241,7 @@ fn an_event_comes_back_from_its_bodies() {
 #[test]
 fn id_and_time_are_filled_in() {
     let (envelope, _) = encode(&smallest_event());
-    let envelope = decode_envelope(&envelope).unwrap();
+    let envelope = decode_envelope(SCHEMA, &envelope).unwrap();
     assert_eq!(envelope.id, EventId::v7(NOW, [9; 16]));
     assert_eq!(envelope.occurred_at, NOW);
 }
@@ -286,21 +291,44 @@ fn an_event_at_every_limit_fits_and_comes_back() {
         paths: vec![text(limits::REDACTED_PATH_LEN_MAX); limits::REDACTED_PATHS_MAX],
         more: u64::MAX,
     };
-    let used = used + redacted.rules.len() + redacted.paths.iter().map(String::len).sum::<usize>();
+    event = event
+        .outcome(Outcome::Unknown)
+        .on_behalf_of(Actor::new(text(256), text(4096)).email(label()).role(label()))
+        .trace_id(TraceId::from_bytes([1; 16]).unwrap())
+        .span_id(SpanId::from_bytes([1; 8]).unwrap());
+    event = (0..64).fold(event, |e, _| e.target(Target::new("t", text(510)).role("r")));
+    let used = used
+        + 2 * limits::LABEL_LEN_MAX
+        + redacted.rules.len()
+        + redacted.paths.iter().map(String::len).sum::<usize>();
     event.redacted = Some(redacted);
     event = event.details(json(limits::PAYLOAD_TEXT_LEN_MAX - used));
     let (envelope, payload) = encode(&event);
     assert!(envelope.len() <= ENVELOPE_LEN_MAX && payload.len() <= PAYLOAD_LEN_MAX);
-    let payload = decode_payload_strict(SCHEMA_REDACTED, &payload).unwrap();
-    let read = to_event(&decode_envelope_strict(&envelope).unwrap(), Some(&payload));
+    let payload = decode_payload_strict(SCHEMA_ADDED, &payload).unwrap();
+    let read = decode_envelope_strict(SCHEMA_ADDED, &envelope).unwrap();
+    let read = to_event(&read, Some(&payload));
     assert_eq!(Event { id: None, ..read }, event);
+    // Short identifiers that give way to aliases, where all else is as long as it may be.
+    event.targets = vec![Target::new(text(256), "i").role(text(255)); 64];
+    assert_eq!(event.validate(), Ok(()));
+    let aliases = vec![Some("a".repeat(46)); 64];
+    let alias = Some(aliases[0].as_deref().unwrap());
+    let pseudonyms = Pseudonyms {
+        actor_id: alias,
+        resource_id: alias,
+        on_behalf_of_id: alias,
+        target_ids: &aliases,
+    };
+    let mut out = Vec::new();
+    assert!(encode_event_as(&event, pseudonyms, NOW, [9; 16], SALT, &mut out).is_ok());
 }
 
 #[test]
 fn each_cut_is_an_error() {
     let (envelope, payload) = encode(&full_event());
     for len in 0..envelope.len() {
-        assert!(decode_envelope(&envelope[..len]).is_err(), "{len}");
+        assert!(decode_envelope(SCHEMA, &envelope[..len]).is_err(), "{len}");
     }
     for len in 0..payload.len() {
         assert!(decode_payload(SCHEMA, &payload[..len]).is_err(), "{len}");
@@ -310,7 +338,7 @@ fn each_cut_is_an_error() {
     assert_eq!(decode_payload(SCHEMA, &trailing), Err(expected));
     let trailing = [envelope.as_slice(), &[0]].concat();
     let expected = BodyError::Trailing { body: Body::Envelope, offset: envelope.len(), found: 1 };
-    assert_eq!(decode_envelope(&trailing), Err(expected));
+    assert_eq!(decode_envelope(SCHEMA, &trailing), Err(expected));
 }
 
 /// The envelope of the smallest event with one field replaced.
@@ -355,18 +383,20 @@ fn values_out_of_range_are_refused() {
         ("actor_id", b"\xfd\xff\xff\xff\xff\xff\xff\xff\xff"),
         ("occurred_at", &[254; 17]),
     ] {
-        let error = decode_envelope(&smallest_envelope_with(name, bytes)).unwrap_err();
+        let error = decode_envelope(SCHEMA, &smallest_envelope_with(name, bytes)).unwrap_err();
         assert!(error.to_string().starts_with("envelope: expected "), "{name}: {error}");
         assert!(!error.to_string().contains("a field of the body"), "{name}: {error}");
     }
-    assert!(decode_envelope(&smallest_envelope_with("aliases", &[7])).unwrap().aliases.tenant());
+    assert!(
+        decode_envelope(SCHEMA, &smallest_envelope_with("aliases", &[7])).unwrap().aliases.tenant()
+    );
     let bad = BodyError::Unexpected {
         body: Body::Envelope,
         offset: 28,
         expected: "outcome as a byte from 0 to 3".to_owned(),
         found: "4".to_owned(),
     };
-    assert_eq!(decode_envelope(&smallest_envelope_with("outcome", &[4])), Err(bad));
+    assert_eq!(decode_envelope(SCHEMA, &smallest_envelope_with("outcome", &[4])), Err(bad));
 }
 
 #[test]
@@ -380,8 +410,8 @@ fn integers_written_too_long_are_refused_by_the_strict_reader_only() {
     ] {
         let long = smallest_envelope_with(name, bytes);
         let short = smallest_envelope_with(name, short);
-        assert_eq!(decode_envelope(&long), decode_envelope_strict(&short));
-        let refused = decode_envelope_strict(&long);
+        assert_eq!(decode_envelope(SCHEMA, &long), decode_envelope_strict(SCHEMA, &short));
+        let refused = decode_envelope_strict(SCHEMA, &long);
         assert!(matches!(refused, Err(BodyError::NotCanonical { .. })), "{refused:?}");
     }
     let long = empty_payload_with(11, b"\xfb\x01\0\x01k\x01v");
@@ -420,7 +450,7 @@ fn claimed_numbers_are_not_believed() {
     let too_long = vec![0; PAYLOAD_LEN_MAX + 1];
     assert!(matches!(decode_payload(SCHEMA, &too_long), Err(BodyError::TooLong { .. })));
     let too_long = vec![0; ENVELOPE_LEN_MAX + 1];
-    assert!(matches!(decode_envelope(&too_long), Err(BodyError::TooLong { .. })));
+    assert!(matches!(decode_envelope(SCHEMA, &too_long), Err(BodyError::TooLong { .. })));
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -432,14 +462,22 @@ fn any_event() -> impl Strategy<Value = Event> {
     let rest = (
         any::<[u8; 16]>(),
         limits::OCCURRED_AT_MIN.as_nanos()..limits::OCCURRED_AT_MAX.as_nanos(),
-        0..4_u8,
+        0..5_u8,
         prop::option::of(any::<u64>()),
         prop::collection::vec("[^\\p{Cc}]{0,20}", 0..5),
         prop::collection::btree_map("[^\\p{Cc}]{0,20}", "[^\\p{Cc}]{0,20}", 0..5),
         prop::option::of(("[^\\p{Cc}]{1,20}", prop::collection::vec("[^\\p{Cc}]{0,20}", 0..5))),
         any::<u64>(),
     );
-    (who, texts, rest, (json(), json(), json())).prop_map(|(who, texts, rest, json)| {
+    let target = (id(), id(), prop::option::of(id()));
+    let target = target.prop_map(|(kind, id, role)| Target { kind, id, role });
+    let behalf = (id(), id(), maybe(), maybe());
+    let behalf = behalf.prop_map(|(kind, id, email, role)| Actor { kind, id, email, role });
+    let trace = prop::option::of((any::<u8>(), any::<u8>()));
+    let added =
+        (prop::collection::vec(target, 0..4), prop::option::of(behalf), trace, any::<bool>());
+    let all = (who, texts, rest, (json(), json(), json()), added);
+    all.prop_map(|(who, texts, rest, json, added)| {
         let actor = Actor { kind: who.0, id: who.1, email: who.2, role: who.3 };
         let mut event = Event::new(actor, who.4, Resource { kind: who.5, id: who.6 });
         event.reason = texts.0;
@@ -456,6 +494,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         event.tags = rest.5;
         event.redacted = rest.6.map(|(rules, paths)| Redacted { rules, paths, more: rest.7 });
         (event.old_values, event.new_values, event.details) = json;
+        if added.3 {
+            (event.targets, event.on_behalf_of) = (added.0, added.1);
+            event.trace_id = added.2.and_then(|(byte, _)| TraceId::from_bytes([byte; 16]));
+            event.span_id = added.2.and_then(|(_, byte)| SpanId::from_bytes([byte; 8]));
+        }
         event
     })
 }
@@ -466,7 +509,7 @@ proptest! {
         prop_assert_eq!(event.validate(), Ok(()));
         let (envelope, payload) = encode(&event);
         let read = to_event(
-            &decode_envelope_strict(&envelope).unwrap(),
+            &decode_envelope_strict(schema_of(&event), &envelope).unwrap(),
             Some(&decode_payload_strict(schema_of(&event), &payload).unwrap()),
         );
         prop_assert_eq!(&read, &event);
@@ -475,8 +518,10 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = (decode_envelope_strict(&bytes), decode_payload_strict(SCHEMA, &bytes));
+        let _ = (decode_envelope_strict(SCHEMA, &bytes), decode_payload_strict(SCHEMA, &bytes));
         let _ = decode_payload_strict(SCHEMA_REDACTED, &bytes);
+        let _ = decode_envelope_strict(SCHEMA_ADDED, &bytes);
+        let _ = decode_payload_strict(SCHEMA_ADDED, &bytes);
         let _ = decode_anchor_strict(&bytes);
     }
 
@@ -490,7 +535,7 @@ proptest! {
         let (in_envelope, in_payload) = (at.index(envelope.len()), at.index(payload.len()));
         envelope[in_envelope] = byte;
         payload[in_payload] = byte;
-        if let Ok(read) = decode_envelope_strict(&envelope) {
+        if let Ok(read) = decode_envelope_strict(schema_of(&event), &envelope) {
             let mut again = Vec::new();
             wire::append(Body::Envelope, ENVELOPE_LEN_MAX, &read, &mut again).unwrap();
             prop_assert_eq!(again, envelope);

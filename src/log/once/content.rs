@@ -9,7 +9,7 @@
 use crate::cipher::Identifier;
 use crate::error::{Error, Result};
 use crate::event::{Event, Record, RecordKind};
-use crate::format::body::{self, Aliases, Envelope, Payload};
+use crate::format::body::{self, Envelope, Payload};
 use crate::format::encrypted::KeyId;
 use crate::format::record::CheckedRecord;
 use crate::log::core::Core;
@@ -50,13 +50,14 @@ fn look(
     if !is_event || body::id_of(record.envelope) != given.id {
         return Ok(None);
     }
-    let envelope = body::decode_envelope(record.envelope).map_err(|error| error.to_string())?;
+    let envelope = body::decode_envelope(record.head.schema, record.envelope);
+    let envelope = envelope.map_err(|error| error.to_string())?;
     let recorded = read::decode(&core.view, record)?;
     let Record { seq, recorded_at, leaf_hash, .. } = recorded;
     let receipt = Receipt { seq, recorded_at, leaf_hash };
     let key = record.encrypted().map(|stored| stored.key_id);
     let is_same = is_of_its_subject(&core.options, given, &recorded, key)
-        && is_same(&core.options, given, recorded, envelope.aliases);
+        && is_same(&core.options, given, recorded, &envelope);
     Ok(Some(Compared { receipt, is_same }))
 }
 
@@ -74,12 +75,12 @@ fn is_of_its_subject(
     known.is_some_and(|keys| keys.key_id == key)
 }
 
-fn is_same(options: &LogOptions, given: &Event, recorded: Record, aliases: Aliases) -> bool {
+fn is_same(options: &LogOptions, given: &Event, recorded: Record, envelope: &Envelope<'_>) -> bool {
     let (Some(id), Some(recorded_time)) = (recorded.event.id, recorded.event.occurred_at) else {
         return false; // unreachable: every record has both
     };
     let is_payload_shown = recorded.payload.is_shown();
-    let event = with_identifiers(options, given, recorded.event, aliases);
+    let event = with_identifiers(options, given, recorded.event, envelope);
     let given_time = given.occurred_at.unwrap_or(recorded_time);
     Envelope::of(given, id, given_time) == Envelope::of(&event, id, recorded_time)
         && (!is_payload_shown || Payload::of(given) == Payload::of(&event))
@@ -91,8 +92,9 @@ fn with_identifiers(
     options: &LogOptions,
     given: &Event,
     mut recorded: Event,
-    aliases: Aliases,
+    envelope: &Envelope<'_>,
 ) -> Event {
+    let aliases = envelope.aliases;
     let is_alias = |which, kind: &str, id: &str, found: &str| {
         let store = options.key_store.as_ref();
         let alias = store.and_then(|store| store.alias(which, kind, id));
@@ -109,6 +111,19 @@ fn with_identifiers(
         && is_alias(Identifier::Resource, &resource.kind, id, found)
     {
         recorded.resource.id = Some(id.clone());
+    }
+    if aliases.on_behalf_of_id()
+        && let (Some(actor), Some(found)) = (&given.on_behalf_of, &mut recorded.on_behalf_of)
+        && is_alias(Identifier::Actor, &actor.kind, &actor.id, &found.id)
+    {
+        found.id.clone_from(&actor.id);
+    }
+    for (n, (target, found)) in given.targets.iter().zip(&mut recorded.targets).enumerate() {
+        if envelope.is_target_alias(n)
+            && is_alias(Identifier::Resource, &target.kind, &target.id, &found.id)
+        {
+            found.id.clone_from(&target.id);
+        }
     }
     recorded
 }

@@ -328,7 +328,8 @@ impl<'a> Prover<'a> {
 
     fn asks_for(&self, record: &CheckedRecord<'_>) -> bool {
         let at = record.head.recorded_at;
-        match (RecordKind::from_code(record.head.kind), body::decode_envelope(record.envelope)) {
+        let envelope = body::decode_envelope(record.head.schema, record.envelope);
+        match (RecordKind::from_code(record.head.kind), envelope) {
             (Some(kind @ RecordKind::Event), Ok(envelope)) => {
                 self.query.matches(at, kind, &envelope.subject())
             }

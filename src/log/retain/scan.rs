@@ -95,7 +95,7 @@ pub(in crate::log) fn check_holds(
     let envelope;
     let (kind, subject) = match RecordKind::from_code(record.head.kind) {
         Some(kind @ RecordKind::Event) => {
-            let decoded = body::decode_envelope(record.envelope);
+            let decoded = body::decode_envelope(record.head.schema, record.envelope);
             envelope = decoded.map_err(|error| damaged(error.to_string()))?;
             (kind, envelope.subject())
         }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::Explain;
 use super::matches::{Matches, Work, give_up};
 use super::parts::{Asked, Part, Walk};
+use super::positions::{Bits, Named, count_in};
 use super::sources::{Need, Prepared, Sources, count_anchors};
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RecordKind};
-use crate::index::{Damaged, List, Lookup};
+use crate::index::{Damaged, Lookup};
 use crate::log::read::Snapshot;
 use crate::query::{Query, Subject, TimeRange};
 use crate::seq::{Seq, TreeSize};
-use crate::terms::{Axis, Field, Term};
+use crate::terms::{self, Axis, Field, SPEC_ADDED, Term};
 use crate::time::Timestamp;
 
 /// A histogram with more steps is refused: it would take more memory than its records.
@@ -28,14 +29,17 @@ pub enum GroupBy {
     Actor,
     /// The action.
     Action,
-    /// Type and id of the resource; the type alone of those that have no id.
+    /// Type and id of the resource and of each target, so that a record counts once for each; the
+    /// type alone of records that name no single resource of it.
     Resource,
-    /// The type of the resource.
+    /// The type of the resource and of each target, likewise.
     ResourceType,
     /// The tenant.
     Tenant,
     /// The outcome, by its name.
     Outcome,
+    /// Type and id of the actor on whose behalf it was done.
+    OnBehalfOf,
 }
 
 /// Records that have something in common, and how many they are.
@@ -291,33 +295,6 @@ impl Found<'_> {
     }
 }
 
-/// A set of positions.
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(positions: u32) -> Self {
-        Bits(vec![0; positions.div_ceil(64) as usize])
-    }
-
-    fn set(&mut self, position: u32) {
-        if let Some(word) = self.0.get_mut((position / 64) as usize) {
-            *word |= 1 << (position % 64);
-        }
-    }
-
-    fn has(&self, position: u32) -> bool {
-        let word = self.0.get((position / 64) as usize);
-        word.is_some_and(|word| word >> (position % 64) & 1 == 1)
-    }
-}
-
-fn count_in(list: List<'_>, bits: Option<&Bits>) -> Result<u64, Damaged> {
-    let Some(bits) = bits else { return Ok(list.len().into()) };
-    let mut count = 0;
-    list.each(|position| count += u64::from(bits.has(position)))?;
-    Ok(count)
-}
-
 /// Groups by the spelling of their terms, so that one that is known costs no allocation.
 struct Groups {
     by: GroupBy,
@@ -365,6 +342,7 @@ impl Groups {
             GroupBy::ResourceType => Field::ResourceType,
             GroupBy::Tenant => Field::Tenant,
             GroupBy::Outcome => Field::Outcome,
+            GroupBy::OnBehalfOf => Field::OnBehalfOf,
         }
     }
 
@@ -389,7 +367,7 @@ impl Groups {
                 add_to(&mut absent, term.name, left);
                 Ok(())
             })?,
-            GroupBy::Tenant => {
+            GroupBy::Tenant | GroupBy::OnBehalfOf => {
                 let mut all = 0; // every event has an outcome
                 lookup.terms(Field::Outcome, &mut |_, list| {
                     all += count_in(list, bits)?;
@@ -415,20 +393,23 @@ impl Tally for Groups {
     fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
         let bits = found.bits()?;
         // A part counts wholly or not at all: it may turn out to be damaged on the way.
-        let (mut spellings, mut ends, mut with) = (Vec::new(), Vec::new(), HashMap::new());
-        let by_type = matches!(self.by, GroupBy::Resource | GroupBy::Tenant);
+        let (mut spellings, mut ends) = (Vec::new(), Vec::new());
+        let mut with = Named::new(found.lookup.spec() >= SPEC_ADDED);
+        let by_type = self.by == GroupBy::Resource;
+        let may_lack = by_type || matches!(self.by, GroupBy::Tenant | GroupBy::OnBehalfOf);
         found.lookup.terms(self.field(), &mut |term, list| {
             let count = count_in(list, bits.as_ref())?;
             if count > 0 {
                 term.spell(&mut spellings);
                 ends.push((spellings.len(), count));
-                if by_type {
-                    add_to(&mut with, term.kind.unwrap_or_default(), count);
+                if may_lack {
+                    let key = term.kind.filter(|_| by_type).unwrap_or_default();
+                    with.add(key, list, bits.as_ref())?;
                 }
             }
             Ok(())
         })?;
-        let absent = self.absent_in(found.lookup, bits.as_ref(), &with)?;
+        let absent = self.absent_in(found.lookup, bits.as_ref(), &with.counts())?;
         let mut start = 0;
         for (end, count) in ends {
             add_to(&mut self.counts, spellings.get(start..end).unwrap_or_default(), count);
@@ -439,26 +420,25 @@ impl Tally for Groups {
     }
 
     fn record(&mut self, _: RecordKind, subject: &Subject<'_>) {
-        let code = [subject.outcome.code()];
-        let (actor, kind) = (subject.actor_id.as_bytes(), subject.actor_type.as_bytes());
-        let resource_type = subject.resource_type.as_bytes();
-        let term = match self.by {
-            GroupBy::Actor => Some(Term::typed(Field::Actor, actor, kind)),
-            GroupBy::Action => Some(Term::of(Field::Action, subject.action.as_bytes())),
-            GroupBy::Resource => {
-                let id = subject.resource_id.map(str::as_bytes);
-                id.map(|id| Term::typed(Field::Resource, id, resource_type))
+        let field = self.field();
+        let may_repeat = !subject.targets.is_empty();
+        let (mut before, mut has_any) = (Vec::new(), false);
+        // The log's own records are counted as the events that they are shown as.
+        terms::each_term(RecordKind::Event, subject, |term| {
+            if term.field == field && !before.contains(&term) {
+                self.add(&term, 1);
+                has_any = true;
+                if may_repeat {
+                    before.push(term);
+                }
             }
-            GroupBy::ResourceType => Some(Term::of(Field::ResourceType, resource_type)),
-            GroupBy::Tenant => {
-                subject.tenant.map(|tenant| Term::of(Field::Tenant, tenant.as_bytes()))
-            }
-            GroupBy::Outcome => Some(Term::of(Field::Outcome, &code)),
-        };
-        match (term, self.by) {
-            (Some(term), _) => self.add(&term, 1),
-            (None, GroupBy::Resource) => add_to(&mut self.absent, resource_type, 1),
-            (None, _) => add_to(&mut self.absent, &[], 1),
+        });
+        let kind = subject.resource_type;
+        let has_id = || subject.resources().any(|(of, id)| of == kind && id.is_some());
+        match self.by {
+            GroupBy::Resource if !has_id() => add_to(&mut self.absent, kind.as_bytes(), 1),
+            GroupBy::Tenant | GroupBy::OnBehalfOf if !has_any => add_to(&mut self.absent, &[], 1),
+            _ => {}
         }
     }
 }

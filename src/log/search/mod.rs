@@ -5,7 +5,7 @@
 //! - `parts`: what of a snapshot is to be looked at, and how;
 //! - `sources`: which positions of a segment may match;
 //! - `matches`: the records, one after the other; `view`: one of them, borrowed;
-//! - `counts`: counting without reading records;
+//! - `counts`: counting without reading records; `positions`: sets of positions, for that;
 //! - `cancel`, `explain`: ending a long search, and what it did.
 
 mod cancel;
@@ -14,6 +14,7 @@ mod explain;
 mod matches;
 mod open_index;
 mod parts;
+mod positions;
 mod sources;
 mod view;
 

@@ -123,7 +123,7 @@ pub(crate) fn add(tail: &mut Tail, record: &CheckedRecord<'_>) -> Result<()> {
     let recorded_at = record.head.recorded_at;
     match RecordKind::from_code(record.head.kind) {
         Some(kind @ RecordKind::Event) => {
-            let envelope = body::decode_envelope(record.envelope);
+            let envelope = body::decode_envelope(record.head.schema, record.envelope);
             let envelope = envelope.map_err(|error| damaged(error.to_string()))?;
             tail.add(kind, recorded_at, &envelope.subject());
         }

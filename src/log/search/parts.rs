@@ -88,6 +88,7 @@ impl Asked {
         let events = filters.event_ids.iter().map(|id| id.0.as_slice());
         let requests = filters.request_ids.iter().map(String::as_bytes);
         let correlations = filters.correlation_ids.iter().map(String::as_bytes);
+        let traces = filters.trace_ids.iter().map(|id| id.as_bytes().as_slice());
         let prints = |which, ids: &mut dyn Iterator<Item = &[u8]>| {
             let prints: Vec<u64> = ids.map(|id| fingerprint(which, id)).collect();
             (which, prints)
@@ -96,6 +97,7 @@ impl Asked {
             prints(IdField::Event, &mut { events }),
             prints(IdField::Request, &mut { requests }),
             prints(IdField::Correlation, &mut { correlations }),
+            prints(IdField::Trace, &mut { traces }),
         ];
         let ids = ids.into_iter().filter(|(_, prints)| !prints.is_empty()).collect();
         Asked { clauses: terms::clauses(query, snapshot.view().dir.log_id()), ids }

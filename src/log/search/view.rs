@@ -35,7 +35,7 @@ impl<'a> RecordView<'a> {
         };
         let envelope = match kind {
             RecordKind::Event => {
-                let decoded = body::decode_envelope(record.envelope);
+                let decoded = body::decode_envelope(record.head.schema, record.envelope);
                 Some(decoded.map_err(|error| damaged(error.to_string()))?)
             }
             RecordKind::Anchor => None,
@@ -63,7 +63,7 @@ impl<'a> RecordView<'a> {
     }
 
     /// What identifies the event: everything that queries filter by.
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> Subject<'_> {
         match &self.envelope {
             Some(envelope) => envelope.subject(),
             None => Subject::of_anchor(self.recorded_at()),

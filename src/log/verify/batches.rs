@@ -261,7 +261,8 @@ impl Checked {
         }
         let occurred_at = match RecordKind::from_code(record.head.kind)? {
             RecordKind::Event => {
-                let envelope = body::decode_envelope_strict(record.envelope).ok()?;
+                let envelope =
+                    body::decode_envelope_strict(record.head.schema, record.envelope).ok()?;
                 check_payload(record, opener).ok()?;
                 envelope.occurred_at
             }

@@ -333,12 +333,14 @@ impl Verifier<'_> {
     fn record(&mut self, segment: &SegmentFile, place: Place, record: &CheckedRecord<'_>) {
         self.check_order(segment, place, record.head.recorded_at);
         let decoded = match RecordKind::from_code(record.head.kind) {
-            Some(RecordKind::Event) => body::decode_envelope_strict(record.envelope)
-                .map_err(|error| error.to_string())
-                .and_then(|envelope| {
-                    self.times.add(record.head.recorded_at, envelope.occurred_at);
-                    batches::check_payload(record, &self.opener)
-                }),
+            Some(RecordKind::Event) => {
+                body::decode_envelope_strict(record.head.schema, record.envelope)
+                    .map_err(|error| error.to_string())
+                    .and_then(|envelope| {
+                        self.times.add(record.head.recorded_at, envelope.occurred_at);
+                        batches::check_payload(record, &self.opener)
+                    })
+            }
             Some(RecordKind::Anchor) => decode_anchor(record).map(|anchor| {
                 self.times.add(record.head.recorded_at, record.head.recorded_at);
                 let (ordinal, seq) = (segment.header.ordinal, record.head.seq);

@@ -13,7 +13,7 @@ use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_batch_inclusion};
 use crate::query::{Query, Subject, TimeRange};
 use crate::seq::{Seq, TreeSize};
-use crate::terms::{Axis, Clause, IndexHead, Scope, Wanted, anchors, clauses};
+use crate::terms::{Axis, Clause, IndexHead, SPEC, SPEC_ADDED, Scope, Wanted, anchors, clauses};
 use crate::time::Timestamp;
 
 /// What is asked of the index of every segment.
@@ -119,7 +119,8 @@ impl IndexEvidence {
     }
 
     fn check_head(&self, log_id: LogId, sealed: &Sealed) -> Result<(), VerifyAnswerError> {
-        let head = IndexHead {
+        let head = |spec| IndexHead {
+            spec,
             scope: Scope { log_id, first: TreeSize::new(sealed.first) },
             records: sealed.count,
             events: self.events,
@@ -128,8 +129,11 @@ impl IndexEvidence {
             occurred_root: self.occurred_root,
             recorded_root: self.recorded_root,
         };
-        let (expected, found) = (Hash::from_bytes(sealed.index_root), head.root());
-        if expected == Hash::ZERO || expected != found {
+        // Which specification the index follows, its root says.
+        let expected = Hash::from_bytes(sealed.index_root);
+        let roots = [SPEC, SPEC_ADDED].map(|spec| head(spec).root());
+        if expected == Hash::ZERO || !roots.contains(&expected) {
+            let found = format!("{} or {}", roots[0], roots[1]);
             return Err(VerifyAnswerError::other("the root of the index", expected, found));
         }
         if self.events > sealed.count {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bulla::event::{Anchor, Json, PayloadState, Redacted};
+use bulla::event::fields::{EventField, FIELDS, Part};
+use bulla::event::{Anchor, Json, PayloadState, Redacted, SpanId, Target, TraceId};
 use bulla::{
     Actor, Event, EventId, Hash, Outcome, Query, Record, Resource, Seq, Timestamp, TreeSize, Vault,
 };
@@ -63,13 +64,17 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// The members that a text has, in its order, those of `actor`, `resource` and `redacted` too.
+/// The members that a text has, in its order, those of inner objects too, and of the first target.
 fn members(text: &str) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (name, value) in serde_json::from_str::<Members>(text).unwrap().0 {
         all.push((name.clone(), value.get().to_owned()));
-        if ["actor", "resource", "redacted"].contains(&name.as_str()) {
-            let inner: Members = serde_json::from_str(value.get()).unwrap();
+        if ["actor", "on_behalf_of", "resource", "redacted", "targets"].contains(&name.as_str()) {
+            let first: Vec<Box<RawValue>> = match name.as_str() {
+                "targets" => serde_json::from_str(value.get()).unwrap(),
+                _ => vec![value],
+            };
+            let inner: Members = serde_json::from_str(first[0].get()).unwrap();
             let inner = inner.0.into_iter();
             all.extend(inner.map(|(of, value)| (format!("{name}.{of}"), value.get().to_owned())));
         }
@@ -94,6 +99,12 @@ fn with_redacted(mut event: Event, more: u64) -> Event {
     event
 }
 
+/// The first target is this one.
+fn with_targets(mut event: Event, target: Target) -> Event {
+    event.targets = vec![target, Target::new("file", "/etc/hosts")];
+    event
+}
+
 /// What sets one member that need not be written.
 type Setter = fn(Event) -> Event;
 
@@ -107,10 +118,20 @@ const SETTERS: &[(&str, Setter)] = &[
         event.actor = event.actor.role("clerk");
         event
     }),
+    ("on_behalf_of", |event| event.on_behalf_of(Actor::new("user", "carol"))),
+    ("on_behalf_of.email", |event| {
+        event.on_behalf_of(Actor::new("user", "carol").email("c@example.com"))
+    }),
+    ("on_behalf_of.role", |mut event| {
+        let actor = event.on_behalf_of.take().unwrap_or(Actor::new("user", "carol"));
+        event.on_behalf_of(actor.role("owner"))
+    }),
     ("resource.id", |mut event| {
         event.resource.id = Some("42".to_owned());
         event
     }),
+    ("targets", |event| with_targets(event, Target::new("user", "u\"1"))),
+    ("targets.role", |event| with_targets(event, Target::new("user", "u-1").role("payer"))),
     ("reason", |event| event.reason("")),
     ("source", |event| event.source("api")),
     ("ip", |event| event.ip("203.0.113.9")),
@@ -118,6 +139,8 @@ const SETTERS: &[(&str, Setter)] = &[
     ("session_id", |event| event.session_id("s")),
     ("request_id", |event| event.request_id("q")),
     ("correlation_id", |event| event.correlation_id("c")),
+    ("trace_id", |event| event.trace_id(TraceId::from_bytes(counting(0xa0)).unwrap())),
+    ("span_id", |event| event.span_id(SpanId::from_bytes([0xab; 8]).unwrap())),
     ("duration_ms", |event| event.duration_ms(u64::MAX)),
     ("changed_fields", |event| event.changed_fields(["b", "a"])),
     ("old_values", |event| event.old_values(json("null"))),
@@ -152,19 +175,36 @@ fn anchor() -> Record {
 #[test]
 fn the_table_names_the_members_that_the_code_writes() {
     let source = include_str!("../../../src/event/json/write.rs");
-    let mut coded = Vec::new();
-    for (name, of) in shape(source, "Shape") {
-        let inner = ["ActorShape", "ResourceShape", "RedactedShape"].into_iter();
-        let inner = inner.filter(|inner| of.contains(inner)).flat_map(|inner| shape(source, inner));
-        let inner: Vec<String> = inner.map(|(inner, _)| format!("{name}.{inner}")).collect();
-        coded.push(name);
+    let mut coded = vec!["seq".to_owned(), "recorded_at".to_owned(), "leaf_hash".to_owned()];
+    let mut before = None;
+    for field in FIELDS.iter().filter(|field| field.part != Part::Nowhere) {
+        let object = field.object().filter(|object| before != Some(*object));
+        coded.extend(object.map(str::to_owned));
+        coded.push(field.name.to_owned());
+        before = field.object();
+        let shape_of = [("targets", "TargetShape"), ("redacted", "RedactedShape")];
+        let inner = shape_of.into_iter().filter(|(name, _)| *name == field.name);
+        let inner = inner.flat_map(|(name, inner)| {
+            shape(source, inner).into_iter().map(move |inner| format!("{name}.{inner}"))
+        });
         coded.extend(inner);
     }
+    coded.push("payload".to_owned());
     assert_eq!(names(|_| true), coded);
 }
 
-/// The fields of a shape in the code, by their names in JSON, with their types.
-fn shape(source: &str, name: &str) -> Vec<(String, String)> {
+#[test]
+fn what_is_always_written_is_what_an_event_must_have() {
+    let always = names(|row| row.written == "always");
+    // Times, outcome and id are filled in; objects are named by their members.
+    let must = |field: &&EventField| field.required && field.object() != Some("on_behalf_of");
+    for field in FIELDS.iter().filter(must) {
+        assert!(always.contains(&field.name), "{}", field.name);
+    }
+}
+
+/// The fields of a shape in the code, by their names in JSON.
+fn shape(source: &str, name: &str) -> Vec<String> {
     let body = source.split(&format!("struct {name}<'a> {{")).nth(1).unwrap();
     let body = body.split("\n}").next().unwrap();
     let mut renamed = None;
@@ -172,8 +212,8 @@ fn shape(source: &str, name: &str) -> Vec<(String, String)> {
     for line in body.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix("#[serde(rename = \"") {
             renamed = name.split('"').next();
-        } else if let Some((name, of)) = line.split_once(": ") {
-            fields.push((renamed.take().unwrap_or(name).to_owned(), of.to_owned()));
+        } else if let Some((name, _)) = line.split_once(": ") {
+            fields.push(renamed.take().unwrap_or(name).to_owned());
         }
     }
     fields
@@ -199,8 +239,8 @@ fn a_member_is_absent_when_the_table_says_so() {
     for (name, set) in SETTERS {
         let of = name.split('.').next().unwrap();
         let inner = |row: &Row| {
-            row.member == *name
-                || of == "redacted" && row.member.starts_with(of) && row.written.contains("always")
+            let is_inner = row.member.starts_with(of) && row.written.starts_with("always in");
+            row.member == *name || is_inner
         };
         let expected = names(|row| is_always(row) || inner(row) || row.member == of);
         assert_eq!(member_names(&record(set(smallest())).to_json()), expected, "{name}");
@@ -231,9 +271,13 @@ fn values_have_the_types_of_the_table() {
             "integer" => is(serde_json::Value::is_u64),
             "text" => is(serde_json::Value::is_string),
             "time" => text.len() == 32 && text.ends_with("Z\"") && is(serde_json::Value::is_string),
-            "hex" => text.len() == 66 && text.bytes().all(|b| b"\"0123456789abcdef".contains(&b)),
+            "hex" => {
+                [66, 34, 18].contains(&text.len())
+                    && text.bytes().all(|b| b"\"0123456789abcdef".contains(&b))
+            }
             "UUID" => text.len() == 38 && text.matches('-').count() == 4,
             "object" => text.starts_with('{'),
+            "list of objects" => is(|list| list.as_array().unwrap().iter().all(|v| v.is_object())),
             "list of texts" => is(|list| list.as_array().unwrap().iter().all(|v| v.is_string())),
             "object of texts" => is(|map| map.as_object().unwrap().values().all(|v| v.is_string())),
             "JSON" => true,
@@ -295,11 +339,28 @@ fn by_the_document(record: &Record) -> String {
     actor.text("email", event.actor.email.as_ref());
     actor.text("role", event.actor.role.as_ref());
     line.add("actor", Some(actor.end()));
+    if let Some(behalf) = &event.on_behalf_of {
+        let mut actor = Object::default();
+        actor.text("type", Some(&behalf.kind));
+        actor.text("id", Some(&behalf.id));
+        actor.text("email", behalf.email.as_ref());
+        actor.text("role", behalf.role.as_ref());
+        line.add("on_behalf_of", Some(actor.end()));
+    }
     line.text("action", Some(&event.action));
     let mut resource = Object::default();
     resource.text("type", Some(&event.resource.kind));
     resource.text("id", event.resource.id.as_ref());
     line.add("resource", Some(resource.end()));
+    let targets = event.targets.iter().map(|target| {
+        let mut object = Object::default();
+        object.text("type", Some(&target.kind));
+        object.text("id", Some(&target.id));
+        object.text("role", target.role.as_ref());
+        object.end()
+    });
+    let targets: Vec<String> = targets.collect();
+    line.add("targets", (!targets.is_empty()).then(|| format!("[{}]", targets.join(","))));
     line.text("outcome", Some(&event.outcome.to_string()));
     line.text("reason", event.reason.as_ref());
     line.text("source", event.source.as_ref());
@@ -308,6 +369,8 @@ fn by_the_document(record: &Record) -> String {
     line.text("session_id", event.session_id.as_ref());
     line.text("request_id", event.request_id.as_ref());
     line.text("correlation_id", event.correlation_id.as_ref());
+    line.add("trace_id", event.trace_id.map(|id| quoted(&id.to_string())));
+    line.add("span_id", event.span_id.map(|id| quoted(&id.to_string())));
     line.add("duration_ms", event.duration_ms.map(|millis| millis.to_string()));
     let changed = Some(&event.changed_fields).filter(|fields| !fields.is_empty());
     line.add("changed_fields", changed.map(|fields| list(fields)));

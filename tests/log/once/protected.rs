@@ -3,7 +3,7 @@
 use bulla::log::SubjectRule;
 use bulla::redact::Redactor;
 use bulla::retention::Asked;
-use bulla::{Error, KeyStore, LogOptions, PayloadState, WrappingKey};
+use bulla::{Error, KeyStore, LogOptions, PayloadState, SpanId, Target, WrappingKey};
 
 use super::{changed, conflict, event, in_dir, options};
 
@@ -96,4 +96,43 @@ fn of_an_erased_subject_what_is_left_decides() {
         assert_eq!(log.size(), size, "what was erased is not added again");
     }
     assert_eq!(store.subjects().len(), subjects, "looking draws no keys");
+}
+
+#[test]
+fn targets_and_on_whose_behalf_are_compared_by_their_aliases() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    let rich = |n: u64| {
+        let event = event(n).target(Target::new("invoice", "77")).target(Target::new("ward", "7"));
+        let event = event.on_behalf_of(bulla::Actor::new("user", "dave").role("owner"));
+        event.span_id(SpanId::from_bytes([1; 8]).unwrap())
+    };
+    let log = with_keys(&store).alias_resources(["invoice"]).create(in_dir(&dir)).unwrap();
+    let receipt = log.append_once(&rich(1)).unwrap();
+    let recorded = log.get(receipt.seq).unwrap().event;
+    assert_ne!(recorded.on_behalf_of.unwrap().id, "dave");
+    assert_ne!(recorded.targets[0].id, "77");
+    for erased in [false, true] {
+        if erased {
+            // What only the payload has, such as the span id, is gone.
+            log.erase("user:al", &asked()).unwrap();
+        }
+        assert_eq!(log.append_once(&rich(1)).unwrap(), receipt);
+        let mut other = rich(1);
+        other.targets[0].id = "78".to_owned();
+        // Without keys of that subject nobody can tell: then what can be compared decides.
+        let draws = log.append_once(&other);
+        assert_eq!(draws.unwrap(), receipt);
+        let mut other = rich(1);
+        other.targets[1].id = "8".to_owned();
+        conflict(log.append_once(&other));
+        let mut other = rich(1);
+        other.targets.pop();
+        conflict(log.append_once(&other));
+        let mut other = rich(1);
+        other.on_behalf_of = None;
+        conflict(log.append_once(&other));
+    }
+    // The erasure added an anchor.
+    assert_eq!(log.snapshot().count(&bulla::Query::new()).unwrap(), 1);
 }

@@ -107,6 +107,50 @@ fn every_kind_of_question_is_answered_wholly() {
 }
 
 #[test]
+fn every_target_and_on_whose_behalf_is_answered_wholly() {
+    let plain_then_richer = |n: u64| if n < 40 { event(n) } else { richer(n) };
+    let sealed = Sealed::with(HashAlgorithm::Sha256, &[40, 330, 40], plain_then_richer);
+    let asked = [
+        Query::new().resource("invoice", "7"),
+        Query::new().resource("invoice", "7").resource("user", "user-3").resource("user", "none"),
+        Query::new().resource_type("user"),
+        Query::new().resource_type("user").resource("invoice", "3"),
+        Query::new().resource("user", "user-1").not_outcome(Outcome::Success),
+        Query::new().on_behalf_of("user-4"),
+        Query::new().on_behalf_of_type_id("user", "user-4").on_behalf_of("user-2"),
+        Query::new().on_behalf_of_type_id("robot", "user-4"),
+        Query::new().on_behalf_of("user-4").actor("user-4").resource("invoice", "3"),
+        Query::new().outcome(Outcome::Unknown),
+        Query::new().not_outcome(Outcome::Unknown),
+        Query::new().not_outcome(Outcome::Success),
+        Query::new().trace_id(trace(0)),
+        Query::new().trace_id(trace(0)).on_behalf_of("user-0"),
+        Query::new().system(true).on_behalf_of("user-4"),
+    ];
+    for query in asked {
+        for query in [query.clone().newest_first(), query.oldest_first()] {
+            for limit in [None, Some(3)] {
+                let answer = sealed.check(&query, limit, None);
+                let verified = sealed.verify(&answer).unwrap();
+                assert!(verified.query().to_bytes() == answer.evidence.query.to_bytes());
+            }
+        }
+    }
+    let by_target = Query::new().resource("user", "user-1");
+    let found = hits(&sealed.verify(&sealed.prove(&by_target)).unwrap());
+    assert!(found.len() > 10 && found.iter().all(|seq| *seq >= 40), "{found:?}");
+    // One that leaves a record out of the bundle shows nothing.
+    let mut short = sealed.prove(&by_target);
+    let seqs: Vec<Seq> = short.bundle.records.iter().skip(1).map(|record| record.seq).collect();
+    short.bundle =
+        sealed.log.prove_many(&seqs, &sealed.checkpoint, Disclosure::WithholdPayload).unwrap();
+    assert!(sealed.verify(&short).is_err());
+    // Neither does one that calls what was done on another's behalf a question of version 1.
+    let bytes = Query::new().on_behalf_of("user-4").to_bytes();
+    assert!(Query::from_bytes(&[&[1], &bytes[1..]].concat()).is_err());
+}
+
+#[test]
 fn cursors_lead_through_the_whole_answer() {
     let sealed = Sealed::new(HashAlgorithm::Sha256, &[6, 330, 40]);
     for query in combined(&sealed).into_iter().chain(with_system(&sealed)) {

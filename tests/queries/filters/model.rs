@@ -6,7 +6,7 @@
 use crate::support::random::Random;
 use bulla::event::EventId;
 use bulla::query::Query;
-use bulla::{Actor, Event, Outcome, Record, Resource, Seq, Timestamp};
+use bulla::{Actor, Event, Outcome, Record, Resource, Seq, Target, Timestamp, TraceId};
 
 /// Names that are alike, long, or not what one expects. Early ones are frequent.
 pub const NAMES: &[&str] = &[
@@ -78,13 +78,42 @@ pub fn event(random: &mut Random, now: Timestamp) -> Event {
     event.tenant = (!random.one_in(3)).then(|| name(random).to_owned());
     event.request_id = (!random.one_in(3)).then(|| format!("r{}", random.below(300)));
     event.correlation_id = random.one_in(3).then(|| format!("c{}", random.below(20)));
+    // Of half of the time none: then the index of a segment is of specification 1.
+    if now.as_nanos() / 3_600_000_000_000 % 2 == 0 && random.one_in(4) {
+        let targets = [0, 1, 2, 2, 5][usize::try_from(random.below(5)).unwrap()];
+        event.targets =
+            (0..targets).map(|_| Target::new(*random.pick(KINDS), name(random))).collect();
+        event.on_behalf_of =
+            random.one_in(2).then(|| Actor::new(*random.pick(KINDS), name(random)));
+        event.trace_id = random.one_in(2).then(|| trace(random.below(20)));
+    } else if event.outcome == Outcome::Unknown {
+        event.outcome = Outcome::Success;
+    }
     event
+}
+
+fn trace(n: u64) -> TraceId {
+    let mut bytes = [1; 16];
+    bytes[..8].copy_from_slice(&n.to_le_bytes());
+    TraceId::from_bytes(bytes).unwrap()
+}
+
+/// All resources that an event names, each once, with the id of each that has one.
+pub fn resources(event: &Event) -> Vec<(String, Option<String>)> {
+    let targets = event.targets.iter().map(|of| (of.kind.clone(), Some(of.id.clone())));
+    let main = (event.resource.kind.clone(), event.resource.id.clone());
+    let mut all: Vec<_> = targets.chain([main]).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// A question, in a form that the engine does not know.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
     actors: Vec<(Option<&'static str>, &'static str)>,
+    behalf: Vec<(Option<&'static str>, &'static str)>,
+    traces: Vec<TraceId>,
     resources: Vec<(&'static str, Option<&'static str>)>,
     tenants: Vec<&'static str>,
     globs: Vec<&'static str>,
@@ -117,6 +146,12 @@ impl Question {
         };
         Question {
             actors: some(random, |r| (r.one_in(2).then(|| *r.pick(KINDS)), name(r))),
+            behalf: if random.one_in(6) {
+                some(random, |r| (r.one_in(2).then(|| *r.pick(KINDS)), name(r)))
+            } else {
+                vec![]
+            },
+            traces: if random.one_in(12) { vec![trace(random.below(25))] } else { vec![] },
             resources: some(random, |r| match r.one_in(3) {
                 true => (name(r), None),
                 false => (*r.pick(KINDS), Some(name(r))),
@@ -155,6 +190,13 @@ impl Question {
                 None => query.actor(*id),
             };
         }
+        for (kind, id) in &self.behalf {
+            query = match kind {
+                Some(kind) => query.on_behalf_of_type_id(*kind, *id),
+                None => query.on_behalf_of(*id),
+            };
+        }
+        query = self.traces.iter().fold(query, |query, id| query.trace_id(*id));
         for (kind, id) in &self.resources {
             query = match id {
                 Some(id) => query.resource(*kind, *id),
@@ -208,8 +250,15 @@ impl Question {
             && any(&self.actors, |(kind, id)| {
                 event.actor.id == *id && kind.is_none_or(|kind| event.actor.kind == kind)
             })
+            && any(&self.behalf, |(kind, id)| {
+                let behalf = event.on_behalf_of.as_ref();
+                behalf.is_some_and(|of| of.id == *id && kind.is_none_or(|kind| of.kind == kind))
+            })
+            && any(&self.traces, |id| event.trace_id == Some(*id))
             && any(&self.resources, |(kind, id)| {
-                event.resource.kind == *kind && id.is_none_or(|id| text(&event.resource.id, id))
+                resources(event)
+                    .iter()
+                    .any(|(of, found)| of == kind && id.is_none_or(|id| text(found, id)))
             })
             && any(&self.tenants, |tenant| text(&event.tenant, tenant))
             && any(&self.globs, |glob| match glob.strip_suffix('*') {

@@ -39,6 +39,14 @@ fn asked(forge: Forge, field: &str, bytes: Vec<u8>) -> Files {
     answer(forge, |_, answer| answer.query.set(field, bytes))
 }
 
+/// A question of version 2 with these lists of its own.
+fn of_version_2(forge: Forge, lists: Vec<u8>) -> Files {
+    answer(forge, |_, answer| {
+        answer.query.set("version", vec![2]);
+        answer.query.set("behind", lists);
+    })
+}
+
 fn text(text: &str) -> Vec<u8> {
     with_len(text.as_bytes())
 }
@@ -144,8 +152,18 @@ pub(crate) const CASES: &[Case] = &[
             bundle.checkpoint = ground.head_by(ground.size(), &other);
         })
     }),
-    refused!("R-ANSWER-3", "a question of version 2", Plain, "version 1", |forge| {
-        asked(forge, "version", vec![2])
+    refused!("R-ANSWER-3", "a question of version 3", Plain, "version 1 or 2", |forge| {
+        asked(forge, "version", vec![3])
+    }),
+    refused!(
+        "R-ANSWER-3",
+        "a question of version 2 that has nothing of it",
+        Plain,
+        "strictly ascending values",
+        |forge| { of_version_2(forge, vec![0; 8]) }
+    ),
+    refused!("R-ANSWER-3", "a trace id of zeros", Plain, "a trace id", |forge| {
+        of_version_2(forge, [number4(0), number4(1), vec![0; 16]].concat())
     }),
     refused!("R-ANSWER-3", "no question", Plain, "version 1", |forge| {
         answer(forge, |_, answer| answer.query = Query::none())

@@ -132,6 +132,24 @@ pub(crate) fn as_text(field: &[u8]) -> &[u8] {
     &field[take_uint(field).1..]
 }
 
+/// The parts of a sequence, but for those in brackets: `a, (b, c)` has two.
+fn parts(sequence: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, byte) in sequence.bytes().enumerate() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            b',' if depth == 0 => {
+                parts.push(sequence[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(sequence[start..].trim());
+    parts
+}
+
 /// Length of a value of this encoding at the start of these bytes.
 fn value_len(encoding: &str, bytes: &[u8]) -> usize {
     if let Some(inner) = encoding.strip_prefix("option ") {
@@ -148,12 +166,13 @@ fn value_len(encoding: &str, bytes: &[u8]) -> usize {
         return (0..4).fold(0, |at, _| at + value_len(inner, &bytes[at..]));
     }
     if let Some(parts) = encoding.strip_prefix('(') {
-        let parts = parts.trim_end_matches(')').split(", ");
-        return parts.fold(0, |at, inner| at + value_len(inner, &bytes[at..]));
+        let inner = self::parts(parts.strip_suffix(')').unwrap());
+        return inner.into_iter().fold(0, |at, inner| at + value_len(inner, &bytes[at..]));
     }
     match encoding {
         "option" => unreachable!("an option of nothing"),
         "byte" => 1,
+        "bytes8" => 8,
         "bytes16" => 16,
         "bytes32" => 32,
         "uint" | "int" => take_uint(bytes).1,
@@ -165,7 +184,7 @@ fn value_len(encoding: &str, bytes: &[u8]) -> usize {
     }
 }
 
-/// Cuts a body into its fields, each as it is encoded.
+/// Cuts a body of schema 1 into its fields, each as it is encoded.
 pub(crate) fn split(body: &str, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut at = 0;
     let fields: Vec<_> = document::body(body)

@@ -54,10 +54,16 @@ pub(crate) fn len(structure: &str) -> usize {
     layouts()[structure].iter().map(|(_, (_, size))| size).sum()
 }
 
-/// The fields of a body (`Envelope`, `Payload`, `Anchor`, `Kind 17`, …): name and encoding.
+/// The fields that a body has in schema 1 (`Envelope`, `Payload`, `Anchor`, `Kind 17`, …): name and encoding.
 pub(crate) fn body(name: &str) -> Vec<(String, String)> {
     let rows = rows().into_iter().filter(|(heading, cells)| {
-        heading == name && cells.len() >= 5 && cells[1].parse::<u32>().is_ok()
+        let is_later = |cell: &String| {
+            cell.starts_with("schema 3 only") || cell.starts_with("from schema 2 on")
+        };
+        heading == name
+            && cells.len() >= 5
+            && cells[1].parse::<u32>().is_ok()
+            && !cells.iter().any(is_later)
     });
     rows.map(|(_, cells)| (cells[2].trim_matches('`').to_owned(), cells[3].replace('`', "")))
         .collect()

@@ -166,7 +166,7 @@ pub(crate) const CASES: &[Case] = &[
     refused!("R-PROOF-11", "schema 0", Plain, "record: schema", |forge| {
         other_head(forge, "schema", 0)
     }),
-    refused!("R-PROOF-11", "schema 3", Plain, "record", |forge| { other_head(forge, "schema", 3) }),
+    refused!("R-PROOF-11", "schema 4", Plain, "record", |forge| { other_head(forge, "schema", 4) }),
     refused!("R-PROOF-11", "flags 2", Plain, "record: flags", |forge| {
         other_head(forge, "flags", 2)
     }),

@@ -3,7 +3,7 @@
 use bulla::cipher::Identifier;
 use bulla::query::Query;
 use bulla::retention::{Asked, Hold, HoldScope, Period, Policy};
-use bulla::{Actor, Error, Event, ExpireOptions, HashAlgorithm, KeyStore, Resource, Seq};
+use bulla::{Actor, Error, Event, ExpireOptions, HashAlgorithm, KeyStore, Resource, Seq, Target};
 
 use crate::erasure::{Place, event, on_disk, wrapping};
 
@@ -44,6 +44,47 @@ fn aliases_are_found_by_query_and_lose_their_meaning_with_the_keys() {
     assert_eq!(log.snapshot().count(&Query::new().resource("patient", &p1)).unwrap(), 2);
     drop(log);
     place.check_deeply(Some(store));
+}
+
+#[test]
+fn targets_and_on_whose_behalf_stand_under_aliases_too() {
+    let place = Place::new(HashAlgorithm::Sha256);
+    let store = KeyStore::create(&place.at("keys"), &wrapping()).unwrap();
+    let options = place.options().key_store(store.clone()).alias_actors(true);
+    let log = options.alias_resources(["patient"]).create(place.at("audit")).unwrap();
+    let event = |n: u64| {
+        let event =
+            Event::new(Actor::new("user", "alice"), "bed.assign", Resource::new("bed", "7"))
+                .target(Target::new("ward", "ward-plain"))
+                .target(Target::new("patient", "patient-0001").role("new"))
+                .on_behalf_of(Actor::new("user", "doctor-dave"));
+        if n == 0 { event } else { event.target(Target::new("patient", "patient-0002")) }
+    };
+    log.append(&event(0)).unwrap();
+    log.append_batch(&[event(1), event(1)]).unwrap();
+    log.rotate().unwrap();
+    for hidden in ["alice", "doctor-dave", "patient-0001", "patient-0002"] {
+        assert!(!on_disk(&place.at("audit"), hidden.as_bytes()), "{hidden}");
+    }
+    assert!(on_disk(&place.at("audit"), b"ward-plain"));
+    let dave = store.alias(Identifier::Actor, "user", "doctor-dave").unwrap();
+    let p1 = store.alias(Identifier::Resource, "patient", "patient-0001").unwrap();
+    let p2 = store.alias(Identifier::Resource, "patient", "patient-0002").unwrap();
+    let count = |query: Query| log.snapshot().count(&query).unwrap();
+    assert_eq!(count(Query::new().on_behalf_of_type_id("user", &dave)), 3);
+    assert_eq!(count(Query::new().actor(&dave)), 0);
+    assert_eq!(count(Query::new().resource("patient", &p1)), 3);
+    assert_eq!(count(Query::new().resource("patient", &p2)), 2);
+    assert_eq!(count(Query::new().resource("ward", "ward-plain")), 3);
+    // A hold that names the patient finds what is under the alias, by the store.
+    let hold = Hold::new("case 9", HoldScope::new().resource("patient", "patient-0002"));
+    log.place_hold(&hold, &Asked::default()).unwrap();
+    assert_eq!(log.pinned_by("case 9").unwrap().records, 2);
+    // Without the store, nobody can tell whose alias it is: all are pinned.
+    log.close().unwrap();
+    let without = place.options().open_read_only(place.at("audit")).unwrap();
+    assert_eq!(without.pinned_by("case 9").unwrap().records, 3);
+    place.check_deeply(Some(place.reading_store()));
 }
 
 #[test]

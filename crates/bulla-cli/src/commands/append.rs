@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use bulla::event::json::InvalidJson;
-use bulla::event::{Actor, Event, EventId, Outcome, Resource};
+use bulla::event::{Actor, Event, EventId, Outcome, Resource, SpanId, Target, TraceId};
 use bulla::{Error, Log, Receipt, Redactor};
 use bulla_cli::import::{without_line, without_secrets};
 use clap::Args;
@@ -49,13 +49,19 @@ struct Given {
     /// Who did it: type and id
     #[arg(long, allow_hyphen_values = true, value_name = "T:ID", value_parser = actor, required_unless_present = "stdin")]
     actor: Option<Actor>,
+    /// For whom the actor did it, if not for itself: type and id
+    #[arg(long, allow_hyphen_values = true, value_name = "T:ID", value_parser = actor)]
+    on_behalf_of: Option<Actor>,
     /// What was done, as noun.verb
     #[arg(long, allow_hyphen_values = true, value_name = "A", required_unless_present = "stdin")]
     action: Option<String>,
     /// To what it was done: type, and id if it is a single one
     #[arg(long, allow_hyphen_values = true, value_name = "T/ID", value_parser = resource, required_unless_present = "stdin")]
     resource: Option<Resource>,
-    /// With what result: success, failure, denied or partial
+    /// To what else it was done: type and id; up to 64 times
+    #[arg(long = "target", allow_hyphen_values = true, value_name = "T/ID", value_parser = target)]
+    targets: Vec<Target>,
+    /// With what result: success, failure, denied, partial or unknown
     #[arg(long, value_name = "O", default_value = "success")]
     outcome: Outcome,
     /// On whose behalf
@@ -91,6 +97,12 @@ struct Given {
     /// What groups several requests
     #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     correlation_id: Option<String>,
+    /// The distributed trace: the W3C trace id
+    #[arg(long, value_name = "HEX")]
+    trace_id: Option<TraceId>,
+    /// The operation within the trace: the W3C parent id
+    #[arg(long, value_name = "HEX")]
+    span_id: Option<SpanId>,
     /// The actor's e-mail address
     #[arg(long, allow_hyphen_values = true, value_name = "ADDRESS")]
     email: Option<String>,
@@ -121,6 +133,13 @@ fn resource(text: &str) -> Result<Resource, String> {
     }
 }
 
+fn target(text: &str) -> Result<Target, String> {
+    match text.split_once('/') {
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => Ok(Target::new(kind, id)),
+        _ => Err("expected type and id, such as instance/i-1".to_owned()),
+    }
+}
+
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -146,6 +165,10 @@ impl Given {
         event.session_id = self.session_id;
         event.request_id = self.request_id;
         event.correlation_id = self.correlation_id;
+        event.on_behalf_of = self.on_behalf_of;
+        event.targets = self.targets;
+        event.trace_id = self.trace_id;
+        event.span_id = self.span_id;
         event.subject = self.subject;
         event.tags.extend(self.tags);
         match self.details {

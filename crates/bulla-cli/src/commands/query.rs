@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bulla::cipher::Identifier;
-use bulla::event::{EventId, Outcome};
+use bulla::event::{EventId, Outcome, TraceId};
 use bulla::log::Explain;
 use bulla::query::{self, Cursor};
 use bulla::{KeyStore, Log, LogOptions, LogReader, Matches, SegmentInfo, Snapshot, Timestamp};
@@ -34,6 +34,7 @@ Examples:
   bulla query ./audit --actor alice --since 7d
   bulla query ./audit --action 'user.*' --not-outcome success --output jsonl
   bulla query ./audit --resource invoice/2026-0017 --oldest-first
+  bulla query ./audit --on-behalf-of alice --since 7d
   bulla query ./audit --actor alice --action user.delete --count
   bulla query ./audit --since 2026-11-21 --count-by actor
   bulla query ./audit --tenant acme --histogram 1h
@@ -106,7 +107,10 @@ struct Filters {
     /// By an actor of this type; with --actor
     #[arg(long, allow_hyphen_values = true, value_name = "T")]
     actor_type: Option<String>,
-    /// On this type of resource, or on this one
+    /// On behalf of this actor, given as for --actor: somebody else did it for them
+    #[arg(long, allow_hyphen_values = true, value_name = "[T:]ID")]
+    on_behalf_of: Vec<String>,
+    /// On this type of resource, or on this one: as the main one or among the targets
     #[arg(long, allow_hyphen_values = true, value_name = "T[/ID]")]
     resource: Vec<String>,
     /// On behalf of this tenant
@@ -127,6 +131,9 @@ struct Filters {
     /// Of this operation
     #[arg(long, allow_hyphen_values = true, value_name = "ID")]
     correlation: Vec<String>,
+    /// Of this distributed trace: the W3C trace id
+    #[arg(long, value_name = "HEX")]
+    trace: Vec<TraceId>,
     /// With this identifier
     #[arg(long, allow_hyphen_values = true, value_name = "UUID")]
     id: Vec<EventId>,
@@ -164,6 +171,12 @@ impl Filters {
         let kind = self.actor_type.as_deref();
         let recorded = self.actor.iter().flat_map(|actor| actor_aliases(aliases, kind, actor));
         query = recorded.fold(query, |query, (kind, alias)| query.actor_type_id(kind, alias));
+        for actor in &self.on_behalf_of {
+            query = by_behalf(query, actor);
+            let recorded = actor_aliases(aliases, None, actor).into_iter();
+            query = recorded
+                .fold(query, |query, (kind, alias)| query.on_behalf_of_type_id(kind, alias));
+        }
         for resource in &self.resource {
             query = match resource.split_once('/') {
                 Some((kind, id)) => {
@@ -177,6 +190,7 @@ impl Filters {
         query = self.tenant.iter().fold(query, |query, tenant| query.tenant(tenant));
         query = self.request.iter().fold(query, |query, id| query.request_id(id));
         query = self.correlation.iter().fold(query, |query, id| query.correlation_id(id));
+        query = self.trace.iter().fold(query, |query, id| query.trace_id(*id));
         query = self.id.iter().fold(query, |query, id| query.event_id(*id));
         query = self.outcome.iter().fold(query, |query, outcome| query.outcome(*outcome));
         query = self.not_outcome.iter().fold(query, |query, outcome| query.not_outcome(*outcome));
@@ -241,6 +255,17 @@ fn by_actor(query: query::Query, actor: &str) -> query::Query {
     let query = query.actor(actor);
     match actor.split_once(':') {
         Some((kind, id)) if !kind.is_empty() && !id.is_empty() => query.actor_type_id(kind, id),
+        _ => query,
+    }
+}
+
+/// As [`by_actor`].
+fn by_behalf(query: query::Query, actor: &str) -> query::Query {
+    let query = query.on_behalf_of(actor);
+    match actor.split_once(':') {
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => {
+            query.on_behalf_of_type_id(kind, id)
+        }
         _ => query,
     }
 }

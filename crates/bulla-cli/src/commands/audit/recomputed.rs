@@ -203,8 +203,8 @@ impl OpenSegment {
         let at = head.recorded_at;
         let occurred = match RecordKind::from_code(head.kind) {
             Some(kind @ RecordKind::Event) => {
-                let envelope =
-                    body::decode_envelope_strict(envelope).map_err(|error| error.to_string())?;
+                let envelope = body::decode_envelope_strict(head.schema, envelope)
+                    .map_err(|error| error.to_string())?;
                 let subject = envelope.subject();
                 self.collected.add(kind, at, &subject);
                 subject.occurred_at

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 
 use anyhow::{Result, bail};
-use bulla::event::{Event, Json, Record};
+use bulla::event::{Event, Json, Record, Target};
 use bulla::query::Query;
 use bulla::{Log, Seq};
 
@@ -149,7 +149,15 @@ impl Prints {
         let actor_id = (!self.aliases).then_some(&actor.id);
         let named = (&event.tenant, &actor.kind, actor_id, &event.action);
         let done = (&resource.kind, &resource.id, event.outcome.to_string());
-        let envelope = (named, done, &event.request_id, &event.correlation_id);
+        let behalf = event.on_behalf_of.as_ref();
+        let behalf = behalf.map(|of| (&of.kind, (!self.aliases).then_some(&of.id)));
+        let target = |of: &Target| {
+            let id = (!self.aliases).then(|| of.id.clone());
+            (of.kind.clone(), id, of.role.clone())
+        };
+        let targets: Vec<_> = event.targets.iter().map(target).collect();
+        let caused = (&event.request_id, &event.correlation_id, event.trace_id);
+        let envelope = (named, behalf, done, targets, caused);
         Print {
             envelope: self.hashing.hash_one(envelope),
             payload: payload_is_shown.then(|| self.payload(event)),

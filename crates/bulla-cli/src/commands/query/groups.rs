@@ -29,6 +29,7 @@ const BAR_MAX: u64 = 40;
 pub(super) enum Field {
     Actor,
     ActorType,
+    OnBehalfOf,
     Action,
     Resource,
     ResourceType,
@@ -54,6 +55,7 @@ impl Field {
         match self {
             Field::Actor => Source::Index(GroupBy::Actor, |group| joined(group, ':')),
             Field::ActorType => Source::Index(GroupBy::Actor, |group| group.kind),
+            Field::OnBehalfOf => Source::Index(GroupBy::OnBehalfOf, |group| joined(group, ':')),
             Field::Action => Source::Index(GroupBy::Action, name),
             Field::Resource => Source::Index(GroupBy::Resource, |group| joined(group, '/')),
             Field::ResourceType => Source::Index(GroupBy::ResourceType, name),

@@ -91,7 +91,7 @@ impl Source {
         let mapped = self.map.iter().flatten().filter_map(|(_, to)| to.as_deref());
         match fixed.into_iter().chain(mapped).find(|text| text.parse::<Outcome>().is_err()) {
             Some(odd) => {
-                Err(format!("expected success, failure, denied or partial, found {odd:?}"))
+                Err(format!("expected success, failure, denied, partial or unknown, found {odd:?}"))
             }
             None => Ok(self),
         }

@@ -15,6 +15,16 @@ fn values_may_begin_with_a_dash_and_options_follow_all_the_same() {
         "-a.b",
         "--resource",
         "-r/-1",
+        "--on-behalf-of",
+        "-u:-2",
+        "--target",
+        "-r/-2",
+        "--target",
+        "-r/-3",
+        "--trace-id",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "--span-id",
+        "00f067aa0ba902b7",
         "--tenant",
         "-t",
         "--user-agent",
@@ -52,7 +62,11 @@ fn values_may_begin_with_a_dash_and_options_follow_all_the_same() {
         "--action",
         "-a.*",
         "--resource",
-        "-r/-1",
+        "-r/-3",
+        "--on-behalf-of",
+        "-u:-2",
+        "--trace",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
         "--request",
         "--stdin",
         "--correlation",
@@ -62,6 +76,15 @@ fn values_may_begin_with_a_dash_and_options_follow_all_the_same() {
     ]));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["user_agent"], "-x");
+    assert_eq!(found[0]["on_behalf_of"]["id"], "-2");
+    assert_eq!(found[0]["targets"][1]["id"], "-3");
+    assert_eq!(found[0]["span_id"], "00f067aa0ba902b7");
+    let behalf = fine(&["query", &log, "--count-by", "on-behalf-of"]);
+    assert!(behalf.contains("-u:-2"), "{behalf}");
+    let zeros = "0".repeat(32);
+    for bad in [zeros.as_str(), "4BF92F3577B34DA6A3CE929D0E0E4736", "x"] {
+        assert!(refused(2, &["query", &log, "--trace", bad]).contains("not all zeros"), "{bad}");
+    }
     assert_eq!(found[0]["reason"], "--no-redact please");
     assert_eq!(found[0]["outcome"], "denied");
     assert_eq!(found[0]["tags"]["-k"], "-v");
