@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bulla::cipher::Identifier;
@@ -108,6 +109,10 @@ fn with_store(options: LogOptions, store: Option<KeyStore>) -> LogOptions {
     }
 }
 
+/// Among how many of the newest records an import looks for the ids of its events, however old
+/// they are: some 100 MB of memory.
+pub(crate) const ONCE_IDS: u64 = 8_000_000;
+
 /// The keys of the log's subjects, and what is to be encrypted with them.
 #[derive(Args)]
 pub(crate) struct Encryption {
@@ -171,6 +176,8 @@ impl Encryption {
         let rule = if self.actor_is_subject { SubjectRule::Actor } else { SubjectRule::None };
         let options = self.secrets.options(options)?.subject_rule(rule);
         let options = options
+            .once_age(Duration::MAX)
+            .once_ids(ONCE_IDS)
             .alias_actors(self.alias_actors)
             .alias_resources(self.alias_resources.iter().cloned());
         let asked = Asked { who: self.who.clone(), why: self.why.clone() };

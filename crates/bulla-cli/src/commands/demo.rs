@@ -112,7 +112,7 @@ fn tell(out: &mut Out, what: &str, text: &str) -> Result<()> {
 fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
     outputs::write_new(&stage.sample, SAMPLE)?;
     let redactor = Some(redacting::redactor());
-    let sample = Source { format: Format::CloudTrail, redactor, has_key_store: false };
+    let sample = Source { format: Format::CloudTrail, redactor, has_key_store: false, once: true };
     let mut done = Done::default();
     let mut input = sample.read(&stage.sample, None, None)?;
     let rejects = &mut Rejects::new(None);

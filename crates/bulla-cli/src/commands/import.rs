@@ -1,5 +1,6 @@
 //! `bulla import`: bring in audit events from files.
 
+mod batch;
 mod rejects;
 mod resuming;
 mod writing;
@@ -18,7 +19,7 @@ use super::init::Shape;
 use crate::failure::{Verdict, although};
 use crate::outputs::{Inputs, Output};
 use crate::redacting::Redacting;
-use crate::secrets::{Encryption, tell_recorded};
+use crate::secrets::{Encryption, ONCE_IDS, tell_recorded};
 use crate::{cells, output, places, terminal};
 pub(crate) use rejects::Rejects;
 use resuming::Prints;
@@ -40,7 +41,9 @@ original event is kept in the details of its record, but for values under names 
 password, token or cookie, and card numbers, bearer tokens and private keys: --no-redact keeps
 those too. Files may be packed with gzip or zstd.
 Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
-What is imported again is there twice. After an import that was killed or failed, the same
+An event that has an id in its source (cloudtrail, k8s, jsonl; okta, github, gcp) is imported once:
+a file that is imported again, also after an import that was killed, adds nothing. Events without
+one (auditd, gworkspace) would be there twice: after an import that was killed or failed, the same
 command with --resume continues where it stopped.
 Mappings that come with the tool: gcp, github, gworkspace, okta.")]
 pub(crate) struct Import {
@@ -62,6 +65,9 @@ pub(crate) struct Import {
     /// options as to the import that was broken off
     #[arg(long)]
     resume: bool,
+    /// Import events also if the log has them, as their ids say
+    #[arg(long)]
+    duplicates: bool,
     /// Write all rejected lines here, as FILE:LINE: REASON; nothing is written if there are none
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -97,6 +103,7 @@ impl Import {
             format: self.source_format()?,
             redactor: self.redacting.redactor(),
             has_key_store: self.encryption.secrets.are_given(),
+            once: !self.duplicates,
         };
         self.check_files()?;
         let mut rejects = Rejects::new(self.rejects_file()?);
@@ -107,7 +114,7 @@ impl Import {
         }
         let log = self.log()?;
         self.shape.check(&log)?;
-        let there = prints.map_or(Ok(0), |prints| prints.in_log(&log))?;
+        let there = prints.map_or(Ok(0), |prints| prints.in_log(&log, source.once))?;
         let mut done = Total::default();
         let imported = self.import_files(&log, &source, &mut rejects, there, &mut done);
         // What was rejected of what is in the log is known from here only.
@@ -115,8 +122,9 @@ impl Import {
             true => rejects.finish(),
             false => Ok(()),
         };
-        let in_log = there + done.events;
+        let in_log = there + done.events + done.found;
         imported.and(listed).map_err(|error| although(error, self.going_on(in_log)))?;
+        tell_reach(&log, &done)?;
         log.close()?;
         if done.imported == 0 && done.there == 0 && done.rejected > 0 {
             writeln!(
@@ -302,11 +310,27 @@ fn beginning(file: &Path) -> io::Result<Vec<u8>> {
     Ok(found)
 }
 
-/// Where `bulla init` would make a log, too.
+/// Says how far back ids were looked for, if that is not the whole log.
+fn tell_reach(log: &Log, done: &Total) -> Result<()> {
+    let size = log.size().get();
+    if done.with_ids > 0 && size > ONCE_IDS {
+        writeln!(
+            output::stderr(),
+            "bulla: ids were looked for among the newest {} of {} records: older events may be in \
+             the log twice now",
+            cells::count(ONCE_IDS),
+            cells::count(size)
+        )?;
+    }
+    Ok(())
+}
+
 /// Where the lines of all files went.
 #[derive(Default)]
 struct Total {
     events: u64,
+    with_ids: u64,
+    found: u64,
     imported: u64,
     there: u64,
     rejected: u64,
@@ -315,6 +339,8 @@ struct Total {
 impl Total {
     fn add(&mut self, done: &Done) {
         self.events += done.events;
+        self.with_ids += done.with_ids;
+        self.found += done.found;
         self.imported += done.imported;
         self.there += done.there;
         self.rejected += done.rejected;

@@ -6,7 +6,7 @@ use bulla::event::{Actor, Event};
 
 use super::document::Document;
 use super::time::{TimeChoice, USUAL};
-use super::{UNKNOWN, original, outcome};
+use super::{UNKNOWN, ids, original, outcome};
 
 /// Maps one CloudTrail record.
 pub(crate) fn map(mut doc: Document<'_>) -> Result<Event, String> {
@@ -31,8 +31,7 @@ pub(crate) fn map(mut doc: Document<'_>) -> Result<Event, String> {
     event.user_agent = doc.owned("/userAgent");
     event.request_id = doc.owned("/requestID");
     event.correlation_id = doc.owned("/sharedEventID");
-    // An id of another shape stays in `details`, and the log makes one.
-    event.id = doc.text("/eventID").and_then(|id| id.parse().ok());
+    event.id = doc.text("/eventID").map(|id| ids::event_id("cloudtrail", &id));
     event.tenant = doc.first(&["/recipientAccountId", "/userIdentity/accountId"]);
     for (key, path) in [
         ("region", "/awsRegion"),

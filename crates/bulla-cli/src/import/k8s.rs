@@ -1,12 +1,12 @@
 //! Kubernetes audit events, `audit.k8s.io/v1` and `v1beta1`. The table of fields is
 //! in `docs/importers.md`.
 
-use bulla::event::{Actor, Event, Resource};
+use bulla::event::{Actor, Event, EventId, Resource};
 use bulla::time::Timestamp;
 
 use super::document::{Document, shown};
 use super::time::{TimeChoice, USUAL};
-use super::{UNKNOWN, original, outcome};
+use super::{UNKNOWN, ids, original, outcome};
 
 /// Maps one audit event (one stage of one request).
 pub(crate) fn map(doc: &Document<'_>) -> Result<Event, String> {
@@ -25,6 +25,7 @@ pub(crate) fn map(doc: &Document<'_>) -> Result<Event, String> {
     event.ip = doc.owned("/sourceIPs/[last]");
     event.user_agent = doc.owned("/userAgent");
     event.request_id = doc.owned("/auditID");
+    event.id = id(doc);
     for (key, path) in [("stage", "/stage"), ("code", "/responseStatus/code")] {
         if let Some(value) = doc.owned(path) {
             event.tags.insert(key.to_owned(), value);
@@ -32,6 +33,14 @@ pub(crate) fn map(doc: &Document<'_>) -> Result<Event, String> {
     }
     event.details = Some(original(doc.whole())?);
     Ok(event)
+}
+
+/// Each stage of a request is an event, with the `auditID` of the request.
+fn id(doc: &Document<'_>) -> Option<EventId> {
+    let request = doc.text("/auditID")?;
+    let stage = doc.text("/stage").unwrap_or_default();
+    // With the stage it is no UUID, also where there is none.
+    Some(ids::event_id("k8s", &format!("{request} {stage}")))
 }
 
 /// The verb; `unknown` if an event that says that it is one of Kubernetes has none.

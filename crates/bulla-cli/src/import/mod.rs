@@ -11,6 +11,7 @@ mod cloudtrail;
 mod document;
 mod fit;
 mod glued;
+mod ids;
 mod input;
 mod k8s;
 mod lenient;
@@ -41,6 +42,7 @@ use nested::Nested;
 use reasons::NOT_JSON;
 
 pub use fit::{MENDED, SHORTENED};
+pub use ids::{SHARED_ID, set_apart};
 pub use input::{UNIT_BYTES_MAX, VALUE_BYTES_MAX};
 pub use mapping::Mapping;
 pub use quoting::{without_line, without_secrets};

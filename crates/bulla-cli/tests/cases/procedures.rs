@@ -1,5 +1,6 @@
 //! Commands run one after the other: outputs, arguments, resuming.
 
+mod again;
 mod appending;
 mod arguments;
 mod exporting;

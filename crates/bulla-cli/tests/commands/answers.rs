@@ -266,7 +266,8 @@ fn an_auditor_says_what_the_answer_rests_on() {
     let by_another = with(&story.public());
     assert!(by_another.status == 1 && by_another.stderr.contains("not proved"));
     // What came later is not in the audit.
-    fine(&["import", &story.log, &sample("cloudtrail.jsonl"), "--format", "cloudtrail"]);
+    let sample = sample("cloudtrail.jsonl");
+    fine(&["import", &story.log, &sample, "--format", "cloudtrail", "--duplicates"]);
     story.seal();
     let (file, ..) = story.prove(&["--outcome", "denied"]);
     let told = refused(

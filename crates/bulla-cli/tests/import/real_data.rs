@@ -81,7 +81,9 @@ fn import(log: &str, file: &Path, options: &[&str], rejects: &str) -> Imported {
         let rest = reject.strip_prefix(&format!("{file}:")).unwrap();
         rest.split(':').next().unwrap().parse().unwrap()
     };
-    let [lines, imported, rejected] = figures[..] else { panic!("{told}") };
+    assert!(!told.contains("in the log already"), "no event of a trail is there twice: {told}");
+    // A fourth figure counts events that share their id with another.
+    let [lines, imported, rejected, ..] = figures[..] else { panic!("{told}") };
     // If nothing is rejected the file is not touched.
     let rejects = if rejected == 0 { String::new() } else { fs::read_to_string(rejects).unwrap() };
     let rejected_lines = rejects.lines().map(line_of).collect();

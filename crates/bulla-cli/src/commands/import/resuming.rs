@@ -85,12 +85,14 @@ impl Prints {
     }
 
     /// How many of the events, from the first on, the log ends with.
-    pub(super) fn in_log(&self, log: &Log) -> Result<u64> {
+    /// Where all events have ids, and `once` by them, it need not end with them.
+    pub(super) fn in_log(&self, log: &Log, once: bool) -> Result<u64> {
         let mut tail = Tail { records: log.query(&Query::new())?, prints: Vec::new() };
         let mut count = self.all.len();
         while count > 0 && !self.ends_with(&mut tail, &mut count)? {}
         let mut err = output::stderr();
-        let stray = if count == 0 { self.stray(log)? } else { None };
+        let finds_by_id = once && self.all.iter().all(|print| print.id.is_some());
+        let stray = if count == 0 && !finds_by_id { self.stray(log)? } else { None };
         match (count as u64, stray) {
             (0, Some(seq)) => bail!(
                 "the first event of these files is record {seq} of the log, but the log does not \

@@ -4,19 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use bulla::event::{Event, Json};
 use bulla::{Log, Redactor};
-use bulla_cli::import::{self, Format, Item};
+use bulla_cli::import::{self, Format, Item, SHARED_ID};
 use indicatif::ProgressBar;
 
 use super::Rejects;
+use super::batch::{Account, Batch, Origin};
 use crate::secrets::SUBJECT_WITHOUT_KEYS;
 use crate::{cells, progress, terminal};
-
-/// A batch is one commit: at most so many events…
-const BATCH_EVENTS_MAX: usize = 1_000;
-/// … and about so many bytes.
-const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// How files are read.
 pub(crate) struct Source {
@@ -26,9 +21,16 @@ pub(crate) struct Source {
     pub(crate) redactor: Option<Redactor>,
     /// Whether there are keys for events that name a subject.
     pub(crate) has_key_store: bool,
+    /// Whether an event that has an id is left out if the log has it.
+    pub(crate) once: bool,
 }
 
 impl Source {
+    /// Whether the events are of others, who do not promise that ids are not used twice.
+    pub(super) fn is_foreign(&self) -> bool {
+        !matches!(self.format, Format::Jsonl)
+    }
+
     /// Opens a file: its events come redacted, and within the limits after that. The file before
     /// it and the one behind it are given because events may begin in one and end in the next.
     pub(crate) fn read(
@@ -75,6 +77,12 @@ pub(crate) struct Done {
     pub(crate) events: u64,
     /// Those of them of which something was redacted.
     pub(crate) redacted: u64,
+    /// Events with ids that were looked for in the log.
+    pub(crate) with_ids: u64,
+    /// Those of them that it had.
+    pub(crate) found: u64,
+    /// Those of them that share their id with another event, and got one of their own.
+    pub(crate) set_apart: u64,
 }
 
 impl Done {
@@ -88,7 +96,17 @@ impl Done {
         }
     }
 
-    fn imported(&mut self, origin: &Origin) {
+    /// An event was given to the log, which has it now, or had it before.
+    pub(super) fn appended(&mut self, origin: &Origin, is_new: bool) {
+        if is_new {
+            self.imported(origin);
+        } else {
+            self.found += 1;
+            self.there += origin.lines;
+        }
+    }
+
+    pub(super) fn imported(&mut self, origin: &Origin) {
         self.events += 1;
         self.imported += origin.lines;
         self.redacted += u64::from(origin.redacted);
@@ -103,12 +121,19 @@ impl Done {
             Some(_) => format!(", {} with values redacted", cells::counted(self.redacted, "event")),
             None => String::new(),
         };
+        let set_apart = match self.set_apart {
+            0 => String::new(),
+            shared => format!(
+                ", {} with an id that another event has (tag {SHARED_ID})",
+                cells::counted(shared, "event")
+            ),
+        };
         let there = match self.there {
             0 => String::new(),
             there => format!("{} in the log already, ", cells::count(there)),
         };
         format!(
-            "{} read, {there}{} imported{events}, {} rejected{redacted}",
+            "{} read, {there}{} imported{events}, {} rejected{set_apart}{redacted}",
             cells::counted(self.lines, "line"),
             cells::count(self.imported),
             cells::count(self.rejected)
@@ -133,7 +158,7 @@ pub(crate) fn import_file(
         let item = match item {
             Ok(item) => item,
             Err(error) => {
-                batch.append(log, done, rejects)?;
+                batch.append(log, source, &mut Account { done, rejects })?;
                 bar.finish_and_clear();
                 bail!(
                     "{error}; what was read before is in the log ({}): mend the file first",
@@ -157,11 +182,11 @@ pub(crate) fn import_file(
             }
         }
         if batch.is_full() {
-            batch.append(log, done, rejects)?;
+            batch.append(log, source, &mut Account { done, rejects })?;
             bar.set_position(input.bytes_read());
         }
     }
-    batch.append(log, done, rejects)?;
+    batch.append(log, source, &mut Account { done, rejects })?;
     done.handed_over(input.handed_over(), *left_out > 0);
     bar.finish_and_clear();
     rejects.end()
@@ -171,80 +196,4 @@ fn bar_for(file: &Path) -> ProgressBar {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let size = fs::metadata(file).map_or(0, |metadata| metadata.len());
     progress::over_bytes(&terminal::plain(&name.unwrap_or_default()), size)
-}
-
-/// Where an event comes from: its first line, how many there are, and whether something
-/// of them was redacted.
-#[derive(Clone, Copy)]
-struct Origin {
-    line: u64,
-    lines: u64,
-    redacted: bool,
-}
-
-/// Events that become durable together, with the lines they come from.
-#[derive(Default)]
-struct Batch {
-    events: Vec<Event>,
-    origins: Vec<Origin>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn add(&mut self, event: Event, origin: Origin) {
-        self.bytes += weight(&event);
-        self.events.push(event);
-        self.origins.push(origin);
-    }
-
-    fn is_full(&self) -> bool {
-        self.events.len() >= BATCH_EVENTS_MAX || self.bytes >= BATCH_BYTES_MAX
-    }
-
-    /// Appends what is held; an event that only the log refuses is rejected here.
-    fn append(&mut self, log: &Log, done: &mut Done, rejects: &mut Rejects) -> Result<()> {
-        if self.events.is_empty() {
-            return Ok(());
-        }
-        let Batch { events, origins, .. } = std::mem::take(self);
-        done.lines += origins.iter().map(|origin| origin.lines).sum::<u64>();
-        match log.append_batch(&events) {
-            Ok(_) => {
-                origins.iter().for_each(|origin| done.imported(origin));
-            }
-            Err(bulla::Error::Invalid(_) | bulla::Error::InvalidBatch { .. }) => {
-                for (event, origin) in events.iter().zip(origins) {
-                    match log.append(event) {
-                        Err(bulla::Error::Invalid(reason)) => {
-                            rejects.tell(origin.line, &reason.to_string())?;
-                            done.rejected += origin.lines;
-                        }
-                        result => {
-                            result?;
-                            done.imported(&origin);
-                        }
-                    }
-                }
-            }
-            Err(error) => {
-                let next = origins.first().map_or(1, |origin| origin.line);
-                return Err(anyhow::Error::from(error).context(format!(
-                    "the log refused at line {next} (imported before: {})",
-                    cells::counted(done.imported, "line")
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// About how many bytes an event takes, without encoding it.
-fn weight(event: &Event) -> usize {
-    let json = [&event.details, &event.old_values, &event.new_values];
-    let json: usize =
-        json.iter().map(|json| json.as_ref().map_or(0, |j: &Json| j.as_str().len())).sum();
-    let text = [&event.reason, &event.user_agent, &event.resource.id];
-    let text: usize = text.iter().map(|text| text.as_ref().map_or(0, String::len)).sum();
-    let tags: usize = event.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
-    1_024 + json + text + tags
 }

@@ -9,7 +9,7 @@ use super::super::document::Document;
 use super::super::fit::{LEFT_OUT, add_tag};
 use super::super::outcome::{Decision, Evidence};
 use super::super::time::{TimeChoice, whole_number};
-use super::super::{UNKNOWN, original};
+use super::super::{UNKNOWN, ids, original};
 use super::Mapping;
 use super::source::{Mapped, Origin, Source};
 
@@ -19,8 +19,7 @@ impl Mapping {
         let get = |field: &str| self.text(field, doc);
         let resource = Resource { kind: self.need("resource.type", doc)?, id: get("resource.id") };
         let mut event = Event::new(self.actor(doc), self.need("action", doc)?, resource);
-        // An id of another shape stays in `details`, and the log makes one.
-        event.id = get("id").and_then(|id| id.parse().ok());
+        event.id = get("id").map(|id| ids::event_id(&self.name, &id));
         event.tenant = get("tenant");
         event.reason = get("reason");
         event.source = get("source");

@@ -99,7 +99,8 @@ fn outcomes_durations_lists_and_values_are_mapped() {
     assert_eq!(event.old_values.unwrap().as_str(), r#"{"a" : 1.0}"#);
     assert_eq!(event.new_values, None);
     assert_eq!(event.tags["zone"], "eu");
-    assert_eq!(event.id, None);
+    let name = super::super::ids::event_id("t", "not a uuid");
+    assert_eq!(event.id, Some(name), "made of the text");
     let strange = apply(more, r#","o":"new""#).unwrap();
     assert_eq!(strange.outcome, Outcome::Failure);
     assert_eq!(strange.tags["outcome_not_understood"], "new");
