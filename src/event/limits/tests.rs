@@ -43,7 +43,8 @@ fn each_text_may_be_as_long_as_its_limit_and_no_longer() {
         change(&mut actor, text);
         e.on_behalf_of(actor)
     };
-    let cases: [(&str, usize, &dyn Fn(Event, String) -> Event); 23] = [
+    type Fill<'f> = &'f dyn Fn(Event, String) -> Event;
+    let cases: [(&str, usize, Fill<'_>); 23] = [
         ("tenant", NAME_LEN_MAX, &|e, t| e.tenant(t)),
         ("actor.type", NAME_LEN_MAX, &|mut e, t| (e.actor.kind = t, e).1),
         ("actor.id", ID_LEN_MAX, &|mut e, t| (e.actor.id = t, e).1),

@@ -34,7 +34,7 @@ pub(crate) struct Append {
     #[arg(long, conflicts_with_all = ["actor", "action", "resource"])]
     stdin: bool,
     #[command(flatten)]
-    given: Given,
+    given: Box<Given>,
     #[command(flatten)]
     redacting: Redacting,
     #[command(flatten)]

@@ -57,7 +57,7 @@ pub(crate) struct Query {
     /// The log
     dir: PathBuf,
     #[command(flatten)]
-    filters: Filters,
+    filters: Box<Filters>,
     /// Show at most so many, 1 or more [default: 50 in a table, all otherwise]
     #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = numbers::positive)]
     limit: Option<u64>,
