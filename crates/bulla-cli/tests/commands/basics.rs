@@ -32,7 +32,7 @@ fn wrong_arguments_end_with_status_2_and_say_what_was_expected() {
         (vec!["query", "x", "--since", "yesterday"], "2026-11-21"),
         (vec!["query", "x", "--after", "nonsense"], "expected a cursor"),
         (vec!["query", "x", "--histogram", "0h"], "24h"),
-        (vec!["query", "x", "--outcome", "ok"], "success, failure, denied or partial"),
+        (vec!["query", "x", "--outcome", "ok"], "success, failure, denied, partial or unknown"),
         (vec!["query", "x", "--output", "xml"], "jsonl"),
         (vec!["import", "x", "f", "--format", "json"], "--map"),
         (vec!["keygen", "k"], "--origin"),
