@@ -353,6 +353,12 @@ impl Error {
         Error::Corrupt { path: path.to_owned(), offset, expected, found }
     }
 
+    /// That a record is gone, with the certificate of the drop that took it.
+    #[cfg(feature = "engine")]
+    pub(crate) fn expired(seq: Seq, certificate: DropCertificate) -> Error {
+        Error::Expired { seq, certificate: Arc::new(certificate) }
+    }
+
     pub(crate) fn tampered(
         what: impl Into<String>,
         expected: impl fmt::Display,

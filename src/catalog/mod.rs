@@ -4,6 +4,8 @@
 //! the root of the state it leads to. Writers of any process take the catalog's short
 //! lock and read to its end before they append.
 
+pub(crate) mod asked;
+pub(crate) mod certificates;
 mod exclusive;
 mod history;
 mod load;

@@ -5,6 +5,7 @@
 //! - `checkpoints`: the signed heads that were published;
 //! - `quarantine`: what recovery set aside.
 
+pub(crate) mod certificates;
 pub(crate) mod checkpoints;
 pub(crate) mod identity;
 pub(crate) mod lock;

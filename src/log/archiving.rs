@@ -11,6 +11,7 @@ use crate::archive::{
     self, ArchiveFinding, ArchiveStore, ArchivedCheckpoint, ArchivedFile, Manifest, SegmentFacts,
     VerifyArchiveOptions, file,
 };
+use crate::catalog::asked;
 use crate::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint};
 use crate::directory::checkpoints;
 use crate::disk::{DiskFile, Open};
@@ -19,7 +20,8 @@ use crate::format::catalog_body::{Archived, CatalogBody, Sealed, status};
 use crate::hash::{Hash, tag, tagged};
 use crate::keys::KEY_CHAIN_LEN_MAX;
 use crate::log::core::Core;
-use crate::log::{Log, keys, retain};
+use crate::log::handle::Log;
+use crate::log::keys;
 use crate::merkle::{Frontier, root_nodes};
 use crate::proof::CatalogClaim;
 use crate::retention::Asked;
@@ -107,7 +109,7 @@ impl Core {
         }
         let bytes = copy.bytes;
         let body = Archived { ordinal, location: &place, digest, bytes, archived_at };
-        let done = catalog.append(&CatalogBody::Archived(body), &retain::because(asked));
+        let done = catalog.append(&CatalogBody::Archived(body), &asked::because(asked));
         if let Err(error @ Error::Io { .. }) = &done {
             self.poison(&error.to_string());
         }

@@ -5,19 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::catalog::Catalog;
 use crate::directory::LogDir;
 use crate::disk::DiskFile;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::hash::HashAlgorithm;
+use crate::log::catalog_state::CatalogState;
 use crate::log::commit::Queue;
 use crate::log::once::Once;
 use crate::log::options::LogOptions;
 use crate::log::recovery::Recovery;
 use crate::log::view::View;
-use crate::log::writer::Writer;
+use crate::log::writer::{Ahead, Writer};
 use crate::ranked::{Mutex, RwLock};
-use crate::segment::active::MadeAhead;
 use crate::tree::TreeStore;
 use crate::tree::mark::MarkFile;
 
@@ -57,13 +56,6 @@ pub(crate) struct Core {
     pub(crate) recovery: Recovery,
 }
 
-/// The segment after the active one.
-#[derive(Debug)]
-pub(crate) struct Ahead {
-    pub(crate) next_ordinal: u64,
-    pub(crate) made: Option<MadeAhead>,
-}
-
 /// What the housekeeper owns.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
@@ -73,30 +65,4 @@ pub(crate) struct Upkeep {
     pub(crate) synced_at: Duration,
     /// Why the last round left a full segment unsealed, if it did.
     pub(crate) not_sealed: Option<Error>,
-}
-
-/// The catalog, or why there is none.
-#[derive(Debug)]
-pub(crate) enum CatalogState {
-    Good(Box<Catalog>),
-    /// Both copies are damaged.
-    Damaged(String),
-}
-
-impl CatalogState {
-    /// The catalog, to read from, if it is good.
-    pub(crate) fn as_good(&self) -> Option<&Catalog> {
-        match self {
-            CatalogState::Good(catalog) => Some(catalog),
-            CatalogState::Damaged(_) => None,
-        }
-    }
-
-    /// The catalog, to write to.
-    pub(crate) fn good(&mut self) -> Result<&mut Catalog> {
-        match self {
-            CatalogState::Good(catalog) => Ok(catalog),
-            CatalogState::Damaged(reason) => Err(Error::CatalogDamaged { reason: reason.clone() }),
-        }
-    }
 }

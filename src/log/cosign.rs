@@ -16,7 +16,8 @@ use crate::checkpoint::{
 use crate::directory::{LogDir, checkpoints};
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
-use crate::log::{Log, LogReader};
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
 
 impl Log {
     /// Adds signature lines, such as witnesses answer, to a published checkpoint of this

@@ -1,15 +1,18 @@
 //! Erasing a subject: the certificate first, then its keys.
 
 use crate::catalog::Exclusive;
+use crate::catalog::asked;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Erased};
 use crate::format::encrypted::KeyId;
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
-use crate::log::core::{CatalogState, Core};
+use crate::log::catalog_state::CatalogState;
+use crate::log::core::Core;
+use crate::log::entry::Entry;
+use crate::log::handle::Log;
 use crate::log::read::Snapshot;
-use crate::log::view::Entry;
-use crate::log::{Log, retain};
+use crate::log::retain::{recorded, scan};
 use crate::retention::{Asked, Hold};
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
@@ -58,7 +61,7 @@ impl Log {
     /// certificate is in the catalog, the erasure is finished when the log is
     /// opened with its store, whatever happened after.
     pub fn erase(&self, subject: &str, asked: &Asked) -> Result<ErasureCertificate> {
-        retain::check_asked(asked)?;
+        asked::check_asked(asked)?;
         let core = self.core();
         let store = core.options.key_store.as_ref().ok_or_else(|| Error::InvalidOption {
             name: "key_store",
@@ -87,7 +90,7 @@ impl Log {
                 size: size.get(),
                 records,
             });
-            catalog.append(&body, &retain::because(asked))?;
+            catalog.append(&body, &asked::because(asked))?;
             core.view.opener().note_erased(catalog.state());
             Ok((erasing, seq, erased_at))
         })?;
@@ -122,7 +125,7 @@ impl Core {
     /// Refuses to erase what a hold pins: called with the catalog locked, so that no hold is
     /// placed between this and the certificate.
     fn refuse_held(&self, catalog: &Exclusive<'_>, key: KeyId) -> Result<()> {
-        let holds = retain::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
+        let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
         let snapshot = self.view.snapshot(None);
         for entry in snapshot.entries() {
             let times = entry.sealed.as_ref().map(|sealed| sealed.times);
@@ -132,7 +135,7 @@ impl Core {
                     if found != key {
                         return Ok(());
                     }
-                    retain::check_holds(record, &holds, "the subject's payloads")
+                    scan::check_holds(record, &holds, "the subject's payloads")
                 })?;
             }
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, HistoryEntry};
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::directory::LogDir;
+use crate::directory::certificates;
 use crate::directory::checkpoints;
 use crate::directory::identity::{Identity, catalog_identity, check_is_log};
 use crate::directory::lock;
@@ -19,15 +20,14 @@ use crate::event::Record;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
-use crate::log::open::make_view;
+use crate::log::entry::{Entry, OpenSegment};
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::recover::sealed_by_footers;
-use crate::log::retain;
 use crate::log::search::Matches;
 use crate::log::settle;
 use crate::log::unknown::{next_begun, with_unknown};
-use crate::log::view::{Entry, OpenSegment, View};
+use crate::log::view::View;
 use crate::merkle::Frontier;
 use crate::query::Query;
 use crate::ranked::{Mutex, Rank};
@@ -111,7 +111,7 @@ impl LogReader {
             next = next_begun(&dir, behind)?.unwrap_or(next);
             entries = with_unknown(entries, next.1);
         }
-        let view = make_view(&options, &dir, identity.algorithm, entries);
+        let view = View::with_options(&options, &dir, identity.algorithm, entries);
         view.publish(next.1);
         if let Some(catalog) = &catalog {
             view.opener().note_erased(catalog.state());
@@ -419,7 +419,7 @@ impl LogReader {
 
     fn open_tree(&self, frontier: Frontier) -> Result<TreeStore> {
         let (disk, dir) = (self.dir.shared_disk(), self.dir.tree());
-        let certificates = retain::certified(&self.dir);
+        let certificates = certificates::certified(&self.dir);
         TreeStore::open(disk, &dir, self.dir.log_id(), frontier, true, Some(certificates))
     }
 

@@ -1,132 +1,28 @@
-//! The index files of sealed segments: kept open, and made anew where there is no good one.
+//! Writing the index files of sealed segments, and making them again where there is no good one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::directory::LogDir;
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::format::{LogId, names};
+use crate::format::names;
 use crate::hash::Hash;
-use crate::index::{self, IndexFile, Lookup, Places, Tail};
+use crate::index::{self, Tail};
 use crate::log::core::Core;
-use crate::log::read;
-use crate::log::search::add;
-use crate::log::view::Entry;
-use crate::ranked::{Mutex, Rank};
+use crate::log::decode;
+use crate::log::entry::Entry;
+use crate::log::search::open_index::add;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
 use crate::terms::Scope;
 
-/// Index files that are kept open at a time.
-const OPEN_INDEXES: usize = 256;
-
 /// Index files that are looked at in one round of the housekeeper.
 const LOOKED_AT: usize = 16;
-
-/// The index files of a log.
-#[derive(Debug)]
-pub(crate) struct Indexes {
-    /// Open ones, the most recently used last.
-    open: Mutex<Vec<Arc<IndexFile>>>,
-    /// Segments without a good one.
-    wanted: Mutex<Wanted>,
-    /// Segments whose files nobody has opened since the log was.
-    unseen: Mutex<Vec<u64>>,
-}
-
-#[derive(Debug, Default)]
-struct Wanted {
-    ordinals: BTreeSet<u64>,
-    /// Those whose records do not lead to the root in their seal: not tried again.
-    refused: BTreeSet<u64>,
-}
 
 /// The path of a segment's index.
 pub(crate) fn path(segments_dir: &Path, ordinal: u64) -> PathBuf {
     segments_dir.join(names::index(ordinal))
-}
-
-impl Default for Indexes {
-    fn default() -> Self {
-        Indexes {
-            open: Mutex::new(Rank::IndexCache, Vec::new()),
-            wanted: Mutex::new(Rank::IndexesWanted, Wanted::default()),
-            unseen: Mutex::new(Rank::IndexesUnseen, Vec::new()),
-        }
-    }
-}
-
-impl Indexes {
-    /// The index of a sealed segment, if there is a good one; else it is wanted.
-    pub(crate) fn get(&self, dir: &LogDir, mmap: bool, entry: &Entry) -> Option<Arc<IndexFile>> {
-        if let Some(open) = self.cached(entry.ordinal) {
-            return Some(open);
-        }
-        let path = dir.index(entry.ordinal);
-        let opened = match dir.disk().exists(&path) {
-            Ok(true) => IndexFile::open(dir.disk(), &path, mmap).ok().flatten(),
-            _ => None,
-        };
-        let Some(opened) = opened.filter(|opened| is_of(opened, dir.log_id(), entry)) else {
-            self.want(entry.ordinal);
-            return None;
-        };
-        let opened = Arc::new(opened);
-        let mut open = self.open.lock();
-        if open.len() >= OPEN_INDEXES {
-            open.remove(0);
-        }
-        open.push(Arc::clone(&opened));
-        Some(opened)
-    }
-
-    fn cached(&self, ordinal: u64) -> Option<Arc<IndexFile>> {
-        let mut open = self.open.lock();
-        let at = open.iter().position(|open| open.ordinal() == ordinal)?;
-        let found = open.remove(at);
-        open.push(Arc::clone(&found));
-        Some(found)
-    }
-
-    /// Notes that the index of a segment is missing or of no use, and lets go of it.
-    pub(crate) fn want(&self, ordinal: u64) {
-        self.open.lock().retain(|open| open.ordinal() != ordinal);
-        let mut wanted = self.wanted.lock();
-        if !wanted.refused.contains(&ordinal) {
-            wanted.ordinals.insert(ordinal);
-        }
-    }
-
-    /// Lets go of the index of a segment that is gone.
-    pub(crate) fn forget(&self, ordinal: u64) {
-        self.open.lock().retain(|open| open.ordinal() != ordinal);
-        let mut wanted = self.wanted.lock();
-        wanted.ordinals.remove(&ordinal);
-        wanted.refused.remove(&ordinal);
-    }
-
-    fn next_wanted(&self) -> Option<u64> {
-        self.wanted.lock().ordinals.pop_first()
-    }
-
-    fn refuse(&self, ordinal: u64) {
-        self.wanted.lock().refused.insert(ordinal);
-    }
-}
-
-/// Whether an index says that it is of this segment.
-fn is_of(index: &IndexFile, log_id: LogId, entry: &Entry) -> bool {
-    let Some(sealed) = &entry.sealed else { return false };
-    let head = index.head();
-    let root = Hash::from_bytes(sealed.index_root);
-    (index.ordinal(), head.scope.log_id, head.scope.first) == (entry.ordinal, log_id, entry.first)
-        && u64::from(index.records()) == sealed.count
-        // A segment that was sealed before there were indexes has no root.
-        && (root == Hash::ZERO || root == head.root())
-        // The times in the seal decide what is not looked at: they must be those of the records.
-        && index.fits_times(sealed.times)
 }
 
 impl Core {
@@ -161,7 +57,7 @@ impl Core {
         let scope = Scope { log_id: self.dir.log_id(), first: open.segment.header.first };
         if let Some((position, times)) = open.index.read().collected().goes_back() {
             let seq = Seq::new(scope.first.get().saturating_add(position.into()));
-            return Err(read::goes_back(seq, times, read::NOT_SEALED));
+            return Err(decode::goes_back(seq, times, decode::NOT_SEALED));
         }
         let (head, bytes) = index::encode(&open.index.read(), scope, ordinal);
         match bytes {
@@ -189,7 +85,7 @@ impl Core {
             let path = path(&dir, entry.ordinal);
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             match name.is_some_and(|name| names.contains(&name)) {
-                true => self.view.indexes().unseen.lock().push(entry.ordinal),
+                true => self.view.indexes().note_unseen(entry.ordinal),
                 false => self.view.indexes().want(entry.ordinal),
             }
         }
@@ -222,11 +118,7 @@ impl Core {
     /// Opens a few index files that nobody has opened yet, so that one that is cut short, or of
     /// another segment, is wanted. Whether there are more.
     fn look_at_some(&self) -> bool {
-        let mut unseen = self.view.indexes().unseen.lock();
-        let from = unseen.len().saturating_sub(LOOKED_AT);
-        let some = unseen.split_off(from);
-        let more = !unseen.is_empty();
-        drop(unseen);
+        let (some, more) = self.view.indexes().take_unseen(LOOKED_AT);
         let entries = self.view.entries();
         let looked_at =
             |entry: &&Entry| some.contains(&entry.ordinal) && entry.is_sealed_and_there();

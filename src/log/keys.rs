@@ -13,8 +13,9 @@ use crate::format::catalog_body::{Because, CatalogBody};
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, KeyChain, Statement};
 use crate::log::core::Core;
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
 use crate::log::signer::{KeyLock, Signer, key_error};
-use crate::log::{Log, LogReader};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 

@@ -14,13 +14,16 @@ use crate::disk::{self, DiskFile};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Created};
 use crate::format::{LogId, names};
-use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{CatalogState, Core, Upkeep};
+use crate::hash::Hash;
+use crate::log::catalog_state::CatalogState;
+use crate::log::core::{Core, Upkeep};
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::protection::Comparison;
 use crate::log::recover::{self, Recovered};
-use crate::log::view::{Entry, View};
-use crate::log::{Log, erase, restoring, retain, settle, upkeep};
+use crate::log::view::View;
+use crate::log::{erase, protect, restoring, retain, settle, upkeep};
 use crate::random;
 use crate::ranked::{Mutex, Rank, RwLock};
 use crate::segment;
@@ -30,7 +33,57 @@ use crate::tree::mark::MarkFile;
 /// Directories whose content is derived, or published elsewhere too: made again if missing.
 const DERIVED: [&str; 3] = [names::TREE, names::CHECKPOINTS, names::QUARANTINE];
 
-pub(super) fn create(options: LogOptions, path: &Path) -> Result<Log> {
+impl LogOptions {
+    /// Creates a log in a new directory.
+    ///
+    /// # Errors
+    /// `Exists` if there is one; an option out of its range; `DiskFull`, I/O: after one of those the
+    /// log may be there, and [`LogOptions::open_or_create`] goes on.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Log> {
+        check(&self)?;
+        create(self, path.as_ref())
+    }
+
+    /// Opens a log for writing; creates none.
+    ///
+    /// # Errors
+    /// `NotALog` if there is none, `Locked`, `Corrupt`, `Tampered`, `Unsupported`; `Unprotected` if
+    /// the log's events are protected by more than these options have; I/O.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Log> {
+        check(&self)?;
+        open(self, path.as_ref())
+    }
+
+    /// Opens the log at this path, or creates it.
+    ///
+    /// # Errors
+    /// As [`LogOptions::open`] and [`LogOptions::create`].
+    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Log> {
+        match self.clone().open(path.as_ref()) {
+            Err(Error::NotALog { .. }) => match self.clone().create(path.as_ref()) {
+                // Somebody else was quicker.
+                Err(Error::Exists { .. }) => self.open(path),
+                created => created,
+            },
+            opened => opened,
+        }
+    }
+
+    /// Opens a log for reading, also while another process writes it.
+    ///
+    /// # Errors
+    /// As [`LogOptions::open`], but never `Locked`; nothing is changed on disk.
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<LogReader> {
+        LogReader::open(self, path.as_ref())
+    }
+}
+
+fn check(options: &LogOptions) -> Result<()> {
+    options.check_ranges()?;
+    protect::check(options)
+}
+
+fn create(options: LogOptions, path: &Path) -> Result<Log> {
     let origin = options.origin.clone().unwrap_or_else(|| default_origin(path));
     KeyName::new(&origin)
         .map_err(|error| Error::InvalidOption { name: "origin", reason: error.to_string() })?;
@@ -90,7 +143,7 @@ fn default_origin(dir: &Path) -> String {
     format!("bulla.local/{}", if name.is_empty() { "log" } else { &name })
 }
 
-pub(super) fn open(options: LogOptions, path: &Path) -> Result<Log> {
+fn open(options: LogOptions, path: &Path) -> Result<Log> {
     let dir = options.dir(path, check_is_log(&*options.disk, path)?);
     let lock = lock::take(&dir)?;
     let (catalog, mended) = open_catalog(&dir)?;
@@ -140,7 +193,7 @@ fn finish(
     }
     let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
         recover::main_log(&options, &dir, algorithm, mark, known, &catalog)?;
-    let view = Arc::new(make_view(&options, &dir, algorithm, entries));
+    let view = Arc::new(View::with_options(&options, &dir, algorithm, entries));
     view.publish(writer.size);
     match &catalog {
         CatalogState::Good(catalog) => {
@@ -200,7 +253,7 @@ fn finish(
     settle::republish(&core)?;
     core.writer.lock().set_durable(&core, core.view.size());
     core.upkeep_after_open()?;
-    match retain::settle(&core) {
+    match retain::settle::settle(&core) {
         // The next opening or expiry goes on.
         Err(Error::DiskFull { .. }) => {}
         settled => settled?,
@@ -209,13 +262,4 @@ fn finish(
         upkeep::register(&core)?;
     }
     Ok(Log::new(core))
-}
-
-pub(super) fn make_view(
-    options: &LogOptions,
-    dir: &LogDir,
-    algorithm: HashAlgorithm,
-    entries: Vec<Entry>,
-) -> View {
-    View::new(dir.clone(), algorithm, options.mmap, entries, options.key_store.clone())
 }

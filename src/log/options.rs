@@ -1,4 +1,4 @@
-//! How a log is created and opened.
+//! The options of a log.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +10,6 @@ use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::hash::HashAlgorithm;
 use crate::keystore::KeyStore;
-use crate::log::protect::{self, SubjectRule};
-use crate::log::protection::Waiver;
-use crate::log::{Log, LogReader};
 use crate::redact::Redactor;
 use crate::retention::Asked;
 use crate::time::{Clock, SystemClock};
@@ -42,6 +39,26 @@ pub enum Housekeeping {
     Background,
     /// Whoever appends: deterministic, for tests and for hosts without threads.
     Inline,
+}
+
+/// Who is the subject of an event that names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SubjectRule {
+    /// Nobody: its payload is stored as it is (the default).
+    #[default]
+    None,
+    /// Its actor, as `TYPE:ID`.
+    Actor,
+}
+
+/// That a log may be opened with less than what is on record.
+#[derive(Clone, Debug)]
+pub(crate) enum Waiver {
+    /// This once.
+    Once(Asked),
+    /// From here on.
+    ForGood(Asked),
 }
 
 /// Options of a log; chained, like `std::fs::OpenOptions`.
@@ -321,50 +338,8 @@ impl LogOptions {
         self
     }
 
-    /// Creates a log in a new directory.
-    ///
-    /// # Errors
-    /// `Exists` if there is one; an option out of its range; `DiskFull`, I/O: after one of those the
-    /// log may be there, and [`LogOptions::open_or_create`] goes on.
-    pub fn create(self, path: impl AsRef<Path>) -> Result<Log> {
-        self.check()?;
-        super::open::create(self, path.as_ref())
-    }
-
-    /// Opens a log for writing; creates none.
-    ///
-    /// # Errors
-    /// `NotALog` if there is none, `Locked`, `Corrupt`, `Tampered`, `Unsupported`; `Unprotected` if
-    /// the log's events are protected by more than these options have; I/O.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Log> {
-        self.check()?;
-        super::open::open(self, path.as_ref())
-    }
-
-    /// Opens the log at this path, or creates it.
-    ///
-    /// # Errors
-    /// As [`LogOptions::open`] and [`LogOptions::create`].
-    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Log> {
-        match self.clone().open(path.as_ref()) {
-            Err(Error::NotALog { .. }) => match self.clone().create(path.as_ref()) {
-                // Somebody else was quicker.
-                Err(Error::Exists { .. }) => self.open(path),
-                created => created,
-            },
-            opened => opened,
-        }
-    }
-
-    /// Opens a log for reading, also while another process writes it.
-    ///
-    /// # Errors
-    /// As [`LogOptions::open`], but never `Locked`; nothing is changed on disk.
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<LogReader> {
-        LogReader::open(self, path.as_ref())
-    }
-
-    fn check(&self) -> Result<()> {
+    /// Refuses values that are out of their range.
+    pub(super) fn check_ranges(&self) -> Result<()> {
         let refuse = |name, reason: String| Err(Error::InvalidOption { name, reason });
         let (low, high) = (64 << 10, 1 << 30);
         if !(low..=high).contains(&self.segment_bytes) {
@@ -385,7 +360,7 @@ impl LogOptions {
             let found = self.once_ids;
             return refuse("once_ids", format!("expected 1 to {ONCE_IDS_MAX}, found {found}"));
         }
-        protect::check(self)
+        Ok(())
     }
 }
 

@@ -11,18 +11,7 @@ use crate::format::body::Pseudonyms;
 use crate::format::catalog_body::ProtectionSet;
 use crate::format::key_store::SubjectKeys;
 use crate::keystore::{KeyStore, subject_of};
-use crate::log::options::LogOptions;
-
-/// Who is the subject of an event that names none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum SubjectRule {
-    /// Nobody: its payload is stored as it is (the default).
-    #[default]
-    None,
-    /// Its actor, as `TYPE:ID`.
-    Actor,
-}
+use crate::log::options::{LogOptions, SubjectRule};
 
 /// What of an event is recorded in another form than it was given.
 #[derive(Debug, Default)]

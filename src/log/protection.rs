@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::catalog::asked;
 use crate::catalog::{self, ProtectionRemains};
 use crate::directory::LogDir;
 use crate::error::{Error, Result};
@@ -14,12 +15,12 @@ use crate::event::RecordKind;
 use crate::format::catalog_body::{CatalogBody, ProtectionSet};
 use crate::format::encrypted::KeyId;
 use crate::keystore::KeyStore;
-use crate::log::core::CatalogState;
-use crate::log::options::LogOptions;
-use crate::log::protect::SubjectRule;
+use crate::log::catalog_state::CatalogState;
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
+use crate::log::options::{LogOptions, SubjectRule, Waiver};
 use crate::log::read::Snapshot;
 use crate::log::view::View;
-use crate::log::{Log, LogReader, retain};
 use crate::retention::Asked;
 use crate::seq::{Seq, TreeSize};
 
@@ -80,15 +81,6 @@ impl LogReader {
     pub fn protection(&self) -> Result<Option<RecordedProtection>> {
         self.with_catalog(|catalog| Ok(catalog.state().protection().map(RecordedProtection::of)))
     }
-}
-
-/// That a log may be opened with less than what is on record.
-#[derive(Clone, Debug)]
-pub(crate) enum Waiver {
-    /// This once.
-    Once(Asked),
-    /// From here on.
-    ForGood(Asked),
 }
 
 /// What the options ask for.
@@ -213,7 +205,7 @@ impl Comparison {
                 return Err(Error::Unprotected { path, expected, found, is_other_store: false });
             }
         };
-        retain::check_asked(&asked)?;
+        asked::check_asked(&asked)?;
         self.record = Some((ProtectionSet { exception, ..self.given.clone() }, asked));
         Ok(())
     }
@@ -223,7 +215,7 @@ impl Comparison {
     pub(super) fn record(self, catalog: &mut CatalogState) -> Result<()> {
         let Some((set, asked)) = self.record else { return Ok(()) };
         let CatalogState::Good(catalog) = catalog else { return Ok(()) };
-        catalog.append(&CatalogBody::ProtectionSet(set), &retain::because(&asked))
+        catalog.append(&CatalogBody::ProtectionSet(set), &asked::because(&asked))
     }
 }
 

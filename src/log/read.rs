@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::event::{Anchor, Record, RecordKind};
-use crate::format::body;
+use crate::event::Record;
 use crate::format::record::CheckedRecord;
-use crate::log::search::{CancelToken, Matches};
-use crate::log::view::{Entry, View};
+use crate::log::entry::Entry;
+use crate::log::search::cancel::CancelToken;
+use crate::log::view::View;
 use crate::merkle::TreeHead;
-use crate::query::{Order, Query};
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
-use crate::time::Timestamp;
 use crate::tree::TreeStore;
 
 /// The log as it was at one moment. Cheap to take; later appends do not show in it.
@@ -62,7 +60,7 @@ impl Snapshot {
     /// # Errors
     /// `NotWritten` beyond the end; `Expired` if it was dropped; `Corrupt` if it is damaged; I/O.
     pub fn get(&self, seq: Seq) -> Result<Record> {
-        self.with_record(seq, |_, record| self.decode(&record))?
+        self.with_record(seq, |_, record| self.view.decode(&record))?
     }
 
     /// Gives the checked bytes of a record.
@@ -109,14 +107,6 @@ impl Snapshot {
     /// All records from this one on, oldest first.
     pub fn records_from(&self, seq: Seq) -> Records {
         Records { snapshot: self.clone(), next: seq, cursor: None, failed: false }
-    }
-
-    /// The records that a query asks for.
-    ///
-    /// # Errors
-    /// A cursor that belongs to another query.
-    pub fn query(&self, query: &Query) -> Result<Matches> {
-        Matches::of(self, query)
     }
 
     /// The same snapshot, whose searches end when the token is cancelled.
@@ -171,83 +161,19 @@ impl Snapshot {
             Err(error) => Err(error),
         }
     }
+}
 
-    /// Decodes a record with its event.
-    pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
-        decode(&self.view, record).map_err(|reason| damaged(record.head.seq, reason))
+impl View {
+    /// The present state, to read from.
+    pub(crate) fn snapshot(self: &Arc<Self>, tree: Option<Arc<TreeStore>>) -> Snapshot {
+        // The size first: the list that is read after it covers it.
+        let size = self.size();
+        Snapshot::new(Arc::clone(self), self.entries(), size, tree)
     }
-}
 
-/// Where a query begins, by its cursor: not behind the end, or records would be skipped that
-/// come later.
-pub(crate) fn start_of(query: &Query, size: TreeSize) -> Result<Option<Seq>> {
-    let refused = |reason: String| Error::InvalidOption { name: "cursor", reason };
-    let start = query.start().map_err(|error| refused(error.to_string()))?;
-    let end = match query.order {
-        Order::NewestFirst => start.is_none_or(|seq| size.covers(seq)),
-        Order::OldestFirst => start.is_none_or(|seq| seq.get() <= size.get()),
-    };
-    if end {
-        return Ok(start);
-    }
-    let found = start.map_or(0, Seq::get);
-    Err(refused(format!(
-        "expected one within the {size} records of this log, found one that goes on at record \
-         {found}: it is of another log, or of records that this one has lost or not read yet"
-    )))
-}
-
-/// A record whose CRC is right and whose body is none: it was written so.
-pub(crate) fn damaged(seq: Seq, reason: String) -> Error {
-    Error::tampered(format!("record {seq}"), "a body of its schema", reason)
-}
-
-/// What to do about a segment that is being written and has a record that goes back.
-pub(crate) const NOT_SEALED: &str = "the segment is not sealed and the log not written on; it can be read (read-only) and \
-     verified: keep a copy of its directory, and restore it from a backup or begin another log";
-
-/// A record whose `recorded_at` is before that of the record in front of it, in one segment: no
-/// log writes that.
-pub(crate) fn goes_back(seq: Seq, times: [Timestamp; 2], then: &str) -> Error {
-    let [before, found] = times;
-    let expected = format!("a time not before that of the record in front of it, {before}");
-    let found = format!("{found}; {then}");
-    Error::tampered(format!("recorded_at of record {seq}"), expected, found)
-}
-
-/// Decodes a checked record.
-pub(crate) fn decode(
-    view: &View,
-    record: &CheckedRecord<'_>,
-) -> std::result::Result<Record, String> {
-    let (seq, recorded_at) = (record.head.seq, record.head.recorded_at);
-    let leaf = record.leaf(view.algorithm);
-    match RecordKind::from_code(record.head.kind) {
-        Some(RecordKind::Event) => {
-            let envelope = body::decode_envelope(record.head.schema, record.envelope)
-                .map_err(|e| e.to_string())?;
-            let opened = view.opener().open(record)?;
-            let payload = opened.payload();
-            let payload = payload.map(|bytes| body::decode_payload(record.head.schema, bytes));
-            let payload = payload.transpose();
-            let payload = payload.map_err(|e| e.to_string())?;
-            let event = body::to_event(&envelope, payload.as_ref());
-            let state = opened.state();
-            Ok(Record::of_event(seq, recorded_at, leaf, event).with_payload(state))
-        }
-        Some(RecordKind::Anchor) => {
-            let anchor = decode_anchor(record)?;
-            Ok(Record::of_anchor(seq, recorded_at, leaf, anchor))
-        }
-        None => Err(format!("record kind {}", record.head.kind)),
-    }
-}
-
-/// An anchor, in the one spelling that it has: it has no payload.
-pub(crate) fn decode_anchor(record: &CheckedRecord<'_>) -> std::result::Result<Anchor, String> {
-    match record.payload().len() {
-        0 => body::decode_anchor_strict(record.envelope).map_err(|error| error.to_string()),
-        len => Err(format!("an anchor: expected no payload, found one of {len} bytes")),
+    /// The state at an earlier size, with a tree that was made for it.
+    pub(crate) fn snapshot_at(self: &Arc<Self>, size: TreeSize, tree: Arc<TreeStore>) -> Snapshot {
+        Snapshot::new(Arc::clone(self), self.entries(), size, Some(tree))
     }
 }
 
@@ -269,8 +195,7 @@ impl Records {
             }
             let Some(cursor) = &mut self.cursor else { return Ok(None) };
             if let Some((_, record)) = cursor.next_record()? {
-                let decoded = decode(&self.snapshot.view, &record)
-                    .map_err(|reason| damaged(record.head.seq, reason))?;
+                let decoded = self.snapshot.view.decode(&record)?;
                 self.next = cursor.next_seq();
                 return Ok(Some(decoded));
             }

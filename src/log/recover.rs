@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::directory::LogDir;
+use crate::directory::certificates;
 use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
@@ -17,13 +18,13 @@ use crate::format::mark::Mark;
 use crate::format::record::CheckedRecord;
 use crate::format::{body, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::{Ahead, CatalogState};
+use crate::log::catalog_state::CatalogState;
+use crate::log::decode;
+use crate::log::entry::{Entry, OpenSegment};
 use crate::log::options::LogOptions;
-use crate::log::read;
 use crate::log::recovery::Recovery;
-use crate::log::retain;
 use crate::log::unknown::with_unknown;
-use crate::log::view::{Entry, OpenSegment};
+use crate::log::writer::Ahead;
 use crate::log::writer::{Resting, Retired, Writer};
 use crate::segment::active::Active;
 use crate::segment::bytes::SegmentFile;
@@ -184,7 +185,7 @@ fn walk(
 ) -> Result<Recovered, Failure> {
     let Known { sealed, signed, vouched, catalog } = known;
     let (disk, in_dir, log_id) = (dir.shared_disk(), dir.tree(), dir.log_id());
-    let gone = retain::certified(dir);
+    let gone = certificates::certified(dir);
     let tree = match mark.as_ref().map(|mark| mark.frontier.clone()) {
         None => TreeStore::rebuild(disk, &in_dir, log_id, algorithm, gone),
         Some(frontier) => {
@@ -331,7 +332,7 @@ impl Walk<'_> {
                 && !sealed
             {
                 let times = [before, recorded_at];
-                bad.get_or_insert(read::goes_back(record.head.seq, times, read::NOT_SEALED));
+                bad.get_or_insert(decode::goes_back(record.head.seq, times, decode::NOT_SEALED));
             }
             if let Err(reason) = self.add(&record, &mut times) {
                 bad.get_or_insert(Error::tampered(

@@ -25,6 +25,7 @@ use crate::archive::{
     self, ArchiveStore, ArchivedFile, Manifest, Shown, VerifyArchiveOptions, file,
 };
 use crate::catalog::Catalog;
+use crate::catalog::asked;
 use crate::directory::LogDir;
 use crate::disk::{Disk, Open};
 use crate::error::{Error, Result};
@@ -33,8 +34,8 @@ use crate::format::names;
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::Core;
-use crate::log::view::{Entry, check_sealed};
-use crate::log::{Log, retain};
+use crate::log::entry::{Entry, check_sealed};
+use crate::log::handle::Log;
 use crate::merkle::TreeHead;
 use crate::retention::Asked;
 use crate::segment::locate::RecordCursor;
@@ -300,7 +301,7 @@ impl Core {
             let mut catalog = self.catalog.lock();
             let catalog = catalog.good()?;
             let appended =
-                catalog.append(&CatalogBody::Restored(body.clone()), &retain::because(asked));
+                catalog.append(&CatalogBody::Restored(body.clone()), &asked::because(asked));
             appended.map(|()| catalog.state().segment(body.ordinal))
         };
         match appended {

@@ -10,8 +10,9 @@ use crate::directory::checkpoints;
 use crate::directory::quarantine::SetAside;
 use crate::error::{Error, Result};
 use crate::format::{Stream, names};
-use crate::log::core::{CatalogState, Core};
-use crate::log::read;
+use crate::log::catalog_state::CatalogState;
+use crate::log::core::Core;
+use crate::log::decode;
 use crate::log::recover::Leftover;
 use crate::log::view::View;
 use crate::segment::recover;
@@ -107,10 +108,10 @@ pub(super) fn check_against_catalog(
 /// The newest anchor binds a state of the catalog: the catalog must contain it.
 fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
     let snapshot = view.snapshot(None);
-    let anchor = match snapshot.with_record(seq, |_, record| read::decode_anchor(&record)) {
+    let anchor = match snapshot.with_record(seq, |_, record| decode::decode_anchor(&record)) {
         // A crash came between a certificate and the anchor that follows it: nothing is unlinked
         // before that is durable, so the file is there.
-        Err(Error::Expired { .. }) => view.with_dropped_record(seq, read::decode_anchor)?,
+        Err(Error::Expired { .. }) => view.with_dropped_record(seq, decode::decode_anchor)?,
         anchor => anchor?,
     };
     let what = format!("the catalog, against the anchor in record {seq}");

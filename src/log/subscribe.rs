@@ -9,9 +9,9 @@ use futures_core::Stream;
 
 use crate::error::{Error, Result};
 use crate::event::Record;
-use crate::log::Log;
-use crate::log::read;
+use crate::log::handle::Log;
 use crate::log::search::Matches;
+use crate::log::search::parts::start_of;
 use crate::log::view::View;
 use crate::log::watch::{Wait, Waited};
 use crate::query::{Cursor, Query};
@@ -72,7 +72,7 @@ impl Log {
     pub fn subscribe(&self, query: &Query) -> Result<Subscription> {
         let core = self.core();
         let query = query.clone().oldest_first();
-        let start = read::start_of(&query, core.view.size())?;
+        let start = start_of(&query, core.view.size())?;
         let seen = start.map_or(core.view.size(), |seq| TreeSize::new(seq.get()));
         let left = query.limit.unwrap_or(u64::MAX);
         let mut subscription = Subscription {

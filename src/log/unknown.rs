@@ -7,7 +7,7 @@ use crate::directory::LogDir;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::names;
-use crate::log::view::Entry;
+use crate::log::entry::Entry;
 use crate::segment::bytes::SegmentFile;
 use crate::seq::{Seq, TreeSize};
 

@@ -6,98 +6,31 @@
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
+use crate::catalog::certificates;
 use crate::directory::LogDir;
 use crate::error::{Error, Result};
+use crate::event::Record;
 use crate::format::Stream;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::HashAlgorithm;
-use crate::index::{IndexFile, Lookup};
+use crate::index::IndexFile;
 use crate::keystore::KeyStore;
-use crate::log::indexes::Indexes;
+use crate::log::decode;
+use crate::log::entry::{Entry, OpenSegment, check_sealed};
+use crate::log::index_cache::Indexes;
 use crate::log::opener::Opener;
-use crate::log::read::Snapshot;
-use crate::log::retain;
-use crate::log::search::OpenIndex;
+use crate::log::options::LogOptions;
 use crate::log::unknown;
 use crate::log::watch::Watch;
 use crate::ranked::{Mutex, Rank, RwLock};
 use crate::retention::DropCertificate;
-use crate::segment::bytes::SegmentFile;
-use crate::segment::locate::{RecordCursor, Waypoints};
+use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;
 use crate::seq::{Seq, TreeSize};
-use crate::tree::TreeStore;
 
 /// Sealed segments that are kept open at a time.
 const OPEN_SEGMENTS: usize = 64;
-
-/// One segment of the log, as a reader knows it.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) ordinal: u64,
-    pub(crate) first: TreeSize,
-    /// While it is not sealed.
-    pub(crate) open: Option<OpenSegment>,
-    /// What the catalog says of it, once it is sealed.
-    pub(crate) sealed: Option<Sealed>,
-}
-
-impl Entry {
-    /// Whether its records went by the policy.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.sealed.as_ref().is_some_and(|sealed| !status::is_readable(sealed.status))
-    }
-
-    /// Whether a drop of it was begun and is not done: its file may still be there.
-    pub(crate) fn is_dropping(&self) -> bool {
-        self.sealed.as_ref().is_some_and(|sealed| status::is_dropping(sealed.status))
-    }
-
-    /// Whether no segment is known for its records; see [`unknown`].
-    pub(crate) fn is_unknown(&self) -> bool {
-        self.open.is_none() && self.sealed.is_none()
-    }
-
-    /// Whether it is sealed, and its file should be there.
-    pub(crate) fn is_sealed_and_there(&self) -> bool {
-        self.sealed.is_some() && !self.is_gone()
-    }
-}
-
-/// A segment that is being written: open for positional reads.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenSegment {
-    pub(crate) segment: Arc<SegmentFile>,
-    pub(crate) waypoints: Arc<Waypoints>,
-    pub(crate) index: Arc<OpenIndex>,
-}
-
-impl OpenSegment {
-    /// With an index that has nothing yet.
-    pub(crate) fn new(segment: Arc<SegmentFile>, waypoints: Arc<Waypoints>) -> Self {
-        OpenSegment { segment, waypoints, index: Arc::default() }
-    }
-
-    /// How many records are in the index. Takes in those below `end` first, if that pays.
-    pub(crate) fn taken_in(&self, end: u64) -> u64 {
-        let records = || u64::from(self.index.read().records());
-        let left = end.saturating_sub(self.segment.header.first.get()).saturating_sub(records());
-        if left > 0 && self.index.pays(left) {
-            // What is damaged is found by whoever reads it.
-            let _ = self.take_in(TreeSize::new(end));
-        }
-        records()
-    }
-
-    /// Takes the records below a size, which are published, into the index.
-    ///
-    /// # Errors
-    /// As [`OpenIndex::take_in`].
-    pub(crate) fn take_in(&self, size: TreeSize) -> Result<()> {
-        self.index.take_in(&self.segment, &self.waypoints, size)
-    }
-}
 
 /// Shared between the writer and all snapshots.
 #[derive(Debug)]
@@ -138,12 +71,31 @@ impl View {
         }
     }
 
+    /// Of a log that is opened with these options.
+    pub(super) fn with_options(
+        options: &LogOptions,
+        dir: &LogDir,
+        algorithm: HashAlgorithm,
+        entries: Vec<Entry>,
+    ) -> Self {
+        View::new(dir.clone(), algorithm, options.mmap, entries, options.key_store.clone())
+    }
+
     pub(crate) fn size(&self) -> TreeSize {
         self.watch.size()
     }
 
     pub(crate) fn publish(&self, size: TreeSize) {
         self.watch.publish(size);
+    }
+
+    /// A checked record with its event.
+    ///
+    /// # Errors
+    /// `Tampered`: its CRC is right and its body is none, so it was written like that.
+    pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
+        let decoded = decode::decode(&self.opener, self.algorithm, record);
+        decoded.map_err(|reason| decode::damaged(record.head.seq, reason))
     }
 
     /// What opens payloads.
@@ -180,18 +132,6 @@ impl View {
             self.cache.lock().retain(|open| open.footer.ordinal != sealed.ordinal);
             self.indexes.forget(sealed.ordinal);
         }
-    }
-
-    /// The present state, to read from.
-    pub(crate) fn snapshot(self: &Arc<Self>, tree: Option<Arc<TreeStore>>) -> Snapshot {
-        // The size first: the list that is read after it covers it.
-        let size = self.size();
-        Snapshot::new(Arc::clone(self), self.entries(), size, tree)
-    }
-
-    /// The state at an earlier size, with a tree that was made for it.
-    pub(crate) fn snapshot_at(self: &Arc<Self>, size: TreeSize, tree: Arc<TreeStore>) -> Snapshot {
-        Snapshot::new(Arc::clone(self), self.entries(), size, Some(tree))
     }
 
     /// A cursor at a record, up to the end of its segment or `size`.
@@ -300,7 +240,7 @@ impl View {
     /// That a segment is gone, with its certificate if there is one.
     fn gone(&self, ordinal: u64, seq: Seq) -> Error {
         match self.certificate(ordinal) {
-            Ok(Some(certificate)) => retain::expired(seq, certificate),
+            Ok(Some(certificate)) => Error::expired(seq, certificate),
             Ok(None) => {
                 let path = self.dir.segment(ordinal);
                 let expected = "the file of a sealed segment, or a certificate that it was dropped";
@@ -357,24 +297,5 @@ fn certificate_in(catalog: &Catalog, ordinal: u64) -> Result<Option<DropCertific
     let state = catalog.state();
     let gone = |sealed: Sealed| !status::is_readable(sealed.status);
     let at = state.certificate_of(ordinal).filter(|_| state.segment(ordinal).is_some_and(gone));
-    at.map(|at| retain::certificate_at(catalog, at)).transpose()
-}
-
-/// A file must be the segment that was sealed.
-pub(crate) fn check_sealed(sealed: &Sealed, opened: &SealedSegment) -> Result<()> {
-    let (header, footer) = (&opened.segment.header, &opened.footer);
-    if header.digest().as_bytes() == &sealed.header
-        && footer.end_root.as_bytes() == &sealed.end_root
-        && footer.count == sealed.count
-    {
-        return Ok(());
-    }
-    let what = format!("segment {}", sealed.ordinal);
-    let found = format!("{} records, root {}", footer.count, footer.end_root);
-    let expected = format!(
-        "{} records, root {}, as the catalog recorded when it was sealed",
-        sealed.count,
-        crate::hash::Hash::from_bytes(sealed.end_root)
-    );
-    Err(Error::tampered(what, expected, found))
+    at.map(|at| certificates::certificate_at(catalog, at)).transpose()
 }

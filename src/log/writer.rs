@@ -15,8 +15,8 @@ use crate::format::{FORMAT_VERSION, Stream};
 use crate::hash::Hash;
 use crate::log::core::Core;
 use crate::log::encode::Encoded;
+use crate::log::entry::{Entry, OpenSegment};
 use crate::log::options::Durability;
-use crate::log::view::{Entry, OpenSegment};
 use crate::random;
 use crate::segment::active::{Active, MadeAhead};
 use crate::segment::bytes::SegmentFile;
@@ -51,6 +51,13 @@ impl Resting {
         let SegmentHeader { ordinal, nonce, .. } = segment.header;
         Resting { ordinal, nonce, offset: end.offset, times }
     }
+}
+
+/// The segment after the active one.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) next_ordinal: u64,
+    pub(crate) made: Option<MadeAhead>,
 }
 
 /// The state of writing. Owned by whoever leads, through the core's lock.

@@ -4,8 +4,8 @@
     python3 tests/architecture/circles.py [CHECKOUT]
 
 Two modules are in one circle if each leads to the other by `use` lines or by paths that begin with
-`crate::` or `super::`. What is reached through methods alone, and tests, are not counted. It
-measures; `cargo test --test architecture` refuses.
+`crate::`, `super::` or a child's name. What is reached through methods alone, and tests, are not
+counted. It measures; `cargo test --test architecture` refuses.
 """
 import os
 import re
@@ -57,11 +57,14 @@ def target(name, path, known):
             words, up = words[1:], up[:-1]
         words = up + words
     else:
-        return None
+        # From a module to its own children.
+        words = name.split("/") + path.removeprefix("self::").split("::")
+        if "/".join(words[: len(name.split("/")) + 1]) not in known:
+            return None
     for length in range(len(words), 0, -1):
         found = "/".join(words[:length]).replace(" ", "")
         if found in known:
-            return found
+            return None if found == name else found
     return None
 
 
@@ -70,7 +73,7 @@ def edges(texts):
     ties = {}
     for name, text in texts.items():
         paths = [path for tree in uses.findall(text) for path in expand(re.sub(r"\s+", " ", tree))]
-        paths += re.findall(r"\b(?:crate|super)(?:::\w+)+", uses.sub("", text))
+        paths += re.findall(r"(?<![\w:])\w+(?:::\w+)+", uses.sub("", text))
         found = {target(name, path, texts) for path in paths}
         ties[name] = found - {None, name}
     return ties

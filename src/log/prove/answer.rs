@@ -21,9 +21,13 @@ use crate::format::catalog_body::{Sealed, StateMap, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::index::{Damaged, IndexFile, Placed, Places, Tail};
-use crate::log::read::{self, Snapshot};
-use crate::log::search::add;
-use crate::log::{Disclosure, Log, LogReader};
+use crate::log::decode;
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
+use crate::log::read::Snapshot;
+use crate::log::search::open_index::add;
+use crate::log::search::parts::start_of;
+use crate::proof::Disclosure;
 use crate::proof::answer::Asked;
 use crate::proof::{
     ANSWER_LEN_MAX, Answer, CatalogClaim, CatalogStatement, Evidence, PlacedEntry, SegmentEvidence,
@@ -127,7 +131,7 @@ struct Hunt {
 impl<'a> Prover<'a> {
     fn new(snapshot: &'a Snapshot, ground: &'a Ground, query: &Query) -> Result<Self> {
         let refused = |name, reason: String| Error::InvalidOption { name, reason };
-        let start = read::start_of(query, snapshot.size())?;
+        let start = start_of(query, snapshot.size())?;
         // As whoever reads the answer will read it.
         let query = Query::from_bytes(&query.to_bytes());
         let query = query.map_err(|error| refused("query", error.to_string()))?;
@@ -374,7 +378,7 @@ fn check_order(places: &impl Places, sealed: &Sealed) -> Result<(), NotShown> {
                 let seq = Seq::new(sealed.first.saturating_add(before.position.into()));
                 let times = [entry.time, before.time].map(Timestamp::from_nanos);
                 let then = "no answer over this segment is proved: run `bulla verify`";
-                return Err(read::goes_back(seq, times, then).into());
+                return Err(decode::goes_back(seq, times, then).into());
             }
             before = Some(entry);
         }

@@ -14,9 +14,12 @@ use crate::format::catalog_body::StateMap;
 use crate::format::record::Head;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::log::core::Core;
-use crate::log::read::{Snapshot, decode_anchor};
-use crate::log::{Disclosure, Log, LogReader};
+use crate::log::decode::decode_anchor;
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
+use crate::log::read::Snapshot;
 use crate::merkle::{BatchPlan, Frontier, ProofPlan, TreeHead};
+use crate::proof::Disclosure;
 use crate::proof::{
     CatalogClaim, CatalogProof, CatalogStatement, StateEntry, StatePlace, disclose,
 };

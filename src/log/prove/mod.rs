@@ -17,8 +17,9 @@ mod record;
 use crate::error::{Error, Result};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
+use crate::log::decode;
 use crate::log::opener::Opened;
-use crate::log::read::{self, Snapshot};
+use crate::log::read::Snapshot;
 use crate::merkle::{NodeId, TreeHead};
 use crate::proof::{disclose, disclose_decrypted};
 
@@ -37,7 +38,7 @@ impl Snapshot {
         }
         let seq = record.head.seq;
         let opened = self.view().opener().open(record);
-        match opened.map_err(|reason| read::damaged(seq, reason))? {
+        match opened.map_err(|reason| decode::damaged(seq, reason))? {
             Opened::Decrypted(salted) => Ok(disclose_decrypted(record, &salted)),
             Opened::Sealed => Err(Error::PayloadSealed { seq }),
             Opened::Plain(_) | Opened::Erased => Ok(disclose(record, disclosure)),

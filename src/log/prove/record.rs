@@ -3,9 +3,11 @@
 use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
 use crate::log::read::Snapshot;
-use crate::log::{Disclosure, Log, LogReader};
 use crate::merkle::{ProofPlan, TreeHead};
+use crate::proof::Disclosure;
 use crate::proof::{InclusionProof, TlogProof};
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;

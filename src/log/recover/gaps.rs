@@ -1,12 +1,12 @@
 //! Rebuilding across segments that were dropped.
 
 use super::{FLUSH_BYTES, Failure, Walk};
+use crate::catalog::certificates;
 use crate::error::Error;
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::header::SegmentHeader;
 use crate::hash::Hash;
-use crate::log::core::CatalogState;
-use crate::log::retain;
+use crate::log::catalog_state::CatalogState;
 use crate::retention::DropCertificate;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
@@ -55,7 +55,7 @@ impl Walk<'_> {
             let at = frontier.size().get();
             let gone = |sealed: &&Sealed| sealed.first == at && !status::is_readable(sealed.status);
             let Some(sealed) = self.sealed.iter().find(gone) else { return Ok(None) };
-            let certificate = retain::certificate_for(catalog, sealed)?;
+            let certificate = certificates::certificate_for(catalog, sealed)?;
             frontier = certificate.extend(&frontier).map_err(|error| {
                 let what = format!("the drop certificate of segment {}", sealed.ordinal);
                 Error::tampered(what, "hashes that lead from one head to the other", error)

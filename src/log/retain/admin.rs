@@ -9,7 +9,8 @@ use crate::directory::quarantine::{SetAside, record_set_aside};
 use crate::error::Result;
 use crate::log::options::LogOptions;
 use crate::log::retain::pins::Pinned;
-use crate::log::retain::{RecordedHold, RecordedPolicy, record, recorded};
+use crate::log::retain::recorded::{RecordedHold, RecordedPolicy};
+use crate::log::retain::{record, recorded};
 use crate::retention::{Asked, Hold, Policy};
 
 /// The policy and the holds of a log, without its write lock: a service may have the log

@@ -16,6 +16,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::catalog::asked::{because, check_asked};
+use crate::catalog::certificates;
 use crate::catalog::{Catalog, Exclusive};
 use crate::directory::LogDir;
 use crate::error::{Error, Result};
@@ -25,14 +27,16 @@ use crate::format::catalog_body::{
 };
 use crate::keystore::KeyStore;
 use crate::log::core::Core;
+use crate::log::entry::Entry;
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
 use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
+use crate::log::retain::expiry::{ExpireOptions, Expiry};
 use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
 use crate::log::retain::seals::{LateSeals, RecordedSeals};
-use crate::log::retain::{ExpireOptions, Expiry, now, pins, record, recorded};
-use crate::log::view::Entry;
-use crate::log::{Log, LogReader};
+use crate::log::retain::{now, pins, recorded};
 use crate::retention::{
     Asked, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy,
     Verdict, plan,
@@ -68,12 +72,12 @@ impl Log {
     /// its certificate: the next opening or expiry finishes it or calls it off. After something
     /// has gone the error is in [`Expiry::stopped`].
     pub fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
-        record::check(asked)?;
+        check_asked(asked)?;
         let core = self.core();
         core.check_poisoned()?;
         // Nothing is deleted on the word of a snapshot.
         core.catalog.lock().good()?.exclusively(|catalog| catalog.check_whole())?;
-        super::settle(core)?;
+        super::settle::settle(core)?;
         let planned = self.plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
         let mut known = Known::default();
@@ -207,7 +211,8 @@ impl Facts {
             archived: archived.filter(|ordinal| state.archived(*ordinal).is_some()).collect(),
             times: sealed.iter().map(|one| (one.ordinal, Times::of(state, one))).collect(),
             seals,
-            believed: recorded::newest_certificate(catalog)?.map(|certificate| certificate.now.0),
+            believed: certificates::newest_certificate(catalog)?
+                .map(|certificate| certificate.now.0),
             sealed,
         })
     }
@@ -363,7 +368,7 @@ impl Core {
             let seq = begin(catalog, &going, &scanned, holds.len(), asked)?;
             let begun = catalog.state().segment(ordinal).unwrap_or(going.sealed);
             self.finish_drop(catalog, begun)?;
-            recorded::certificate_at(catalog.catalog(), seq)
+            certificates::certificate_at(catalog.catalog(), seq)
         })
     }
 
@@ -416,7 +421,7 @@ impl Core {
 
     /// Steps 5 to 7 of a drop whose certificate is durable.
     pub(super) fn finish_drop(&self, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
-        let certificate = recorded::certificate_for(catalog.catalog(), &sealed)?;
+        let certificate = certificates::certificate_for(catalog.catalog(), &sealed)?;
         self.anchor(catalog)?;
         self.view.sealed(sealed);
         self.unlink(&certificate)?;
@@ -508,6 +513,6 @@ fn begin(
             .map(|(location, digest)| ArchivedAt { location, digest: *digest }),
     };
     let asked = going.asked(asked);
-    catalog.append(&CatalogBody::DropBegun(body), &record::because(&asked))?;
+    catalog.append(&CatalogBody::DropBegun(body), &because(&asked))?;
     Ok(seq)
 }

@@ -8,11 +8,12 @@ use std::slice;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::keystore::KeyStore;
+use crate::log::entry::Entry;
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
 use crate::log::read::Snapshot;
 use crate::log::retain::{aliases, scan};
 use crate::log::search::{Group, GroupBy};
-use crate::log::view::Entry;
-use crate::log::{Log, LogReader};
 use crate::query::Query;
 use crate::retention::{Hold, HoldScope, Policy};
 

@@ -1,16 +1,14 @@
 //! Setting the policy, placing and releasing holds: each a record of the catalog, in force
 //! once it is durable there, whoever wrote it.
 
+use crate::catalog::asked::{because, check_asked, check_text};
 use crate::catalog::{Catalog, Exclusive};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, HoldReleased};
-use crate::log::Log;
 use crate::log::core::Core;
+use crate::log::handle::Log;
 use crate::retention::{Asked, Hold, Policy};
 use crate::time::Timestamp;
-
-/// The longest name or reason that is recorded, in bytes.
-const TEXT_MAX: usize = 4_096;
 
 impl Log {
     /// Sets the retention policy, from now on: what a seal fixed before is not shortened.
@@ -71,7 +69,7 @@ pub(super) fn set_policy(
     asked: &Asked,
     now: Timestamp,
 ) -> Result<()> {
-    check(asked)?;
+    check_asked(asked)?;
     let body = policy.to_body(now);
     catalog.exclusively(|catalog| {
         if let Some(before) = catalog.state().policy() {
@@ -91,7 +89,7 @@ pub(super) fn place_hold(
     asked: &Asked,
     now: Timestamp,
 ) -> Result<()> {
-    check(asked)?;
+    check_asked(asked)?;
     hold.check().map_err(|error| Error::Retention { reason: error.to_string() })?;
     check_text("custodian", hold.custodian.as_deref())?;
     let scope = hold.scope.to_bytes();
@@ -122,7 +120,7 @@ pub(super) fn release_hold(
     asked: &Asked,
     now: Timestamp,
 ) -> Result<()> {
-    check(asked)?;
+    check_asked(asked)?;
     catalog.exclusively(|catalog| {
         if !catalog.state().holds().any(|placed| placed.case == case) {
             let known: Vec<&str> = catalog.state().holds().map(|placed| placed.case).collect();
@@ -136,27 +134,6 @@ pub(super) fn release_hold(
     })
 }
 
-/// What of it is recorded.
-pub(in crate::log) fn because(asked: &Asked) -> Because<'_> {
-    Because { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None }
-}
-
 fn append(catalog: &mut Exclusive<'_>, body: &CatalogBody<'_>, asked: &Asked) -> Result<()> {
     catalog.append(body, &because(asked))
-}
-
-/// Names and reasons must fit a record beside everything else in it.
-pub(in crate::log) fn check(asked: &Asked) -> Result<()> {
-    check_text("who", asked.who.as_deref())?;
-    check_text("why", asked.why.as_deref())
-}
-
-fn check_text(name: &'static str, text: Option<&str>) -> Result<()> {
-    match text.map_or(0, str::len) {
-        0..=TEXT_MAX => Ok(()),
-        found => {
-            let reason = format!("expected at most {TEXT_MAX} bytes, found {found}");
-            Err(Error::InvalidOption { name, reason })
-        }
-    }
 }

@@ -1,20 +1,66 @@
 //! Reading what the catalog says of policy, holds and drops.
 
-use std::sync::Arc;
-
 use crate::catalog::Catalog;
-use crate::directory::LogDir;
+use crate::catalog::certificates::certificates;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, Sealed, status};
+use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, status};
 use crate::format::record::CheckedRecord;
-use crate::hash::Hash;
 use crate::keystore::KeyStore;
-use crate::log::retain::{RecordedHold, RecordedPolicy, Release, aliases};
-use crate::log::{Log, LogReader};
+use crate::log::follow::LogReader;
+use crate::log::handle::Log;
+use crate::log::retain::aliases;
 use crate::retention::{DropCertificate, Hold, HoldScope, Policy};
 use crate::seq::Seq;
 use crate::time::Timestamp;
-use crate::tree::Certificates;
+
+/// The policy in force, and who set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedPolicy {
+    /// The policy.
+    pub policy: Policy,
+    /// The catalog record that set it.
+    pub catalog_seq: Seq,
+    /// When, by the log's clock.
+    pub set_at: Timestamp,
+    /// Who asked; `None`: not said, or erased.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// A hold that was placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedHold {
+    /// The hold.
+    pub hold: Hold,
+    /// Why its case or scope cannot be read, if so: then `hold` says that it pins everything, and
+    /// nothing is dropped until it is released.
+    pub unreadable: Option<String>,
+    /// The catalog record that placed it.
+    pub catalog_seq: Seq,
+    /// When, by the log's clock.
+    pub placed_at: Timestamp,
+    /// Who asked; `None`: not said, or erased.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+    /// Who ended it; `None`: it is in force.
+    pub released: Option<Release>,
+}
+
+/// The end of a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Release {
+    /// When, by the log's clock.
+    pub at: Timestamp,
+    /// Who asked.
+    pub who: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+}
 
 impl Log {
     /// The retention policy in force; `None`: nothing expires.
@@ -171,99 +217,4 @@ pub(in crate::log) fn scopes(catalog: &Catalog, store: Option<&KeyStore>) -> Res
         }),
     };
     catalog.state().holds().map(readable).collect()
-}
-
-/// The certificates of segments with a status, ascending by segment.
-fn certificates(catalog: &Catalog, of: impl Fn(u8) -> bool) -> Result<Vec<DropCertificate>> {
-    let dropped = catalog.state().segments().filter(|sealed| of(sealed.status));
-    let at: Vec<Seq> =
-        dropped.filter_map(|sealed| catalog.state().certificate_of(sealed.ordinal)).collect();
-    at.into_iter().map(|seq| certificate_at(catalog, seq)).collect()
-}
-
-/// The certificate that was written last.
-pub(super) fn newest_certificate(catalog: &Catalog) -> Result<Option<DropCertificate>> {
-    let newest = catalog.state().newest_certificate();
-    newest.map(|seq| certificate_at(catalog, seq)).transpose()
-}
-
-/// The certificate that a record of the catalog is.
-pub(in crate::log) fn certificate_at(catalog: &Catalog, seq: Seq) -> Result<DropCertificate> {
-    let read = catalog.with_record(seq, |record| {
-        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
-        match CatalogBody::decode(record.head.kind, record.envelope) {
-            Ok((_, CatalogBody::DropBegun(body))) => {
-                let at = (record.head.seq, record.head.recorded_at);
-                Some(DropCertificate::of(&body, at, (because.who, because.why)))
-            }
-            _ => None,
-        }
-    })?;
-    let what = format!("catalog record {seq}, which the state names");
-    read.ok_or_else(|| Error::tampered(what, "a drop certificate", "another record"))
-}
-
-/// The certificate by which a segment is going, or gone: without one nothing of it is deleted, and
-/// nothing leads across its gap.
-///
-/// # Errors
-/// `Tampered` if there is none, or it is another segment's; damage, I/O.
-pub(in crate::log) fn certificate_for(
-    catalog: &Catalog,
-    sealed: &Sealed,
-) -> Result<DropCertificate> {
-    let missing = || {
-        let what = format!("segment {} of status {}", sealed.ordinal, sealed.status);
-        Error::tampered(what, "a drop certificate in the catalog", "none")
-    };
-    let seq = catalog.state().certificate_of(sealed.ordinal).ok_or_else(missing)?;
-    let certificate = certificate_at(catalog, seq)?;
-    check_speaks_of(&certificate, sealed)?;
-    Ok(certificate)
-}
-
-/// The certificate must speak of the segment that was sealed.
-fn check_speaks_of(certificate: &DropCertificate, sealed: &Sealed) -> Result<()> {
-    let (start, end) = (certificate.start.size.get(), certificate.end);
-    let said = (certificate.ordinal, start, end.size.get(), end.root);
-    let size = sealed.first.saturating_add(sealed.count);
-    let fits = said == (sealed.ordinal, sealed.first, size, Hash::from_bytes(sealed.end_root));
-    if fits && sealed.count > 0 {
-        return Ok(());
-    }
-    let what = format!("the drop certificate of segment {}", sealed.ordinal);
-    let root = Hash::from_bytes(sealed.end_root);
-    let expected = format!("records {} to {size} and root {root}, as it was sealed", sealed.first);
-    let found = format!("segment {}, records {start} to {}, root {}", said.0, said.2, said.3);
-    Err(Error::tampered(what, expected, found))
-}
-
-/// The certificates of a log, for a tree whose files lost what they had of dropped records. The
-/// catalog is opened for it: it may be in use by whoever asks the tree.
-#[derive(Debug)]
-struct OfCatalog {
-    dir: LogDir,
-}
-
-pub(in crate::log) fn certified(dir: &LogDir) -> Arc<dyn Certificates> {
-    Arc::new(OfCatalog { dir: dir.clone() })
-}
-
-impl Certificates for OfCatalog {
-    fn all(&self) -> Result<Vec<DropCertificate>> {
-        let (disk, clock) = (self.dir.shared_disk(), self.dir.shared_clock());
-        let catalog = Catalog::open_read_only(disk, &self.dir.catalog(), self.dir.log_id(), clock);
-        let catalog = catalog.map_err(|error| match error {
-            Error::Corrupt { .. } | Error::NotALog { .. } => {
-                let reason = format!(
-                    "the hashes of dropped records in `tree/` were lost, and only their drop \
-                     certificates have what a proof needs of them: {error}"
-                );
-                Error::CatalogDamaged { reason }
-            }
-            error => error,
-        })?;
-        // What was restored has its records: no hash of theirs is lost for good.
-        certificates(&catalog, |found| !status::is_readable(found))
-    }
 }

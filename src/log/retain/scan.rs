@@ -11,7 +11,7 @@ use crate::format::catalog_body::{Sealed, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::log::core::Core;
-use crate::log::view;
+use crate::log::entry;
 use crate::merkle::{Frontier, NodeId, range_nodes, root_nodes};
 use crate::query::Subject;
 use crate::retention::Hold;
@@ -50,7 +50,7 @@ pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scann
     };
     let missing = || Error::corrupt(&path, 0, "the footer of a sealed segment", "none");
     let opened = opened.ok_or_else(missing)?;
-    view::check_sealed(sealed, &opened)?;
+    entry::check_sealed(sealed, &opened)?;
     let (first, end) = (TreeSize::new(sealed.first), end_of(sealed));
     let mut hashes = Hashes::new(&core.tree, first)?;
     hashes.may_lack = sealed.status == status::DROPPED;
@@ -91,7 +91,7 @@ pub(in crate::log) fn check_holds(
         return Ok(());
     }
     let (seq, recorded_at) = (record.head.seq, record.head.recorded_at);
-    let damaged = |reason: String| crate::log::read::damaged(seq, reason);
+    let damaged = |reason: String| crate::log::decode::damaged(seq, reason);
     let envelope;
     let (kind, subject) = match RecordKind::from_code(record.head.kind) {
         Some(kind @ RecordKind::Event) => {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Sealed};
+use crate::log::entry::Entry;
 use crate::log::read::Snapshot;
-use crate::log::view::Entry;
 use crate::retention::{Candidate, LATE_BY, LateSeal, Policy, keep_until};
 use crate::time::Timestamp;
 

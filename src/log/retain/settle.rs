@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::Exclusive;
+use crate::catalog::certificates;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
 use crate::format::names;
-use crate::log::core::{CatalogState, Core};
+use crate::log::catalog_state::CatalogState;
+use crate::log::core::Core;
 use crate::log::retain::{recorded, scan};
 use crate::retention::Hold;
 use crate::segment::bytes::SegmentFile;
@@ -38,7 +40,7 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
         for sealed in &back {
             // What a hold pins stays, whatever is said of it, and what cannot be read.
             if scan::scan(core, sealed, &holds).is_ok() {
-                core.unlink(&recorded::certificate_for(catalog.catalog(), sealed)?)?;
+                core.unlink(&certificates::certificate_for(catalog.catalog(), sealed)?)?;
             }
         }
         for sealed in dropping(catalog.state().segments()) {

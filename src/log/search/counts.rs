@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Explain;
+use super::explain::Explain;
 use super::matches::{Matches, Work, give_up};
 use super::parts::{Asked, Part, Walk};
 use super::positions::{Bits, Named, count_in};

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use super::explain::Explain;
 use super::parts::{How, Part, Walk};
 use super::sources::{Need, Prepared, Sources};
-use super::{Explain, RecordView};
+use super::view::RecordView;
 use crate::error::Result;
 use crate::event::Record;
 use crate::index::Damaged;
@@ -37,6 +38,16 @@ pub(super) struct Work {
     /// Positions to be read, the next one last.
     block: Vec<u32>,
     block_len: usize,
+}
+
+impl Snapshot {
+    /// The records that a query asks for.
+    ///
+    /// # Errors
+    /// A cursor that belongs to another query.
+    pub fn query(&self, query: &Query) -> Result<Matches> {
+        Matches::of(self, query)
+    }
 }
 
 impl Matches {

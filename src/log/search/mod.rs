@@ -8,12 +8,12 @@
 //! - `counts`: counting without reading records; `positions`: sets of positions, for that;
 //! - `cancel`, `explain`: ending a long search, and what it did.
 
-mod cancel;
+pub(super) mod cancel;
 mod counts;
 mod explain;
 mod matches;
-mod open_index;
-mod parts;
+pub(super) mod open_index;
+pub(super) mod parts;
 mod positions;
 mod sources;
 mod view;
@@ -23,5 +23,3 @@ pub use counts::{Group, GroupBy, Seen, Step};
 pub use explain::Explain;
 pub use matches::Matches;
 pub use view::RecordView;
-
-pub(crate) use open_index::{OpenIndex, add};

@@ -9,7 +9,7 @@ use crate::event::RecordKind;
 use crate::format::body;
 use crate::format::record::CheckedRecord;
 use crate::index::{Lookup, Tail};
-use crate::log::read;
+use crate::log::decode;
 use crate::query::Subject;
 use crate::ranked::{Rank, ReadGuard, RwLock};
 use crate::segment::bytes::SegmentFile;
@@ -119,7 +119,7 @@ fn portion(taken: &mut Taken, mut cursor: RecordCursor) -> Result<RecordCursor> 
 
 /// Takes a record into an index.
 pub(crate) fn add(tail: &mut Tail, record: &CheckedRecord<'_>) -> Result<()> {
-    let damaged = |reason: String| read::damaged(record.head.seq, reason);
+    let damaged = |reason: String| decode::damaged(record.head.seq, reason);
     let recorded_at = record.head.recorded_at;
     match RecordKind::from_code(record.head.kind) {
         Some(kind @ RecordKind::Event) => {

@@ -3,12 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Explain, OpenIndex};
+use super::explain::Explain;
+use super::open_index::OpenIndex;
 use crate::error::{Error, Result};
 use crate::format::record::{CheckedRecord, RawRecord};
 use crate::index::{IdField, IndexFile, Lookup, fingerprint};
-use crate::log::read::{self, Snapshot};
-use crate::log::view::{Entry, View};
+use crate::log::entry::Entry;
+use crate::log::read::Snapshot;
+use crate::log::view::View;
 use crate::query::{Order, Query, TimeRange};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::{RecordCursor, Waypoints};
@@ -107,7 +109,7 @@ impl Asked {
 impl Walk {
     /// All parts of a snapshot in the order of a query, from its cursor on.
     pub(super) fn of(snapshot: &Snapshot, query: &Query) -> Result<Self> {
-        let start = read::start_of(query, snapshot.size())?;
+        let start = start_of(query, snapshot.size())?;
         let newest_first = query.order == Order::NewestFirst;
         let size = snapshot.size().get();
         let next = match (start, newest_first) {
@@ -335,4 +337,23 @@ fn read_at<'a>(
     let bytes = segment.read(offset, len, scratch)?;
     let checked = RawRecord::take(bytes).and_then(|raw| raw.check(&segment.context(), seq));
     checked.map_err(Error::format(&segment.path, offset))
+}
+
+/// Where a query begins, by its cursor: not behind the end, or records would be skipped that
+/// come later.
+pub(in crate::log) fn start_of(query: &Query, size: TreeSize) -> Result<Option<Seq>> {
+    let refused = |reason: String| Error::InvalidOption { name: "cursor", reason };
+    let start = query.start().map_err(|error| refused(error.to_string()))?;
+    let end = match query.order {
+        Order::NewestFirst => start.is_none_or(|seq| size.covers(seq)),
+        Order::OldestFirst => start.is_none_or(|seq| seq.get() <= size.get()),
+    };
+    if end {
+        return Ok(start);
+    }
+    let found = start.map_or(0, Seq::get);
+    Err(refused(format!(
+        "expected one within the {size} records of this log, found one that goes on at record \
+         {found}: it is of another log, or of records that this one has lost or not read yet"
+    )))
 }

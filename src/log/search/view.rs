@@ -2,13 +2,13 @@
 
 use std::cell::OnceCell;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{PayloadState, Record, RecordKind};
 use crate::format::body::{self, Envelope, Payload};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
+use crate::log::decode;
 use crate::log::opener::Opened;
-use crate::log::read;
 use crate::log::view::View;
 use crate::query::{Query, Subject};
 use crate::seq::Seq;
@@ -29,7 +29,7 @@ pub struct RecordView<'a> {
 impl<'a> RecordView<'a> {
     /// Decodes the envelope of a record; the payload stays as it is.
     pub(super) fn of(record: CheckedRecord<'a>, view: &'a View) -> Result<Self> {
-        let damaged = |reason: String| read::damaged(record.head.seq, reason);
+        let damaged = |reason: String| decode::damaged(record.head.seq, reason);
         let Some(kind) = RecordKind::from_code(record.head.kind) else {
             return Err(damaged(format!("record kind {}", record.head.kind)));
         };
@@ -82,7 +82,7 @@ impl<'a> RecordView<'a> {
         let schema = self.record.head.schema;
         let payload = self.opened()?.payload();
         let decoded = payload.map(|bytes| body::decode_payload(schema, bytes)).transpose();
-        decoded.map_err(|error| read::damaged(self.seq(), error.to_string()))
+        decoded.map_err(|error| decode::damaged(self.seq(), error.to_string()))
     }
 
     /// Whether the payload can be read.
@@ -98,7 +98,7 @@ impl<'a> RecordView<'a> {
             return Ok(opened);
         }
         let opened = self.view.opener().open(&self.record);
-        let opened = opened.map_err(|reason| read::damaged(self.seq(), reason))?;
+        let opened = opened.map_err(|reason| decode::damaged(self.seq(), reason))?;
         Ok(self.opened.get_or_init(|| opened))
     }
 
@@ -112,7 +112,6 @@ impl<'a> RecordView<'a> {
     /// # Errors
     /// As [`RecordView::payload`].
     pub fn to_record(&self) -> Result<Record> {
-        read::decode(self.view, &self.record)
-            .map_err(|reason: String| -> Error { read::damaged(self.seq(), reason) })
+        self.view.decode(&self.record)
     }
 }

@@ -7,7 +7,7 @@ use crate::event::RecordKind;
 use crate::format::footer::{STRIDE, Waypoint};
 use crate::format::record::{CheckedRecord, RawRecord, stored_len};
 use crate::format::{FormatError, body, header};
-use crate::log::read::decode_anchor;
+use crate::log::decode::decode_anchor;
 use crate::log::verify::batches::{self, Checked, Part};
 use crate::log::verify::report::{Place, Progress};
 use crate::log::verify::{MetAnchor, Verifier};

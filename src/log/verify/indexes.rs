@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::names;
 use crate::hash::Hash;
 use crate::index::{self, IndexFile, Tail};
-use crate::log::search::add;
+use crate::log::search::open_index::add;
 use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;
 use crate::seq::Seq;

@@ -13,7 +13,7 @@ use crate::format::Stream;
 use crate::format::catalog_body::{
     CatalogBody, HeadSigned, HoldPlaced, KeyAdded, KeysChanged, Quarantined,
 };
-use crate::log::retain;
+use crate::log::retain::recorded;
 use crate::seq::{Seq, TreeSize};
 
 /// Something in a record that no log writes, or that this version does not know.
@@ -181,7 +181,7 @@ impl KnownRecords {
 
 /// A hold whose case or scope cannot be read pins nobody knows what.
 fn check_hold(hold: &HoldPlaced<'_>) -> Option<Oddity> {
-    let error = retain::unreadable(hold)?;
+    let error = recorded::unreadable(hold)?;
     let expected = format!("hold {:?} with a case and a scope that can be read", hold.case);
     Some(Oddity::finding("hold placed", expected, error))
 }
