@@ -50,6 +50,10 @@ impl LogDir {
     }
 
     /// The clock, to be kept.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }

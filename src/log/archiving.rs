@@ -71,7 +71,7 @@ impl Log {
         asked: &Asked,
     ) -> Result<ArchivedCopy> {
         let core = self.core();
-        core.with_writer(|_, _| Ok(()))?;
+        core.with_writer(|_| Ok(()))?;
         let sealed = core.sealed_segment(ordinal)?;
         if !status::is_readable(sealed.status) {
             let found = "it was dropped, or is about to be";

@@ -3,8 +3,9 @@
 use crate::error::{Error, Result};
 use crate::log::catalog_state::CatalogState;
 use crate::log::core::Core;
+use crate::log::housekeeper;
 use crate::log::options::Housekeeping;
-use crate::log::upkeep::{self, unless_full};
+use crate::log::upkeep::unless_full;
 use crate::log::writer::Writer;
 
 impl Core {
@@ -16,17 +17,14 @@ impl Core {
     }
 
     /// Does something with the writer alone; a failure poisons the log.
-    pub(super) fn with_writer<T>(
-        &self,
-        act: impl FnOnce(&Core, &mut Writer) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         self.check_poisoned()?;
         let mut writer = self.writer.lock();
         // Another process, or another handle of this one, may be writing by now.
         if writer.closed {
             return Err(Error::Closed);
         }
-        let done = act(self, &mut writer);
+        let done = act(&mut writer);
         drop(writer);
         match done {
             Err(error) if !matches!(error, Error::DiskFull { .. }) => {
@@ -38,10 +36,10 @@ impl Core {
     }
 
     pub(super) fn close(&self) -> Result<()> {
-        if !self.refuse_appends() {
+        if !self.commits.refuse_appends() {
             return Ok(());
         }
-        self.wait_until_idle();
+        self.commits.wait_until_idle();
         let committer = self.committer.lock().take();
         // Closed in a waker, the committer is this thread: it ends by itself.
         let this = std::thread::current().id();
@@ -49,7 +47,7 @@ impl Core {
             let _ = committer.join();
         }
         if self.options.housekeeping == Housekeeping::Background {
-            upkeep::unregister(self);
+            housekeeper::unregister(self);
         }
         let _signed = self.signing.lock();
         let left = self.leave_clean();
@@ -65,9 +63,9 @@ impl Core {
         self.check_poisoned()?;
         unless_full(self.keep_up())?;
         self.check_poisoned()?;
-        self.with_writer(|core, writer| writer.sync(core))?;
+        self.with_writer(Writer::sync)?;
         // The rest only spares the next opening some work.
-        unless_full(self.with_writer(|core, writer| writer.watermark(core)))?;
+        unless_full(self.with_writer(Writer::watermark))?;
         unless_full(self.write_mark(&mut self.upkeep.lock()))?;
         match &mut *self.catalog.lock() {
             CatalogState::Good(catalog) => {

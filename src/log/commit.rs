@@ -15,24 +15,51 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::format::frame;
 use crate::hash::Hash;
-use crate::log::core::Core;
 use crate::log::encode::Encoded;
-use crate::log::writer::Committed;
 use crate::ranked::{Condvar, Mutex, Rank};
+use crate::seq::Seq;
+use crate::time::Timestamp;
 
 /// Longest time a leader waits for more callers.
 const GATHER_MAX: Duration = Duration::from_micros(120);
 
+/// What one commit gave its records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Committed {
+    pub(crate) first: Seq,
+    pub(crate) recorded_at: Timestamp,
+    /// Leaf hash of the first record.
+    pub(crate) leaf: Hash,
+}
+
+/// What groups are committed to.
+pub(crate) trait Sink {
+    /// Commits a group, in the leader's thread, for one leader at a time.
+    ///
+    /// # Errors
+    /// `DiskFull`: nothing happened, and it can be tried again. Any other: nothing more may be
+    /// committed.
+    fn commit(&self, group: &mut Encoded) -> Result<Committed>;
+
+    /// Called in the leader's thread after the callers of a commit were told how it ended.
+    fn after_commit(&self);
+
+    /// Called when nothing more will be committed, and why.
+    fn ended(&self, error: Error);
+}
+
 /// What callers share. Its lock is held for as long as a copy of the event takes.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub(crate) struct GroupCommit {
+    /// Bytes of bodies that a group may have.
+    limit: usize,
     state: Mutex<QueueState>,
     /// Signalled when there is room again.
     room: Condvar,
     /// Signalled when the gathering leader has enough.
     gathered: Condvar,
     /// Signalled when tickets need somebody to lead.
-    pub(crate) tickets: Condvar,
+    tickets: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -82,9 +109,11 @@ struct SlotState {
     waker: Option<Waker>,
 }
 
-impl Default for Queue {
-    fn default() -> Self {
-        Queue {
+impl GroupCommit {
+    /// With groups of at most so many bytes; one caller's events may exceed it.
+    pub(crate) fn new(limit: usize) -> Self {
+        GroupCommit {
+            limit: limit.min(usize::try_from(frame::MAX_BODY_LEN).unwrap_or(usize::MAX)),
             state: Mutex::new(Rank::Queue, QueueState::default()),
             room: Condvar::new(),
             gathered: Condvar::new(),
@@ -190,118 +219,125 @@ impl QueueState {
     }
 }
 
-impl Core {
-    fn queue_limit(&self) -> usize {
-        self.options.queue_bytes.min(usize::try_from(frame::MAX_BODY_LEN).unwrap_or(usize::MAX))
-    }
-
+impl GroupCommit {
     /// Commits what a caller encoded, and waits for it.
-    pub(crate) fn commit(&self, encoded: &mut Encoded) -> Result<Committed> {
-        let mut state = self.queue.state.lock();
+    pub(crate) fn commit(&self, sink: &impl Sink, encoded: &mut Encoded) -> Result<Committed> {
+        let mut state = self.state.lock();
         loop {
             state.check()?;
-            if state.fits(encoded, self.queue_limit()) {
+            if state.fits(encoded, self.limit) {
                 break;
             }
             state.blocked += 1;
-            self.queue.room.wait(&mut state);
+            self.room.wait(&mut state);
             state.blocked -= 1;
         }
         if !state.leading && state.open.encoded.is_empty() {
             state.leading = true;
             drop(state);
-            return self.lead_alone(encoded);
+            return self.lead_alone(sink, encoded);
         }
         let slot = state.push(encoded, false);
         self.wake_gatherer(&state);
         drop(state);
         match slot.wait() {
             Some(done) => done,
-            None => self.lead_next(&slot),
+            None => self.lead_next(sink, &slot),
         }
     }
 
-    /// Queues what a caller encoded.
-    pub(crate) fn enqueue(self: &Arc<Self>, encoded: &Encoded) -> Result<Pending> {
-        let mut state = self.queue.state.lock();
+    /// Queues what a caller encoded. `start_committer` starts a thread that calls
+    /// [`run_committer`](Self::run_committer); it is called if there is none.
+    pub(crate) fn enqueue(
+        &self,
+        sink: &impl Sink,
+        encoded: &Encoded,
+        start_committer: impl FnOnce() -> Result<()>,
+    ) -> Result<Pending> {
+        let mut state = self.state.lock();
         state.check()?;
-        if !state.fits(encoded, self.queue_limit()) {
+        if !state.fits(encoded, self.limit) {
             return Err(Error::Busy);
         }
         let slot = state.push(encoded, true);
         self.wake_gatherer(&state);
         // Whoever leads now hands tickets on to the committer: it must be there.
         if !state.leading || !state.committer {
-            self.call_committer(&mut state);
+            self.call_committer(sink, &mut state, start_committer);
         }
         Ok(Pending { slot })
     }
 
     fn wake_gatherer(&self, state: &QueueState) {
         if state.gather_until != 0 && state.open.waiters.len() >= state.gather_until {
-            self.queue.gathered.notify_one();
+            self.gathered.notify_one();
         }
     }
 
-    fn call_committer(self: &Arc<Self>, state: &mut QueueState) {
+    fn call_committer(
+        &self,
+        sink: &impl Sink,
+        state: &mut QueueState,
+        start: impl FnOnce() -> Result<()>,
+    ) {
         if state.committer {
-            self.queue.tickets.notify_one();
+            self.tickets.notify_one();
             return;
         }
-        match crate::log::upkeep::spawn_committer(self) {
+        match start() {
             Ok(()) => state.committer = true,
             Err(error) => {
                 self.poison_locked(state, &error.to_string());
-                self.view.watch().end(error);
+                sink.ended(error);
             }
         }
     }
 
     /// The committer's loop: leads for tickets, until there were none for `idle`.
-    pub(crate) fn run_committer(self: &Arc<Self>, idle: Duration) {
-        let mut state = self.queue.state.lock();
+    pub(crate) fn run_committer(&self, sink: &impl Sink, idle: Duration) {
+        let mut state = self.state.lock();
         loop {
             if !state.leading && !state.open.waiters.is_empty() {
                 state.leading = true;
                 let group = state.take_open();
                 drop(state);
-                self.lead_group(group);
-                state = self.queue.state.lock();
+                self.lead_group(sink, group);
+                state = self.state.lock();
                 continue;
             }
             // Not only after waiting: the call to end may have come while it led.
             let over = state.closed || state.poisoned.is_some();
-            let timed_out = !over && self.queue.tickets.wait_for(&mut state, idle);
+            let timed_out = !over && self.tickets.wait_for(&mut state, idle);
             let nothing = state.open.waiters.is_empty();
             if nothing && (over || timed_out) {
                 state.committer = false;
                 return;
             }
             if over {
-                self.queue.tickets.wait_for(&mut state, idle);
+                self.tickets.wait_for(&mut state, idle);
             }
         }
     }
 
-    fn lead_alone(&self, encoded: &mut Encoded) -> Result<Committed> {
+    fn lead_alone(&self, sink: &impl Sink, encoded: &mut Encoded) -> Result<Committed> {
         let mut result = Err(Error::Poisoned { cause: "the leader of a commit panicked".into() });
-        self.lead(encoded, 1, |done, _| result = done);
+        self.lead(sink, encoded, 1, |done, _| result = done);
         result
     }
 
-    fn lead_next(&self, own: &Slot) -> Result<Committed> {
+    fn lead_next(&self, sink: &impl Sink, own: &Slot) -> Result<Committed> {
         let group = self.gather();
-        self.lead_group(group);
+        self.lead_group(sink, group);
         // Its own result was set among the others'.
         own.wait().unwrap_or(Err(Error::Closed))
     }
 
     /// Takes the open group, after a moment if callers are expected back.
     fn gather(&self) -> Group {
-        let mut state = self.queue.state.lock();
+        let mut state = self.state.lock();
         let wanted = state.gather_until;
         if wanted > state.open.waiters.len() {
-            let timed_out = self.queue.gathered.wait_for(&mut state, GATHER_MAX);
+            let timed_out = self.gathered.wait_for(&mut state, GATHER_MAX);
             if timed_out && state.open.waiters.len() * 4 < wanted * 3 {
                 state.gather_backoff = (state.gather_backoff * 2).clamp(1, 64);
                 state.gather_pause = state.gather_backoff;
@@ -313,13 +349,15 @@ impl Core {
         state.take_open()
     }
 
-    fn lead_group(&self, mut group: Group) {
+    fn lead_group(&self, sink: &impl Sink, mut group: Group) {
         let count = group.waiters.len();
         let waiters = std::mem::take(&mut group.waiters);
         let guard = WakeAll { waiters };
-        self.lead(&mut group.encoded, count, |done, encoded| guard.finish(done, &encoded.leaves));
+        self.lead(sink, &mut group.encoded, count, |done, encoded| {
+            guard.finish(done, &encoded.leaves);
+        });
         group.encoded.clear();
-        let mut state = self.queue.state.lock();
+        let mut state = self.state.lock();
         if state.spare.is_none() {
             state.spare = Some(group);
         }
@@ -328,28 +366,28 @@ impl Core {
     /// Commits a group, hands leadership on, and only then tells the group.
     fn lead(
         &self,
+        sink: &impl Sink,
         encoded: &mut Encoded,
         count: usize,
         tell: impl FnOnce(Result<Committed>, &Encoded),
     ) {
-        let mut guard = PoisonOnPanic { core: self, armed: true };
-        let result = self.writer.lock().commit(self, encoded);
+        let mut guard = PoisonOnPanic { commits: self, sink, armed: true };
+        let result = sink.commit(encoded);
         guard.armed = false;
         match &result {
             Ok(_) | Err(Error::DiskFull { .. }) => {}
-            Err(error) => self.poison(&error.to_string()),
+            Err(error) => self.poison(sink, &error.to_string()),
         }
         self.hand_on(count);
         tell(result, encoded);
-        self.view.watch().notify();
-        self.upkeep_inline();
+        sink.after_commit();
     }
 
     /// The first of those who wait leads next.
     fn hand_on(&self, finished: usize) {
-        let mut state = self.queue.state.lock();
+        let mut state = self.state.lock();
         if state.blocked > 0 {
-            self.queue.room.notify_all();
+            self.room.notify_all();
         }
         let next = state.open.waiters.iter().find(|waiter| !waiter.ticket);
         match next.map(|waiter| Arc::clone(&waiter.slot)) {
@@ -361,16 +399,16 @@ impl Core {
             None => {
                 state.leading = false;
                 if !state.open.waiters.is_empty() {
-                    self.queue.tickets.notify_one();
+                    self.tickets.notify_one();
                 }
             }
         }
     }
 
     /// Latches the log after a failure, and tells everybody who waits.
-    pub(crate) fn poison(&self, cause: &str) {
-        self.poison_locked(&mut self.queue.state.lock(), cause);
-        self.view.watch().end(Error::Poisoned { cause: cause.to_owned() });
+    pub(crate) fn poison(&self, sink: &impl Sink, cause: &str) {
+        self.poison_locked(&mut self.state.lock(), cause);
+        sink.ended(Error::Poisoned { cause: cause.to_owned() });
     }
 
     fn poison_locked(&self, state: &mut QueueState, cause: &str) {
@@ -378,9 +416,9 @@ impl Core {
             state.poisoned = Some(cause.to_owned());
         }
         let group = std::mem::take(&mut state.open);
-        self.queue.room.notify_all();
-        self.queue.gathered.notify_all();
-        self.queue.tickets.notify_all();
+        self.room.notify_all();
+        self.gathered.notify_all();
+        self.tickets.notify_all();
         for waiter in group.waiters {
             waiter.slot.finish(Err(Error::Poisoned { cause: cause.to_owned() }));
         }
@@ -388,26 +426,26 @@ impl Core {
 
     /// Refuses new appends from now on; those that are queued are still committed.
     pub(crate) fn refuse_appends(&self) -> bool {
-        let mut state = self.queue.state.lock();
+        let mut state = self.state.lock();
         let first = !std::mem::replace(&mut state.closed, true);
-        self.queue.room.notify_all();
-        self.queue.tickets.notify_all();
+        self.room.notify_all();
+        self.tickets.notify_all();
         first
     }
 
     /// Waits until what was queued is committed.
     pub(crate) fn wait_until_idle(&self) {
-        let mut state = self.queue.state.lock();
+        let mut state = self.state.lock();
         while !state.is_idle() && state.poisoned.is_none() {
             state.blocked += 1;
-            self.queue.room.wait_for(&mut state, Duration::from_millis(50));
+            self.room.wait_for(&mut state, Duration::from_millis(50));
             state.blocked -= 1;
         }
     }
 
     /// The first failure, if there was one.
     pub(crate) fn poisoned(&self) -> Option<String> {
-        self.queue.state.lock().poisoned.clone()
+        self.state.lock().poisoned.clone()
     }
 }
 
@@ -457,15 +495,16 @@ impl Drop for WakeAll {
 }
 
 /// Poisons the log if the leader unwinds.
-struct PoisonOnPanic<'a> {
-    core: &'a Core,
+struct PoisonOnPanic<'a, S: Sink> {
+    commits: &'a GroupCommit,
+    sink: &'a S,
     armed: bool,
 }
 
-impl Drop for PoisonOnPanic<'_> {
+impl<S: Sink> Drop for PoisonOnPanic<'_, S> {
     fn drop(&mut self) {
         if self.armed {
-            self.core.poison("the leader of a commit panicked");
+            self.commits.poison(self.sink, "the leader of a commit panicked");
         }
     }
 }

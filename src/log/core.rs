@@ -1,7 +1,6 @@
 //! What all parts of an open log share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use crate::disk::DiskFile;
 use crate::error::Error;
 use crate::hash::HashAlgorithm;
 use crate::log::catalog_state::CatalogState;
-use crate::log::commit::Queue;
+use crate::log::commit::GroupCommit;
+use crate::log::housekeeper::Nudge;
 use crate::log::once::Once;
 use crate::log::options::LogOptions;
 use crate::log::recovery::Recovery;
@@ -33,11 +33,11 @@ pub(crate) struct Core {
     pub(crate) view: Arc<View>,
     pub(crate) tree: Arc<TreeStore>,
     /// Callers.
-    pub(crate) queue: Queue,
+    pub(crate) commits: GroupCommit,
     /// The leader.
     pub(crate) writer: Mutex<Writer>,
     /// Leader and housekeeper.
-    pub(crate) ahead: Mutex<Ahead>,
+    pub(crate) ahead: Arc<Mutex<Ahead>>,
     pub(crate) catalog: Mutex<CatalogState>,
     /// The housekeeper; one at a time.
     pub(crate) upkeep: Mutex<Upkeep>,
@@ -46,10 +46,7 @@ pub(crate) struct Core {
     /// In a log with a key store: shared by who encrypts until that is queued, taken whole by
     /// who erases.
     pub(crate) encrypting: RwLock<()>,
-    /// Set when there is something to do for the housekeeper.
-    pub(crate) wants_upkeep: AtomicBool,
-    /// Records that are on disk.
-    pub(crate) durable: AtomicU64,
+    pub(crate) nudge: Arc<Nudge>,
     /// Which event ids the newest records have.
     pub(crate) once: Arc<Once>,
     pub(crate) committer: Mutex<Option<JoinHandle<()>>>,

@@ -71,7 +71,7 @@ impl Log {
         let id = key_of(store, subject)?;
         // Nobody encrypts from here on, and what was encrypted and queued is in the log.
         let _nobody = core.encrypting.write();
-        core.wait_until_idle();
+        core.commits.wait_until_idle();
         let Counted { size, records, of_other_keys } = core.count_encrypted(id)?;
         let mut catalog = core.catalog.lock();
         let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {

@@ -51,7 +51,7 @@ impl Log {
         let note = match signer.handover()? {
             Some(note) => core.same_handover(note, next)?,
             None => {
-                core.with_writer(|_, _| Ok(()))?;
+                core.with_writer(|_| Ok(()))?;
                 let main = core.sign_now(signer)?.head();
                 let change = Change::Rotate { next: next.verifying_key().clone() };
                 let note = core.state(signer.verifying_key(), main, change)?;
@@ -83,7 +83,7 @@ impl Log {
         if signer.handover()?.is_some() {
             return Err(key_error("this key has named its successor: finish that first"));
         }
-        core.with_writer(|_, _| Ok(()))?;
+        core.with_writer(|_| Ok(()))?;
         let main = core.newest_signed()?;
         let change = Change::Recovery { recovery: recovery.verifying_key().clone() };
         let statement = core.state(signer.verifying_key(), main, change)?;
@@ -109,7 +109,7 @@ impl Log {
         let core = self.core();
         let _one_at_a_time = core.signing.lock();
         let _key = next.lock()?;
-        core.with_writer(|_, _| Ok(()))?;
+        core.with_writer(|_| Ok(()))?;
         let chain = self.key_chain()?;
         let ended = |kind: Option<ChangeKind>| {
             chain.dangerously_unverified().find(|statement| {
@@ -195,7 +195,7 @@ impl Core {
         }
         self.check_key(signer)?;
         self.check_next(next)?;
-        self.with_writer(|_, _| Ok(()))?;
+        self.with_writer(|_| Ok(()))?;
         let note = match signer.handover()? {
             Some(note) => self.same_handover(note, next)?,
             None => {

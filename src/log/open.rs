@@ -1,8 +1,7 @@
 //! Creating and opening a log.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Weak};
 
 use crate::catalog::{Catalog, Mended};
 use crate::checkpoint::KeyName;
@@ -16,13 +15,16 @@ use crate::format::catalog_body::{CatalogBody, Created};
 use crate::format::{LogId, names};
 use crate::hash::Hash;
 use crate::log::catalog_state::CatalogState;
+use crate::log::commit::GroupCommit;
 use crate::log::core::{Core, Upkeep};
 use crate::log::follow::LogReader;
 use crate::log::handle::Log;
+use crate::log::housekeeper::{self, Nudge};
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::protection::Comparison;
 use crate::log::recover::{self, Recovered};
 use crate::log::view::View;
+use crate::log::writer::{Outlet, Writer};
 use crate::log::{erase, protect, restoring, retain, settle, upkeep};
 use crate::random;
 use crate::ranked::{Mutex, Rank, RwLock};
@@ -191,17 +193,17 @@ fn finish(
     if let CatalogState::Good(catalog) = &catalog {
         restoring::settle_restores(&dir, catalog.state())?;
     }
-    let Recovered { tree, entries, writer, ahead, mut recovery, leftovers } =
+    let Recovered { tree, entries, start, ahead, mut recovery, leftovers } =
         recover::main_log(&options, &dir, algorithm, mark, known, &catalog)?;
     let view = Arc::new(View::with_options(&options, &dir, algorithm, entries));
-    view.publish(writer.size);
+    view.publish(start.size);
     match &catalog {
         CatalogState::Good(catalog) => {
-            settle::check_against_catalog(&view, &tree, writer.last_anchor, catalog)?;
+            settle::check_against_catalog(&view, &tree, start.last_anchor, catalog)?;
             view.opener().note_erased(catalog.state());
         }
         CatalogState::Damaged(reason) => {
-            settle::check_published(&dir, writer.size)?;
+            settle::check_published(&dir, start.size)?;
             recovery.catalog_damage = Some(reason.clone());
         }
     }
@@ -225,33 +227,50 @@ fn finish(
     erase::finish(options.key_store.as_ref(), &mut catalog)?;
     recovery.set_aside = set_aside;
     let now = options.clock.monotonic();
-    let durable = AtomicU64::new(writer.size.get());
+    let size = start.size;
+    let (tree, ahead) = (Arc::new(tree), Arc::new(Mutex::new(Rank::Ahead, ahead)));
+    let nudge = Arc::new(Nudge::new(options.housekeeping == Housekeeping::Background));
+    let writer = Writer::new(
+        start,
+        Outlet {
+            dir: dir.clone(),
+            algorithm,
+            durability: options.durability,
+            clock_tolerance: options.clock_tolerance,
+            segment_bytes: options.segment_bytes,
+            frame_align: options.frame_align,
+            lock: Arc::clone(&lock),
+            view: Arc::clone(&view),
+            tree: Arc::clone(&tree),
+            ahead: Arc::clone(&ahead),
+            upkeep: Arc::clone(&nudge),
+        },
+    );
     let core = Arc::new(Core {
         dir,
         algorithm,
         origin,
         lock,
         view,
-        tree: Arc::new(tree),
-        queue: Default::default(),
+        tree,
+        commits: GroupCommit::new(options.queue_bytes),
         upkeep: Mutex::new(
             Rank::Upkeep,
-            Upkeep { marks, seen: (writer.size.get(), now), synced_at: now, not_sealed: None },
+            Upkeep { marks, seen: (size.get(), now), synced_at: now, not_sealed: None },
         ),
         writer: Mutex::new(Rank::Writer, writer),
-        ahead: Mutex::new(Rank::Ahead, ahead),
+        ahead,
         catalog: Mutex::new(Rank::Catalog, catalog),
         signing: Mutex::new(Rank::Signing, ()),
         encrypting: RwLock::new(Rank::Encrypting, ()),
-        wants_upkeep: AtomicBool::new(true),
-        durable,
+        nudge,
         once: Default::default(),
         committer: Mutex::new(Rank::Committer, None),
         recovery,
         options,
     });
     settle::republish(&core)?;
-    core.writer.lock().set_durable(&core, core.view.size());
+    core.writer.lock().set_durable(size);
     core.upkeep_after_open()?;
     match retain::settle::settle(&core) {
         // The next opening or expiry goes on.
@@ -259,7 +278,9 @@ fn finish(
         settled => settled?,
     }
     if core.options.housekeeping == Housekeeping::Background {
-        upkeep::register(&core)?;
+        let tended: Weak<Core> = Arc::downgrade(&core);
+        let registered = housekeeper::register(tended);
+        registered.map_err(Error::io("start a thread for", core.dir.path()))?;
     }
     Ok(Log::new(core))
 }

@@ -25,7 +25,7 @@ use crate::log::options::LogOptions;
 use crate::log::recovery::Recovery;
 use crate::log::unknown::with_unknown;
 use crate::log::writer::Ahead;
-use crate::log::writer::{Resting, Retired, Writer};
+use crate::log::writer::{Resting, Retired, Start};
 use crate::segment::active::Active;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::Waypoints;
@@ -41,7 +41,7 @@ use crate::tree::TreeStore;
 pub(super) struct Recovered {
     pub(super) tree: TreeStore,
     pub(super) entries: Vec<Entry>,
-    pub(super) writer: Writer,
+    pub(super) start: Start,
     pub(super) ahead: Ahead,
     pub(super) recovery: Recovery,
     /// What is to be set aside, once everything else was found to be in order.
@@ -472,21 +472,16 @@ impl Walk<'_> {
             let last = self.sealed.iter().max_by_key(|sealed| sealed.ordinal);
             last.map_or(Hash::ZERO, |sealed| Hash::from_bytes(sealed.header))
         });
-        let writer = Writer {
+        let start = Start {
             active: self.active,
             resting: self.resting,
             retired: self.retired,
             previous,
             size,
-            durable: size,
             last_anchor: self.last_anchor,
             last_recorded_at: self.last_recorded_at,
             clock_offset: offset - i128::from(clock.now().as_nanos()),
-            since_mark: 0,
             unwatermarked: self.recovery.replayed > 0,
-            closed: false,
-            ended: None,
-            clock_steps: Vec::new(),
         };
         let ahead = Ahead { next_ordinal: newest + 1, made: None };
         let (tree, recovery) = (self.tree, self.recovery);
@@ -494,7 +489,7 @@ impl Walk<'_> {
             CatalogState::Good(_) => self.entries,
             CatalogState::Damaged(_) => with_unknown(self.entries, size),
         };
-        Recovered { tree, entries, writer, ahead, recovery, leftovers: self.leftovers }
+        Recovered { tree, entries, start, ahead, recovery, leftovers: self.leftovers }
     }
 }
 

@@ -118,7 +118,7 @@ impl Core {
         folder: &str,
         asked: &Asked,
     ) -> Result<Restoration> {
-        self.with_writer(|_, _| Ok(()))?;
+        self.with_writer(|_| Ok(()))?;
         check_apart(store, self.dir.path())?;
         let report = archive::verify(store, folder, &VerifyArchiveOptions::new())?;
         if let Some(finding) = report.findings.first() {
@@ -131,7 +131,7 @@ impl Core {
         let location = archive::place_of(store, folder);
         // One restore at a time, and none while the segments' directory is looked after.
         let _upkeep = self.upkeep.lock();
-        self.with_writer(|_, _| Ok(()))?; // it may have been closed meanwhile
+        self.with_writer(|_| Ok(()))?; // it may have been closed meanwhile
         let sealed = self.check_dropped(manifest, digest, &location)?;
         let sealed = if sealed.status == status::RESTORED {
             sealed // recorded before; only the renaming failed
@@ -339,7 +339,7 @@ impl Core {
         });
         if !has_index {
             self.view.note_unindexed(sealed.ordinal);
-            self.needs_upkeep();
+            self.nudge.needed();
         }
     }
 }

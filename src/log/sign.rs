@@ -15,6 +15,7 @@ use crate::log::encode::with_scratch;
 use crate::log::handle::Log;
 use crate::log::settle;
 use crate::log::signer::{Signer, key_error};
+use crate::log::writer::Writer;
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 
@@ -32,7 +33,7 @@ impl Log {
         let core = self.core();
         core.check_key(signer)?;
         let _one_at_a_time = core.signing.lock();
-        core.with_writer(|_, _| Ok(()))?;
+        core.with_writer(|_| Ok(()))?;
         // Other processes may sign with this key, for another copy of this log.
         let _key = signer.lock()?;
         if signer.handover()?.is_some() {
@@ -63,7 +64,7 @@ impl Core {
             Some(head) => head,
             None => core.append_anchor()?,
         };
-        core.with_writer(|core, writer| writer.sync(core))?;
+        core.with_writer(Writer::sync)?;
         signer.intend(&head)?;
         let checkpoint = Checkpoint::new(&core.origin, head).map_err(key_error)?;
         let signed = checkpoint.sign(signer.key()).map_err(key_error)?;

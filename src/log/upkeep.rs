@@ -4,18 +4,16 @@
 //! [`Housekeeping::Inline`] whoever appends does the same steps.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, ClockStepped, Sealed};
 use crate::log::core::{Core, Upkeep};
 use crate::log::entry::Entry;
+use crate::log::housekeeper::Tended;
 use crate::log::options::{Durability, Housekeeping};
 use crate::log::writer::{MARK_EVERY, Retired};
-use crate::ranked::{Condvar, Mutex, Rank};
 use crate::retention::Policy;
 use crate::segment::active::MadeAhead;
 use crate::segment::seal::{self, SealFacts};
@@ -24,12 +22,8 @@ use crate::tree;
 
 /// After this long without an append, a watermark and a mark are written.
 const IDLE: Duration = Duration::from_secs(1);
-/// The housekeeper looks at least this often.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What a seal says of how long its segment is kept when there is no policy.
 const NO_POLICY: Timestamp = Timestamp::from_nanos(0);
-/// The committer ends after this long without tickets.
-const COMMITTER_IDLE: Duration = Duration::from_secs(2);
 
 /// How sealing a segment ended.
 enum Sealing {
@@ -38,16 +32,13 @@ enum Sealing {
     Later(Error),
 }
 
-impl Core {
-    /// Tells the housekeeper that there is something to do.
-    pub(crate) fn needs_upkeep(&self) {
-        if !self.wants_upkeep.swap(true, Ordering::AcqRel)
-            && self.options.housekeeping == Housekeeping::Background
-        {
-            HOUSEKEEPER.nudge();
-        }
+impl Tended for Core {
+    fn tend(&self) {
+        let _ = self.keep_up(); // a full disk is met again
     }
+}
 
+impl Core {
     /// What the housekeeper would do, in the thread of whoever appends.
     pub(crate) fn upkeep_inline(&self) {
         if self.options.housekeeping == Housekeeping::Inline {
@@ -112,7 +103,7 @@ impl Core {
     /// One step that finds no space does not keep the others from what is due: a sync, or a seal
     /// that needs none.
     fn keep_up_steps(&self, upkeep: &mut Upkeep) -> Result<()> {
-        self.wants_upkeep.store(false, Ordering::Release);
+        self.nudge.begin_round();
         let mut full = Ok(());
         let steps: [fn(&Core, &mut Upkeep) -> Result<()>; 6] = [
             |core, upkeep| core.look_at_clock(upkeep),
@@ -132,7 +123,7 @@ impl Core {
             self.index_open_segments();
         }
         if self.make_wanted_index() {
-            self.needs_upkeep(); // there may be more
+            self.nudge.needed(); // there may be more
         }
         full
     }
@@ -305,7 +296,7 @@ impl Core {
         let (mark, since_mark) = {
             let mut writer = self.writer.lock();
             let since_mark = writer.since_mark;
-            (writer.mark(self)?, since_mark)
+            (writer.mark()?, since_mark)
         };
         let flushed = self.tree.flush();
         let written = match (flushed, mark) {
@@ -333,7 +324,7 @@ impl Core {
         }
         let idle = now.saturating_sub(upkeep.seen.1) >= IDLE;
         if idle && self.writer.lock().unwatermarked {
-            self.writer.lock().watermark(self)?;
+            self.writer.lock().watermark()?;
             self.write_mark(upkeep)?;
         }
         let mut writer = self.writer.lock();
@@ -343,7 +334,7 @@ impl Core {
             active.count() > 0 && today.saturating_since(active.segment.header.created_at) >= age
         });
         if old {
-            writer.retire(self)?;
+            writer.retire()?;
         }
         Ok(())
     }
@@ -361,7 +352,7 @@ impl Core {
         space.sync().map_err(Error::sync(&segment.path))?;
         let mut writer = self.writer.lock();
         if writer.durable < size {
-            writer.set_durable(self, size);
+            writer.set_durable(size);
         }
         Ok(())
     }
@@ -379,108 +370,5 @@ pub(crate) fn unless_full(done: Result<()>) -> Result<()> {
     match done {
         Err(Error::DiskFull { .. }) => Ok(()),
         done => done,
-    }
-}
-
-/// Starts the thread that leads commits for tickets.
-pub(crate) fn spawn_committer(core: &Arc<Core>) -> Result<()> {
-    let mut slot = core.committer.lock();
-    let weak = Arc::downgrade(core);
-    let thread = std::thread::Builder::new()
-        .name("bulla-committer".to_owned())
-        .spawn(move || {
-            if let Some(core) = weak.upgrade() {
-                core.run_committer(COMMITTER_IDLE);
-            }
-        })
-        .map_err(Error::io("start a thread for", core.dir.path()))?;
-    // The one before it has ended: it says so under the queue's lock as its last act.
-    if let Some(ended) = slot.replace(thread) {
-        let _ = ended.join();
-    }
-    Ok(())
-}
-
-/// The thread that all logs of the process share.
-struct Housekeeper {
-    state: Mutex<HousekeeperState>,
-    changed: Condvar,
-}
-
-struct HousekeeperState {
-    logs: Vec<Weak<Core>>,
-    thread: Option<JoinHandle<()>>,
-    /// Grows when a thread is told to end, so that it does not mistake the logs of its
-    /// successor for its own.
-    generation: u64,
-    nudged: bool,
-}
-
-static HOUSEKEEPER: Housekeeper = Housekeeper {
-    state: Mutex::new(
-        Rank::Housekeeper,
-        HousekeeperState { logs: Vec::new(), thread: None, generation: 0, nudged: false },
-    ),
-    changed: Condvar::new(),
-};
-
-impl Housekeeper {
-    fn nudge(&self) {
-        self.state.lock().nudged = true;
-        self.changed.notify_one();
-    }
-
-    fn run(&self, generation: u64) {
-        loop {
-            let logs = {
-                let mut state = self.state.lock();
-                if !std::mem::take(&mut state.nudged) {
-                    self.changed.wait_for(&mut state, LOOK_EVERY);
-                    state.nudged = false;
-                }
-                if state.generation != generation {
-                    return;
-                }
-                state.logs.retain(|log| log.strong_count() > 0);
-                state.logs.clone()
-            };
-            for core in logs.iter().filter_map(Weak::upgrade) {
-                let _ = core.keep_up(); // a full disk is met again
-            }
-        }
-    }
-}
-
-/// Has a log looked after from now on.
-pub(crate) fn register(core: &Arc<Core>) -> Result<()> {
-    let mut state = HOUSEKEEPER.state.lock();
-    state.logs.push(Arc::downgrade(core));
-    if state.thread.is_none() {
-        let generation = state.generation;
-        let thread = std::thread::Builder::new()
-            .name("bulla-housekeeper".to_owned())
-            .spawn(move || HOUSEKEEPER.run(generation))
-            .map_err(Error::io("start a thread for", core.dir.path()))?;
-        state.thread = Some(thread);
-    }
-    Ok(())
-}
-
-/// Ends the care for a log; the thread of the last one is joined.
-pub(crate) fn unregister(core: &Core) {
-    let mut state = HOUSEKEEPER.state.lock();
-    state.logs.retain(|log| !std::ptr::eq(log.as_ptr(), core) && log.strong_count() > 0);
-    if !state.logs.is_empty() {
-        return;
-    }
-    state.generation += 1;
-    state.nudged = true;
-    HOUSEKEEPER.changed.notify_all();
-    let thread = state.thread.take();
-    drop(state);
-    if let Some(thread) =
-        thread.filter(|thread| thread.thread().id() != std::thread::current().id())
-    {
-        let _ = thread.join();
     }
 }

@@ -14,6 +14,7 @@ use crate::log::options::LogOptions;
 use crate::log::read::Snapshot;
 use crate::log::recovery::Recovery;
 use crate::log::search::Matches;
+use crate::log::writer::Writer;
 use crate::query::Query;
 use crate::seq::{Seq, TreeSize};
 
@@ -60,7 +61,7 @@ impl Log {
     /// # Errors
     /// I/O: the log is poisoned then.
     pub fn sync(&self) -> Result<()> {
-        self.core().with_writer(|core, writer| writer.sync(core))
+        self.core().with_writer(Writer::sync)
     }
 
     /// Ends the active segment, unless it is empty. It is sealed before this returns.
@@ -69,8 +70,8 @@ impl Log {
     /// `DiskFull`, or `Io` if its records cannot be read now: the segment is ended, and sealed
     /// later (try again). Any other I/O error poisons the log.
     pub fn rotate(&self) -> Result<()> {
-        self.core().with_writer(|core, writer| match &writer.active {
-            Some(active) if active.count() > 0 => writer.retire(core),
+        self.core().with_writer(|writer| match &writer.active {
+            Some(active) if active.count() > 0 => writer.retire(),
             _ => Ok(()),
         })?;
         self.core().keep_up_and_seal()

@@ -1,9 +1,10 @@
 //! Writing: what the leader of a commit does, alone, with the group it took.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use crate::directory::lock;
+use crate::directory::{LogDir, lock};
+use crate::disk::DiskFile;
 use crate::error::{Error, Result};
 use crate::event::RecordKind;
 use crate::format::footer::TimeRange;
@@ -12,30 +13,25 @@ use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{FORMAT_VERSION, Stream};
-use crate::hash::Hash;
-use crate::log::core::Core;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::log::commit::Committed;
 use crate::log::encode::Encoded;
 use crate::log::entry::{Entry, OpenSegment};
+use crate::log::housekeeper::Nudge;
 use crate::log::options::Durability;
+use crate::log::view::View;
 use crate::random;
+use crate::ranked::Mutex;
 use crate::segment::active::{Active, MadeAhead};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
 use crate::segment::seal::SealFacts;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
+use crate::tree::TreeStore;
 
 /// Bytes of frames between two marks.
 pub(crate) const MARK_EVERY: u64 = 4 << 20;
-
-/// What one commit gave its records.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Committed {
-    pub(crate) first: Seq,
-    pub(crate) recorded_at: Timestamp,
-    /// Leaf hash of the first record.
-    pub(crate) leaf: Hash,
-}
 
 /// The end of the newest segment, where a mark can stand.
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +56,44 @@ pub(crate) struct Ahead {
     pub(crate) made: Option<MadeAhead>,
 }
 
-/// The state of writing. Owned by whoever leads, through the core's lock.
+/// What the writer writes to, and whom it tells.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub(crate) dir: LogDir,
+    pub(crate) algorithm: HashAlgorithm,
+    pub(crate) durability: Durability,
+    pub(crate) clock_tolerance: Duration,
+    pub(crate) segment_bytes: u64,
+    pub(crate) frame_align: u32,
+    /// The LOCK file, where other processes read how far the log is durable.
+    pub(crate) lock: Arc<dyn DiskFile>,
+    /// What readers of this process see.
+    pub(crate) view: Arc<View>,
+    pub(crate) tree: Arc<TreeStore>,
+    /// Shared with the housekeeper, which makes the segment ahead.
+    pub(crate) ahead: Arc<Mutex<Ahead>>,
+    pub(crate) upkeep: Arc<Nudge>,
+}
+
+/// Where a writer starts: what recovery found.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) active: Option<Active>,
+    pub(crate) resting: Option<Resting>,
+    pub(crate) retired: Vec<Retired>,
+    pub(crate) previous: Hash,
+    /// Records; all of them are durable.
+    pub(crate) size: TreeSize,
+    pub(crate) last_anchor: TreeSize,
+    pub(crate) last_recorded_at: Timestamp,
+    pub(crate) clock_offset: i128,
+    pub(crate) unwatermarked: bool,
+}
+
+/// The state of writing. Owned by the leader of a commit, through a lock.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    out: Outlet,
     /// `None` until the first record after a seal.
     pub(crate) active: Option<Active>,
     /// The end of the segment before, while there is no active one.
@@ -99,14 +130,34 @@ pub(crate) struct Retired {
 }
 
 impl Writer {
+    pub(crate) fn new(start: Start, out: Outlet) -> Self {
+        Writer {
+            out,
+            active: start.active,
+            resting: start.resting,
+            retired: start.retired,
+            previous: start.previous,
+            size: start.size,
+            durable: start.size,
+            last_anchor: start.last_anchor,
+            last_recorded_at: start.last_recorded_at,
+            clock_offset: start.clock_offset,
+            since_mark: 0,
+            unwatermarked: start.unwatermarked,
+            closed: false,
+            ended: None,
+            clock_steps: Vec::new(),
+        }
+    }
+
     /// Commits a group: one frame, written, synced as the durability asks, published.
     ///
     /// # Errors
     /// `DiskFull`: nothing happened, no Seq was used. Any other one: poison the log.
-    pub(crate) fn commit(&mut self, core: &Core, group: &mut Encoded) -> Result<Committed> {
-        let recorded_at = self.observe_clock(core)?;
+    pub(crate) fn commit(&mut self, group: &mut Encoded) -> Result<Committed> {
+        let recorded_at = self.observe_clock()?;
         let frame_len = group.bytes.len() as u64;
-        self.make_room(core, frame_len)?;
+        self.make_room(frame_len)?;
         let Some(active) = &mut self.active else {
             return Err(Error::Closed); // unreachable: room was made
         };
@@ -117,16 +168,16 @@ impl Writer {
             active.waypoints.forget_since(noted);
             return Err(error);
         }
-        if core.options.durability == Durability::Sync {
+        if self.out.durability == Durability::Sync {
             active.sync()?;
         }
-        self.publish(core, &header, group, recorded_at);
+        self.publish(&header, group, recorded_at);
         let leaf = group.leaves.first().copied().unwrap_or(Hash::ZERO);
         Ok(Committed { first: header.first.next_seq(), recorded_at, leaf })
     }
 
-    fn publish(&mut self, core: &Core, header: &FrameHeader, group: &Encoded, at: Timestamp) {
-        core.tree.extend(&group.leaves);
+    fn publish(&mut self, header: &FrameHeader, group: &Encoded, at: Timestamp) {
+        self.out.tree.extend(&group.leaves);
         self.size = header.end();
         self.last_recorded_at = at;
         self.since_mark += group.bytes.len() as u64;
@@ -134,37 +185,36 @@ impl Writer {
         if let Some(anchor) = group.records.iter().rposition(|r| r.kind == RecordKind::Anchor) {
             self.last_anchor = TreeSize::new(header.first.get() + anchor as u64 + 1);
         }
-        core.view.publish(self.size);
-        if core.options.durability == Durability::Sync {
-            self.set_durable(core, self.size);
+        self.out.view.publish(self.size);
+        if self.out.durability == Durability::Sync {
+            self.set_durable(self.size);
         }
     }
 
     /// Notes that everything up to `size` is on disk, and tells other processes.
-    pub(crate) fn set_durable(&mut self, core: &Core, size: TreeSize) {
+    pub(crate) fn set_durable(&mut self, size: TreeSize) {
         self.durable = size;
-        core.durable.store(size.get(), Ordering::Release);
         let ordinal = self.active.as_ref().map_or(0, |active| active.segment.header.ordinal);
-        lock::publish(&*core.lock, core.dir.log_id(), size, ordinal);
+        lock::publish(&*self.out.lock, self.out.dir.log_id(), size, ordinal);
     }
 
     /// Makes everything durable that was written.
-    pub(crate) fn sync(&mut self, core: &Core) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         if self.durable < self.size {
             if let Some(active) = &self.active {
                 active.sync()?;
             }
-            self.set_durable(core, self.size);
+            self.set_durable(self.size);
         }
         Ok(())
     }
 
     /// The time for the next frame. A jump of the wall clock rotates.
-    fn observe_clock(&mut self, core: &Core) -> Result<Timestamp> {
-        let (now, monotonic) = (core.options.clock.now(), core.options.clock.monotonic());
+    fn observe_clock(&mut self) -> Result<Timestamp> {
+        let (now, monotonic) = (self.out.dir.clock().now(), self.out.dir.clock().monotonic());
         let monotonic = i128::try_from(monotonic.as_nanos()).unwrap_or(i128::MAX);
         let offset = monotonic - i128::from(now.as_nanos());
-        let tolerance = core.options.clock_tolerance.as_nanos();
+        let tolerance = self.out.clock_tolerance.as_nanos();
         let back = now < self.last_recorded_at
             && self.last_recorded_at.saturating_since(now).as_nanos() > tolerance;
         let jumped = (offset - self.clock_offset).unsigned_abs() > tolerance;
@@ -178,71 +228,71 @@ impl Writer {
         // the newest record in any case.
         let expected = expected.max(self.last_recorded_at);
         if self.active.as_ref().is_some_and(|active| active.count() > 0) {
-            self.retire(core)?;
+            self.retire()?;
         }
-        self.clock_steps.push((expected, now, core.ahead.lock().next_ordinal));
-        core.needs_upkeep();
+        self.clock_steps.push((expected, now, self.out.ahead.lock().next_ordinal));
+        self.out.upkeep.needed();
         self.last_recorded_at = now;
         Ok(now)
     }
 
     /// Sees to an active segment with space for a frame.
-    fn make_room(&mut self, core: &Core, frame_len: u64) -> Result<()> {
+    fn make_room(&mut self, frame_len: u64) -> Result<()> {
         if let Some(active) = &self.active {
-            let full = active.end.offset + frame_len > core.options.segment_bytes;
+            let full = active.end.offset + frame_len > self.out.segment_bytes;
             if full && active.count() > 0 {
-                self.retire(core)?;
+                self.retire()?;
             }
         }
         if self.active.is_none() {
-            self.begin(core)?;
+            self.begin()?;
         }
         let Some(active) = &self.active else { return Err(Error::Closed) };
         active.prepare(frame_len)?;
         if active.space.is_short(active.end.offset + frame_len) {
-            core.needs_upkeep();
+            self.out.upkeep.needed();
         }
         Ok(())
     }
 
     /// Ends the active segment: it is synced here and sealed by the housekeeper.
-    pub(crate) fn retire(&mut self, core: &Core) -> Result<()> {
-        self.sync(core)?;
+    pub(crate) fn retire(&mut self) -> Result<()> {
+        self.sync()?;
         let Some(active) = self.active.take() else { return Ok(()) };
         let facts = SealFacts {
             times: active.times,
-            end_root: core.tree.root_at(self.size)?,
+            end_root: self.out.tree.root_at(self.size)?,
             index_root: Hash::ZERO,           // known when it is sealed
             keep_until: Timestamp::default(), // the same
             last_anchor: self.last_anchor,
-            sealed_at: core.options.clock.now(),
+            sealed_at: self.out.dir.clock().now(),
         };
         self.resting = Some(Resting::at_end_of(&active.segment, active.end, active.times));
         self.ended = Some((facts.sealed_at, facts.times.recorded.1));
         self.retired.push(Retired { active, facts });
-        core.needs_upkeep();
+        self.out.upkeep.needed();
         Ok(())
     }
 
-    fn begin(&mut self, core: &Core) -> Result<()> {
+    fn begin(&mut self) -> Result<()> {
         // Held while the file is made, so that the housekeeper does not make it too.
-        let mut ahead = core.ahead.lock();
+        let mut ahead = self.out.ahead.lock();
         let ordinal = ahead.next_ordinal;
         let made = match ahead.made.take() {
             Some(made) => made,
-            None => MadeAhead::create(core.dir.disk(), &core.dir.segments(), ordinal)?,
+            None => MadeAhead::create(self.out.dir.disk(), &self.out.dir.segments(), ordinal)?,
         };
         let header = SegmentHeader {
             format_version: FORMAT_VERSION,
             stream: Stream::Main,
-            algorithm: core.algorithm,
-            frame_align: core.options.frame_align,
-            log_id: core.dir.log_id(),
+            algorithm: self.out.algorithm,
+            frame_align: self.out.frame_align,
+            log_id: self.out.dir.log_id(),
             ordinal,
             first: self.size,
-            created_at: core.options.clock.now(),
+            created_at: self.out.dir.clock().now(),
             nonce: random::random_16()?,
-            start_root: core.tree.root_at(self.size)?,
+            start_root: self.out.tree.root_at(self.size)?,
             previous: self.previous,
             last_anchor: self.last_anchor,
         };
@@ -250,26 +300,28 @@ impl Writer {
         let active = Active::begin(made, header);
         ahead.next_ordinal += 1;
         drop(ahead);
-        self.compare_with_seal(core, &active.segment.header);
-        self.enter(core, active);
+        self.compare_with_seal(&active.segment.header);
+        self.enter(active);
         Ok(())
     }
 
     /// Notes a clock step if a segment begins before the seal in front of it was made, by the
     /// clock: no record has the time of that seal, so nothing else shows that the clock was ahead.
-    fn compare_with_seal(&mut self, core: &Core, header: &SegmentHeader) {
+    fn compare_with_seal(&mut self, header: &SegmentHeader) {
         let noted = self.clock_steps.last().is_some_and(|step| step.2 == header.ordinal);
-        let Some((sealed_at, newest)) = self.ended.or_else(|| newest_seal(core)) else { return };
-        let tolerance = core.options.clock_tolerance;
+        let Some((sealed_at, newest)) = self.ended.or_else(|| newest_seal(&self.out.view)) else {
+            return;
+        };
+        let tolerance = self.out.clock_tolerance;
         let is_ahead = |of: Timestamp| sealed_at.saturating_since(of) > tolerance;
         if !noted && is_ahead(header.created_at) && is_ahead(newest) {
             self.clock_steps.push((sealed_at, header.created_at, header.ordinal));
-            core.needs_upkeep();
+            self.out.upkeep.needed();
         }
     }
 
     /// Makes a segment the active one, for readers too.
-    pub(crate) fn enter(&mut self, core: &Core, active: Active) {
+    pub(crate) fn enter(&mut self, active: Active) {
         let entry = Entry {
             ordinal: active.segment.header.ordinal,
             first: active.segment.header.first,
@@ -279,7 +331,7 @@ impl Writer {
             )),
             sealed: None,
         };
-        core.view.update(|entries| {
+        self.out.view.update(|entries| {
             entries.retain(|known| known.ordinal != entry.ordinal);
             entries.push(entry);
         });
@@ -287,8 +339,8 @@ impl Writer {
     }
 
     /// Writes a frame without records that vouches for all before it.
-    pub(crate) fn watermark(&mut self, core: &Core) -> Result<()> {
-        self.sync(core)?;
+    pub(crate) fn watermark(&mut self) -> Result<()> {
+        self.sync()?;
         if !self.unwatermarked {
             return Ok(());
         }
@@ -306,8 +358,8 @@ impl Writer {
 
     /// Where recovery may start once the hashes up to here are on disk; everything below
     /// is durable. `None` in an empty log.
-    pub(crate) fn mark(&mut self, core: &Core) -> Result<Option<Mark>> {
-        self.sync(core)?;
+    pub(crate) fn mark(&mut self) -> Result<Option<Mark>> {
+        self.sync()?;
         // The header of an empty one is not on disk yet.
         let active = self.active.as_ref().filter(|active| active.count() > 0);
         let here =
@@ -315,9 +367,9 @@ impl Writer {
         let Some(here) = here.or(self.resting) else { return Ok(None) };
         self.since_mark = 0;
         Ok(Some(Mark {
-            log_id: core.dir.log_id(),
+            log_id: self.out.dir.log_id(),
             generation: 0,
-            frontier: core.tree.frontier(),
+            frontier: self.out.tree.frontier(),
             ordinal: here.ordinal,
             nonce: here.nonce,
             offset: here.offset,
@@ -373,11 +425,11 @@ fn seal_frame(
 
 /// When the newest sealed segment was sealed, and the latest time before that: of its newest
 /// record, or of the seal before, which it takes over if the clock is behind that.
-fn newest_seal(core: &Core) -> Option<(Timestamp, Timestamp)> {
-    let entries = core.view.entries();
+fn newest_seal(view: &View) -> Option<(Timestamp, Timestamp)> {
+    let entries = view.entries();
     let mut sealed = entries.iter().rev().filter(|entry| entry.is_sealed_and_there());
     // What cannot be read is found elsewhere.
-    let mut footer = || Some(core.view.open_sealed(sealed.next()?).ok()?.footer.clone());
+    let mut footer = || Some(view.open_sealed(sealed.next()?).ok()?.footer.clone());
     let newest = footer()?;
     let before = footer().map_or(Timestamp::MIN, |before| before.sealed_at);
     Some((newest.sealed_at, newest.times.recorded.1.max(before)))

@@ -24,7 +24,7 @@ def modules(src):
             name = name[:-3].removesuffix("/mod")
             with open(path, encoding="utf-8") as text:
                 text = text.read().split("#[cfg(test)]")[0]
-            found[name] = re.sub(r"//.*", "", text)
+            found[name] = re.sub(r"//.*|pub\(in [^)]*\)", "", text)
     return found
 
 

@@ -37,6 +37,7 @@ use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
 use crate::log::retain::seals::{LateSeals, RecordedSeals};
 use crate::log::retain::{now, pins, recorded};
+use crate::log::writer::Writer;
 use crate::retention::{
     Asked, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy,
     Verdict, plan,
@@ -454,7 +455,7 @@ impl Core {
             state_root: catalog.state().root(),
         };
         self.commit_anchor(&anchor)?;
-        self.with_writer(|core, writer| writer.sync(core))
+        self.with_writer(Writer::sync)
     }
 }
 
