@@ -508,3 +508,7 @@ impl<S: Sink> Drop for PoisonOnPanic<'_, S> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)] // tests
+mod tests;

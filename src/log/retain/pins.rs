@@ -12,6 +12,7 @@ use crate::log::entry::Entry;
 use crate::log::follow::LogReader;
 use crate::log::handle::Log;
 use crate::log::read::Snapshot;
+use crate::log::retain::recorded::RecordedHold;
 use crate::log::retain::{aliases, scan};
 use crate::log::search::{Group, GroupBy};
 use crate::query::Query;
@@ -54,7 +55,7 @@ impl LogReader {
     }
 }
 
-fn find(holds: Vec<super::RecordedHold>, case: &str) -> Result<Hold> {
+fn find(holds: Vec<RecordedHold>, case: &str) -> Result<Hold> {
     let found = holds.into_iter().find(|placed| placed.hold.case == case);
     let found = found.ok_or_else(|| Error::Retention {
         reason: format!("no hold of case {case:?} is in force: see `bulla hold list`"),
