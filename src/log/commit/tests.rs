@@ -44,7 +44,9 @@ impl Sink for List {
         let failure = self.failures.lock().unwrap().pop();
         let path = Path::new("list");
         match failure {
-            Some(Failure::DiskFull) => return Err(Error::DiskFull { path: path.to_owned(), needed: 0 }),
+            Some(Failure::DiskFull) => {
+                return Err(Error::DiskFull { path: path.to_owned(), needed: 0 });
+            }
             Some(Failure::Io) => return Err(Error::io("write", path)(io::Error::other("broken"))),
             Some(Failure::Panic) => panic!("as told"),
             None => {}

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::doubtful::Doubtful;
 use super::hashes::{HashFiles, StoredHashes};
 use super::records::{KnownRecords, Oddity};
-use super::report::{Finding, NOWHERE, Place, finding_of};
+use super::report::{Finding, NOWHERE, finding_of};
 use crate::catalog::WholeCatalog;
 use crate::directory::LogDir;
 use crate::directory::quarantine::DIGEST_MARK;
@@ -58,41 +59,6 @@ pub(super) struct KeptAside {
     pub(super) len: u64,
     /// BLAKE3 of the bytes, if it was recorded.
     pub(super) digest: Option<Hash>,
-}
-
-/// Findings and warnings of one reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Doubtful {
-    pub(super) findings: Vec<Finding>,
-    pub(super) warnings: Vec<Finding>,
-}
-
-impl Doubtful {
-    pub(super) fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.warnings.is_empty()
-    }
-
-    pub(super) fn finding(
-        &mut self,
-        path: &Path,
-        place: Place,
-        what: &str,
-        expected: String,
-        found: String,
-    ) {
-        self.findings.push(Finding::at(path, place, what, expected, found));
-    }
-
-    pub(super) fn warning(
-        &mut self,
-        path: &Path,
-        place: Place,
-        what: &str,
-        expected: String,
-        found: String,
-    ) {
-        self.warnings.push(Finding::at(path, place, what, expected, found));
-    }
 }
 
 /// Reads both copies once.

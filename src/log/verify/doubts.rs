@@ -3,23 +3,14 @@
 //! A root or a node above it that fits shows that the record is as it was and its hash file
 //! is damaged; a root that does not fit, that the record was altered.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::batches::Checked;
-use super::{Place, Verifier};
+use super::report::Place;
+use super::verifier::{Doubt, Verifier};
 use crate::hash::Hash;
 use crate::merkle::NodeId;
 use crate::seq::Seq;
-
-/// A stored hash that is another one than was computed.
-#[derive(Clone, Debug)]
-pub(super) struct Doubt {
-    node: NodeId,
-    computed: Hash,
-    stored: String,
-    /// Where the record stands, for a leaf.
-    record: Option<(PathBuf, Place)>,
-}
 
 fn covers(above: NodeId, below: NodeId) -> bool {
     above.level > below.level

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::report::NOWHERE;
-use super::{Verifier, reading};
+use super::settled;
+use super::verifier::{Verifier, durable_size};
 use crate::directory::checkpoints;
 use crate::directory::quarantine::digest_of;
 use crate::disk::{self, Open};
@@ -33,8 +34,8 @@ impl Verifier<'_> {
         let mut surplus = Vec::new();
         for _ in 0..self.options.readings() {
             // A writer may have gone on since.
-            let durable = super::durable_size(&self.dir);
-            let marks = reading::marks(&self.dir, self.options)?;
+            let durable = durable_size(&self.dir);
+            let marks = settled::marks(&self.dir, self.options)?;
             let marked = marks.newest().map(|mark| mark.frontier.size());
             let size = self.frontier.size().max(durable).max(marked.unwrap_or_default());
             surplus = if self.tree_lost { Vec::new() } else { self.stored.files.surplus(size)? };

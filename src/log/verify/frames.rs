@@ -10,7 +10,7 @@ use crate::format::{FormatError, body, header};
 use crate::log::decode::decode_anchor;
 use crate::log::verify::batches::{self, Checked, Part};
 use crate::log::verify::report::{Place, Progress};
-use crate::log::verify::{MetAnchor, Verifier};
+use crate::log::verify::verifier::{MetAnchor, Verifier};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, FrameAt, Position};
 use crate::segment::{recover, seal};

@@ -1,11 +1,11 @@
 //! Segments that were dropped: a gap is explained by its certificate, and checked by the
 //! hashes that stay.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use super::report::Place;
-use super::{MetAnchor, Verifier};
+use super::report::{Gap, GapVerdict};
+use super::verifier::{MetAnchor, Verifier};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Sealed, status};
 use crate::hash::Hash;
@@ -14,48 +14,6 @@ use crate::retention::DropCertificate;
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
 use crate::tree::Below;
-
-/// A range of records that the log no longer has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Gap {
-    /// The segment.
-    pub ordinal: u64,
-    /// Its first record.
-    pub first: Seq,
-    /// Records in it.
-    pub count: u64,
-    /// What is known of it.
-    pub verdict: GapVerdict,
-    /// What the log says of it; `None` if it says nothing.
-    pub certificate: Option<DropCertificate>,
-    /// Whether a checkpoint that was compared covers the certificate. Until one does, whoever can
-    /// write the log's files could have made it.
-    pub signed: bool,
-}
-
-/// What is known of records that are not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GapVerdict {
-    /// The certificate's hashes lead from the tree before the gap to the tree after it, and
-    /// the stored hashes of the dropped records fold to them, as far as they are known.
-    Checked,
-    /// There is a certificate, and nothing to compare it with.
-    Asserted,
-    /// There is none that fits: somebody removed the records. Also a finding.
-    Unexplained,
-}
-
-impl fmt::Display for GapVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            GapVerdict::Checked => "checked",
-            GapVerdict::Asserted => "asserted",
-            GapVerdict::Unexplained => "unexplained",
-        })
-    }
-}
 
 impl Verifier<'_> {
     /// Whether a segment was dropped, by the catalog, and its file is not there.

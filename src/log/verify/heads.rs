@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{NOWHERE, Verifier};
+use super::report::NOWHERE;
+use super::verifier::Verifier;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::directory::checkpoints;
 use crate::error::Result;

@@ -9,7 +9,8 @@ use std::thread;
 use parking_lot::Mutex;
 
 use super::report::Finding;
-use super::{NotRead, Verifier};
+use super::report::NotRead;
+use super::verifier::Verifier;
 use crate::directory::LogDir;
 use crate::disk::{self, Disk};
 use crate::error::{Error, Result};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Verifier;
 use super::report::NOWHERE;
+use super::verifier::{Signers, Verifier};
 use crate::catalog::RecordedStatement;
 use crate::checkpoint::{
     CheckpointError, SignatureKind, UnverifiedCheckpoint, VerifyNoteError, VerifyingKey,
@@ -12,17 +12,6 @@ use crate::keys::{Change, KeyChain, KeyChainError, Statement};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 use crate::trust::{Trust, TrustError};
-
-/// By whom checkpoints may be signed.
-#[derive(Default)]
-pub(super) struct Signers {
-    /// Whom the auditor trusts, with the log's key chain if it is about one of them.
-    given: Trust,
-    /// Whom the log itself names.
-    recorded: Trust,
-    /// Whether the log was asked again whom it names.
-    asked_again: bool,
-}
 
 impl Verifier<'_> {
     /// Checks the key chain in the catalog; its heads are to be met, too.

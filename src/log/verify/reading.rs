@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::catalog::{self, Doubtful, ReadCatalog};
-use super::{Counts, Doubt, Marks, MetMark, Progress, Verifier, VerifyOptions};
-use crate::directory::LogDir;
+use super::marks::MetMark;
+use super::report::Progress;
+use super::settled;
+use super::verifier::{Counts, Doubt, Verifier};
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::Sealed;
@@ -16,32 +17,6 @@ use crate::merkle::{Frontier, NodeId};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::recover;
 use crate::seq::TreeSize;
-
-/// The marks, read again if a slot looks half written.
-pub(super) fn marks(dir: &LogDir, options: &VerifyOptions) -> Result<Marks> {
-    for _ in 1..options.readings() {
-        let marks = Marks::read(dir)?;
-        if marks.bad.is_empty() {
-            return Ok(marks);
-        }
-        options.wait_for_writer();
-    }
-    Marks::read(dir)
-}
-
-/// The catalog, read until two readings agree on what is wrong with it.
-pub(super) fn catalog(dir: &LogDir, options: &VerifyOptions) -> (Option<ReadCatalog>, Doubtful) {
-    let mut earlier = Doubtful::default();
-    for reading in 1.. {
-        let (catalog, doubtful) = catalog::read(dir);
-        if doubtful.is_empty() || doubtful == earlier || reading >= options.readings() {
-            return (catalog, doubtful);
-        }
-        earlier = doubtful;
-        options.wait_for_writer();
-    }
-    (None, earlier)
-}
 
 /// What a segment changes while it is read, to be put back before it is read again.
 struct Before {
@@ -67,7 +42,7 @@ impl Verifier<'_> {
         if self.catalog.as_ref().is_none_or(|catalog| catalog.whole.size() >= size) {
             return;
         }
-        if let (Some(catalog), _) = catalog(&self.dir, self.options) {
+        if let (Some(catalog), _) = settled::catalog(&self.dir, self.options) {
             self.sealed = catalog.whole.state.segments().collect();
             self.catalog = Some(catalog);
         }

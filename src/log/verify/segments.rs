@@ -9,8 +9,9 @@ use crate::format::catalog_body::Sealed;
 use crate::format::footer::{SegmentFooter, TimeRange, Waypoint};
 use crate::format::header::SegmentHeader;
 use crate::hash::Hash;
-use crate::log::verify::Verifier;
 use crate::log::verify::frames::Frames;
+use crate::log::verify::report::finding_of;
+use crate::log::verify::verifier::Verifier;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::seal;
 use crate::seq::TreeSize;
@@ -39,7 +40,7 @@ impl Verifier<'_> {
             }
             Err(error @ Error::Io { .. }) => return Err(error),
             Err(error) => {
-                let mut finding = super::finding_of(self.dir.path(), error);
+                let mut finding = finding_of(self.dir.path(), error);
                 finding.segment = Some(ordinal);
                 self.findings.push(finding);
                 self.lossy.push(ordinal);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::report::NOWHERE;
-use super::{NotRead, Verifier};
+use super::report::NotRead;
+use super::verifier::Verifier;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::hash::Hash;
 use crate::seq::TreeSize;
