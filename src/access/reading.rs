@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::trail::{Access, Traced, question};
+use super::log::{AccessLog, Accessor};
+use super::trail::{Access, Traced, Trail, question};
 use crate::checkpoint::UnverifiedCheckpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::format::LogId;
 use crate::hash::sha256;
@@ -60,6 +61,26 @@ impl Readable<'_> {
     }
 }
 
+impl AccessLog {
+    /// A log to read from, with each reading recorded.
+    ///
+    /// # Errors
+    /// It is the log that takes the access events: read that through another one.
+    pub fn reading<'a>(
+        &self,
+        log: impl Into<Readable<'a>>,
+        accessor: &Accessor,
+    ) -> Result<Reading<'a>> {
+        let log = log.into();
+        if log.log_id() == self.log_id() {
+            let reason = "expected another log to read, found the one that takes the access \
+                          events: it would grow by being read; give it an access log of its own";
+            return Err(Error::InvalidOption { name: "access log", reason: reason.to_owned() });
+        }
+        Ok(Reading::new(log, Access::new(self.clone(), accessor.clone())))
+    }
+}
+
 /// A log to read from by one accessor: each reading appends access events; see
 /// [`access`](crate::access).
 #[derive(Debug)]
@@ -73,7 +94,7 @@ impl<'a> Reading<'a> {
         Reading { log, access }
     }
 
-    fn trail(&self, action: &'static str, what: Value) -> super::Trail {
+    fn trail(&self, action: &'static str, what: Value) -> Trail {
         self.access.trail(action, self.log.origin(), what)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AccessLog, Accessor};
+use super::log::{AccessLog, Accessor};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventId, Json, Outcome, Resource};
 use crate::query::Query;

@@ -8,6 +8,7 @@
 //! needs no log. The bytes are decided in `docs/format.md`, “Archive”.
 
 mod directory;
+mod finding;
 mod manifest;
 mod reading;
 mod segment;
@@ -17,9 +18,10 @@ mod tests;
 mod verify;
 
 pub use directory::DirectoryStore;
+pub use finding::ArchiveFinding;
 pub use manifest::{ArchivedCheckpoint, ArchivedFile, Manifest, SegmentFacts};
 pub use store::{ArchiveStore, KEY_LEN_MAX, check_key};
-pub use verify::{ArchiveFinding, ArchiveReport, Shown, VerifyArchiveOptions, verify};
+pub use verify::{ArchiveReport, Shown, VerifyArchiveOptions, verify};
 
 pub(crate) use manifest::file;
 pub(crate) use segment::inspect;

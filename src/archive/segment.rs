@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::finding::ArchiveFinding;
 use super::manifest::SegmentFacts;
 use super::reading::{Reading, Source};
-use super::verify::ArchiveFinding;
 use crate::error::{Error, Result};
 use crate::event::{Anchor, RecordKind};
 use crate::format::footer::{self, STRIDE, SegmentFooter, TimeRange, Waypoint};

@@ -1,5 +1,6 @@
 //! Reads an archived folder back, and checks all of it.
 
+use super::finding::ArchiveFinding;
 use std::fmt;
 
 use super::manifest::{ArchivedFile, Manifest, file};
@@ -15,7 +16,6 @@ use crate::hash::{Hash, TaggedHasher, tag};
 use crate::keys::{Change, KEY_CHAIN_LEN_MAX, KeyChain};
 use crate::merkle::{TreeHead, verify_consistency};
 use crate::proof::{CATALOG_PROOF_LEN_MAX, CatalogProof, ShownOfCatalog};
-use crate::seq::Seq;
 use crate::trust::{Trust, TrustError};
 
 /// What to compare an archived folder with.
@@ -40,55 +40,6 @@ impl VerifyArchiveOptions {
     /// Also the digest of its manifest, as a drop certificate or the catalog has it.
     pub fn digest(self, digest: Hash) -> Self {
         VerifyArchiveOptions { digest: Some(digest), ..self }
-    }
-}
-
-/// One thing that is not as it was written or committed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ArchiveFinding {
-    /// The name of the file in its folder.
-    pub file: String,
-    /// Where in the file.
-    pub offset: Option<u64>,
-    /// The record, if it is about one.
-    pub seq: Option<Seq>,
-    /// What was looked at.
-    pub what: String,
-    /// What should be there.
-    pub expected: String,
-    /// What is there.
-    pub found: String,
-}
-
-impl ArchiveFinding {
-    pub(super) fn new(
-        file: &str,
-        what: impl Into<String>,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
-        ArchiveFinding {
-            file: file.to_owned(),
-            offset: None,
-            seq: None,
-            what: what.into(),
-            expected: expected.into(),
-            found: found.into(),
-        }
-    }
-}
-
-impl fmt::Display for ArchiveFinding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file)?;
-        if let Some(offset) = self.offset {
-            write!(f, "offset {offset}, ")?;
-        }
-        if let Some(seq) = self.seq {
-            write!(f, "record {seq}, ")?;
-        }
-        write!(f, "{}: expected {}, found {}", self.what, self.expected, self.found)
     }
 }
 

@@ -14,7 +14,6 @@
 //! they sign is ignored.
 
 use super::key::{NoteSigner, SignError, SignatureKind, VerifyingKey};
-use super::note::NoteSignature;
 
 /// "It MUST NOT exceed 2^63 - 1."
 const SECONDS_MAX: u64 = i64::MAX as u64;
@@ -69,12 +68,12 @@ pub(super) fn claimed_time(signature: &[u8]) -> Option<u64> {
     (signature.len() == SIGNATURE_LEN && unix_seconds <= SECONDS_MAX).then_some(unix_seconds)
 }
 
-/// Cosigns a text.
+/// The bytes of a cosignature of a text.
 pub(super) fn sign(
     cosigner: &dyn NoteSigner,
     text: &str,
     unix_seconds: u64,
-) -> Result<NoteSignature, SignError> {
+) -> Result<Vec<u8>, SignError> {
     let key = cosigner.verifying_key();
     if key.kind() != SignatureKind::Ed25519Cosignature {
         return Err(SignError(format!("{} is not the key of a witness", key.name())));
@@ -83,7 +82,7 @@ pub(super) fn sign(
         return Err(SignError(format!("{unix_seconds} seconds since 1970 is not a time")));
     }
     let signature = key.signed_by(cosigner, message(text, unix_seconds).as_bytes())?;
-    Ok(NoteSignature::by(key, [&big_endian(unix_seconds)[..], &signature[..]].concat()))
+    Ok([&big_endian(unix_seconds)[..], &signature[..]].concat())
 }
 
 /// What the Ed25519 signature covers.

@@ -295,7 +295,8 @@ impl VerifiedCheckpoint {
             return Err(CheckpointError::NotForWitnesses { found: self.algorithm });
         }
         let signature = cosignature::sign(cosigner, self.note.text(), unix_seconds);
-        Ok(signature.map_err(NoteError::NotSigned)?)
+        let signature = signature.map_err(NoteError::NotSigned)?;
+        Ok(NoteSignature::by(cosigner.verifying_key(), signature))
     }
 
     /// As somebody else receives it.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::format::record::SALT_LEN;
+use crate::format::digests::SALT_LEN;
 use crate::time::Timestamp;
 
 fn keys(n: u8) -> SubjectKeys {

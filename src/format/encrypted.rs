@@ -5,8 +5,8 @@
 
 use std::fmt;
 
+use super::digests::{Digests, SALT_LEN};
 use super::layout::encrypted_payload as e;
-use super::record::{Digests, SALT_LEN};
 use crate::hash::{Hash, tag, tagged};
 
 /// Length of the nonce in bytes.

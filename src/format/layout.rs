@@ -30,7 +30,7 @@ macro_rules! layout {
         $(#[$doc])*
         #[allow(missing_docs)]
         pub mod $module {
-            use super::{Field, Layout};
+            use crate::format::layout::{Field, Layout};
             pub const LEN: usize = $len;
             $(pub const $field: Field = Field { name: stringify!($field), offset: $offset, size: $size };)+
             pub const LAYOUT: Layout = Layout { name: $title, len: LEN, fields: &[$($field),+] };

@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod catalog_body;
+pub mod digests;
 pub mod encrypted;
 pub mod footer;
 pub mod frame;

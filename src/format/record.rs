@@ -4,16 +4,16 @@ use super::encrypted::{self, EncryptedPayload};
 use super::layout::{record_head as h, record_prefix as p};
 use super::{FormatError, LogId};
 use crate::event::RecordKind;
-use crate::hash::{Hash, HashAlgorithm, tag, tagged};
+use crate::hash::{Hash, HashAlgorithm};
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
 /// Length of the stored prefix in bytes.
 pub const PREFIX_LEN: usize = p::LEN;
+pub use super::digests::{Digests, SALT_LEN, payload_commitment};
+
 /// Length of the hashed head in bytes.
 pub const HEAD_LEN: usize = h::LEN;
-/// Length of the salt at the start of every payload.
-pub const SALT_LEN: usize = 16;
 /// The schema of records, but for events that need a higher one: see [`SCHEMA_REDACTED`] and
 /// [`SCHEMA_ADDED`].
 pub const SCHEMA: u8 = super::body::SCHEMA;
@@ -136,32 +136,6 @@ fn full_crc(body_crc: u32, context: &Context, head: &[u8; HEAD_LEN]) -> u32 {
     hasher.update(&context.nonce);
     hasher.update(head);
     hasher.finalize()
-}
-
-/// `C`: the commitment to a salted payload (salt ‖ payload).
-pub fn payload_commitment(salted_payload: &[u8]) -> Hash {
-    tagged(tag::PAYLOAD, &[salted_payload])
-}
-
-/// What a leaf covers of a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digests {
-    /// `C`, see [`payload_commitment`].
-    pub payload: Hash,
-    /// `D`, of one that is stored encrypted; see [`EncryptedPayload`].
-    pub encrypted: Option<Hash>,
-}
-
-impl Digests {
-    /// Of a salted payload that is stored as it is.
-    pub fn of_plain(salted_payload: &[u8]) -> Self {
-        Digests { payload: payload_commitment(salted_payload), encrypted: None }
-    }
-
-    /// The bytes of `D`; none of a payload that is stored as it is.
-    fn encrypted_bytes(&self) -> &[u8] {
-        self.encrypted.as_ref().map_or(&[], |digest| digest.as_bytes())
-    }
 }
 
 /// Writes the prefix of a record whose bodies are already in place, and gives its

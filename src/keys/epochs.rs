@@ -1,6 +1,6 @@
 //! What a verified chain says: which key counts for which sizes.
 
-use super::chain::{KeyChainError, Link};
+use super::chain_error::{KeyChainError, Link};
 use super::statement::{Change, ChangeKind, Statement, recovery_name};
 use crate::checkpoint::{VerifiedCheckpoint, VerifyingKey};
 use crate::merkle::TreeHead;

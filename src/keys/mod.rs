@@ -16,11 +16,13 @@
 //! somebody else had that key ([`KeyChain::conflict_with`]).
 
 mod chain;
+mod chain_error;
 mod epochs;
 mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{KEY_CHAIN_LEN_MAX, KEY_STATEMENTS_MAX, KeyChain, KeyChainError, TwoSuccessors};
+pub use chain::KeyChain;
+pub use chain_error::{KEY_CHAIN_LEN_MAX, KEY_STATEMENTS_MAX, KeyChainError, TwoSuccessors};
 pub use epochs::{Ended, Epoch, Epochs, OutsideEpoch};
 pub use statement::{Change, ChangeKind, Statement, StatementError, recovery_name};

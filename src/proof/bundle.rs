@@ -17,9 +17,9 @@
 use super::VerifyRecordError;
 use super::catalog::VerifiedStatement;
 use super::consistency::hashes;
-use super::disclosed::Parts;
 use super::extra::VerifiedExtra;
 use super::malformed;
+use super::parts::Parts;
 use super::{Disclosure, Extra, MalformedProof, VerifyProofError};
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey, line};
 use crate::event::Record;

@@ -32,10 +32,10 @@
 
 use super::MalformedProof;
 use super::catalog_record::{CatalogRecord, verify_record};
-use super::disclosed::Parts;
 use super::fields::{Fields, put_bytes, put_hashes, put_many_hashes, put_u32, put_u64};
 use super::inclusion::VerifyProofError;
 use super::malformed;
+use super::parts::Parts;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
 use crate::event::{Anchor, RecordKind};
 use crate::format::LogId;

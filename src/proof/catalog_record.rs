@@ -1,11 +1,11 @@
 //! A record of the catalog in a proof: that it is there, and that it is one that a log writes.
 
-use super::disclosed::Parts;
 use super::inclusion::VerifyProofError;
+use super::parts::Parts;
 use crate::checkpoint::checkpoint_of;
 use crate::event::Anchor;
 use crate::format::catalog_body::{Because, CatalogBody};
-use crate::format::record::SALT_LEN;
+use crate::format::digests::SALT_LEN;
 use crate::format::{FormatError, LogId};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_inclusion};

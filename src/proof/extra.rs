@@ -22,9 +22,9 @@ use std::borrow::Cow;
 use super::MalformedProof;
 use super::catalog::{CatalogStatement, VerifiedStatement};
 use super::consistency::check_extends;
-use super::disclosed;
 use super::fields::{Fields, put_bytes, put_hashes};
 use super::inclusion::VerifyProofError;
+use super::parts;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::format::LogId;
 use crate::hash::Hash;
@@ -91,7 +91,7 @@ impl Extra {
     /// Says what is not as it must be; a section of an unknown kind is refused as newer.
     pub fn parse(bytes: &[u8]) -> Result<Self, MalformedProof> {
         let Some(sections) = bytes.strip_prefix(MAGIC) else {
-            if !disclosed::is_record(bytes) {
+            if !parts::is_record(bytes) {
                 let expected = "bulla-record/v1 or bulla-extra/v1";
                 return Err(MalformedProof::bytes("extra", expected, "something else"));
             }
@@ -117,7 +117,7 @@ impl Extra {
 
     fn take(&mut self, tag: u8, bytes: &[u8]) -> Result<(), MalformedProof> {
         match tag {
-            tag::RECORD if disclosed::is_record(bytes) => self.record = Some(bytes.to_vec()),
+            tag::RECORD if parts::is_record(bytes) => self.record = Some(bytes.to_vec()),
             tag::RECORD => {
                 return Err(MalformedProof::bytes("extra", "bulla-record/v1", "something else"));
             }

@@ -35,6 +35,7 @@ mod extra;
 mod fields;
 mod inclusion;
 mod malformed;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -57,10 +58,11 @@ pub use catalog_record::CatalogRecord;
 pub use consistency::{
     CONSISTENCY_HASHES_MAX, CONSISTENCY_PROOF_LEN_MAX, ConsistencyProof, VerifiedConsistency,
 };
-pub use disclosed::{Disclosure, VerifiedRecord, VerifyRecordError, disclose, disclose_decrypted};
+pub use disclosed::VerifiedRecord;
 pub use extra::{AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, Extra};
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
 pub use malformed::MalformedProof;
+pub use parts::{Disclosure, VerifyRecordError, disclose, disclose_decrypted};
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};
 pub use vault::{
     HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND, VAULT_LOGS_MAX, VAULT_ORIGIN_SUFFIX,

@@ -18,8 +18,8 @@
 
 use std::collections::BTreeMap;
 
-use super::disclosed::Parts;
 use super::fields::{Fields, put_bytes, put_u64};
+use super::parts::Parts;
 use super::{
     Disclosure, InclusionProof, MalformedProof, PROOF_HASHES_MAX, PROOF_LEN_MAX, TlogProof,
     VerifiedRecord, VerifyProofError, VerifyRecordError, malformed,

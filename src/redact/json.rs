@@ -11,7 +11,8 @@ use std::ops::Range;
 use super::edits::{Edits, Renamed};
 use super::names::Squeezed;
 use super::places::{Places, Walked};
-use super::{REDACTED, Rules, number, pattern};
+use super::rules::{REDACTED, Rules};
+use super::{number, pattern};
 
 /// [`REDACTED`] as JSON.
 pub(super) const REDACTED_JSON: &str = "\"[redacted]\"";

@@ -44,6 +44,7 @@ mod names;
 mod number;
 mod pattern;
 mod places;
+mod rules;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -51,15 +52,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::fields::{EventField, FIELDS, Value};
-use crate::event::limits::REDACTED_RULES_LEN_MAX;
 use crate::event::{Event, Json};
 use names::{Names, Squeezed};
 use places::{Path, Places};
+use rules::{Rules, extend};
 
 pub use pattern::{Pattern, bearer_tokens, card_numbers, private_keys};
-
-/// What stands in place of a value, or of a part of a text.
-pub const REDACTED: &str = "[redacted]";
+pub use rules::REDACTED;
 
 /// Name and version of [`Redactor::standard`].
 pub const STANDARD: &str = "bulla/1";
@@ -113,15 +112,6 @@ pub const STANDARD_NAMES: [&str; 20] = [
 #[derive(Clone)]
 pub struct Redactor {
     rules: Arc<Rules>,
-}
-
-#[derive(Clone)]
-struct Rules {
-    title: String,
-    /// Whether what is added is told in the title.
-    told: bool,
-    names: Names,
-    patterns: Vec<(String, Arc<dyn Pattern>)>,
 }
 
 impl Redactor {
@@ -219,47 +209,6 @@ impl Default for Redactor {
     }
 }
 
-impl Rules {
-    fn tell(&mut self, added: &str) {
-        if self.told {
-            extend(&mut self.title, "+");
-            extend(&mut self.title, added);
-        }
-    }
-
-    /// The text without what patterns find, if they find anything.
-    fn in_text(&self, text: &str) -> Option<String> {
-        let found = pattern::found(&self.patterns, text);
-        if found.is_empty() {
-            return None;
-        }
-        let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-        for range in found {
-            out.push_str(text.get(copied..range.start).unwrap_or_default());
-            out.push_str(REDACTED);
-            copied = range.end;
-        }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        Some(out)
-    }
-}
-
-/// Extends a title as far as a record may hold it, without control characters.
-fn extend(title: &mut String, added: &str) {
-    const CUT: char = '…';
-    const ROOM: usize = REDACTED_RULES_LEN_MAX - CUT.len_utf8();
-    // What an escape takes that did not fit may be free in a title that was cut.
-    if title.ends_with(CUT) && title.len() + "\\u{9f}".len() > ROOM {
-        return;
-    }
-    for shown in places::shown(added) {
-        if title.len() + shown.len() > ROOM {
-            title.push(CUT);
-            return;
-        }
-        title.push_str(&shown);
-    }
-}
 
 /// One event being redacted.
 struct Pass<'r, 'e> {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{LateSeal, Period, Policy};
+use super::late_seal::LateSeal;
+use super::period::Period;
+use super::policy::Policy;
 use crate::seq::counted;
 use crate::time::Timestamp;
 

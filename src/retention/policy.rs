@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Period;
+use super::period::Period;
 use crate::format::catalog_body::PolicySet;
 use crate::seq::counted;
 use crate::time::Timestamp;

@@ -9,7 +9,6 @@ use crate::format::header::{self, SegmentHeader};
 use crate::format::record::Context;
 use crate::format::{FormatError, LogId, Stream};
 use crate::hash::HashAlgorithm;
-use crate::segment::recover;
 
 /// An open segment.
 #[derive(Debug)]
@@ -190,11 +189,29 @@ fn read_header(file: &dyn DiskFile, path: &Path) -> Result<Option<SegmentHeader>
         Ok(header) => Ok(Some(header)),
         // The first write into a segment holds its header and its first frame: a header that
         // does not check and nothing behind it is what is left of a write that was cut short.
-        Err(FormatError::Mismatch { .. })
-            if recover::used_bytes(file, path, header::LEN as u64)? == 0 =>
-        {
+        Err(FormatError::Mismatch { .. }) if used_bytes(file, path, header::LEN as u64)? == 0 => {
             Ok(None)
         }
         Err(error) => Err(Error::format(path, 0)(error)),
     }
+}
+
+/// Bytes of a file up to the last one that is not zero, from an offset on.
+///
+/// # Errors
+/// I/O.
+pub fn used_bytes(file: &dyn DiskFile, path: &Path, from: u64) -> Result<u64> {
+    let len = file.len().map_err(Error::io("stat", path))?;
+    let (mut at, mut used, mut chunk) = (from, 0, vec![0; 1 << 18]);
+    while at < len {
+        let read = file.read_at(&mut chunk, at).map_err(Error::io("read", path))?;
+        if read == 0 {
+            break;
+        }
+        if let Some(last) = chunk[..read].iter().rposition(|byte| *byte != 0) {
+            used = at + last as u64 + 1 - from;
+        }
+        at += read as u64;
+    }
+    Ok(used)
 }

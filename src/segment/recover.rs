@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::record::CheckedRecord;
-use crate::segment::bytes::{Scratch, SegmentFile};
+use crate::segment::bytes::{Scratch, SegmentFile, used_bytes};
 use crate::segment::scan::{self, FrameAt, Position};
 use crate::seq::TreeSize;
 
@@ -214,24 +214,4 @@ pub fn sync_and_forget(file: &dyn DiskFile, path: &Path, from: u64) -> Result<()
     file.sync_data().map_err(Error::sync(path))?;
     let len = file.len().map_err(Error::io("stat", path))?.saturating_sub(from);
     file.drop_cache(from, len).map_err(Error::io("drop the cache of", path))
-}
-
-/// Bytes of a file up to the last one that is not zero, from an offset on.
-///
-/// # Errors
-/// I/O.
-pub fn used_bytes(file: &dyn DiskFile, path: &Path, from: u64) -> Result<u64> {
-    let len = file.len().map_err(Error::io("stat", path))?;
-    let (mut at, mut used, mut chunk) = (from, 0, vec![0; CHUNK]);
-    while at < len {
-        let read = file.read_at(&mut chunk, at).map_err(Error::io("read", path))?;
-        if read == 0 {
-            break;
-        }
-        if let Some(last) = chunk[..read].iter().rposition(|byte| *byte != 0) {
-            used = at + last as u64 + 1 - from;
-        }
-        at += read as u64;
-    }
-    Ok(used)
 }

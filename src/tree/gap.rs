@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use super::STORED_EVERY;
+use super::level::STORED_EVERY;
 use crate::error::Result;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, range_nodes};

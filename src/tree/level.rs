@@ -9,6 +9,9 @@ use crate::format::mark::{LEVEL_HEADER_LEN, encode_level_header};
 use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
 
+/// A level is stored if it is a multiple of this.
+pub const STORED_EVERY: u8 = 4;
+
 /// A longer file is not made anew when its mark was lost: its name is older than a sync that
 /// may just have failed. Bounds what a file that somebody made huge can cost.
 const COPIED_MAX: u64 = 1 << 30;

@@ -30,8 +30,7 @@ pub use level::path as level_path;
 pub const PENDING_MAX: usize = 2 << 20;
 /// Hashes of dropped records that are taken at a time.
 const CROSSED_AT_ONCE: usize = 1 << 16;
-/// A level is stored if it is a multiple of this.
-pub const STORED_EVERY: u8 = 4;
+pub use level::STORED_EVERY;
 
 /// Levels 0, 4, …, 60.
 fn stored_levels() -> impl Iterator<Item = u8> {

@@ -10,6 +10,7 @@ use crate::format::catalog_body::{Sealed, status};
 use crate::format::header::SegmentHeader;
 use crate::format::mark::Mark;
 use crate::format::{Stream, names};
+use crate::segment::bytes;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::recover;
 
@@ -94,7 +95,7 @@ impl Walk<'_> {
     /// A file made ahead, with what a torn first frame may have left in it.
     fn note_unused(&mut self, ordinal: u64, path: PathBuf) -> Result<()> {
         let file = self.disk().open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
-        let len = recover::used_bytes(&*file, &path, 0)?;
+        let len = bytes::used_bytes(&*file, &path, 0)?;
         let reason = "the header of its segment was never written".to_owned();
         self.leftovers.push(Leftover { ordinal, path, file, offset: 0, len, reason, remove: true });
         Ok(())

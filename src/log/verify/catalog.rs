@@ -19,9 +19,10 @@ use crate::format::{FormatError, LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::retention::DropCertificate;
+use crate::segment::bytes;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, Position};
-use crate::segment::{self, recover};
+use crate::segment::{self};
 use crate::seq::TreeSize;
 use crate::tree;
 
@@ -148,7 +149,7 @@ fn walk(disk: &dyn Disk, copy: &Path, doubtful: &mut Doubtful) -> Result<Facts> 
             }
             Ok(None) => {
                 let file = disk.open(&path, Open::Read).map_err(Error::io("open", &path))?;
-                let used = recover::used_bytes(&*file, &path, 0)?;
+                let used = bytes::used_bytes(&*file, &path, 0)?;
                 if used > 0 || !last {
                     let found = format!("{used} bytes that are none");
                     let place = (Some(*ordinal), Some(0), None);
@@ -195,7 +196,7 @@ fn frames(
             }
             Err(why) => why,
         };
-        let used = recover::used_bytes(&**segment.file(), &segment.path, at.offset)?;
+        let used = bytes::used_bytes(&**segment.file(), &segment.path, at.offset)?;
         if used == 0 {
             return Ok(());
         }

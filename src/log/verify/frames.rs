@@ -11,9 +11,10 @@ use crate::log::decode::decode_anchor;
 use crate::log::verify::batches::{self, Checked, Part};
 use crate::log::verify::report::{Place, Progress};
 use crate::log::verify::verifier::{MetAnchor, Verifier};
+use crate::segment::bytes;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{self, FrameAt, Position};
-use crate::segment::{recover, seal};
+use crate::segment::seal;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 
@@ -244,13 +245,13 @@ impl Verifier<'_> {
         why: Option<&FormatError>,
     ) -> Result<()> {
         for _ in 0..self.options.readings() {
-            let used = recover::used_bytes(&**segment.file(), &segment.path, at.offset)?;
+            let used = bytes::used_bytes(&**segment.file(), &segment.path, at.offset)?;
             if used == 0 || is_whole(segment, at)? {
                 return Ok(());
             }
             self.options.wait_for_writer();
         }
-        let used = recover::used_bytes(&**segment.file(), &segment.path, at.offset)?;
+        let used = bytes::used_bytes(&**segment.file(), &segment.path, at.offset)?;
         if used == 0 || seal::read_footer(segment, segment.file_len()?)?.is_some() {
             return Ok(());
         }

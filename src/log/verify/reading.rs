@@ -14,8 +14,8 @@ use crate::format::header::SegmentHeader;
 use crate::hash::Hash;
 use crate::log::stats;
 use crate::merkle::{Frontier, NodeId};
+use crate::segment::bytes;
 use crate::segment::bytes::SegmentFile;
-use crate::segment::recover;
 use crate::seq::TreeSize;
 
 /// What a segment changes while it is read, to be put back before it is read again.
@@ -174,7 +174,7 @@ impl Verifier<'_> {
             return Ok(false);
         }
         let file = disk.open(path, Open::Read).map_err(Error::io("open", path))?;
-        let used = recover::used_bytes(&*file, path, 0)?;
+        let used = bytes::used_bytes(&*file, path, 0)?;
         // A writer may have begun it in between.
         if used > 0 && !unused() {
             return Ok(false);

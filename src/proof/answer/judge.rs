@@ -4,8 +4,8 @@ use super::agreement::Agreement;
 use super::chunks::Window;
 use super::error::VerifyAnswerError;
 use super::evidence::{Evidence, SegmentEvidence};
+use super::judged::{Judged, NotLive, RestsOn};
 use super::segment::{Asked, Candidates};
-use super::verdict::{NotLive, RestsOn};
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, Sealed, kind, status};
 use crate::hash::{Hash, HashAlgorithm};
@@ -14,21 +14,6 @@ use crate::proof::bundle::ProvedRecord;
 use crate::proof::catalog::{ShownOfCatalog, StateEntry};
 use crate::query::{Order, Query, Subject};
 use crate::seq::Seq;
-use crate::time::Timestamp;
-
-/// What an answer was found to show.
-#[derive(Debug)]
-pub(super) struct Judged {
-    pub(super) log_id: LogId,
-    pub(super) covers: std::ops::Range<Seq>,
-    /// Numbers of the records that match, in the order of the query.
-    pub(super) hits: Vec<usize>,
-    pub(super) is_limited: bool,
-    pub(super) rests_on: Vec<RestsOn>,
-    pub(super) not_live: Vec<NotLive>,
-    /// When the state was that, by the log's clock.
-    pub(super) as_of: Timestamp,
-}
 
 /// Judges the evidence, given records that are under the head, ascending. The verdict is as
 /// good as the head.

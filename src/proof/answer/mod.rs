@@ -50,6 +50,7 @@ mod chunks;
 mod error;
 mod evidence;
 mod judge;
+mod judged;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -63,9 +64,10 @@ use crate::trust::Trust;
 
 pub use error::VerifyAnswerError;
 pub use evidence::{Evidence, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
+pub use judged::{NotLive, RestsOn};
 #[cfg(feature = "engine")]
 pub(crate) use segment::Asked;
-pub use verdict::{NotLive, RestsOn, VerifiedAnswer};
+pub use verdict::VerifiedAnswer;
 
 /// The longest answer that is read, in bytes: 64 MiB.
 pub const ANSWER_LEN_MAX: usize = 64 << 20;

@@ -3,51 +3,15 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::judge::Judged;
+use super::judged::{Judged, NotLive, RestsOn};
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::format::LogId;
-use crate::hash::Hash;
 use crate::merkle::TreeHead;
 use crate::proof::audit::{NotAudited, VerifiedIndexAudit};
 use crate::proof::bundle::{ProvedRecord, VerifiedBundle};
 use crate::query::Query;
 use crate::seq::Seq;
 use crate::time::Timestamp;
-
-/// What the log signed of a segment, and the answer rests on: it is as true as that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RestsOn {
-    /// The root of its index.
-    Index {
-        /// Its first record.
-        first: Seq,
-        /// Records in it.
-        count: u64,
-        /// The root.
-        root: Hash,
-    },
-    /// Its smallest and largest times alone, which nothing that is asked for meets.
-    Times {
-        /// Its first record.
-        first: Seq,
-        /// Records in it.
-        count: u64,
-        /// Smallest and largest `recorded_at`, then `occurred_at`, in nanoseconds since 1970.
-        times: [i64; 4],
-    },
-}
-
-/// A segment whose records are no longer in the log: nothing is said of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotLive {
-    /// Its first record.
-    pub first: Seq,
-    /// Records in it.
-    pub count: u64,
-    /// Its status in the state; never 0.
-    pub status: u8,
-}
 
 /// All records of a log, from one Seq up to another, that match a query. Only
 /// [`Answer::verify`](super::Answer::verify) makes one.
