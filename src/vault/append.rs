@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::handle::Vault;
 use super::options::LogSpec;
 use super::routing::{Route, Routing};
 use super::shelf::no_such_log;
-use super::{Vault, control, name};
+use super::{control, name};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::log::{BatchReceipt, Log, Receipt};

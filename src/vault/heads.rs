@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Vault, control};
+use super::control;
+use super::handle::Vault;
 use crate::checkpoint::{SignedCheckpoint, UnverifiedCheckpoint};
 use crate::error::{Error, Result};
 use crate::log::{Disclosure, Log, Signer};

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use crate::hash::{self, Hash};
 use crate::proof::{LogHead, VAULT_NAME_LEN_MAX, VAULT_NAME_RESERVED};
 
+/// The directory of the logs, in that of the vault.
+pub(super) const LOGS: &str = "logs";
+
 /// Longest name of a log, in bytes.
 pub(super) const NAME_LEN_MAX: usize = VAULT_NAME_LEN_MAX;
 /// Longest prefix of the names of logs that are made for each tenant.
@@ -12,6 +15,7 @@ pub(super) const PREFIX_LEN_MAX: usize = NAME_LEN_MAX - 1 - 2 * TENANT_BYTES;
 /// So many bytes of a tenant's digest are in the name of its log.
 const TENANT_BYTES: usize = 16;
 const TAG_TENANT: &[u8] = b"bulla/vault-tenant/v1\0";
+
 /// Whether a log may have this name. Names are those of directories, so there is nothing in
 /// them that leads elsewhere.
 ///

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
 
+use super::control;
+use super::handle::{Inner, Vault};
+use super::name::LOGS;
 use super::opaque::{self, Opaque};
 use super::options::{LogSpec, VaultOptions};
 use super::routing::Routing;
 use super::shelf::Shelf;
-use super::{Inner, Vault, control};
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogOptions};
@@ -21,12 +23,42 @@ const LOCK: &str = "LOCK";
 const CONTROL: &str = "control";
 const SECRET: &str = "secret";
 const SECRET_UNFINISHED: &str = "secret.tmp";
-pub(super) const LOGS: &str = "logs";
 
 /// The log of a new vault, which everything goes to.
 const FIRST_LOG: &str = "main";
 
-pub(super) fn create(options: VaultOptions, dir: &Path) -> Result<Vault> {
+impl VaultOptions {
+    /// Creates a vault in a new directory, with one log, `main`, which everything goes to.
+    ///
+    /// # Errors
+    /// `Exists` if there is one; an option out of its range; I/O.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Vault> {
+        self.check()?;
+        create(self, path.as_ref())
+    }
+
+    /// Opens a vault; creates none.
+    ///
+    /// # Errors
+    /// `NotALog` if there is none, `Locked`; what opening its own log says.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Vault> {
+        self.check()?;
+        open(self, path.as_ref())
+    }
+
+    /// Opens the vault at this path, or creates it.
+    ///
+    /// # Errors
+    /// As [`VaultOptions::open`] and [`VaultOptions::create`].
+    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Vault> {
+        match self.clone().open(path.as_ref()) {
+            Err(Error::NotALog { .. }) => self.create(path),
+            opened => opened,
+        }
+    }
+}
+
+fn create(options: VaultOptions, dir: &Path) -> Result<Vault> {
     let disk = Arc::clone(&options.log.disk);
     make_directory(&disk, dir)?;
     let lock = take_lock(&*disk, dir)?;
@@ -41,7 +73,7 @@ pub(super) fn create(options: VaultOptions, dir: &Path) -> Result<Vault> {
     finish(options, dir, lock, control)
 }
 
-pub(super) fn open(options: VaultOptions, dir: &Path) -> Result<Vault> {
+fn open(options: VaultOptions, dir: &Path) -> Result<Vault> {
     let disk = Arc::clone(&options.log.disk);
     let path = dir.join(CONTROL);
     if !disk.exists(&path).map_err(Error::io("look for", &path))? {

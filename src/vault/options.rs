@@ -1,11 +1,9 @@
 //! How a vault is created and opened, and what is asked of it.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Vault;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
@@ -152,36 +150,7 @@ impl VaultOptions {
         self
     }
 
-    /// Creates a vault in a new directory, with one log, `main`, which everything goes to.
-    ///
-    /// # Errors
-    /// `Exists` if there is one; an option out of its range; I/O.
-    pub fn create(self, path: impl AsRef<Path>) -> Result<Vault> {
-        self.check()?;
-        super::open::create(self, path.as_ref())
-    }
-
-    /// Opens a vault; creates none.
-    ///
-    /// # Errors
-    /// `NotALog` if there is none, `Locked`; what opening its own log says.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Vault> {
-        self.check()?;
-        super::open::open(self, path.as_ref())
-    }
-
-    /// Opens the vault at this path, or creates it.
-    ///
-    /// # Errors
-    /// As [`VaultOptions::open`] and [`VaultOptions::create`].
-    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<Vault> {
-        match self.clone().open(path.as_ref()) {
-            Err(Error::NotALog { .. }) => self.create(path),
-            opened => opened,
-        }
-    }
-
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.max_open_logs == 0 {
             let reason = "expected 1 or more, found 0".to_owned();
             return Err(Error::InvalidOption { name: "max_open_logs", reason });

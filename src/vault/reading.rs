@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Vault, VaultCursor, VaultMatches};
+use super::cursor::VaultCursor;
+use super::handle::Vault;
+use super::merge::VaultMatches;
 use crate::access::{Access, AccessLog, AccessSink, Accessor, Traced, Trail, question, shown};
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};

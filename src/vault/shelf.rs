@@ -107,7 +107,7 @@ impl Drop for VaultLog {
 
 impl Shelf {
     pub(super) fn new(options: VaultOptions, dir: &Path, lock: Arc<dyn DiskFile>) -> Arc<Self> {
-        let logs_dir = dir.join(super::open::LOGS);
+        let logs_dir = dir.join(super::name::LOGS);
         let (state, changed) = (Mutex::default(), Condvar::new());
         Arc::new(Shelf { options, logs_dir, state, changed, lock })
     }

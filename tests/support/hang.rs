@@ -13,10 +13,14 @@ use std::time::Duration;
 /// has needed more than ten minutes for what takes seconds alone.
 pub const HUNG_AFTER: Duration = Duration::from_secs(40 * 60);
 
+/// How long a test sleeps between two looks: a loop that only yields takes a processor from those
+/// that it waits for.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
 /// Waits for what other threads bring about. Combine it with a [`Watchdog`].
 pub fn wait_until(met: impl Fn() -> bool) {
     while !met() {
-        thread::yield_now();
+        thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -127,8 +127,10 @@ fn one_process_writes_a_vault() {
     assert!(matches!(Vault::open(&path), Err(Error::Locked { .. })));
     assert!(matches!(Vault::create(&path), Err(Error::Exists { .. })));
     let mut other = std::process::Command::new(std::env::current_exe().unwrap());
-    other.args(["--exact", "one_process_writes_a_vault"]).env("BULLA_TEST_VAULT", &path);
-    assert!(other.output().unwrap().status.success(), "another process is refused");
+    other.args(["--exact", "routing::one_process_writes_a_vault"]).env("BULLA_TEST_VAULT", &path);
+    let other = other.output().unwrap();
+    let said = String::from_utf8_lossy(&other.stdout);
+    assert!(other.status.success() && said.contains("1 passed"), "another is refused: {said}");
     // A log in use keeps the vault locked.
     let log = vault.log("main").unwrap();
     drop(vault);

@@ -5,13 +5,14 @@
 
 mod error;
 mod record;
+mod token;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::Vault;
 use super::cursor::{self, Place, VaultCursor};
+use super::handle::Vault;
 use super::merge::VaultMatches;
 use crate::error::Error;
 use crate::event::{Actor, Event, Resource};
@@ -20,6 +21,7 @@ use crate::time::Timestamp;
 
 pub use error::TenantError;
 pub use record::TenantRecord;
+pub use token::{Reference, TenantCursor};
 
 const CURSOR: u8 = 1;
 const REFERENCE: u8 = 2;
@@ -60,39 +62,6 @@ pub struct TenantReceipt {
     pub recorded_at: Timestamp,
     /// What to get the record with again.
     pub reference: Reference,
-}
-
-macro_rules! token {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        pub struct $name(String);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        /// Any text is taken; whether it is one is seen when it is used.
-        impl FromStr for $name {
-            type Err = std::convert::Infallible;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Ok($name(text.to_owned()))
-            }
-        }
-    };
-}
-
-token! {
-    /// What a tenant gets a record with: opaque, good for that tenant alone. One record has
-    /// many.
-    Reference
-}
-token! {
-    /// Where a tenant's query goes on: opaque, good for that tenant and that question alone.
-    TenantCursor
 }
 
 impl Vault {

@@ -1,6 +1,6 @@
 //! [`TenantRecord`]: a record as its tenant sees it.
 
-use super::Reference;
+use super::token::Reference;
 use crate::event::{Event, PayloadState, Record};
 use crate::time::Timestamp;
 

@@ -8,22 +8,15 @@ fn disk_full_during_a_rebuild() {
     let made = large::Large::new(10, 700, 3);
     Lost::Mark.from(&made.disk);
     let used = made.disk.used_bytes();
-    let (mut failed, mut opened) = (0, 0);
     for more in (0..160).map(|n| n * 1_024) {
         let scene = made.fork(more);
         scene.disk.set_capacity(used + more);
-        match scene.options().open(dir()) {
-            Ok(log) => {
-                opened += 1;
-                assert_eq!(scene.refused(&log), 0);
-                assert!(log.recovery().lost_hashes.is_empty());
-            }
-            Err(_) => {
-                failed += 1;
-                let reader = scene.options().open_read_only(dir()).unwrap();
-                reader.snapshot_with_tree().unwrap();
-            }
-        }
+        // Hashes that find no space stay in memory.
+        let log = scene.options().open(dir()).unwrap();
+        assert!(log.recovery().rebuilt.is_some());
+        assert_eq!(scene.refused(&log), 0);
+        assert!(log.recovery().lost_hashes.is_empty());
+        drop(log);
         scene.disk.set_capacity(u64::MAX);
         let log = scene.open();
         assert_eq!(scene.refused(&log), 0, "{more}");
@@ -33,7 +26,6 @@ fn disk_full_during_a_rebuild() {
         let names = scene.disk.list(&dir().join("tree")).unwrap();
         assert!(names.iter().all(|name| !name.ends_with(".tmp")), "{names:?}");
     }
-    assert!(failed > 0 && opened > 0, "{failed} openings failed, {opened} did not");
 }
 
 /// one catalog copy lost, and the other; open limits; the gap at the log's very end.

@@ -77,7 +77,7 @@ fn write_until_killed(path: &Path) {
 /// Starts a writer, kills it after a random time, and gives what it acknowledged.
 fn acks_of_a_killed_writer(path: &Path, seed: &mut u64) -> Vec<(u64, String)> {
     let mut writer = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "after_a_kill_every_acknowledged_record_is_there_in_order"])
+        .args(["--exact", "sigkill::after_a_kill_every_acknowledged_record_is_there_in_order"])
         .arg("--nocapture")
         .env(WRITER, path)
         .stdout(Stdio::piped())
