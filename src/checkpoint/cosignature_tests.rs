@@ -90,9 +90,9 @@ fn the_signed_message_and_the_layout_are_those_of_the_specification() {
     assert_eq!(of_the_example.signature.len(), 72);
     let w1 = witness("witness.example.com/w1", 2);
     let ours = super::cosignature::sign(&w1, text, TIME).unwrap();
-    assert_eq!(ours.signature[..8], of_the_example.signature[..8]);
+    assert_eq!(ours[..8], of_the_example.signature[..8]);
     let signed = format!("cosignature/v1\ntime {TIME}\n{text}");
-    assert!(w1.verifying_key().signed(signed.as_bytes(), &ours.signature[8..]));
+    assert!(w1.verifying_key().signed(signed.as_bytes(), &ours[8..]));
 }
 
 #[test]

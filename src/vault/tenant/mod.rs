@@ -8,7 +8,6 @@ mod record;
 mod token;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use super::cursor::{self, Place, VaultCursor};
