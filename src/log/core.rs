@@ -11,7 +11,7 @@ use crate::hash::HashAlgorithm;
 use crate::log::catalog_state::CatalogState;
 use crate::log::commit::GroupCommit;
 use crate::log::housekeeper::Nudge;
-use crate::log::once::Once;
+use crate::log::once::ids::Once;
 use crate::log::options::LogOptions;
 use crate::log::recovery::Recovery;
 use crate::log::view::View;

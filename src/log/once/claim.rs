@@ -16,8 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::error::Result;
 use crate::event::EventId;
-use crate::log::commit::Pending;
-use crate::log::writer::Committed;
+use crate::log::commit::{Committed, Pending};
 use crate::ranked::{Condvar, Mutex, Rank};
 
 /// The ids that are claimed.

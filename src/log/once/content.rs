@@ -13,9 +13,11 @@ use crate::format::body::{self, Envelope, Payload};
 use crate::format::encrypted::KeyId;
 use crate::format::record::CheckedRecord;
 use crate::log::core::Core;
+use crate::log::decode;
 use crate::log::options::LogOptions;
-use crate::log::read::{self, Snapshot};
-use crate::log::{Receipt, protect};
+use crate::log::protect;
+use crate::log::read::Snapshot;
+use crate::log::receipt::Receipt;
 use crate::seq::Seq;
 
 /// A record with the id of an event.
@@ -37,22 +39,18 @@ pub(super) fn compare(
 ) -> Result<Option<Compared>> {
     match snapshot.with_record(seq, |_, record| look(core, &record, given)) {
         Err(Error::Expired { .. }) => Ok(None),
-        looked => looked?.map_err(|reason| read::damaged(seq, reason)),
+        looked => looked?,
     }
 }
 
-fn look(
-    core: &Core,
-    record: &CheckedRecord<'_>,
-    given: &Event,
-) -> std::result::Result<Option<Compared>, String> {
+fn look(core: &Core, record: &CheckedRecord<'_>, given: &Event) -> Result<Option<Compared>> {
     let is_event = record.head.kind == RecordKind::Event.code();
     if !is_event || body::id_of(record.envelope) != given.id {
         return Ok(None);
     }
-    let envelope = body::decode_envelope(record.head.schema, record.envelope);
-    let envelope = envelope.map_err(|error| error.to_string())?;
-    let recorded = read::decode(&core.view, record)?;
+    let envelope = body::decode_envelope(record.head.schema, record.envelope)
+        .map_err(|error| decode::damaged(record.head.seq, error.to_string()))?;
+    let recorded = core.view.decode(record)?;
     let Record { seq, recorded_at, leaf_hash, .. } = recorded;
     let receipt = Receipt { seq, recorded_at, leaf_hash };
     let key = record.encrypted().map(|stored| stored.key_id);
