@@ -2,8 +2,9 @@
 
 use bincode::{Decode, Encode};
 
-use super::state::Changes;
-use super::{FormatError, StateMap, encode, whole};
+use super::codec::{encode, whole};
+use super::map::{Changes, StateMap};
+use crate::format::FormatError;
 use crate::format::encrypted::KeyId;
 
 /// A subject's keys are about to be destroyed: what they encrypt is erased.

@@ -1,7 +1,8 @@
 //! The times of the sealed segments, and the latest one up to each: no record is older than a
 //! record before it, whatever the clock showed when it was recorded.
 
-use super::{Sealed, StateMap, decode};
+use super::codec::decode;
+use super::kinds::Sealed;
 
 /// The newest `recorded_at` of each sealed segment, ascending by ordinal. Derived from the state,
 /// and kept beside it: each drop certificate of thousands asks for it.
@@ -40,33 +41,13 @@ impl Latest {
         }
     }
 
-    fn up_to(&self, ordinal: u64) -> Option<i64> {
+    pub(super) fn up_to(&self, ordinal: u64) -> Option<i64> {
         let end = self.0.partition_point(|newest| newest.ordinal <= ordinal);
         end.checked_sub(1).and_then(|last| self.0.get(last)).map(|newest| newest.up_to)
     }
 
-    fn behind(&self, ordinal: u64) -> impl Iterator<Item = i64> {
+    pub(super) fn behind(&self, ordinal: u64) -> impl Iterator<Item = i64> {
         let from = self.0.partition_point(|newest| newest.ordinal <= ordinal);
         self.0.iter().skip(from).map(|newest| newest.own)
-    }
-}
-
-impl StateMap {
-    /// The latest time that was recorded in the log up to the end of a segment, dropped ones
-    /// included: the creation of the log, or a record. How long the segment is kept counts from
-    /// it. In nanoseconds since 1970; `None`: the state has no time that is so old.
-    pub fn latest_time(&self, ordinal: u64) -> Option<i64> {
-        let created = self.created().map(|created| created.created_at);
-        created.max(self.latest.up_to(ordinal))
-    }
-
-    /// As [`StateMap::latest_time`], before a segment.
-    pub fn latest_time_before(&self, ordinal: u64) -> Option<i64> {
-        ordinal.checked_sub(1).and_then(|before| self.latest_time(before))
-    }
-
-    /// The time of the newest record of each segment behind this one.
-    pub fn newest_times_behind(&self, ordinal: u64) -> impl Iterator<Item = i64> {
-        self.latest.behind(ordinal)
     }
 }

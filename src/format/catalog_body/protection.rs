@@ -2,8 +2,9 @@
 
 use bincode::{Decode, Encode};
 
-use super::state::Changes;
-use super::{FormatError, StateMap, encode, whole};
+use super::codec::{encode, whole};
+use super::map::{Changes, StateMap};
+use crate::format::FormatError;
 
 /// How payloads are encrypted and identifiers recorded: from here on, or as an exception.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]

@@ -4,12 +4,11 @@
 //! nothing is derived from it. In particular a segment begins its life as *live*: only a drop
 //! certificate takes it out of the log.
 
+use super::body::CatalogBody;
+use super::kinds::{Created, KeysChanged, Sealed};
+use super::map::StateMap;
 use super::retention::status;
-use super::state::StateMap;
-use super::{
-    Archived, ArchivedAt, CatalogBody, Created, DropBegun, DropUndone, KeysChanged, PolicyInForce,
-    Sealed,
-};
+use super::retention::{Archived, ArchivedAt, DropBegun, DropUndone, PolicyInForce};
 use crate::format::FormatError;
 use crate::format::header::ORDINAL_MAX;
 use crate::hash::{Hash, HashAlgorithm};
