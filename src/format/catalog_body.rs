@@ -28,6 +28,8 @@ pub use retention::{
     Archived, ArchivedAt, DropBegun, DropDone, DropUndone, HoldPlaced, HoldReleased, PolicyInForce,
     PolicySet, Restored, status,
 };
+#[cfg(test)]
+pub(super) use snapshot::SNAPSHOT;
 pub use snapshot::Snapshot;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Appending: what the caller's thread does before the commit.
 
 use std::borrow::Cow;
-use std::future::Future;
 
 use crate::error::{Error, Result};
 use crate::event::Event;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::format::LogId;
+use crate::hash::Hash;
 use crate::hash::HashAlgorithm;
 use crate::seq::Seq;
 
