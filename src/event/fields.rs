@@ -11,13 +11,14 @@
 
 use std::fmt::{self, Display};
 
-use super::limits::{
+use super::json_text::Json;
+use super::maxima::{
     CHANGED_FIELD_LEN_MAX, CHANGED_FIELDS_MAX, ID_LEN_MAX, IP_LEN_MAX, JSON_DEPTH_MAX,
     JSON_LEN_MAX, LABEL_LEN_MAX, NAME_LEN_MAX, REASON_LEN_MAX, REDACTED_PATH_LEN_MAX,
     REDACTED_PATHS_MAX, SUBJECT_LEN_MAX, TAG_KEY_LEN_MAX, TAG_VALUE_LEN_MAX, TAGS_MAX,
     TARGETS_LEN_MAX, TARGETS_MAX, USER_AGENT_LEN_MAX,
 };
-use super::{Event, Json};
+use super::members::Event;
 
 /// A field of an event.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::EventId;
 use crate::time::Timestamp;
+
+/// A 128-bit event identifier, written as a UUID.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub [u8; 16]);
 
 impl EventId {
     /// A UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits,

@@ -3,7 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Outcome;
+/// With what result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Outcome {
+    /// It was done.
+    #[default]
+    Success,
+    /// It was tried and went wrong.
+    Failure,
+    /// It was not allowed.
+    Denied,
+    /// Some of it was done.
+    Partial,
+    /// Nobody said, or what was said was not understood. Never stands for success.
+    Unknown,
+}
 
 impl Outcome {
     /// All outcomes, in the order of their codes.

@@ -1,6 +1,8 @@
 //! [`Record`]: an event that the log has sealed, or one of the log's own leaves.
 
-use super::{Actor, Event, Json, Resource};
+use super::entity::{Actor, Resource};
+use super::json_text::Json;
+use super::members::Event;
 use crate::hash::Hash;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;

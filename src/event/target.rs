@@ -1,6 +1,6 @@
 //! [`Target`]: a further resource of an event. And what identifies one, or an actor, borrowed.
 
-use super::Actor;
+use super::entity::Actor;
 
 /// To what else it was done, and in which part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -12,7 +12,8 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Filters, IdFilter, Order, TimeRange};
+use super::action::ActionGlob;
+use super::filters::{Filters, IdFilter, Order, TimeRange};
 use crate::hash;
 use crate::seq::Seq;
 
@@ -151,7 +152,7 @@ impl Filters {
         spelling.ids(&self.actors);
         spelling.ids(&self.resources);
         spelling.texts(self.tenants.iter().map(String::as_str));
-        spelling.texts(self.actions.iter().map(super::ActionGlob::as_str));
+        spelling.texts(self.actions.iter().map(ActionGlob::as_str));
         spelling.0.extend([self.outcomes, self.refused_outcomes, u8::from(self.system)]);
         spelling.texts(self.request_ids.iter().map(String::as_str));
         spelling.texts(self.correlation_ids.iter().map(String::as_str));

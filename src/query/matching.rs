@@ -1,6 +1,8 @@
 //! Whether a record is one that a query asks for.
 
-use super::{Filters, IdFilter, Query, Subject, TimeRange};
+use super::builder::Query;
+use super::filters::{Filters, IdFilter, TimeRange};
+use super::subject::Subject;
 use crate::event::RecordKind;
 use crate::time::Timestamp;
 

@@ -19,7 +19,9 @@
 //! The same question has the same bytes, whatever the order its values were given in. The
 //! cursor is no part of the question: it says which records the answer speaks about.
 
-use super::{ActionGlob, Filters, IdFilter, Order, Query, TimeRange};
+use super::action::ActionGlob;
+use super::builder::Query;
+use super::filters::{Filters, IdFilter, Order, TimeRange};
 use crate::event::{EventId, Outcome, TraceId};
 use crate::time::Timestamp;
 

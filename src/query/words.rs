@@ -1,6 +1,8 @@
 //! A query in words, for people who compare a question with the one that they asked.
 
-use super::{ActionGlob, IdFilter, Order, Query, TimeRange};
+use super::action::ActionGlob;
+use super::builder::Query;
+use super::filters::{IdFilter, Order, TimeRange};
 use crate::event::Outcome;
 
 impl Query {

@@ -209,7 +209,6 @@ impl Default for Redactor {
     }
 }
 
-
 /// One event being redacted.
 struct Pass<'r, 'e> {
     rules: &'r Rules,

@@ -9,8 +9,10 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
+use crate::event::entity::{Actor, Resource};
 use crate::event::fields::{EventField, FIELDS, Value};
-use crate::event::{Actor, Event, Redacted, Resource, Target};
+use crate::event::members::{Event, Redacted};
+use crate::event::target::Target;
 use crate::hash::Hash;
 use crate::time::Timestamp;
 

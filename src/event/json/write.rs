@@ -5,7 +5,9 @@ use std::fmt::Display;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::event::fields::{EventField, FIELDS, Part, Value};
-use crate::event::{Event, Record, Redacted, Target};
+use crate::event::members::{Event, Redacted};
+use crate::event::record::Record;
+use crate::event::target::Target;
 
 /// The fields of an event that stand in these rows, side by side, of [`FIELDS`].
 struct Members<'e> {

@@ -5,9 +5,8 @@ use bincode::enc::Encoder;
 use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 
-use super::error::{Body, BodyError};
 use super::fields::Schema;
-use super::{Envelope, SCHEMA_ADDED};
+use super::schema::SCHEMA_ADDED;
 use crate::event::limits::TARGETS_MAX;
 use crate::event::{ActorRef, SpanId, TargetRef, TraceId};
 
@@ -58,7 +57,7 @@ impl<'de, T: BorrowDecode<'de, Schema> + Default> BorrowDecode<'de, Schema> for 
 
 /// The targets of an event, in its order.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct TargetList<'a>(Vec<TargetRef<'a>>);
+pub struct TargetList<'a>(pub(super) Vec<TargetRef<'a>>);
 
 impl<'a> TargetList<'a> {
     /// The targets.
@@ -102,25 +101,6 @@ impl<'a, 'de: 'a, Context> BorrowDecode<'de, Context> for TargetList<'a> {
         }
         Ok(TargetList(targets))
     }
-}
-
-/// There is no alias of a target that is not there.
-pub(super) fn check_target_aliases(
-    envelope: &Envelope<'_>,
-    offset: usize,
-) -> Result<(), BodyError> {
-    let (bits, targets) = (envelope.target_aliases.value, envelope.targets.value.0.len());
-    let beyond = u32::try_from(targets).ok().and_then(|targets| bits.checked_shr(targets));
-    if beyond.unwrap_or(0) == 0 {
-        return Ok(());
-    }
-    let expected = format!("aliases of {targets} targets, a bit for each");
-    Err(BodyError::Unexpected {
-        body: Body::Envelope,
-        offset,
-        expected,
-        found: format!("{bits:#b}"),
-    })
 }
 
 /// Type and id.

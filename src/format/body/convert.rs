@@ -1,9 +1,9 @@
 //! Between events and their bodies.
 
-use super::{
-    Aliases, Envelope, JsonText, Names, Payload, Pseudonyms, Redaction, Since3, Tags, TargetList,
-    schema_of,
-};
+use super::added::{Since3, TargetList};
+use super::fields::{Aliases, JsonText, Names, Redaction, Tags};
+use super::parts::{Envelope, Payload, Pseudonyms};
+use super::schema::schema_of;
 use crate::event::{Actor, ActorRef, Event, EventId, Resource, Target, TargetRef};
 use crate::query::{Subject, SubjectTargets};
 use crate::time::Timestamp;

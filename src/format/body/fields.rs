@@ -7,7 +7,7 @@ use bincode::enc::Encoder;
 use bincode::error::{AllowedEnumVariants, DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode, impl_borrow_decode};
 
-use super::{SCHEMA_ADDED, SCHEMA_REDACTED};
+use super::schema::{SCHEMA_ADDED, SCHEMA_REDACTED};
 use crate::event::limits::{CHANGED_FIELDS_MAX, REDACTED_PATHS_MAX, TAGS_MAX};
 use crate::event::{EventId, Json, Outcome, Redacted};
 use crate::time::Timestamp;
