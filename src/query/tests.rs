@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Actor, Event, RecordKind, Resource, Target};
+use crate::event::{Actor, Event, EventId, Outcome, RecordKind, Resource, Target, TraceId};
+use crate::seq::Seq;
+use crate::time::Timestamp;
 
 const KINDS: [RecordKind; 2] = [RecordKind::Event, RecordKind::Anchor];
 

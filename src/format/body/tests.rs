@@ -5,9 +5,13 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Actor, Anchor, Json, Redacted, Resource, Target};
+use crate::event::{
+    Actor, Anchor, Event, EventId, Json, Outcome, Redacted, Resource, SpanId, Target, TraceId,
+    limits,
+};
 use crate::hash::Hash;
 use crate::seq::TreeSize;
+use crate::time::Timestamp;
 
 const SALT: [u8; SALT_LEN] = [0x5a; SALT_LEN];
 const NOW: Timestamp = Timestamp::from_nanos(1_763_758_561_999_999_999);
