@@ -1,13 +1,18 @@
 //! The engine: an open log, one verb a file.
 //!
-//! - `options`: create and open; `open`, `recover`, `settle`: how that is done;
-//! - `commit`: group commit, `writer`: what its leader does, `encode`: what callers do;
-//! - `upkeep`: what happens in the background;
-//! - `once`: events that are appended once, by their id;
+//! - `handle`, `verbs`: [`Log`]; `options`, `open`, `recover`, `settle`: how one is opened;
+//!   `closing`: how it is closed;
+//! - `append`, `receipt`, `ticket`: what callers do; `encode`: events as bytes; `once`: events that
+//!   are appended once, by their id;
+//! - `commit`: group commit, which knows no log; `writer`: what the leader of a commit does;
+//!   `commits`: the one behind the other;
+//! - `core`, `catalog_state`: what the parts of an open log share;
+//! - `housekeeper`: the background thread of all logs; `upkeep`: what it does for one of them;
 //! - `subscribe`, `watch`: records as they come;
-//! - `search`: queries; `indexes`: their files, opened and made anew;
-//! - `view`, `read`: what readers see; `follow`: readers in other processes; `unknown`: what they
-//!   cannot tell;
+//! - `search`: queries; `indexes`: index files, written and made again; `index_cache`: kept open;
+//! - `entry`, `view`: the segments that readers know; `read`: snapshots; `decode`: records from their
+//!   bytes; `follow`: readers in other processes; `unknown`: placeholders for records whose fate is
+//!   unknown, because both catalog copies are damaged;
 //! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
 //! - `archiving`, `restoring`: segments to an archive, and back;
 //! - `retain`: policy, legal holds, expiry;
@@ -15,6 +20,8 @@
 //!   what is encrypted; `erase`;
 //! - `verify`: re-reads everything;
 //! - `stats`: what there is.
+//!
+//! A module names only modules below it, so this file, which names them all, is named by none.
 
 mod append;
 mod archiving;

@@ -12,6 +12,7 @@
 mod broken;
 mod circles;
 mod compliance_document;
+mod document;
 mod source;
 mod threat_model;
 

@@ -138,7 +138,7 @@ fn an_event_without_an_id_is_refused_with_advice() {
     for refused in [
         log.append_once(&event).map(drop),
         log.enqueue_once(&event).map(drop),
-        log.append_batch_once(&[event.clone()]).map(drop),
+        log.append_batch_once(std::slice::from_ref(&event)).map(drop),
         log.find_once(&event).map(drop),
     ] {
         let Err(Error::Invalid(invalid)) = refused else { panic!("{refused:?}") };

@@ -28,8 +28,7 @@ impl Log {
     /// receipt. So a caller that does not know whether an append succeeded can repeat it, also
     /// after a crash, and of several threads with one id one appends and all get its receipt.
     ///
-    /// The first use after opening reads the records of the window (about half a second for a
-    /// million).
+    /// The first use after opening reads the records of the window.
     ///
     /// The contents are compared as the log keeps them: after redaction, without a time that the
     /// event does not have, and without a payload that is encrypted and cannot be read, or was

@@ -45,7 +45,7 @@ fn append(log: &Log, thread: u64, n: u64) -> Vec<(u64, Receipt)> {
         _ => {
             // In orders that cross those of other threads.
             let mut numbers: Vec<u64> = (n..(n + 5).min(EVENTS)).collect();
-            if thread % 2 == 0 {
+            if thread.is_multiple_of(2) {
                 numbers.reverse();
             }
             let events: Vec<_> = numbers.iter().map(|n| event(*n)).collect();
