@@ -108,7 +108,7 @@ impl DirectoryStore {
 
     fn walk(&self, dir: &Path, key: &str, depth: usize, keys: &mut Vec<String>) -> io::Result<()> {
         for name in self.disk.list(dir)? {
-            let (path, key) = (dir.join(&name), super::key_of(key, &name));
+            let (path, key) = (dir.join(&name), super::keys::key_of(key, &name));
             if check_key(&key).is_err() {
                 continue; // not ours
             }

@@ -7,7 +7,7 @@ use super::manifest::{ArchivedFile, Manifest, file};
 use super::reading::Reading;
 use super::segment::{Inspected, inspect};
 use super::store::ArchiveStore;
-use super::{failed, folder_of, key_of, manifest_bytes, path_of, small};
+use crate::archive::keys::{failed, folder_of, key_of, manifest_bytes, path_of, small};
 use crate::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
@@ -454,9 +454,4 @@ fn said(error: &TrustError) -> String {
     let error = error.to_string();
     let found = error.strip_prefix("expected ").and_then(|rest| rest.split_once(", found "));
     found.map_or_else(|| error.clone(), |(_, found)| found.to_owned())
-}
-
-/// The digits of a log id that stand in the names of folders.
-pub(super) fn log_digits(log_id: &str) -> &str {
-    log_id.get(..8).unwrap_or(log_id)
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::RealDisk;
 use super::sim::SimDisk;
-use super::{Disk, DiskFile, Open, Protection, RealDisk, read_exact_at};
+use crate::disk::files::{Disk, DiskFile, Open, Protection, read_exact_at};
 
 /// Runs a check in an empty directory of each disk.
 fn on_both(check: impl Fn(&dyn Disk, &Path)) {

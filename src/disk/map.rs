@@ -6,8 +6,8 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::DiskFile;
 use super::mapped::MappedFile;
+use crate::disk::files::DiskFile;
 
 /// The first bytes of a sealed file, for reading; dereferences to `[u8]`.
 ///

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{DiskFile, Map};
+use crate::disk::files::DiskFile;
+use crate::disk::map::Map;
 
 /// See [`Map::as_file`].
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, Map, Open, Protection};
+use crate::disk::files::{Disk, DiskFile, Open, Protection};
+use crate::disk::map::Map;
 
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]

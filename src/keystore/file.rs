@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::WrappingKey;
+use super::wrapping::WrappingKey;
 use crate::cipher;
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};

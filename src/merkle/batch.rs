@@ -22,8 +22,11 @@ use std::ops::Range;
 use super::frontier::fold_peaks;
 use super::plan::WrongHashCount;
 use super::verify::{check_length, check_root};
-use super::{NodeId, ProofError, TreeHead, TreeSide};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::node::NodeId;
+use crate::merkle::proof_error::ProofError;
+use crate::merkle::proof_error::TreeSide;
+use crate::merkle::tree_head::TreeHead;
 use crate::seq::{Seq, TreeSize};
 
 /// Which nodes the proof of many records is made of.

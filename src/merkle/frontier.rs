@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{NodeId, TreeHead};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::node::NodeId;
+use crate::merkle::tree_head::TreeHead;
 use crate::seq::TreeSize;
 
 /// The peaks of a tree: enough to add records and to compute the root.

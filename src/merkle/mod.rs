@@ -26,37 +26,19 @@ mod batch;
 mod frontier;
 mod node;
 mod plan;
+mod proof_error;
 #[cfg(test)]
 pub(crate) mod reference;
 mod subtree;
 #[cfg(test)]
 mod tests;
+mod tree_head;
 mod verify;
-
 pub use batch::{BatchPlan, verify_batch_inclusion};
 pub use frontier::{Frontier, FrontierError};
 pub use node::NodeId;
 pub use plan::{ProofPlan, WrongHashCount, range_nodes, root_from, root_nodes};
+pub use proof_error::{ProofError, TreeSide};
 pub use subtree::{verify_subtree_consistency, verify_subtree_inclusion};
-pub use verify::{ProofError, TreeSide, verify_consistency, verify_inclusion};
-
-use crate::hash::{Hash, HashAlgorithm};
-use crate::seq::TreeSize;
-
-/// A tree in 40 bytes: how many records it covers and their root hash.
-///
-/// By itself it is only a claim; a signed one is a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TreeHead {
-    /// How many records the tree covers.
-    pub size: TreeSize,
-    /// The root over them (RFC 6962 §2.1, MTH).
-    pub root: Hash,
-}
-
-impl TreeHead {
-    /// The head of the empty tree.
-    pub fn empty(algorithm: HashAlgorithm) -> Self {
-        TreeHead { size: TreeSize::ZERO, root: algorithm.empty_root() }
-    }
-}
+pub use tree_head::TreeHead;
+pub use verify::{verify_consistency, verify_inclusion};

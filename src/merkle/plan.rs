@@ -8,8 +8,9 @@
 use std::ops::Range;
 
 use super::frontier::fold_peaks;
-use super::{NodeId, ProofError};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::node::NodeId;
+use crate::merkle::proof_error::ProofError;
 use crate::seq::{Seq, TreeSize};
 
 /// The nodes that the root of a tree folds from: its peaks, largest (leftmost) first.

@@ -3,8 +3,11 @@
 //! "Subtrees"). Such a range has the shape of a tree of its own.
 
 use super::verify::{check_length, check_root};
-use super::{ProofError, TreeHead, TreeSide, verify_inclusion};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::merkle::proof_error::ProofError;
+use crate::merkle::proof_error::TreeSide;
+use crate::merkle::tree_head::TreeHead;
+use crate::merkle::verify::verify_inclusion;
 use crate::seq::{Seq, TreeSize};
 
 /// The length of a range that is a subtree.

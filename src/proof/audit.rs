@@ -14,7 +14,7 @@
 //! and times that the log signed; whoever trusts the auditor knows that these are those of
 //! the records.
 
-use super::answer::RestsOn;
+use super::answer::judged::RestsOn;
 use crate::checkpoint::line::{base64_hash, decimal, to_base64};
 use crate::checkpoint::{
     KeyError, KeyName, Note, NoteError, NoteSigner, VerifyNoteError, VerifyingKey,

@@ -14,18 +14,21 @@
 //! It shows that each of its records is in the log. It does **not** show that these are all
 //! that match a question: the note vouches for nothing.
 
-use super::VerifyRecordError;
 use super::catalog::VerifiedStatement;
 use super::consistency::hashes;
 use super::extra::VerifiedExtra;
 use super::malformed;
 use super::parts::Parts;
-use super::{Disclosure, Extra, MalformedProof, VerifyProofError};
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, VerifyingKey, line};
 use crate::event::Record;
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_batch_inclusion};
+use crate::proof::extra::Extra;
+use crate::proof::malformed::MalformedProof;
+use crate::proof::parts::Disclosure;
+use crate::proof::parts::VerifyRecordError;
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::Seq;
 use crate::trust::Trust;
 

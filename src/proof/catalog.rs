@@ -30,10 +30,8 @@
 //! (That the entries are in order is what the log has signed; whoever replays the catalog, as
 //! `bulla verify` does, finds a root that is not.)
 
-use super::MalformedProof;
 use super::catalog_record::{CatalogRecord, verify_record};
 use super::fields::{Fields, put_bytes, put_hashes, put_many_hashes, put_u32, put_u64};
-use super::inclusion::VerifyProofError;
 use super::malformed;
 use super::parts::Parts;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
@@ -42,6 +40,8 @@ use crate::format::LogId;
 use crate::format::catalog_body::StateMap;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{ProofError, TreeHead, TreeSide, verify_batch_inclusion, verify_inclusion};
+use crate::proof::malformed::MalformedProof;
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 use crate::trust::Trust;

@@ -1,6 +1,5 @@
 //! A record of the catalog in a proof: that it is there, and that it is one that a log writes.
 
-use super::inclusion::VerifyProofError;
 use super::parts::Parts;
 use crate::checkpoint::checkpoint_of;
 use crate::event::Anchor;
@@ -9,6 +8,7 @@ use crate::format::digests::SALT_LEN;
 use crate::format::{FormatError, LogId};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_inclusion};
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 

@@ -13,12 +13,12 @@
 //!
 //! A checkpoint has exactly one empty line, before its signatures, so this parts in one way.
 
-use super::MalformedProof;
-use super::inclusion::VerifyProofError;
 use super::malformed;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint, line};
 use crate::hash::Hash;
 use crate::merkle::verify_consistency;
+use crate::proof::malformed::MalformedProof;
+use crate::proof::verify_error::VerifyProofError;
 use crate::trust::Trust;
 
 /// The most hashes a consistency proof has.

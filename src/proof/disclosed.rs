@@ -1,13 +1,15 @@
 //! Records that were proved to be in a log, from what a proof discloses of them.
 
-use super::VerifyProofError;
 use super::catalog::VerifiedStatement;
 use super::extra::VerifiedExtra;
 use super::parts::{Disclosure, Parts, VerifyRecordError};
-use super::{Extra, MalformedProof, TlogProof, VerifiedInclusion};
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::event::Record;
 use crate::format::LogId;
+use crate::proof::extra::Extra;
+use crate::proof::inclusion::{TlogProof, VerifiedInclusion};
+use crate::proof::malformed::MalformedProof;
+use crate::proof::verify_error::VerifyProofError;
 use crate::trust::Trust;
 
 /// A record that was proved to be in a log.

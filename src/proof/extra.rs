@@ -19,16 +19,16 @@
 
 use std::borrow::Cow;
 
-use super::MalformedProof;
 use super::catalog::{CatalogStatement, VerifiedStatement};
 use super::consistency::check_extends;
 use super::fields::{Fields, put_bytes, put_hashes};
-use super::inclusion::VerifyProofError;
 use super::parts;
 use crate::checkpoint::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use crate::format::LogId;
 use crate::hash::Hash;
 use crate::keys::KeyChain;
+use crate::proof::malformed::MalformedProof;
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::Seq;
 use crate::trust::Trust;
 

@@ -2,10 +2,10 @@
 //! and texts behind their length (4 bytes), hashes behind their number (1 byte, or 4 where
 //! there may be many).
 
-use super::MalformedProof;
 use super::malformed;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::hash::Hash;
+use crate::proof::malformed::MalformedProof;
 use crate::terms::take_varint;
 
 /// Reads fields from the front of a part.

@@ -40,6 +40,7 @@ mod parts;
 mod tests;
 mod text;
 mod vault;
+mod verify_error;
 
 pub use answer::{
     ANSWER_LEN_MAX, Answer, Evidence, IndexEvidence, NotLive, RestsOn, SegmentEvidence, ShownList,
@@ -60,7 +61,7 @@ pub use consistency::{
 };
 pub use disclosed::VerifiedRecord;
 pub use extra::{AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, Extra};
-pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion, VerifyProofError};
+pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion};
 pub use malformed::MalformedProof;
 pub use parts::{Disclosure, VerifyRecordError, disclose, disclose_decrypted};
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};
@@ -70,3 +71,4 @@ pub use vault::{
 };
 #[cfg(feature = "engine")]
 pub(crate) use vault::{VAULT_NAME_LEN_MAX, VAULT_NAME_RESERVED};
+pub use verify_error::VerifyProofError;

@@ -11,14 +11,14 @@
 //! form 4: rest = C ‖ D                            the payload withheld, stored encrypted
 //! ```
 
-use super::MalformedProof;
-use super::inclusion::VerifyProofError;
 use crate::event::{Anchor, PayloadState, Record, RecordKind};
 use crate::format::LogId;
 use crate::format::body;
 use crate::format::digests::{Digests, SALT_LEN};
 use crate::format::record::{self, CheckedRecord, HEAD_LEN, Head};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::proof::malformed::MalformedProof;
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::Seq;
 
 const MAGIC: &[u8; 16] = b"bulla-record/v1\0";

@@ -1,8 +1,9 @@
 //! The text of a proof (c2sp.org/tlog-proof@v1), written and read strictly.
 
-use super::{InclusionProof, TlogProof, malformed};
+use super::malformed;
 use crate::checkpoint::{CheckpointError, UnverifiedCheckpoint, line};
 use crate::hash::{Hash, HashAlgorithm};
+use crate::proof::inclusion::{InclusionProof, TlogProof};
 use crate::seq::Seq;
 
 /// The longest proof text that is read, in bytes: 8 MiB.

@@ -19,16 +19,19 @@
 use std::collections::BTreeMap;
 
 use super::fields::{Fields, put_bytes, put_u64};
+use super::malformed;
 use super::parts::Parts;
-use super::{
-    Disclosure, InclusionProof, MalformedProof, PROOF_HASHES_MAX, PROOF_LEN_MAX, TlogProof,
-    VerifiedRecord, VerifyProofError, VerifyRecordError, malformed,
-};
 use crate::checkpoint::{VerifiedCheckpoint, line};
 use crate::event::Record;
 use crate::format::LogId;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, ProofError, ProofPlan, TreeHead};
+use crate::proof::disclosed::VerifiedRecord;
+use crate::proof::inclusion::{InclusionProof, TlogProof};
+use crate::proof::malformed::MalformedProof;
+use crate::proof::parts::{Disclosure, VerifyRecordError};
+use crate::proof::text::{PROOF_HASHES_MAX, PROOF_LEN_MAX};
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::{Seq, TreeSize};
 use crate::trust::Trust;
 

@@ -1,10 +1,11 @@
 //! What a query asks of the index: clauses that must all hold, each of them alternatives.
 
 use super::collect::each_term;
-use super::{Field, Term, name_key};
+use super::term::name_key;
 use crate::event::{Outcome, RecordKind};
 use crate::format::LogId;
 use crate::query::{ActionGlob, IdFilter, Query, Subject};
+use crate::terms::term::{Field, Term};
 
 /// A part of a query that the logical index answers: an event must have one of the terms.
 ///

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::lists::{self, TimeEntry};
-use super::{Axis, Field, IndexHead, SPEC, SPEC_ADDED, Scope, Term, TermLeaf};
 use crate::event::{Outcome, RecordKind};
 use crate::query::{Subject, TimeRange};
+use crate::terms::head::{IndexHead, Scope, TermLeaf};
+use crate::terms::term::{Axis, Field, SPEC, SPEC_ADDED, Term};
 use crate::time::Timestamp;
 
 /// The two times of a record, in nanoseconds since 1970.

@@ -1,11 +1,9 @@
 //! Entry bundles: what the leaf hashes are of.
 
-use super::TileError;
 use super::id::BundleId;
+use super::sizes::ENTRY_LEN_MAX;
 use crate::hash::{Hash, HashAlgorithm};
-
-/// The longest entry: its length is written in two bytes.
-pub const ENTRY_LEN_MAX: usize = 65_535;
+use crate::tiles::tile_error::TileError;
 
 /// Bytes of the length before each entry.
 const LENGTH: usize = 2;

@@ -1,10 +1,11 @@
 //! What is in a tile: its hashes, and the nodes above them that they fold to.
 
 use super::id::{TileId, border_tiles};
-use super::{TileError, WIDTH};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, root_from, root_nodes};
 use crate::seq::TreeSize;
+use crate::tiles::sizes::WIDTH;
+use crate::tiles::tile_error::TileError;
 
 /// The hashes of a tile, as they were read: **nobody has checked them**. They are right if
 /// the nodes that they fold to are ([`TileHashes::peaks`]), up to a root that is signed

@@ -1,20 +1,13 @@
 //! Which tile: coordinates, paths, and which of them a tree has.
 
+use super::sizes::{LEVEL_MAX, WIDTH};
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::TileError;
 use crate::merkle::NodeId;
 use crate::seq::TreeSize;
-
-/// Hashes in a full tile, and entries in a full bundle.
-pub const WIDTH: u16 = 256;
-/// The highest level of tiles that a tree of fewer than 2^64 records has.
-///
-/// Paths of higher levels, which the specification allows up to 63, name tiles that no
-/// tree has, and are refused.
-pub const LEVEL_MAX: u8 = 7;
+use crate::tiles::tile_error::TileError;
 
 /// Levels of the tree in one tile.
 const HEIGHT: u8 = 8;

@@ -12,6 +12,12 @@ import re
 import sys
 
 
+def without_tests(text):
+    """Without items for tests alone: a module in braces is the last item of its file."""
+    text = re.sub(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod \w+ \{.*", "", text, flags=re.S)
+    return re.sub(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*[^;{]*;", "", text)
+
+
 def modules(src):
     """The text of each module by its path under src/, without tests and comments."""
     found = {}
@@ -23,7 +29,7 @@ def modules(src):
                 continue
             name = name[:-3].removesuffix("/mod")
             with open(path, encoding="utf-8") as text:
-                text = text.read().split("#[cfg(test)]")[0]
+                text = without_tests(text.read())
             found[name] = re.sub(r"//.*|pub\(in [^)]*\)", "", text)
     return found
 

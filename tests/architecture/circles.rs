@@ -74,7 +74,9 @@ fn leads_to(
 ) -> Option<Vec<String>> {
     let (from, least) = match path.split_first() {
         Some((root, rest)) if root == "crate" => (rest.to_vec(), 1),
-        _ => ([module, path].concat(), module.len() + 1),
+        // A word alone is a local name, or a declaration.
+        _ if path.len() > 1 => ([module, path].concat(), module.len() + 1),
+        _ => return None,
     };
     (least..=from.len()).rev().map(|len| from[..len].to_vec()).find(|to| known.contains(to))
 }
@@ -91,10 +93,42 @@ fn reached(ties: &Ties, from: &Vec<String>) -> BTreeSet<Vec<String>> {
     seen
 }
 
+/// Circles that are left to untie: one may become smaller or go, and none may come.
+const LEFT: &[&[&str]] = &[
+    &[
+        "catalog",
+        "catalog::exclusive",
+        "catalog::history",
+        "catalog::lookup",
+        "catalog::remains",
+        "catalog::rotation",
+        "catalog::whole",
+    ],
+    &["disk::files", "disk::map", "disk::mapped"],
+    &["disk::sim", "disk::sim::file"],
+    &[
+        "index",
+        "index::cursor",
+        "index::encode",
+        "index::file",
+        "index::logical",
+        "index::packed",
+        "index::pages",
+        "index::sections",
+        "index::tail",
+        "index::times",
+    ],
+];
+
 #[test]
-fn no_module_leads_to_itself() {
+fn no_module_leads_to_itself_but_those_that_are_left() {
+    let is_left = |circle: &Vec<String>| {
+        LEFT.iter().any(|left| circle.iter().all(|module| left.contains(&module.as_str())))
+    };
     let found = circles(&super::sources());
-    assert!(found.is_empty(), "move what both need into a module below both: {found:#?}");
+    let new: Vec<_> = found.iter().filter(|circle| !is_left(circle)).collect();
+    assert!(new.is_empty(), "move what both need into a module below both: {new:#?}");
+    assert_eq!(found.len(), LEFT.len(), "a circle is gone: take it out of LEFT; found {found:#?}");
 }
 
 #[test]

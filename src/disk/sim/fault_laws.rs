@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::laws::{SECTOR, after_crashes, created, names_after_crashes, read};
 use super::{Fault, FaultKind, SimDisk};
-use crate::disk::{Disk, Open};
+use crate::disk::files::{Disk, Open};
 
 #[test]
 fn a_failed_write_is_stored_or_not_as_planned() {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::state::Handle;
+use crate::disk::files::{DiskFile, Open};
 use crate::disk::map::{Map, too_short};
-use crate::disk::{DiskFile, Open};
 
 pub(super) struct SimFile {
     shared: Arc<Shared>,

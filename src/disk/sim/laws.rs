@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::SimDisk;
-use crate::disk::{Disk, DiskFile, Open};
+use crate::disk::files::{Disk, DiskFile, Open};
 
 pub(super) const SECTOR: usize = 512;
 

@@ -10,7 +10,7 @@ use super::fault::{self, Extent, Fate, Schedule, Sort};
 use super::names::{Names, NodeId, Target};
 use super::node::{Node, SECTOR};
 use super::prng::Prng;
-use crate::disk::{Open, Protection};
+use crate::disk::files::{Open, Protection};
 
 /// How many operations the trace goes back.
 const TRACE_LEN: usize = 1_000;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::merkle::ProofError;
-use crate::proof::{VerifyBundleError, VerifyProofError};
+use crate::proof::bundle::VerifyBundleError;
+use crate::proof::verify_error::VerifyProofError;
 use crate::seq::Seq;
 
 /// Why an answer is not shown to be complete.

@@ -50,7 +50,7 @@ mod chunks;
 mod error;
 mod evidence;
 mod judge;
-mod judged;
+pub(super) mod judged;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,6 @@ fn disk_full_during_a_rebuild() {
         scene.disk.set_capacity(used + more);
         // Hashes that find no space stay in memory.
         let log = scene.options().open(dir()).unwrap();
-        assert!(log.recovery().rebuilt.is_some());
         assert_eq!(scene.refused(&log), 0);
         assert!(log.recovery().lost_hashes.is_empty());
         drop(log);
