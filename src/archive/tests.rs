@@ -3,6 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use std::path::PathBuf;
+
+use crate::format::LogId;
 use crate::hash::Hash;
 use crate::hash::HashAlgorithm;
 use crate::merkle::{Frontier, TreeHead};

@@ -3,7 +3,8 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::seq::Seq;
+use crate::hash::{Hash, HashAlgorithm};
+use crate::seq::{Seq, TreeSize};
 
 const ALGORITHMS: [HashAlgorithm; 2] = [HashAlgorithm::Sha256, HashAlgorithm::Blake3];
 const SIZE_MAX: usize = 130;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::{ActorRef, Outcome, RecordKind, TargetRef, TraceId};
-use crate::hash::HashAlgorithm;
+use crate::format::LogId;
+use crate::hash::{self, Hash, HashAlgorithm};
 use crate::query::{Query, Subject, SubjectTargets};
 use crate::seq::TreeSize;
 use crate::time::Timestamp;

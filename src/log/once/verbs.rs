@@ -27,6 +27,8 @@ impl Log {
     /// [`once_age`](crate::LogOptions::once_age) before the newest. Then it gives that record's
     /// receipt. So a caller that does not know whether an append succeeded can repeat it, also
     /// after a crash, and of several threads with one id one appends and all get its receipt.
+    /// Of more than eight records with one id, which only [`Log::append`] makes, the newest eight are
+    /// compared.
     ///
     /// The first use after opening reads the records of the window.
     ///
