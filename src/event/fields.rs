@@ -6,7 +6,7 @@
 //! through the rows. `docs/format.md` has the same table (“Fields of an event”), and a test
 //! compares the two.
 //!
-//! A new field of one of the kinds in [`Value`] is a member of [`Event`] with its setter, a row
+//! A new field of one of the kinds in `Value` is a member of [`Event`] with its setter, a row
 //! here, and its place in the bytes of the body (`format/body.rs`).
 
 use std::fmt::{self, Display};

@@ -15,7 +15,7 @@ pub fn payload_commitment(salted_payload: &[u8]) -> Hash {
 pub struct Digests {
     /// `C`, see [`payload_commitment`].
     pub payload: Hash,
-    /// `D`, of one that is stored encrypted; see [`EncryptedPayload`].
+    /// `D`, of one that is stored encrypted; see [`EncryptedPayload`](super::encrypted::EncryptedPayload).
     pub encrypted: Option<Hash>,
 }
 

@@ -198,7 +198,7 @@ impl LogOptions {
     /// Whether sealed segments are given the operating system's immutable attribute (Linux),
     /// besides being made read-only. Not even root changes or removes such a file without
     /// taking the attribute away first; a drop does. Where it is not permitted the log goes on
-    /// without, and [`Log::stats`] says so. Default: only if the retention policy is in
+    /// without, and [`Log::stats`](crate::Log::stats) says so. Default: only if the retention policy is in
     /// compliance mode.
     pub fn immutable(mut self, immutable: bool) -> Self {
         self.immutable = immutable;
@@ -212,14 +212,14 @@ impl LogOptions {
         self
     }
 
-    /// How long [`Log::append_once`] knows an event by its id: as long as its record is at most
+    /// How long [`Log::append_once`](crate::Log::append_once) knows an event by its id: as long as its record is at most
     /// so much older than the newest one, by the log's clock. Default: 24 h.
     pub fn once_age(mut self, age: Duration) -> Self {
         self.once_age = age;
         self
     }
 
-    /// Among how many of the newest records [`Log::append_once`] looks for an id: 1 to 2³⁰. Each
+    /// Among how many of the newest records [`Log::append_once`](crate::Log::append_once) looks for an id: 1 to 2³⁰. Each
     /// takes up to 16 bytes of memory, from the first use on; that use reads the records of the
     /// window. Default: 1,000,000.
     pub fn once_ids(mut self, ids: u64) -> Self {

@@ -9,7 +9,7 @@ use crate::log::commit::Pending;
 use crate::log::once::ticket::OnceTicket;
 use crate::log::receipt::Receipt;
 
-/// A queued event; see [`Log::enqueue`] and [`Log::enqueue_once`].
+/// A queued event; see [`Log::enqueue`](crate::Log::enqueue) and [`Log::enqueue_once`](crate::Log::enqueue_once).
 #[derive(Debug)]
 pub struct Ticket {
     pub(super) queued: Queued,
@@ -25,7 +25,7 @@ impl Ticket {
     /// Waits, blocking the thread, until the event is committed.
     ///
     /// # Errors
-    /// As [`Log::append`].
+    /// As [`Log::append`](crate::Log::append).
     pub fn wait(self) -> Result<Receipt> {
         match self.queued {
             Queued::Always(pending) => pending.wait().map(Receipt::from),

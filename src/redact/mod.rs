@@ -17,7 +17,7 @@
 //! What identifies the event is never altered: tenant, type and id of the actor and of whom it
 //! acted for, action, resource, targets, request, correlation and trace id, outcome, times. Those
 //! stay readable for as long as the record is kept; put nothing secret there. Which fields are
-//! looked at the table [`FIELDS`](crate::event::fields::FIELDS) says.
+//! looked at the table [`FIELDS`] says.
 //!
 //! All else stays byte for byte. The event then says in [`Event::redacted`] where
 //! something was taken out and by which rules, and nothing of what it was: a digest of a
@@ -128,7 +128,7 @@ impl Redactor {
 
     /// A rule set of the caller's own, without rules yet. Records say `name` for all that
     /// is added: give it a version, and change that when the rules change. A name beyond
-    /// [`REDACTED_RULES_LEN_MAX`] bytes is cut, control characters are escaped, and an
+    /// [`REDACTED_RULES_LEN_MAX`](crate::event::limits::REDACTED_RULES_LEN_MAX) bytes is cut, control characters are escaped, and an
     /// empty one becomes `unnamed`.
     pub fn empty(name: &str) -> Self {
         let mut title = String::new();
@@ -157,7 +157,7 @@ impl Redactor {
     }
 
     /// Name and version of the rules, as records tell them: `bulla/1`, and behind a `+`
-    /// each what was added to it; at most [`REDACTED_RULES_LEN_MAX`] bytes, cut with `…`.
+    /// each what was added to it; at most [`REDACTED_RULES_LEN_MAX`](crate::event::limits::REDACTED_RULES_LEN_MAX) bytes, cut with `…`.
     pub fn rules(&self) -> &str {
         &self.rules.title
     }

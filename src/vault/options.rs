@@ -109,7 +109,7 @@ impl VaultOptions {
     }
 
     /// A log that was closed for so long is opened once, so that its active segment is sealed
-    /// when its age is up; see [`Vault::sweep`]. Default: an hour.
+    /// when its age is up; see [`Vault::sweep`](crate::Vault::sweep). Default: an hour.
     pub fn sweep_every(mut self, every: Duration) -> Self {
         self.sweep_every = every;
         self

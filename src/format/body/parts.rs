@@ -8,7 +8,7 @@ use crate::event::{ActorRef, EventId, Outcome, SpanId, TraceId};
 use crate::time::Timestamp;
 
 /// What is indexed, and what identifies the event; stays readable when the payload
-/// is withheld or erased. The fields are those of [`Event`].
+/// is withheld or erased. The fields are those of [`Event`](crate::event::Event).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 #[bincode(decode_context = "Schema")]
 pub struct Envelope<'a> {
@@ -47,7 +47,7 @@ pub struct Envelope<'a> {
 }
 
 /// The rest of an event: what may be withheld or erased. The fields are those of
-/// [`Event`].
+/// [`Event`](crate::event::Event).
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 #[bincode(decode_context = "Schema")]
 pub struct Payload<'a> {
