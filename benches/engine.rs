@@ -129,17 +129,21 @@ fn log(c: &mut Criterion) {
         Signer::generate(&dir.path().join("key"), "example.com/bench", log.algorithm()).unwrap();
     let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
     let trust = bulla::Trust::in_keys([signer.verifying_key().clone()]);
-    let proof = log.prove(Seq::new(777), &checkpoint, Disclosure::Whole).unwrap();
+    let proof = log.snapshot().prove(Seq::new(777), &checkpoint, Disclosure::Whole).unwrap();
     let mut group = c.benchmark_group("read");
-    group.bench_function("get", |b| b.iter(|| log.get(black_box(Seq::new(12_345))).unwrap()));
+    group.bench_function("get", |b| {
+        b.iter(|| log.snapshot().get(black_box(Seq::new(12_345))).unwrap())
+    });
     group.bench_function("make a proof", |b| {
-        b.iter(|| log.prove(black_box(Seq::new(777)), &checkpoint, Disclosure::Whole).unwrap());
+        b.iter(|| {
+            log.snapshot().prove(black_box(Seq::new(777)), &checkpoint, Disclosure::Whole).unwrap()
+        });
     });
     group.bench_function("check a proof", |b| b.iter(|| proof.verify_record(&trust).unwrap()));
     group.throughput(Throughput::Elements(log.size().get()));
     group.sample_size(10);
     group.bench_function("scan for an absent actor", |b| {
-        b.iter(|| log.query(&Query::new().actor("nobody")).unwrap().count());
+        b.iter(|| log.snapshot().query(&Query::new().actor("nobody")).unwrap().count());
     });
     group.finish();
 }
@@ -167,7 +171,7 @@ fn encryption(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (what, log) in [("plain", &plain), ("encrypted", &encrypting)] {
         group.bench_function(format!("get, {what}"), |b| {
-            b.iter(|| log.get(black_box(Seq::new(777))).unwrap());
+            b.iter(|| log.snapshot().get(black_box(Seq::new(777))).unwrap());
         });
     }
     group.finish();
@@ -184,11 +188,15 @@ fn access(c: &mut Criterion) {
     let reading = traces.reading(&log, &accessor).unwrap();
     let query = Query::new().actor("user-7").limit(50);
     let mut group = c.benchmark_group("access");
-    group.bench_function("get, no trace", |b| b.iter(|| log.get(black_box(Seq::new(7))).unwrap()));
+    group.bench_function("get, no trace", |b| {
+        b.iter(|| log.snapshot().get(black_box(Seq::new(7))).unwrap())
+    });
     group.bench_function("get, traced", |b| {
         b.iter(|| reading.get(black_box(Seq::new(7))).unwrap());
     });
-    group.bench_function("query, no trace", |b| b.iter(|| log.query(&query).unwrap().count()));
+    group.bench_function("query, no trace", |b| {
+        b.iter(|| log.snapshot().query(&query).unwrap().count())
+    });
     group.bench_function("query, traced", |b| b.iter(|| reading.query(&query).unwrap().count()));
     group.finish();
 }
@@ -209,10 +217,10 @@ fn aged(days: u64) -> (tempfile::TempDir, LogOptions, Log) {
         log.rotate().unwrap();
         clock.advance(Duration::from_secs(24 * 3_600));
     }
-    log.set_policy(&Policy::keep(Period::from_days(100)), &Asked::default()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(100)), &Asked::default()).unwrap();
     for n in 0..5 {
         let hold = Hold::new(format!("case {n}"), HoldScope::new().actor(format!("nobody-{n}")));
-        log.place_hold(&hold, &Asked::default()).unwrap();
+        log.retention().place_hold(&hold, &Asked::default()).unwrap();
     }
     (dir, options, log)
 }
@@ -229,7 +237,8 @@ fn retention(c: &mut Criterion) {
             b.iter_batched(
                 || aged(days),
                 |aged| {
-                    let expiry = aged.2.expire(&expire.clone().at_most(200), &asked).unwrap();
+                    let expiry =
+                        aged.2.retention().expire(&expire.clone().at_most(200), &asked).unwrap();
                     assert_eq!(expiry.dropped.len(), 200);
                     aged
                 },
@@ -239,19 +248,19 @@ fn retention(c: &mut Criterion) {
         let (dir, options, log) = aged(days);
         group.throughput(Throughput::Elements(days));
         group.bench_function(format!("plan, {days} segments"), |b| {
-            b.iter(|| log.plan_expiry(&expire).unwrap().going().count());
+            b.iter(|| log.snapshot().plan_expiry(&expire).unwrap().going().count());
         });
-        let gone = log.expire(&expire, &asked).unwrap().dropped.len() as u64;
+        let gone = log.retention().expire(&expire, &asked).unwrap().dropped.len() as u64;
         group.throughput(Throughput::Elements(1));
         group.bench_function(format!("get of an expired record, {gone} gone"), |b| {
             let mut n = 0;
             b.iter(|| {
                 n = (n + 7_919) % (gone * 10);
-                log.get(black_box(Seq::new(n))).unwrap_err()
+                log.snapshot().get(black_box(Seq::new(n))).unwrap_err()
             });
         });
         group.bench_function(format!("list holds, {gone} gone"), |b| {
-            b.iter(|| log.holds().unwrap().len());
+            b.iter(|| log.snapshot().catalog().holds().unwrap().len());
         });
         log.close().unwrap();
         group.bench_function(format!("open and close, {gone} gone"), |b| {

@@ -38,14 +38,14 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     // The key lives outside the log's directory.
     let signer = Signer::generate(&dir.join("audit.key"), log.origin(), log.algorithm())?;
     let checkpoint = log.checkpoint(&signer)?.into_unverified();
-    let proof = log.prove(receipt.seq, &checkpoint, Disclosure::Whole)?.to_text();
+    let proof = log.snapshot().prove(receipt.seq, &checkpoint, Disclosure::Whole)?.to_text();
 
     // Elsewhere, by somebody who has the proof and the public key.
     let trust = Trust::in_keys([signer.verifying_key().to_string().parse()?]);
     let verified = TlogProof::parse(proof.as_bytes())?.verify_record(&trust)?;
     println!("proved: {}", verified.record().to_json());
 
-    let denied = log.query(&Query::new().outcome(Outcome::Denied))?.count();
+    let denied = log.snapshot().query(&Query::new().outcome(Outcome::Denied))?.count();
     println!("{} records, {denied} of them denied, in {}", log.size(), dir.display());
     log.close()?;
     std::fs::remove_dir_all(&dir)?;

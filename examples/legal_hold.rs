@@ -36,13 +36,17 @@ fn story(dir: &Path) -> Done<()> {
 
     // The policy comes first: each seal fixes by it how long its segment is kept.
     let carol = |why: &str| Asked::by("carol").because(why);
-    log.set_policy(&Policy::preset(Preset::Hipaa), &carol("policy 12"))?;
+    log.retention().set_policy(&Policy::preset(Preset::Hipaa), &carol("policy 12"))?;
     for month in 1..=12 {
         record_a_month(&log, month)?;
         log.rotate()?;
         clock.advance(DAY * 30);
     }
-    println!("recorded a year: {} records in {} segments", log.size(), log.segments()?.len());
+    println!(
+        "recorded a year: {} records in {} segments",
+        log.size(),
+        log.snapshot().segments()?.len()
+    );
 
     let signer = Signer::generate(&dir.join("audit.key"), log.origin(), log.algorithm())?;
     let checkpoint = log.checkpoint(&signer)?.into_unverified();
@@ -52,33 +56,33 @@ fn story(dir: &Path) -> Done<()> {
     // the same from another process, while this one has the log open.
     let scope = HoldScope::new().actor("mallory");
     let hold = Hold::new("2021-117", scope).custodian("legal@example.com");
-    log.place_hold(&hold, &carol("Smith v. Example"))?;
-    let pinned = log.pinned_by("2021-117")?;
+    log.retention().place_hold(&hold, &carol("Smith v. Example"))?;
+    let pinned = log.snapshot().pinned_by("2021-117")?;
     println!("held {} records of mallory, in segments {:?}", pinned.records, pinned.segments);
 
     // Seven years on. A log in use has a record of today; without one the clock is not believed.
     clock.advance(DAY * 366 * 7);
     record_a_month(&log, 13)?;
     println!("\nseven years on, the dry run says:");
-    for step in log.plan_expiry(&ExpireOptions::new())?.steps {
+    for step in log.snapshot().plan_expiry(&ExpireOptions::new())?.steps {
         println!("  segment {:>2}: {}", step.segment.ordinal, step.verdict);
     }
     expire(&log, &carol("yearly"))?;
 
     // What went is expired, not missing; what is held is there, and proved as ever.
-    match log.get(Seq::new(0)) {
+    match log.snapshot().get(Seq::new(0)) {
         Err(error @ bulla::Error::Expired { .. }) => println!("\nasked for record 0: {error}"),
         other => return Err(format!("record 0 should have expired: {other:?}").into()),
     }
-    let held = log.query(&Query::new().actor("mallory").limit(1))?.next();
+    let held = log.snapshot().query(&Query::new().actor("mallory").limit(1))?.next();
     let held = held.ok_or("a held record is gone")??;
-    let proof = log.prove(held.seq, &checkpoint, Disclosure::Whole)?.to_text();
+    let proof = log.snapshot().prove(held.seq, &checkpoint, Disclosure::Whole)?.to_text();
     let trust = Trust::in_keys([signer.verifying_key().to_string().parse()?]);
     let proved = TlogProof::parse(proof.as_bytes())?.verify_record(&trust)?;
     println!("proved record {} under the checkpoint of 2020", proved.record().seq);
 
     // Settled: the hold is released, and what it pinned goes with the next expiry.
-    log.release_hold("2021-117", &carol("settled"))?;
+    log.retention().release_hold("2021-117", &carol("settled"))?;
     println!("\nreleased the hold");
     expire(&log, &carol("after 2021-117"))?;
     log.close()?;
@@ -95,7 +99,7 @@ fn story(dir: &Path) -> Done<()> {
         println!("  {finding}");
     }
     println!("\nwhat is on record of it:");
-    for entry in options.open_read_only(&path)?.history()? {
+    for entry in options.open_read_only(&path)?.snapshot().catalog().history()? {
         let about = ["policy", "hold", "drop certificate"];
         if about.iter().any(|about| entry.what.contains(about)) {
             let (who, why) = (entry.who.unwrap_or_default(), entry.why.unwrap_or_default());
@@ -119,7 +123,7 @@ fn record_a_month(log: &Log, month: u32) -> Done<()> {
 }
 
 fn expire(log: &Log, asked: &Asked) -> Done<()> {
-    let expiry = log.expire(&ExpireOptions::new(), asked)?;
+    let expiry = log.retention().expire(&ExpireOptions::new(), asked)?;
     println!("\nexpired {} segments:", expiry.dropped.len());
     for certificate in &expiry.dropped {
         println!("  {certificate}");

@@ -114,7 +114,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("one record, whole", Disclosure::Whole),
         ("one record, payload withheld", Disclosure::WithholdPayload),
     ] {
-        let make = |run| Ok(log.prove(Seq::new(position(run, records)), &new, disclosure)?);
+        let make =
+            |run| Ok(log.snapshot().prove(Seq::new(position(run, records)), &new, disclosure)?);
         let check = |text: &str| {
             TlogProof::parse(text.as_bytes())?.verify_record(&trust)?;
             Ok(())
@@ -129,7 +130,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             seqs.sort_unstable();
             seqs.dedup();
             let seqs: Vec<Seq> = seqs.into_iter().map(Seq::new).collect();
-            Ok(log.prove_many(&seqs, &new, Disclosure::WithholdPayload)?)
+            Ok(log.snapshot().prove_many(&seqs, &new, Disclosure::WithholdPayload)?)
         };
         let check = |text: &str| {
             Bundle::parse(text.as_bytes())?.verify(&trust)?;
@@ -138,14 +139,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         let what = format!("{count} random records, withheld");
         measure(&what, (RUNS / count).max(10), make, Bundle::to_text, check)?;
     }
-    let make = |_| Ok(log.prove_consistency(&old, &new)?);
+    let make = |_| Ok(log.snapshot().prove_consistency(&old, &new)?);
     let check = |text: &str| {
         ConsistencyProof::parse(text.as_bytes())?.verify(&trust)?;
         Ok(())
     };
     measure("consistency, half to whole", RUNS, make, ConsistencyProof::to_text, check)?;
     for (what, ask) in questions() {
-        let make = |run| Ok(log.prove_query(&ask(run), &new, Disclosure::WithholdPayload)?);
+        let make =
+            |run| Ok(log.snapshot().prove_query(&ask(run), &new, Disclosure::WithholdPayload)?);
         let check = |text: &str| {
             Answer::parse(text.as_bytes())?.verify(&trust)?;
             Ok(())

@@ -146,7 +146,7 @@ fn build(dir: &Path, events: u64, segments: u64) -> Result<()> {
 /// What the files take, of the sealed segments alone.
 fn told_sizes(dir: &Path) -> Result<()> {
     let mut sealed: (u64, u64, u64) = (0, 0, 0);
-    let infos = Log::open_read_only(dir)?.segments()?;
+    let infos = Log::open_read_only(dir)?.snapshot().segments()?;
     for segment in infos.iter().filter(|segment| segment.sealed) {
         let index = segment.path.with_extension("idx");
         let bytes = fs::metadata(index).map_or(0, |found| found.len());
@@ -167,7 +167,7 @@ fn told_sizes(dir: &Path) -> Result<()> {
 /// Asks for what only the segment that is not sealed can have, until its index has it all: a
 /// reader takes records in when reading them has cost as much as that.
 fn take_in_the_tail(reader: &LogReader) -> Result<()> {
-    let segments = reader.segments()?;
+    let segments = reader.snapshot().segments()?;
     let Some(tail) = segments.last().filter(|last| !last.sealed && last.count > 0) else {
         return Ok(());
     };

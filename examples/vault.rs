@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let found = found?;
         println!("{:>42} {}", found.log, found.record.event.action);
     }
-    for trace in vault.log("access")?.query(&Query::new().oldest_first())? {
+    for trace in vault.log("access")?.snapshot().query(&Query::new().oldest_first())? {
         println!("trace: {}", trace?.to_json());
     }
 

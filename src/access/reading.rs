@@ -98,10 +98,10 @@ impl<'a> Reading<'a> {
         self.access.trail(action, self.log.origin(), what)
     }
 
-    /// As [`Log::query`].
+    /// As [`Snapshot::query`](crate::Snapshot::query).
     ///
     /// # Errors
-    /// As [`Log::query`]; the access event cannot be appended.
+    /// As [`Snapshot::query`](crate::Snapshot::query); the access event cannot be appended.
     pub fn query(&self, query: &Query) -> Result<Traced<Matches>> {
         let what = json!({ "query": question(query) });
         self.trail("log.query", what).begin(|| self.log.snapshot().query(query))
@@ -116,10 +116,10 @@ impl<'a> Reading<'a> {
         self.trail("log.query", what).once(|| self.log.snapshot().count(query), |_| 0)
     }
 
-    /// As [`Log::get`].
+    /// As [`Snapshot::get`](crate::Snapshot::get).
     ///
     /// # Errors
-    /// As [`Log::get`]; the access event cannot be appended.
+    /// As [`Snapshot::get`](crate::Snapshot::get); the access event cannot be appended.
     pub fn get(&self, seq: Seq) -> Result<Record> {
         let what = json!({ "record": seq.get() });
         self.trail("log.get", what).once(|| self.log.snapshot().get(seq), |_| 1)
@@ -134,10 +134,10 @@ impl<'a> Reading<'a> {
         self.trail("log.export", what).begin(|| Ok(self.log.snapshot().records_from(from)))
     }
 
-    /// As [`Log::prove`].
+    /// As [`Snapshot::prove`](crate::Snapshot::prove).
     ///
     /// # Errors
-    /// As [`Log::prove`]; the access event cannot be appended.
+    /// As [`Snapshot::prove`](crate::Snapshot::prove); the access event cannot be appended.
     pub fn prove(
         &self,
         seq: Seq,
@@ -145,18 +145,15 @@ impl<'a> Reading<'a> {
         disclosure: Disclosure,
     ) -> Result<TlogProof> {
         let what = json!({ "record": seq.get(), "disclosure": shown(disclosure) });
-        let prove = || match self.log {
-            Readable::Log(log) => log.prove(seq, checkpoint, disclosure),
-            Readable::Reader(reader) => reader.prove(seq, checkpoint, disclosure),
-        };
+        let prove = || self.log.snapshot().prove(seq, checkpoint, disclosure);
         self.trail("log.prove", what).once(prove, |_| 1)
     }
 
-    /// As [`Log::prove_many`]. The event lists the records that are asked for; of more than 256
+    /// As [`Snapshot::prove_many`](crate::Snapshot::prove_many). The event lists the records that are asked for; of more than 256
     /// it tells the first, the last, how many, and a digest of the list.
     ///
     /// # Errors
-    /// As [`Log::prove_many`]; the access event cannot be appended.
+    /// As [`Snapshot::prove_many`](crate::Snapshot::prove_many); the access event cannot be appended.
     pub fn prove_many(
         &self,
         seqs: &[Seq],
@@ -164,17 +161,14 @@ impl<'a> Reading<'a> {
         disclosure: Disclosure,
     ) -> Result<Bundle> {
         let what = json!({ "records": numbers(seqs), "disclosure": shown(disclosure) });
-        let prove = || match self.log {
-            Readable::Log(log) => log.prove_many(seqs, checkpoint, disclosure),
-            Readable::Reader(reader) => reader.prove_many(seqs, checkpoint, disclosure),
-        };
+        let prove = || self.log.snapshot().prove_many(seqs, checkpoint, disclosure);
         self.trail("log.prove", what).once(prove, |bundle| bundle.records.len() as u64)
     }
 
-    /// As [`Log::prove_query`].
+    /// As [`Snapshot::prove_query`](crate::Snapshot::prove_query).
     ///
     /// # Errors
-    /// As [`Log::prove_query`]; the access event cannot be appended.
+    /// As [`Snapshot::prove_query`](crate::Snapshot::prove_query); the access event cannot be appended.
     pub fn prove_query(
         &self,
         query: &Query,
@@ -182,10 +176,7 @@ impl<'a> Reading<'a> {
         disclosure: Disclosure,
     ) -> Result<Answer> {
         let what = json!({ "query": question(query), "disclosure": shown(disclosure) });
-        let prove = || match self.log {
-            Readable::Log(log) => log.prove_query(query, checkpoint, disclosure),
-            Readable::Reader(reader) => reader.prove_query(query, checkpoint, disclosure),
-        };
+        let prove = || self.log.snapshot().prove_query(query, checkpoint, disclosure);
         self.trail("log.prove", what).once(prove, |answer| answer.bundle.records.len() as u64)
     }
 }

@@ -4,7 +4,7 @@
 //! - [`Manifest`]: what a folder says of itself;
 //! - [`verify`]: reads a folder back and checks all of it.
 //!
-//! The engine archives ([`Log::archive`](crate::Log::archive)) and restores; here is what
+//! The engine archives ([`Archive::copy`](crate::log::Archive::copy)) and restores; here is what
 //! needs no log. The bytes are decided in `docs/format.md`, “Archive”.
 
 mod directory;

@@ -50,10 +50,10 @@ pub use wrapping::WrappingKey;
 ///     .ip("203.0.113.9")
 ///     .subject("user:alice");
 /// let seq = log.append(&event)?.seq;
-/// assert_eq!(log.get(seq)?.event.ip.as_deref(), Some("203.0.113.9"));
+/// assert_eq!(log.snapshot().get(seq)?.event.ip.as_deref(), Some("203.0.113.9"));
 ///
 /// log.erase("user:alice", &Asked::by("dpo@example.com").because("request 17"))?;
-/// let record = log.get(seq)?;
+/// let record = log.snapshot().get(seq)?;
 /// assert_eq!(record.payload, PayloadState::Erased);
 /// assert_eq!(record.event.ip, None);
 /// # Ok(())

@@ -26,7 +26,7 @@ impl Log {
     /// again. `Poisoned`: an earlier write failed, reopen the log. `Closed`.
     pub fn append(&self, event: &Event) -> Result<Receipt> {
         with_scratch(|scratch| {
-            let now = self.core().options.clock.now();
+            let now = self.core().shared.options.clock.now();
             let event = self.redacted(event);
             let _encrypting = self.core().encrypting();
             self.core().encode(&event, now, scratch)?;
@@ -42,10 +42,10 @@ impl Log {
     /// together. An invalid event refuses the whole batch.
     pub fn append_batch(&self, events: &[Event]) -> Result<BatchReceipt> {
         with_scratch(|scratch| {
-            let now = self.core().options.clock.now();
+            let now = self.core().shared.options.clock.now();
             let _encrypting = self.core().encrypting();
             self.core().check_takes_events()?;
-            protect::prepare(&self.core().options, events.iter())?;
+            protect::prepare(&self.core().shared.options, events.iter())?;
             for event in events {
                 self.core().encode(&self.redacted(event), now, scratch)?;
                 check_frame(scratch)?;
@@ -63,7 +63,7 @@ impl Log {
     /// `Busy` if too much is queued already; else as [`Log::append`].
     pub fn enqueue(&self, event: &Event) -> Result<Ticket> {
         with_scratch(|scratch| {
-            let now = self.core().options.clock.now();
+            let now = self.core().shared.options.clock.now();
             let event = self.redacted(event);
             let _encrypting = self.core().encrypting();
             self.core().encode(&event, now, scratch)?;
@@ -75,7 +75,7 @@ impl Log {
 
     /// The event without what this log does not keep.
     pub(super) fn redacted<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
-        match &self.core().options.redactor {
+        match &self.core().shared.options.redactor {
             Some(redactor) => redactor.apply(event),
             None => Cow::Borrowed(event),
         }
@@ -88,7 +88,7 @@ impl Core {
     pub(super) fn encrypting(&self) -> Option<ReadGuard<'_, ()>> {
         // Fair: an append waits for an erasure that waits already. Appends that overlap would
         // else keep it out for as long as they come.
-        self.options.key_store.as_ref().map(|_| self.encrypting.read())
+        self.shared.options.key_store.as_ref().map(|_| self.encrypting.read())
     }
 
     /// Encodes an event, encrypted if it has a subject.
@@ -99,12 +99,12 @@ impl Core {
         into: &mut encode::Encoded,
     ) -> Result<()> {
         self.check_takes_events()?;
-        let protection = protect::Protection::of(&self.options, event)?;
-        into.push(event, now, self.dir.log_id(), &protection)
+        let protection = protect::Protection::of(&self.shared.options, event)?;
+        into.push(event, now, self.shared.dir.log_id(), &protection)
     }
 
     pub(super) fn check_takes_events(&self) -> Result<()> {
-        if self.options.takes_events {
+        if self.shared.options.takes_events {
             return Ok(());
         }
         let reason = "expected a log that takes events, found one that was opened without them: \

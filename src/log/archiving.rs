@@ -5,7 +5,6 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::archive::{
     self, ArchiveFinding, ArchiveStore, ArchivedCheckpoint, ArchivedFile, Manifest, SegmentFacts,
@@ -20,7 +19,6 @@ use crate::format::catalog_body::{Archived, CatalogBody, Sealed, status};
 use crate::hash::{Hash, tag, tagged};
 use crate::keys::KEY_CHAIN_LEN_MAX;
 use crate::log::core::Core;
-use crate::log::handle::Log;
 use crate::log::keys;
 use crate::merkle::{Frontier, root_nodes};
 use crate::proof::CatalogClaim;
@@ -52,41 +50,28 @@ impl ArchivedCopy {
     }
 }
 
-impl Log {
-    /// Copies a sealed segment into an archive, reads the copy back, verifies it, and records
-    /// in the catalog where it is. The segment stays.
-    ///
-    /// Sign a checkpoint before ([`Log::checkpoint`]): then the folder shows, by itself and to
-    /// anybody with the log's key, that its records are the log's. To archive again what is
-    /// there already verifies it again.
-    ///
-    /// # Errors
-    /// No such sealed segment, or it was dropped; the archive lies in the log's directory, or
-    /// has other bytes in the folder; `Corrupt` if the segment or its copy is damaged;
-    /// `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn archive(
+impl Core {
+    /// As [`Archive::copy`](crate::log::Archive::copy).
+    pub(super) fn archive(
         &self,
         ordinal: u64,
         store: &dyn ArchiveStore,
         asked: &Asked,
     ) -> Result<ArchivedCopy> {
-        let core = self.core();
-        core.with_writer(|_| Ok(()))?;
-        let sealed = core.sealed_segment(ordinal)?;
+        self.with_writer(|_| Ok(()))?;
+        let sealed = self.sealed_segment(ordinal)?;
         if !status::is_readable(sealed.status) {
             let found = "it was dropped, or is about to be";
             return Err(refused(format!("segment {ordinal} is not here to be archived: {found}")));
         }
-        let copy = core.archive_segment(&sealed, store)?;
-        core.record_archived(ordinal, &copy, asked)?;
+        let copy = self.archive_segment(&sealed, store)?;
+        self.record_archived(ordinal, &copy, asked)?;
         Ok(copy)
     }
-}
 
-impl Core {
     /// What the catalog says of a sealed segment.
     pub(super) fn sealed_segment(&self, ordinal: u64) -> Result<Sealed> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
         catalog.state().segment(ordinal).ok_or_else(|| {
@@ -97,11 +82,11 @@ impl Core {
     }
 
     fn record_archived(&self, ordinal: u64, copy: &ArchivedCopy, asked: &Asked) -> Result<()> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
         let place = copy.place();
-        let archived_at = self.options.clock.now().as_nanos();
+        let archived_at = self.shared.options.clock.now().as_nanos();
         let digest = *copy.digest.as_bytes();
         let before = catalog.state().archived(ordinal);
         if before.is_some_and(|before| (before.location, before.digest) == (&*place, digest)) {
@@ -121,16 +106,17 @@ impl Core {
     /// is recorded. Takes the lock of the catalog for moments, so the caller must not hold it.
     ///
     /// # Errors
-    /// As [`Log::archive`].
+    /// As [`Core::archive`].
     pub(crate) fn archive_segment(
         &self,
         sealed: &Sealed,
         store: &dyn ArchiveStore,
     ) -> Result<ArchivedCopy> {
-        check_apart(store, self.dir.path())?;
+        check_apart(store, self.shared.dir.path())?;
         check_location(store)?;
-        let facts = SegmentFacts::of(self.dir.log_id(), sealed, self.tree_before(sealed)?);
-        let folder = archive::folder_of(&self.origin, self.dir.log_id(), sealed.ordinal);
+        let facts = SegmentFacts::of(self.shared.dir.log_id(), sealed, self.tree_before(sealed)?);
+        let folder =
+            archive::folder_of(&self.shared.origin, self.shared.dir.log_id(), sealed.ordinal);
         match archive::manifest_bytes(store, &folder)? {
             None => self.fill(store, &folder, &facts)?,
             // Who put it there may have failed before it was durable.
@@ -147,14 +133,15 @@ impl Core {
         let first = TreeSize::new(sealed.first);
         let peaks: Result<Vec<Hash>> =
             root_nodes(first).iter().map(|node| self.tree.node(*node)).collect();
-        Frontier::from_parts(self.algorithm, first, &peaks?).map_err(proof_error)
+        Frontier::from_parts(self.shared.algorithm, first, &peaks?).map_err(proof_error)
     }
 
     /// Puts all files of a folder, the manifest last.
     fn fill(&self, store: &dyn ArchiveStore, folder: &str, facts: &SegmentFacts) -> Result<()> {
         let mut filling = Filling { store, folder, files: Vec::new() };
-        let path = self.dir.segment(facts.ordinal);
-        let segment = self.dir.disk().open(&path, Open::Read).map_err(Error::io("open", &path))?;
+        let path = self.shared.dir.segment(facts.ordinal);
+        let segment =
+            self.shared.dir.disk().open(&path, Open::Read).map_err(Error::io("open", &path))?;
         let source = |buf: &mut [u8], offset: u64| segment.read_at(buf, offset);
         // What is damaged here is not archived: there it would look like good.
         let inspected = archive::inspect(&source, path.clone(), facts.bytes, facts)?;
@@ -171,10 +158,10 @@ impl Core {
             None => None,
         };
         let manifest = Manifest {
-            origin: self.origin.clone(),
+            origin: self.shared.origin.clone(),
             facts: facts.clone(),
             checkpoint: under,
-            archived_at: self.options.clock.now(),
+            archived_at: self.shared.options.clock.now(),
             files: filling.files.clone(),
         };
         filling.put_bytes(file::MANIFEST, &manifest.to_bytes()?)
@@ -194,10 +181,10 @@ impl Core {
                 Err(_) => Err(other_bytes(filling.store, &key)),
             };
         }
-        let published = checkpoints::list(&self.dir)?;
+        let published = checkpoints::list(&self.shared.dir)?;
         match published.last() {
             Some((size, path)) if *size >= facts.end().size.get() => {
-                checkpoints::read(self.dir.disk(), path).map(Some)
+                checkpoints::read(self.shared.dir.disk(), path).map(Some)
             }
             _ => Ok(None),
         }
@@ -211,10 +198,10 @@ impl Core {
         facts: &SegmentFacts,
     ) -> Result<ArchivedCheckpoint> {
         let head = checkpoint.dangerously_unverified().head();
-        let snapshot = self.view.snapshot(Some(Arc::clone(&self.tree)));
+        let snapshot = self.snapshot();
         let consistency = snapshot.consistency(facts.end().size, head.size)?;
         let entry = format!("segment/{:016x}", facts.ordinal);
-        let state = match self.prove_state_entry(&entry, checkpoint) {
+        let state = match snapshot.prove_state_entry(&entry, checkpoint) {
             Ok(state) => Some(state),
             // The anchor in that head was dropped since: the state cannot be shown under it.
             Err(Error::Expired { .. }) => None,
@@ -237,7 +224,7 @@ impl Core {
     /// that: it goes as far as the checkpoint beside it, which was put before.
     fn key_chain_for(&self, filling: &Filling<'_>) -> Result<Option<String>> {
         let chain = {
-            let mut catalog = self.catalog.lock();
+            let mut catalog = self.shared.catalog.lock();
             keys::key_chain(catalog.good()?)?
         };
         if chain.is_empty() {

@@ -46,7 +46,7 @@ impl Core {
         if let Some(committer) = committer.filter(|committer| committer.thread().id() != this) {
             let _ = committer.join();
         }
-        if self.options.housekeeping == Housekeeping::Background {
+        if self.shared.options.housekeeping == Housekeeping::Background {
             housekeeper::unregister(self);
         }
         let _signed = self.signing.lock();
@@ -55,7 +55,7 @@ impl Core {
         let _kept_up = self.upkeep.lock();
         self.writer.lock().closed = true;
         self.view.watch().end(Error::Closed);
-        let unlocked = self.lock.unlock().map_err(Error::io("unlock", self.dir.path()));
+        let unlocked = self.lock.unlock().map_err(Error::io("unlock", self.shared.dir.path()));
         left.and(unlocked)
     }
 
@@ -67,7 +67,7 @@ impl Core {
         // The rest only spares the next opening some work.
         unless_full(self.with_writer(Writer::watermark))?;
         unless_full(self.write_mark(&mut self.upkeep.lock()))?;
-        match &mut *self.catalog.lock() {
+        match &mut *self.shared.catalog.lock() {
             CatalogState::Good(catalog) => {
                 unless_full(catalog.exclusively(|catalog| catalog.write_snapshot()))
             }

@@ -59,7 +59,7 @@ fn spawn_committer(core: &Arc<Core>) -> Result<()> {
                 core.commits.run_committer(&*core, COMMITTER_IDLE);
             }
         })
-        .map_err(Error::io("start a thread for", core.dir.path()))?;
+        .map_err(Error::io("start a thread for", core.shared.dir.path()))?;
     // The one before it has ended: it says so under the queue's lock as its last act.
     if let Some(ended) = slot.replace(thread) {
         let _ = ended.join();

@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::directory::LogDir;
 use crate::disk::DiskFile;
 use crate::error::Error;
-use crate::hash::HashAlgorithm;
-use crate::log::catalog_state::CatalogState;
 use crate::log::commit::GroupCommit;
 use crate::log::housekeeper::Nudge;
 use crate::log::once::ids::Once;
-use crate::log::options::LogOptions;
 use crate::log::recovery::Recovery;
+use crate::log::shared::Shared;
+use crate::log::snapshot::Snapshot;
 use crate::log::view::View;
 use crate::log::writer::{Ahead, Writer};
 use crate::ranked::{Mutex, RwLock};
@@ -23,11 +21,7 @@ use crate::tree::mark::MarkFile;
 /// An open log. Its locks are taken in the order of [`Rank`](crate::ranked::Rank).
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) dir: LogDir,
-    pub(crate) options: LogOptions,
-    pub(crate) algorithm: HashAlgorithm,
-    /// Empty when the catalog, which knows it, is damaged.
-    pub(crate) origin: String,
+    pub(crate) shared: Arc<Shared>,
     /// The LOCK file, locked for as long as the log is open.
     pub(crate) lock: Arc<dyn DiskFile>,
     pub(crate) view: Arc<View>,
@@ -38,7 +32,6 @@ pub(crate) struct Core {
     pub(crate) writer: Mutex<Writer>,
     /// Leader and housekeeper.
     pub(crate) ahead: Arc<Mutex<Ahead>>,
-    pub(crate) catalog: Mutex<CatalogState>,
     /// The housekeeper; one at a time.
     pub(crate) upkeep: Mutex<Upkeep>,
     /// Held while a head is signed.
@@ -51,6 +44,13 @@ pub(crate) struct Core {
     pub(crate) once: Arc<Once>,
     pub(crate) committer: Mutex<Option<JoinHandle<()>>>,
     pub(crate) recovery: Recovery,
+}
+
+impl Core {
+    /// The log as it is now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot::of_log(&self.view, &self.shared, &self.tree)
+    }
 }
 
 /// What the housekeeper owns.

@@ -10,8 +10,7 @@ use crate::keystore::KeyStore;
 use crate::log::catalog_state::CatalogState;
 use crate::log::core::Core;
 use crate::log::entry::Entry;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::retain::{recorded, scan};
 use crate::retention::{Asked, Hold};
 use crate::seq::{Seq, TreeSize};
@@ -44,36 +43,21 @@ struct Counted {
     of_other_keys: u64,
 }
 
-impl Log {
-    /// Erases what was encrypted for a subject: records in the catalog that it is erased,
-    /// who asked and why, and then destroys its keys. The records stay, with their
-    /// envelopes, hashes and proofs; their payloads read as
-    /// [`Erased`](crate::PayloadState::Erased). Aliases of the subject are tied to it no
-    /// longer. If it appears again, it is given new keys.
-    ///
-    /// All records are read, to count them. What this reaches, and what it does not, is in
-    /// `docs/erasure.md`.
-    ///
-    /// # Errors
-    /// `InvalidOption`: the log was opened without a key store. `KeyStore`: it has no keys
-    /// of this subject, or was opened for reading. `CatalogDamaged`, damage, `DiskFull`, I/O.
-    /// `Held` if a hold matches a record that would be erased: nothing was done then. Once the
-    /// certificate is in the catalog, the erasure is finished when the log is
-    /// opened with its store, whatever happened after.
-    pub fn erase(&self, subject: &str, asked: &Asked) -> Result<ErasureCertificate> {
+impl Core {
+    /// As [`Retention::erase`](crate::log::Retention::erase).
+    pub(super) fn erase(&self, subject: &str, asked: &Asked) -> Result<ErasureCertificate> {
         asked::check_asked(asked)?;
-        let core = self.core();
-        let store = core.options.key_store.as_ref().ok_or_else(|| Error::InvalidOption {
+        let store = self.shared.options.key_store.as_ref().ok_or_else(|| Error::InvalidOption {
             name: "key_store",
             reason: "expected the key store of this log, found none: open the log with it"
                 .to_owned(),
         })?;
         let id = key_of(store, subject)?;
         // Nobody encrypts from here on, and what was encrypted and queued is in the log.
-        let _nobody = core.encrypting.write();
-        core.commits.wait_until_idle();
-        let Counted { size, records, of_other_keys } = core.count_encrypted(id)?;
-        let mut catalog = core.catalog.lock();
+        let _nobody = self.encrypting.write();
+        self.commits.wait_until_idle();
+        let Counted { size, records, of_other_keys } = self.count_encrypted(id)?;
+        let mut catalog = self.shared.catalog.lock();
         let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {
             // Another thread may have been quicker, and the subject have come back since.
             catalog.check_whole()?;
@@ -81,9 +65,10 @@ impl Log {
                 let reason = format!("{subject:?} was erased at this moment by somebody else");
                 return Err(store.error(reason));
             }
-            core.refuse_held(catalog, id)?;
+            self.refuse_held(catalog, id)?;
             let erasing = store.erasing()?;
-            let (seq, erased_at) = (catalog.catalog().size().next_seq(), core.options.clock.now());
+            let (seq, erased_at) =
+                (catalog.catalog().size().next_seq(), self.shared.options.clock.now());
             let body = CatalogBody::Erased(Erased {
                 erased_at: erased_at.as_nanos(),
                 key_ids: vec![id.0],
@@ -91,12 +76,12 @@ impl Log {
                 records,
             });
             catalog.append(&body, &asked::because(asked))?;
-            core.view.opener().note_erased(catalog.state());
+            self.view.opener().note_erased(catalog.state());
             Ok((erasing, seq, erased_at))
         })?;
         drop(catalog);
         erasing.destroy(&[id])?;
-        core.bind_catalog();
+        self.bind_catalog();
         let key_ids = vec![id];
         Ok(ErasureCertificate { catalog_seq, erased_at, key_ids, size, records, of_other_keys })
     }
@@ -105,7 +90,7 @@ impl Log {
 impl Core {
     /// How many records are encrypted with a key, and with keys that are not at hand.
     fn count_encrypted(&self, key: KeyId) -> Result<Counted> {
-        let (snapshot, opener) = (self.view.snapshot(None), self.view.opener());
+        let (snapshot, opener) = (self.view.snapshot(), self.view.opener());
         let (size, mut records, mut of_other_keys) = (snapshot.size(), 0, 0);
         for entry in snapshot.entries() {
             let counted = each_encrypted(&snapshot, entry, |found, _| {
@@ -125,8 +110,8 @@ impl Core {
     /// Refuses to erase what a hold pins: called with the catalog locked, so that no hold is
     /// placed between this and the certificate.
     fn refuse_held(&self, catalog: &Exclusive<'_>, key: KeyId) -> Result<()> {
-        let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
-        let snapshot = self.view.snapshot(None);
+        let holds = recorded::scopes(catalog.catalog(), self.shared.options.key_store.as_ref())?;
+        let snapshot = self.view.snapshot();
         for entry in snapshot.entries() {
             let times = entry.sealed.as_ref().map(|sealed| sealed.times);
             let may_pin = |hold: &Hold| times.is_none_or(|times| hold.scope.may_pin(times));
@@ -145,7 +130,7 @@ impl Core {
 
 /// Gives the records of a segment that are encrypted, with their keys.
 fn each_encrypted(
-    snapshot: &Snapshot,
+    snapshot: &SegmentSnapshot,
     entry: &Entry,
     mut each: impl FnMut(KeyId, &CheckedRecord<'_>) -> Result<()>,
 ) -> Result<()> {

@@ -7,36 +7,31 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, HistoryEntry};
-use crate::checkpoint::UnverifiedCheckpoint;
-use crate::directory::LogDir;
-use crate::directory::certificates;
+use crate::catalog::Catalog;
 use crate::directory::checkpoints;
 use crate::directory::identity::{Identity, catalog_identity, check_is_log};
 use crate::directory::lock;
 use crate::disk::Open;
 use crate::error::{Error, Result};
-use crate::event::Record;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
+use crate::log::catalog_state::CatalogState;
 use crate::log::entry::{Entry, OpenSegment};
 use crate::log::options::LogOptions;
-use crate::log::read::Snapshot;
+use crate::log::published::Checkpoints;
 use crate::log::recover::sealed_by_footers;
-use crate::log::search::Matches;
 use crate::log::settle;
+use crate::log::shared::Shared;
+use crate::log::snapshot::Snapshot;
 use crate::log::unknown::{next_begun, with_unknown};
 use crate::log::view::View;
-use crate::merkle::Frontier;
-use crate::query::Query;
 use crate::ranked::{Mutex, Rank};
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::Waypoints;
 use crate::segment::scan::{self, Position};
 use crate::segment::{self};
-use crate::seq::{Seq, TreeSize};
-use crate::tree::TreeStore;
+use crate::seq::TreeSize;
 use crate::tree::mark::MarkFile;
 
 /// A log opened for reading, by any number of processes, while one writes it.
@@ -44,21 +39,16 @@ use crate::tree::mark::MarkFile;
 /// What it shows moves on only with [`LogReader::refresh`].
 #[derive(Debug)]
 pub struct LogReader {
-    pub(super) dir: LogDir,
-    pub(super) options: LogOptions,
-    algorithm: HashAlgorithm,
-    origin: String,
+    shared: Arc<Shared>,
     /// Why the catalog cannot be used, if both copies are damaged.
     damage: Option<String>,
-    pub(super) view: Arc<View>,
+    view: Arc<View>,
     state: Mutex<Follow>,
 }
 
 /// How far the reader has come.
 #[derive(Debug)]
 struct Follow {
-    /// `None` if both copies are damaged.
-    catalog: Option<Catalog>,
     /// Records of the catalog whose seals and drops were noted.
     noted: TreeSize,
     /// The segment that is being followed.
@@ -91,13 +81,15 @@ impl LogReader {
                 settle::check_not_older(&catalog, published)?;
                 let identity = catalog_identity(&dir, &catalog)?;
                 let sealed: Vec<Sealed> = catalog.state().segments().collect();
-                (Some(catalog), identity, sealed, None)
+                (CatalogState::Good(Box::new(catalog)), identity, sealed, None)
             }
             Err(error @ (Error::Corrupt { .. } | Error::NotALog { .. })) => {
                 let header = segment::identify(dir.disk(), &dir.segments())?;
                 let algorithm = header.map_or(options.algorithm, |header| header.algorithm);
                 let identity = Identity { algorithm, origin: String::new() };
-                (None, identity, sealed_by_footers(&dir)?, Some(error.to_string()))
+                let damage = error.to_string();
+                let catalog = CatalogState::Damaged(damage.clone());
+                (catalog, identity, sealed_by_footers(&dir)?, Some(damage))
             }
             Err(error) => return Err(error),
         };
@@ -113,22 +105,19 @@ impl LogReader {
         }
         let view = View::with_options(&options, &dir, identity.algorithm, entries);
         view.publish(next.1);
-        if let Some(catalog) = &catalog {
+        if let Some(catalog) = catalog.as_good() {
             view.opener().note_erased(catalog.state());
         }
         let mark = MarkFile::read(dir.disk(), &dir.tree(), dir.log_id());
         let vouched = mark.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
         let reader = LogReader {
-            dir,
-            algorithm: identity.algorithm,
-            origin: identity.origin,
+            shared: Arc::new(Shared::new(dir, options, identity, catalog)),
             damage,
             view: Arc::new(view),
             state: Mutex::new(
                 Rank::Follow,
-                Follow { catalog, noted: TreeSize::ZERO, tail: None, next, vouched },
+                Follow { noted: TreeSize::ZERO, tail: None, next, vouched },
             ),
-            options,
         };
         reader.refresh()?;
         reader.check_not_empty()?;
@@ -159,7 +148,7 @@ impl LogReader {
         let mut state = self.state.lock();
         // Read before the frames: what it says is durable is there to be read.
         let published = self.published()?;
-        let signed = state.catalog.as_ref().map_or(TreeSize::ZERO, |catalog| catalog.signed().0);
+        let signed = self.shared.catalog_sizes().map_or(TreeSize::ZERO, |sizes| sizes.signed);
         let vouched = state.vouched.max(published).max(signed);
         state.vouched = vouched;
         loop {
@@ -180,7 +169,7 @@ impl LogReader {
             }
         }
         self.note_seals(&mut state)?;
-        self.note_erasures(&mut state)?;
+        self.note_erasures()?;
         self.check_end(&state)?;
         Ok(self.view.size())
     }
@@ -199,7 +188,7 @@ impl LogReader {
                 (segment.path.clone(), at.offset, found)
             }
             None => {
-                let path = self.dir.segment(state.next.0);
+                let path = self.shared.dir.segment(state.next.0);
                 (path, 0, "no segment that can be read".to_owned())
             }
         };
@@ -208,12 +197,12 @@ impl LogReader {
 
     /// The durable size that the writer publishes.
     fn published(&self) -> Result<TreeSize> {
-        let path = self.dir.lock_file();
-        if let Ok(file) = self.dir.disk().open(&path, Open::Read) {
+        let path = self.shared.dir.lock_file();
+        if let Ok(file) = self.shared.dir.disk().open(&path, Open::Read) {
             // A read may meet a write half way.
             for _ in 0..8 {
                 if let Some(lock) =
-                    lock::read(&*file).filter(|lock| lock.log_id == self.dir.log_id())
+                    lock::read(&*file).filter(|lock| lock.log_id == self.shared.dir.log_id())
                 {
                     return Ok(lock.durable);
                 }
@@ -226,28 +215,30 @@ impl LogReader {
     /// Refuses to follow another log, or nothing: a directory may be moved away or deleted, and
     /// another log made in its place. A log whose LOCK is missing or damaged is still there.
     fn check_in_place(&self) -> Result<()> {
-        let found = match check_is_log(self.dir.disk(), self.dir.path()) {
-            Ok(log_id) if log_id == self.dir.log_id() => return Ok(()),
-            Ok(log_id) => format!("expected the log {}, found the log {log_id}", self.dir.log_id()),
+        let found = match check_is_log(self.shared.dir.disk(), self.shared.dir.path()) {
+            Ok(log_id) if log_id == self.shared.dir.log_id() => return Ok(()),
+            Ok(log_id) => {
+                format!("expected the log {}, found the log {log_id}", self.shared.dir.log_id())
+            }
             Err(Error::NotALog { missing, .. }) => {
-                format!("expected the log {}, found {missing}", self.dir.log_id())
+                format!("expected the log {}, found {missing}", self.shared.dir.log_id())
             }
             Err(error) => return Err(error),
         };
-        Err(Error::Replaced { path: self.dir.path().to_owned(), found })
+        Err(Error::Replaced { path: self.shared.dir.path().to_owned(), found })
     }
 
     /// Takes up the next segment, if the writer has begun it.
     fn enter_next(&self, state: &mut Follow) -> Result<bool> {
         let (ordinal, first) = state.next;
-        let path = self.dir.segment(ordinal);
-        let disk = self.dir.disk();
+        let path = self.shared.dir.segment(ordinal);
+        let disk = self.shared.dir.disk();
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
             return self.pass_dropped(state);
         }
         // A header that is being written is taken up next time.
         let segment = match SegmentFile::open(disk, &path, Open::Read) {
-            Ok(Some(segment)) if segment.header.log_id == self.dir.log_id() => segment,
+            Ok(Some(segment)) if segment.header.log_id == self.shared.dir.log_id() => segment,
             Err(error @ Error::Unsupported { .. }) => return Err(error),
             _ => return Ok(false),
         };
@@ -268,7 +259,8 @@ impl LogReader {
     /// Goes past the next segment, if it was sealed and dropped before it was taken up.
     fn pass_dropped(&self, state: &mut Follow) -> Result<bool> {
         let (ordinal, first) = state.next;
-        let Some(catalog) = &mut state.catalog else { return Ok(false) };
+        let mut catalog = self.shared.catalog.lock();
+        let Ok(catalog) = catalog.good() else { return Ok(false) };
         catalog.refresh()?;
         let Some(sealed) = catalog.state().segment(ordinal) else { return Ok(false) };
         let end = TreeSize::new(sealed.first.saturating_add(sealed.count));
@@ -291,7 +283,7 @@ impl LogReader {
         if tail.at.size > old.first {
             return Ok(false);
         }
-        let disk = self.dir.disk();
+        let disk = self.shared.dir.disk();
         match SegmentFile::open(disk, &tail.segment.path, Open::Read) {
             Ok(Some(new)) if new.header.nonce != old.nonce && new.header.first == old.first => {
                 tail.at = Position { offset: new.header.first_frame(), size: new.header.first };
@@ -343,7 +335,8 @@ impl LogReader {
     /// Notes what was sealed, dropped and restored meanwhile, and lets go of those files.
     fn note_seals(&self, state: &mut Follow) -> Result<()> {
         let tail = state.tail.as_ref().map(|tail| tail.segment.header.ordinal);
-        let Some(catalog) = &mut state.catalog else { return Ok(()) };
+        let mut catalog = self.shared.catalog.lock();
+        let Ok(catalog) = catalog.good() else { return Ok(()) };
         catalog.refresh()?;
         let followed = |entry: &Entry| entry.open.is_some() && Some(entry.ordinal) != tail;
         if catalog.size() == state.noted && !self.view.entries().iter().any(followed) {
@@ -362,118 +355,26 @@ impl LogReader {
     }
 
     /// What was erased meanwhile reads as erased, also with a copy of its key at hand.
-    fn note_erasures(&self, state: &mut Follow) -> Result<()> {
-        match &mut state.catalog {
-            Some(catalog) if self.view.opener().asks_for_erased() => {
-                catalog.refresh()?;
-                self.view.opener().note_erased(catalog.state());
-                Ok(())
-            }
-            _ => Ok(()),
+    fn note_erasures(&self) -> Result<()> {
+        let opener = self.view.opener();
+        if !opener.asks_for_erased() {
+            return Ok(());
         }
+        let mut catalog = self.shared.catalog.lock();
+        let Ok(catalog) = catalog.good() else { return Ok(()) };
+        catalog.refresh()?;
+        opener.note_erased(catalog.state());
+        Ok(())
     }
 
-    /// The log as of the last refresh, to read from; without its tree.
+    /// The log as of the last refresh: what reads and proves.
     pub fn snapshot(&self) -> Snapshot {
-        self.view.snapshot(None)
+        Snapshot::of_reader(&self.view, &self.shared)
     }
 
-    /// The same with its tree, for roots and proofs: the hashes above the newest mark are
-    /// computed anew.
-    ///
-    /// # Errors
-    /// I/O, damage.
-    pub fn snapshot_with_tree(&self) -> Result<Snapshot> {
-        let snapshot = self.snapshot();
-        let marked = self.marked_tree(snapshot.size());
-        let tree = match marked.map(|tree| self.extended(tree, &snapshot)) {
-            Some(Ok(tree)) => tree,
-            // Derived files: compute all hashes anew, in memory.
-            _ => self.extended(self.open_tree(Frontier::new(self.algorithm))?, &snapshot)?,
-        };
-        Ok(self.view.snapshot_at(snapshot.size(), Arc::new(tree)))
-    }
-
-    /// Puts the records that a tree lacks on it, and what was dropped among them.
-    fn extended(&self, tree: TreeStore, snapshot: &Snapshot) -> Result<TreeStore> {
-        while tree.size() < snapshot.size() {
-            let seq = tree.size().next_seq();
-            match snapshot.with_record(seq, |_, record| record.leaf(self.algorithm)) {
-                Ok(leaf) => tree.extend(&[leaf]),
-                Err(Error::Expired { certificate, .. }) => {
-                    tree.cross(&certificate)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(tree)
-    }
-
-    /// The tree as of the newest mark, if there is one that fits.
-    fn marked_tree(&self, size: TreeSize) -> Option<TreeStore> {
-        let mark = MarkFile::read(self.dir.disk(), &self.dir.tree(), self.dir.log_id())?;
-        let frontier = mark.frontier;
-        let fits = frontier.size() <= size && frontier.algorithm() == self.algorithm;
-        self.open_tree(frontier).ok().filter(|_| fits)
-    }
-
-    fn open_tree(&self, frontier: Frontier) -> Result<TreeStore> {
-        let (disk, dir) = (self.dir.shared_disk(), self.dir.tree());
-        let certificates = certificates::certified(&self.dir);
-        TreeStore::open(disk, &dir, self.dir.log_id(), frontier, true, Some(certificates))
-    }
-
-    /// The record with this Seq.
-    ///
-    /// # Errors
-    /// `NotWritten` beyond the end; `Corrupt` if it is damaged; I/O.
-    pub fn get(&self, seq: Seq) -> Result<Record> {
-        self.snapshot().get(seq)
-    }
-
-    /// The records that a query asks for, as of the last refresh.
-    ///
-    /// # Errors
-    /// A cursor that belongs to another query.
-    pub fn query(&self, query: &Query) -> Result<Matches> {
-        self.snapshot().query(query)
-    }
-
-    /// The newest published checkpoint.
-    ///
-    /// # Errors
-    /// I/O; a file that is not a checkpoint.
-    pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        checkpoints::latest(&self.dir)
-    }
-
-    /// The records of the log's own log, oldest first.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn history(&self) -> Result<Vec<HistoryEntry>> {
-        self.with_catalog(Catalog::history)
-    }
-
-    /// Gives the catalog, as it is by now.
-    pub(super) fn with_catalog<T>(&self, read: impl FnOnce(&Catalog) -> Result<T>) -> Result<T> {
-        let mut state = self.state.lock();
-        match &mut state.catalog {
-            Some(catalog) => {
-                catalog.refresh()?;
-                read(catalog)
-            }
-            None => {
-                let reason = self.damage.clone().unwrap_or_default();
-                Err(Error::CatalogDamaged { reason })
-            }
-        }
-    }
-
-    /// Records in the catalog; `None` if it is damaged.
-    pub(super) fn catalog_facts(&self) -> Option<(TreeSize, TreeSize)> {
-        let state = self.state.lock();
-        state.catalog.as_ref().map(|catalog| (catalog.size(), catalog.signed().0))
+    /// The published checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints::new(&self.shared)
     }
 
     /// Why the catalog cannot be used, if both copies are damaged: then nothing is known of
@@ -490,17 +391,17 @@ impl LogReader {
 
     /// The log's public name; empty if its catalog is damaged.
     pub fn origin(&self) -> &str {
-        &self.origin
+        &self.shared.origin
     }
 
     /// The log's identity, drawn when it was created.
     pub fn log_id(&self) -> LogId {
-        self.dir.log_id()
+        self.shared.dir.log_id()
     }
 
     /// The hash of its tree.
     pub fn algorithm(&self) -> HashAlgorithm {
-        self.algorithm
+        self.shared.algorithm
     }
 }
 

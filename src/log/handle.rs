@@ -17,7 +17,7 @@ use crate::log::core::Core;
 ///     .outcome(Outcome::Denied)
 ///     .ip("203.0.113.9");
 /// let receipt = log.append(&event)?; // durable when it returns
-/// assert_eq!(log.get(receipt.seq)?.event.actor.id, "alice");
+/// assert_eq!(log.snapshot().get(receipt.seq)?.event.actor.id, "alice");
 /// # Ok(())
 /// # }
 /// ```

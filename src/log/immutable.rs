@@ -8,9 +8,9 @@ impl Core {
     /// Protects a segment that is sealed, and whose seal is in the catalog: until then a crash
     /// may make it be sealed again.
     pub(crate) fn protect(&self, ordinal: u64) {
-        let path = self.dir.segment(ordinal);
+        let path = self.shared.dir.segment(ordinal);
         // A file system that cannot is no reason to stop.
-        let _ = self.dir.disk().protect(&path, self.wanted_protection());
+        let _ = self.shared.dir.disk().protect(&path, self.wanted_protection());
     }
 
     /// Protects the newest sealed segment: a crash may have come between its seal and this.
@@ -30,11 +30,11 @@ impl Core {
     }
 
     fn wanted_protection(&self) -> Protection {
-        let compliance = match self.catalog.lock().good() {
+        let compliance = match self.shared.catalog.lock().good() {
             Ok(catalog) => catalog.state().policy().is_some_and(|set| set.policy.compliance),
             Err(_) => false,
         };
-        match self.options.immutable || compliance {
+        match self.shared.options.immutable || compliance {
             true => Protection::Immutable,
             false => Protection::ReadOnly,
         }

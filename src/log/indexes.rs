@@ -54,7 +54,7 @@ impl Core {
             Err(error @ Error::Io { .. }) => return Err(error),
             Err(_) => return Ok(Hash::ZERO),
         }
-        let scope = Scope { log_id: self.dir.log_id(), first: open.segment.header.first };
+        let scope = Scope { log_id: self.shared.dir.log_id(), first: open.segment.header.first };
         if let Some((position, times)) = open.index.read().collected().goes_back() {
             let seq = Seq::new(scope.first.get().saturating_add(position.into()));
             return Err(decode::goes_back(seq, times, decode::NOT_SEALED));
@@ -71,15 +71,15 @@ impl Core {
     }
 
     fn write_index(&self, ordinal: u64, bytes: &[u8]) -> Result<()> {
-        let path = self.dir.index(ordinal);
-        let written = disk::replace_file(self.dir.disk(), &path, bytes);
+        let path = self.shared.dir.index(ordinal);
+        let written = disk::replace_file(self.shared.dir.disk(), &path, bytes);
         written.map_err(Error::io("write", &path))
     }
 
     /// Wants the indexes that are not there; the others are looked at later.
     pub(crate) fn look_for_indexes(&self) -> Result<()> {
-        let dir = self.dir.segments();
-        let names = self.dir.disk().list(&dir).map_err(Error::io("list", &dir))?;
+        let dir = self.shared.dir.segments();
+        let names = self.shared.dir.disk().list(&dir).map_err(Error::io("list", &dir))?;
         let names: BTreeSet<String> = names.into_iter().collect();
         for entry in self.view.entries().iter().filter(|entry| entry.is_sealed_and_there()) {
             let path = path(&dir, entry.ordinal);
@@ -143,7 +143,7 @@ impl Core {
         while let Some((_, record)) = cursor.next_record()? {
             add(&mut tail, &record)?;
         }
-        let scope = Scope { log_id: self.dir.log_id(), first: entry.first };
+        let scope = Scope { log_id: self.shared.dir.log_id(), first: entry.first };
         let (head, bytes) = index::encode(&tail, scope, entry.ordinal);
         let root = Hash::from_bytes(sealed.index_root);
         let fits = root == Hash::ZERO || root == head.root();

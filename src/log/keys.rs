@@ -13,20 +13,21 @@ use crate::format::catalog_body::{Because, CatalogBody};
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, KeyChain, Statement};
 use crate::log::core::Core;
-use crate::log::follow::LogReader;
 use crate::log::handle::Log;
 use crate::log::signer::{KeyLock, Signer, key_error};
 use crate::merkle::TreeHead;
 use crate::seq::TreeSize;
 
-impl Log {
-    /// The statements about this log's keys, for verifiers: empty as long as it has had one
-    /// key.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`; I/O.
-    pub fn key_chain(&self) -> Result<KeyChain> {
-        key_chain(self.core().catalog.lock().good()?)
+/// Changes the key that signs a log's heads. What was changed:
+/// [`CatalogView::key_chain`](crate::log::CatalogView::key_chain).
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a> {
+    log: &'a Log,
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn new(log: &'a Log) -> Self {
+        Keys { log }
     }
 
     /// Hands the signing of heads over from one key to the next: signs a last head with
@@ -39,8 +40,8 @@ impl Log {
     /// # Errors
     /// The old key is not the one in force, or named another successor before; the next one
     /// is of another origin or kind, or was in use; `WouldFork`; `CatalogDamaged`; I/O.
-    pub fn rotate_key(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
-        let core = self.core();
+    pub fn rotate(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
+        let core = self.log.core();
         let _one_at_a_time = core.signing.lock();
         let (_old, _new) = lock_both(signer, next)?;
         if let Some(chain) = core.already_handed_over(signer, next)? {
@@ -70,13 +71,13 @@ impl Log {
     /// # Errors
     /// The signer's key is not the one in force; `recovery` is not named `ORIGIN/recovery`;
     /// the one before did not sign; `CatalogDamaged`; I/O.
-    pub fn set_recovery_key(
+    pub fn set_recovery(
         &self,
         signer: &Signer,
         recovery: &dyn NoteSigner,
         before: Option<&dyn NoteSigner>,
     ) -> Result<KeyChain> {
-        let core = self.core();
+        let core = self.log.core();
         let _one_at_a_time = core.signing.lock();
         let _key = signer.lock()?;
         core.check_key(signer)?;
@@ -100,17 +101,17 @@ impl Log {
     /// # Errors
     /// The log never had that key; no recovery key was named, or it is another one;
     /// `CatalogDamaged`; I/O.
-    pub fn revoke_key(
+    pub fn revoke(
         &self,
         revoked: &VerifyingKey,
         recovery: &dyn NoteSigner,
         next: &Signer,
     ) -> Result<KeyChain> {
-        let core = self.core();
+        let core = self.log.core();
         let _one_at_a_time = core.signing.lock();
         let _key = next.lock()?;
         core.with_writer(|_| Ok(()))?;
-        let chain = self.key_chain()?;
+        let chain = key_chain(core.shared.catalog.lock().good()?)?;
         let ended = |kind: Option<ChangeKind>| {
             chain.dangerously_unverified().find(|statement| {
                 let fits = kind.is_none_or(|kind| statement.change.kind() == kind);
@@ -130,10 +131,10 @@ impl Log {
             Some(statement) => statement.main,
             None => core.newest_signed()?,
         };
-        if revoked.name().as_str() != core.origin {
+        if revoked.name().as_str() != core.shared.origin {
             return Err(key_error(format!(
                 "expected a key of {}, found one of {}, a former origin",
-                core.origin,
+                core.shared.origin,
                 revoked.name()
             )));
         }
@@ -157,21 +158,11 @@ impl Log {
     /// head. `next` is a key of the new origin. The log is closed; open it again.
     ///
     /// # Errors
-    /// As [`Log::rotate_key`]; the log still holds what the key signed last.
-    pub fn retire_origin(self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
-        let chain = self.core().retire(signer, next)?;
-        self.close()?;
+    /// As [`Keys::rotate`]; the log still holds what the key signed last.
+    pub fn retire_origin(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
+        let chain = self.log.core().retire(signer, next)?;
+        self.log.close()?;
         Ok(chain)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::key_chain`].
-    ///
-    /// # Errors
-    /// As [`Log::key_chain`].
-    pub fn key_chain(&self) -> Result<KeyChain> {
-        self.with_catalog(key_chain)
     }
 }
 
@@ -223,7 +214,7 @@ impl Core {
 
     /// The chain, if this very change was recorded before.
     fn already_handed_over(&self, signer: &Signer, next: &Signer) -> Result<Option<KeyChain>> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
         let chain = key_chain(catalog)?;
@@ -260,11 +251,11 @@ impl Core {
 
     /// The newest head in the catalog; that of the empty tree if none was signed.
     fn newest_signed(&self) -> Result<TreeHead> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
         match catalog.signed() {
-            (TreeSize::ZERO, _) => Ok(TreeHead::empty(self.algorithm)),
+            (TreeSize::ZERO, _) => Ok(TreeHead::empty(self.shared.algorithm)),
             (size, root) => Ok(TreeHead { size, root }),
         }
     }
@@ -272,7 +263,7 @@ impl Core {
     /// The next statement of the chain.
     fn state(&self, key: &VerifyingKey, main: TreeHead, change: Change) -> Result<Statement> {
         let catalog = self.catalog_head()?;
-        let mut locked = self.catalog.lock();
+        let mut locked = self.shared.catalog.lock();
         let in_force = locked.good()?.state().keys_in_force();
         let (number, previous) = match &in_force {
             Some(keys) => (keys.number, Hash::from_bytes(keys.statement)),
@@ -285,7 +276,7 @@ impl Core {
 
     /// What every verifier will ask of the chain is asked before anything is recorded.
     fn try_statement(&self, note: &Note) -> Result<KeyChain> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let mut chain = key_chain(catalog.good()?)?;
         chain.push_note(note.to_string().as_bytes()).map_err(key_error)?;
         let first = chain.dangerously_unverified().next().map(|first| first.key.clone());
@@ -324,7 +315,7 @@ impl Core {
         let note = note.to_string();
         let body = catalog::particulars(&statement, (&key, &introduced), &note);
         let body = CatalogBody::KeysChanged(body);
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         if let Err(error) = catalog.good()?.append(&body, &Because::default()) {
             if matches!(error, Error::Io { .. }) {
                 self.poison(&error.to_string());

@@ -13,8 +13,10 @@
 //! - `entry`, `view`: the segments that readers know; `read`: snapshots; `decode`: records from their
 //!   bytes; `follow`: readers in other processes; `unknown`: placeholders for records whose fate is
 //!   unknown, because both catalog copies are damaged;
-//! - `sign`, `cosign`, `prove`: checkpoints and proofs; `tiles`: the form that others read;
-//! - `archiving`, `restoring`: segments to an archive, and back;
+//! - `shared`, `snapshot`, `catalog_view`: everything that is read of a log; `prove`: proofs; `tiles`:
+//!   the form that others read;
+//! - `sign`, `published`, `keys`: checkpoints, cosignatures, changes of keys;
+//! - `archiving`, `restoring`, `archive_handle`: segments to an archive, and back;
 //! - `retain`: policy, legal holds, expiry;
 //! - `protect`: encryption and aliases; `protection`: what of them is on record; `opener`: reading
 //!   what is encrypted; `erase`;
@@ -24,13 +26,14 @@
 //! A module names only modules below it, so this file, which names them all, is named by none.
 
 mod append;
+mod archive_handle;
 mod archiving;
 mod catalog_state;
+mod catalog_view;
 mod closing;
 mod commit;
 mod commits;
 mod core;
-mod cosign;
 mod decode;
 mod encode;
 mod entry;
@@ -49,6 +52,7 @@ mod options;
 mod protect;
 mod protection;
 mod prove;
+mod published;
 mod read;
 mod receipt;
 mod recover;
@@ -57,8 +61,10 @@ mod restoring;
 mod retain;
 mod search;
 mod settle;
+mod shared;
 mod sign;
 mod signer;
+mod snapshot;
 mod stats;
 mod subscribe;
 mod ticket;
@@ -72,21 +78,28 @@ mod watch;
 mod writer;
 
 pub use crate::directory::quarantine::SetAside;
+pub use archive_handle::Archive;
 pub use archiving::ArchivedCopy;
+pub use catalog_view::CatalogView;
 pub use erase::ErasureCertificate;
 pub use follow::LogReader;
 pub use handle::Log;
+pub use keys::Keys;
 pub use once::OnceReceipt;
 pub use options::{Durability, Housekeeping, LogOptions, SubjectRule};
 pub use protection::RecordedProtection;
 pub use prove::Disclosure;
-pub use read::{Records, Snapshot};
+pub use published::Checkpoints;
+pub use read::Records;
 pub use receipt::{BatchReceipt, Receipt};
 pub use recovery::Recovery;
 pub use restoring::Restoration;
-pub use retain::{ExpireOptions, Expiry, LogAdmin, Pinned, RecordedHold, RecordedPolicy, Release};
+pub use retain::{
+    ExpireOptions, Expiry, LogAdmin, Pinned, RecordedHold, RecordedPolicy, Release, Retention,
+};
 pub use search::{CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step};
 pub use signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
+pub use snapshot::Snapshot;
 pub use stats::{SegmentInfo, SegmentStatus, Stats};
 pub use subscribe::Subscription;
 pub use ticket::Ticket;

@@ -23,6 +23,7 @@ use crate::log::housekeeper::{self, Nudge};
 use crate::log::options::{Housekeeping, LogOptions};
 use crate::log::protection::Comparison;
 use crate::log::recover::{self, Recovered};
+use crate::log::shared::Shared;
 use crate::log::view::View;
 use crate::log::writer::{Outlet, Writer};
 use crate::log::{erase, protect, restoring, retain, settle, upkeep};
@@ -246,28 +247,26 @@ fn finish(
             upkeep: Arc::clone(&nudge),
         },
     );
+    let queue_bytes = options.queue_bytes;
+    let identity = Identity { algorithm, origin };
     let core = Arc::new(Core {
-        dir,
-        algorithm,
-        origin,
+        shared: Arc::new(Shared::new(dir, options, identity, catalog)),
         lock,
         view,
         tree,
-        commits: GroupCommit::new(options.queue_bytes),
+        commits: GroupCommit::new(queue_bytes),
         upkeep: Mutex::new(
             Rank::Upkeep,
             Upkeep { marks, seen: (size.get(), now), synced_at: now, not_sealed: None },
         ),
         writer: Mutex::new(Rank::Writer, writer),
         ahead,
-        catalog: Mutex::new(Rank::Catalog, catalog),
         signing: Mutex::new(Rank::Signing, ()),
         encrypting: RwLock::new(Rank::Encrypting, ()),
         nudge,
         once: Default::default(),
         committer: Mutex::new(Rank::Committer, None),
         recovery,
-        options,
     });
     settle::republish(&core)?;
     core.writer.lock().set_durable(size);
@@ -277,10 +276,10 @@ fn finish(
         Err(Error::DiskFull { .. }) => {}
         settled => settled?,
     }
-    if core.options.housekeeping == Housekeeping::Background {
+    if core.shared.options.housekeeping == Housekeeping::Background {
         let tended: Weak<Core> = Arc::downgrade(&core);
         let registered = housekeeper::register(tended);
-        registered.map_err(Error::io("start a thread for", core.dir.path()))?;
+        registered.map_err(Error::io("start a thread for", core.shared.dir.path()))?;
     }
     Ok(Log::new(core))
 }

@@ -198,7 +198,7 @@ impl LogOptions {
     /// Whether sealed segments are given the operating system's immutable attribute (Linux),
     /// besides being made read-only. Not even root changes or removes such a file without
     /// taking the attribute away first; a drop does. Where it is not permitted the log goes on
-    /// without, and [`Log::stats`](crate::Log::stats) says so. Default: only if the retention policy is in
+    /// without, and [`Snapshot::stats`](crate::Snapshot::stats) says so. Default: only if the retention policy is in
     /// compliance mode.
     pub fn immutable(mut self, immutable: bool) -> Self {
         self.immutable = immutable;
@@ -248,7 +248,7 @@ impl LogOptions {
     /// let log = Log::options().redactor(redactor).create(&path)?;
     /// let event = Event::new(Actor::new("user", "al"), "user.create", Resource::new("user", "7"))
     ///     .new_values(serde_json::json!({"name": "Al", "password": "hunter2"}));
-    /// let record = log.get(log.append(&event)?.seq)?;
+    /// let record = log.snapshot().get(log.append(&event)?.seq)?;
     /// let redacted = record.event.redacted.ok_or("nothing was redacted")?;
     /// assert_eq!(redacted.paths, ["new_values/password"]);
     /// # Ok(())

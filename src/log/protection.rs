@@ -16,10 +16,8 @@ use crate::format::catalog_body::{CatalogBody, ProtectionSet};
 use crate::format::encrypted::KeyId;
 use crate::keystore::KeyStore;
 use crate::log::catalog_state::CatalogState;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
 use crate::log::options::{LogOptions, SubjectRule, Waiver};
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::view::View;
 use crate::retention::Asked;
 use crate::seq::{Seq, TreeSize};
@@ -49,7 +47,7 @@ impl fmt::Display for RecordedProtection {
 }
 
 impl RecordedProtection {
-    fn of(set: ProtectionSet) -> Self {
+    pub(super) fn of(set: ProtectionSet) -> Self {
         let is_actor = set.subject_rule == ProtectionSet::RULE_ACTOR;
         RecordedProtection {
             words: catalog::protection(&set),
@@ -58,28 +56,6 @@ impl RecordedProtection {
             alias_actors: set.alias_actors,
             alias_resources: set.alias_resources,
         }
-    }
-}
-
-impl Log {
-    /// How what is appended is protected, as the catalog has it; `None`: there was never anything
-    /// to protect.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn protection(&self) -> Result<Option<RecordedProtection>> {
-        let mut catalog = self.core().catalog.lock();
-        Ok(catalog.good()?.state().protection().map(RecordedProtection::of))
-    }
-}
-
-impl LogReader {
-    /// As [`Log::protection`].
-    ///
-    /// # Errors
-    /// As [`Log::protection`].
-    pub fn protection(&self) -> Result<Option<RecordedProtection>> {
-        self.with_catalog(|catalog| Ok(catalog.state().protection().map(RecordedProtection::of)))
     }
 }
 
@@ -230,7 +206,7 @@ fn has_erased(catalog: &CatalogState) -> bool {
 /// Whether one of the newest events is encrypted: of the log, or of every segment. What cannot be
 /// read shows nothing.
 fn has_encrypted(view: &Arc<View>, of_every_segment: bool) -> bool {
-    let snapshot = view.snapshot(None);
+    let snapshot = view.snapshot();
     let mut left = LOOKED_AT;
     for entry in snapshot.entries().iter().rev() {
         let mut end = snapshot.end_of(entry);
@@ -260,7 +236,7 @@ enum Events {
     Plain(u64),
 }
 
-fn newest_events(snapshot: &Snapshot, from: u64, end: TreeSize) -> Events {
+fn newest_events(snapshot: &SegmentSnapshot, from: u64, end: TreeSize) -> Events {
     let mut events = 0;
     let cursor = snapshot.view().cursor(snapshot.entries(), Seq::new(from), end);
     let Ok(mut cursor) = cursor else { return Events::Plain(0) };

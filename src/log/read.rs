@@ -1,4 +1,4 @@
-//! Reading: snapshots, single records and walks.
+//! Reading: the segments as they were at one moment, single records and walks.
 
 use std::sync::Arc;
 
@@ -8,58 +8,26 @@ use crate::format::record::CheckedRecord;
 use crate::log::entry::Entry;
 use crate::log::search::cancel::CancelToken;
 use crate::log::view::View;
-use crate::merkle::TreeHead;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
-use crate::tree::TreeStore;
 
-/// The log as it was at one moment. Cheap to take; later appends do not show in it.
+/// The segments as they were at one moment: the records that a [`Snapshot`](crate::Snapshot) reads.
+/// Cheap to take; later appends do not show in it.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub(crate) struct SegmentSnapshot {
     view: Arc<View>,
     entries: Arc<Vec<Entry>>,
     size: TreeSize,
-    tree: Option<Arc<TreeStore>>,
     cancel: Option<CancelToken>,
 }
 
-impl Snapshot {
-    pub(crate) fn new(
-        view: Arc<View>,
-        entries: Arc<Vec<Entry>>,
-        size: TreeSize,
-        tree: Option<Arc<TreeStore>>,
-    ) -> Self {
-        Snapshot { view, entries, size, tree, cancel: None }
-    }
-
+impl SegmentSnapshot {
     /// Records in it.
-    pub fn size(&self) -> TreeSize {
+    pub(crate) fn size(&self) -> TreeSize {
         self.size
     }
 
-    /// Its tree head: size and root.
-    ///
-    /// # Errors
-    /// I/O, damaged hash files.
-    pub fn head(&self) -> Result<TreeHead> {
-        Ok(TreeHead { size: self.size, root: self.tree()?.root_at(self.size)? })
-    }
-
-    pub(crate) fn tree(&self) -> Result<&Arc<TreeStore>> {
-        self.tree.as_ref().ok_or_else(|| Error::InvalidOption {
-            name: "snapshot",
-            reason: "expected one with its tree, found one without: take it with \
-                     `snapshot_with_tree`"
-                .to_owned(),
-        })
-    }
-
-    /// The record with this Seq.
-    ///
-    /// # Errors
-    /// `NotWritten` beyond the end; `Expired` if it was dropped; `Corrupt` if it is damaged; I/O.
-    pub fn get(&self, seq: Seq) -> Result<Record> {
+    pub(crate) fn get(&self, seq: Seq) -> Result<Record> {
         self.with_record(seq, |_, record| self.view.decode(&record))?
     }
 
@@ -104,21 +72,19 @@ impl Snapshot {
         Ok(())
     }
 
-    /// All records from this one on, oldest first.
-    pub fn records_from(&self, seq: Seq) -> Records {
+    pub(crate) fn records_from(&self, seq: Seq) -> Records {
         Records { snapshot: self.clone(), next: seq, cursor: None, failed: false }
     }
 
-    /// The same snapshot, whose searches end when the token is cancelled.
-    #[must_use]
-    pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
+    /// The same, whose searches end when the token is cancelled.
+    pub(crate) fn cancelled_by(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
         self
     }
 
     /// The same, without the records from a size on.
     pub(crate) fn up_to(&self, size: TreeSize) -> Self {
-        Snapshot { size: self.size.min(size), ..self.clone() }
+        SegmentSnapshot { size: self.size.min(size), ..self.clone() }
     }
 
     pub(crate) fn check_cancelled(&self) -> Result<()> {
@@ -164,23 +130,18 @@ impl Snapshot {
 }
 
 impl View {
-    /// The present state, to read from.
-    pub(crate) fn snapshot(self: &Arc<Self>, tree: Option<Arc<TreeStore>>) -> Snapshot {
+    /// The segments as they are now.
+    pub(crate) fn snapshot(self: &Arc<Self>) -> SegmentSnapshot {
         // The size first: the list that is read after it covers it.
         let size = self.size();
-        Snapshot::new(Arc::clone(self), self.entries(), size, tree)
-    }
-
-    /// The state at an earlier size, with a tree that was made for it.
-    pub(crate) fn snapshot_at(self: &Arc<Self>, size: TreeSize, tree: Arc<TreeStore>) -> Snapshot {
-        Snapshot::new(Arc::clone(self), self.entries(), size, Some(tree))
+        SegmentSnapshot { view: Arc::clone(self), entries: self.entries(), size, cancel: None }
     }
 }
 
-/// Walks records upwards; see [`Snapshot::records_from`].
+/// Walks records upwards; see [`Snapshot::records_from`](crate::Snapshot::records_from).
 #[derive(Debug)]
 pub struct Records {
-    snapshot: Snapshot,
+    snapshot: SegmentSnapshot,
     next: Seq,
     cursor: Option<RecordCursor>,
     failed: bool,
@@ -190,7 +151,7 @@ impl Records {
     fn step(&mut self) -> Result<Option<Record>> {
         while self.snapshot.size.covers(self.next) {
             if self.cursor.is_none() {
-                let Snapshot { view, entries, size, .. } = &self.snapshot;
+                let SegmentSnapshot { view, entries, size, .. } = &self.snapshot;
                 self.cursor = Some(view.cursor(entries, self.next, *size)?);
             }
             let Some(cursor) = &mut self.cursor else { return Ok(None) };

@@ -35,7 +35,6 @@ use crate::hash::{Hash, TaggedHasher, tag};
 use crate::log::archiving::{check_apart, damaged, refused};
 use crate::log::core::Core;
 use crate::log::entry::{Entry, check_sealed};
-use crate::log::handle::Log;
 use crate::merkle::TreeHead;
 use crate::retention::Asked;
 use crate::segment::locate::RecordCursor;
@@ -65,31 +64,9 @@ pub struct Restoration {
     pub shown: Shown,
 }
 
-impl Log {
-    /// Brings a dropped segment back from a folder of an archive: verifies the folder, compares
-    /// it with what the catalog says of the segment and of its copy, copies it, records that,
-    /// and from then on queries see its records again. It is not dropped again by itself.
-    ///
-    /// # Errors
-    /// `Corrupt` if the folder does not hold; `Tampered` if it is not of the segment that was
-    /// dropped; the segment is here already, or is none of this log; the archive lies in the
-    /// log's directory; `CatalogDamaged`, `DiskFull`, I/O. After an I/O error the segment may
-    /// come back when the log is opened.
-    pub fn restore(
-        &self,
-        store: &dyn ArchiveStore,
-        folder: &str,
-        asked: &Asked,
-    ) -> Result<Restoration> {
-        self.core().restore(store, folder, asked)
-    }
-
-    /// The dropped segments of this log that an archive has, ascending, each with its folder
-    /// there: what [`Log::restore`] can bring back. What is in the folders is not verified.
-    ///
-    /// # Errors
-    /// A manifest that is none; `CatalogDamaged`; I/O.
-    pub fn dropped_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
+impl Core {
+    /// As [`Archive::dropped_in`](crate::log::Archive::dropped_in).
+    pub(super) fn dropped_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
         let mut found = Vec::new();
         for folder in archive::folders(store)? {
             if archive::manifest_bytes(store, &folder)?.is_none() {
@@ -100,26 +77,25 @@ impl Log {
             let Ok(archive::Manifest { facts, .. }) = archive::manifest(store, &folder) else {
                 continue;
             };
-            let own = facts.log_id == self.core().dir.log_id();
+            let own = facts.log_id == self.shared.dir.log_id();
             let dropped = |sealed: Sealed| sealed.status == status::DROPPED;
-            if own && self.core().sealed_segment(facts.ordinal).is_ok_and(dropped) {
+            if own && self.sealed_segment(facts.ordinal).is_ok_and(dropped) {
                 found.push((facts.ordinal, folder));
             }
         }
         found.sort_unstable();
         Ok(found)
     }
-}
 
-impl Core {
-    fn restore(
+    /// As [`Archive::restore`](crate::log::Archive::restore).
+    pub(super) fn restore(
         &self,
         store: &dyn ArchiveStore,
         folder: &str,
         asked: &Asked,
     ) -> Result<Restoration> {
         self.with_writer(|_| Ok(()))?;
-        check_apart(store, self.dir.path())?;
+        check_apart(store, self.shared.dir.path())?;
         let report = archive::verify(store, folder, &VerifyArchiveOptions::new())?;
         if let Some(finding) = report.findings.first() {
             let key = archive::key_of(folder, &finding.file);
@@ -142,11 +118,11 @@ impl Core {
                 ordinal: sealed.ordinal,
                 location: &location,
                 digest: *digest.as_bytes(),
-                restored_at: self.options.clock.now().as_nanos(),
+                restored_at: self.shared.options.clock.now().as_nanos(),
             };
             self.record_restored(&body, asked)?
         };
-        settle_one(&self.dir, sealed.ordinal)?;
+        settle_one(&self.shared.dir, sealed.ordinal)?;
         self.protect(sealed.ordinal);
         self.show_restored(sealed, manifest.file(file::INDEX).is_some());
         drop(_upkeep);
@@ -165,12 +141,12 @@ impl Core {
     /// What the catalog says of the segment in a folder, which must be what the folder holds.
     fn check_dropped(&self, manifest: &Manifest, digest: Hash, place: &str) -> Result<Sealed> {
         let facts = &manifest.facts;
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
         let what = || format!("the archived folder {place}");
-        if facts.log_id != self.dir.log_id() {
-            let (expected, found) = (self.dir.log_id(), facts.log_id);
+        if facts.log_id != self.shared.dir.log_id() {
+            let (expected, found) = (self.shared.dir.log_id(), facts.log_id);
             let (expected, found) = (format!("log {expected}"), format!("log {found}"));
             return Err(Error::tampered(what(), expected, found));
         }
@@ -220,23 +196,24 @@ impl Core {
     }
 
     fn is_unfinished(&self, ordinal: u64) -> Result<bool> {
-        let path = unfinished(&self.dir.segment(ordinal));
-        self.dir.disk().exists(&path).map_err(Error::io("look for", &path))
+        let path = unfinished(&self.shared.dir.segment(ordinal));
+        self.shared.dir.disk().exists(&path).map_err(Error::io("look for", &path))
     }
 
     /// Writes the hashes of its records to `tree/`, durably: they may have been lost there, and
     /// nobody could prove the records then.
     fn fill_tree(&self, sealed: &Sealed) -> Result<()> {
-        let path = unfinished(&self.dir.segment(sealed.ordinal));
+        let path = unfinished(&self.shared.dir.segment(sealed.ordinal));
         let missing = || Error::corrupt(&path, 0, "the footer of a sealed segment", "none");
-        let opened = SealedSegment::open(self.dir.disk(), &path, false)?.ok_or_else(missing)?;
+        let opened =
+            SealedSegment::open(self.shared.dir.disk(), &path, false)?.ok_or_else(missing)?;
         let size = TreeSize::new(sealed.first.saturating_add(sealed.count));
         let first = TreeSize::new(sealed.first);
         let from = first.next_seq();
         let mut cursor = RecordCursor::at(opened.segment, &opened.waypoints, from, size)?;
         let mut leaves = Vec::new();
         while let Some((_, record)) = cursor.next_record()? {
-            leaves.push(record.leaf(self.algorithm));
+            leaves.push(record.leaf(self.shared.algorithm));
         }
         let end = TreeHead { size, root: Hash::from_bytes(sealed.end_root) };
         let filled = self.tree.fill(first, &leaves, end);
@@ -249,20 +226,22 @@ impl Core {
     /// Copies segment and index beside their places, durably.
     fn copy_all(&self, store: &dyn ArchiveStore, folder: &str, manifest: &Manifest) -> Result<()> {
         let ordinal = manifest.facts.ordinal;
-        let places =
-            [(file::SEGMENT, self.dir.segment(ordinal)), (file::INDEX, self.dir.index(ordinal))];
+        let places = [
+            (file::SEGMENT, self.shared.dir.segment(ordinal)),
+            (file::INDEX, self.shared.dir.index(ordinal)),
+        ];
         for (name, to) in places {
             let to = unfinished(&to);
             // What an earlier attempt left is not known to be durable, or whole.
-            remove(self.dir.disk(), &to)?;
+            remove(self.shared.dir.disk(), &to)?;
             if let Some(listed) = manifest.file(name)
                 && let Err(error) = self.copy(store, &archive::key_of(folder, name), listed, &to)
             {
-                let _ = remove(self.dir.disk(), &to); // else opening does it
+                let _ = remove(self.shared.dir.disk(), &to); // else opening does it
                 return Err(error);
             }
         }
-        self.dir.sync_segments()
+        self.shared.dir.sync_segments()
     }
 
     fn copy(
@@ -273,7 +252,7 @@ impl Core {
         to: &Path,
     ) -> Result<()> {
         let full = |op| Error::growing(op, to, listed.bytes);
-        let file = self.dir.disk().open(to, Open::CreateNew).map_err(full("create"))?;
+        let file = self.shared.dir.disk().open(to, Open::CreateNew).map_err(full("create"))?;
         let (mut hasher, mut at) = (TaggedHasher::new(tag::ARCHIVE_FILE), 0);
         let mut piece = vec![0; PIECE];
         while at < listed.bytes {
@@ -298,7 +277,7 @@ impl Core {
     /// From here on the segment is restored.
     fn record_restored(&self, body: &Restored<'_>, asked: &Asked) -> Result<Sealed> {
         let appended = {
-            let mut catalog = self.catalog.lock();
+            let mut catalog = self.shared.catalog.lock();
             let catalog = catalog.good()?;
             let appended =
                 catalog.append(&CatalogBody::Restored(body.clone()), &asked::because(asked));
@@ -322,8 +301,8 @@ impl Core {
     }
 
     fn remove_unfinished(&self, ordinal: u64) -> Result<()> {
-        remove(self.dir.disk(), &unfinished(&self.dir.segment(ordinal)))?;
-        remove(self.dir.disk(), &unfinished(&self.dir.index(ordinal)))
+        remove(self.shared.dir.disk(), &unfinished(&self.shared.dir.segment(ordinal)))?;
+        remove(self.shared.dir.disk(), &unfinished(&self.shared.dir.index(ordinal)))
     }
 
     /// Readers see the segment from here on.

@@ -107,7 +107,7 @@ pub(super) fn check_against_catalog(
 
 /// The newest anchor binds a state of the catalog: the catalog must contain it.
 fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
-    let snapshot = view.snapshot(None);
+    let snapshot = view.snapshot();
     let anchor = match snapshot.with_record(seq, |_, record| decode::decode_anchor(&record)) {
         // A crash came between a certificate and the anchor that follows it: nothing is unlinked
         // before that is durable, so the file is there.
@@ -132,13 +132,13 @@ fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
 /// A crash, or a full disk, may have come after a head was signed and before its file was
 /// there.
 pub(super) fn republish(core: &Core) -> Result<()> {
-    let state = core.catalog.lock();
+    let state = core.shared.catalog.lock();
     let CatalogState::Good(catalog) = &*state else { return Ok(()) };
     let Some(note) = catalog.signed_note() else { return Ok(()) };
     let (signed, _) = catalog.signed();
-    let path = core.dir.checkpoint(core.algorithm, signed);
-    match core.dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
+    let path = core.shared.dir.checkpoint(core.shared.algorithm, signed);
+    match core.shared.dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
         true => Ok(()),
-        false => checkpoints::publish(&core.dir, core.algorithm, signed, note),
+        false => checkpoints::publish(&core.shared.dir, core.shared.algorithm, signed, note),
     }
 }

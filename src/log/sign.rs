@@ -4,7 +4,7 @@
 //! directory, so that a restored directory does not forget it), sign, record in the
 //! catalog, publish.
 
-use crate::checkpoint::{Checkpoint, SignedCheckpoint, UnverifiedCheckpoint};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::directory::checkpoints;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
@@ -44,14 +44,6 @@ impl Log {
         }
         core.sign_now(signer)
     }
-
-    /// The newest published checkpoint.
-    ///
-    /// # Errors
-    /// I/O; a file that is not a checkpoint.
-    pub fn latest_checkpoint(&self) -> Result<Option<UnverifiedCheckpoint>> {
-        checkpoints::latest(&self.core().dir)
-    }
 }
 
 impl Core {
@@ -66,7 +58,7 @@ impl Core {
         };
         core.with_writer(Writer::sync)?;
         signer.intend(&head)?;
-        let checkpoint = Checkpoint::new(&core.origin, head).map_err(key_error)?;
+        let checkpoint = Checkpoint::new(&core.shared.origin, head).map_err(key_error)?;
         let signed = checkpoint.sign(signer.key()).map_err(key_error)?;
         if let Err(error) = core.record_head(signer, &signed) {
             if matches!(error, Error::Io { .. }) {
@@ -74,13 +66,18 @@ impl Core {
             }
             return Err(error);
         }
-        checkpoints::publish(&core.dir, core.algorithm, head.size, &signed.to_text())?;
+        checkpoints::publish(
+            &core.shared.dir,
+            core.shared.algorithm,
+            head.size,
+            &signed.to_text(),
+        )?;
         Ok(signed)
     }
 
     /// The head of the catalog as it is.
     pub(super) fn catalog_head(&self) -> Result<TreeHead> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;
         catalog.head()
@@ -91,12 +88,12 @@ impl Core {
     /// Whether the signer's key is the one that signs the heads of this log.
     pub(super) fn check_key(&self, signer: &Signer) -> Result<()> {
         let key = signer.verifying_key();
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
-        if key.name().as_str() != self.origin {
+        if key.name().as_str() != self.shared.origin {
             return Err(key_error(format!(
                 "expected a key of {}, found one of {}",
-                self.origin,
+                self.shared.origin,
                 key.name()
             )));
         }
@@ -106,10 +103,10 @@ impl Core {
                 key.name()
             )));
         };
-        if of != self.algorithm {
+        if of != self.shared.algorithm {
             return Err(key_error(format!(
                 "expected a key for {} heads, found one for {of}",
-                self.algorithm
+                self.shared.algorithm
             )));
         }
         catalog.refresh()?;
@@ -151,7 +148,7 @@ impl Core {
     /// A key that has signed this log knows what it signed, or somebody lost it.
     fn check_new_key(&self, signer: &Signer) -> Result<()> {
         let vkey = signer.verifying_key().to_string();
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         if !catalog.good()?.state().keys().any(|known| known == vkey) {
             return Ok(());
         }
@@ -166,7 +163,7 @@ impl Core {
 
     /// The signed head, if nothing was appended or recorded since.
     fn unchanged_head(&self) -> Result<Option<TreeHead>> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         let (size, root) = catalog.signed();
         let unchanged = size > TreeSize::ZERO && size == self.view.size();
@@ -179,7 +176,7 @@ impl Core {
         // Held until it is in the log, so that no later anchor binds less; the upkeep too, so that
         // nobody seals in this thread meanwhile.
         let _upkeep = self.upkeep.lock();
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         // What is signed for good is no derived file's word.
         catalog.make_sure()?;
@@ -194,7 +191,7 @@ impl Core {
     /// Appends an anchor, and gives the head that ends in it.
     pub(super) fn commit_anchor(&self, anchor: &Anchor) -> Result<TreeHead> {
         let committed = with_scratch(|scratch| {
-            scratch.push_anchor(anchor, self.options.clock.now())?;
+            scratch.push_anchor(anchor, self.shared.options.clock.now())?;
             self.commit(scratch)
         })?;
         let size = committed.first.covering_size();
@@ -204,7 +201,7 @@ impl Core {
     }
 
     fn record_head(&self, signer: &Signer, signed: &SignedCheckpoint) -> Result<()> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         let head = signed.head();
         if catalog.signed() == (head.size, head.root) {

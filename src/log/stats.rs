@@ -10,10 +10,9 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::catalog_state::CatalogState;
 use crate::log::entry::Entry;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
+use crate::log::shared::CatalogSizes;
+use crate::log::snapshot::Snapshot;
 use crate::log::view::View;
 use crate::segment;
 use crate::seq::TreeSize;
@@ -135,44 +134,22 @@ pub struct Stats {
     pub signed_size: Option<TreeSize>,
 }
 
-impl Log {
-    /// The segments, oldest first.
+impl Snapshot {
+    /// The segments as they are now, oldest first.
     ///
     /// # Errors
     /// I/O.
     pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
-        segments(&self.core().view)
+        segments(self.records().view())
     }
 
-    /// Figures of the log.
+    /// Figures of the log as it is now.
     ///
     /// # Errors
     /// I/O.
     pub fn stats(&self) -> Result<Stats> {
-        let core = self.core();
-        let facts = match &*core.catalog.lock() {
-            CatalogState::Good(catalog) => Some((catalog.size(), catalog.signed().0)),
-            CatalogState::Damaged(_) => None,
-        };
-        stats(&core.view, &core.origin, facts)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::segments`].
-    ///
-    /// # Errors
-    /// I/O.
-    pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
-        segments(&self.view)
-    }
-
-    /// As [`Log::stats`].
-    ///
-    /// # Errors
-    /// I/O.
-    pub fn stats(&self) -> Result<Stats> {
-        stats(&self.view, self.origin(), self.catalog_facts())
+        let shared = self.shared();
+        stats(self.records().view(), &shared.origin, shared.catalog_sizes())
     }
 }
 
@@ -237,7 +214,7 @@ fn index_bytes(view: &View, ordinal: u64) -> Result<Option<u64>> {
     file.len().map(Some).map_err(Error::io("stat", &path))
 }
 
-fn stats(view: &View, origin: &str, catalog: Option<(TreeSize, TreeSize)>) -> Result<Stats> {
+fn stats(view: &View, origin: &str, catalog: Option<CatalogSizes>) -> Result<Stats> {
     let (segments, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
         segments(view)?.into_iter().partition(|segment| segment.status.is_readable());
     let (missing, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
@@ -260,8 +237,8 @@ fn stats(view: &View, origin: &str, catalog: Option<(TreeSize, TreeSize)>) -> Re
             .filter(|segment| segment.sealed && segment.index_bytes.is_none())
             .count() as u64,
         tree_bytes: bytes_in(view.dir.disk(), &view.dir.tree())?,
-        catalog_records: catalog.map(|(size, _)| size.get()),
-        signed_size: catalog.map(|(_, signed)| signed).filter(|signed| signed.get() > 0),
+        catalog_records: catalog.as_ref().map(|sizes| sizes.records.get()),
+        signed_size: catalog.map(|sizes| sizes.signed).filter(|signed| signed.get() > 0),
     })
 }
 

@@ -77,7 +77,7 @@ impl Log {
         let left = query.limit.unwrap_or(u64::MAX);
         let mut subscription = Subscription {
             view: Arc::clone(&core.view),
-            clock: Arc::clone(&core.options.clock),
+            clock: Arc::clone(&core.shared.options.clock),
             query: Query { limit: None, ..query },
             seen,
             matches: None,
@@ -170,7 +170,7 @@ impl Subscription {
 
     /// Begins to look at what was published since.
     fn look(&mut self) -> Result<()> {
-        let snapshot = self.view.snapshot(None);
+        let snapshot = self.view.snapshot();
         self.matches = Some(snapshot.query(&self.query)?);
         self.seen = snapshot.size();
         Ok(())

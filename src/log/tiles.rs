@@ -4,12 +4,9 @@
 //! A tile is one read of a hash file, because the levels that tiles begin at are stored.
 //! What is handed out was compared with the hashes above it.
 
-use crate::checkpoint::UnverifiedCheckpoint;
-use crate::directory::checkpoints;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::follow::LogReader;
-use crate::log::read::Snapshot;
+use crate::log::snapshot::Snapshot;
 use crate::merkle::{ProofPlan, TreeHead};
 use crate::seq::{Seq, TreeSize};
 use crate::tiles::{BundleId, EntryBundle, TileHashes, TileId};
@@ -30,7 +27,7 @@ impl Snapshot {
     /// The log as tiles, under its tree head of this size.
     ///
     /// # Errors
-    /// `NotWritten` if the snapshot is smaller; a snapshot without its tree.
+    /// `NotWritten` if the snapshot is smaller; I/O, damage.
     pub fn tiles(&self, size: TreeSize) -> Result<TileReader> {
         if size > self.size() {
             let seq = size.last_seq().unwrap_or_default();
@@ -38,30 +35,6 @@ impl Snapshot {
         }
         let algorithm = self.tree()?.algorithm();
         Ok(TileReader { snapshot: self.clone(), algorithm, size })
-    }
-}
-
-impl LogReader {
-    /// The sizes of the published checkpoints, smallest first.
-    ///
-    /// # Errors
-    /// I/O.
-    pub fn checkpoint_sizes(&self) -> Result<Vec<TreeSize>> {
-        let files = checkpoints::list(&self.dir)?;
-        Ok(files.into_iter().map(|(size, _)| TreeSize::new(size)).collect())
-    }
-
-    /// The published checkpoint of this size, with its cosignatures, as it stands in
-    /// `checkpoints/`; `None` if none was published.
-    ///
-    /// # Errors
-    /// I/O; a file that is not a checkpoint.
-    pub fn checkpoint_of(&self, size: TreeSize) -> Result<Option<UnverifiedCheckpoint>> {
-        let (disk, path) = (self.dir.disk(), self.dir.checkpoint(self.algorithm(), size));
-        match disk.exists(&path).map_err(Error::io("look for", &path))? {
-            true => checkpoints::read(disk, &path).map(Some),
-            false => Ok(None),
-        }
     }
 }
 
@@ -158,9 +131,13 @@ impl TileReader {
         let first = bundle.tile().first_node();
         let known = u16::try_from(entries.len()).unwrap_or(u16::MAX);
         let next = Seq::new(first.index.saturating_add(known.into()));
-        self.snapshot.with_records(next, bundle.width().saturating_sub(known), |record| {
-            entries.push(record.entry());
-        })?;
+        self.snapshot.records().with_records(
+            next,
+            bundle.width().saturating_sub(known),
+            |record| {
+                entries.push(record.entry());
+            },
+        )?;
         let entries = EntryBundle::new(entries.iter().map(Vec::as_slice).collect());
         let entries = entries.map_err(proof_error)?;
         let expected = tree.run(first, bundle.width())?;

@@ -41,7 +41,7 @@ impl Tended for Core {
 impl Core {
     /// What the housekeeper would do, in the thread of whoever appends.
     pub(crate) fn upkeep_inline(&self) {
-        if self.options.housekeeping == Housekeeping::Inline {
+        if self.shared.options.housekeeping == Housekeeping::Inline {
             // If another thread is at it, it does this too.
             if let Some(mut upkeep) = self.upkeep.try_lock() {
                 let _ = self.keep_up_with(&mut upkeep); // a full disk is met again
@@ -119,7 +119,7 @@ impl Core {
                 done => done?,
             }
         }
-        if self.options.housekeeping == Housekeeping::Background {
+        if self.shared.options.housekeeping == Housekeeping::Background {
             self.index_open_segments();
         }
         if self.make_wanted_index() {
@@ -138,7 +138,7 @@ impl Core {
 
     /// Takes from the key store's file what an erasure had no space to take.
     fn destroy_keys(&self) -> Result<()> {
-        match &self.options.key_store {
+        match &self.shared.options.key_store {
             Some(store) => store.finish_destroying(),
             None => Ok(()),
         }
@@ -155,7 +155,7 @@ impl Core {
         match space {
             // At the end of a segment no more is needed.
             Some((space, end, frame_len))
-                if space.is_short(end) && space.prepared() < self.options.segment_bytes =>
+                if space.is_short(end) && space.prepared() < self.shared.options.segment_bytes =>
             {
                 space.extend_ahead(frame_len)
             }
@@ -167,11 +167,11 @@ impl Core {
         let half_full = {
             let writer = self.writer.lock();
             let end = writer.active.as_ref().map_or(0, |active| active.end.offset);
-            end > self.options.segment_bytes / 2
+            end > self.shared.options.segment_bytes / 2
         };
         let mut ahead = self.ahead.lock();
         if half_full && ahead.made.is_none() {
-            let (disk, dir) = (self.dir.disk(), self.dir.segments());
+            let (disk, dir) = (self.shared.dir.disk(), self.shared.dir.segments());
             ahead.made = Some(MadeAhead::create(disk, &dir, ahead.next_ordinal)?);
         }
         Ok(())
@@ -213,7 +213,7 @@ impl Core {
             };
             let (expected, found) = (expected.as_nanos(), found.as_nanos());
             let body = CatalogBody::ClockStepped(ClockStepped { expected, found, ordinal });
-            if let Ok(catalog) = self.catalog.lock().good() {
+            if let Ok(catalog) = self.shared.catalog.lock().good() {
                 catalog.append(&body, &Because::default())?;
             }
             self.writer.lock().clock_steps.remove(0);
@@ -253,7 +253,7 @@ impl Core {
     /// makes no record older than those before it.
     fn latest_seen(&self, ordinal: u64, facts: &SealFacts) -> Result<Timestamp> {
         let mut latest = facts.sealed_at.max(facts.times.recorded.1);
-        if let Ok(catalog) = self.catalog.lock().good() {
+        if let Ok(catalog) = self.shared.catalog.lock().good() {
             catalog.refresh()?;
             let known = catalog.state().latest_time_before(ordinal).map(Timestamp::from_nanos);
             latest = known.map_or(latest, |known| known.max(latest));
@@ -269,7 +269,7 @@ impl Core {
     /// Records a seal; false if a policy was set since its footer was written, by which it is
     /// sealed again: another process may have set it.
     fn record_seal(&self, sealed: &Sealed) -> Result<bool> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let Ok(catalog) = catalog.good() else { return Ok(true) };
         catalog.exclusively(|catalog| {
             let fits = catalog.state().is_kept_long_enough(sealed);
@@ -283,7 +283,7 @@ impl Core {
     /// Until when a segment that is sealed now is kept, by the policy in force: whatever the
     /// clock showed in between, counted from the latest time that the log has seen.
     fn keep_until(&self, latest: Timestamp) -> Result<Timestamp> {
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         let Ok(catalog) = catalog.good() else { return Ok(NO_POLICY) };
         catalog.refresh()?;
         let Some(in_force) = catalog.state().policy() else { return Ok(NO_POLICY) };
@@ -311,8 +311,8 @@ impl Core {
 
     /// What depends on time: syncs, watermarks, age.
     fn look_at_clock(&self, upkeep: &mut Upkeep) -> Result<()> {
-        let now = self.options.clock.monotonic();
-        if let Durability::Interval(every) = self.options.durability
+        let now = self.shared.options.clock.monotonic();
+        if let Durability::Interval(every) = self.shared.options.durability
             && now.saturating_sub(upkeep.synced_at) >= every
         {
             upkeep.synced_at = now;
@@ -329,7 +329,7 @@ impl Core {
         }
         let mut writer = self.writer.lock();
         // By the wall clock, so that the age goes on counting while the log is closed.
-        let (today, age) = (self.options.clock.now(), self.jittered_age());
+        let (today, age) = (self.shared.options.clock.now(), self.jittered_age());
         let old = writer.active.as_ref().is_some_and(|active| {
             active.count() > 0 && today.saturating_since(active.segment.header.created_at) >= age
         });
@@ -360,8 +360,8 @@ impl Core {
     /// The age at which a segment is sealed, less up to a tenth by the log's identity, so
     /// that the logs of a fleet do not all rotate at once.
     fn jittered_age(&self) -> Duration {
-        let age = self.options.segment_age;
-        age - age.mul_f64(f64::from(self.dir.log_id().0[0]) / 2560.0)
+        let age = self.shared.options.segment_age;
+        age - age.mul_f64(f64::from(self.shared.dir.log_id().0[0]) / 2560.0)
     }
 }
 

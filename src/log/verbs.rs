@@ -1,22 +1,21 @@
 //! The verbs of [`Log`] that are not of one room: opening, syncing, reading what is there now.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use crate::catalog::HistoryEntry;
 use crate::error::Result;
-use crate::event::Record;
 use crate::format::LogId;
 use crate::hash::HashAlgorithm;
+use crate::log::archive_handle::Archive;
 use crate::log::follow::LogReader;
 use crate::log::handle::Log;
+use crate::log::keys::Keys;
 use crate::log::options::LogOptions;
-use crate::log::read::Snapshot;
+use crate::log::published::Checkpoints;
 use crate::log::recovery::Recovery;
-use crate::log::search::Matches;
+use crate::log::retain::Retention;
+use crate::log::snapshot::Snapshot;
 use crate::log::writer::Writer;
-use crate::query::Query;
-use crate::seq::{Seq, TreeSize};
+use crate::seq::TreeSize;
 
 impl Log {
     /// Options to create or open a log with.
@@ -77,25 +76,9 @@ impl Log {
         self.core().keep_up_and_seal()
     }
 
-    /// The log as it is now, to read from.
+    /// The log as it is now: what reads and proves.
     pub fn snapshot(&self) -> Snapshot {
-        self.core().view.snapshot(Some(Arc::clone(&self.core().tree)))
-    }
-
-    /// The record with this Seq.
-    ///
-    /// # Errors
-    /// `NotWritten` beyond the end; `Corrupt` if it is damaged; I/O.
-    pub fn get(&self, seq: Seq) -> Result<Record> {
-        self.snapshot().get(seq)
-    }
-
-    /// The records that a query asks for, as of now.
-    ///
-    /// # Errors
-    /// A cursor that belongs to another query.
-    pub fn query(&self, query: &Query) -> Result<Matches> {
-        self.snapshot().query(query)
+        self.core().snapshot()
     }
 
     /// Number of records.
@@ -105,17 +88,17 @@ impl Log {
 
     /// The log's public name.
     pub fn origin(&self) -> &str {
-        &self.core().origin
+        &self.core().shared.origin
     }
 
     /// The log's identity, drawn when it was created.
     pub fn log_id(&self) -> LogId {
-        self.core().dir.log_id()
+        self.core().shared.dir.log_id()
     }
 
     /// The hash of its tree.
     pub fn algorithm(&self) -> HashAlgorithm {
-        self.core().algorithm
+        self.core().shared.algorithm
     }
 
     /// What opening it found.
@@ -123,12 +106,24 @@ impl Log {
         &self.core().recovery
     }
 
-    /// The records of the log's own log, oldest first.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn history(&self) -> Result<Vec<HistoryEntry>> {
-        self.core().catalog.lock().good()?.history()
+    /// Decides what may go and what must stay: policy, holds, expiry, erasure.
+    pub fn retention(&self) -> Retention<'_> {
+        Retention::new(self)
+    }
+
+    /// Changes the key that signs the log's heads.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(self)
+    }
+
+    /// The published checkpoints; [`Log::checkpoint`] makes one.
+    pub fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints::new(&self.core().shared)
+    }
+
+    /// Copies segments to an archive and brings them back.
+    pub fn archive(&self) -> Archive<'_> {
+        Archive::new(self)
     }
 
     /// Closes the log for all its clones: commits what is queued, seals what is full, and

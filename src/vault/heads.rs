@@ -113,6 +113,6 @@ fn lacks(log: &Log, head: TreeHead) -> Result<Option<String>> {
     if size < head.size {
         return Ok(Some(format!("{size} records")));
     }
-    let root = log.head_at(head.size)?.root;
+    let root = log.snapshot().head_at(head.size)?.root;
     Ok((root != head.root).then(|| format!("root {root} at that size")))
 }

@@ -242,7 +242,7 @@ impl Stream {
             },
         }
         let (mut read, mut bytes) = (0, 0);
-        for record in log.query(&query)? {
+        for record in log.snapshot().query(&query)? {
             let record = record?;
             read += 1;
             if !(self.run.first..self.run.end).contains(&record.seq) {

@@ -205,7 +205,7 @@ impl<'a> LogSpec<'a> {
     /// The retention policy of the log, and who asked for it. Sets what
     /// [`LogSpec::prepare`] does.
     pub fn policy(self, policy: Policy, asked: retention::Asked) -> Self {
-        self.prepare(move |log| log.set_policy(&policy, &asked))
+        self.prepare(move |log| log.retention().set_policy(&policy, &asked))
     }
 
     /// Called with the new log before it is added to the vault: the place to give it holds

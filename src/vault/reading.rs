@@ -115,12 +115,12 @@ impl VaultReading {
     /// The record of a log with this Seq.
     ///
     /// # Errors
-    /// As [`Vault::log`] and [`Log::get`](crate::Log::get); the access event cannot be
+    /// As [`Vault::log`] and [`Snapshot::get`](crate::Snapshot::get); the access event cannot be
     /// appended.
     pub fn get(&self, log: &str, seq: Seq) -> Result<Record> {
         let origin = self.of_log(log)?;
         let what = json!({ "record": seq.get() });
-        let get = || self.vault.in_log(log, |log| log.get(seq));
+        let get = || self.vault.in_log(log, |log| log.snapshot().get(seq));
         self.trail("log.get", &origin, what).once(get, |_| 1)
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Run {
 pub(super) fn of(log: &Log) -> Result<Vec<Run>> {
     let end = log.size().next_seq();
     let mut runs: Vec<Run> = Vec::new();
-    for segment in log.segments()? {
+    for segment in log.snapshot().segments()? {
         let first = segment.first.next_seq();
         let until = Seq::new(first.get().saturating_add(segment.count)).min(end);
         if until <= first {
@@ -50,5 +50,5 @@ fn recorded(
         return Ok(recorded);
     }
     let last = Seq::new(until.get().saturating_sub(1));
-    Ok((log.get(first)?.recorded_at, log.get(last)?.recorded_at))
+    Ok((log.snapshot().get(first)?.recorded_at, log.snapshot().get(last)?.recorded_at))
 }

@@ -129,7 +129,7 @@ fn tear_catalog(disk: &SimDisk) {
 }
 
 fn cases(log: &Log) -> Vec<String> {
-    log.holds().unwrap().into_iter().map(|placed| placed.hold.case).collect()
+    log.snapshot().catalog().holds().unwrap().into_iter().map(|placed| placed.hold.case).collect()
 }
 
 /// Opening a log whose catalog ends in a torn record goes on in a new catalog segment, of which
@@ -150,9 +150,9 @@ fn a_hold_beside_an_opening(early: bool) {
     let open = early.then(&open_admin);
     tear_catalog(&disk);
     let hook: Hook = Box::new(move || {
-        let mut admin = open.unwrap_or_else(open_admin);
+        let admin = open.unwrap_or_else(open_admin);
         admin.place_hold(&Hold::new("case-7", HoldScope::new().actor("alice")), &asked()).unwrap();
-        assert_eq!(admin.holds().unwrap().len(), 1);
+        assert_eq!(admin.catalog().holds().unwrap().len(), 1);
     });
     let hooked = Hooked {
         disk: disk.clone(),
@@ -174,9 +174,9 @@ fn a_hold_beside_an_opening(early: bool) {
     // What becomes of what the hold pins.
     clock.advance(DAY * 10);
     let log = options(&disk, &clock).open(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     log.append(&event(99)).unwrap();
-    let _ = log.expire(&ExpireOptions::new(), &asked());
+    let _ = log.retention().expire(&ExpireOptions::new(), &asked());
     drop(log);
     let _ = disk.remove_file(&dir().join("catalog/snapshot"));
     let log = options(&disk, &clock).open(dir());
@@ -227,7 +227,7 @@ fn cut_short(
     });
     let with = options(&disk, &clock).disk(Arc::clone(&hooked) as _).key_store(keys(&disk));
     let log = with.create(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     for n in 0..20 {
         log.append(&secret(n)).unwrap();
     }
@@ -237,12 +237,12 @@ fn cut_short(
     other.subject = Some("user:bob".to_owned());
     log.append(&other).unwrap();
     hooked.keeps.store(true, Ordering::Relaxed);
-    let cut = log.expire(&ExpireOptions::new(), &asked());
+    let cut = log.retention().expire(&ExpireOptions::new(), &asked());
     assert!(matches!(cut, Err(Error::Io { .. })), "{cut:?}");
     hooked.keeps.store(false, Ordering::Relaxed);
     let path = dir().join("segments/00000001.seg");
     if held {
-        let mut admin = options(&disk, &clock).administer(dir()).unwrap();
+        let admin = options(&disk, &clock).administer(dir()).unwrap();
         admin.place_hold(&Hold::new("case-7", HoldScope::new()), &asked()).unwrap();
     }
     let at = damage(&disk.read_file(&path).unwrap());
@@ -253,7 +253,7 @@ fn cut_short(
 #[test]
 fn a_damaged_footer_does_not_let_a_held_subject_be_erased() {
     let (disk, clock, log, path, at) = cut_short(|bytes| bytes.len() - 5, true);
-    let erased = log.erase(ALICE, &asked());
+    let erased = log.retention().erase(ALICE, &asked());
     drop(log);
     // The byte is mended, as from a backup: the drop is called off.
     disk.flip_byte(&path, at as u64, 1).unwrap();
@@ -265,14 +265,14 @@ fn a_damaged_footer_does_not_let_a_held_subject_be_erased() {
 fn without_damage_the_erasure_is_refused() {
     let (disk, _, log, path, at) = cut_short(|bytes| bytes.len() - 5, true);
     disk.flip_byte(&path, at as u64, 1).unwrap();
-    let erased = log.erase(ALICE, &asked());
+    let erased = log.retention().erase(ALICE, &asked());
     assert!(matches!(erased, Err(Error::Held { .. })), "{erased:?}");
 }
 
 #[test]
 fn a_damaged_segment_that_is_being_dropped_blocks_no_erasure() {
     let (.., log, _, _) = cut_short(|bytes| bytes.len() / 3, false);
-    let erased = log.erase("user:bob", &asked());
+    let erased = log.retention().erase("user:bob", &asked());
     assert!(erased.is_ok(), "{erased:?}");
 }
 
@@ -280,7 +280,7 @@ fn a_damaged_segment_that_is_being_dropped_blocks_no_erasure() {
 fn a_restored_segment_whose_file_was_taken_away_is_not_called_expired() {
     let (disk, clock) = (SimDisk::new(1), support::clock());
     let log = options(&disk, &clock).create(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     for n in 0..20 {
         log.append(&event(n)).unwrap();
     }
@@ -289,15 +289,15 @@ fn a_restored_segment_whose_file_was_taken_away_is_not_called_expired() {
     log.append(&event(0)).unwrap();
     let store = DirectoryStore::open_or_create_on(Arc::new(disk.clone()), Path::new("/archive"));
     let store = store.unwrap();
-    let copy = log.archive(1, &store, &asked()).unwrap();
-    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 1);
-    log.restore(&store, &copy.folder, &asked()).unwrap();
+    let copy = log.archive().copy(1, &store, &asked()).unwrap();
+    assert_eq!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 1);
+    log.archive().restore(&store, &copy.folder, &asked()).unwrap();
     let reader = options(&disk, &clock).open_read_only(dir()).unwrap();
     disk.remove_file(&dir().join("segments/00000001.seg")).unwrap();
-    let found = reader.get(Seq::new(3)).map(|_| ());
+    let found = reader.snapshot().get(Seq::new(3)).map(|_| ());
     drop(log);
     let log = options(&disk, &clock).open(dir());
-    let in_log = log.unwrap().get(Seq::new(3)).map(|_| ());
+    let in_log = log.unwrap().snapshot().get(Seq::new(3)).map(|_| ());
     assert!(!matches!(found, Err(Error::Expired { .. })), "reader: {:.200}", format!("{found:?}"));
     assert!(!matches!(in_log, Err(Error::Expired { .. })), "log: {in_log:?}");
 }
@@ -315,7 +315,7 @@ fn a_service_and_an_admin_that_mends_do_not_fork_the_catalog() {
     tear_catalog(&disk);
     let service = Arc::clone(&log);
     let hook: Hook = Box::new(move || {
-        service.place_hold(&Hold::new("case-7", HoldScope::new()), &asked()).unwrap();
+        service.retention().place_hold(&Hold::new("case-7", HoldScope::new()), &asked()).unwrap();
     });
     let hooked = Arc::new(Hooked {
         disk: disk.clone(),
@@ -336,21 +336,21 @@ fn a_service_and_an_admin_that_mends_do_not_fork_the_catalog() {
 fn open_files_of_one_log_after_a_record_that_went() {
     let (disk, clock) = (SimDisk::new(1), support::clock());
     let log = options(&disk, &clock).create(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     for n in 0..20 {
         log.append(&event(n)).unwrap();
     }
     log.rotate().unwrap();
     clock.advance(DAY * 3);
     log.append(&event(0)).unwrap();
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     let before = disk.open_files();
-    assert!(matches!(log.get(Seq::new(0)), Err(Error::Expired { .. })));
+    assert!(matches!(log.snapshot().get(Seq::new(0)), Err(Error::Expired { .. })));
     let kept = disk.open_files() - before;
     assert!(kept <= 2, "{kept} more files are open: the catalog's may be");
     let reader = options(&disk, &clock).open_read_only(dir()).unwrap();
     let before = disk.open_files();
-    assert!(matches!(reader.get(Seq::new(0)), Err(Error::Expired { .. })));
+    assert!(matches!(reader.snapshot().get(Seq::new(0)), Err(Error::Expired { .. })));
     let kept = disk.open_files() - before;
     assert!(kept <= 2, "{kept} more files are open: the catalog's may be");
 }
@@ -360,7 +360,7 @@ fn open_files_of_one_log_after_a_record_that_went() {
 fn what_a_hold_pins_is_not_dropped_by_the_log_that_was_being_opened() {
     let (disk, clock) = (SimDisk::new(1), support::clock());
     let log = options(&disk, &clock).create(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     for n in 0..20 {
         log.append(&event(n)).unwrap();
     }
@@ -371,7 +371,7 @@ fn what_a_hold_pins_is_not_dropped_by_the_log_that_was_being_opened() {
     tear_catalog(&disk);
     let beside = options(&disk, &clock);
     let hook: Hook = Box::new(move || {
-        let mut admin = beside.administer(dir()).unwrap();
+        let admin = beside.administer(dir()).unwrap();
         admin.place_hold(&Hold::new("case-7", HoldScope::new()), &asked()).unwrap();
     });
     let hooked = Arc::new(Hooked {
@@ -384,8 +384,8 @@ fn what_a_hold_pins_is_not_dropped_by_the_log_that_was_being_opened() {
         let _ = disk.remove_file(&dir().join("catalog/snapshot"));
     }
     let log = options(&disk, &clock).disk(Arc::clone(&hooked) as _).open(dir()).unwrap();
-    let _ = log.expire(&ExpireOptions::new(), &asked());
-    let held = log.get(Seq::new(3)).map(|_| ());
+    let _ = log.retention().expire(&ExpireOptions::new(), &asked());
+    let held = log.snapshot().get(Seq::new(3)).map(|_| ());
     assert!(held.is_ok(), "{:.120}", format!("{held:?}"));
 }
 
@@ -403,7 +403,7 @@ fn a_key_that_comes_while_a_log_is_verified_is_a_key_of_the_log() {
     log.checkpoint(&first).unwrap();
     log.append(&event(1)).unwrap();
     let hook: Hook = Box::new(move || {
-        log.rotate_key(&first, &second).unwrap();
+        log.keys().rotate(&first, &second).unwrap();
         log.checkpoint(&second).unwrap();
     });
     let hooked = Arc::new(Hooked {

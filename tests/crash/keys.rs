@@ -49,12 +49,12 @@ fn change(disk: &SimDisk, shape: Shape) -> Result<KeyChain, Error> {
     let next = load(disk, "next")?;
     let chain = match load(disk, "old") {
         Ok(old) => {
-            let chain = log.rotate_key(&old, &next)?;
+            let chain = log.keys().rotate(&old, &next)?;
             old.erase()?;
             chain
         }
         // Overwritten, perhaps not yet removed: then the log knows who comes next.
-        Err(_) => log.key_chain()?,
+        Err(_) => log.snapshot().catalog().key_chain()?,
     };
     log.append(&event(2))?;
     log.checkpoint(&next)?;
@@ -81,8 +81,8 @@ fn crash_at(count: u64, seed: u64, shape: Shape) -> bool {
     assert!(load(&disk, "old").is_err(), "the old key is gone");
     let trust = Trust::in_keys([pinned.clone()]).with_key_chain(&chain).unwrap();
     let log = open(&disk, shape).unwrap();
-    assert_eq!(log.key_chain().unwrap(), chain);
-    assert!(trust.verify(&log.latest_checkpoint().unwrap().unwrap()).is_ok());
+    assert_eq!(log.snapshot().catalog().key_chain().unwrap(), chain);
+    assert!(trust.verify(&log.checkpoints().latest().unwrap().unwrap()).is_ok());
     log.close().unwrap();
     verify_clean(&disk);
     let options = VerifyOptions::new().key(pinned).disk(Arc::new(disk.clone()));

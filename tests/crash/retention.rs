@@ -56,8 +56,8 @@ impl Scene {
         let mut scene = Scene { disk, clock, checkpoints: Vec::new(), firsts: Vec::new() };
         let log = scene.options().create(dir()).unwrap();
         let signer = signer(&scene.disk, Shape::PLAIN.algorithm).unwrap();
-        log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
-        log.place_hold(&hold_on(HELD), &asked()).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+        log.retention().place_hold(&hold_on(HELD), &asked()).unwrap();
         for day in 1..=DAYS {
             let events: Vec<Event> = (0..EVENTS).map(|n| event(day, n)).collect();
             scene.firsts.push(log.append_batch(&events).unwrap().first.get());
@@ -106,17 +106,17 @@ impl Scene {
     /// Every segment is there whole, or gone whole with a certificate and without its file;
     /// gives the days that are gone.
     fn check(&self, log: &Log) -> Vec<u64> {
-        let certificates = log.drop_certificates().unwrap();
+        let certificates = log.snapshot().catalog().drop_certificates().unwrap();
         let mut gone = Vec::new();
         for day in 1..=DAYS {
             let certificate = certificates.iter().find(|found| found.ordinal == day);
             assert_eq!(self.is_there(day), certificate.is_none(), "the file of day {day}");
             for seq in self.seqs(day) {
-                match (log.get(seq), certificate) {
+                match (log.snapshot().get(seq), certificate) {
                     (Ok(record), None) => {
                         assert_eq!(record.event.actor.id, format!("a{day}"));
                         let checkpoint = self.checkpoints.last().unwrap();
-                        log.prove(seq, checkpoint, Disclosure::Whole).unwrap();
+                        log.snapshot().prove(seq, checkpoint, Disclosure::Whole).unwrap();
                     }
                     (Err(Error::Expired { certificate: found, .. }), Some(certificate)) => {
                         assert_eq!(*found, *certificate);
@@ -128,7 +128,7 @@ impl Scene {
         }
         let newest = self.checkpoints.last().unwrap();
         for checkpoint in &self.checkpoints {
-            log.prove_consistency(checkpoint, newest).unwrap();
+            log.snapshot().prove_consistency(checkpoint, newest).unwrap();
         }
         self.check_verify(&gone);
         gone
@@ -193,7 +193,7 @@ fn everywhere(seed: u64, mut run: impl FnMut(u64) -> bool) -> u64 {
 fn expire_cut_at(scene: &Scene, count: u64) -> bool {
     let log = scene.open();
     scene.disk.crash_after(count);
-    let expired = log.expire(&ExpireOptions::new(), &asked());
+    let expired = log.retention().expire(&ExpireOptions::new(), &asked());
     let stopped = scene.disk.stopped();
     let ended = expired.as_ref().map_or(true, |expiry| expiry.stopped.is_some());
     assert_eq!(ended, stopped, "{expired:?}");
@@ -219,7 +219,7 @@ fn an_expiry_cut_short_leaves_each_segment_whole_or_gone() {
             let gone = scene.check(&log);
             assert!(stopped || gone == ALL_BUT_HELD, "{gone:?}");
             scene.check_copies();
-            log.expire(&ExpireOptions::new(), &asked()).unwrap();
+            log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             assert_eq!(scene.check(&log), ALL_BUT_HELD);
             log.close().unwrap();
             scene.disk.remove_file(&dir().join("tree/mark")).unwrap();
@@ -240,27 +240,37 @@ fn a_hold_between_crash_and_opening_saves_what_is_still_there() {
             let stopped = expire_cut_at(&scene, count);
             let (was_there, begun) = {
                 let reader = scene.options().open_read_only(dir()).unwrap();
-                let begun: Vec<u64> =
-                    reader.drop_certificates().unwrap().iter().map(|c| c.ordinal).collect();
+                let begun: Vec<u64> = reader
+                    .snapshot()
+                    .catalog()
+                    .drop_certificates()
+                    .unwrap()
+                    .iter()
+                    .map(|c| c.ordinal)
+                    .collect();
                 (scene.is_there(3), begun)
             };
-            let mut admin = scene.options().administer(dir()).unwrap();
+            let admin = scene.options().administer(dir()).unwrap();
             admin.place_hold(&hold_on(3), &asked()).unwrap();
-            let before = admin.pinned_by("case 3").unwrap();
+            let before = admin.reader().unwrap().snapshot().pinned_by("case 3").unwrap();
             let log = scene.open();
-            assert_eq!(before, log.pinned_by("case 3").unwrap(), "before and after it came back");
+            assert_eq!(
+                before,
+                log.snapshot().pinned_by("case 3").unwrap(),
+                "before and after it came back"
+            );
             let gone = scene.check(&log);
             assert_eq!(gone.contains(&3), !was_there, "{begun:?} were begun");
             saved += u64::from(was_there && begun.contains(&3));
-            let pinned = log.pinned_by("case 3").unwrap();
+            let pinned = log.snapshot().pinned_by("case 3").unwrap();
             assert_eq!(pinned.segments, if was_there { vec![3] } else { vec![] });
-            log.expire(&ExpireOptions::new(), &asked()).unwrap();
+            log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             assert_eq!(scene.check(&log).contains(&3), !was_there);
             log.close().unwrap();
             let log = scene.open();
             assert_eq!(scene.check(&log).contains(&3), !was_there);
-            log.release_hold("case 3", &asked()).unwrap();
-            log.expire(&ExpireOptions::new(), &asked()).unwrap();
+            log.retention().release_hold("case 3", &asked()).unwrap();
+            log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             assert_eq!(scene.check(&log), ALL_BUT_HELD);
             stopped
         });
@@ -275,9 +285,9 @@ fn a_drop_stuck_before_its_end_is_warned_of_and_what_a_hold_brings_back_is_count
         let scene = Scene::new(20);
         let log = scene.open();
         scene.disk.plan(Fault { at, kind: FaultKind::Eio, stored: false });
-        let _ = log.expire(&ExpireOptions::new(), &asked());
+        let _ = log.retention().expire(&ExpireOptions::new(), &asked());
         let struck = scene.disk.faults_outstanding() == 0;
-        let certificates = log.drop_certificates().unwrap();
+        let certificates = log.snapshot().catalog().drop_certificates().unwrap();
         let unfinished: Vec<u64> = certificates
             .iter()
             .map(|certificate| certificate.ordinal)
@@ -286,9 +296,9 @@ fn a_drop_stuck_before_its_end_is_warned_of_and_what_a_hold_brings_back_is_count
         assert_eq!(scene.warned_of_drops(), unfinished, "{at}");
         for day in &unfinished {
             // Not by the log itself, which may be latched.
-            let mut admin = scene.options().administer(dir()).unwrap();
+            let admin = scene.options().administer(dir()).unwrap();
             admin.place_hold(&hold_on(*day), &asked()).unwrap();
-            let pinned = log.pinned_by(&hold_on(*day).case).unwrap();
+            let pinned = log.snapshot().pinned_by(&hold_on(*day).case).unwrap();
             assert_eq!((pinned.records, &*pinned.segments), (EVENTS, &[*day][..]), "{at}");
             stuck += 1;
         }
@@ -316,14 +326,14 @@ enum Change {
 impl Change {
     fn by_service(self, log: &Log) -> Result<(), Error> {
         match self {
-            Change::Place => log.place_hold(&hold_on(4), &asked()),
-            Change::Release => log.release_hold(&hold_on(HELD).case, &asked()),
-            Change::Policy => log.set_policy(&Change::policy(), &asked()),
+            Change::Place => log.retention().place_hold(&hold_on(4), &asked()),
+            Change::Release => log.retention().release_hold(&hold_on(HELD).case, &asked()),
+            Change::Policy => log.retention().set_policy(&Change::policy(), &asked()),
         }
     }
 
     fn by_admin(self, scene: &Scene) -> Result<(), Error> {
-        let mut admin = scene.options().administer(dir())?;
+        let admin = scene.options().administer(dir())?;
         match self {
             Change::Place => admin.place_hold(&hold_on(4), &asked()),
             Change::Release => admin.release_hold(&hold_on(HELD).case, &asked()),
@@ -336,12 +346,14 @@ impl Change {
     }
 
     fn happened(self, log: &Log) -> bool {
-        let holds = log.holds().unwrap();
+        let holds = log.snapshot().catalog().holds().unwrap();
         let in_force = |day| holds.iter().any(|placed| placed.hold == hold_on(day));
         match self {
             Change::Place => in_force(4),
             Change::Release => !in_force(HELD),
-            Change::Policy => log.policy().unwrap().unwrap().policy == Change::policy(),
+            Change::Policy => {
+                log.snapshot().catalog().policy().unwrap().unwrap().policy == Change::policy()
+            }
         }
     }
 }
@@ -362,7 +374,7 @@ fn change_cut_at(change: Change, by_admin: bool, count: u64, seed: u64) -> bool 
     log.close().unwrap();
     let log = scene.open();
     assert_eq!(change.happened(&log), happened, "what an opening saw stays so");
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     let expected: &[u64] = match (change, happened) {
         (_, false) => &ALL_BUT_HELD,
         (Change::Place, true) => &[1, 3, 5],
@@ -370,7 +382,7 @@ fn change_cut_at(change: Change, by_admin: bool, count: u64, seed: u64) -> bool 
         (Change::Policy, true) => &[],
     };
     assert_eq!(scene.check(&log), expected);
-    log.place_hold(&hold_on(6), &asked()).unwrap();
+    log.retention().place_hold(&hold_on(6), &asked()).unwrap();
     stopped
 }
 
@@ -404,13 +416,18 @@ fn a_service_sees_every_hold_after_another_process_died_in_the_middle_of_one() {
                 continue; // it was done before
             }
             let context = format!("{kind:?} at {at}, stored {stored}: {died:?}");
-            let mut admin = scene.options().administer(dir()).unwrap();
+            let admin = scene.options().administer(dir()).unwrap();
             admin.place_hold(&hold_on(1), &asked()).unwrap();
-            let seen = |log: &Log| log.holds().unwrap().iter().any(|held| held.hold == hold_on(1));
+            let seen = |log: &Log| {
+                log.snapshot().catalog().holds().unwrap().iter().any(|held| held.hold == hold_on(1))
+            };
             assert!(seen(&log), "{context}");
-            log.place_hold(&hold_on(5), &asked()).unwrap();
-            assert!(admin.holds().unwrap().iter().any(|held| held.hold == hold_on(5)), "{context}");
-            log.expire(&ExpireOptions::new(), &asked()).unwrap();
+            log.retention().place_hold(&hold_on(5), &asked()).unwrap();
+            assert!(
+                admin.catalog().holds().unwrap().iter().any(|held| held.hold == hold_on(5)),
+                "{context}"
+            );
+            log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             let gone = scene.check(&log);
             assert!(!gone.contains(&1) && !gone.contains(&5), "{gone:?}: {context}");
             scene.check_copies();
@@ -432,11 +449,11 @@ fn a_hold_that_is_in_force_is_never_overtaken_by_an_expiry() {
     let (disk, clock) = (SimDisk::new(40), clock());
     let options = || Shape::PLAIN.options(&disk, &clock).segment_age(DAY * 10_000);
     let log = options().create(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     let (over, kept) = (AtomicBool::new(false), AtomicU64::new(0));
     let administrator = |name: &str| {
         let _end = EndOnDrop(&over);
-        let mut admin = options().administer(dir()).unwrap();
+        let admin = options().administer(dir()).unwrap();
         let mut round = 0;
         while !over.load(Ordering::Acquire) {
             round += 1;
@@ -447,11 +464,13 @@ fn a_hold_that_is_in_force_is_never_overtaken_by_an_expiry() {
             let size = log.size().get();
             let held: Vec<Seq> = (size.saturating_sub(60)..size)
                 .map(Seq::new)
-                .filter(|seq| log.get(*seq).is_ok_and(|found| found.event.actor.id == actor))
+                .filter(|seq| {
+                    log.snapshot().get(*seq).is_ok_and(|found| found.event.actor.id == actor)
+                })
                 .collect();
             for _ in 0..20 {
                 for seq in &held {
-                    let found = log.get(*seq);
+                    let found = log.snapshot().get(*seq);
                     assert!(found.is_ok(), "{case}: {seq}: {:?}", found.err());
                 }
             }
@@ -477,13 +496,14 @@ fn a_hold_that_is_in_force_is_never_overtaken_by_an_expiry() {
                 .unwrap();
             log.rotate().unwrap();
             clock.advance(Duration::from_secs(60));
-            dropped += log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
+            dropped +=
+                log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
             std::thread::yield_now();
         }
         over.store(true, Ordering::Release);
         administrators.into_iter().for_each(|thread| thread.join().unwrap());
     });
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     log.close().unwrap();
     support::verify_clean(&disk);
 }

@@ -284,7 +284,7 @@ fn generate(root: &Path, algorithm: HashAlgorithm) {
     for (name, disclosure) in
         [("whole", Disclosure::Whole), ("withheld", Disclosure::WithholdPayload)]
     {
-        let proof = log.prove(PROVED, &checkpoint, disclosure).unwrap();
+        let proof = log.snapshot().prove(PROVED, &checkpoint, disclosure).unwrap();
         let name = format!("{name}.{}", TlogProof::file_extension(algorithm));
         std::fs::write(dir.join(name), proof.to_text()).unwrap();
     }
@@ -315,10 +315,16 @@ fn every_record_is_read_as_it_was_written_and_reading_changes_nothing() {
             assert_eq!(record.unwrap().to_json(), *expected);
         }
         for (n, expected) in expected.iter().enumerate() {
-            assert_eq!(reader.get(Seq::new(n as u64)).unwrap().to_json(), *expected);
+            assert_eq!(reader.snapshot().get(Seq::new(n as u64)).unwrap().to_json(), *expected);
         }
-        let history: Vec<String> =
-            reader.history().unwrap().into_iter().map(|entry| entry.what).collect();
+        let history: Vec<String> = reader
+            .snapshot()
+            .catalog()
+            .history()
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.what)
+            .collect();
         for what in [
             "log created",
             "segment sealed",
@@ -378,13 +384,14 @@ fn writing_goes_on_and_old_checkpoints_still_prove() {
         assert_eq!(new.seq.get(), expected.len() as u64);
         for checkpoint in copy.checkpoints() {
             for seq in [0, PROVED.get(), 42] {
-                let proof = log.prove(Seq::new(seq), &checkpoint, Disclosure::Whole).unwrap();
+                let proof =
+                    log.snapshot().prove(Seq::new(seq), &checkpoint, Disclosure::Whole).unwrap();
                 let verified = proof.verify_record(&copy.trust()).unwrap();
                 assert_eq!(verified.record().to_json(), expected[usize::try_from(seq).unwrap()]);
             }
         }
         let checkpoint = log.checkpoint(&copy.signer()).unwrap().into_unverified();
-        let proof = log.prove(new.seq, &checkpoint, Disclosure::Whole).unwrap();
+        let proof = log.snapshot().prove(new.seq, &checkpoint, Disclosure::Whole).unwrap();
         proof.verify_record(&copy.trust()).unwrap();
         log.rotate().unwrap();
         log.close().unwrap();
@@ -461,9 +468,9 @@ fn a_newer_format_is_unsupported_and_not_corrupt() {
             "segment header version"
         };
         let reader = Log::open_read_only(copy.log()).unwrap();
-        let error = reader.get(Seq::new(0)).unwrap_err();
+        let error = reader.snapshot().get(Seq::new(0)).unwrap_err();
         assert!(unsupported(&error, structure, 1), "{error}");
-        assert!(reader.get(Seq::new(46)).is_ok());
+        assert!(reader.snapshot().get(Seq::new(46)).is_ok());
         let report = verify(&copy.log(), &VerifyOptions::new(), &mut |_| ()).unwrap();
         assert!(!report.is_clean());
     }

@@ -64,12 +64,12 @@ fn tiles_and_bundles_are_those_of_the_tree_in_memory_on_disk_and_for_readers() {
             }
         };
         check(log.snapshot());
-        check(reader.snapshot_with_tree().unwrap());
+        check(reader.snapshot());
         drop(reader);
         log.close().unwrap();
         drop(log);
         check(options(algorithm).open(&path).unwrap().snapshot());
-        check(options(algorithm).open_read_only(&path).unwrap().snapshot_with_tree().unwrap());
+        check(options(algorithm).open_read_only(&path).unwrap().snapshot());
     }
 }
 
@@ -117,7 +117,7 @@ fn a_hash_file_that_contradicts_itself_gives_no_tile_and_no_bundle() {
     let header = fs::metadata(hashes(0)).unwrap().len() - 1024 * 32;
     let open = || options(HashAlgorithm::Sha256).open_read_only(&path).unwrap();
     let whole = |id: &str| {
-        let tiles = open().snapshot_with_tree().unwrap().tiles(TreeSize::new(1024)).unwrap();
+        let tiles = open().snapshot().tiles(TreeSize::new(1024)).unwrap();
         let tile = id.parse::<TileId>().map(|id| tiles.tile(id));
         tile.unwrap_or_else(|_| tiles.entry_bundle(id.parse().unwrap()))
     };

@@ -79,7 +79,11 @@ fn give(log: &Log, thread: u64, rounds: u64) -> u64 {
         match (round + thread) % 4 {
             0 => {
                 let receipt = log.append(&event(thread, n)).unwrap();
-                assert_eq!(whose(&log.get(receipt.seq).unwrap()), (thread, n), "seen when acked");
+                assert_eq!(
+                    whose(&log.snapshot().get(receipt.seq).unwrap()),
+                    (thread, n),
+                    "seen when acked"
+                );
                 n += 1;
             }
             1 => {
@@ -87,7 +91,7 @@ fn give(log: &Log, thread: u64, rounds: u64) -> u64 {
                 let receipt = log.append_batch(&batch).unwrap();
                 assert_eq!(receipt.count, 7);
                 let last = Seq::new(receipt.first.get() + 6);
-                assert_eq!(whose(&log.get(last).unwrap()), (thread, n + 6));
+                assert_eq!(whose(&log.snapshot().get(last).unwrap()), (thread, n + 6));
                 n += 7;
             }
             2 => {
@@ -95,12 +99,12 @@ fn give(log: &Log, thread: u64, rounds: u64) -> u64 {
                 let dropped = log.enqueue(&event(thread, n + 1)).unwrap();
                 drop(dropped);
                 let receipt = ticket.wait().unwrap();
-                assert_eq!(whose(&log.get(receipt.seq).unwrap()), (thread, n));
+                assert_eq!(whose(&log.snapshot().get(receipt.seq).unwrap()), (thread, n));
                 n += 2;
             }
             _ => {
                 let receipt = block_on(log.enqueue(&event(thread, n)).unwrap()).unwrap();
-                assert_eq!(whose(&log.get(receipt.seq).unwrap()), (thread, n));
+                assert_eq!(whose(&log.snapshot().get(receipt.seq).unwrap()), (thread, n));
                 n += 1;
             }
         }
@@ -175,7 +179,7 @@ fn every_record_of_many_threads_is_there_once_and_in_order() {
             given
         });
         let total: u64 = given.values().sum();
-        assert!(log.segments().unwrap().len() > 2, "it was rotated");
+        assert!(log.snapshot().segments().unwrap().len() > 2, "it was rotated");
         // Tickets that were dropped are committed, too.
         log.close().unwrap();
         assert_eq!(log.size().get(), total);
@@ -200,7 +204,7 @@ fn a_reader_sees_everything_that_was_acknowledged_once_it_refreshes() {
         let receipt = log.append_batch(&batch).unwrap();
         if n % 7 == 0 {
             assert_eq!(reader.refresh().unwrap().get(), receipt.first.get() + 3);
-            assert_eq!(whose(&reader.get(receipt.first).unwrap()).1, n * 3);
+            assert_eq!(whose(&reader.snapshot().get(receipt.first).unwrap()).1, n * 3);
         }
         if n % 150 == 149 {
             log.rotate().unwrap();

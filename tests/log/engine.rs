@@ -41,7 +41,7 @@ fn a_record_comes_back_as_it_was_given_also_after_reopening() {
         assert_eq!(log.recovery().replayed, 0, "a clean close leaves nothing to replay");
         assert_eq!(log.snapshot().head().unwrap(), head);
         for receipt in &receipts {
-            let record = log.get(receipt.seq).unwrap();
+            let record = log.snapshot().get(receipt.seq).unwrap();
             assert_eq!(record.leaf_hash, receipt.leaf_hash);
             assert_eq!(record.recorded_at, receipt.recorded_at);
             let given = event(receipt.seq.get());
@@ -51,7 +51,7 @@ fn a_record_comes_back_as_it_was_given_also_after_reopening() {
         let all: Vec<_> = log.snapshot().records_from(Seq::new(0)).map(Result::unwrap).collect();
         assert_eq!(all.len(), 1_100);
         assert!(all.iter().enumerate().all(|(n, record)| record.seq.get() == n as u64));
-        assert!(matches!(log.get(Seq::new(1_100)), Err(Error::NotWritten { .. })));
+        assert!(matches!(log.snapshot().get(Seq::new(1_100)), Err(Error::NotWritten { .. })));
     }
 }
 
@@ -66,15 +66,17 @@ fn queries_run_both_ways_and_go_on_at_a_cursor() {
     }
     let query = Query::new().actor("user-3").outcome(Outcome::Denied);
     let expected: Vec<u64> = (0..1_200).filter(|n| n % 7 == 3 && n % 5 == 0).collect();
-    let up = log.query(&query.clone().oldest_first()).unwrap();
+    let up = log.snapshot().query(&query.clone().oldest_first()).unwrap();
     assert_eq!(up.map(|r| r.unwrap().seq.get()).collect::<Vec<_>>(), expected);
-    let mut down: Vec<u64> = log.query(&query).unwrap().map(|r| r.unwrap().seq.get()).collect();
+    let mut down: Vec<u64> =
+        log.snapshot().query(&query).unwrap().map(|r| r.unwrap().seq.get()).collect();
     down.reverse();
     assert_eq!(down, expected);
 
     let (mut paged, mut page) = (Vec::new(), query.limit(4));
     loop {
-        let found: Vec<u64> = log.query(&page).unwrap().map(|r| r.unwrap().seq.get()).collect();
+        let found: Vec<u64> =
+            log.snapshot().query(&page).unwrap().map(|r| r.unwrap().seq.get()).collect();
         let Some(last) = found.last() else { break };
         let after = page.cursor_after(Seq::new(*last)).unwrap();
         paged.extend(found);
@@ -101,7 +103,7 @@ fn a_record_is_proved_to_a_stranger() {
 
         for n in [0, 1, 500, 776, 777] {
             for disclosure in [Disclosure::Whole, Disclosure::WithholdPayload] {
-                let proof = log.prove(Seq::new(n), &checkpoint, disclosure).unwrap();
+                let proof = log.snapshot().prove(Seq::new(n), &checkpoint, disclosure).unwrap();
                 let text = proof.to_text();
                 let received = bulla::TlogProof::parse(text.as_bytes()).unwrap();
                 let trust = bulla::Trust::in_keys([signer.verifying_key().clone()]);
@@ -152,6 +154,6 @@ fn a_flipped_byte_is_named_with_segment_offset_and_record() {
     assert!((50..100).contains(&seq), "{finding}");
     assert!(finding.offset.unwrap() <= at as u64);
     let log = Log::open(&path).unwrap();
-    assert!(matches!(log.get(Seq::new(seq)), Err(Error::Corrupt { .. })));
-    assert!(log.get(Seq::new(149)).is_ok());
+    assert!(matches!(log.snapshot().get(Seq::new(seq)), Err(Error::Corrupt { .. })));
+    assert!(log.snapshot().get(Seq::new(149)).is_ok());
 }

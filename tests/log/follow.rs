@@ -37,7 +37,7 @@ fn a_reader_follows_across_rotations_and_reopenings() {
         }
         assert_eq!(seen, written);
     }
-    assert!(log.segments().unwrap().len() > 4);
+    assert!(log.snapshot().segments().unwrap().len() > 4);
 }
 
 #[test]
@@ -55,12 +55,13 @@ fn a_reader_proves_what_the_writer_signed() {
         log.append(&event(n)).unwrap();
     }
     let reader = Log::open_read_only(&path).unwrap();
-    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
-    let proof = reader.prove(Seq::new(41), &checkpoint, bulla::Disclosure::Whole).unwrap();
+    let checkpoint = reader.checkpoints().latest().unwrap().unwrap();
+    let proof =
+        reader.snapshot().prove(Seq::new(41), &checkpoint, bulla::Disclosure::Whole).unwrap();
     let trust = bulla::Trust::in_keys([signer.verifying_key().clone()]);
     assert_eq!(proof.verify_record(&trust).unwrap().record().seq, Seq::new(41));
     let head = log.snapshot().head().unwrap();
-    assert_eq!(reader.snapshot_with_tree().unwrap().head().unwrap(), head);
+    assert_eq!(reader.snapshot().head().unwrap(), head);
 }
 
 /// A reader that comes to damage at the end of what was durable says so, whatever is damaged:

@@ -73,7 +73,10 @@ impl World {
         let snapshot = log.snapshot();
         self.ask(segments, |query| (found(&snapshot, query), snapshot.count(query).unwrap()));
         for seq in (0..log.size().get()).step_by(7) {
-            assert!(matches!(log.get(Seq::new(seq)), Ok(_) | Err(Error::Expired { .. })));
+            assert!(matches!(
+                log.snapshot().get(Seq::new(seq)),
+                Ok(_) | Err(Error::Expired { .. })
+            ));
         }
         let reader = self.options().open_read_only(dir()).unwrap();
         let snapshot = reader.snapshot();
@@ -186,16 +189,18 @@ fn a_reader_that_follows_for_years() {
 fn expiry_with_an_archive_and_restoring() {
     let (world, log) = World::new();
     let hold = Hold::new("case", HoldScope::new().actor("nobody"));
-    log.place_hold(&hold, &asked()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(200)).archive(true), &asked()).unwrap();
+    log.retention().place_hold(&hold, &asked()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(200)).archive(true), &asked())
+        .unwrap();
     let archive = Arc::new(world.archive());
     let options = ExpireOptions::new().archive_to(Arc::clone(&archive) as _);
-    let expiry = log.expire(&options, &asked()).unwrap();
+    let expiry = log.retention().expire(&options, &asked()).unwrap();
     let gone = expiry.dropped.len() as u64;
     assert!(gone > 90 && expiry.stopped.is_none(), "{gone} {:?}", expiry.stopped);
     world.check(&log, SEGMENTS - gone);
-    for (_, folder) in log.dropped_in(&*archive).unwrap() {
-        log.restore(&*archive, &folder, &asked()).unwrap();
+    for (_, folder) in log.archive().dropped_in(&*archive).unwrap() {
+        log.archive().restore(&*archive, &folder, &asked()).unwrap();
     }
     world.check(&log, SEGMENTS);
     log.close().unwrap();

@@ -22,7 +22,7 @@ fn options(clock: &Arc<ManualClock>) -> LogOptions {
 }
 
 fn sealed(log: &Log) -> u64 {
-    log.stats().unwrap().sealed_segments
+    log.snapshot().stats().unwrap().sealed_segments
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_segment_ends_when_the_next_frame_would_exceed_its_size() {
     for n in 0..2_000 {
         log.append(&event(n)).unwrap();
     }
-    let segments = log.segments().unwrap();
+    let segments = log.snapshot().segments().unwrap();
     assert!(segments.len() > 2, "{segments:?}");
     assert!(segments.iter().filter(|s| s.sealed).all(|s| s.bytes <= 66 << 10), "{segments:?}");
     let tiled: u64 = segments.iter().map(|segment| segment.count).sum();
@@ -55,7 +55,7 @@ fn a_segment_ends_when_its_age_is_up_and_an_empty_one_never() {
     assert_eq!(sealed(&log), 1);
     log.rotate().unwrap();
     log.rotate().unwrap();
-    assert_eq!(log.stats().unwrap().segments, sealed(&log), "no empty segment was made");
+    assert_eq!(log.snapshot().stats().unwrap().segments, sealed(&log), "no empty segment was made");
 }
 
 #[test]
@@ -72,6 +72,8 @@ fn a_jump_of_the_clock_begins_a_segment_and_is_recorded() {
     clock.set("2026-11-21T14:59:59Z".parse().unwrap()); // within the tolerance
     log.append(&event(3)).unwrap();
     let steps: Vec<String> = log
+        .snapshot()
+        .catalog()
         .history()
         .unwrap()
         .into_iter()
@@ -80,15 +82,16 @@ fn a_jump_of_the_clock_begins_a_segment_and_is_recorded() {
         .collect();
     assert_eq!(steps.len(), 2, "{steps:?}");
     assert!(steps[0].contains("12:00:00") && steps[0].contains("11:00:00"), "{steps:?}");
-    let times: Vec<_> = (0..4).map(|n| log.get(Seq::new(n)).unwrap().recorded_at).collect();
+    let times: Vec<_> =
+        (0..4).map(|n| log.snapshot().get(Seq::new(n)).unwrap().recorded_at).collect();
     assert!(times[1] < times[0], "the log says what its clock said");
     assert!(times[3] >= times[2], "but never goes back within a segment");
-    assert_eq!(log.segments().unwrap().len(), 3);
+    assert_eq!(log.snapshot().segments().unwrap().len(), 3);
 }
 
 /// What the catalog says of jumps of the clock: expected, found and segment, as text.
 fn steps(log: &Log) -> Vec<String> {
-    let history = log.history().unwrap().into_iter();
+    let history = log.snapshot().catalog().history().unwrap().into_iter();
     history.filter(|entry| entry.what == "clock stepped").map(|entry| entry.detail).collect()
 }
 

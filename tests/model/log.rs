@@ -86,11 +86,12 @@ fn ask(
     if down {
         expected.reverse();
     }
-    let whole: Vec<u64> = log.query(&query).unwrap().map(|r| r.unwrap().seq.get()).collect();
+    let whole: Vec<u64> =
+        log.snapshot().query(&query).unwrap().map(|r| r.unwrap().seq.get()).collect();
     assert_eq!(whole, expected);
     let (mut paged, mut page) = (Vec::new(), query.limit(limit));
     loop {
-        let found: Vec<Record> = log.query(&page).unwrap().map(Result::unwrap).collect();
+        let found: Vec<Record> = log.snapshot().query(&page).unwrap().map(Result::unwrap).collect();
         assert!(found.len() as u64 <= limit);
         found.iter().for_each(|record| check_record(model, record));
         let Some(last) = found.last() else { break };
@@ -140,7 +141,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Get(n) => {
                 let seq = Seq::new(n.into());
-                match log.get(seq) {
+                match log.snapshot().get(seq) {
                     Ok(record) => check_record(&model, &record),
                     Err(Error::NotWritten { .. }) => assert!(usize::from(n) >= model.given.len()),
                     Err(other) => panic!("{other}"),
@@ -183,7 +184,7 @@ fn run(steps: Vec<Step>) {
         log.snapshot().records_from(Seq::new(0)).map(Result::unwrap).collect();
     assert_eq!(records.len(), model.given.len());
     records.iter().for_each(|record| check_record(&model, record));
-    for segment in log.segments().unwrap() {
+    for segment in log.snapshot().segments().unwrap() {
         let first = usize::try_from(segment.first.get()).unwrap();
         let count = usize::try_from(segment.count).unwrap();
         assert!(
@@ -191,7 +192,7 @@ fn run(steps: Vec<Step>) {
             "within a segment time never steps back"
         );
     }
-    let history = log.history().unwrap();
+    let history = log.snapshot().catalog().history().unwrap();
     let steps = history.iter().filter(|entry| entry.what == "clock stepped").count();
     let expected = model.jumps..=model.jumps + behind_seals;
     assert!(

@@ -131,7 +131,10 @@ impl Sealed {
     }
 
     fn prove(&self, query: &Query) -> Answer {
-        self.log.prove_query(query, &self.checkpoint, Disclosure::WithholdPayload).unwrap()
+        self.log
+            .snapshot()
+            .prove_query(query, &self.checkpoint, Disclosure::WithholdPayload)
+            .unwrap()
     }
 
     /// What a stranger sees who gets the answer as a file.

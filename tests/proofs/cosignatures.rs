@@ -59,17 +59,21 @@ fn a_process_that_only_reads_the_log_adds_cosignatures_while_another_writes_it()
     let disk = SimDisk::new(1);
     let (log, signer, checkpoint) = signed_log(&disk);
     let [a, b] = &lines(&signer, &checkpoint, 0..2)[..] else { panic!("two lines") };
-    let once = reader(&disk).add_cosignatures(&checkpoint, std::slice::from_ref(a)).unwrap();
+    let once =
+        reader(&disk).checkpoints().add_cosignatures(&checkpoint, std::slice::from_ref(a)).unwrap();
     // The second does not know of the first.
-    let both = log.add_cosignatures(&checkpoint, &[b.clone(), a.clone()]).unwrap();
+    let both = log.checkpoints().add_cosignatures(&checkpoint, &[b.clone(), a.clone()]).unwrap();
     assert_eq!(once.note().signatures().len(), 2);
     assert_eq!(both.note().signatures()[1..], [a.clone(), b.clone()]);
     assert_eq!(published(&disk), both);
-    assert_eq!(log.latest_checkpoint().unwrap().unwrap(), both);
+    assert_eq!(log.checkpoints().latest().unwrap().unwrap(), both);
     assert!(both.to_text().starts_with(&checkpoint.to_text()));
     // Nothing new: it is written all the same, as nobody knows whether it is durable.
     let operations = disk.operations();
-    assert_eq!(log.add_cosignatures(&checkpoint, std::slice::from_ref(a)).unwrap(), both);
+    assert_eq!(
+        log.checkpoints().add_cosignatures(&checkpoint, std::slice::from_ref(a)).unwrap(),
+        both
+    );
     assert!(disk.operations() > operations);
     assert_eq!(published(&disk), both);
 }
@@ -78,7 +82,10 @@ fn a_process_that_only_reads_the_log_adds_cosignatures_while_another_writes_it()
 fn signing_the_same_head_again_keeps_its_cosignatures() {
     let disk = SimDisk::new(1);
     let (log, signer, checkpoint) = signed_log(&disk);
-    let both = log.add_cosignatures(&checkpoint, &lines(&signer, &checkpoint, 0..2)).unwrap();
+    let both = log
+        .checkpoints()
+        .add_cosignatures(&checkpoint, &lines(&signer, &checkpoint, 0..2))
+        .unwrap();
     let again = log.checkpoint(&signer).unwrap();
     assert_eq!(again.to_text(), checkpoint.to_text());
     assert_eq!(published(&disk), both);
@@ -91,7 +98,7 @@ fn a_damaged_checkpoint_is_replaced_when_the_head_is_signed_again() {
     let file = disk.open(Path::new(CHECKPOINT), bulla::disk::Open::ReadWrite).unwrap();
     file.write_at(&[0], 3).unwrap();
     assert!(matches!(
-        log.add_cosignatures(&checkpoint, &lines(&signer, &checkpoint, 0..1)),
+        log.checkpoints().add_cosignatures(&checkpoint, &lines(&signer, &checkpoint, 0..1)),
         Err(Error::Corrupt { .. })
     ));
     log.checkpoint(&signer).unwrap();
@@ -115,11 +122,11 @@ fn only_lines_for_a_text_that_is_published_are_added() {
         another(&root, "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="),
         another(&root, &format!("{root}\nextension")),
     ] {
-        let refused = log.add_cosignatures(&other, &added);
+        let refused = log.checkpoints().add_cosignatures(&other, &added);
         assert!(matches!(refused, Err(Error::Proof { .. })), "{refused:?}");
     }
     let too_many: Vec<_> = lines(&signer, &checkpoint, 0..64);
-    let refused = log.add_cosignatures(&checkpoint, &too_many).unwrap_err();
+    let refused = log.checkpoints().add_cosignatures(&checkpoint, &too_many).unwrap_err();
     assert!(matches!(refused, Error::TooLarge { limit: 64, found: 65, .. }), "{refused:?}");
     assert_eq!(published(&disk), checkpoint);
 }
@@ -141,14 +148,16 @@ fn a_blake3_log_takes_no_cosignatures_and_says_that_a_sha256_log_is_needed() {
     assert!(verified.cosign(&witness, 7).is_err());
     let line = checkpoint.note().signatures().to_vec();
     let reader = shape.options(&disk, &clock()).open_read_only(dir()).unwrap();
-    let refused =
-        [log.add_cosignatures(&checkpoint, &line), reader.add_cosignatures(&checkpoint, &line)];
+    let refused = [
+        log.checkpoints().add_cosignatures(&checkpoint, &line),
+        reader.checkpoints().add_cosignatures(&checkpoint, &line),
+    ];
     for refused in refused {
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains("/audit: expected the head of a SHA-256 log"), "{refused}");
         assert!(refused.contains("found one of a blake3 log"), "{refused}");
     }
-    assert_eq!(log.latest_checkpoint().unwrap(), Some(checkpoint));
+    assert_eq!(log.checkpoints().latest().unwrap(), Some(checkpoint));
 }
 
 #[test]
@@ -162,8 +171,8 @@ fn writers_at_the_same_time_lose_no_line() {
                 let reader = reader(disk);
                 for line in lines(signer, checkpoint, writer * 10..writer * 10 + 10) {
                     match writer {
-                        0 => log.add_cosignatures(checkpoint, &[line]).unwrap(),
-                        _ => reader.add_cosignatures(checkpoint, &[line]).unwrap(),
+                        0 => log.checkpoints().add_cosignatures(checkpoint, &[line]).unwrap(),
+                        _ => reader.checkpoints().add_cosignatures(checkpoint, &[line]).unwrap(),
                     };
                     log.checkpoint(signer).unwrap();
                 }
@@ -178,7 +187,7 @@ fn a_crash_at_any_step_leaves_the_checkpoint_with_the_old_or_the_new_lines() {
     let before = SimDisk::new(1);
     let (log, signer, checkpoint) = signed_log(&before);
     let added = lines(&signer, &checkpoint, 0..2);
-    log.add_cosignatures(&checkpoint, &added[..1]).unwrap();
+    log.checkpoints().add_cosignatures(&checkpoint, &added[..1]).unwrap();
     let old = published(&before);
     let new = old.with_signatures(&added).unwrap();
     log.close().unwrap();
@@ -188,7 +197,7 @@ fn a_crash_at_any_step_leaves_the_checkpoint_with_the_old_or_the_new_lines() {
             let disk = before.fork(seed);
             let reader = reader(&disk);
             disk.crash_after(stop);
-            let done = reader.add_cosignatures(&checkpoint, &added);
+            let done = reader.checkpoints().add_cosignatures(&checkpoint, &added);
             assert_eq!(done.is_ok(), !disk.stopped());
             disk.crash();
             let found = published(&disk);
@@ -197,7 +206,7 @@ fn a_crash_at_any_step_leaves_the_checkpoint_with_the_old_or_the_new_lines() {
             both[usize::from(found == new)] = true;
             // And it works again, whatever was left behind.
             let again = options(&disk).open_read_only(dir()).unwrap();
-            assert_eq!(again.add_cosignatures(&checkpoint, &added).unwrap(), new);
+            assert_eq!(again.checkpoints().add_cosignatures(&checkpoint, &added).unwrap(), new);
             assert_eq!(published(&disk), new);
         }
     }

@@ -136,19 +136,20 @@ fn heads_of_every_size_and_consistency_between_them_are_those_of_the_tree() {
         let reader = Log::open_read_only(signed.path()).unwrap();
         for checkpoint in &signed.checkpoints {
             let head = checkpoint.dangerously_unverified().head();
-            assert_eq!(log.head_at(head.size).unwrap(), head);
-            assert_eq!(reader.head_at(head.size).unwrap(), head);
+            assert_eq!(log.snapshot().head_at(head.size).unwrap(), head);
+            assert_eq!(reader.snapshot().head_at(head.size).unwrap(), head);
         }
         for old in 0..=size {
             let (old, new) = (TreeSize::new(old), TreeSize::new(size));
-            let hashes = log.consistency(old, new).unwrap();
-            let (old, new) = (log.head_at(old).unwrap(), log.head_at(new).unwrap());
+            let hashes = log.snapshot().consistency(old, new).unwrap();
+            let (old, new) =
+                (log.snapshot().head_at(old).unwrap(), log.snapshot().head_at(new).unwrap());
             bulla::merkle::verify_consistency(algorithm, &old, &new, &hashes).unwrap();
         }
         let beyond = TreeSize::new(size + 1);
-        assert!(matches!(log.head_at(beyond), Err(Error::NotWritten { .. })));
-        assert!(log.consistency(TreeSize::new(3), TreeSize::new(2)).is_err());
-        assert!(log.consistency(TreeSize::new(3), beyond).is_err());
+        assert!(matches!(log.snapshot().head_at(beyond), Err(Error::NotWritten { .. })));
+        assert!(log.snapshot().consistency(TreeSize::new(3), TreeSize::new(2)).is_err());
+        assert!(log.snapshot().consistency(TreeSize::new(3), beyond).is_err());
     }
 }
 
@@ -159,8 +160,8 @@ fn a_later_checkpoint_is_proved_to_extend_an_earlier_one() {
         let [first, second, third] = signed.checkpoints.as_slice() else { panic!() };
         let reader = Log::open_read_only(signed.path()).unwrap();
         for (old, new) in [(first, second), (first, third), (second, third), (third, third)] {
-            let text = signed.log.prove_consistency(old, new).unwrap().to_text();
-            assert_eq!(reader.prove_consistency(old, new).unwrap().to_text(), text);
+            let text = signed.log.snapshot().prove_consistency(old, new).unwrap().to_text();
+            assert_eq!(reader.snapshot().prove_consistency(old, new).unwrap().to_text(), text);
             let read = ConsistencyProof::parse(text.as_bytes()).unwrap();
             assert_eq!(read.to_text(), text);
             let verified = read.verify(&signed.trust()).unwrap();
@@ -168,16 +169,16 @@ fn a_later_checkpoint_is_proved_to_extend_an_earlier_one() {
             assert_eq!(verified.newer().to_text(), new.to_text());
             assert!(read.verify(&Trust::default()).is_err());
         }
-        assert!(signed.log.prove_consistency(third, first).is_err());
+        assert!(signed.log.snapshot().prove_consistency(third, first).is_err());
         // The log is asked about somebody else's head.
         let head =
             TreeHead { root: algorithm.empty_root(), ..first.dangerously_unverified().head() };
         let forged = Checkpoint::new(ORIGIN, head).unwrap().sign(&key_of(algorithm, 5)).unwrap();
         let forged = forged.into_unverified();
-        let refused = signed.log.prove_consistency(&forged, third);
+        let refused = signed.log.snapshot().prove_consistency(&forged, third);
         assert!(matches!(refused, Err(Error::Tampered { .. })), "{refused:?}");
         // It is signed by the right key, but the newer one does not extend it.
-        let good = signed.log.prove_consistency(first, third).unwrap();
+        let good = signed.log.snapshot().prove_consistency(first, third).unwrap();
         let refused = ConsistencyProof { old: forged, ..good }.verify(&signed.trust());
         assert!(matches!(refused, Err(VerifyProofError::Consistency(_))), "{refused:?}");
     }
@@ -187,7 +188,7 @@ fn a_later_checkpoint_is_proved_to_extend_an_earlier_one() {
 fn an_altered_consistency_proof_is_refused_or_says_the_same() {
     let signed = Signed::new(HashAlgorithm::Sha256, &[5, 9]);
     let [old, new] = signed.checkpoints.as_slice() else { panic!() };
-    let good = signed.log.prove_consistency(old, new).unwrap();
+    let good = signed.log.snapshot().prove_consistency(old, new).unwrap();
     let (trust, verified) = (signed.trust(), good.verify(&signed.trust()).unwrap());
     altered(&good.to_text(), |bad| {
         let Ok(read) = ConsistencyProof::parse(bad) else { return };
@@ -209,8 +210,9 @@ fn many_records_are_proved_by_one_bundle() {
             for disclosure in [Disclosure::Whole, Disclosure::WithholdPayload] {
                 let asked = seqs(positions);
                 let mut bundle =
-                    signed.log.prove_many(&asked, signed.newest(), disclosure).unwrap();
-                let theirs = reader.prove_many(&asked, signed.newest(), disclosure).unwrap();
+                    signed.log.snapshot().prove_many(&asked, signed.newest(), disclosure).unwrap();
+                let theirs =
+                    reader.snapshot().prove_many(&asked, signed.newest(), disclosure).unwrap();
                 assert_eq!(bundle, theirs);
                 bundle.note = Some("all that\tactor \\ did\n".to_owned());
                 let text = bundle.to_text();
@@ -223,7 +225,7 @@ fn many_records_are_proved_by_one_bundle() {
                 let found: Vec<Seq> = verified.records().map(|r| r.record().seq).collect();
                 assert_eq!(found, expected);
                 for proved in verified.records() {
-                    let record = signed.log.get(proved.record().seq).unwrap();
+                    let record = signed.log.snapshot().get(proved.record().seq).unwrap();
                     assert_eq!(proved.record().leaf_hash, record.leaf_hash);
                     assert_eq!(proved.disclosure(), disclosure);
                     assert_eq!(proved.record().event.resource, record.event.resource);
@@ -234,15 +236,22 @@ fn many_records_are_proved_by_one_bundle() {
             }
         }
         // The hashes that the paths share are there once.
-        let bundle =
-            signed.log.prove_many(&seqs(&[3, 4, 30]), signed.newest(), Disclosure::Whole).unwrap();
+        let bundle = signed
+            .log
+            .snapshot()
+            .prove_many(&seqs(&[3, 4, 30]), signed.newest(), Disclosure::Whole)
+            .unwrap();
         let singly = |seq| {
-            let proof = signed.log.prove(Seq::new(seq), signed.newest(), Disclosure::Whole);
+            let proof =
+                signed.log.snapshot().prove(Seq::new(seq), signed.newest(), Disclosure::Whole);
             proof.unwrap().inclusion.hashes.len()
         };
         assert!(bundle.hashes.len() < singly(3) + singly(4) + singly(30));
-        let refused =
-            signed.log.prove_many(&seqs(&[3, 30]), &signed.checkpoints[0], Disclosure::Whole);
+        let refused = signed.log.snapshot().prove_many(
+            &seqs(&[3, 30]),
+            &signed.checkpoints[0],
+            Disclosure::Whole,
+        );
         assert!(matches!(refused, Err(Error::Proof { .. })), "{refused:?}");
     }
 }
@@ -251,9 +260,10 @@ fn many_records_are_proved_by_one_bundle() {
 fn an_altered_bundle_is_refused_or_says_the_same() {
     let signed = Signed::new(HashAlgorithm::Blake3, &[6, 5]);
     let (log, newest) = (&signed.log, signed.newest());
-    let mut good = log.prove_many(&seqs(&[3, 8]), newest, Disclosure::Whole).unwrap();
+    let mut good = log.snapshot().prove_many(&seqs(&[3, 8]), newest, Disclosure::Whole).unwrap();
     good.note = Some("everything".to_owned());
-    let withheld = log.prove_many(&seqs(&[8]), newest, Disclosure::WithholdPayload).unwrap();
+    let withheld =
+        log.snapshot().prove_many(&seqs(&[8]), newest, Disclosure::WithholdPayload).unwrap();
     good.records[1] = withheld.records[0].clone();
     let trust = signed.trust();
     let said = |bundle: &Bundle| {
@@ -275,7 +285,11 @@ fn an_altered_bundle_is_refused_or_says_the_same() {
 fn a_bundle_with_a_record_exchanged_left_out_or_added_is_refused() {
     let signed = Signed::new(HashAlgorithm::Sha256, &[9]);
     let prove = |positions: &[u64]| {
-        signed.log.prove_many(&seqs(positions), signed.newest(), Disclosure::Whole).unwrap()
+        signed
+            .log
+            .snapshot()
+            .prove_many(&seqs(positions), signed.newest(), Disclosure::Whole)
+            .unwrap()
     };
     let (good, other) = (prove(&[2, 5]), prove(&[2, 6]));
     let refused = |bundle: Bundle| bundle.verify(&signed.trust()).unwrap_err();
@@ -294,8 +308,11 @@ fn a_bundle_with_a_record_exchanged_left_out_or_added_is_refused() {
 #[test]
 fn a_bundle_in_another_spelling_is_refused() {
     let signed = Signed::new(HashAlgorithm::Sha256, &[9]);
-    let mut good =
-        signed.log.prove_many(&seqs(&[2, 5]), signed.newest(), Disclosure::Whole).unwrap();
+    let mut good = signed
+        .log
+        .snapshot()
+        .prove_many(&seqs(&[2, 5]), signed.newest(), Disclosure::Whole)
+        .unwrap();
     good.note = Some("a\\b\u{7}".to_owned());
     let good = good.to_text();
     assert!(good.contains("\nnote a\\\\b\\x07\n"), "{good}");
@@ -364,7 +381,8 @@ fn an_altered_extra_line_is_refused_or_says_the_same() {
     let mut good = snapshot.prove(Seq::new(5), newest, Disclosure::WithholdPayload).unwrap();
     let mut extra = good.read_extra().unwrap();
     extra.appended_after = Some(snapshot.appended_after(earlier, newest).unwrap());
-    extra.statement = Some(signed.log.prove_state_entry("log", newest).unwrap().statement);
+    extra.statement =
+        Some(signed.log.snapshot().prove_state_entry("log", newest).unwrap().statement);
     let bytes = extra.to_bytes();
     good.set_extra(&extra);
     let trust = signed.trust();
@@ -400,7 +418,7 @@ fn an_altered_extra_line_is_refused_or_says_the_same() {
 fn a_proof_carries_the_key_chain_from_the_pinned_key_to_the_one_that_signed() {
     let algorithm = HashAlgorithm::Sha256;
     let signed = Signed::new(algorithm, &[5]);
-    let catalog = signed.log.catalog_head().unwrap();
+    let catalog = signed.log.snapshot().catalog().head().unwrap();
     let (old, next) = (key_of(algorithm, 5), key_of(algorithm, 6));
     let statement = Statement {
         origin: ORIGIN.to_owned(),
@@ -420,8 +438,10 @@ fn a_proof_carries_the_key_chain_from_the_pinned_key_to_the_one_that_signed() {
     let head = signed.log.snapshot().head().unwrap();
     let newest = Checkpoint::new(ORIGIN, head).unwrap().sign(&next).unwrap().into_unverified();
     let prove = |chain: Option<&[u8]>| {
-        let mut proof = signed.log.prove(Seq::new(7), &newest, Disclosure::Whole).unwrap();
-        let mut bundle = signed.log.prove_many(&seqs(&[2, 7]), &newest, Disclosure::Whole).unwrap();
+        let mut proof =
+            signed.log.snapshot().prove(Seq::new(7), &newest, Disclosure::Whole).unwrap();
+        let mut bundle =
+            signed.log.snapshot().prove_many(&seqs(&[2, 7]), &newest, Disclosure::Whole).unwrap();
         let mut extra = proof.read_extra().unwrap();
         extra.key_chain = chain.map(<[u8]>::to_vec);
         proof.set_extra(&extra);
@@ -444,7 +464,8 @@ fn a_proof_carries_the_key_chain_from_the_pinned_key_to_the_one_that_signed() {
 fn what_is_no_matter_of_a_proof_is_refused_as_what_it_is() {
     let signed = Signed::new(HashAlgorithm::Sha256, &[5]);
     let many: Vec<Seq> = (0..=BUNDLE_RECORDS_MAX as u64).map(Seq::new).collect();
-    let refused = signed.log.prove_many(&many, signed.newest(), Disclosure::Whole).unwrap_err();
+    let refused =
+        signed.log.snapshot().prove_many(&many, signed.newest(), Disclosure::Whole).unwrap_err();
     assert!(matches!(&refused, Error::TooLarge { limit: 1_000_000, found: 1_000_001, .. }));
     let expected = "expected at most 1000000 records in a bundle, found 1000001: make several";
     assert_eq!(refused.to_string(), expected);

@@ -91,8 +91,8 @@ fn a_rotated_key_is_followed_from_the_pinned_one() {
         fill(&log, 5);
         let before = log.checkpoint(&one).unwrap().into_unverified();
         fill(&log, 5);
-        let chain = log.rotate_key(&one, &two).unwrap();
-        assert_eq!(chain, log.key_chain().unwrap());
+        let chain = log.keys().rotate(&one, &two).unwrap();
+        assert_eq!(chain, log.snapshot().catalog().key_chain().unwrap());
         assert_eq!(chain, KeyChain::parse(chain.to_text().as_bytes()).unwrap());
         fill(&log, 5);
         let after = log.checkpoint(&two).unwrap().into_unverified();
@@ -103,16 +103,20 @@ fn a_rotated_key_is_followed_from_the_pinned_one() {
         let learned = trust(&pinned, &chain);
         for checkpoint in [&before, &after] {
             assert!(learned.verify(checkpoint).is_ok());
-            let proof = log.prove(bulla::Seq::new(2), checkpoint, Disclosure::Whole).unwrap();
+            let proof =
+                log.snapshot().prove(bulla::Seq::new(2), checkpoint, Disclosure::Whole).unwrap();
             assert!(proof.verify_record(&learned).is_ok());
         }
         // The old key signs nothing more for this log.
         assert!(matches!(log.checkpoint(&one), Err(Error::Key { .. })));
         drop(log);
         // The reader and the reopened log know the chain; it is part of the state.
-        assert_eq!(Log::open_read_only(place.log()).unwrap().key_chain().unwrap(), chain);
+        assert_eq!(
+            Log::open_read_only(place.log()).unwrap().snapshot().catalog().key_chain().unwrap(),
+            chain
+        );
         let log = place.open();
-        assert_eq!(log.key_chain().unwrap(), chain);
+        assert_eq!(log.snapshot().catalog().key_chain().unwrap(), chain);
         assert!(matches!(log.checkpoint(&one), Err(Error::Key { .. })));
         log.checkpoint(&two).unwrap();
         log.close().unwrap();
@@ -133,7 +137,7 @@ fn a_key_that_hands_over_is_erased_and_its_file_is_gone() {
     let one = Signer::load(&place.path("one")).unwrap();
     let hard_link = place.path("link");
     fs::hard_link(place.path("one"), &hard_link).unwrap();
-    log.rotate_key(&one, &two).unwrap();
+    log.keys().rotate(&one, &two).unwrap();
     one.erase().unwrap();
     assert!(!place.path("one").exists());
     let left = fs::read(hard_link).unwrap();
@@ -149,7 +153,7 @@ fn who_takes_the_machine_today_cannot_sign_yesterdays_heads() {
         let pinned = one.verifying_key().clone();
         fill(&log, 10);
         let honest = log.checkpoint(&one).unwrap().head();
-        let chain = log.rotate_key(&one, &two).unwrap();
+        let chain = log.keys().rotate(&one, &two).unwrap();
         one.erase().unwrap();
         // The thief has the current key, and another history of the first ten records.
         let secret = fs::read_to_string(place.path("two")).unwrap();
@@ -176,16 +180,16 @@ fn a_rotation_that_was_interrupted_is_finished_with_the_same_successor_only() {
         log.checkpoint(&one).unwrap();
         drop(log);
         place.backup("before");
-        let chain = place.open().rotate_key(&one, &two).unwrap();
+        let chain = place.open().keys().rotate(&one, &two).unwrap();
         let handover = fs::read(place.path("one.handover")).unwrap();
         assert!(chain.to_text().as_bytes().ends_with(&handover));
         // As if the machine had stopped before the statement reached the catalog.
         place.restore("before");
         let log = place.open();
-        assert!(log.key_chain().unwrap().is_empty());
+        assert!(log.snapshot().catalog().key_chain().unwrap().is_empty());
         assert!(matches!(log.checkpoint(&one), Err(Error::Key { .. })), "it has handed over");
-        assert!(matches!(log.rotate_key(&one, &other), Err(Error::Key { .. })));
-        assert_eq!(log.rotate_key(&one, &two).unwrap(), chain, "no second statement");
+        assert!(matches!(log.keys().rotate(&one, &other), Err(Error::Key { .. })));
+        assert_eq!(log.keys().rotate(&one, &two).unwrap(), chain, "no second statement");
         log.checkpoint(&two).unwrap();
     }
 }
@@ -201,10 +205,10 @@ fn a_handover_whose_head_is_lost_is_not_finished() {
     place.backup("before");
     let log = place.open();
     fill(&log, 1);
-    log.rotate_key(&one, &two).unwrap();
+    log.keys().rotate(&one, &two).unwrap();
     drop(log);
     place.restore("before");
-    let refused = place.open().rotate_key(&one, &two);
+    let refused = place.open().keys().rotate(&one, &two);
     assert!(matches!(refused, Err(Error::WouldFork { .. })), "{refused:?}");
 }
 
@@ -213,10 +217,10 @@ fn the_same_rotation_again_is_no_second_one() {
     let place = Place::new(HashAlgorithm::Blake3);
     let (one, two, three) = (place.key("one"), place.key("two"), place.key("three"));
     let log = place.open();
-    let chain = log.rotate_key(&one, &two).unwrap();
-    assert_eq!(log.rotate_key(&one, &two).unwrap(), chain);
-    assert!(matches!(log.rotate_key(&one, &three), Err(Error::Key { .. })));
-    assert_eq!(log.rotate_key(&two, &three).unwrap().dangerously_unverified().len(), 2);
+    let chain = log.keys().rotate(&one, &two).unwrap();
+    assert_eq!(log.keys().rotate(&one, &two).unwrap(), chain);
+    assert!(matches!(log.keys().rotate(&one, &three), Err(Error::Key { .. })));
+    assert_eq!(log.keys().rotate(&two, &three).unwrap().dangerously_unverified().len(), 2);
 }
 
 #[test]
@@ -227,9 +231,9 @@ fn a_key_that_nobody_handed_over_to_is_refused() {
     log.checkpoint(&one).unwrap();
     let refused = log.checkpoint(&stranger);
     assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
-    let refused = log.rotate_key(&stranger, &one);
+    let refused = log.keys().rotate(&stranger, &one);
     assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
-    assert!(log.key_chain().unwrap().is_empty());
+    assert!(log.snapshot().catalog().key_chain().unwrap().is_empty());
 }
 
 #[test]
@@ -242,18 +246,18 @@ fn the_recovery_key_ends_a_stolen_key() {
         fill(&log, 5);
         log.checkpoint(&one).unwrap();
         let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
-        assert!(matches!(log.revoke_key(&pinned, &recovery, &two), Err(Error::Key { .. })));
-        log.set_recovery_key(&one, &recovery, None).unwrap();
+        assert!(matches!(log.keys().revoke(&pinned, &recovery, &two), Err(Error::Key { .. })));
+        log.keys().set_recovery(&one, &recovery, None).unwrap();
         fill(&log, 5);
         log.checkpoint(&one).unwrap();
         // A thief with the machine hands over to a key of their own, and signs.
-        log.rotate_key(&one, &two).unwrap();
+        log.keys().rotate(&one, &two).unwrap();
         fill(&log, 5);
         let by_thief = log.checkpoint(&two).unwrap().into_unverified();
-        let stolen = trust(&pinned, &log.key_chain().unwrap());
+        let stolen = trust(&pinned, &log.snapshot().catalog().key_chain().unwrap());
         assert!(stolen.verify(&by_thief).is_ok());
         let recovery = load_recovery_key(&place.path("recovery")).unwrap();
-        let chain = log.revoke_key(&pinned, &recovery, &three).unwrap();
+        let chain = log.keys().revoke(&pinned, &recovery, &three).unwrap();
         let learned = stolen.with_key_chain(&chain).unwrap();
         assert!(learned.verify(&by_thief).is_err());
         let own = log.checkpoint(&three).unwrap().into_unverified();
@@ -290,7 +294,7 @@ fn a_restored_backup_signs_nothing_until_its_origin_is_retired() {
 
         let successor = "example.com/audit-2";
         let next = Signer::generate(&place.path("next"), successor, algorithm).unwrap();
-        let chain = log.retire_origin(&one, &next).unwrap();
+        let chain = log.keys().retire_origin(&one, &next).unwrap();
         let log = place.open();
         assert_eq!(log.origin(), successor);
         let new = log.checkpoint(&next).unwrap().into_unverified();
@@ -318,9 +322,9 @@ fn two_copies_of_one_log_with_one_key_do_not_both_hand_over() {
         log.checkpoint(&one).unwrap();
     }
     place.backup("copy");
-    let first = place.open().rotate_key(&one, &two).unwrap();
+    let first = place.open().keys().rotate(&one, &two).unwrap();
     let copied = Log::open(place.path("copy")).unwrap();
-    assert!(matches!(copied.rotate_key(&one, &three), Err(Error::Key { .. })));
+    assert!(matches!(copied.keys().rotate(&one, &three), Err(Error::Key { .. })));
     // A thief who copied the key without its memory can; the two statements convict them.
     fs::copy(place.path("one"), place.path("thief")).unwrap();
     fs::copy(place.path("copy").join("../one.heads"), place.path("unused")).unwrap();
@@ -330,7 +334,7 @@ fn two_copies_of_one_log_with_one_key_do_not_both_hand_over() {
     })
     .unwrap();
     let thief = Signer::load(&place.path("thief")).unwrap();
-    let second = copied.rotate_key(&thief, &three).unwrap();
+    let second = copied.keys().rotate(&thief, &three).unwrap();
     let evidence = first.conflict_with(&second).unwrap();
     assert_eq!(&evidence.key, one.verifying_key());
     let learned = trust(one.verifying_key(), &first);
@@ -348,7 +352,7 @@ fn only_heads_of_the_log_are_signed_and_the_memory_beside_the_key_has_one_line()
             log.checkpoint(&one).unwrap();
         }
         fill(&log, 3);
-        log.rotate_key(&one, &two).unwrap();
+        log.keys().rotate(&one, &two).unwrap();
         let published = fs::read_dir(place.log().join("checkpoints")).unwrap().count();
         assert_eq!(published, 4);
         for key in ["one", "two"] {
@@ -401,7 +405,7 @@ fn a_callers_own_signer_signs_and_a_broken_one_publishes_nothing() {
         fill(&log, 3);
         let broken = Signer::external(device(true), &place.path("memory")).unwrap();
         assert!(log.checkpoint(&broken).is_err());
-        assert!(log.latest_checkpoint().unwrap().is_none());
+        assert!(log.checkpoints().latest().unwrap().is_none());
         let good = Signer::external(device(false), &place.path("memory")).unwrap();
         let signed = log.checkpoint(&good).unwrap();
         let key = good.verifying_key().clone();
@@ -409,7 +413,7 @@ fn a_callers_own_signer_signs_and_a_broken_one_publishes_nothing() {
         // Two processes share its memory: so it never signs two histories.
         let memory = fs::metadata(place.path("memory")).unwrap();
         assert_eq!(memory.permissions().mode() & 0o077, 0);
-        let chain = log.rotate_key(&good, &place.key("file")).unwrap();
+        let chain = log.keys().rotate(&good, &place.key("file")).unwrap();
         assert_eq!(chain.dangerously_unverified().len(), 1);
     }
 }
@@ -451,10 +455,10 @@ fn heads_of_old_keys_stay_good_and_those_beyond_their_epoch_do_not() {
         let current = signers.last().unwrap();
         published.push(log.checkpoint(current).unwrap().into_unverified());
         let next = place.key(&n.to_string());
-        log.rotate_key(current, &next).unwrap();
+        log.keys().rotate(current, &next).unwrap();
         signers.push(next);
     }
-    let learned = trust(&pinned, &log.key_chain().unwrap());
+    let learned = trust(&pinned, &log.snapshot().catalog().key_chain().unwrap());
     for checkpoint in &published {
         assert!(learned.verify(checkpoint).is_ok());
     }
@@ -474,18 +478,18 @@ fn a_change_of_keys_that_makes_no_sense_is_refused_at_once() {
     log.checkpoint(&one).unwrap();
     // The same key twice does not wait for its own lock.
     let again = Signer::load(&place.path("one")).unwrap();
-    assert!(matches!(log.rotate_key(&one, &again), Err(Error::Key { .. })));
+    assert!(matches!(log.keys().rotate(&one, &again), Err(Error::Key { .. })));
     let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
-    log.set_recovery_key(&one, &recovery, None).unwrap();
+    log.keys().set_recovery(&one, &recovery, None).unwrap();
     let revoked = one.verifying_key().clone();
-    let chain = log.revoke_key(&revoked, &recovery, &two).unwrap();
+    let chain = log.keys().revoke(&revoked, &recovery, &two).unwrap();
     // The same again is no second revocation, and another one would void a lawful key.
-    assert_eq!(log.revoke_key(&revoked, &recovery, &two).unwrap(), chain);
-    assert!(matches!(log.revoke_key(&revoked, &recovery, &three), Err(Error::Key { .. })));
+    assert_eq!(log.keys().revoke(&revoked, &recovery, &two).unwrap(), chain);
+    assert!(matches!(log.keys().revoke(&revoked, &recovery, &three), Err(Error::Key { .. })));
     log.checkpoint(&two).unwrap();
     // A log that holds what its key signed has nothing to retire.
     let next = Signer::generate(&place.path("next"), "other.example", place.algorithm).unwrap();
-    let refused = log.retire_origin(&two, &next).unwrap_err();
+    let refused = log.keys().retire_origin(&two, &next).unwrap_err();
     assert!(refused.to_string().contains("nothing is to be retired"), "{refused}");
 }
 
@@ -497,13 +501,13 @@ fn a_key_that_has_signed_more_than_a_restored_copy_holds_takes_nothing_over() {
         let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
         let revoked = one.verifying_key().clone();
         let log = place.open();
-        log.set_recovery_key(&one, &recovery, None).unwrap();
+        log.keys().set_recovery(&one, &recovery, None).unwrap();
         fill(&log, 2);
         log.checkpoint(&one).unwrap();
         drop(log);
         place.backup("old");
         let log = place.open();
-        log.rotate_key(&one, &two).unwrap();
+        log.keys().rotate(&one, &two).unwrap();
         fill(&log, 10);
         let signed = log.checkpoint(&two).unwrap();
         drop(log);
@@ -511,8 +515,8 @@ fn a_key_that_has_signed_more_than_a_restored_copy_holds_takes_nothing_over() {
         let log = place.open();
         let heads = fs::read(place.path("two.heads")).unwrap();
         let refused = match erase {
-            false => log.rotate_key(&one, &two),
-            true => log.revoke_key(&revoked, &recovery, &two),
+            false => log.keys().rotate(&one, &two),
+            true => log.keys().revoke(&revoked, &recovery, &two),
         };
         assert!(matches!(refused, Err(Error::WouldFork { .. })), "{refused:?}");
         assert_eq!(fs::read(place.path("two.heads")).unwrap(), heads, "nothing is forgotten");
@@ -532,12 +536,12 @@ fn a_pending_handover_is_not_overtaken_by_another_statement() {
     log.checkpoint(&one).unwrap();
     drop(log);
     place.backup("old");
-    let chain = place.open().rotate_key(&one, &two).unwrap();
+    let chain = place.open().keys().rotate(&one, &two).unwrap();
     place.restore("old");
     let log = place.open();
-    let refused = log.set_recovery_key(&one, &recovery, None);
+    let refused = log.keys().set_recovery(&one, &recovery, None);
     assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
-    assert_eq!(log.rotate_key(&one, &two).unwrap(), chain);
+    assert_eq!(log.keys().rotate(&one, &two).unwrap(), chain);
 }
 
 #[test]
@@ -546,7 +550,7 @@ fn the_key_of_a_retired_origin_is_not_revoked_into_a_dead_end() {
     let (one, three) = (place.key("one"), place.key("three"));
     let recovery = generate_recovery_key(&place.path("recovery"), ORIGIN).unwrap();
     let log = place.open();
-    log.set_recovery_key(&one, &recovery, None).unwrap();
+    log.keys().set_recovery(&one, &recovery, None).unwrap();
     log.checkpoint(&one).unwrap();
     drop(log);
     place.backup("old");
@@ -556,9 +560,9 @@ fn the_key_of_a_retired_origin_is_not_revoked_into_a_dead_end() {
     drop(log);
     place.restore("old");
     let next = Signer::generate(&place.path("next"), "next.example", place.algorithm).unwrap();
-    place.open().retire_origin(&one, &next).unwrap();
+    place.open().keys().retire_origin(&one, &next).unwrap();
     let log = place.open();
-    let refused = log.revoke_key(one.verifying_key(), &recovery, &three);
+    let refused = log.keys().revoke(one.verifying_key(), &recovery, &three);
     assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
     log.checkpoint(&next).unwrap();
 }

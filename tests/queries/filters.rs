@@ -71,7 +71,7 @@ impl World {
     /// Takes what the log has more into the model, record by record.
     fn note_new(&mut self) {
         for seq in self.records.len() as u64..self.log.size().get() {
-            self.records.push(self.log.get(Seq::new(seq)).unwrap());
+            self.records.push(self.log.snapshot().get(Seq::new(seq)).unwrap());
         }
     }
 
@@ -270,7 +270,7 @@ fn any_query_answers_as_a_filter_over_all_records() {
         (0..60).for_each(|_| world.step());
         world.ask(120);
         queries += world.queries;
-        segments += world.log.segments().unwrap().len();
+        segments += world.log.snapshot().segments().unwrap().len();
     }
     assert!(queries > 4_000, "{queries}");
     assert!(segments > 150, "{segments}");
@@ -339,7 +339,7 @@ fn an_index_makes_a_search_read_only_what_it_gives() {
     // It is still open; another process finds it gone, and reads the records.
     assert_eq!(explain(&Query::new().actor("rare")).scanned, 0);
     let reader = Log::open_read_only(dir.path().join("log")).unwrap();
-    let mut matches = reader.query(&Query::new().actor("rare")).unwrap();
+    let mut matches = reader.snapshot().query(&Query::new().actor("rare")).unwrap();
     assert_eq!(matches.by_ref().count(), 1);
     assert_eq!(matches.explain().scanned, 1);
 }

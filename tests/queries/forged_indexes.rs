@@ -65,7 +65,7 @@ fn check(disk: &SimDisk) -> Report {
 /// The Seqs of the events by an actor, as a process finds them that opens the log now.
 fn by(disk: &SimDisk, actor: &str) -> Vec<u64> {
     let reader = options(disk).open_read_only(dir()).unwrap();
-    let found = reader.query(&Query::new().actor(actor).oldest_first()).unwrap();
+    let found = reader.snapshot().query(&Query::new().actor(actor).oldest_first()).unwrap();
     found.map(|record| record.unwrap().seq.get()).collect()
 }
 
@@ -82,7 +82,7 @@ fn forge(disk: &SimDisk, log: &Log, records: u64) {
     let good_header = IndexHeader::decode(header).unwrap();
     let mut tail = Tail::default();
     for seq in 0..records {
-        let mut record = log.get(Seq::new(seq)).unwrap();
+        let mut record = log.snapshot().get(Seq::new(seq)).unwrap();
         if seq == HIDDEN {
             record.event.actor = Actor::new("user", "alice");
         }
@@ -183,11 +183,12 @@ fn a_proof_of_completeness_is_made_in_spite_of_a_forged_index() {
     let World { disk, log } = world();
     let signer = support::signer(&disk, HashAlgorithm::Sha256).unwrap();
     log.checkpoint(&signer).unwrap();
-    let checkpoint = log.latest_checkpoint().unwrap().unwrap();
+    let checkpoint = log.checkpoints().latest().unwrap().unwrap();
     forge(&disk, &log, 100);
     let reader = options(&disk).open_read_only(dir()).unwrap();
     let query = Query::new().actor("mallory").oldest_first();
-    let answer = reader.prove_query(&query, &checkpoint, Disclosure::WithholdPayload).unwrap();
+    let answer =
+        reader.snapshot().prove_query(&query, &checkpoint, Disclosure::WithholdPayload).unwrap();
     let trust = Trust::in_keys([signer.verifying_key().clone()]);
     let verified = answer.verify(&trust).unwrap();
     let hits: Vec<u64> = verified.hits().map(|hit| hit.record().seq.get()).collect();

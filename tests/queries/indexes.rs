@@ -287,7 +287,10 @@ fn prove_all(dir: &std::path::Path, log: &Log) {
                 Some(limit) if !zero => query.limit(limit),
                 _ => query,
             };
-            let answer = log.prove_query(&query, &checkpoint, Disclosure::WithholdPayload).unwrap();
+            let answer = log
+                .snapshot()
+                .prove_query(&query, &checkpoint, Disclosure::WithholdPayload)
+                .unwrap();
             let verified = answer.verify(&trust).unwrap_or_else(|e| panic!("{query:?}: {e}"));
             let covers = verified.covers();
             let mut expected = model(&snapshot, &query, !oldest);
@@ -344,7 +347,11 @@ fn cursors_at_the_extremes_end() {
                 assert_eq!(asked(&snapshot, &query), expected, "{last} {query:?}");
                 for limit in [None, Some(0), Some(1), Some(1000)] {
                     let query = limit.map_or(query.clone(), |limit| query.clone().limit(limit));
-                    let answer = made.log.prove_query(&query, &made.checkpoint, Disclosure::Whole);
+                    let answer = made.log.snapshot().prove_query(
+                        &query,
+                        &made.checkpoint,
+                        Disclosure::Whole,
+                    );
                     let answer = answer.unwrap_or_else(|e| panic!("{last} {query:?}: {e}"));
                     let verified = answer.verify(&made.trust()).unwrap();
                     let covers = verified.covers();
@@ -423,7 +430,7 @@ fn close_and_reopen_lose_no_record_of_a_resumed_subscription() {
     }
     let log = options().open(&path).unwrap();
     let query = Query::new().actor("a").oldest_first();
-    let rest = log.query(&query.clone().after(cursor.unwrap())).unwrap();
+    let rest = log.snapshot().query(&query.clone().after(cursor.unwrap())).unwrap();
     seen.extend(rest.map(|r| r.unwrap().seq.get()));
     assert_eq!(seen, model(&log.snapshot(), &query, false));
 }
@@ -438,7 +445,8 @@ fn a_question_with_very_many_alternatives_is_not_proved() {
     for n in 0..5_000_u32 {
         query = query.request_id(format!("{n:x}"));
     }
-    let made = made.log.prove_query(&query, &made.checkpoint, Disclosure::WithholdPayload);
+    let made =
+        made.log.snapshot().prove_query(&query, &made.checkpoint, Disclosure::WithholdPayload);
     assert!(matches!(made, Err(Error::InvalidOption { name: "query", .. })), "{made:?}");
 }
 
@@ -495,7 +503,8 @@ fn many_alternatives_and_long_names_end() {
     for n in 0..4_000 {
         few = few.actor(format!("nobody-{n}"));
     }
-    let answer = made.log.prove_query(&few, &made.checkpoint, Disclosure::WithholdPayload);
+    let answer =
+        made.log.snapshot().prove_query(&few, &made.checkpoint, Disclosure::WithholdPayload);
     let answer = answer.unwrap();
     let text = answer.to_text();
     assert_eq!(bulla::proof::Answer::parse(text.as_bytes()).unwrap(), answer);
@@ -503,7 +512,7 @@ fn many_alternatives_and_long_names_end() {
     let long = "x".repeat(1 << 20);
     let long = Query::new().actor(&long).action(&format!("{long}*")).unwrap().tenant(long.clone());
     assert!(asked(&snapshot, &long).is_empty());
-    match made.log.prove_query(&long, &made.checkpoint, Disclosure::WithholdPayload) {
+    match made.log.snapshot().prove_query(&long, &made.checkpoint, Disclosure::WithholdPayload) {
         Ok(answer) => {
             let text = answer.to_text();
             let read = bulla::proof::Answer::parse(text.as_bytes());

@@ -308,17 +308,17 @@ impl Maker {
             SigningKey::new(&recovery.name, SignatureKind::Ed25519, &recovery.seed).unwrap();
         self.append(0..6);
         self.sign();
-        self.log.set_recovery_key(&self.signer, &recovery, None).unwrap();
+        self.log.keys().set_recovery(&self.signer, &recovery, None).unwrap();
         self.append(6..10);
         self.sign();
         let second = self.key_in("/key-2", &second_key());
-        self.log.rotate_key(&self.signer, &second).unwrap();
+        self.log.keys().rotate(&self.signer, &second).unwrap();
         self.append(10..20);
         self.log.checkpoint(&second).unwrap();
         self.log.rotate().unwrap();
         self.append(20..24);
         let third = self.key_in("/key-3", &third_key());
-        self.log.revoke_key(second.verifying_key(), &recovery, &third).unwrap();
+        self.log.keys().revoke(second.verifying_key(), &recovery, &third).unwrap();
         self.append(24..30);
         self.log.checkpoint(&third).unwrap();
         self.append(30..33);
@@ -327,22 +327,22 @@ impl Maker {
     fn archive(&self) {
         let store = self.store();
         let policy = Policy::keep(Period::from_days(2)).archive(true);
-        self.log.set_policy(&policy, &asked()).unwrap();
+        self.log.retention().set_policy(&policy, &asked()).unwrap();
         self.batch(0..20);
         self.sign();
         self.log.rotate().unwrap();
         self.sign();
-        self.log.archive(1, &store, &asked()).unwrap();
+        self.log.archive().copy(1, &store, &asked()).unwrap();
         let second = self.key_in("/key-2", &second_key());
-        self.log.rotate_key(&self.signer, &second).unwrap();
+        self.log.keys().rotate(&self.signer, &second).unwrap();
         self.batch(20..40);
         self.log.checkpoint(&second).unwrap();
         self.log.rotate().unwrap();
         self.log.checkpoint(&second).unwrap();
-        self.log.archive(2, &store, &asked()).unwrap();
+        self.log.archive().copy(2, &store, &asked()).unwrap();
         self.clock.advance(Duration::from_secs(10 * 24 * 3600));
         self.append(40..43);
-        let expiry = self.log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        let expiry = self.log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         assert_eq!(expiry.dropped.len(), 2, "{expiry:?}");
         self.log.checkpoint(&second).unwrap();
         self.append(43..46);
@@ -358,25 +358,27 @@ impl Maker {
         let store = self.store();
         let days = |days| Period::from_days(days);
         self.log
+            .retention()
             .place_hold(&Hold::new("case 7", HoldScope::new().resource("invoice", "41")), &asked())
             .unwrap();
         self.log
+            .retention()
             .place_hold(&Hold::new("case 8", HoldScope::new().actor("nobody-there")), &asked())
             .unwrap();
-        self.log.release_hold("case 8", &asked()).unwrap();
-        self.log.set_policy(&Policy::keep(days(2)).archive(true), &asked()).unwrap();
+        self.log.retention().release_hold("case 8", &asked()).unwrap();
+        self.log.retention().set_policy(&Policy::keep(days(2)).archive(true), &asked()).unwrap();
         for day in 0..8 {
             self.batch(day * 20..day * 20 + 20);
             self.sign();
             self.log.rotate().unwrap();
-            self.log.archive(day + 1, &store, &asked()).unwrap();
+            self.log.archive().copy(day + 1, &store, &asked()).unwrap();
             self.clock.advance(Duration::from_secs(24 * 3600));
         }
         self.append(160..163);
-        let expiry = self.log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        let expiry = self.log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         assert!(expiry.dropped.len() >= 3, "{expiry:?}");
-        let folder = self.log.dropped_in(&store).unwrap().remove(0).1;
-        self.log.restore(&store, &folder, &asked()).unwrap();
+        let folder = self.log.archive().dropped_in(&store).unwrap().remove(0).1;
+        self.log.archive().restore(&store, &folder, &asked()).unwrap();
         self.sign();
         self.append(163..166);
     }

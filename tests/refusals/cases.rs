@@ -274,7 +274,7 @@ fn restore(base: Base, files: &Files, disk: &SimDisk) -> Result<(), Refusal> {
     for folder in archive::folders(&store).map_err(|error| refusal(&error))? {
         let ordinal = folder.rsplit_once('/').unwrap().1;
         if !files.has(&format!("audit/segments/{ordinal}.seg")) {
-            let restored = log.restore(&store, &folder, &crate::bases::asked());
+            let restored = log.archive().restore(&store, &folder, &crate::bases::asked());
             restored.map_err(|error| refusal(&error))?;
         }
     }
@@ -284,7 +284,7 @@ fn restore(base: Base, files: &Files, disk: &SimDisk) -> Result<(), Refusal> {
 fn open(base: Base, disk: &SimDisk) -> Result<(), Refusal> {
     let log = base.options(disk, &later()).open("/audit").map_err(|error| refusal(&error))?;
     // With a damaged catalog it opens, and whatever needs the catalog says so.
-    let damaged = log.holds().err().map(|error| refusal(&error));
+    let damaged = log.snapshot().catalog().holds().err().map(|error| refusal(&error));
     log.close().map_err(|error| refusal(&error))?;
     damaged.map_or(Ok(()), Err)
 }
@@ -309,14 +309,14 @@ fn read(base: Base, disk: &SimDisk) -> Result<Vec<String>, Error> {
     let reader = base.options(disk, &later()).open_read_only("/audit")?;
     let mut read = Vec::new();
     for seq in 0..reader.size().get() {
-        match reader.get(Seq::new(seq)) {
+        match reader.snapshot().get(Seq::new(seq)) {
             Ok(record) => read.push(record.to_json()),
             Err(Error::Expired { .. }) => {}
             Err(error) => return Err(error),
         }
     }
     for query in [Query::new().system(true), Query::new().actor("user-3")] {
-        for record in reader.query(&query.oldest_first())? {
+        for record in reader.snapshot().query(&query.oldest_first())? {
             read.push(record?.to_json());
         }
     }
@@ -331,7 +331,9 @@ fn rebuilt(base: Base, disk: &SimDisk) -> (Vec<String>, Vec<String>) {
     let before = read(base, disk).unwrap();
     let log = base.options(disk, &later()).open("/audit").unwrap();
     // A search meets what is wrong with an index, and the housekeeper makes it anew.
-    assert!(log.query(&Query::new().actor("user-3")).unwrap().all(|record| record.is_ok()));
+    assert!(
+        log.snapshot().query(&Query::new().actor("user-3")).unwrap().all(|record| record.is_ok())
+    );
     log.close().unwrap();
     drop(log);
     base.options(disk, &later()).open("/audit").unwrap().close().unwrap();

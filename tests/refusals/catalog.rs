@@ -432,7 +432,7 @@ fn an_unknown_kind_that_changes_nothing_is_kept_and_named() {
             bulla::Timestamp::from_nanos(crate::support::START),
         ));
         let reader = base.options(&disk, &clock).open_read_only("/audit").unwrap();
-        let history = reader.history().unwrap();
+        let history = reader.snapshot().catalog().history().unwrap();
         let entry = history.last().unwrap();
         assert!(entry.detail.contains(&format!("kind {kind}")), "{entry:?}");
         assert_eq!(entry.state_root, history[history.len() - 2].state_root);
@@ -450,13 +450,13 @@ fn a_hold_that_cannot_be_read_stops_retention_until_it_is_released() {
         crate::support::START + 40 * 24 * 3600 * 1_000_000_000,
     )));
     let log = base.options(&disk, &clock).open("/audit").unwrap();
-    let holds = log.holds().unwrap();
+    let holds = log.snapshot().catalog().holds().unwrap();
     let readable: Vec<bool> = holds.iter().map(|hold| hold.unreadable.is_none()).collect();
     assert_eq!(readable, [true, false], "{holds:?}");
     let options = bulla::ExpireOptions::new().clock_lead(bulla::Period::from_days(100));
     for said in [
-        log.plan_expiry(&options).unwrap_err(),
-        log.expire(&options, &crate::bases::asked()).unwrap_err(),
+        log.snapshot().plan_expiry(&options).unwrap_err(),
+        log.retention().expire(&options, &crate::bases::asked()).unwrap_err(),
     ] {
         let said = said.to_string();
         assert!(
@@ -464,7 +464,7 @@ fn a_hold_that_cannot_be_read_stops_retention_until_it_is_released() {
             "{said}"
         );
     }
-    log.release_hold("case 9", &crate::bases::asked()).unwrap();
-    assert!(log.plan_expiry(&options).is_ok());
+    log.retention().release_hold("case 9", &crate::bases::asked()).unwrap();
+    assert!(log.snapshot().plan_expiry(&options).is_ok());
     log.close().unwrap();
 }

@@ -101,9 +101,12 @@ fn nothing_is_signed_recorded_or_dropped_by_the_word_of_a_snapshot() {
         let hold = Hold::new("case 99", HoldScope::new().actor("user-3"));
         assert!(log.checkpoint(&signer).is_err(), "{id}");
         let done = [
-            ("set a policy", log.set_policy(&Policy::keep(Period::from_days(9_999)), &asked())),
-            ("place a hold", log.place_hold(&hold, &asked())),
-            ("drop", log.expire(&ExpireOptions::default(), &asked()).map(|_| ())),
+            (
+                "set a policy",
+                log.retention().set_policy(&Policy::keep(Period::from_days(9_999)), &asked()),
+            ),
+            ("place a hold", log.retention().place_hold(&hold, &asked())),
+            ("drop", log.retention().expire(&ExpireOptions::default(), &asked()).map(|_| ())),
         ];
         for (what, done) in done {
             let refused = match done {

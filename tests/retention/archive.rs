@@ -45,7 +45,7 @@ fn asked() -> Asked {
 }
 
 fn archived(log: &Log, ordinal: u64, store: &dyn ArchiveStore) -> ArchivedCopy {
-    log.archive(ordinal, store, &asked()).unwrap()
+    log.archive().copy(ordinal, store, &asked()).unwrap()
 }
 
 fn plain(store: &dyn ArchiveStore, folder: &str) -> ArchiveReport {
@@ -77,7 +77,7 @@ fn a_folder_shows_what_it_holds_and_no_more() {
 
         log.checkpoint(&signer).unwrap();
         let signed = archived(&log, 2, &store);
-        let head = log.latest_checkpoint().unwrap().unwrap().dangerously_unverified().head();
+        let head = log.checkpoints().latest().unwrap().unwrap().dangerously_unverified().head();
         match plain(&store, &signed.folder).shown {
             Shown::UnderCheckpoint { origin, head: under, in_force } => {
                 assert_eq!((origin.as_str(), under, in_force), (ORIGIN, head, true));
@@ -96,7 +96,7 @@ fn a_folder_shows_what_it_holds_and_no_more() {
         let report = archive::verify(&store, &signed.folder, &trusting(&stranger)).unwrap();
         assert_eq!(report.shown, Shown::Nothing);
         assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
-        let history = log.history().unwrap();
+        let history = log.snapshot().catalog().history().unwrap();
         let told = history.iter().filter(|entry| entry.what == "segment archived").count();
         assert_eq!((told, history.last().unwrap().who.as_deref()), (2, Some("alice")));
         log.close().unwrap();
@@ -135,7 +135,7 @@ fn a_pinned_key_that_handed_over_is_followed_to_the_one_that_signed() {
         HashAlgorithm::Sha256,
     );
     let next = next.unwrap();
-    log.rotate_key(&first, &next).unwrap();
+    log.keys().rotate(&first, &next).unwrap();
     log.append(&event(9)).unwrap();
     log.checkpoint(&next).unwrap();
     let store = store(&shelf);
@@ -228,7 +228,7 @@ fn a_folder_of_another_segment_or_log_is_refused() {
         }
         let report = plain(&store, &first.folder);
         assert!(!report.is_clean(), "{folder} passed for {}", first.folder);
-        assert!(log.archive(1, &store, &asked()).is_err());
+        assert!(log.archive().copy(1, &store, &asked()).is_err());
     }
     for (name, bytes) in originals {
         shelf.write_file(&Path::new("/archive").join(&first.folder).join(name), &bytes).unwrap();
@@ -249,12 +249,15 @@ fn to_archive_again_changes_nothing() {
     log.checkpoint(&signer).unwrap();
     let store = store(&shelf);
     let first = archived(&log, 1, &store);
-    let (before, records) = (objects(&shelf), log.history().unwrap().len());
+    let (before, records) = (objects(&shelf), log.snapshot().catalog().history().unwrap().len());
     log.append(&event(8)).unwrap();
     log.checkpoint(&signer).unwrap();
-    let signed = log.history().unwrap().len();
+    let signed = log.snapshot().catalog().history().unwrap().len();
     assert_eq!(archived(&log, 1, &store), first);
-    assert_eq!((objects(&shelf), log.history().unwrap().len()), (before, signed));
+    assert_eq!(
+        (objects(&shelf), log.snapshot().catalog().history().unwrap().len()),
+        (before, signed)
+    );
     assert!(records < signed);
 }
 
@@ -267,11 +270,11 @@ fn an_unfinished_folder_is_finished_at_whatever_point_it_stopped() {
         log.checkpoint(&signer).unwrap();
         let store = store(&shelf);
         shelf.crash_after(count);
-        let attempt = log.archive(1, &store, &asked());
+        let attempt = log.archive().copy(1, &store, &asked());
         let done = !shelf.stopped();
         assert_eq!(attempt.is_ok(), done, "{attempt:?}");
         shelf.crash();
-        let folder = archive::folder_of(ORIGIN, log.stats().unwrap().log_id, 1);
+        let folder = archive::folder_of(ORIGIN, log.snapshot().stats().unwrap().log_id, 1);
         let report = plain(&store, &folder);
         assert_eq!(report.is_clean(), report.manifest.is_some(), "whole, or not there at all");
         // Meanwhile the log went on, with a newer head.
@@ -298,7 +301,7 @@ fn what_a_failed_sync_forgot_is_durable_when_the_next_attempt_says_so() {
         let (log, _) = sealed(&disk, Shape::PLAIN, 1);
         let store = store(&shelf);
         shelf.plan(sim::Fault { at, kind: FaultKind::SyncFailed, stored: false });
-        let attempt = log.archive(1, &store, &asked());
+        let attempt = log.archive().copy(1, &store, &asked());
         if shelf.faults_outstanding() > 0 {
             break;
         }
@@ -325,7 +328,7 @@ fn other_bytes_in_an_unfinished_folder_are_not_replaced() {
         let manifest = shelf.read_file(&folder.join("MANIFEST.json")).unwrap();
         shelf.remove_file(&folder.join("MANIFEST.json")).unwrap();
         shelf.flip_byte(&folder.join(name), 9, 1).unwrap();
-        let error = log.archive(1, &store, &asked()).unwrap_err();
+        let error = log.archive().copy(1, &store, &asked()).unwrap_err();
         assert!(error.to_string().contains(name) || name == "checkpoint", "{name}: {error}");
         assert_ne!(shelf.read_file(&folder.join(name)).unwrap(), good, "it stays");
         shelf.write_file(&folder.join(name), &good).unwrap();
@@ -342,7 +345,7 @@ fn a_damaged_segment_is_not_archived() {
     let len = disk.read_file(&path).unwrap().len() as u64;
     for at in [40, 300, 600, len / 2, len - 400, len - 100] {
         disk.flip_byte(&path, at, 4).unwrap();
-        let error = log.archive(1, &store(&shelf), &asked()).unwrap_err();
+        let error = log.archive().copy(1, &store(&shelf), &asked()).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "byte {at}: {error}");
         assert!(objects(&shelf).is_empty());
         disk.flip_byte(&path, at, 4).unwrap();
@@ -360,11 +363,11 @@ fn an_archive_in_its_log_or_around_it_is_refused() {
     let (log, _) = sealed(&disk, Shape::PLAIN, 1);
     for path in ["/audit/archive", "/audit", "/", "/audit/segments/a"] {
         let inside = DirectoryStore::open_or_create_on(Arc::new(disk.clone()), Path::new(path));
-        let error = log.archive(1, &inside.unwrap(), &asked()).unwrap_err();
+        let error = log.archive().copy(1, &inside.unwrap(), &asked()).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { name: "archive", .. }), "{error}");
     }
     let beside = store(&disk);
-    assert!(log.archive(1, &beside, &asked()).is_ok());
+    assert!(log.archive().copy(1, &beside, &asked()).is_ok());
 }
 
 #[test]
@@ -374,14 +377,14 @@ fn only_what_is_sealed_is_archived_and_only_what_is_gone_restored() {
     let store = store(&shelf);
     log.append(&event(4)).unwrap();
     for ordinal in [0, 2, 77] {
-        let refused = log.archive(ordinal, &store, &asked());
+        let refused = log.archive().copy(ordinal, &store, &asked());
         assert!(matches!(refused, Err(Error::InvalidOption { name: "segment", .. })));
     }
     let copy = archived(&log, 1, &store);
-    let error = log.restore(&store, &copy.folder, &asked()).unwrap_err();
+    let error = log.archive().restore(&store, &copy.folder, &asked()).unwrap_err();
     assert!(error.to_string().contains("here already"), "{error}");
-    assert_eq!(log.dropped_in(&store).unwrap(), []);
-    assert!(log.restore(&store, "nothing/00000001", &asked()).is_err());
+    assert_eq!(log.archive().dropped_in(&store).unwrap(), []);
+    assert!(log.archive().restore(&store, "nothing/00000001", &asked()).is_err());
 }
 
 /// What a faulty store does with the object number `at` that is put, or read, from now on.
@@ -459,16 +462,16 @@ fn no_copy_is_counted_on_that_the_store_does_not_give_back() {
             log.checkpoint(&signer).unwrap();
             let inner = store(&shelf);
             let faulty = FaultyStore { inner, fault, at, done: AtomicU64::new(0) };
-            let attempt = log.archive(1, &faulty, &asked());
+            let attempt = log.archive().copy(1, &faulty, &asked());
             if faulty.done.load(Ordering::Relaxed) <= at {
                 assert!(attempt.is_ok() && at >= 5, "{fault:?} {at}: {attempt:?}");
                 break;
             }
             assert!(attempt.is_err(), "{fault:?} at {at}");
-            let recorded = log.history().unwrap();
+            let recorded = log.snapshot().catalog().history().unwrap();
             assert!(recorded.iter().all(|entry| entry.what != "segment archived"));
             // The store is in order again.
-            match log.archive(1, &faulty.inner, &asked()) {
+            match log.archive().copy(1, &faulty.inner, &asked()) {
                 Ok(copy) => assert!(plain(&faulty.inner, &copy.folder).is_clean()),
                 // It said that a file is there which is not, and then got the manifest.
                 Err(error) => assert!(fault == Forgotten, "{fault:?} at {at}: {error}"),

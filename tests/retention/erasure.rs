@@ -188,7 +188,8 @@ fn after_an_erasure_only_the_payloads_of_that_subject_are_gone() {
         let query = Query::new().actor("alice");
         let (count, size) = (log.snapshot().count(&query).unwrap(), log.size());
 
-        let certificate = log.erase(ALICE, &Asked::by("dpo").because("request 17")).unwrap();
+        let certificate =
+            log.retention().erase(ALICE, &Asked::by("dpo").because("request 17")).unwrap();
         assert_eq!((certificate.records, certificate.size), (104, size));
         let check = |log: &Log| {
             let after = all(log);
@@ -205,30 +206,34 @@ fn after_an_erasure_only_the_payloads_of_that_subject_are_gone() {
                 assert!(new.to_json().ends_with(",\"payload\":\"erased\"}"));
             }
             assert_eq!(log.snapshot().count(&query).unwrap(), count);
-            let found: Vec<Record> = log.query(&query).unwrap().map(|r| r.unwrap()).collect();
+            let found: Vec<Record> =
+                log.snapshot().query(&query).unwrap().map(|r| r.unwrap()).collect();
             assert_eq!(found.len() as u64, count);
             assert!(states(&found).iter().all(|state| *state == PayloadState::Erased));
         };
         check(&log);
-        let told = log.history().unwrap();
+        let told = log.snapshot().catalog().history().unwrap();
         let told = told.iter().find(|entry| entry.what == "subject erased").unwrap();
         assert_eq!(told.seq, certificate.catalog_seq);
         assert_eq!((told.who.as_deref(), told.why.as_deref()), (Some("dpo"), Some("request 17")));
         assert!(told.detail.contains(&certificate.key_ids[0].to_string()), "{}", told.detail);
         assert!(!told.detail.contains("alice"));
 
-        assert!(matches!(log.erase(ALICE, &Asked::default()), Err(Error::KeyStore { .. })));
+        assert!(matches!(
+            log.retention().erase(ALICE, &Asked::default()),
+            Err(Error::KeyStore { .. })
+        ));
         // Somebody of that name again: other keys, other records.
         let again = log.append(&event(0)).unwrap().seq;
-        assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted);
-        assert_eq!(log.get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
+        assert_eq!(log.snapshot().get(again).unwrap().payload, PayloadState::Decrypted);
+        assert_eq!(log.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
         log.close().unwrap();
         drop(log);
 
         place.check_deeply(None);
         place.check_deeply(Some(place.reading_store()));
         let log = place.open();
-        assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted);
+        assert_eq!(log.snapshot().get(again).unwrap().payload, PayloadState::Decrypted);
         log.append(&event(1)).unwrap();
         assert_eq!(all(&log)[0].payload, PayloadState::Erased);
     }
@@ -242,7 +247,8 @@ fn proofs_hold_before_and_after_an_erasure() {
         let trust = Trust::in_keys([signer.verifying_key().clone()]);
         let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
         let seqs: Vec<Seq> = (0..9).map(Seq::new).collect();
-        let prove = |log: &Log, disclosure| log.prove(Seq::new(3), &checkpoint, disclosure);
+        let prove =
+            |log: &Log, disclosure| log.snapshot().prove(Seq::new(3), &checkpoint, disclosure);
         let verified = |proof: &TlogProof| {
             let read = TlogProof::parse(proof.to_text().as_bytes()).unwrap();
             let verified = read.verify_record(&trust).unwrap();
@@ -258,13 +264,13 @@ fn proofs_hold_before_and_after_an_erasure() {
         assert_eq!(disclosure, Disclosure::WithholdPayload);
         assert_eq!((record.payload, record.event.reason), (PayloadState::Withheld, None));
 
-        log.erase(ALICE, &Asked::default()).unwrap();
+        log.retention().erase(ALICE, &Asked::default()).unwrap();
         // What was handed out before still shows what it showed.
         assert_eq!(verified(&whole).0, Disclosure::Whole);
         let erased = prove(&log, Disclosure::Whole).unwrap();
         assert_eq!(erased.extra, withheld.extra, "there is nothing else to show");
         assert_eq!(verified(&erased).0, Disclosure::WithholdPayload);
-        let bundle = log.prove_many(&seqs, &checkpoint, Disclosure::Whole).unwrap();
+        let bundle = log.snapshot().prove_many(&seqs, &checkpoint, Disclosure::Whole).unwrap();
         let bundle = Bundle::parse(bundle.to_text().as_bytes()).unwrap().verify(&trust).unwrap();
         let shown: Vec<_> = bundle.records().map(|proved| proved.disclosure()).collect();
         for (n, shown) in shown.iter().enumerate() {
@@ -275,9 +281,10 @@ fn proofs_hold_before_and_after_an_erasure() {
         // Without the store a payload that was not erased can be withheld, not shown.
         drop(log);
         let log = place.options().without_events().open(place.at("audit")).unwrap();
-        let refused = log.prove(Seq::new(1), &checkpoint, Disclosure::Whole);
+        let refused = log.snapshot().prove(Seq::new(1), &checkpoint, Disclosure::Whole);
         assert!(matches!(refused, Err(Error::PayloadSealed { seq }) if seq == Seq::new(1)));
-        let withheld = log.prove(Seq::new(1), &checkpoint, Disclosure::WithholdPayload).unwrap();
+        let withheld =
+            log.snapshot().prove(Seq::new(1), &checkpoint, Disclosure::WithholdPayload).unwrap();
         assert_eq!(verified(&withheld).0, Disclosure::WithholdPayload);
     }
 }
@@ -290,7 +297,7 @@ fn no_form_of_a_proof_passes_for_another() {
     let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
     for (seq, own) in [(0, [3, 4]), (2, [1, 2])] {
         for disclosure in [Disclosure::Whole, Disclosure::WithholdPayload] {
-            let good = log.prove(Seq::new(seq), &checkpoint, disclosure).unwrap();
+            let good = log.snapshot().prove(Seq::new(seq), &checkpoint, disclosure).unwrap();
             assert!(good.verify_record(&trust).is_ok());
             let bytes = good.extra.clone().unwrap();
             let form = bytes[16];
@@ -380,10 +387,10 @@ fn ciphertexts_that_were_swapped_between_records_are_found() {
     }
     let log = place.open();
     for seq in [0, 2] {
-        let read = log.get(Seq::new(seq));
+        let read = log.snapshot().get(Seq::new(seq));
         assert!(matches!(read, Err(Error::Tampered { .. })), "{read:?}");
     }
-    assert_eq!(log.get(Seq::new(1)).unwrap().payload, PayloadState::Decrypted);
+    assert_eq!(log.snapshot().get(Seq::new(1)).unwrap().payload, PayloadState::Decrypted);
 }
 
 #[test]
@@ -391,21 +398,21 @@ fn a_key_that_comes_back_with_an_old_copy_of_the_store_opens_nothing() {
     let place = Place::new(HashAlgorithm::Sha256);
     let log = place.create(3);
     let old = std::fs::read(place.at("keys")).unwrap();
-    log.erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Asked::default()).unwrap();
     log.close().unwrap();
     drop(log);
     std::fs::write(place.at("keys"), &old).unwrap();
     let reader =
         place.options().key_store(place.reading_store()).open_read_only(place.at("audit")).unwrap();
-    assert!(reader.get(Seq::new(0)).unwrap().payload == PayloadState::Erased);
-    assert!(reader.get(Seq::new(1)).unwrap().payload == PayloadState::Decrypted);
+    assert!(reader.snapshot().get(Seq::new(0)).unwrap().payload == PayloadState::Erased);
+    assert!(reader.snapshot().get(Seq::new(1)).unwrap().payload == PayloadState::Decrypted);
 
     let log = place.open();
-    assert_eq!(log.get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
+    assert_eq!(log.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
     let subjects = || place.reading_store().subjects().len();
     assert_eq!(subjects(), 1, "opening the log destroyed it again");
     let again = log.append(&event(0)).unwrap().seq;
-    assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted);
+    assert_eq!(log.snapshot().get(again).unwrap().payload, PayloadState::Decrypted);
     assert_eq!(subjects(), 2);
 }
 
@@ -415,13 +422,13 @@ fn a_reader_in_another_process_learns_of_an_erasure() {
     let log = place.create(3);
     let options = place.options().key_store(place.reading_store());
     let reader = options.open_read_only(place.at("audit")).unwrap();
-    assert_eq!(reader.get(Seq::new(0)).unwrap().payload, PayloadState::Decrypted);
+    assert_eq!(reader.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Decrypted);
     let blind = place.options().open_read_only(place.at("audit")).unwrap();
-    assert_eq!(blind.get(Seq::new(0)).unwrap().payload, PayloadState::Sealed);
-    log.erase(ALICE, &Asked::default()).unwrap();
+    assert_eq!(blind.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Sealed);
+    log.retention().erase(ALICE, &Asked::default()).unwrap();
     for reader in [reader, blind] {
         reader.refresh().unwrap();
-        assert_eq!(reader.get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
+        assert_eq!(reader.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
     }
 }
 
@@ -432,7 +439,10 @@ fn nothing_is_stored_in_plain_because_a_key_store_was_forgotten() {
     let refused = log.append(&event(0)).unwrap_err();
     assert!(matches!(refused, Error::InvalidOption { name: "key_store", .. }), "{refused}");
     log.append(&event(2)).unwrap();
-    assert!(matches!(log.erase(ALICE, &Asked::default()), Err(Error::InvalidOption { .. })));
+    assert!(matches!(
+        log.retention().erase(ALICE, &Asked::default()),
+        Err(Error::InvalidOption { .. })
+    ));
     drop(log);
     for options in [
         place.options().subject_rule(SubjectRule::Actor),
@@ -464,7 +474,7 @@ fn the_actor_is_the_subject_if_the_log_says_so_and_invalid_events_leave_no_keys(
     log.enqueue(&event(2)).unwrap().wait().unwrap();
     assert!(states(&all(&log)).iter().all(|state| *state == PayloadState::Decrypted));
     assert_eq!(names(), [ALICE, BOB, "user:cron"]);
-    assert_eq!(log.erase("user:cron", &Asked::default()).unwrap().records, 3);
+    assert_eq!(log.retention().erase("user:cron", &Asked::default()).unwrap().records, 3);
 }
 
 proptest! {
@@ -487,7 +497,7 @@ proptest! {
             })
             .collect();
         log.append_batch(&events).unwrap();
-        let erased = log.erase(&format!("s{gone}"), &Asked::default());
+        let erased = log.retention().erase(&format!("s{gone}"), &Asked::default());
         let expected = given.iter().filter(|(who, _)| *who == gone).count() as u64;
         match erased {
             Ok(certificate) => prop_assert_eq!(certificate.records, expected),

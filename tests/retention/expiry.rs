@@ -24,19 +24,25 @@ fn what_is_old_goes_and_leaves_a_certificate_and_everything_else_as_it_was() {
     let log = world.log(6);
     let count = |log: &Log| log.snapshot().count(&Query::new()).unwrap();
     assert_eq!(count(&log), 60);
-    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 0, "no policy");
-    log.set_policy(&Policy::keep(Period::from_days(3)), &asked()).unwrap();
-    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    assert_eq!(
+        log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(),
+        0,
+        "no policy"
+    );
+    log.retention().set_policy(&Policy::keep(Period::from_days(3)), &asked()).unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     let dropped: Vec<u64> = expiry.dropped.iter().map(|certificate| certificate.ordinal).collect();
     assert_eq!(dropped, [1, 2, 3, 4]);
-    let Err(Error::Expired { certificate, .. }) = log.get(Seq::new(15)) else { panic!("no") };
+    let Err(Error::Expired { certificate, .. }) = log.snapshot().get(Seq::new(15)) else {
+        panic!("no")
+    };
     assert_eq!((certificate.ordinal, certificate.count()), (2, 10));
     assert_eq!(certificate.who.as_deref(), Some("carol"));
-    assert!(log.get(Seq::new(40)).is_ok());
+    assert!(log.snapshot().get(Seq::new(40)).is_ok());
     let left = count(&log);
     // Anchors are no events.
     assert_eq!(left, 20);
-    let records = log.query(&Query::new().oldest_first()).unwrap();
+    let records = log.snapshot().query(&Query::new().oldest_first()).unwrap();
     assert_eq!(records.collect::<Result<Vec<_>, _>>().unwrap().len(), 20);
     log.close().unwrap();
     let log = world.options().open(world.path()).unwrap();
@@ -59,19 +65,19 @@ fn what_is_old_goes_and_leaves_a_certificate_and_everything_else_as_it_was() {
 fn a_hold_pins_its_segments_whole_until_it_is_released() {
     let world = World::new();
     let log = world.log(6);
-    log.set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
-    let mut admin = world.options().administer(world.path()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
+    let admin = world.options().administer(world.path()).unwrap();
     let scope = HoldScope::new().resource("file", "f1");
     admin.place_hold(&Hold::new("case 7", scope), &asked()).unwrap();
-    assert_eq!(log.pinned_by("case 7").unwrap().segments, [2]);
-    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [2]);
+    let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     let verdicts: Vec<&Verdict> = plan.steps.iter().map(|step| &step.verdict).collect();
     assert_eq!(verdicts[1], &Verdict::Held { cases: vec!["case 7".to_owned()] });
-    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     assert_eq!(expiry.dropped.iter().map(|c| c.ordinal).collect::<Vec<_>>(), [1, 3, 4, 5]);
-    assert!(log.get(Seq::new(11)).is_ok());
+    assert!(log.snapshot().get(Seq::new(11)).is_ok());
     admin.release_hold("case 7", &asked()).unwrap();
-    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     assert_eq!(expiry.dropped.iter().map(|c| c.ordinal).collect::<Vec<_>>(), [2]);
 }
 
@@ -79,12 +85,12 @@ fn a_hold_pins_its_segments_whole_until_it_is_released() {
 fn a_clock_that_jumped_ahead_lets_nothing_go() {
     let world = World::new();
     let log = world.log(3);
-    log.set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
     world.clock.set("2029-01-01T00:00:00Z".parse().unwrap());
-    let refused = log.expire(&ExpireOptions::new(), &asked());
+    let refused = log.retention().expire(&ExpireOptions::new(), &asked());
     assert!(matches!(refused, Err(Error::ClockAhead(_))), "{refused:?}");
     world.clock.set("2010-01-01T00:00:00Z".parse().unwrap());
-    assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
+    assert!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
 }
 
 /// A machine whose clock begins at 1970, and is set while the log is open or after it.
@@ -98,24 +104,29 @@ fn what_was_recorded_by_a_clock_that_was_not_set_is_as_young_as_its_seal() {
     log.rotate().unwrap(); // recorded in 1970, sealed in 2026
     world.day(&log, 2);
     world.day(&log, 3);
-    log.set_policy(&Policy::keep(Period::from_days(6 * 365)).compliance(true), &asked()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(6 * 365)).compliance(true), &asked())
+        .unwrap();
     for later in [0, 5 * 365] {
         world.clock.advance(DAY * later);
         log.append(&event("later", 9)).unwrap();
-        let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         assert!(expiry.dropped.is_empty() && expiry.stayed.is_empty(), "{expiry:?}");
     }
     let all = ExpireOptions::new().allow_contradicting_times(1..3);
-    assert!(matches!(log.plan_expiry(&all).unwrap().steps[1].verdict, Verdict::TooYoung { .. }));
+    assert!(matches!(
+        log.snapshot().plan_expiry(&all).unwrap().steps[1].verdict,
+        Verdict::TooYoung { .. }
+    ));
     world.clock.advance(DAY * 365);
     log.append(&event("later", 9)).unwrap();
-    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     for step in &plan.steps[..2] {
         assert!(matches!(step.verdict, Verdict::ContradictingTimes { .. }), "{:?}", step.verdict);
         let told = step.verdict.to_string();
         assert!(told.contains("its newest record is of 1970-01-0"), "{told}");
     }
-    let dropped = log.expire(&all, &asked()).unwrap().dropped;
+    let dropped = log.retention().expire(&all, &asked()).unwrap().dropped;
     assert_eq!(dropped.iter().map(|one| one.ordinal).collect::<Vec<_>>(), [1, 2, 3, 4]);
     log.close().unwrap();
     let report = bulla::verify(&world.path(), &bulla::VerifyOptions::new(), &mut |_| ()).unwrap();
@@ -126,28 +137,30 @@ fn what_was_recorded_by_a_clock_that_was_not_set_is_as_young_as_its_seal() {
 fn what_the_policy_wants_archived_goes_only_with_a_copy_and_comes_back_from_it() {
     let world = World::new();
     let log = world.log(4);
-    log.set_policy(&Policy::keep(Period::from_days(1)).archive(true), &asked()).unwrap();
-    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(1)).archive(true), &asked())
+        .unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     assert!(expiry.dropped.is_empty());
     assert_eq!(expiry.stayed.len(), 4, "{:?}", expiry.stayed);
     let store = DirectoryStore::open_or_create(world.dir.path().join("archive")).unwrap();
     let store: Arc<dyn ArchiveStore> = Arc::new(store);
     let to_archive = ExpireOptions::new().archive_to(Arc::clone(&store));
-    let expiry = log.expire(&to_archive, &asked()).unwrap();
+    let expiry = log.retention().expire(&to_archive, &asked()).unwrap();
     assert_eq!(expiry.dropped.len(), 4);
     assert!(expiry.dropped.iter().all(|certificate| certificate.archived.is_some()));
-    assert!(matches!(log.get(Seq::new(5)), Err(Error::Expired { .. })));
-    let (ordinal, folder) = log.dropped_in(&*store).unwrap().remove(0);
+    assert!(matches!(log.snapshot().get(Seq::new(5)), Err(Error::Expired { .. })));
+    let (ordinal, folder) = log.archive().dropped_in(&*store).unwrap().remove(0);
     assert_eq!(ordinal, 1);
-    log.restore(&*store, &folder, &asked()).unwrap();
-    assert_eq!(log.get(Seq::new(5)).unwrap().event.actor.id, "actor-5");
+    log.archive().restore(&*store, &folder, &asked()).unwrap();
+    assert_eq!(log.snapshot().get(Seq::new(5)).unwrap().event.actor.id, "actor-5");
     // It is not dropped again by itself, also after the log was opened again.
     log.close().unwrap();
     let log = world.options().open(world.path()).unwrap();
-    assert!(log.expire(&to_archive, &asked()).unwrap().dropped.is_empty());
-    assert!(log.get(Seq::new(5)).is_ok());
+    assert!(log.retention().expire(&to_archive, &asked()).unwrap().dropped.is_empty());
+    assert!(log.snapshot().get(Seq::new(5)).is_ok());
     let again = to_archive.drop_restored(true);
-    assert_eq!(log.expire(&again, &asked()).unwrap().dropped.len(), 1);
+    assert_eq!(log.retention().expire(&again, &asked()).unwrap().dropped.len(), 1);
     log.close().unwrap();
     let report = bulla::verify(&world.path(), &bulla::VerifyOptions::new(), &mut |_| ()).unwrap();
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
@@ -163,13 +176,13 @@ fn what_a_hold_matches_is_not_erased() {
     world.day(&log, 0);
     world.day(&log, 1);
     let hold = Hold::new("case 9", HoldScope::new().resource("file", "f1"));
-    log.place_hold(&hold, &asked()).unwrap();
-    let refused = log.erase("user:actor-3", &Asked::by("carol"));
+    log.retention().place_hold(&hold, &asked()).unwrap();
+    let refused = log.retention().erase("user:actor-3", &Asked::by("carol"));
     assert!(matches!(&refused, Err(Error::Held { cases, .. }) if cases == &["case 9"]));
-    assert!(log.get(Seq::new(13)).unwrap().payload == PayloadState::Decrypted);
-    log.release_hold("case 9", &asked()).unwrap();
-    assert_eq!(log.erase("user:actor-3", &Asked::by("carol")).unwrap().records, 2);
-    assert!(log.get(Seq::new(13)).unwrap().payload == PayloadState::Erased);
+    assert!(log.snapshot().get(Seq::new(13)).unwrap().payload == PayloadState::Decrypted);
+    log.retention().release_hold("case 9", &asked()).unwrap();
+    assert_eq!(log.retention().erase("user:actor-3", &Asked::by("carol")).unwrap().records, 2);
+    assert!(log.snapshot().get(Seq::new(13)).unwrap().payload == PayloadState::Erased);
 }
 
 #[test]
@@ -178,15 +191,15 @@ fn a_dropped_file_that_comes_back_goes_again_and_anothers_is_left() {
     let log = world.log(3);
     let file = |ordinal: u64| world.path().join(format!("segments/{ordinal:08}.seg"));
     let bytes = [1, 2].map(|ordinal| std::fs::read(file(ordinal)).unwrap());
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
-    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 3);
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    assert_eq!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 3);
     log.close().unwrap();
     std::fs::write(file(1), &bytes[0]).unwrap();
     std::fs::write(file(2), &bytes[0]).unwrap();
     let log = world.options().open(world.path()).unwrap();
     assert!(!file(1).exists(), "its own");
     assert!(file(2).exists(), "the file of another segment");
-    assert!(matches!(log.get(Seq::new(5)), Err(Error::Expired { .. })));
+    assert!(matches!(log.snapshot().get(Seq::new(5)), Err(Error::Expired { .. })));
 }
 
 #[test]
@@ -195,13 +208,15 @@ fn sealed_segments_are_read_only_and_the_figures_say_so() {
     let log = world.log(3);
     let file = world.path().join("segments/00000001.seg");
     assert!(std::fs::metadata(&file).unwrap().permissions().readonly());
-    assert_eq!(log.stats().unwrap().protected, (3, 0));
-    log.set_policy(&Policy::keep(Period::from_days(1)).compliance(true), &asked()).unwrap();
+    assert_eq!(log.snapshot().stats().unwrap().protected, (3, 0));
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(1)).compliance(true), &asked())
+        .unwrap();
     // Where the attribute is not to be had, the figures say that instead.
-    let (read_only, immutable) = log.stats().unwrap().protected;
+    let (read_only, immutable) = log.snapshot().stats().unwrap().protected;
     assert_eq!(read_only, 3);
     assert!(immutable == 0 || immutable == 3);
-    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 3);
+    assert_eq!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 3);
     assert!(!file.exists());
 }
 
@@ -224,8 +239,8 @@ fn in_compliance_mode_the_newest_cosignature_bounds_the_time() {
     std::fs::write(&path, note).unwrap();
     let expires = |compliance: bool| {
         let policy = Policy::keep(Period::from_days(1)).compliance(compliance);
-        log.set_policy(&policy, &asked()).unwrap();
-        log.plan_expiry(&ExpireOptions::new()).unwrap().going().count()
+        log.retention().set_policy(&policy, &asked()).unwrap();
+        log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap().going().count()
     };
     assert_eq!(expires(false), 3);
     assert_eq!(expires(true), 0);
@@ -257,7 +272,7 @@ fn a_segment_of_a_clock_at_1970_is_as_young_as_those_before_it() {
         let log = world.options().create(world.path()).unwrap();
         let policy = Policy::keep(Period::from_days(30)).min_age(Period::from_days(40));
         let policy = policy.compliance(true);
-        let set = || log.set_policy(&policy, &asked()).unwrap();
+        let set = || log.retention().set_policy(&policy, &asked()).unwrap();
         if policy_first {
             set();
         }
@@ -266,8 +281,8 @@ fn a_segment_of_a_clock_at_1970_is_as_young_as_those_before_it() {
             set();
         }
         let everything = || ExpireOptions::new().allow_contradicting_times(0..9);
-        assert_eq!(dropped(&log.expire(&everything(), &asked()).unwrap()), [0; 0]);
-        let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+        assert_eq!(dropped(&log.retention().expire(&everything(), &asked()).unwrap()), [0; 0]);
+        let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
         let third =
             plan.steps.iter().find(|step| step.segment.newest.as_nanos() < 1_000_000_000_000_000);
         let (third, is_last) = (third.unwrap(), plan.steps.last().unwrap());
@@ -293,20 +308,20 @@ fn a_segment_of_a_clock_at_1970_is_as_young_as_those_before_it() {
         // When its time is over it stays until somebody says that it may go.
         world.clock.advance(100 * support::aged::DAY);
         log.append(&support::aged::event("later", 100)).unwrap();
-        let gone = dropped(&log.expire(&ExpireOptions::new(), &asked()).unwrap());
+        let gone = dropped(&log.retention().expire(&ExpireOptions::new(), &asked()).unwrap());
         assert_eq!(gone.len() + 1, plan.steps.len(), "{gone:?}");
         assert!(!gone.contains(&third.segment.ordinal));
         let reader = world.options().open_read_only(world.path()).unwrap();
-        let left = reader.plan_expiry(&ExpireOptions::new()).unwrap();
+        let left = reader.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
         assert!(flagged(&left).contains(&third.segment.ordinal));
         let this = ExpireOptions::new().allow_contradicting_times([third.segment.ordinal]);
-        let expiry = log.expire(&this, &asked()).unwrap();
+        let expiry = log.retention().expire(&this, &asked()).unwrap();
         assert_eq!(dropped(&expiry), [third.segment.ordinal]);
         let why = expiry.dropped[0].why.as_deref().unwrap();
         assert!(why.starts_with("retention; ") && why.contains("1970-01-01T00:01:40"), "{why}");
         log.close().unwrap();
         let log = world.options().open(world.path()).unwrap();
-        assert!(matches!(log.get(Seq::new(25)), Err(Error::Expired { .. })));
+        assert!(matches!(log.snapshot().get(Seq::new(25)), Err(Error::Expired { .. })));
         log.close().unwrap();
         (1..9).for_each(|n| {
             let path = world.path().join(format!("segments/{n:08}.seg"));
@@ -326,12 +341,12 @@ fn the_first_segment_is_no_older_than_the_log() {
     world.day(&log, 0);
     world.clock.set(right);
     world.day(&log, 1);
-    log.set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
     let options = ExpireOptions::new().allow_contradicting_times([1]);
-    let plan = log.plan_expiry(&options).unwrap();
+    let plan = log.snapshot().plan_expiry(&options).unwrap();
     let until = right.saturating_add(30 * support::aged::DAY);
     assert_eq!(plan.steps[0].verdict, Verdict::TooYoung { until });
-    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     assert!(matches!(plan.steps[0].verdict, Verdict::ContradictingTimes { .. }));
 }
 
@@ -339,7 +354,7 @@ fn the_first_segment_is_no_older_than_the_log() {
 fn a_clock_that_was_ahead_at_a_seal_keeps_what_follows_longer_and_nothing_shorter() {
     let world = World::new();
     let log = world.options().create(world.path()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
     log.append(&support::aged::event("a", 0)).unwrap();
     let (right, ahead) = (world.clock.now(), "2025-01-01T00:00:00Z".parse().unwrap());
     world.clock.set(ahead);
@@ -350,7 +365,7 @@ fn a_clock_that_was_ahead_at_a_seal_keeps_what_follows_longer_and_nothing_shorte
     // Also by a process that did not see it.
     let log = world.options().open(world.path()).unwrap();
     (3..5).for_each(|day| world.day(&log, day));
-    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     assert!(plan.steps.len() >= 5);
     for step in &plan.steps {
         assert!(step.keep_until >= Some(ahead.saturating_add(30 * support::aged::DAY)), "{step:?}");
@@ -367,7 +382,7 @@ fn a_footer_that_tells_of_an_earlier_seal_makes_nothing_older() {
     world.clock.set(right);
     log.rotate().unwrap(); // recorded in 1970, sealed in 2026
     world.day(&log, 2);
-    log.set_policy(&Policy::keep(Period::from_days(365)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(365)), &asked()).unwrap();
     log.close().unwrap();
     let path = world.path().join("segments/00000002.seg");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -380,7 +395,7 @@ fn a_footer_that_tells_of_an_earlier_seal_makes_nothing_older() {
     std::fs::remove_file(&path).unwrap(); // it is read-only
     std::fs::write(&path, bytes).unwrap();
     let reader = world.options().open_read_only(world.path()).unwrap();
-    let plan = reader.plan_expiry(&ExpireOptions::new()).unwrap();
+    let plan = reader.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     let until = right.saturating_add(365 * DAY);
     assert_eq!(plan.steps[1].keep_until, Some(until), "{:?}", plan.steps[1]);
 }
@@ -407,13 +422,13 @@ fn a_reader_passes_what_was_dropped_before_it_came() {
     let reader = world.options().open_read_only(world.path()).unwrap();
     let before = reader.size();
     (1..6).for_each(|day| world.day(&log, day));
-    log.set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
-    let dropped = log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped;
+    log.retention().set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
+    let dropped = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped;
     assert!(dropped.len() > 2, "{}", dropped.len());
     let size = reader.refresh().unwrap();
     assert_eq!(size, log.snapshot().size());
     for seq in (before.get()..size.get()).map(Seq::new) {
-        match (log.get(seq), reader.get(seq)) {
+        match (log.snapshot().get(seq), reader.snapshot().get(seq)) {
             (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs),
             (Err(Error::Expired { .. }), Err(Error::Expired { .. })) => {}
             other => panic!("{seq}: {other:?}"),

@@ -16,8 +16,8 @@ use bulla::{
 impl World {
     /// Drops what is older than so many days.
     fn expire(&self, log: &Log, days: u64) -> Vec<u64> {
-        log.set_policy(&Policy::keep(Period::from_days(days)), &asked()).unwrap();
-        let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::from_days(days)), &asked()).unwrap();
+        let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         expiry.dropped.iter().map(|certificate| certificate.ordinal).collect()
     }
 
@@ -54,19 +54,23 @@ fn check_reader(world: &World, there: &[u64], unknown: &[u64]) {
     let count = u64::try_from(there.len()).unwrap();
     assert_eq!(reader.snapshot().count(&Query::new()).unwrap(), count);
     for query in [Query::new(), Query::new().oldest_first()] {
-        let mut found: Vec<u64> =
-            reader.query(&query).unwrap().map(|record| record.unwrap().seq.get()).collect();
+        let mut found: Vec<u64> = reader
+            .snapshot()
+            .query(&query)
+            .unwrap()
+            .map(|record| record.unwrap().seq.get())
+            .collect();
         found.sort_unstable();
         assert_eq!(found, there);
     }
     for seq in there {
-        assert_eq!(reader.get(Seq::new(*seq)).unwrap().seq.get(), *seq);
+        assert_eq!(reader.snapshot().get(Seq::new(*seq)).unwrap().seq.get(), *seq);
     }
     for seq in unknown {
-        let got = reader.get(Seq::new(*seq));
+        let got = reader.snapshot().get(Seq::new(*seq));
         assert!(matches!(got, Err(Error::CatalogDamaged { .. })), "{seq}: {got:?}");
     }
-    assert!(!reader.segments().unwrap().is_empty());
+    assert!(!reader.snapshot().segments().unwrap().is_empty());
 }
 
 #[test]
@@ -83,7 +87,8 @@ fn with_both_catalog_copies_damaged_a_log_whose_first_segments_went_is_read_on()
     assert!(dropped.starts_with(&[1, 2, 3, 4]), "{dropped:?}");
     fill(&log, "after", 5);
     let query = Query::new();
-    let there: Vec<u64> = log.query(&query).unwrap().map(|r| r.unwrap().seq.get()).collect();
+    let there: Vec<u64> =
+        log.snapshot().query(&query).unwrap().map(|r| r.unwrap().seq.get()).collect();
     let there: Vec<u64> = there.into_iter().rev().collect();
     log.close().unwrap();
     drop(log);
@@ -95,15 +100,15 @@ fn with_both_catalog_copies_damaged_a_log_whose_first_segments_went_is_read_on()
 fn with_both_catalog_copies_damaged_a_gap_in_the_middle_is_unknown_and_not_absent() {
     let world = World::new();
     let log = world.log(6);
-    log.set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
     let scope = HoldScope::new().resource("file", "f0");
-    log.place_hold(&Hold::new("case 7", scope), &asked()).unwrap();
-    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().place_hold(&Hold::new("case 7", scope), &asked()).unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     let dropped: Vec<u64> = expiry.dropped.iter().map(|c| c.ordinal).collect();
     assert_eq!(dropped, [2, 3, 4, 5]);
     fill(&log, "after", 5);
     let there = |log: &Log| -> Vec<u64> {
-        let records = log.query(&Query::new().oldest_first()).unwrap();
+        let records = log.snapshot().query(&Query::new().oldest_first()).unwrap();
         records.map(|record| record.unwrap().seq.get()).collect()
     };
     let expected = there(&log);
@@ -114,7 +119,7 @@ fn with_both_catalog_copies_damaged_a_gap_in_the_middle_is_unknown_and_not_absen
     // Writing goes on from the mark, and says the same.
     let log = world.options().open(world.path()).unwrap();
     assert_eq!(there(&log), expected);
-    assert!(matches!(log.get(Seq::new(25)), Err(Error::CatalogDamaged { .. })));
+    assert!(matches!(log.snapshot().get(Seq::new(25)), Err(Error::CatalogDamaged { .. })));
     log.close().unwrap();
     drop(log);
     // Without its mark nothing leads across the gap.
@@ -143,16 +148,16 @@ fn a_catalog_copy_that_an_administrator_mends_is_told_and_on_record_and_a_servic
         let world = World::new();
         let service = world.log(3);
         flip(&world.path().join("catalog").join(copy).join("00000001.seg"), 600);
-        let mut admin = world.options().administer(world.path()).unwrap();
+        let admin = world.options().administer(world.path()).unwrap();
         assert_eq!(admin.set_aside().len(), 1, "{copy}");
         let told = admin.set_aside()[0].to_string();
         assert!(told.contains("the other copy") && !told.contains("nothing was changed"), "{told}");
         let hold = Hold::new("case 7", HoldScope::new().resource("file", "f0"));
         admin.place_hold(&hold, &asked()).unwrap();
         // The service had the mended file open all the time.
-        assert_eq!(service.holds().unwrap().len(), 1, "{copy}");
+        assert_eq!(service.snapshot().catalog().holds().unwrap().len(), 1, "{copy}");
         assert_eq!(world.expire(&service, 1), [2, 3], "{copy}: 1 is held");
-        let history = service.history().unwrap();
+        let history = service.snapshot().catalog().history().unwrap();
         let set_aside = history.iter().filter(|entry| entry.what == "bytes set aside");
         assert_eq!(set_aside.count(), 1, "{copy}");
         service.close().unwrap();
@@ -180,11 +185,14 @@ fn a_segment_whose_file_is_gone_is_listed_as_missing() {
     let listed = |segments: Vec<bulla::SegmentInfo>| -> Vec<String> {
         segments.iter().map(|segment| segment.status.to_string()).collect()
     };
-    assert_eq!(listed(reader.segments().unwrap())[..4], ["dropped", "missing", "live", "live"]);
-    let stats = reader.stats().unwrap();
+    assert_eq!(
+        listed(reader.snapshot().segments().unwrap())[..4],
+        ["dropped", "missing", "live", "live"]
+    );
+    let stats = reader.snapshot().stats().unwrap();
     assert_eq!(stats.dropped_segments, 1);
     let log = world.options().open(world.path()).unwrap();
-    assert_eq!(listed(log.segments().unwrap())[1], "missing");
+    assert_eq!(listed(log.snapshot().segments().unwrap())[1], "missing");
 }
 
 #[test]

@@ -84,10 +84,11 @@ fn what_is_redacted_is_in_no_file_and_the_rest_is_proved_and_verified() {
         let checkpoint = log.checkpoint(&signer).unwrap().into_unverified();
         let trust = Trust::in_keys([signer.verifying_key().clone()]);
         for n in [0, 1, 6] {
-            let proof = log.prove(Seq::new(n), &checkpoint, Disclosure::Whole).unwrap();
+            let proof = log.snapshot().prove(Seq::new(n), &checkpoint, Disclosure::Whole).unwrap();
             let shown = proof.verify_record(&trust).unwrap();
-            assert_eq!(*shown.record(), log.get(Seq::new(n)).unwrap());
-            let withheld = log.prove(Seq::new(n), &checkpoint, Disclosure::WithholdPayload);
+            assert_eq!(*shown.record(), log.snapshot().get(Seq::new(n)).unwrap());
+            let withheld =
+                log.snapshot().prove(Seq::new(n), &checkpoint, Disclosure::WithholdPayload);
             let shown = withheld.unwrap().verify_record(&trust).unwrap();
             assert_eq!(shown.record().event.redacted, None, "it is in the payload");
         }
@@ -100,14 +101,14 @@ fn what_is_redacted_is_in_no_file_and_the_rest_is_proved_and_verified() {
 
         let log = Log::open(&path).unwrap();
         for n in [0, 2, 4, 5, 6] {
-            check(&log.get(Seq::new(n)).unwrap(), n);
+            check(&log.snapshot().get(Seq::new(n)).unwrap(), n);
         }
         for n in [1, 3] {
-            let record = log.get(Seq::new(n)).unwrap();
+            let record = log.snapshot().get(Seq::new(n)).unwrap();
             assert_eq!(record.event.redacted, None);
             assert_eq!(record.event.details, plain_event(n).details);
         }
-        let found: Vec<_> = log.query(&Query::new().actor("alice")).unwrap().collect();
+        let found: Vec<_> = log.snapshot().query(&Query::new().actor("alice")).unwrap().collect();
         assert_eq!(found.len(), 5);
         log.close().unwrap();
         let report = verify(&path, &VerifyOptions::new(), &mut |_| ()).unwrap();
@@ -120,17 +121,17 @@ fn without_a_redactor_everything_is_kept_also_what_others_say_they_redacted() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::create(dir.path().join("audit")).unwrap();
     let given = secret_event(0);
-    let kept = log.get(log.append(&given).unwrap().seq).unwrap().event;
+    let kept = log.snapshot().get(log.append(&given).unwrap().seq).unwrap().event;
     assert_eq!((&kept.details, &kept.tags, &kept.redacted), (&given.details, &given.tags, &None));
 
     let given = redactor().apply(&given).into_owned();
-    let exported = log.get(log.append(&given).unwrap().seq).unwrap();
+    let exported = log.snapshot().get(log.append(&given).unwrap().seq).unwrap();
     check(&exported, 0);
     // Exported as JSON and taken in by a log with rules of its own.
     let options = Log::options().redactor(Redactor::empty("acme/7").field("n"));
     let other = options.create(dir.path().join("other")).unwrap();
     let carried = Event::from_json(&exported.event.to_json()).unwrap();
-    let taken = other.get(other.append(&carried).unwrap().seq).unwrap();
+    let taken = other.snapshot().get(other.append(&carried).unwrap().seq).unwrap();
     let redacted = taken.event.redacted.unwrap();
     assert_eq!(redacted.rules, "bulla/1+card_numbers, acme/7");
     assert_eq!(redacted.paths[4..], ["details/n"]);

@@ -90,7 +90,9 @@ fn log_of(options: LogOptions, world: &World, days: u64) -> Log {
         log.rotate().unwrap();
         world.clock.advance(DAY);
     }
-    log.set_policy(&Policy::keep(Period::from_days(3)).min_records(25), &asked()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(3)).min_records(25), &asked())
+        .unwrap();
     log
 }
 
@@ -101,7 +103,8 @@ fn a_drop_looks_at_its_own_segment_and_not_at_all_others() {
         let log = log_of(options(&world).disk(Arc::clone(&disk) as Arc<dyn Disk>), &world, days);
         // The first one replays the catalog, and fills what is kept.
         let expire = |most| {
-            let expiry = log.expire(&ExpireOptions::new().at_most(most), &asked()).unwrap();
+            let expiry =
+                log.retention().expire(&ExpireOptions::new().at_most(most), &asked()).unwrap();
             assert_eq!(expiry.dropped.len(), most);
         };
         expire(1);
@@ -122,22 +125,22 @@ fn certificates_are_read_from_a_catalog_that_stays_open_and_new_ones_are_found()
         Err(Error::Expired { certificate, .. }) => certificate.ordinal,
         other => panic!("expected the certificate, found {other:?}"),
     };
-    log.expire(&at_most(10), &asked()).unwrap();
+    log.retention().expire(&at_most(10), &asked()).unwrap();
     let reader =
         options(&world).disk(Arc::clone(&disk) as Arc<dyn Disk>).open_read_only(world.path());
     let (reader, sees_none) = (reader.unwrap(), log.snapshot());
-    let get = |seq| certificate(reader.get(Seq::new(seq)));
+    let get = |seq| certificate(reader.snapshot().get(Seq::new(seq)));
     let first = disk.during(|| assert_eq!(get(3), 1)).0;
     assert!(first > 0, "the catalog is opened");
     let more = disk.during(|| (0..100).for_each(|seq| assert_eq!(get(seq), seq / 10 + 1))).0;
     assert_eq!(more, 0, "it stays open");
     // What another process dropped since has its certificate there as well.
-    log.expire(&at_most(10), &asked()).unwrap();
+    log.retention().expire(&at_most(10), &asked()).unwrap();
     for seq in (100..200).rev() {
         assert_eq!(get(seq), seq / 10 + 1);
         assert_eq!(certificate(sees_none.get(Seq::new(seq))), seq / 10 + 1);
     }
-    assert!(reader.get(Seq::new(200)).is_ok());
+    assert!(reader.snapshot().get(Seq::new(200)).is_ok());
 }
 
 type Act = fn(&mut LogAdmin);
@@ -209,14 +212,15 @@ fn what_is_recorded_between_two_drops_counts_for_the_second() {
     for (act, why) in acts {
         let world = World::new();
         let log = log_of(options(&world), &world, 20);
-        log.set_policy(&keep(3), &asked()).unwrap();
+        log.retention().set_policy(&keep(3), &asked()).unwrap();
         let (store, segments) = (
             DirectoryStore::open_or_create(world.dir.path().join("archive")).unwrap(),
             AtomicU64::new(0),
         );
         let (options, dir) = (options(&world), world.path());
         let store = Arc::new(Meddling { store, segments, options, dir, act });
-        let expiry = log.expire(&ExpireOptions::new().archive_to(store), &asked()).unwrap();
+        let expiry =
+            log.retention().expire(&ExpireOptions::new().archive_to(store), &asked()).unwrap();
         assert_eq!(expiry.plan.going().count(), 18, "{why}");
         let dropped: Vec<u64> = expiry.dropped.iter().map(|dropped| dropped.ordinal).collect();
         if why == "nothing" {
@@ -232,6 +236,6 @@ fn what_is_recorded_between_two_drops_counts_for_the_second() {
                 "{ordinal}: {told}"
             );
         }
-        assert!(log.get(Seq::new(10)).is_ok());
+        assert!(log.snapshot().get(Seq::new(10)).is_ok());
     }
 }

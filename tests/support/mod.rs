@@ -184,14 +184,14 @@ impl Book {
     }
 
     fn check_checkpoints(&mut self, log: &Log) {
-        if let Some(published) = log.latest_checkpoint().unwrap() {
+        if let Some(published) = log.checkpoints().latest().unwrap() {
             self.checkpoints.push(published);
         }
         for checkpoint in &self.checkpoints {
             let head = checkpoint.dangerously_unverified().head();
             for seq in [head.size.last_seq().unwrap(), Seq::new(0)] {
                 // Proving compares the checkpoint's root with the tree's at that size.
-                log.prove(seq, checkpoint, Disclosure::Whole).unwrap();
+                log.snapshot().prove(seq, checkpoint, Disclosure::Whole).unwrap();
             }
         }
     }

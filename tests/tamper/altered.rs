@@ -118,7 +118,7 @@ fn damaged_records(log: &Log, what: &str) -> u64 {
     let mut damaged = 0;
     assert!(log.size().get() >= built().records.len() as u64, "{what}");
     for record in &built().records {
-        match log.get(record.seq) {
+        match log.snapshot().get(record.seq) {
             Ok(found) => assert_eq!(found, *record, "{what}"),
             Err(Error::Corrupt { path, .. }) => {
                 assert!(path.starts_with(dir()), "{what}");
@@ -155,7 +155,7 @@ fn derived_files_are_rebuilt_and_the_head_is_the_same() {
 fn damaged_hash_files_never_give_a_wrong_root() {
     let disk = copy();
     let log = open(&disk).unwrap();
-    let checkpoint = log.latest_checkpoint().unwrap().unwrap();
+    let checkpoint = log.checkpoints().latest().unwrap().unwrap();
     drop(log);
     for path in files(&["tree/level"]) {
         for (what, disk) in damages(&path) {
@@ -163,7 +163,8 @@ fn damaged_hash_files_never_give_a_wrong_root() {
             assert_eq!(damaged_records(&log, &what), 0);
             assert_eq!(log.snapshot().head().unwrap(), built().head, "{what}");
             for seq in [0, 5, 40] {
-                let proof = log.prove(Seq::new(seq), &checkpoint, bulla::Disclosure::Whole);
+                let proof =
+                    log.snapshot().prove(Seq::new(seq), &checkpoint, bulla::Disclosure::Whole);
                 match proof {
                     Ok(proof) => {
                         let leaf = built().records[usize::try_from(seq).unwrap()].leaf_hash;
@@ -240,7 +241,7 @@ fn damage_below_the_mark_of_the_active_segment_is_met_by_readers_and_does_not_st
         assert_eq!(damaged_records(&log, &what), damaged);
         // A damaged length hides what follows it up to the next waypoint, at most 32 records.
         assert!(damaged <= 32, "{what}: {damaged}");
-        assert!(log.get(Seq::new(receipt.seq.get() + 1)).is_ok());
+        assert!(log.snapshot().get(Seq::new(receipt.seq.get() + 1)).is_ok());
         log.close().unwrap();
     }
     assert!(anchors.len() <= 1, "{anchors:?}");
@@ -278,7 +279,7 @@ fn damage_that_recovery_meets_is_corrupt_and_changes_nothing() {
     let log = open(&disk).unwrap();
     assert_eq!(log.recovery().set_aside.len(), 1);
     assert_eq!(damaged_records(&log, "the watermark"), 0);
-    let history = log.history().unwrap();
+    let history = log.snapshot().catalog().history().unwrap();
     assert!(history.iter().any(|entry| entry.what == "bytes set aside"));
 }
 
@@ -327,7 +328,7 @@ fn one_damaged_catalog_copy_is_mended_from_the_other_and_recorded() {
                 }
                 let log = open(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
                 let set_aside = &log.recovery().set_aside;
-                let recorded = log.history().unwrap();
+                let recorded = log.snapshot().catalog().history().unwrap();
                 let recorded = recorded.iter().filter(|entry| entry.what == "bytes set aside");
                 assert_eq!(recorded.count(), set_aside.len(), "{what}");
                 let nothing_left = ["deleted", "cut to 0", "zeros"];
@@ -362,10 +363,10 @@ fn without_a_catalog_appending_and_reading_go_on_and_signing_refuses() {
         let receipt = log.append(&event(7)).unwrap();
         log.rotate().unwrap();
         log.append(&event(8)).unwrap();
-        assert!(log.get(receipt.seq).is_ok());
+        assert!(log.snapshot().get(receipt.seq).is_ok());
         let signer = support::signer(&disk, log.algorithm()).unwrap();
         assert!(matches!(log.checkpoint(&signer), Err(Error::CatalogDamaged { .. })));
-        assert!(matches!(log.history(), Err(Error::CatalogDamaged { .. })));
+        assert!(matches!(log.snapshot().catalog().history(), Err(Error::CatalogDamaged { .. })));
         log.close().unwrap();
         let log = open(&disk).unwrap();
         assert_eq!(log.size().get(), built().records.len() as u64 + 2);
@@ -469,8 +470,8 @@ fn a_missing_newest_segment_is_reported_and_its_records_are_not_given_away() {
     let log = open(&disk).unwrap();
     assert_eq!(log.recovery().missing_segments, [2]);
     assert_eq!(log.append(&event(9)).unwrap().seq.get(), 10);
-    assert!(log.get(Seq::new(4)).is_ok());
-    assert!(log.get(Seq::new(5)).is_err());
+    assert!(log.snapshot().get(Seq::new(4)).is_ok());
+    assert!(log.snapshot().get(Seq::new(5)).is_err());
     log.close().unwrap();
     let report = check(&disk);
     assert!(report.findings.iter().any(|finding| finding.segment == Some(2)));
@@ -508,13 +509,14 @@ fn read_everything(disk: &SimDisk) {
     if let Ok(reader) = options.open_read_only(dir()) {
         let snapshot = reader.snapshot();
         let _ = snapshot.records_from(Seq::new(0)).count();
-        let _ = reader.query(&bulla::Query::new()).map(Iterator::count);
+        let _ = reader.snapshot().query(&bulla::Query::new()).map(Iterator::count);
         for seq in 0..=reader.size().get().min(300) {
-            let _ = reader.get(Seq::new(seq));
+            let _ = reader.snapshot().get(Seq::new(seq));
         }
-        let _ = (reader.latest_checkpoint().is_ok(), reader.history().is_ok());
-        let _ = (reader.stats().is_ok(), reader.segments().is_ok());
-        let _ = reader.snapshot_with_tree().map(|snapshot| snapshot.head().is_ok());
+        let _ =
+            (reader.checkpoints().latest().is_ok(), reader.snapshot().catalog().history().is_ok());
+        let _ = (reader.snapshot().stats().is_ok(), reader.snapshot().segments().is_ok());
+        let _ = reader.snapshot().head().is_ok();
     }
     let options = VerifyOptions::new().disk(Arc::new(disk.clone()));
     let _ = verify(&dir(), &options, &mut |_| ());

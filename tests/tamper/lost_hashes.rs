@@ -83,7 +83,7 @@ fn zeros_in_a_restored_segment_are_damage() {
         file.write_at(&vec![byte; 32 * seqs.len()], 64 + 32 * seqs[0]).unwrap();
         file.sync_data().unwrap();
         let log = scene.open();
-        let proved = log.prove(Seq::new(seqs[3]), &scene.inside(2), Disclosure::Whole);
+        let proved = log.snapshot().prove(Seq::new(seqs[3]), &scene.inside(2), Disclosure::Whole);
         let signed = log.checkpoint(&scene.signer).map(|_| ()).map_err(|e| e.to_string());
         assert!(proved.is_ok() && signed.is_ok(), "byte {byte}: {proved:?}, {signed:?}");
     }
@@ -151,7 +151,7 @@ fn random_zeros_never_prove_wrongly() {
                     log.close().unwrap();
                     drop(log);
                     let reader = scene.options().open_read_only(dir()).unwrap();
-                    let snapshot = reader.snapshot_with_tree().unwrap();
+                    let snapshot = reader.snapshot();
                     let tiles = snapshot.tiles(size).unwrap();
                     for n in 0..=size.get() {
                         if let Ok(head) = tiles.head_at(TreeSize::new(n)) {
@@ -195,13 +195,13 @@ mod large {
                     log.append(&event(8 * n)).unwrap();
                 }
                 log.rotate().unwrap();
-                log.archive(day, &made.store(), &asked()).unwrap();
+                log.archive().copy(day, &made.store(), &asked()).unwrap();
                 made.clock.advance(DAY);
             }
             log.append(&event(0)).unwrap();
             log.checkpoint(&signer(&made.disk, bulla::HashAlgorithm::Sha256).unwrap()).unwrap();
-            log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
-            let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+            log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+            let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             assert!(!expiry.dropped.is_empty());
             let size = log.size();
             made.truth = roots(&log, size);
@@ -232,9 +232,9 @@ mod large {
 
         pub(crate) fn restore(&self, log: &Log, ordinal: u64) -> Result<(), Error> {
             let store = self.store();
-            let dropped = log.dropped_in(&store)?;
+            let dropped = log.archive().dropped_in(&store)?;
             let (_, folder) = dropped.into_iter().find(|(n, _)| *n == ordinal).unwrap();
-            log.restore(&store, &folder, &asked()).map(|_| ())
+            log.archive().restore(&store, &folder, &asked()).map(|_| ())
         }
 
         pub(crate) fn verify(&self) -> Report {
@@ -384,11 +384,11 @@ fn zeros_behind_the_newest_signed_head() {
         let log = options(&disk, &clock).open(dir()).unwrap();
         let healed = log.recovery().rebuilt.is_some();
         let head = log.checkpoint(&signer).unwrap().into_unverified();
-        let proved = log.prove(Seq::new(225), &head, Disclosure::Whole);
+        let proved = log.snapshot().prove(Seq::new(225), &head, Disclosure::Whole);
         log.close().unwrap();
         drop(log);
         let log = options(&disk, &clock).open(dir()).unwrap();
-        let again = log.prove(Seq::new(225), &head, Disclosure::Whole).map(|_| ());
+        let again = log.snapshot().prove(Seq::new(225), &head, Disclosure::Whole).map(|_| ());
         let rotated = log.rotate().map(|_| ());
         let proved = proved.map(|_| ());
         assert!(healed && proved.is_ok(), "byte {byte}: {proved:?}, then {again:?}, {rotated:?}");
@@ -440,7 +440,7 @@ fn an_older_backup_without_its_mark_is_made_whole() {
     }
     scene.disk.remove_file(&dir().join("tree/mark")).unwrap();
     let log = scene.open();
-    log.prove(seq, &scene.newest(), Disclosure::Whole).unwrap();
+    log.snapshot().prove(seq, &scene.newest(), Disclosure::Whole).unwrap();
     let report = scene.verify();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }

@@ -129,13 +129,13 @@ fn what_is_refused_says_why_and_what_to_do() {
         Error::HashesLost { reason } => reason,
         other => panic!("{other:?}"),
     };
-    let first = told(log.prove_consistency(inside, newest).unwrap_err());
+    let first = told(log.snapshot().prove_consistency(inside, newest).unwrap_err());
     for part in ["segment 2 with records", "was dropped", "a copy is in", "restore the segment"] {
         assert!(first.contains(part), "{part}: {first}");
     }
     // A record that is there, under a checkpoint that nobody can compare any more.
     let seq = scene.seqs(1).next().unwrap();
-    assert_eq!(told(log.prove(seq, inside, Disclosure::Whole).unwrap_err()), first);
+    assert_eq!(told(log.snapshot().prove(seq, inside, Disclosure::Whole).unwrap_err()), first);
     let tile = bulla::tiles::TileId::new(0, 0, 100).unwrap();
     let tile = log.snapshot().tiles(log.size()).unwrap().tile(tile);
     assert!(told(tile.unwrap_err()).contains("segment 2"));
@@ -156,14 +156,14 @@ fn without_the_catalog_what_was_made_anew_is_read_and_written_on() {
     let log = scene.open();
     log.append(&support::event(1)).unwrap();
     let seq = scene.seqs(3).next().unwrap();
-    assert!(log.get(seq).is_ok());
+    assert!(log.snapshot().get(seq).is_ok());
     let newest = &scene.checkpoints.last().unwrap().1;
-    let refused = log.prove(seq, newest, Disclosure::Whole);
+    let refused = log.snapshot().prove(seq, newest, Disclosure::Whole);
     assert!(matches!(refused, Err(Error::CatalogDamaged { .. })), "{refused:?}");
     log.close().unwrap();
     drop(log);
     let log = scene.open();
-    assert!(log.get(Seq::new(log.size().get() - 1)).is_ok());
+    assert!(log.snapshot().get(Seq::new(log.size().get() - 1)).is_ok());
 }
 
 #[test]

@@ -396,7 +396,7 @@ fn after_a_change_of_keys_each_signature_is_checked_by_the_key_of_its_time() {
     let newer = newer.unwrap();
     let log = Log::open(&place.log).unwrap();
     log.append(&event(99)).unwrap();
-    log.rotate_key(&signer, &newer).unwrap();
+    log.keys().rotate(&signer, &newer).unwrap();
     log.append(&event(100)).unwrap();
     log.checkpoint(&newer).unwrap();
     log.close().unwrap();

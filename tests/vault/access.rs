@@ -35,7 +35,7 @@ fn dana() -> Accessor {
 
 /// The access events, oldest first, with their details.
 fn events(access: &Log) -> Vec<(Event, Value)> {
-    let records = access.query(&Query::new().oldest_first()).unwrap();
+    let records = access.snapshot().query(&Query::new().oldest_first()).unwrap();
     let of = |record: Record| {
         let details = record.event.details.as_ref().unwrap().to_value().unwrap();
         (record.event, details)

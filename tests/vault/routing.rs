@@ -89,7 +89,8 @@ fn events_go_where_the_routing_says_and_changes_survive_and_are_recorded() {
     assert_eq!(vault.log("auth").unwrap().origin(), "example.com/audit/vault/auth");
     assert!(vault.unknown_directories().unwrap().is_empty());
     let changes = Query::new().action("vault.routing.changed").unwrap();
-    let changes: Vec<_> = vault.control().query(&changes).unwrap().map(Result::unwrap).collect();
+    let changes: Vec<_> =
+        vault.control().snapshot().query(&changes).unwrap().map(Result::unwrap).collect();
     assert_eq!(changes.len(), 2, "one by the creation, one by carol");
     assert_eq!(changes[0].event.actor.id, "carol");
     assert_eq!(changes[0].event.reason.as_deref(), Some("the auditors asked for it"));
@@ -188,7 +189,8 @@ fn closed_logs_come_of_age_too() {
     vault.append(&event(None, "x.y", 0)).unwrap();
     drop(vault.log("other").unwrap()); // closes main
     clock.advance(Duration::from_secs(2 * 24 * 3600));
-    let sealed = |vault: &Vault| vault.log("main").unwrap().stats().unwrap().sealed_segments;
+    let sealed =
+        |vault: &Vault| vault.log("main").unwrap().snapshot().stats().unwrap().sealed_segments;
     assert_eq!(vault.sweep().unwrap(), 1, "main");
     drop(vault.log("other").unwrap());
     assert_eq!(sealed(&vault), 1);
@@ -216,7 +218,8 @@ fn the_logs_of_a_vault_do_not_all_rotate_at_once() {
     let sealed = || {
         let logs = vault.logs();
         logs.iter().for_each(|log| drop(vault.log(log).unwrap()));
-        let of = |log: &Arc<str>| vault.log(log).unwrap().stats().unwrap().sealed_segments;
+        let of =
+            |log: &Arc<str>| vault.log(log).unwrap().snapshot().stats().unwrap().sealed_segments;
         logs.iter().map(of).sum::<u64>()
     };
     let mut by_then = Vec::new();
@@ -452,7 +455,8 @@ fn no_changed_proof_of_a_vault_holds() {
     // A record of the vault's own log that is no list, however well it is proved.
     let mut no_list = proof.clone();
     let control = vault.control();
-    no_list.list = control.prove(Seq::new(0), &signed, Disclosure::WithholdPayload).unwrap();
+    no_list.list =
+        control.snapshot().prove(Seq::new(0), &signed, Disclosure::WithholdPayload).unwrap();
     let refused = no_list.verify(&trust);
     assert!(matches!(refused, Err(VerifyVaultError::NotAList { .. })), "{refused:?}");
     // Every line of the text counts.
@@ -488,7 +492,8 @@ fn a_log_that_lists_heads_without_being_a_vaults_own_proves_nothing() {
     let path = PathBuf::from("/plain-key");
     let key = Signer::generate_on(shared, &path, log.origin(), log.algorithm()).unwrap();
     let checkpoint = log.checkpoint(&key).unwrap().into_unverified();
-    let forged_list = log.prove(receipt.seq, &checkpoint, Disclosure::WithholdPayload).unwrap();
+    let forged_list =
+        log.snapshot().prove(receipt.seq, &checkpoint, Disclosure::WithholdPayload).unwrap();
     let forged = VaultProof { list: forged_list, ..proof };
     let refused = forged.verify(&trust(&key));
     assert!(matches!(refused, Err(VerifyVaultError::NotAList { .. })), "{refused:?}");

@@ -281,7 +281,7 @@ fn a_tenant_sees_that_a_payload_was_erased() {
     let before = acme.get(&erased).unwrap();
     assert_eq!(before.payload, PayloadState::Decrypted);
     assert_eq!(before.event.reason.as_deref(), Some("because"));
-    vault.log("shared").unwrap().erase("user:alice", &Asked::by("dpo")).unwrap();
+    vault.log("shared").unwrap().retention().erase("user:alice", &Asked::by("dpo")).unwrap();
 
     let after = acme.get(&erased).unwrap();
     assert_eq!((after.payload, after.event.reason), (PayloadState::Erased, None));

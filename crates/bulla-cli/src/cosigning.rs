@@ -65,7 +65,8 @@ impl Cosigning {
         let reader = places::reader(dir)?;
         check_algorithm(dir, reader.algorithm())?;
         let checkpoint = reader
-            .latest_checkpoint()?
+            .checkpoints()
+            .latest()?
             .with_context(|| format!("{}: nothing is published yet; give --key", dir.display()))?;
         let trust = self.trust(&reader, signed.as_ref().map(|(_, key)| *key))?;
         let published = self.collect(&reader, &checkpoint)?;
@@ -81,7 +82,7 @@ impl Cosigning {
             None => bail!("the policy names no log, so nobody can tell who signed; give --key"),
         };
         let told = |error: bulla::keys::KeyChainError| NotProved(error.to_string());
-        Ok(trust.with_key_chain(&reader.key_chain()?).map_err(told)?)
+        Ok(trust.with_key_chain(&reader.snapshot().catalog().key_chain()?).map_err(told)?)
     }
 
     fn collect(
@@ -97,7 +98,7 @@ impl Cosigning {
             given.map(|(_, url)| url.clone()).or_else(own)
         };
         let consistency = |old: TreeSize, new: TreeSize| {
-            reader.consistency(old, new).map_err(|error: bulla::Error| error.to_string())
+            reader.snapshot().consistency(old, new).map_err(|error: bulla::Error| error.to_string())
         };
         let asked = collect(&client, &self.policy, checkpoint, &url_of, &consistency);
         let mut err = output::stderr();
@@ -112,7 +113,7 @@ impl Cosigning {
                 Err(error) => writeln!(err, "bulla: {name} ({key}) did not cosign: {error}")?,
             }
         }
-        Ok(reader.add_cosignatures(checkpoint, &lines)?)
+        Ok(reader.checkpoints().add_cosignatures(checkpoint, &lines)?)
     }
 }
 

@@ -214,14 +214,16 @@ fn unprotected(dir: &Path, expected: &str, found: &str) -> String {
 
 /// How a log's events are protected, as far as that is on record and can be read.
 fn recorded(dir: &Path) -> Option<RecordedProtection> {
-    Log::open_read_only(dir).and_then(|log| log.protection()).ok().flatten()
+    Log::open_read_only(dir).and_then(|log| log.snapshot().catalog().protection()).ok().flatten()
 }
 
 /// Says what every later append needs, once it is on record: when the log was opened, something
 /// else was.
 pub(crate) fn tell_recorded(before: Option<&RecordedProtection>, log: &Log) -> Result<()> {
     // Of a damaged catalog nothing is known, and nothing was recorded.
-    let Some(recorded) = log.protection().ok().flatten() else { return Ok(()) };
+    let Some(recorded) = log.snapshot().catalog().protection().ok().flatten() else {
+        return Ok(());
+    };
     if before != Some(&recorded) && recorded.key_store.is_some() {
         writeln!(
             output::stderr(),

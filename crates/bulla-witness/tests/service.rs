@@ -39,7 +39,7 @@ fn two_machines_watch_each_other() {
             assert!(asked.iter().all(|asked| asked.result.is_ok()), "{asked:?}");
             let verified = trust.verify(&cosigned).unwrap();
             assert_eq!(verified.cosignatures()[0].unix_seconds(), NOW.unsigned_abs());
-            assert_eq!(machine.log.latest_checkpoint().unwrap().unwrap(), cosigned);
+            assert_eq!(machine.log.checkpoints().latest().unwrap().unwrap(), cosigned);
             // Who has cosigned is not asked again.
             let (again, asked) = machine.collect(&policy, &cosigned);
             assert!(asked.is_empty() && again == cosigned);
@@ -116,7 +116,7 @@ fn requests(machines: &[&Machine; 2], records: usize) -> Vec<AddCheckpoint> {
             for old in 0..=size.get() {
                 let proof = match old {
                     0 => vec![],
-                    old => machine.log.consistency(TreeSize::new(old), size).unwrap(),
+                    old => machine.log.snapshot().consistency(TreeSize::new(old), size).unwrap(),
                 };
                 let request = AddCheckpoint::new(TreeSize::new(old), proof, checkpoint.clone());
                 requests.push(request.unwrap());

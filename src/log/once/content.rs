@@ -16,7 +16,7 @@ use crate::log::core::Core;
 use crate::log::decode;
 use crate::log::options::LogOptions;
 use crate::log::protect;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::receipt::Receipt;
 use crate::seq::Seq;
 
@@ -33,7 +33,7 @@ pub(super) struct Compared {
 /// Damage, I/O.
 pub(super) fn compare(
     core: &Core,
-    snapshot: &Snapshot,
+    snapshot: &SegmentSnapshot,
     seq: Seq,
     given: &Event,
 ) -> Result<Option<Compared>> {
@@ -54,8 +54,8 @@ fn look(core: &Core, record: &CheckedRecord<'_>, given: &Event) -> Result<Option
     let Record { seq, recorded_at, leaf_hash, .. } = recorded;
     let receipt = Receipt { seq, recorded_at, leaf_hash };
     let key = record.encrypted().map(|stored| stored.key_id);
-    let is_same = is_of_its_subject(&core.options, given, &recorded, key)
-        && is_same(&core.options, given, recorded, &envelope);
+    let is_same = is_of_its_subject(&core.shared.options, given, &recorded, key)
+        && is_same(&core.shared.options, given, recorded, &envelope);
     Ok(Some(Compared { receipt, is_same }))
 }
 

@@ -11,7 +11,7 @@ use crate::format::body;
 use crate::log::commit::Committed;
 use crate::log::entry::Entry;
 use crate::log::options::LogOptions;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::view::View;
 use crate::ranked::{Mutex, Rank};
 use crate::seq::Seq;
@@ -40,7 +40,7 @@ pub(super) struct Candidates {
     /// A record of before this is not in the window.
     pub(super) not_before: Timestamp,
     /// Holds all of them.
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: SegmentSnapshot,
 }
 
 impl Default for Known {
@@ -62,7 +62,7 @@ impl Known {
     ) -> Result<Candidates> {
         let mut window = self.window.lock();
         // Taken with the lock held: no other caller is ahead of it then.
-        let snapshot = view.snapshot(None);
+        let snapshot = view.snapshot();
         let filled = match window.take() {
             Some(filled) => filled,
             None => self.fill(&snapshot, options)?,
@@ -97,7 +97,7 @@ impl Known {
     /// Reads the newest records, the newest segment first, as far back as the options say. By the
     /// times in their seals whole segments are left out, which a clock that was set back may have
     /// put between others.
-    fn fill(&self, snapshot: &Snapshot, options: &LogOptions) -> Result<Filled> {
+    fn fill(&self, snapshot: &SegmentSnapshot, options: &LogOptions) -> Result<Filled> {
         let mut filled = Filled { window: Window::new(options.once_ids), newest: Timestamp::MIN };
         filled.window.pass(snapshot.size().get());
         let mut newest = None;
@@ -119,7 +119,7 @@ impl Known {
         Ok(filled)
     }
 
-    fn catch_up(&self, snapshot: &Snapshot, filled: &mut Filled) -> Result<()> {
+    fn catch_up(&self, snapshot: &SegmentSnapshot, filled: &mut Filled) -> Result<()> {
         let size = snapshot.size().get();
         if filled.window.end() >= size {
             return Ok(());
@@ -139,7 +139,7 @@ impl Known {
     /// Takes in the records of a segment, from this one on. Gives the time of the last one.
     fn take_in(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &SegmentSnapshot,
         entry: &Entry,
         from: u64,
         window: &mut Window,

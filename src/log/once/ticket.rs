@@ -51,7 +51,7 @@ impl Core {
     /// The receipt of the event, if the log has it. Its id is claimed.
     pub(super) fn find(&self, event: &Event, id: EventId) -> Result<Option<Receipt>> {
         self.view.watch().check()?;
-        let candidates = self.once.known.candidates(&self.view, &self.options, id)?;
+        let candidates = self.once.known.candidates(&self.view, &self.shared.options, id)?;
         let mut other = None;
         for seq in candidates.seqs.into_iter().map(Seq::new) {
             let compared = content::compare(self, &candidates.snapshot, seq, event)?;
@@ -73,9 +73,9 @@ impl Core {
     /// Appends events whose ids are claimed, as one frame.
     pub(super) fn append_claimed(&self, events: &[&Event], ids: &[EventId]) -> Result<Committed> {
         let committed = with_scratch(|scratch| {
-            let now = self.options.clock.now();
+            let now = self.shared.options.clock.now();
             let _encrypting = self.encrypting();
-            protect::prepare(&self.options, events.iter().copied())?;
+            protect::prepare(&self.shared.options, events.iter().copied())?;
             for event in events {
                 self.encode(event, now, scratch)?;
                 check_frame(scratch)?;
@@ -123,7 +123,7 @@ impl Core {
 
     pub(super) fn enqueue_claimed(self: &Arc<Self>, event: &Event) -> Result<Pending> {
         with_scratch(|scratch| {
-            let now = self.options.clock.now();
+            let now = self.shared.options.clock.now();
             let _encrypting = self.encrypting();
             self.encode(event, now, scratch)?;
             check_frame(scratch)?;

@@ -22,11 +22,9 @@ use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::index::{Damaged, IndexFile, Placed, Places, Tail};
 use crate::log::decode;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
 use crate::log::search::open_index::add;
 use crate::log::search::parts::start_of;
+use crate::log::snapshot::Snapshot;
 use crate::proof::Disclosure;
 use crate::proof::answer::Asked;
 use crate::proof::{
@@ -40,7 +38,7 @@ use crate::time::Timestamp;
 
 use places::Segment;
 
-impl Log {
+impl Snapshot {
     /// Answers a query with what shows that nothing was left out, from the segments that were
     /// sealed when a checkpoint of this log was signed; see [`Answer`]. A cursor in the query
     /// is where the range begins. The result verifies with [`Answer::verify`].
@@ -59,26 +57,9 @@ impl Log {
         checkpoint: &UnverifiedCheckpoint,
         disclosure: Disclosure,
     ) -> Result<Answer> {
-        let snapshot = self.snapshot();
-        let ground = self.with_catalog(|catalog| Ground::at(&snapshot, catalog, checkpoint))?;
-        prove(&snapshot, &ground, query, checkpoint, disclosure)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::prove_query`].
-    ///
-    /// # Errors
-    /// As [`Log::prove_query`].
-    pub fn prove_query(
-        &self,
-        query: &Query,
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<Answer> {
-        let snapshot = self.snapshot_with_tree()?;
-        let ground = self.with_catalog(|catalog| Ground::at(&snapshot, catalog, checkpoint))?;
-        prove(&snapshot, &ground, query, checkpoint, disclosure)
+        self.tree()?; // before the catalog is locked
+        let ground = self.shared().with_catalog(|catalog| Ground::at(self, catalog, checkpoint))?;
+        prove(self, &ground, query, checkpoint, disclosure)
     }
 }
 
@@ -222,7 +203,7 @@ impl<'a> Prover<'a> {
             match self.indexed(&*index, sealed, window.clone(), hunt) {
                 Ok(piece) => return Ok(piece),
                 Err(NotShown::Index(_)) => {
-                    self.snapshot.view().note_unindexed(sealed.ordinal);
+                    self.snapshot.records().view().note_unindexed(sealed.ordinal);
                     *hunt = before;
                 }
                 Err(NotShown::Other(error)) => return Err(error),
@@ -266,9 +247,9 @@ impl<'a> Prover<'a> {
 
     /// The index file of a segment, if it is good, and of the root that was signed.
     fn index_of(&self, sealed: &Sealed) -> Option<Arc<IndexFile>> {
-        let mut entries = self.snapshot.entries().iter();
+        let mut entries = self.snapshot.records().entries().iter();
         let entry = entries.find(|entry| entry.ordinal == sealed.ordinal)?;
-        let index = self.snapshot.view().index_of(entry)?;
+        let index = self.snapshot.records().view().index_of(entry)?;
         (index.head().root().as_bytes() == &sealed.index_root).then_some(index)
     }
 
@@ -279,7 +260,7 @@ impl<'a> Prover<'a> {
         let end = sealed.first.saturating_add(sealed.count);
         while next < end {
             let count = u16::try_from(end - next).unwrap_or(u16::MAX);
-            self.snapshot.with_records(Seq::new(next), count, |record| {
+            self.snapshot.records().with_records(Seq::new(next), count, |record| {
                 if failed.is_ok() {
                     failed = add(&mut tail, &record);
                 }
@@ -327,7 +308,7 @@ impl<'a> Prover<'a> {
     }
 
     fn matches(&self, seq: Seq) -> Result<bool> {
-        self.snapshot.with_record(seq, |_, record| self.asks_for(&record))
+        self.snapshot.records().with_record(seq, |_, record| self.asks_for(&record))
     }
 
     fn asks_for(&self, record: &CheckedRecord<'_>) -> bool {

@@ -4,16 +4,14 @@ use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
 use crate::format::record::CheckedRecord;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
+use crate::log::snapshot::Snapshot;
 use crate::merkle::{BatchPlan, verify_batch_inclusion};
 use crate::proof::Disclosure;
 use crate::proof::{BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Bundle, BundledRecord, Extra};
 use crate::seq::Seq;
 use crate::tree::proof_error;
 
-impl Log {
+impl Snapshot {
     /// Proves that these records are under a checkpoint of this log, in one file. They may be
     /// named in any order; one that is named twice is in it once. The result verifies with
     /// [`Bundle::verify`].
@@ -21,36 +19,6 @@ impl Log {
     /// # Errors
     /// The checkpoint does not cover one of them, or is not of this log; more than a bundle
     /// holds; damage; I/O.
-    pub fn prove_many(
-        &self,
-        seqs: &[Seq],
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<Bundle> {
-        self.snapshot().prove_many(seqs, checkpoint, disclosure)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::prove_many`].
-    ///
-    /// # Errors
-    /// As [`Log::prove_many`].
-    pub fn prove_many(
-        &self,
-        seqs: &[Seq],
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<Bundle> {
-        self.snapshot_with_tree()?.prove_many(seqs, checkpoint, disclosure)
-    }
-}
-
-impl Snapshot {
-    /// As [`Log::prove_many`].
-    ///
-    /// # Errors
-    /// As [`Log::prove_many`].
     pub fn prove_many(
         &self,
         seqs: &[Seq],
@@ -80,7 +48,7 @@ impl Snapshot {
         let mut records = Vec::new();
         let mut leaves = Vec::new();
         for seq in seqs {
-            let (leaf, bytes) = self.with_record(seq, |_, record| {
+            let (leaf, bytes) = self.records().with_record(seq, |_, record| {
                 let disclosure = disclosure(&record)?;
                 Ok::<_, Error>((record.leaf(algorithm), self.shown(&record, disclosure)?))
             })??;

@@ -2,7 +2,6 @@
 //! in.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::does_not_hold;
 use crate::catalog::Catalog;
@@ -13,12 +12,9 @@ use crate::format::LogId;
 use crate::format::catalog_body::StateMap;
 use crate::format::record::Head;
 use crate::hash::{Hash, HashAlgorithm};
-use crate::log::core::Core;
 use crate::log::decode::decode_anchor;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
-use crate::merkle::{BatchPlan, Frontier, ProofPlan, TreeHead};
+use crate::log::snapshot::Snapshot;
+use crate::merkle::{BatchPlan, Frontier, ProofPlan};
 use crate::proof::Disclosure;
 use crate::proof::{
     CatalogClaim, CatalogProof, CatalogStatement, StateEntry, StatePlace, disclose,
@@ -26,15 +22,7 @@ use crate::proof::{
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;
 
-impl Log {
-    /// The tree head of the catalog as it is now.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn catalog_head(&self) -> Result<TreeHead> {
-        self.with_catalog(|catalog| catalog.head())
-    }
-
+impl Snapshot {
     /// Proves that a record is in the catalog that a checkpoint of the main log covers. The
     /// result verifies with [`CatalogProof::verify`].
     ///
@@ -47,10 +35,9 @@ impl Log {
         checkpoint: &UnverifiedCheckpoint,
         disclosure: Disclosure,
     ) -> Result<CatalogProof> {
-        let snapshot = self.snapshot();
-        self.with_catalog(|catalog| {
-            Prover::at(&snapshot, catalog, checkpoint)?.record(seq, disclosure)
-        })
+        self.tree()?; // before the catalog is locked
+        self.shared()
+            .with_catalog(|catalog| Prover::at(self, catalog, checkpoint)?.record(seq, disclosure))
     }
 
     /// Proves what was in force under a key of the state, or that nothing was, when a
@@ -58,77 +45,15 @@ impl Log {
     /// ends there. To show that nothing is there shows the neighbours of the key.
     ///
     /// # Errors
-    /// As [`Log::prove_catalog_record`].
+    /// As [`Snapshot::prove_catalog_record`].
     pub fn prove_state_entry(
         &self,
         key: &str,
         checkpoint: &UnverifiedCheckpoint,
     ) -> Result<CatalogProof> {
-        self.core().prove_state_entry(key, checkpoint)
-    }
-
-    pub(in crate::log) fn with_catalog<T>(
-        &self,
-        read: impl FnOnce(&Catalog) -> Result<T>,
-    ) -> Result<T> {
-        let mut catalog = self.core().catalog.lock();
-        let catalog = catalog.good()?;
-        catalog.refresh()?;
-        read(catalog)
-    }
-}
-
-impl Core {
-    /// As [`Log::prove_state_entry`].
-    pub(in crate::log) fn prove_state_entry(
-        &self,
-        key: &str,
-        checkpoint: &UnverifiedCheckpoint,
-    ) -> Result<CatalogProof> {
-        let snapshot = self.view.snapshot(Some(Arc::clone(&self.tree)));
-        let mut catalog = self.catalog.lock();
-        let catalog = catalog.good()?;
-        catalog.refresh()?;
-        Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::catalog_head`].
-    ///
-    /// # Errors
-    /// As [`Log::catalog_head`].
-    pub fn catalog_head(&self) -> Result<TreeHead> {
-        self.with_catalog(|catalog| catalog.head())
-    }
-
-    /// As [`Log::prove_catalog_record`].
-    ///
-    /// # Errors
-    /// As [`Log::prove_catalog_record`].
-    pub fn prove_catalog_record(
-        &self,
-        seq: Seq,
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<CatalogProof> {
-        let snapshot = self.snapshot_with_tree()?;
-        self.with_catalog(|catalog| {
-            Prover::at(&snapshot, catalog, checkpoint)?.record(seq, disclosure)
-        })
-    }
-
-    /// As [`Log::prove_state_entry`].
-    ///
-    /// # Errors
-    /// As [`Log::prove_state_entry`].
-    pub fn prove_state_entry(
-        &self,
-        key: &str,
-        checkpoint: &UnverifiedCheckpoint,
-    ) -> Result<CatalogProof> {
-        let snapshot = self.snapshot_with_tree()?;
-        self.with_catalog(|catalog| Prover::at(&snapshot, catalog, checkpoint)?.state_entry(key))
+        self.tree()?; // before the catalog is locked
+        self.shared()
+            .with_catalog(|catalog| Prover::at(self, catalog, checkpoint)?.state_entry(key))
     }
 }
 
@@ -149,7 +74,7 @@ impl Ground {
         let prover = Prover::at(snapshot, catalog, checkpoint)?;
         let state = catalog.state_at(prover.anchor.catalog_size)?;
         let last = checkpoint.dangerously_unverified().head().size.last_seq();
-        let log_id = snapshot.with_record(last.unwrap_or(Seq::new(0)), |_, record| {
+        let log_id = snapshot.records().with_record(last.unwrap_or(Seq::new(0)), |_, record| {
             Head::decode(&record.hashed).map(|(_, log_id)| log_id)
         })?;
         let log_id = log_id.map_err(proof_error)?;
@@ -180,7 +105,7 @@ impl<'a> Prover<'a> {
             reason: format!("expected a checkpoint that ends in an anchor, found {found}"),
         };
         let last = head.size.last_seq().ok_or_else(|| no_anchor("an empty log".to_owned()))?;
-        let (anchor, anchor_bytes) = snapshot.with_record(last, |_, record| {
+        let (anchor, anchor_bytes) = snapshot.records().with_record(last, |_, record| {
             (decode_anchor(&record), disclose(&record, Disclosure::WithholdPayload))
         })?;
         let anchor = anchor.map_err(no_anchor)?;

@@ -4,81 +4,17 @@ use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
+use crate::log::snapshot::Snapshot;
 use crate::merkle::{ProofPlan, TreeHead, verify_consistency};
 use crate::proof::{AppendedAfter, ConsistencyProof};
 use crate::seq::TreeSize;
 use crate::tree::proof_error;
 
-impl Log {
+impl Snapshot {
     /// The tree head at an earlier size, or at the present one.
     ///
     /// # Errors
     /// `NotWritten` beyond the present size; I/O.
-    pub fn head_at(&self, size: TreeSize) -> Result<TreeHead> {
-        self.snapshot().head_at(size)
-    }
-
-    /// The hashes that show that the tree of one size begins with that of another
-    /// (RFC 6962 §2.1.2).
-    ///
-    /// # Errors
-    /// The new size is below the old one, or beyond the present one; I/O.
-    pub fn consistency(&self, old: TreeSize, new: TreeSize) -> Result<Vec<Hash>> {
-        self.snapshot().consistency(old, new)
-    }
-
-    /// Proves that a checkpoint of this log extends an older one, for somebody who has only
-    /// the log's public key. The result verifies with [`ConsistencyProof::verify`].
-    ///
-    /// # Errors
-    /// One of them is not of this log, or they are the wrong way round; damage; I/O.
-    pub fn prove_consistency(
-        &self,
-        old: &UnverifiedCheckpoint,
-        new: &UnverifiedCheckpoint,
-    ) -> Result<ConsistencyProof> {
-        self.snapshot().prove_consistency(old, new)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::head_at`].
-    ///
-    /// # Errors
-    /// As [`Log::head_at`].
-    pub fn head_at(&self, size: TreeSize) -> Result<TreeHead> {
-        self.snapshot_with_tree()?.head_at(size)
-    }
-
-    /// As [`Log::consistency`].
-    ///
-    /// # Errors
-    /// As [`Log::consistency`].
-    pub fn consistency(&self, old: TreeSize, new: TreeSize) -> Result<Vec<Hash>> {
-        self.snapshot_with_tree()?.consistency(old, new)
-    }
-
-    /// As [`Log::prove_consistency`].
-    ///
-    /// # Errors
-    /// As [`Log::prove_consistency`].
-    pub fn prove_consistency(
-        &self,
-        old: &UnverifiedCheckpoint,
-        new: &UnverifiedCheckpoint,
-    ) -> Result<ConsistencyProof> {
-        self.snapshot_with_tree()?.prove_consistency(old, new)
-    }
-}
-
-impl Snapshot {
-    /// As [`Log::head_at`].
-    ///
-    /// # Errors
-    /// As [`Log::head_at`].
     pub fn head_at(&self, size: TreeSize) -> Result<TreeHead> {
         if size > self.size() {
             let seq = size.last_seq().unwrap_or_default();
@@ -87,19 +23,21 @@ impl Snapshot {
         Ok(TreeHead { size, root: self.tree()?.root_at(size)? })
     }
 
-    /// As [`Log::consistency`].
+    /// The hashes that show that the tree of one size begins with that of another
+    /// (RFC 6962 §2.1.2).
     ///
     /// # Errors
-    /// As [`Log::consistency`].
+    /// The new size is below the old one, or beyond the present one; I/O.
     pub fn consistency(&self, old: TreeSize, new: TreeSize) -> Result<Vec<Hash>> {
         let (old, new) = (self.head_at(old)?, self.head_at(new)?);
         self.consistent(&old, &new)
     }
 
-    /// As [`Log::prove_consistency`].
+    /// Proves that a checkpoint of this log extends an older one, for somebody who has only
+    /// the log's public key. The result verifies with [`ConsistencyProof::verify`].
     ///
     /// # Errors
-    /// As [`Log::prove_consistency`].
+    /// One of them is not of this log, or they are the wrong way round; damage; I/O.
     pub fn prove_consistency(
         &self,
         old: &UnverifiedCheckpoint,
@@ -114,7 +52,7 @@ impl Snapshot {
     /// What a proof carries to show that its record came after an earlier checkpoint.
     ///
     /// # Errors
-    /// As [`Log::prove_consistency`].
+    /// As [`Snapshot::prove_consistency`].
     pub fn appended_after(
         &self,
         earlier: &UnverifiedCheckpoint,

@@ -19,7 +19,7 @@ use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::log::decode;
 use crate::log::opener::Opened;
-use crate::log::read::Snapshot;
+use crate::log::snapshot::Snapshot;
 use crate::merkle::{NodeId, TreeHead};
 use crate::proof::{disclose, disclose_decrypted};
 
@@ -37,7 +37,7 @@ impl Snapshot {
             return Ok(disclose(record, disclosure));
         }
         let seq = record.head.seq;
-        let opened = self.view().opener().open(record);
+        let opened = self.records().view().opener().open(record);
         match opened.map_err(|reason| decode::damaged(seq, reason))? {
             Opened::Decrypted(salted) => Ok(disclose_decrypted(record, &salted)),
             Opened::Sealed => Err(Error::PayloadSealed { seq }),

@@ -3,51 +3,19 @@
 use super::does_not_hold;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Error, Result};
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
+use crate::log::snapshot::Snapshot;
 use crate::merkle::{ProofPlan, TreeHead};
 use crate::proof::Disclosure;
 use crate::proof::{InclusionProof, TlogProof};
 use crate::seq::{Seq, TreeSize};
 use crate::tree::proof_error;
 
-impl Log {
+impl Snapshot {
     /// Proves that a record is under a checkpoint of this log, for somebody who has only
     /// the log's public key. The result verifies with [`TlogProof::verify_record`].
     ///
     /// # Errors
     /// The checkpoint does not cover the record, or is not of this log; damage; I/O.
-    pub fn prove(
-        &self,
-        seq: Seq,
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<TlogProof> {
-        self.snapshot().prove(seq, checkpoint, disclosure)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::prove`].
-    ///
-    /// # Errors
-    /// As [`Log::prove`].
-    pub fn prove(
-        &self,
-        seq: Seq,
-        checkpoint: &UnverifiedCheckpoint,
-        disclosure: Disclosure,
-    ) -> Result<TlogProof> {
-        self.snapshot_with_tree()?.prove(seq, checkpoint, disclosure)
-    }
-}
-
-impl Snapshot {
-    /// As [`Log::prove`].
-    ///
-    /// # Errors
-    /// As [`Log::prove`].
     pub fn prove(
         &self,
         seq: Seq,
@@ -64,7 +32,7 @@ impl Snapshot {
     /// as a vault, and the record as it stands in a proof.
     ///
     /// # Errors
-    /// As [`Log::prove`].
+    /// As [`Snapshot::prove`].
     pub fn prove_under(
         &self,
         seq: Seq,
@@ -74,7 +42,7 @@ impl Snapshot {
         self.check_own(head)?;
         let inclusion = self.inclusion(seq, head.size)?;
         let algorithm = self.tree()?.algorithm();
-        let (leaf, extra) = self.with_record(seq, |_, record| {
+        let (leaf, extra) = self.records().with_record(seq, |_, record| {
             Ok::<_, Error>((record.leaf(algorithm), self.shown(&record, disclosure)?))
         })??;
         inclusion.verify(algorithm, &leaf, head).map_err(|error| {

@@ -22,7 +22,7 @@ impl Walk<'_> {
         let mut ordinals: Vec<u64> =
             names.iter().filter_map(|name| names::parse_segment(name)).collect();
         ordinals.sort_unstable();
-        // A file that somebody put back is no part of the log: see `Log::restore`.
+        // A file that somebody put back is no part of the log: see `Archive::restore`.
         let dropped = |ordinal: &u64| {
             let mut sealed = self.sealed.iter();
             sealed.any(|s| s.ordinal == *ordinal && s.status == status::DROPPED)

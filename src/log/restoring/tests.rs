@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::Log;
 use crate::archive::DirectoryStore;
 use crate::disk::sim::{Fault, FaultKind, SimDisk};
 use crate::event::{Actor, Event, Resource};
@@ -74,7 +75,7 @@ impl Scene {
             }
         }
         log.append(&event(6)).unwrap();
-        let copy = log.archive(1, &store(&shelf), &asked()).unwrap();
+        let copy = log.archive().copy(1, &store(&shelf), &asked()).unwrap();
         let segment = disk.read_file(&segment_path()).unwrap();
         let index = disk.read_file(&index_path()).unwrap();
         let scene = Scene { disk, shelf, clock, log, copy, segment, index };
@@ -88,17 +89,17 @@ impl Scene {
         let sealed = core.sealed_segment(1).unwrap();
         let place = self.copy.place();
         let archived = ArchivedAt { location: &place, digest: *self.copy.digest.as_bytes() };
-        if self.log.policy().unwrap().is_none() {
-            self.log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+        if self.log.snapshot().catalog().policy().unwrap().is_none() {
+            self.log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
         }
-        let policy = self.log.policy().unwrap().unwrap().catalog_seq.get();
+        let policy = self.log.snapshot().catalog().policy().unwrap().unwrap().catalog_seq.get();
         let begun = DropBegun {
             ordinal: sealed.ordinal,
             first: sealed.first,
             count: sealed.count,
             bytes: sealed.bytes,
             times: sealed.times,
-            start_root: *core.algorithm.empty_root().as_bytes(),
+            start_root: *core.shared.algorithm.empty_root().as_bytes(),
             end_root: sealed.end_root,
             range: vec![sealed.end_root],
             header: sealed.header,
@@ -111,7 +112,7 @@ impl Scene {
             scanned: sealed.count,
             archived: Some(archived),
         };
-        let mut catalog = core.catalog.lock();
+        let mut catalog = core.shared.catalog.lock();
         let catalog = catalog.good().unwrap();
         catalog.append(&CatalogBody::DropBegun(begun), &Because::default()).unwrap();
         self.disk.remove_file(&segment_path()).unwrap();
@@ -124,7 +125,7 @@ impl Scene {
     }
 
     fn restore(&self) -> Result<Restoration> {
-        self.log.restore(&store(&self.shelf), &self.copy.folder, &asked())
+        self.log.archive().restore(&store(&self.shelf), &self.copy.folder, &asked())
     }
 
     fn status(&self) -> u8 {
@@ -132,7 +133,7 @@ impl Scene {
     }
 
     fn log_id(&self) -> LogId {
-        self.log.core().dir.log_id()
+        self.log.core().shared.dir.log_id()
     }
 
     fn names(&self) -> Vec<String> {
@@ -186,22 +187,25 @@ impl Scene {
 #[test]
 fn a_restored_segment_is_read_again_and_stays() {
     let scene = Scene::new(1);
-    assert!(scene.log.get(Seq::new(0)).is_err());
-    let in_archive = scene.log.dropped_in(&store(&scene.shelf)).unwrap();
+    assert!(scene.log.snapshot().get(Seq::new(0)).is_err());
+    let in_archive = scene.log.archive().dropped_in(&store(&scene.shelf)).unwrap();
     assert_eq!(in_archive, [(1, scene.copy.folder.clone())]);
     let restored = scene.restore().unwrap();
     assert_eq!((restored.ordinal, restored.first, restored.count), (1, Seq::new(0), 2));
     assert_eq!((restored.digest, restored.location), (scene.copy.digest, scene.copy.place()));
     assert_eq!(scene.status(), status::RESTORED);
     assert!(scene.is_back());
-    assert_eq!(scene.log.get(Seq::new(1)).unwrap().event.resource.id.as_deref(), Some("1"));
+    assert_eq!(
+        scene.log.snapshot().get(Seq::new(1)).unwrap().event.resource.id.as_deref(),
+        Some("1")
+    );
     assert_eq!(scene.log.snapshot().records_from(Seq::new(0)).filter(Result::is_ok).count(), 9);
-    let told = scene.log.history().unwrap().pop().unwrap();
+    let told = scene.log.snapshot().catalog().history().unwrap().pop().unwrap();
     assert_eq!((told.what.as_str(), told.who.as_deref()), ("segment restored", Some("bob")));
     assert_eq!(told.why.as_deref(), Some("an auditor asks"));
     let error = scene.restore().unwrap_err();
     assert!(error.to_string().contains("here already"), "{error}");
-    assert_eq!(scene.log.dropped_in(&store(&scene.shelf)).unwrap(), []);
+    assert_eq!(scene.log.archive().dropped_in(&store(&scene.shelf)).unwrap(), []);
     scene.log.close().unwrap();
     let log = options(&scene.disk, &scene.clock).open(dir()).unwrap();
     assert_eq!(log.snapshot().records_from(Seq::new(0)).filter(Result::is_ok).count(), 9);
@@ -238,7 +242,7 @@ fn a_tampered_folder_is_not_restored() {
 fn a_folder_of_another_log_or_segment_or_unknown_copy_is_not_restored() {
     let scene = Scene::new(1);
     let refused = |store: &DirectoryStore, folder: &str| {
-        let error = scene.log.restore(store, folder, &asked()).unwrap_err();
+        let error = scene.log.archive().restore(store, folder, &asked()).unwrap_err();
         scene.check_untouched();
         error
     };
@@ -246,7 +250,7 @@ fn a_folder_of_another_log_or_segment_or_unknown_copy_is_not_restored() {
     let error = refused(&store(&stranger.shelf), &stranger.copy.folder);
     assert!(matches!(error, Error::Tampered { .. }), "{error}");
     // Of this log, but here.
-    let second = scene.log.archive(2, &store(&scene.shelf), &asked()).unwrap();
+    let second = scene.log.archive().copy(2, &store(&scene.shelf), &asked()).unwrap();
     let error = refused(&store(&scene.shelf), &second.folder);
     assert!(error.to_string().contains("segment 2 is here already"), "{error}");
     // The same segment, in a copy that the catalog has never heard of.
@@ -299,7 +303,7 @@ impl ArchiveStore for Fickle {
 fn what_is_copied_is_what_was_verified() {
     let scene = Scene::new(1);
     let fickle = Fickle { inner: store(&scene.shelf), read: Default::default() };
-    let error = scene.log.restore(&fickle, &scene.copy.folder, &asked()).unwrap_err();
+    let error = scene.log.archive().restore(&fickle, &scene.copy.folder, &asked()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     scene.check_untouched();
 }
@@ -342,7 +346,7 @@ fn at_every_crash_the_segment_is_dropped_or_restored() {
             scene.check_settled(settled);
             if settled == status::RESTORED {
                 let log = options(&scene.disk, &scene.clock).open(dir()).unwrap();
-                assert!(log.get(Seq::new(0)).is_ok(), "and it is read again");
+                assert!(log.snapshot().get(Seq::new(0)).is_ok(), "and it is read again");
             }
         }
         if done {

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use crate::catalog::Catalog;
-use crate::directory::LogDir;
-use crate::directory::identity::check_is_log;
+use crate::directory::identity::{check_is_log, identity};
 use crate::directory::quarantine::{SetAside, record_set_aside};
 use crate::error::Result;
+use crate::log::catalog_state::CatalogState;
+use crate::log::catalog_view::CatalogView;
+use crate::log::follow::LogReader;
 use crate::log::options::LogOptions;
-use crate::log::retain::pins::Pinned;
-use crate::log::retain::recorded::{RecordedHold, RecordedPolicy};
-use crate::log::retain::{record, recorded};
+use crate::log::retain::record;
+use crate::log::shared::Shared;
 use crate::retention::{Asked, Hold, Policy};
 
 /// The policy and the holds of a log, without its write lock: a service may have the log
@@ -23,18 +24,16 @@ use crate::retention::{Asked, Hold, Policy};
 /// # let path = dir.path().join("audit");
 /// let service = Log::create(&path)?;
 /// // Elsewhere, while the service runs:
-/// let mut admin = Log::options().administer(&path)?;
+/// let admin = Log::options().administer(&path)?;
 /// let hold = Hold::new("2026-117", HoldScope::new().actor("alice")).custodian("legal@example.com");
 /// admin.place_hold(&hold, &Asked::by("carol").because("litigation"))?;
-/// assert_eq!(service.holds()?[0].hold.case, "2026-117");
+/// assert_eq!(service.snapshot().catalog().holds()?[0].hold.case, "2026-117");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct LogAdmin {
-    dir: LogDir,
-    options: LogOptions,
-    catalog: Catalog,
+    shared: Shared,
     set_aside: Vec<SetAside>,
 }
 
@@ -54,7 +53,9 @@ impl LogOptions {
         let (mut catalog, mended) = opened?;
         let set_aside: Vec<SetAside> = mended.into_iter().map(SetAside::of_catalog).collect();
         record_set_aside(&dir, &mut catalog, &set_aside)?;
-        Ok(LogAdmin { dir, options: self, catalog, set_aside })
+        let identity = identity(&dir, Some(&catalog))?;
+        let catalog = CatalogState::Good(Box::new(catalog));
+        Ok(LogAdmin { shared: Shared::new(dir, self, identity, catalog), set_aside })
     }
 }
 
@@ -65,62 +66,55 @@ impl LogAdmin {
         &self.set_aside
     }
 
-    /// As [`Log::set_policy`](crate::Log::set_policy).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn set_policy(&mut self, policy: &Policy, asked: &Asked) -> Result<()> {
-        record::set_policy(&mut self.catalog, policy, asked, self.options.clock.now())
+    /// What is in force, and the history of it.
+    pub fn catalog(&self) -> CatalogView<'_> {
+        CatalogView::new(&self.shared)
     }
 
-    /// As [`Log::policy`](crate::Log::policy).
+    /// Opens the log for reading, with the same options: what a hold pins, for example.
     ///
     /// # Errors
-    /// As there.
-    pub fn policy(&mut self) -> Result<Option<RecordedPolicy>> {
-        self.catalog.refresh()?;
-        recorded::policy(&self.catalog)
+    /// As [`LogOptions::open_read_only`].
+    pub fn reader(&self) -> Result<LogReader> {
+        self.shared.options.clone().open_read_only(self.shared.dir.path())
     }
 
-    /// As [`Log::place_hold`](crate::Log::place_hold).
+    /// As [`Retention::set_policy`](crate::log::Retention::set_policy).
     ///
     /// # Errors
     /// As there.
-    pub fn place_hold(&mut self, hold: &Hold, asked: &Asked) -> Result<()> {
-        record::place_hold(&mut self.catalog, hold, asked, self.options.clock.now())
+    pub fn set_policy(&self, policy: &Policy, asked: &Asked) -> Result<()> {
+        record::set_policy(
+            self.shared.catalog.lock().good()?,
+            policy,
+            asked,
+            self.shared.options.clock.now(),
+        )
     }
 
-    /// As [`Log::release_hold`](crate::Log::release_hold).
+    /// As [`Retention::place_hold`](crate::log::Retention::place_hold).
     ///
     /// # Errors
     /// As there.
-    pub fn release_hold(&mut self, case: &str, asked: &Asked) -> Result<()> {
-        record::release_hold(&mut self.catalog, case, asked, self.options.clock.now())
+    pub fn place_hold(&self, hold: &Hold, asked: &Asked) -> Result<()> {
+        record::place_hold(
+            self.shared.catalog.lock().good()?,
+            hold,
+            asked,
+            self.shared.options.clock.now(),
+        )
     }
 
-    /// As [`Log::holds`](crate::Log::holds).
+    /// As [`Retention::release_hold`](crate::log::Retention::release_hold).
     ///
     /// # Errors
     /// As there.
-    pub fn holds(&mut self) -> Result<Vec<RecordedHold>> {
-        self.catalog.refresh()?;
-        recorded::holds_in_force(&self.catalog)
-    }
-
-    /// As [`Log::hold_history`](crate::Log::hold_history).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn hold_history(&mut self) -> Result<Vec<RecordedHold>> {
-        self.catalog.refresh()?;
-        recorded::hold_history(&self.catalog)
-    }
-
-    /// As [`Log::pinned_by`](crate::Log::pinned_by).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn pinned_by(&mut self, case: &str) -> Result<Pinned> {
-        self.options.clone().open_read_only(self.dir.path())?.pinned_by(case)
+    pub fn release_hold(&self, case: &str, asked: &Asked) -> Result<()> {
+        record::release_hold(
+            self.shared.catalog.lock().good()?,
+            case,
+            asked,
+            self.shared.options.clock.now(),
+        )
     }
 }

@@ -28,15 +28,15 @@ use crate::format::catalog_body::{
 use crate::keystore::KeyStore;
 use crate::log::core::Core;
 use crate::log::entry::Entry;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
 use crate::log::options::LogOptions;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::retain::expiry::{ExpireOptions, Expiry};
 use crate::log::retain::pins::Counted;
 use crate::log::retain::scan::{self, Scanned};
 use crate::log::retain::seals::{LateSeals, RecordedSeals};
 use crate::log::retain::{now, pins, recorded};
+use crate::log::shared::Shared;
+use crate::log::snapshot::Snapshot;
 use crate::log::writer::Writer;
 use crate::retention::{
     Asked, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy,
@@ -45,41 +45,44 @@ use crate::retention::{
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
-impl Log {
+impl Snapshot {
     /// What an expiry would do now, segment by segment: the dry run. Which segments are held
     /// is told by the indexes; an expiry looks at the records themselves.
     ///
     /// # Errors
     /// `ClockAhead`; `CatalogDamaged`, damage, I/O.
     pub fn plan_expiry(&self, options: &ExpireOptions) -> Result<Plan> {
-        let core = self.core();
-        let facts = {
-            let mut catalog = core.catalog.lock();
-            let catalog = catalog.good()?;
-            catalog.refresh()?;
-            Facts::of(catalog, core.options.key_store.as_ref())?
-        };
-        facts.plan_now(&self.snapshot(), &core.options, &core.dir, options)
+        self.plan_of(self.facts()?, options)
     }
 
-    /// Drops the segments whose time is over and that no hold pins, the oldest first.
-    ///
-    /// With an archive, a copy of each one is made there first, read back and verified. Each one
-    /// leaves a certificate in the catalog. What cannot go now stays, and the answer
-    /// says why; the others go all the same.
+    /// As [`Snapshot::plan_expiry`], by a policy that is not in force: what it would let go.
     ///
     /// # Errors
-    /// `ClockAhead`, `CatalogDamaged`, `DiskFull`, I/O: nothing went, but for a drop that had
-    /// its certificate: the next opening or expiry finishes it or calls it off. After something
-    /// has gone the error is in [`Expiry::stopped`].
-    pub fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
+    /// As [`Snapshot::plan_expiry`].
+    pub fn plan_expiry_by(&self, policy: &Policy, options: &ExpireOptions) -> Result<Plan> {
+        self.plan_of(Facts { policy: Some(policy.clone()), ..self.facts()? }, options)
+    }
+
+    fn facts(&self) -> Result<Facts> {
+        let store = self.shared().options.key_store.as_ref();
+        self.shared().with_catalog(|catalog| Facts::of(catalog, store))
+    }
+
+    fn plan_of(&self, facts: Facts, options: &ExpireOptions) -> Result<Plan> {
+        let Shared { dir, options: of, .. } = self.shared();
+        facts.plan_now(self.records(), of, dir, options)
+    }
+}
+
+impl Core {
+    /// As [`Retention::expire`](crate::log::Retention::expire).
+    pub(in crate::log) fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
         check_asked(asked)?;
-        let core = self.core();
-        core.check_poisoned()?;
+        self.check_poisoned()?;
         // Nothing is deleted on the word of a snapshot.
-        core.catalog.lock().good()?.exclusively(|catalog| catalog.check_whole())?;
-        super::settle::settle(core)?;
-        let planned = self.plan_expiry(options)?;
+        self.shared.catalog.lock().good()?.exclusively(|catalog| catalog.check_whole())?;
+        super::settle::settle(self)?;
+        let planned = self.snapshot().plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
         let mut known = Known::default();
         let mut expiry =
@@ -93,7 +96,7 @@ impl Log {
                 None => Ok(()),
             };
             let dropped =
-                archived.and_then(|()| core.drop_segment(ordinal, options, asked, &mut known));
+                archived.and_then(|()| self.drop_segment(ordinal, options, asked, &mut known));
             match dropped {
                 Ok(certificate) => expiry.dropped.push(certificate),
                 Err(error) if stays(&error) => expiry.stayed.push((ordinal, error)),
@@ -105,29 +108,6 @@ impl Log {
             }
         }
         Ok(expiry)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::plan_expiry`].
-    ///
-    /// # Errors
-    /// As [`Log::plan_expiry`].
-    pub fn plan_expiry(&self, options: &ExpireOptions) -> Result<Plan> {
-        let store = self.options.key_store.as_ref();
-        let facts = self.with_catalog(|catalog| Facts::of(catalog, store))?;
-        facts.plan_now(&self.snapshot(), &self.options, &self.dir, options)
-    }
-
-    /// As [`Log::plan_expiry`], by a policy that is not in force: what it would let go.
-    ///
-    /// # Errors
-    /// As [`Log::plan_expiry`].
-    pub fn plan_expiry_by(&self, policy: &Policy, options: &ExpireOptions) -> Result<Plan> {
-        let store = self.options.key_store.as_ref();
-        let facts = self.with_catalog(|catalog| Facts::of(catalog, store))?;
-        let facts = Facts { policy: Some(policy.clone()), ..facts };
-        facts.plan_now(&self.snapshot(), &self.options, &self.dir, options)
     }
 }
 
@@ -220,7 +200,7 @@ impl Facts {
 
     fn plan_now(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &SegmentSnapshot,
         of: &LogOptions,
         dir: &LogDir,
         options: &ExpireOptions,
@@ -276,7 +256,7 @@ impl Facts {
 
     fn candidate(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &SegmentSnapshot,
         entry: &Entry,
         holds: &[Hold],
         dir: &LogDir,
@@ -316,7 +296,7 @@ impl Facts {
 }
 
 /// The time of the newest record that is in no sealed segment.
-fn newest_of_active(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
+fn newest_of_active(snapshot: &SegmentSnapshot) -> Result<Option<Timestamp>> {
     let Some(last) = snapshot.size().last_seq().filter(|_| goes_on(snapshot)) else {
         return Ok(None);
     };
@@ -325,13 +305,13 @@ fn newest_of_active(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
 
 /// Whether a segment that is being written is behind all sealed ones: newer than these, once it
 /// has a record.
-fn goes_on(snapshot: &Snapshot) -> bool {
+fn goes_on(snapshot: &SegmentSnapshot) -> bool {
     let last = snapshot.entries().last();
     last.is_some_and(|last| last.sealed.is_none() && last.first < snapshot.size())
 }
 
 /// The newest segment that is sealed and there, by a state that may be newer than the snapshot.
-fn newest(snapshot: &Snapshot, state: &StateMap) -> Option<u64> {
+fn newest(snapshot: &SegmentSnapshot, state: &StateMap) -> Option<u64> {
     let is_there = |entry: &&Entry| {
         let sealed = state.segment(entry.ordinal);
         sealed.is_some_and(|sealed| status::is_readable(sealed.status))
@@ -360,10 +340,11 @@ impl Core {
         // Nobody signs, seals or makes an index meanwhile.
         let _signing = self.signing.lock();
         let _upkeep = self.upkeep.lock();
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.shared.catalog.lock();
         catalog.good()?.exclusively(|catalog| {
             let going = self.may_go(catalog, ordinal, options, known)?;
-            let holds = recorded::scopes(catalog.catalog(), self.options.key_store.as_ref())?;
+            let holds =
+                recorded::scopes(catalog.catalog(), self.shared.options.key_store.as_ref())?;
             let scanned = scan::scan(self, &going.sealed, &holds)?;
             self.tree.flush()?;
             let seq = begin(catalog, &going, &scanned, holds.len(), asked)?;
@@ -388,17 +369,18 @@ impl Core {
         let state = catalog.state();
         let sealed = state.segment(ordinal).into_iter().collect();
         let facts = Facts::about(catalog.catalog(), sealed, &mut known.seals)?;
-        let snapshot = self.view.snapshot(None);
+        let snapshot = self.view.snapshot();
         let policy = facts.policy.as_ref();
-        let clock = (self.options.clock.now(), options.clock_lead);
-        let now = now::believed(&snapshot, clock, (policy, facts.believed), &self.dir)?;
+        let clock = (self.shared.options.clock.now(), options.clock_lead);
+        let now = now::believed(&snapshot, clock, (policy, facts.believed), &self.shared.dir)?;
         let entries = snapshot.entries();
         let at = entries.binary_search_by_key(&ordinal, |entry| entry.ordinal).ok();
         let entry = at.and_then(|at| entries.get(at)).filter(|_| facts.is_readable(ordinal));
-        let found = facts.contradiction(ordinal, newest_of_active(&snapshot)?, &self.options);
+        let found =
+            facts.contradiction(ordinal, newest_of_active(&snapshot)?, &self.shared.options);
         let contradiction = found.filter(|_| !options.contradicting.contains(&ordinal));
         let candidate = entry.map(|entry| {
-            let candidate = facts.candidate(&snapshot, entry, &[], &self.dir);
+            let candidate = facts.candidate(&snapshot, entry, &[], &self.shared.dir);
             Candidate { contradiction, ..candidate }
         });
         let newest_may_go = goes_on(&snapshot) || newest(&snapshot, state) != Some(ordinal);
@@ -426,7 +408,7 @@ impl Core {
         self.anchor(catalog)?;
         self.view.sealed(sealed);
         self.unlink(&certificate)?;
-        let done_at = self.options.clock.now().as_nanos();
+        let done_at = self.shared.options.clock.now().as_nanos();
         let body = CatalogBody::DropDone(DropDone { ordinal: sealed.ordinal, done_at });
         catalog.append(&body, &Default::default())?;
         self.view.sealed(Sealed { status: status::DROPPED, ..sealed });
@@ -436,14 +418,14 @@ impl Core {
     /// Takes the files of a segment away, durably: nothing goes but what a certificate covers.
     pub(super) fn unlink(&self, certificate: &DropCertificate) -> Result<()> {
         let ordinal = certificate.ordinal;
-        let disk = self.dir.disk();
-        for path in [self.dir.index(ordinal), self.dir.segment(ordinal)] {
+        let disk = self.shared.dir.disk();
+        for path in [self.shared.dir.index(ordinal), self.shared.dir.segment(ordinal)] {
             if disk.exists(&path).map_err(Error::io("look for", &path))? {
                 disk.unprotect(&path).map_err(Error::io("unprotect", &path))?;
                 disk.remove_file(&path).map_err(Error::io("remove", &path))?;
             }
         }
-        self.dir.sync_segments()
+        self.shared.dir.sync_segments()
     }
 
     /// Appends the leaf that binds the catalog as it is, durably.

@@ -11,6 +11,7 @@ mod admin;
 mod aliases;
 mod expire;
 mod expiry;
+mod handle;
 mod now;
 mod pins;
 mod record;
@@ -21,5 +22,6 @@ pub(super) mod settle;
 
 pub use admin::LogAdmin;
 pub use expiry::{ExpireOptions, Expiry};
+pub use handle::Retention;
 pub use pins::Pinned;
 pub use recorded::{RecordedHold, RecordedPolicy, Release};

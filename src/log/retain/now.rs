@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crate::directory::LogDir;
 use crate::directory::checkpoints;
 use crate::error::{Error, Result};
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::query::Query;
 use crate::retention::{NowFrom, Period, Policy, believed_now};
 use crate::time::Timestamp;
@@ -18,7 +18,7 @@ const SEARCHED: usize = 64;
 /// newest cosignature of a published checkpoint, if there is one. Nobody checks who made
 /// that: it can only delay what goes, never hasten it.
 pub(super) fn believed(
-    snapshot: &Snapshot,
+    snapshot: &SegmentSnapshot,
     (clock, lead): (Timestamp, Period),
     (policy, before): (Option<&Policy>, Option<Timestamp>),
     dir: &LogDir,
@@ -42,7 +42,7 @@ pub(super) fn believed(
 
 /// When the newest event was recorded. The log's own records do not count: it writes one with
 /// whatever time the clock shows.
-fn newest_event(snapshot: &Snapshot) -> Result<Option<Timestamp>> {
+fn newest_event(snapshot: &SegmentSnapshot) -> Result<Option<Timestamp>> {
     let mut newest = None;
     snapshot.query(&Query::new().limit(1))?.visit(|record| {
         newest = Some(record.recorded_at());

@@ -9,12 +9,11 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::keystore::KeyStore;
 use crate::log::entry::Entry;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::retain::recorded::RecordedHold;
 use crate::log::retain::{aliases, scan};
 use crate::log::search::{Group, GroupBy};
+use crate::log::snapshot::Snapshot;
 use crate::query::Query;
 use crate::retention::{Hold, HoldScope, Policy};
 
@@ -32,26 +31,14 @@ pub struct Pinned {
     pub bytes: u64,
 }
 
-impl Log {
+impl Snapshot {
     /// What the hold of a case pins at present.
     ///
     /// # Errors
     /// `Retention` if no hold of this case is in force; damage, I/O.
     pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
-        let hold = find(self.holds()?, case)?;
-        let store = self.core().options.key_store.as_ref();
-        pinned(&self.snapshot(), &hold, store)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::pinned_by`].
-    ///
-    /// # Errors
-    /// As [`Log::pinned_by`].
-    pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
-        let hold = find(self.holds()?, case)?;
-        pinned(&self.snapshot(), &hold, self.options.key_store.as_ref())
+        let hold = find(self.catalog().holds()?, case)?;
+        pinned(self.records(), &hold, self.shared().options.key_store.as_ref())
     }
 }
 
@@ -68,7 +55,7 @@ fn find(holds: Vec<RecordedHold>, case: &str) -> Result<Hold> {
     }
 }
 
-fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {
+fn pinned(snapshot: &SegmentSnapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {
     let resolved = aliases::resolved(hold, store);
     let [Hold { scope, .. }] = as_found(snapshot, [resolved.clone()]);
     let mut pinned = Pinned::default();
@@ -87,7 +74,7 @@ fn pinned(snapshot: &Snapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<
     Ok(pinned)
 }
 
-fn matches_in(snapshot: &Snapshot, entry: &Entry, scope: &HoldScope) -> Result<u64> {
+fn matches_in(snapshot: &SegmentSnapshot, entry: &Entry, scope: &HoldScope) -> Result<u64> {
     let mut records = 0;
     each_match(snapshot, entry, scope, || {
         records += 1;
@@ -98,7 +85,7 @@ fn matches_in(snapshot: &Snapshot, entry: &Entry, scope: &HoldScope) -> Result<u
 
 /// The matching records of a segment whose drop is not done. Searches leave these out, and the
 /// index may be gone already: the records themselves are read, as by `settle`.
-fn matches_in_dropping(snapshot: &Snapshot, entry: &Entry, hold: &Hold) -> Result<u64> {
+fn matches_in_dropping(snapshot: &SegmentSnapshot, entry: &Entry, hold: &Hold) -> Result<u64> {
     let Some(mut cursor) = snapshot.cursor_over(entry)? else { return Ok(0) };
     let mut records = 0;
     while let Some((_, record)) = cursor.next_record()? {
@@ -112,7 +99,7 @@ fn matches_in_dropping(snapshot: &Snapshot, entry: &Entry, hold: &Hold) -> Resul
 
 /// Holds that pin aliases that are not known pin none where there are none: then the indexes can be
 /// asked for what they name. That there are none is told by the indexes too, or not at all.
-pub(super) fn as_found<H: AsMut<[Hold]>>(snapshot: &Snapshot, mut holds: H) -> H {
+pub(super) fn as_found<H: AsMut<[Hold]>>(snapshot: &SegmentSnapshot, mut holds: H) -> H {
     let unsure = holds.as_mut().iter().find(|hold| hold.scope.pins_unknown_aliases());
     let Some(unsure) = unsure else { return holds };
     if !has_unknown_aliases(snapshot, &unsure.scope) {
@@ -124,7 +111,7 @@ pub(super) fn as_found<H: AsMut<[Hold]>>(snapshot: &Snapshot, mut holds: H) -> H
 }
 
 /// Which aliases are known is the same for all holds of a log.
-fn has_unknown_aliases(snapshot: &Snapshot, scope: &HoldScope) -> bool {
+fn has_unknown_aliases(snapshot: &SegmentSnapshot, scope: &HoldScope) -> bool {
     let is_unknown =
         |group: &Group| group.name.as_deref().is_some_and(|name| scope.is_unknown_alias(name));
     [GroupBy::Actor, GroupBy::Resource].into_iter().any(|by| {
@@ -139,7 +126,7 @@ fn has_unknown_aliases(snapshot: &Snapshot, scope: &HoldScope) -> bool {
 pub(super) struct Counted(BTreeMap<u64, u64>);
 
 impl Counted {
-    fn events(&mut self, snapshot: &Snapshot, entry: &Entry) -> Result<u64> {
+    fn events(&mut self, snapshot: &SegmentSnapshot, entry: &Entry) -> Result<u64> {
         if let Some(known) = self.0.get(&entry.ordinal) {
             return Ok(*known);
         }
@@ -157,7 +144,7 @@ impl Counted {
 /// From which record on a policy keeps the newest ones in any case; events count, not the
 /// log's own records, of which every hold and every drop adds one.
 pub(super) fn kept_from(
-    snapshot: &Snapshot,
+    snapshot: &SegmentSnapshot,
     policy: Option<&Policy>,
     counted: &mut Counted,
 ) -> Result<u64> {
@@ -182,7 +169,11 @@ fn bytes_of(entry: &Entry) -> Result<u64> {
 }
 
 /// The cases of the holds that pin a segment.
-pub(super) fn held_by(snapshot: &Snapshot, entry: &Entry, holds: &[Hold]) -> Result<Vec<String>> {
+pub(super) fn held_by(
+    snapshot: &SegmentSnapshot,
+    entry: &Entry,
+    holds: &[Hold],
+) -> Result<Vec<String>> {
     let mut cases = Vec::new();
     for hold in holds {
         let mut pins = false;
@@ -199,7 +190,7 @@ pub(super) fn held_by(snapshot: &Snapshot, entry: &Entry, holds: &[Hold]) -> Res
 
 /// Calls for each record of a segment that a hold matches.
 fn each_match(
-    snapshot: &Snapshot,
+    snapshot: &SegmentSnapshot,
     entry: &Entry,
     scope: &HoldScope,
     mut each: impl FnMut() -> ControlFlow<()>,

@@ -6,54 +6,8 @@ use crate::catalog::{Catalog, Exclusive};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, HoldReleased};
 use crate::log::core::Core;
-use crate::log::handle::Log;
 use crate::retention::{Asked, Hold, Policy};
 use crate::time::Timestamp;
-
-impl Log {
-    /// Sets the retention policy, from now on: what a seal fixed before is not shortened.
-    ///
-    /// # Errors
-    /// `Retention` if the policy in force is in compliance mode and the new one is looser;
-    /// `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn set_policy(&self, policy: &Policy, asked: &Asked) -> Result<()> {
-        let core = self.core();
-        set_policy(core.catalog.lock().good()?, policy, asked, core.options.clock.now())?;
-        core.bind_catalog();
-        if policy.compliance {
-            core.protect_all();
-        }
-        Ok(())
-    }
-
-    /// Places a legal hold. When this returns it is in force: no segment with a record that it
-    /// matches is dropped until it is released.
-    ///
-    /// In a log that was opened with its key store a hold also holds what those that it names did
-    /// under their aliases. Who expires without the store does not see that: for them, name the
-    /// aliases too ([`KeyStore::aliases`](crate::KeyStore::aliases)).
-    ///
-    /// # Errors
-    /// `Retention` if a hold of this case is in force, or it cannot be recorded;
-    /// `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn place_hold(&self, hold: &Hold, asked: &Asked) -> Result<()> {
-        let core = self.core();
-        place_hold(core.catalog.lock().good()?, hold, asked, core.options.clock.now())?;
-        core.bind_catalog();
-        Ok(())
-    }
-
-    /// Releases the hold of a case. That it was placed stays on record.
-    ///
-    /// # Errors
-    /// `Retention` if no hold of this case is in force; `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn release_hold(&self, case: &str, asked: &Asked) -> Result<()> {
-        let core = self.core();
-        release_hold(core.catalog.lock().good()?, case, asked, core.options.clock.now())?;
-        core.bind_catalog();
-        Ok(())
-    }
-}
 
 impl Core {
     /// Binds what was recorded to the main log, so that a catalog of before is refused from now

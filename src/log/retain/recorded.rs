@@ -1,15 +1,12 @@
 //! Reading what the catalog says of policy, holds and drops.
 
 use crate::catalog::Catalog;
-use crate::catalog::certificates::certificates;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, status};
+use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced};
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
 use crate::log::retain::aliases;
-use crate::retention::{DropCertificate, Hold, HoldScope, Policy};
+use crate::retention::{Hold, HoldScope, Policy};
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
@@ -62,76 +59,7 @@ pub struct Release {
     pub why: Option<String>,
 }
 
-impl Log {
-    /// The retention policy in force; `None`: nothing expires.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn policy(&self) -> Result<Option<RecordedPolicy>> {
-        self.with_catalog(policy)
-    }
-
-    /// The holds in force, in the order they were placed, also those that another process
-    /// placed.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn holds(&self) -> Result<Vec<RecordedHold>> {
-        self.with_catalog(holds_in_force)
-    }
-
-    /// All holds that were ever placed, with who released them.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn hold_history(&self) -> Result<Vec<RecordedHold>> {
-        self.with_catalog(hold_history)
-    }
-
-    /// The certificates of the segments that are gone, or were and came back.
-    ///
-    /// # Errors
-    /// `CatalogDamaged`, I/O.
-    pub fn drop_certificates(&self) -> Result<Vec<DropCertificate>> {
-        self.with_catalog(|catalog| certificates(catalog, |found| found != status::LIVE))
-    }
-}
-
-impl LogReader {
-    /// As [`Log::policy`].
-    ///
-    /// # Errors
-    /// As [`Log::policy`].
-    pub fn policy(&self) -> Result<Option<RecordedPolicy>> {
-        self.with_catalog(policy)
-    }
-
-    /// As [`Log::holds`].
-    ///
-    /// # Errors
-    /// As [`Log::holds`].
-    pub fn holds(&self) -> Result<Vec<RecordedHold>> {
-        self.with_catalog(holds_in_force)
-    }
-
-    /// As [`Log::hold_history`].
-    ///
-    /// # Errors
-    /// As [`Log::hold_history`].
-    pub fn hold_history(&self) -> Result<Vec<RecordedHold>> {
-        self.with_catalog(hold_history)
-    }
-
-    /// As [`Log::drop_certificates`].
-    ///
-    /// # Errors
-    /// As [`Log::drop_certificates`].
-    pub fn drop_certificates(&self) -> Result<Vec<DropCertificate>> {
-        self.with_catalog(|catalog| certificates(catalog, |found| found != status::LIVE))
-    }
-}
-
-pub(super) fn policy(catalog: &Catalog) -> Result<Option<RecordedPolicy>> {
+pub(in crate::log) fn policy(catalog: &Catalog) -> Result<Option<RecordedPolicy>> {
     let Some(in_force) = catalog.state().policy() else { return Ok(None) };
     let catalog_seq = Seq::new(in_force.seq);
     let (who, why) = catalog.with_record(catalog_seq, |record| {
@@ -147,13 +75,13 @@ pub(super) fn policy(catalog: &Catalog) -> Result<Option<RecordedPolicy>> {
     }))
 }
 
-pub(super) fn holds_in_force(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
+pub(in crate::log) fn holds_in_force(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
     let mut holds = hold_history(catalog)?;
     holds.retain(|hold| hold.released.is_none());
     Ok(holds)
 }
 
-pub(super) fn hold_history(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
+pub(in crate::log) fn hold_history(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
     let mut holds = Vec::new();
     catalog.each_record(|record| note(&mut holds, record))?;
     Ok(holds)

@@ -40,9 +40,9 @@ pub(super) struct Scanned {
 /// `Held` if a hold matches a record; `Corrupt`, `Tampered` if it is not what was sealed, or
 /// the hashes that would stay are not its own: nothing may be deleted then.
 pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scanned> {
-    let path = core.dir.segment(sealed.ordinal);
+    let path = core.shared.dir.segment(sealed.ordinal);
     // By positional reads: what is deleted is not worth a map.
-    let opened = match SealedSegment::open(core.dir.disk(), &path, false) {
+    let opened = match SealedSegment::open(core.shared.dir.disk(), &path, false) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::corrupt(&path, 0, "the file of a live segment", "no file"));
         }
@@ -60,7 +60,7 @@ pub(super) fn scan(core: &Core, sealed: &Sealed, holds: &[Hold]) -> Result<Scann
     let what = format!("segment {}", sealed.ordinal);
     while let Some((_, record)) = cursor.next_record()? {
         check_holds(&record, holds, &what)?;
-        hashes.push(record.leaf(core.algorithm))?;
+        hashes.push(record.leaf(core.shared.algorithm))?;
     }
     hashes.compare()?;
     let (size, root) = (hashes.frontier.size(), hashes.frontier.root());

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Sealed};
 use crate::log::entry::Entry;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::retention::{Candidate, LATE_BY, LateSeal, Policy, keep_until};
 use crate::time::Timestamp;
 
@@ -40,7 +40,7 @@ impl RecordedSeals {
 
 /// Finds late seals, for segments in ascending order.
 pub(super) struct LateSeals<'a> {
-    snapshot: &'a Snapshot,
+    snapshot: &'a SegmentSnapshot,
     policy: Option<&'a Policy>,
     /// The latest time behind each sealed segment.
     behind: BTreeMap<u64, Timestamp>,
@@ -52,7 +52,7 @@ pub(super) struct LateSeals<'a> {
 impl<'a> LateSeals<'a> {
     /// `sealed`: all segments, ascending; `active`: the newest time that is in none of them.
     pub(super) fn new(
-        snapshot: &'a Snapshot,
+        snapshot: &'a SegmentSnapshot,
         policy: Option<&'a Policy>,
         (sealed, active): (&[Sealed], Option<Timestamp>),
         now: Timestamp,

@@ -21,7 +21,7 @@ use crate::segment::{self};
 /// # Errors
 /// I/O, a full disk: the next call goes on.
 pub(in crate::log) fn settle(core: &Core) -> Result<()> {
-    let (begun, back) = match &*core.catalog.lock() {
+    let (begun, back) = match &*core.shared.catalog.lock() {
         CatalogState::Good(catalog) => {
             (dropping(catalog.state().segments()), came_back(core, catalog.state().segments())?)
         }
@@ -32,11 +32,11 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
     }
     let _signing = core.signing.lock();
     let _upkeep = core.upkeep.lock();
-    let mut catalog = core.catalog.lock();
+    let mut catalog = core.shared.catalog.lock();
     catalog.good()?.exclusively(|catalog| {
         // Nothing is deleted on the word of a snapshot.
         catalog.check_whole()?;
-        let holds = recorded::scopes(catalog.catalog(), core.options.key_store.as_ref())?;
+        let holds = recorded::scopes(catalog.catalog(), core.shared.options.key_store.as_ref())?;
         for sealed in &back {
             // What a hold pins stays, whatever is said of it, and what cannot be read.
             if scan::scan(core, sealed, &holds).is_ok() {
@@ -54,7 +54,7 @@ pub(in crate::log) fn settle(core: &Core) -> Result<()> {
 /// disk had only seemed to make durable. A file of that name with another header is none of
 /// the log's, and left.
 fn came_back(core: &Core, segments: impl Iterator<Item = Sealed>) -> Result<Vec<Sealed>> {
-    let (disk, dir) = (core.dir.disk(), core.dir.segments());
+    let (disk, dir) = (core.shared.dir.disk(), core.shared.dir.segments());
     let names = disk.list(&dir).map_err(Error::io("list", &dir))?;
     let there: BTreeSet<u64> = names.iter().filter_map(|name| names::parse_segment(name)).collect();
     let dropped = segments
@@ -85,8 +85,8 @@ fn settle_one(
     sealed: Sealed,
     holds: &[Hold],
 ) -> Result<()> {
-    let path = core.dir.segment(sealed.ordinal);
-    let there = core.dir.disk().exists(&path).map_err(Error::io("look for", &path))?;
+    let path = core.shared.dir.segment(sealed.ordinal);
+    let there = core.shared.dir.disk().exists(&path).map_err(Error::io("look for", &path))?;
     if !there {
         return core.finish_drop(catalog, sealed);
     }

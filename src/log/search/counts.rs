@@ -12,7 +12,7 @@ use super::sources::{Need, Prepared, Sources, count_anchors};
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RecordKind};
 use crate::index::{Damaged, Lookup};
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::query::{Query, Subject, TimeRange};
 use crate::seq::{Seq, TreeSize};
 use crate::terms::{self, Axis, Field, SPEC_ADDED, Term};
@@ -74,12 +74,8 @@ pub struct Seen {
     pub last: (Seq, Timestamp),
 }
 
-impl Snapshot {
-    /// How many records match. Order, limit and cursor are not looked at.
-    ///
-    /// # Errors
-    /// Damage, I/O, [`Cancelled`](crate::Error::Cancelled).
-    pub fn count(&self, query: &Query) -> Result<u64> {
+impl SegmentSnapshot {
+    pub(crate) fn count(&self, query: &Query) -> Result<u64> {
         let mut total = 0;
         count_parts(self, query, &mut Total(&mut total))?;
         Ok(total)
@@ -98,23 +94,13 @@ impl Snapshot {
         Ok(total)
     }
 
-    /// How many records match, by the values of a field; the most frequent first, then by
-    /// name. Order, limit and cursor are not looked at.
-    ///
-    /// # Errors
-    /// As [`Snapshot::count`].
-    pub fn count_by(&self, query: &Query, by: GroupBy) -> Result<Vec<Group>> {
+    pub(crate) fn count_by(&self, query: &Query, by: GroupBy) -> Result<Vec<Group>> {
         let mut groups = Groups::new(by);
         count_parts(self, query, &mut groups)?;
         Ok(groups.sorted())
     }
 
-    /// How many records that match occurred in each step of this width; steps without records
-    /// are left out. Order, limit and cursor are not looked at.
-    ///
-    /// # Errors
-    /// As [`Snapshot::count`]; a width of 0 or above 292 years, or more than a million steps.
-    pub fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Step>> {
+    pub(crate) fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Step>> {
         let refuse = |reason: String| Error::InvalidOption { name: "width", reason };
         let nanos = i64::try_from(width.as_nanos()).ok().filter(|nanos| *nanos > 0);
         let Some(nanos) = nanos else {
@@ -133,12 +119,7 @@ impl Snapshot {
         Ok(steps.collect())
     }
 
-    /// The first and the last record that match, by Seq; `None` if none does. Order, limit
-    /// and cursor are not looked at.
-    ///
-    /// # Errors
-    /// As [`Snapshot::count`].
-    pub fn seen(&self, query: &Query) -> Result<Option<Seen>> {
+    pub(crate) fn seen(&self, query: &Query) -> Result<Option<Seen>> {
         let ends = plain(query);
         let end = |query: Query| -> Result<Option<(Seq, Timestamp)>> {
             let mut found = None;
@@ -153,11 +134,7 @@ impl Snapshot {
         Ok(first.zip(last).map(|(first, last)| Seen { first, last }))
     }
 
-    /// What counting would do; nothing is given but the account.
-    ///
-    /// # Errors
-    /// As [`Snapshot::count`].
-    pub fn explain_count(&self, query: &Query) -> Result<Explain> {
+    pub(crate) fn explain_count(&self, query: &Query) -> Result<Explain> {
         let mut total = 0;
         count_parts(self, query, &mut Total(&mut total))
     }
@@ -194,7 +171,11 @@ struct Found<'a> {
     sources: Sources<'a>,
 }
 
-fn count_parts(snapshot: &Snapshot, query: &Query, tally: &mut dyn Tally) -> Result<Explain> {
+fn count_parts(
+    snapshot: &SegmentSnapshot,
+    query: &Query,
+    tally: &mut dyn Tally,
+) -> Result<Explain> {
     count_walk(Walk::of(snapshot, &plain(query))?, tally)
 }
 

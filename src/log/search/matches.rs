@@ -9,7 +9,7 @@ use super::view::RecordView;
 use crate::error::Result;
 use crate::event::Record;
 use crate::index::Damaged;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::query::{Cursor, Query};
 use crate::seq::Seq;
 
@@ -17,7 +17,7 @@ use crate::seq::Seq;
 const FIRST_BLOCK: usize = 64;
 const LAST_BLOCK: usize = 4096;
 
-/// The answer to a query; see [`Snapshot::query`].
+/// The answer to a query; see [`Snapshot::query`](crate::Snapshot::query).
 ///
 /// An iterator of records, which are copied. [`Matches::visit`] gives them borrowed.
 #[derive(Debug)]
@@ -40,18 +40,14 @@ pub(super) struct Work {
     block_len: usize,
 }
 
-impl Snapshot {
-    /// The records that a query asks for.
-    ///
-    /// # Errors
-    /// A cursor that belongs to another query.
-    pub fn query(&self, query: &Query) -> Result<Matches> {
+impl SegmentSnapshot {
+    pub(crate) fn query(&self, query: &Query) -> Result<Matches> {
         Matches::of(self, query)
     }
 }
 
 impl Matches {
-    pub(crate) fn of(snapshot: &Snapshot, query: &Query) -> Result<Self> {
+    pub(crate) fn of(snapshot: &SegmentSnapshot, query: &Query) -> Result<Self> {
         let walk = Walk::of(snapshot, query)?;
         // A cursor behind the first record of the log leads nowhere.
         let exhausted = query.after.is_some() && query.start().is_ok_and(|start| start.is_none());

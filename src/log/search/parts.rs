@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::record::{CheckedRecord, RawRecord};
 use crate::index::{IdField, IndexFile, Lookup, fingerprint};
 use crate::log::entry::Entry;
-use crate::log::read::Snapshot;
+use crate::log::read::SegmentSnapshot;
 use crate::log::view::View;
 use crate::query::{Order, Query, TimeRange};
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 /// Walks the parts of a snapshot in the order of a query.
 #[derive(Debug)]
 pub(super) struct Walk {
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: SegmentSnapshot,
     pub(super) query: Query,
     pub(super) asked: Asked,
     pub(super) newest_first: bool,
@@ -85,7 +85,7 @@ impl How {
 }
 
 impl Asked {
-    fn of(query: &Query, snapshot: &Snapshot) -> Self {
+    fn of(query: &Query, snapshot: &SegmentSnapshot) -> Self {
         let filters = &query.filters;
         let events = filters.event_ids.iter().map(|id| id.0.as_slice());
         let requests = filters.request_ids.iter().map(String::as_bytes);
@@ -108,7 +108,7 @@ impl Asked {
 
 impl Walk {
     /// All parts of a snapshot in the order of a query, from its cursor on.
-    pub(super) fn of(snapshot: &Snapshot, query: &Query) -> Result<Self> {
+    pub(super) fn of(snapshot: &SegmentSnapshot, query: &Query) -> Result<Self> {
         let start = start_of(query, snapshot.size())?;
         let newest_first = query.order == Order::NewestFirst;
         let size = snapshot.size().get();
@@ -277,7 +277,7 @@ enum Segment {
 }
 
 impl Reader {
-    fn of(snapshot: &Snapshot, entry: &Entry, how: &How) -> Self {
+    fn of(snapshot: &SegmentSnapshot, entry: &Entry, how: &How) -> Self {
         let of = match (&entry.open, how) {
             (Some(open), How::Open(index)) => {
                 Segment::Taken(Arc::clone(&open.segment), Arc::clone(index))

@@ -155,7 +155,7 @@ impl TenantVault {
         if self.vault.inner.shelf.added(log).is_none() {
             return Err(TenantError::NotFound);
         }
-        let record = match self.vault.in_log(log, |log| log.get(place.last.seq)) {
+        let record = match self.vault.in_log(log, |log| log.snapshot().get(place.last.seq)) {
             Err(Error::NotWritten { .. } | Error::Expired { .. }) => {
                 return Err(TenantError::NotFound);
             }

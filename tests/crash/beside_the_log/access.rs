@@ -19,7 +19,7 @@ fn a_trace_tells_what_was_given() {
     let reading = access.reading(&log, &dana).unwrap();
     let all: Vec<_> = reading.query(&Query::new().limit(3)).unwrap().take(3).collect();
     assert_eq!(all.len(), 3);
-    let ended = to.get(Seq::new(1)).unwrap();
+    let ended = to.snapshot().get(Seq::new(1)).unwrap();
     let details = ended.event.details.unwrap();
     assert!(details.as_str().contains("\"records\":3"), "{}", details.as_str());
     // One seq is asked for by its number, and nothing else may be hidden behind a proof of many.
@@ -34,7 +34,9 @@ fn a_trace_tells_what_was_given() {
     reading.prove_many(&[Seq::new(0), Seq::new(2)], &checkpoint, whole).unwrap();
     reading.prove_many(&[Seq::new(0), Seq::new(1), Seq::new(2)], &checkpoint, whole).unwrap();
     reading.prove_many(&[Seq::new(0), Seq::new(2), Seq::new(3)], &checkpoint, whole).unwrap();
-    let told = |seq: u64| to.get(Seq::new(seq)).unwrap().event.details.unwrap().as_str().to_owned();
+    let told = |seq: u64| {
+        to.snapshot().get(Seq::new(seq)).unwrap().event.details.unwrap().as_str().to_owned()
+    };
     assert!(told(2).contains("\"records\":2") && told(3).contains("\"records\":3"));
     reading.prove_many(&[Seq::new(0), Seq::new(1), Seq::new(3)], &checkpoint, whole).unwrap();
     assert_ne!(told(4), told(5), "two proofs of other records have the same trace");

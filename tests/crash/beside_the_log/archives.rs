@@ -14,15 +14,15 @@ fn a_restore_that_failed_is_not_refused_as_done_while_nothing_is_seen() {
     for at in 0..30 {
         let (world, log, signer) = World::new(1);
         dropped(&world, &log, &signer);
-        let (_, folder) = log.dropped_in(&world.shelf()).unwrap().remove(0);
+        let (_, folder) = log.archive().dropped_in(&world.shelf()).unwrap().remove(0);
         world.disk.plan(Fault { at, kind: FaultKind::SyncFailed, stored: false });
-        let first = log.restore(&world.shelf(), &folder, &who());
+        let first = log.archive().restore(&world.shelf(), &folder, &who());
         if world.disk.faults_outstanding() > 0 {
             break;
         }
         let Err(first) = first else { continue };
-        let again = log.restore(&world.shelf(), &folder, &who());
-        let seen = log.get(Seq::new(0)).map(|_| ());
+        let again = log.archive().restore(&world.shelf(), &folder, &who());
+        let seen = log.snapshot().get(Seq::new(0)).map(|_| ());
         if let (Err(again), Err(seen)) = (again, seen)
             && again.to_string().contains("already")
         {
@@ -39,7 +39,7 @@ fn a_hostile_archive_is_an_error() {
     let (world, log, signer) = World::new(1);
     dropped(&world, &log, &signer);
     let shelf = world.shelf();
-    let (_, folder) = log.dropped_in(&shelf).unwrap().remove(0);
+    let (_, folder) = log.archive().dropped_in(&shelf).unwrap().remove(0);
     let place = Path::new("/archive").join(&folder);
     let names: Vec<PathBuf> = {
         use bulla::disk::Disk;
@@ -70,7 +70,7 @@ fn a_hostile_archive_is_an_error() {
             );
             if bad != text {
                 let clean = verified.is_ok_and(|report| report.is_clean());
-                let restored = log.restore(&shelf, &folder, &who()).is_ok();
+                let restored = log.archive().restore(&shelf, &folder, &who()).is_ok();
                 assert!(!restored, "restored with {huge} at {start}; verified clean: {clean}");
                 tried += 1;
             }
@@ -80,10 +80,10 @@ fn a_hostile_archive_is_an_error() {
     world.shelf.write_file(manifest, &good).unwrap();
     for cut in 0..good.len() {
         world.shelf.write_file(manifest, &good[..cut]).unwrap();
-        assert!(log.restore(&shelf, &folder, &who()).is_err(), "cut at {cut}");
+        assert!(log.archive().restore(&shelf, &folder, &who()).is_err(), "cut at {cut}");
     }
     world.shelf.write_file(manifest, &good).unwrap();
-    log.restore(&shelf, &folder, &who()).unwrap();
+    log.archive().restore(&shelf, &folder, &who()).unwrap();
     assert!(tried > 20, "{tried}");
 }
 

@@ -27,20 +27,23 @@ fn an_acknowledged_cosignature_survives_a_sync_that_failed_before() {
             let verified = checkpoint.verify(&[signer.verifying_key().clone()]).unwrap();
             let line = verified.cosign(&witness, 7).unwrap();
             disk.plan(Fault { at, kind: FaultKind::SyncFailed, stored: false });
-            let first = log.add_cosignatures(&checkpoint, std::slice::from_ref(&line));
+            let first =
+                log.checkpoints().add_cosignatures(&checkpoint, std::slice::from_ref(&line));
             if disk.faults_outstanding() > 0 {
                 continue;
             }
             struck += 1;
             let acked = match first {
                 Ok(_) => continue,
-                Err(_) => log.add_cosignatures(&checkpoint, std::slice::from_ref(&line)),
+                Err(_) => {
+                    log.checkpoints().add_cosignatures(&checkpoint, std::slice::from_ref(&line))
+                }
             };
             let Ok(acked) = acked else { continue };
             drop(log);
             disk.crash();
             let log = log_options(&disk).open("/audit").unwrap();
-            let published = log.latest_checkpoint().unwrap();
+            let published = log.checkpoints().latest().unwrap();
             if published.as_ref() != Some(&acked) {
                 bad.push(format!("at {at}, seed {seed}: the cosignature is gone"));
             }

@@ -98,7 +98,7 @@ fn a_log_whose_creation_was_done_again_after_a_failed_sync_is_kept() {
         },
         |log: &Log| log.append(&event(0)).map(|_| ()),
         |disk| match log_options(disk).open("/audit") {
-            Ok(log) if log.get(Seq::new(0)).is_ok() => Ok(()),
+            Ok(log) if log.snapshot().get(Seq::new(0)).is_ok() => Ok(()),
             Ok(_) => Err("the acknowledged record is gone".to_owned()),
             Err(error) => Err(format!("does not open: {error}")),
         },

@@ -37,7 +37,7 @@ fn a_failed_sync_while_adding_a_subject_loses_no_keys_later() {
             };
             let log = log_options(&disk).key_store(store).open("/audit").unwrap();
             for seq in [Seq::new(0), acked] {
-                let state = log.get(seq).map(|record| record.payload);
+                let state = log.snapshot().get(seq).map(|record| record.payload);
                 if !matches!(state, Ok(PayloadState::Decrypted)) {
                     bad.push(format!("at {at}, seed {seed}: record {seq}: {state:?}"));
                 }
@@ -78,11 +78,11 @@ fn a_refreshed_reader_opens_nothing_erased() {
         let old = KeyStore::open_read_only(&keys, &wrapping()).unwrap();
         let reader = LogOptions::new().key_store(old).open_read_only(&audit).unwrap();
         if met {
-            assert_eq!(reader.get(seq).unwrap().payload, PayloadState::Decrypted);
+            assert_eq!(reader.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
         }
-        log.erase("user:alice", &Asked::by("dpo").because("request 17")).unwrap();
+        log.retention().erase("user:alice", &Asked::by("dpo").because("request 17")).unwrap();
         reader.refresh().unwrap();
-        let record = reader.get(seq).unwrap();
+        let record = reader.snapshot().get(seq).unwrap();
         assert_eq!(record.payload, PayloadState::Erased, "met before: {met}");
         assert_eq!(record.event.ip, None);
     }
@@ -102,9 +102,9 @@ fn one_store_serves_one_log() {
     a.append(&about(0, "user:alice")).unwrap();
     let seq = b.append(&about(0, "user:alice")).unwrap().seq;
     let hold = bulla::retention::Hold::new("case", bulla::retention::HoldScope::new());
-    b.place_hold(&hold, &Asked::by("legal")).unwrap();
-    a.erase("user:alice", &Asked::by("dpo")).unwrap();
-    assert_eq!(b.get(seq).unwrap().payload, PayloadState::Decrypted, "held in b");
+    b.retention().place_hold(&hold, &Asked::by("legal")).unwrap();
+    a.retention().erase("user:alice", &Asked::by("dpo")).unwrap();
+    assert_eq!(b.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted, "held in b");
 }
 
 /// A store that is read while another process erases is not called damaged.
@@ -178,7 +178,7 @@ fn a_slot_of_the_last_generation_does_not_panic() {
     drop(log);
     if let Ok(seq) = seq {
         let log = log_options(&audit).key_store(open_store(&disk).unwrap()).open("/audit").unwrap();
-        assert_eq!(log.get(seq).unwrap().payload, PayloadState::Decrypted);
+        assert_eq!(log.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
     }
 }
 
@@ -239,7 +239,7 @@ fn erasures_count_what_they_erase_while_others_append() {
         let mut counted = 0;
         for _ in 0..8 {
             std::thread::sleep(std::time::Duration::from_millis(5));
-            if let Ok(certificate) = log.erase("user:alice", &who()) {
+            if let Ok(certificate) = log.retention().erase("user:alice", &who()) {
                 counted += certificate.records;
             }
         }

@@ -70,15 +70,15 @@ fn who() -> Asked {
 }
 
 fn old_policy(world: &World, log: &Log, signer: &bulla::Signer) {
-    log.set_policy(&Policy::keep(Period::from_days(1)), &who()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &who()).unwrap();
     log.checkpoint(signer).unwrap();
-    log.archive(1, &world.shelf(), &who()).unwrap();
+    log.archive().copy(1, &world.shelf(), &who()).unwrap();
     world.clock.advance(std::time::Duration::from_secs(3 * 86_400));
 }
 
 pub(crate) fn dropped(world: &World, log: &Log, signer: &bulla::Signer) {
     old_policy(world, log, signer);
-    log.expire(&ExpireOptions::new(), &who()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &who()).unwrap();
 }
 
 fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
@@ -87,9 +87,12 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
         (
             "policy",
             nothing as Prepare,
-            (|_, log, _| log.set_policy(&Policy::keep(Period::from_days(9)), &who())) as Act,
+            (|_, log, _| log.retention().set_policy(&Policy::keep(Period::from_days(9)), &who()))
+                as Act,
             (|_, log| {
-                log.history()
+                log.snapshot()
+                    .catalog()
+                    .history()
                     .unwrap()
                     .iter()
                     .any(|e| e.what.contains("policy"))
@@ -100,14 +103,18 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
         (
             "hold",
             nothing,
-            |_, log, _| log.place_hold(&Hold::new("case", HoldScope::new()), &who()),
-            |_, log| (log.holds().unwrap().len() == 1).then_some(()).ok_or("no hold".into()),
+            |_, log, _| log.retention().place_hold(&Hold::new("case", HoldScope::new()), &who()),
+            |_, log| {
+                (log.snapshot().catalog().holds().unwrap().len() == 1)
+                    .then_some(())
+                    .ok_or("no hold".into())
+            },
         ),
         (
             "erase",
             nothing,
-            |_, log, _| ok(log.erase("user:alice", &who())),
-            |_, log| match log.get(Seq::new(0)).map(|r| r.payload) {
+            |_, log, _| ok(log.retention().erase("user:alice", &who())),
+            |_, log| match log.snapshot().get(Seq::new(0)).map(|r| r.payload) {
                 Ok(PayloadState::Erased) => Ok(()),
                 other => Err(format!("{other:?}")),
             },
@@ -116,15 +123,20 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
             "checkpoint",
             nothing,
             |_, log, signer| ok(log.checkpoint(signer)),
-            |_, log| log.latest_checkpoint().unwrap().map(|_| ()).ok_or("no checkpoint".into()),
+            |_, log| log.checkpoints().latest().unwrap().map(|_| ()).ok_or("no checkpoint".into()),
         ),
         ("rotate", nothing, |_, log, _| ok(log.rotate()), fine),
-        ("archive", nothing, |world, log, _| ok(log.archive(1, &world.shelf(), &who())), fine),
+        (
+            "archive",
+            nothing,
+            |world, log, _| ok(log.archive().copy(1, &world.shelf(), &who())),
+            fine,
+        ),
         (
             "expire",
             old_policy,
-            |_, log, _| ok(log.expire(&ExpireOptions::new(), &who())),
-            |_, log| match log.get(Seq::new(0)) {
+            |_, log, _| ok(log.retention().expire(&ExpireOptions::new(), &who())),
+            |_, log| match log.snapshot().get(Seq::new(0)) {
                 Err(Error::Expired { .. }) => Ok(()),
                 other => Err(format!("{other:?}")),
             },
@@ -133,14 +145,14 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
             "restore",
             dropped,
             |world, log, _| {
-                if log.get(Seq::new(0)).is_ok() {
+                if log.snapshot().get(Seq::new(0)).is_ok() {
                     return Ok(());
                 }
                 let shelf = world.shelf();
-                let folder = log.dropped_in(&shelf)?.pop().map(|(_, folder)| folder);
-                ok(log.restore(&shelf, &folder.unwrap_or_default(), &who()))
+                let folder = log.archive().dropped_in(&shelf)?.pop().map(|(_, folder)| folder);
+                ok(log.archive().restore(&shelf, &folder.unwrap_or_default(), &who()))
             },
-            |_, log| log.get(Seq::new(0)).map(|_| ()).map_err(|e| e.to_string()),
+            |_, log| log.snapshot().get(Seq::new(0)).map(|_| ()).map_err(|e| e.to_string()),
         ),
         (
             "rotate key",
@@ -159,7 +171,7 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
                         bulla::HashAlgorithm::Sha256,
                     )?,
                 };
-                ok(log.rotate_key(signer, &next))
+                ok(log.keys().rotate(signer, &next))
             },
             fine,
         ),
@@ -169,10 +181,10 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
 fn check_world(world: &World, acked: &[Seq], seen: Option<Seen>) -> Result<(), String> {
     let log = world.options().open("/audit").map_err(|error| format!("does not open: {error}"))?;
     for seq in acked {
-        log.get(*seq).map_err(|error| format!("acknowledged {seq}: {error}"))?;
+        log.snapshot().get(*seq).map_err(|error| format!("acknowledged {seq}: {error}"))?;
     }
     for seq in [0, 12] {
-        if let Ok(record) = log.get(Seq::new(seq))
+        if let Ok(record) = log.snapshot().get(Seq::new(seq))
             && record.payload == PayloadState::Sealed
         {
             return Err(format!("the key of {seq} is gone, and no certificate says so"));
@@ -327,7 +339,9 @@ fn a_sync_that_fails_while_a_log_recovers_loses_nothing_later() {
                     let _ = match n % 4 {
                         1 => ok(log.rotate()),
                         2 => ok(log.checkpoint(&signer)),
-                        3 => log.set_policy(&Policy::keep(Period::from_days(n + 1)), &who()),
+                        3 => log
+                            .retention()
+                            .set_policy(&Policy::keep(Period::from_days(n + 1)), &who()),
                         _ => Ok(()),
                     };
                 }
@@ -361,7 +375,7 @@ fn a_sync_that_fails_while_a_log_recovers_loses_nothing_later() {
                     }
                 };
                 for seq in acked {
-                    if let Err(error) = log.get(seq) {
+                    if let Err(error) = log.snapshot().get(seq) {
                         bad.push(format!("{place}: {seq}: {error}"));
                     }
                 }

@@ -26,8 +26,8 @@ fn when_a_tenants_record_expires_depends_on_others_only_in_a_shared_log() {
         for name in vault.logs() {
             let log = vault.log(&name).unwrap();
             let policy = bulla::Policy::keep(bulla::Period::from_seconds(3600));
-            log.set_policy(&policy, &who()).unwrap();
-            log.expire(&bulla::log::ExpireOptions::new(), &who()).unwrap();
+            log.retention().set_policy(&policy, &who()).unwrap();
+            log.retention().expire(&bulla::log::ExpireOptions::new(), &who()).unwrap();
         }
         acme.count(&Query::new()).unwrap()
     };
@@ -46,7 +46,7 @@ fn a_damaged_log_of_one_tenant_is_not_seen_by_another() {
     other.append(&event(1)).unwrap();
     let log = vault.logs().into_iter().find(|name| {
         name.starts_with("own")
-            && vault.log(name).unwrap().get(Seq::new(0)).unwrap().event.tenant.as_deref()
+            && vault.log(name).unwrap().snapshot().get(Seq::new(0)).unwrap().event.tenant.as_deref()
                 == Some("other")
     });
     let log = log.unwrap();

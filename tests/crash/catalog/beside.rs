@@ -59,7 +59,7 @@ impl Beside {
         let of_log = sorted(cases(self.log.as_ref().unwrap()));
         assert_eq!(of_log, want, "{what}: log");
         for admin in self.admins.iter_mut().flatten() {
-            let holds = admin.holds().unwrap();
+            let holds = admin.catalog().holds().unwrap();
             assert_eq!(
                 sorted(holds.into_iter().map(|h| h.hold.case).collect()),
                 want,
@@ -67,7 +67,8 @@ impl Beside {
             );
         }
         let reader = options(&self.disk, &self.clock).open_read_only(dir()).unwrap();
-        let holds = reader.holds().unwrap().into_iter().map(|h| h.hold.case).collect();
+        let holds =
+            reader.snapshot().catalog().holds().unwrap().into_iter().map(|h| h.hold.case).collect();
         assert_eq!(sorted(holds), want, "{what}: reader");
     }
 }
@@ -76,7 +77,7 @@ fn beside(seed: u64, steps: u64) {
     let mut random = Random::new(seed);
     let (disk, clock) = (SimDisk::new(seed), support::clock());
     let log = options(&disk, &clock).create(dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     let mut world = Beside {
         disk: disk.clone(),
         clock: Arc::clone(&clock),
@@ -116,11 +117,15 @@ fn beside(seed: u64, steps: u64) {
                 clock.advance(DAY);
                 done
             }
-            (_, 1) => {
-                world.log.as_ref().unwrap().expire(&ExpireOptions::new(), &asked()).map(|_| ())
-            }
-            (0, 2..=4) => world.log.as_ref().unwrap().place_hold(&hold, &long),
-            (0, _) => world.log.as_ref().unwrap().release_hold(&case, &long),
+            (_, 1) => world
+                .log
+                .as_ref()
+                .unwrap()
+                .retention()
+                .expire(&ExpireOptions::new(), &asked())
+                .map(|_| ()),
+            (0, 2..=4) => world.log.as_ref().unwrap().retention().place_hold(&hold, &long),
+            (0, _) => world.log.as_ref().unwrap().retention().release_hold(&case, &long),
             (n, 2..=4) => world.admins[n as usize - 1].as_mut().unwrap().place_hold(&hold, &long),
             (n, _) => world.admins[n as usize - 1].as_mut().unwrap().release_hold(&case, &long),
         };

@@ -137,7 +137,7 @@ impl DiskFile for PlannedFile {
 }
 
 fn is_sealed(log: &Log) -> bool {
-    log.segments().unwrap()[0].sealed
+    log.snapshot().segments().unwrap()[0].sealed
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_segment_is_sealed_by_a_policy_that_is_set_meanwhile_before_rotating_returns
     let planned = PlannedDisk { disk: disk.clone(), plan: Arc::clone(&plan) };
     let log = options(&disk, &clock).disk(Arc::new(planned)).create(dir()).unwrap();
     log.append(&event(0)).unwrap();
-    let mut admin = options(&disk, &clock).administer(dir()).unwrap();
+    let admin = options(&disk, &clock).administer(dir()).unwrap();
     let hook: Hook = Box::new(move || {
         admin.set_policy(&Policy::keep(Period::from_days(30)), &asked()).unwrap();
     });
@@ -179,7 +179,7 @@ fn a_segment_is_sealed_by_a_policy_that_is_set_meanwhile_before_rotating_returns
     log.append(&event(1)).unwrap();
     clock.advance(DAY * 29);
     log.append(&event(2)).unwrap();
-    let steps = log.plan_expiry(&ExpireOptions::new()).unwrap().steps;
+    let steps = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap().steps;
     assert!(steps[0].verdict.to_string().starts_with("too young"), "{steps:?}");
     assert!(steps[0].segment.keep_until.is_some(), "fixed by its seal");
     log.close().unwrap();

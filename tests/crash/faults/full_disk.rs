@@ -127,22 +127,25 @@ impl Scene {
             Verb::Checkpoint => {
                 self.log().checkpoint(self.signer.as_ref().unwrap()).map(|_| ())?;
             }
-            Verb::Policy => self.log().set_policy(&Policy::keep(Period::ZERO), &by())?,
+            Verb::Policy => {
+                self.log().retention().set_policy(&Policy::keep(Period::ZERO), &by())?
+            }
             Verb::Hold => {
                 let scope = HoldScope::new().actor("nobody-of-them");
-                self.log().place_hold(&Hold::new("case", scope), &by())?;
+                self.log().retention().place_hold(&Hold::new("case", scope), &by())?;
             }
-            Verb::Release => self.log().release_hold("case", &by())?,
+            Verb::Release => self.log().retention().release_hold("case", &by())?,
             Verb::Archive => {
                 let archive = DirectoryStore::open_or_create_on(on, Path::new("/archive"));
                 let archive = archive.map_err(|error| no_space(&error))?;
-                self.log().archive(1, &archive, &by()).map(|_| ())?;
+                self.log().archive().copy(1, &archive, &by()).map(|_| ())?;
             }
             Verb::Expire => {
-                let expiry = self.log().expire(&ExpireOptions::new().at_most(1), &by())?;
+                let expiry =
+                    self.log().retention().expire(&ExpireOptions::new().at_most(1), &by())?;
                 expiry.stopped.map_or(Ok(()), Err)?;
             }
-            Verb::Erase => match self.log().erase("user:user-1", &by()) {
+            Verb::Erase => match self.log().retention().erase("user:user-1", &by()) {
                 // Its certificate stands already: the housekeeper destroys the key.
                 Err(Error::KeyStore { .. }) if self.erased => {}
                 done => {

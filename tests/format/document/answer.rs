@@ -23,7 +23,7 @@ fn proved(log: &ExampleLog) -> Answer {
     let dir = tempfile::tempdir().unwrap();
     log.write(dir.path());
     let open = Log::open(dir.path()).unwrap();
-    open.prove_query(&query(), &log.checkpoint, Disclosure::Whole).unwrap()
+    open.snapshot().prove_query(&query(), &log.checkpoint, Disclosure::Whole).unwrap()
 }
 
 fn verified(answer: &Answer, log: &ExampleLog) -> VerifiedAnswer {

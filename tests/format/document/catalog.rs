@@ -276,11 +276,11 @@ fn the_catalog_of_the_worked_example_is_what_the_code_reads() {
     let found = bulla::verify(dir.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
     assert!(found.findings.is_empty(), "{found:?}");
     let reader = Log::open(dir.path()).unwrap();
-    assert_eq!(reader.get(Seq::new(0)).unwrap().event, event());
-    let anchor = reader.get(Seq::new(1)).unwrap();
+    assert_eq!(reader.snapshot().get(Seq::new(0)).unwrap().event, event());
+    let anchor = reader.snapshot().get(Seq::new(1)).unwrap();
     assert_eq!(anchor.leaf_hash, log.anchor.leaf);
     assert_eq!(anchor.anchor.unwrap().state_root, log.state.root());
-    assert_eq!(reader.history().unwrap().len(), 4);
+    assert_eq!(reader.snapshot().catalog().history().unwrap().len(), 4);
     let mut tree = Frontier::new(ALGORITHM);
     log.catalog.iter().take(2).for_each(|record| tree.push(record.leaf, |_, _| ()));
     assert_eq!(tree.root(), log.catalog_root);

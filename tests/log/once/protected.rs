@@ -51,7 +51,7 @@ fn encrypted_payloads_and_aliases_are_compared_with_the_keys() {
     let store = store(&dir);
     let log = with_keys(&store).create(in_dir(&dir)).unwrap();
     let receipt = log.append_once(&event(1)).unwrap();
-    let record = log.get(receipt.seq).unwrap();
+    let record = log.snapshot().get(receipt.seq).unwrap();
     assert_eq!(record.payload, PayloadState::Decrypted);
     assert_ne!(record.event.actor.id, "al", "an alias");
     assert_eq!(log.append_once(&event(1)).unwrap(), receipt);
@@ -76,7 +76,7 @@ fn of_an_erased_subject_what_is_left_decides() {
     let store = store(&dir);
     let log = with_keys(&store).create(in_dir(&dir)).unwrap();
     let receipt = log.append_once(&event(1)).unwrap();
-    log.erase("user:al", &asked()).unwrap();
+    log.retention().erase("user:al", &asked()).unwrap();
     let subjects = store.subjects().len();
     let size = log.size();
     for reopens in [false, true] {
@@ -86,7 +86,7 @@ fn of_an_erased_subject_what_is_left_decides() {
         } else {
             log.clone()
         };
-        assert_eq!(log.get(receipt.seq).unwrap().payload, PayloadState::Erased);
+        assert_eq!(log.snapshot().get(receipt.seq).unwrap().payload, PayloadState::Erased);
         assert_eq!(log.append_once(&event(1)).unwrap(), receipt);
         // Not to be compared any more.
         assert_eq!(log.append_once(&event(1).reason("other")).unwrap(), receipt);
@@ -109,13 +109,13 @@ fn targets_and_on_whose_behalf_are_compared_by_their_aliases() {
     };
     let log = with_keys(&store).alias_resources(["invoice"]).create(in_dir(&dir)).unwrap();
     let receipt = log.append_once(&rich(1)).unwrap();
-    let recorded = log.get(receipt.seq).unwrap().event;
+    let recorded = log.snapshot().get(receipt.seq).unwrap().event;
     assert_ne!(recorded.on_behalf_of.unwrap().id, "dave");
     assert_ne!(recorded.targets[0].id, "77");
     for erased in [false, true] {
         if erased {
             // What only the payload has, such as the span id, is gone.
-            log.erase("user:al", &asked()).unwrap();
+            log.retention().erase("user:al", &asked()).unwrap();
         }
         assert_eq!(log.append_once(&rich(1)).unwrap(), receipt);
         let mut other = rich(1);

@@ -92,15 +92,15 @@ fn a_clock_that_is_set_back_makes_the_window_longer() {
 fn an_id_whose_record_expired_is_free_again() {
     let world = World::new();
     let log = world.log(6);
-    let given = |log: &Log, seq: u64| log.get(Seq::new(seq)).unwrap().event;
+    let given = |log: &Log, seq: u64| log.snapshot().get(Seq::new(seq)).unwrap().event;
     let (old, young) = (given(&log, 5), given(&log, 45));
     let options = || world.options().once_age(100 * DAY);
     log.close().unwrap();
     let log = options().open(world.path()).unwrap();
     assert_eq!(log.append_once(&old).unwrap().seq, Seq::new(5));
-    log.set_policy(&Policy::keep(Period::from_days(3)), &asked()).unwrap();
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
-    assert!(matches!(log.get(Seq::new(5)), Err(Error::Expired { .. })));
+    log.retention().set_policy(&Policy::keep(Period::from_days(3)), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
+    assert!(matches!(log.snapshot().get(Seq::new(5)), Err(Error::Expired { .. })));
     assert_eq!(log.find_once(&old).unwrap(), None);
     assert_eq!(log.append_once(&young).unwrap().seq, Seq::new(45));
     log.close().unwrap();

@@ -71,7 +71,7 @@ impl Driver {
         let ordinal = there[usize::from(n) % there.len()];
         let store = self.store()?;
         self.model.segments.get_mut(&ordinal).unwrap().archive_asked = true;
-        let copy = self.log().archive(ordinal, &store, &self.asked())?;
+        let copy = self.log().archive().copy(ordinal, &store, &self.asked())?;
         assert_eq!(copy.location, store.location());
         self.model.segments.get_mut(&ordinal).unwrap().archived = true;
         self.seen.archived += 1;
@@ -80,7 +80,7 @@ impl Driver {
 
     pub fn restore(&mut self, n: u8) -> Result<(), Error> {
         let store = self.store()?;
-        let found = self.log().dropped_in(&store)?;
+        let found = self.log().archive().dropped_in(&store)?;
         if self.unfinished().is_empty() {
             self.check_dropped_in(&found);
         }
@@ -89,7 +89,7 @@ impl Driver {
         }
         let (ordinal, folder) = &found[usize::from(n) % found.len()];
         self.model.segments.get_mut(ordinal).unwrap().restore_asked = true;
-        let restored = self.log().restore(&store, folder, &self.asked())?;
+        let restored = self.log().archive().restore(&store, folder, &self.asked())?;
         let segment = self.model.segments.get_mut(ordinal).unwrap();
         let (first, count) = (segment.rows.start as u64, segment.rows.len() as u64);
         assert_eq!(

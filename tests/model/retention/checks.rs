@@ -19,8 +19,8 @@ impl Driver {
     pub fn check(&mut self) {
         let log = self.log().clone();
         let before = self.model.rules;
-        let policy = log.policy().unwrap().map(|recorded| recorded.policy);
-        self.model.resolve(&log.hold_history().unwrap(), policy.as_ref());
+        let policy = log.snapshot().catalog().policy().unwrap().map(|recorded| recorded.policy);
+        self.model.resolve(&log.snapshot().catalog().hold_history().unwrap(), policy.as_ref());
         assert_eq!(policy, self.model.rules.map(Rules::to_policy));
         self.resolve_erasure(&log);
         self.check_holds(&log);
@@ -63,8 +63,14 @@ impl Driver {
         }
         self.check_verify();
         let reader = self.options().open_read_only(dir()).unwrap();
-        assert_eq!(reader.holds().unwrap(), log.holds().unwrap());
-        assert_eq!(reader.drop_certificates().unwrap(), log.drop_certificates().unwrap());
+        assert_eq!(
+            reader.snapshot().catalog().holds().unwrap(),
+            log.snapshot().catalog().holds().unwrap()
+        );
+        assert_eq!(
+            reader.snapshot().catalog().drop_certificates().unwrap(),
+            log.snapshot().catalog().drop_certificates().unwrap()
+        );
         let snapshot = reader.snapshot();
         let readable = self.model.readable(|_| true).len() as u64;
         assert_eq!(snapshot.count(&Query::new()).unwrap(), readable);
@@ -86,7 +92,7 @@ impl Driver {
     }
 
     fn check_holds(&mut self, log: &Log) {
-        let history = log.hold_history().unwrap();
+        let history = log.snapshot().catalog().hold_history().unwrap();
         assert_eq!(history.len(), self.model.holds.len(), "{history:#?}");
         let mut newest = None;
         for (recorded, placed) in history.iter().zip(&mut self.model.holds) {
@@ -102,7 +108,7 @@ impl Driver {
             assert!(newest.replace(seq) < Some(seq), "in the order they were placed");
         }
         let in_force = history.into_iter().filter(|hold| hold.released.is_none());
-        assert_eq!(log.holds().unwrap(), in_force.collect::<Vec<_>>());
+        assert_eq!(log.snapshot().catalog().holds().unwrap(), in_force.collect::<Vec<_>>());
     }
 
     /// Takes in what is new in the log: what was given, whole or not at all, and anchors.
@@ -131,7 +137,7 @@ impl Driver {
     /// Takes in which segments there are: what is sealed never changes.
     fn take_segments(&mut self, log: &Log, before: Option<Rules>) {
         let mut next = 0;
-        let segments = log.segments().unwrap();
+        let segments = log.snapshot().segments().unwrap();
         let model = &mut self.model;
         for found in &segments {
             let first = usize::try_from(found.first.get()).unwrap();
@@ -175,7 +181,7 @@ impl Driver {
 
     /// What went may have gone: nothing held it, and its time was over.
     fn take_certificates(&mut self, log: &Log) {
-        let found = log.drop_certificates().unwrap();
+        let found = log.snapshot().catalog().drop_certificates().unwrap();
         let known: Vec<(u64, Option<DropCertificate>)> = self
             .model
             .segments
@@ -259,7 +265,7 @@ impl Driver {
     /// What a seal fixed is never changed, and never below what its policy asked for.
     fn check_fixed(&mut self, log: &Log) {
         let lead = bulla::ExpireOptions::new().clock_lead(bulla::Period::from_days(100_000));
-        let plan = log.plan_expiry(&lead).unwrap();
+        let plan = log.snapshot().plan_expiry(&lead).unwrap();
         for step in plan.steps {
             let segment = self.model.segments.get_mut(&step.segment.ordinal).unwrap();
             let found = step.segment.keep_until.unwrap_or(bulla::Timestamp::MIN);
@@ -326,7 +332,7 @@ impl Driver {
         let checkpoint = &kept[n % kept.len()];
         let head = checkpoint.dangerously_unverified().head();
         let snapshot = log.snapshot();
-        let consistent = log.prove_consistency(checkpoint, newest).unwrap();
+        let consistent = log.snapshot().prove_consistency(checkpoint, newest).unwrap();
         if n < 2 {
             let key = signer(&self.disk, Shape::PLAIN.algorithm).unwrap();
             consistent.verify(&Trust::in_keys([key.verifying_key().clone()])).unwrap();
@@ -339,7 +345,7 @@ impl Driver {
         let proof = snapshot.inclusion(seq, head.size).unwrap();
         proof.verify(log.algorithm(), &leaf, &head).unwrap();
         if !self.model.segment_of(at).1.is_gone() {
-            let proof = log.prove(seq, checkpoint, Disclosure::Whole).unwrap();
+            let proof = log.snapshot().prove(seq, checkpoint, Disclosure::Whole).unwrap();
             proof.inclusion.verify(log.algorithm(), &leaf, &head).unwrap();
         }
     }
@@ -374,7 +380,7 @@ impl Driver {
 
     fn check_pins(&self, log: &Log) {
         for placed in self.model.holds.iter().filter(|placed| placed.in_force()) {
-            let pinned = log.pinned_by(&case(placed.case)).unwrap();
+            let pinned = log.snapshot().pinned_by(&case(placed.case)).unwrap();
             let mut live: Vec<u64> = self.model.segments.keys().copied().collect();
             live.retain(|ordinal| !self.model.segments[ordinal].is_gone());
             let pins = |row: &&Row| Model::pins(&placed.scope, row);

@@ -250,8 +250,8 @@ impl Driver {
         let hold = Hold::new(case(number), scope.to_scope());
         let allowed = self.model.in_force(number).is_none();
         let done = match by {
-            By::Service => self.log().place_hold(&hold, &self.asked()),
-            By::Admin => self.admin().and_then(|mut admin| admin.place_hold(&hold, &self.asked())),
+            By::Service => self.log().retention().place_hold(&hold, &self.asked()),
+            By::Admin => self.admin().and_then(|admin| admin.place_hold(&hold, &self.asked())),
         };
         let placed = self.placed(number, scope);
         if self.ended(done, allowed, Doubt::Placed(placed.clone()))? {
@@ -264,8 +264,8 @@ impl Driver {
         let at = self.model.in_force(number);
         let name = case(number);
         let done = match by {
-            By::Service => self.log().release_hold(&name, &self.asked()),
-            By::Admin => self.admin().and_then(|mut a| a.release_hold(&name, &self.asked())),
+            By::Service => self.log().retention().release_hold(&name, &self.asked()),
+            By::Admin => self.admin().and_then(|a| a.release_hold(&name, &self.asked())),
         };
         let (now, why) = (self.now(), self.why());
         let doubt = Doubt::Released(at.unwrap_or(usize::MAX), now, why.clone());
@@ -281,8 +281,8 @@ impl Driver {
         let allowed = bound.is_none_or(|before| !after.is_looser_than(before));
         let policy = after.to_policy();
         let done = match by {
-            By::Service => self.log().set_policy(&policy, &self.asked()),
-            By::Admin => self.admin().and_then(|mut a| a.set_policy(&policy, &self.asked())),
+            By::Service => self.log().retention().set_policy(&policy, &self.asked()),
+            By::Admin => self.admin().and_then(|a| a.set_policy(&policy, &self.asked())),
         };
         if self.ended(done, allowed, Doubt::Rules { before, after })? {
             self.model.rules = Some(after);
@@ -306,8 +306,8 @@ impl Driver {
             self.model.all_may_be_archived();
         }
         let (ahead, whole) = (self.model.is_ahead(now, lead_days), self.unfinished().is_empty());
-        let planned = self.log().plan_expiry(&options);
-        let done = self.log().expire(&options, &self.asked());
+        let planned = self.log().snapshot().plan_expiry(&options);
+        let done = self.log().retention().expire(&options, &self.asked());
         if ahead && whole {
             self.seen.ahead += 1;
             assert!(matches!(planned, Err(Error::ClockAhead(_))), "{planned:?}");
@@ -381,7 +381,7 @@ impl Driver {
         if there.is_empty() {
             return there;
         }
-        let known = self.options().open_read_only(dir()).unwrap().segments().unwrap();
+        let known = self.options().open_read_only(dir()).unwrap().snapshot().segments().unwrap();
         let is = |ordinal: &u64| known.iter().any(|s| s.ordinal == *ordinal && s.status == status);
         there.into_iter().filter(is).collect()
     }
@@ -442,7 +442,14 @@ impl Driver {
     /// Opens the log after another process placed a hold: what it pins, and was there, stays.
     fn open_after(&mut self, meanwhile: Meanwhile, again: Option<u8>) {
         let spared = meanwhile.map_or(Vec::new(), |(case, scope)| self.hold(case, scope));
-        let begun = self.options().open_read_only(dir()).unwrap().drop_certificates().unwrap();
+        let begun = self
+            .options()
+            .open_read_only(dir())
+            .unwrap()
+            .snapshot()
+            .catalog()
+            .drop_certificates()
+            .unwrap();
         for begun in begun.iter().map(|begun| begun.ordinal) {
             match spared.contains(&begun) {
                 _ if self.may_be_restored(begun) => {}
@@ -476,7 +483,7 @@ impl Driver {
         let there = self.model.segments.keys().filter(|ordinal| self.is_there(**ordinal));
         let dropped = there.filter(|ordinal| !self.may_be_restored(**ordinal));
         // What was dropped whole before was not there for anybody, and is not brought back.
-        let known = self.options().open_read_only(dir()).unwrap().segments().unwrap();
+        let known = self.options().open_read_only(dir()).unwrap().snapshot().segments().unwrap();
         let whole = |ordinal: u64| {
             let mut known = known.iter().filter(|segment| segment.ordinal == ordinal);
             known.all(|segment| segment.status != SegmentStatus::Dropped)
@@ -486,7 +493,8 @@ impl Driver {
     }
 
     fn resolve_by(&mut self, admin: &mut LogAdmin) {
-        let (holds, policy) = (admin.hold_history().unwrap(), admin.policy().unwrap());
+        let (holds, policy) =
+            (admin.catalog().hold_history().unwrap(), admin.catalog().policy().unwrap());
         self.model.resolve(&holds, policy.as_ref().map(|recorded| &recorded.policy));
         self.model.doubt = None;
     }
@@ -512,7 +520,17 @@ impl Driver {
             self.model.given.clear();
         }
         let left = self.unfinished();
-        let newest = || self.log().history().unwrap().into_iter().rev().take(6).collect::<Vec<_>>();
+        let newest = || {
+            self.log()
+                .snapshot()
+                .catalog()
+                .history()
+                .unwrap()
+                .into_iter()
+                .rev()
+                .take(6)
+                .collect::<Vec<_>>()
+        };
         assert!(
             left.is_empty(),
             "opening finishes drops, or calls them off: {left:?} {:?} {:?}",

@@ -83,7 +83,7 @@ impl Driver {
         let has_keys = self.model.rows.iter().any(|row| is_of(row, subject));
         let may_have_keys = self.model.subjects.contains(&subject);
         self.model.erasing = Some(Erasing { subject, why: why.clone() });
-        match self.log().erase(&name, &Asked::by("carol").because(&why)) {
+        match self.log().retention().erase(&name, &Asked::by("carol").because(&why)) {
             Ok(certificate) => {
                 assert!(!held && may_have_keys, "{name}: {certificate:?}");
                 assert_eq!(certificate.records, records, "{name}");
@@ -105,7 +105,7 @@ impl Driver {
     /// Learns what became of an erasure: it is whole, or it did not happen.
     pub fn resolve_erasure(&mut self, log: &Log) {
         let Some(Erasing { subject, why }) = self.model.erasing.take() else { return };
-        let history = log.history().unwrap();
+        let history = log.snapshot().catalog().history().unwrap();
         let mut erased = history.iter().filter(|entry| entry.what == "subject erased");
         if erased.any(|entry| entry.why.as_ref() == Some(&why)) {
             self.model.erase(subject);

@@ -17,7 +17,7 @@ fn state(sealed: &Sealed) -> Vec<StateEntry> {
     loop {
         // Nothing is in force under the key right behind one that is: its neighbours are shown.
         let key = entries.last().map_or_else(String::new, |last| format!("{}\0", last.key));
-        let proof = sealed.log.prove_state_entry(&key, &sealed.checkpoint).unwrap();
+        let proof = sealed.log.snapshot().prove_state_entry(&key, &sealed.checkpoint).unwrap();
         let CatalogClaim::NotInForce { neighbours, place, .. } = proof.statement.claim else {
             panic!("{key:?} is in force")
         };
@@ -68,8 +68,11 @@ fn no_choice_of_segments_that_are_there_hides_one() {
         };
         let seqs = good.bundle.records.iter().map(|record| record.seq);
         let seqs: Vec<Seq> = seqs.filter(|seq| is_shown(*seq)).collect();
-        let bundle =
-            sealed.log.prove_many(&seqs, &sealed.checkpoint, Disclosure::WithholdPayload).unwrap();
+        let bundle = sealed
+            .log
+            .snapshot()
+            .prove_many(&seqs, &sealed.checkpoint, Disclosure::WithholdPayload)
+            .unwrap();
         let mut answer = good.clone();
         answer.evidence.statement.claim = claim;
         answer.evidence.segments = segments;
@@ -93,8 +96,11 @@ fn an_index_that_is_sound_but_of_another_log_is_refused() {
     let absent = other.prove(&query);
     assert_eq!((hits(&other.verify(&absent).unwrap()).len(), absent.bundle.records.len()), (0, 0));
     forged.evidence.segments = absent.evidence.segments.clone();
-    forged.bundle =
-        sealed.log.prove_many(&[], &sealed.checkpoint, Disclosure::WithholdPayload).unwrap();
+    forged.bundle = sealed
+        .log
+        .snapshot()
+        .prove_many(&[], &sealed.checkpoint, Disclosure::WithholdPayload)
+        .unwrap();
     assert!(hits(&sealed.verify(&good).unwrap()).len() > 5);
     assert!(forged.verify(&sealed.trust()).is_err());
     // Not even if all the rest is of the other log.
@@ -123,13 +129,13 @@ fn careless(sealed: &Sealed, query: &Query, segment: SegmentEvidence, shown: &[u
     let state = state(sealed);
     let place = state.iter().position(|entry| entry.key.starts_with("segment/")).unwrap();
     let CatalogStatement { anchor, anchor_hashes, .. } =
-        sealed.log.prove_state_entry("log", &sealed.checkpoint).unwrap().statement;
+        sealed.log.snapshot().prove_state_entry("log", &sealed.checkpoint).unwrap().statement;
     let statement = CatalogStatement { anchor, anchor_hashes, claim: claim(&state, &[place]) };
     let covers = 0..sealed.end;
     let evidence = Evidence { query: query.clone(), covers, statement, segments: vec![segment] };
     let seqs: Vec<Seq> = shown.iter().copied().map(Seq::new).collect();
     let disclosure = Disclosure::WithholdPayload;
-    let bundle = sealed.log.prove_many(&seqs, &sealed.checkpoint, disclosure).unwrap();
+    let bundle = sealed.log.snapshot().prove_many(&seqs, &sealed.checkpoint, disclosure).unwrap();
     Answer { evidence, bundle }
 }
 
@@ -178,7 +184,8 @@ fn no_answer_is_proved_over_records_that_go_back_in_time() {
     // The log's own prover refuses.
     for query in [everything, late, Query::new().actor("user-3")] {
         let checkpoint = &forged.checkpoint;
-        let refused = forged.log.prove_query(&query, checkpoint, Disclosure::WithholdPayload);
+        let refused =
+            forged.log.snapshot().prove_query(&query, checkpoint, Disclosure::WithholdPayload);
         let refused = refused.unwrap_err().to_string();
         assert!(
             refused.contains("recorded_at of record") && refused.contains("verify"),

@@ -275,7 +275,7 @@ fn alter_statement(mutants: &mut Mutants, sealed: &Sealed) {
     }
     let other_claims = ["log", "segment/0000000000000000", "segment/0000000000000001", "zzz"];
     for key in other_claims {
-        let proof = sealed.log.prove_state_entry(key, &sealed.checkpoint).unwrap();
+        let proof = sealed.log.snapshot().prove_state_entry(key, &sealed.checkpoint).unwrap();
         mutants
             .push(format!("a statement about {key}"), |a| a.evidence.statement = proof.statement);
     }
@@ -286,7 +286,11 @@ fn alter_records(mutants: &mut Mutants, sealed: &Sealed) {
     let good = mutants.good();
     let seqs: Vec<Seq> = good.bundle.records.iter().map(|record| record.seq).collect();
     let bundle = |seqs: &[Seq]| {
-        sealed.log.prove_many(seqs, &sealed.checkpoint, Disclosure::WithholdPayload).unwrap()
+        sealed
+            .log
+            .snapshot()
+            .prove_many(seqs, &sealed.checkpoint, Disclosure::WithholdPayload)
+            .unwrap()
     };
     for (n, seq) in seqs.iter().enumerate().take(60) {
         let mut fewer = seqs.clone();
@@ -349,7 +353,7 @@ fn leave_out(answer: &mut Answer, sealed: &Sealed, seq: Seq, count_too: bool) {
 
 /// First record and number of records of each sealed segment.
 pub(super) fn firsts(sealed: &Sealed) -> Vec<(u64, u64)> {
-    let segments = sealed.log.segments().unwrap();
+    let segments = sealed.log.snapshot().segments().unwrap();
     let segments = segments.iter().filter(|segment| segment.first.get() < sealed.end);
     segments.map(|segment| (segment.first.get(), segment.count)).collect()
 }

@@ -142,8 +142,11 @@ fn every_target_and_on_whose_behalf_is_answered_wholly() {
     // One that leaves a record out of the bundle shows nothing.
     let mut short = sealed.prove(&by_target);
     let seqs: Vec<Seq> = short.bundle.records.iter().skip(1).map(|record| record.seq).collect();
-    short.bundle =
-        sealed.log.prove_many(&seqs, &sealed.checkpoint, Disclosure::WithholdPayload).unwrap();
+    short.bundle = sealed
+        .log
+        .snapshot()
+        .prove_many(&seqs, &sealed.checkpoint, Disclosure::WithholdPayload)
+        .unwrap();
     assert!(sealed.verify(&short).is_err());
     // Neither does one that calls what was done on another's behalf a question of version 1.
     let bytes = Query::new().on_behalf_of("user-4").to_bytes();
@@ -190,7 +193,7 @@ fn an_answer_ends_where_the_sealed_segments_ended_under_its_checkpoint() {
     let query = Query::new().actor("user-3");
     sealed.check(&query, None, None);
     let later = sealed.log.checkpoint(&sealed.signer).unwrap().into_unverified();
-    let answer = sealed.log.prove_query(&query, &later, Disclosure::Whole).unwrap();
+    let answer = sealed.log.snapshot().prove_query(&query, &later, Disclosure::Whole).unwrap();
     let verified = sealed.verify(&answer).unwrap();
     assert!(verified.covers().end.get() > sealed.end);
     assert_eq!(hits(&verified).len(), sealed.matching(&query, 0..sealed.end).len() + 2);
@@ -202,8 +205,9 @@ fn a_reader_makes_the_same_answer() {
     let query = Query::new().actor("user-3").limit(3);
     let reader = Log::open_read_only(sealed.dir.path().join("log")).unwrap();
     for disclosure in [Disclosure::Whole, Disclosure::WithholdPayload] {
-        let own = sealed.log.prove_query(&query, &sealed.checkpoint, disclosure).unwrap();
-        let read = reader.prove_query(&query, &sealed.checkpoint, disclosure).unwrap();
+        let own =
+            sealed.log.snapshot().prove_query(&query, &sealed.checkpoint, disclosure).unwrap();
+        let read = reader.snapshot().prove_query(&query, &sealed.checkpoint, disclosure).unwrap();
         assert_eq!(own, read);
         let verified = sealed.verify(&own).unwrap();
         assert!(verified.hits().all(|hit| hit.disclosure() == disclosure));
@@ -248,7 +252,8 @@ fn what_was_not_asked_for_is_shown_without_its_payload() {
     let sealed = Sealed::new(HashAlgorithm::Sha256, &[300]);
     // No index root has request ids: all records are in the file, so that each is seen.
     let query = Query::new().request_id("request-1");
-    let answer = sealed.log.prove_query(&query, &sealed.checkpoint, Disclosure::Whole).unwrap();
+    let answer =
+        sealed.log.snapshot().prove_query(&query, &sealed.checkpoint, Disclosure::Whole).unwrap();
     let verified = sealed.verify(&answer).unwrap();
     let hits: Vec<Seq> = verified.hits().map(|hit| hit.record().seq).collect();
     assert!(!hits.is_empty());

@@ -7,20 +7,22 @@ fn every_record_of_the_catalog_is_proved_under_every_head_that_covers_it() {
     for algorithm in ALGORITHMS {
         let signed = Signed::new(algorithm, &[5, 9, 3]);
         let reader = Log::open_read_only(signed.path()).unwrap();
-        let history = signed.log.history().unwrap();
+        let history = signed.log.snapshot().catalog().history().unwrap();
         let mut proved = 0;
         for checkpoint in &signed.checkpoints {
             let last = checkpoint.dangerously_unverified().head().size.last_seq().unwrap();
-            let anchor = signed.log.get(last).unwrap().anchor.unwrap();
+            let anchor = signed.log.snapshot().get(last).unwrap().anchor.unwrap();
             for entry in &history {
                 let seq = entry.seq;
-                let proof = signed.log.prove_catalog_record(seq, checkpoint, Disclosure::Whole);
+                let proof =
+                    signed.log.snapshot().prove_catalog_record(seq, checkpoint, Disclosure::Whole);
                 if !anchor.catalog_size.covers(seq) {
                     assert!(proof.is_err());
                     continue;
                 }
                 let proof = proof.unwrap();
-                let theirs = reader.prove_catalog_record(seq, checkpoint, Disclosure::Whole);
+                let theirs =
+                    reader.snapshot().prove_catalog_record(seq, checkpoint, Disclosure::Whole);
                 assert_eq!(theirs.unwrap(), proof);
                 let text = proof.to_text();
                 let read = CatalogProof::parse(text.as_bytes()).unwrap();
@@ -37,6 +39,7 @@ fn every_record_of_the_catalog_is_proved_under_every_head_that_covers_it() {
         assert!(proved > 10, "{proved}");
         let withheld = signed
             .log
+            .snapshot()
             .prove_catalog_record(Seq::new(0), signed.newest(), Disclosure::WithholdPayload)
             .unwrap()
             .verify(&signed.trust())
@@ -70,8 +73,8 @@ fn what_is_in_force_and_what_is_not_is_proved_as_of_a_head() {
         let heads = [signed.checkpoints.first().unwrap(), signed.newest()];
         for (key, at_first, at_newest) in &keys {
             for (checkpoint, in_force) in heads.iter().zip([at_first, at_newest]) {
-                let proof = signed.log.prove_state_entry(key, checkpoint).unwrap();
-                assert_eq!(reader.prove_state_entry(key, checkpoint).unwrap(), proof);
+                let proof = signed.log.snapshot().prove_state_entry(key, checkpoint).unwrap();
+                assert_eq!(reader.snapshot().prove_state_entry(key, checkpoint).unwrap(), proof);
                 let read = CatalogProof::parse(proof.to_text().as_bytes()).unwrap();
                 let verified = read.verify(&signed.trust()).unwrap();
                 match verified.statement().shown() {
@@ -92,9 +95,9 @@ fn an_altered_catalog_proof_is_refused_or_says_the_same() {
     let signed = Signed::new(HashAlgorithm::Sha256, &[2, 1]);
     let (log, newest, trust) = (&signed.log, signed.newest(), signed.trust());
     for proof in [
-        log.prove_state_entry("log", newest).unwrap(),
-        log.prove_state_entry("m", newest).unwrap(),
-        log.prove_catalog_record(Seq::new(1), newest, Disclosure::Whole).unwrap(),
+        log.snapshot().prove_state_entry("log", newest).unwrap(),
+        log.snapshot().prove_state_entry("m", newest).unwrap(),
+        log.snapshot().prove_catalog_record(Seq::new(1), newest, Disclosure::Whole).unwrap(),
     ] {
         let expected = proof.verify(&trust).unwrap();
         altered(&proof.to_text(), |bad| {
@@ -106,7 +109,7 @@ fn an_altered_catalog_proof_is_refused_or_says_the_same() {
             if key(found.statement().shown()) && key(expected.statement().shown()) {
                 assert_eq!(what(found.checkpoint()), what(expected.checkpoint()));
                 let ShownOfCatalog::NotInForce { key } = found.statement().shown() else { return };
-                assert!(signed.log.prove_state_entry(key, newest).is_ok_and(|own| {
+                assert!(signed.log.snapshot().prove_state_entry(key, newest).is_ok_and(|own| {
                     let own = own.verify(&trust).unwrap();
                     matches!(own.statement().shown(), ShownOfCatalog::NotInForce { .. })
                 }));
@@ -122,15 +125,15 @@ fn an_altered_catalog_proof_is_refused_or_says_the_same() {
 fn a_statement_under_another_head_than_its_anchors_is_refused() {
     let signed = Signed::new(HashAlgorithm::Sha256, &[5, 9]);
     let [first, newest] = signed.checkpoints.as_slice() else { panic!() };
-    let good = signed.log.prove_state_entry("log", newest).unwrap();
+    let good = signed.log.snapshot().prove_state_entry("log", newest).unwrap();
     let refused =
         CatalogProof { checkpoint: first.clone(), ..good.clone() }.verify(&signed.trust());
     assert!(matches!(refused, Err(VerifyProofError::Other { what: "anchor", .. })), "{refused:?}");
     // An event in the anchor's place, with a path that holds.
-    let head = signed.log.head_at(TreeSize::new(3)).unwrap();
+    let head = signed.log.snapshot().head_at(TreeSize::new(3)).unwrap();
     let key = key_of(HashAlgorithm::Sha256, 5);
     let unanchored = Checkpoint::new(ORIGIN, head).unwrap().sign(&key).unwrap().into_unverified();
-    let proof = signed.log.prove(Seq::new(2), &unanchored, Disclosure::Whole).unwrap();
+    let proof = signed.log.snapshot().prove(Seq::new(2), &unanchored, Disclosure::Whole).unwrap();
     let mut statement = good.statement;
     statement.anchor = proof.extra.unwrap();
     statement.anchor_hashes = proof.inclusion.hashes;
@@ -138,5 +141,5 @@ fn a_statement_under_another_head_than_its_anchors_is_refused() {
         CatalogProof { statement, checkpoint: unanchored.clone() }.verify(&signed.trust());
     let other = matches!(refused, Err(VerifyProofError::Other { what: "last record", .. }));
     assert!(other, "{refused:?}");
-    assert!(signed.log.prove_state_entry("log", &unanchored).is_err());
+    assert!(signed.log.snapshot().prove_state_entry("log", &unanchored).is_err());
 }

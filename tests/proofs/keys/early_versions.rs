@@ -5,7 +5,7 @@ use super::*;
 /// Early versions signed the catalog of a BLAKE3 log as well, with the same secret, and noted that
 /// in a second line beside the key.
 fn sign_catalog_as_early_versions_did(place: &Place, log: &Log, signer: &str) -> PathBuf {
-    let (name, head) = (format!("{ORIGIN}/catalog"), log.catalog_head().unwrap());
+    let (name, head) = (format!("{ORIGIN}/catalog"), log.snapshot().catalog().head().unwrap());
     let kind = bulla::checkpoint::SignatureKind::Ed25519;
     let key = SigningKey::new(&name, kind, &[7; 32]).unwrap();
     let signed = Checkpoint::new(&name, head).unwrap().sign(&key).unwrap();
@@ -32,13 +32,13 @@ fn a_blake3_log_with_signed_catalog_heads_of_early_versions_opens_verifies_and_i
     assert!(log.recovery().set_aside.is_empty());
     fill(&log, 2);
     let signed = log.checkpoint(&one).unwrap().into_unverified();
-    let proof = log.prove(bulla::Seq::new(2), &signed, Disclosure::Whole).unwrap();
+    let proof = log.snapshot().prove(bulla::Seq::new(2), &signed, Disclosure::Whole).unwrap();
     let trust = Trust::in_keys([one.verifying_key().clone()]);
     proof.verify_record(&trust).unwrap();
     log.close().unwrap();
     let reader = Log::open_read_only(place.log()).unwrap();
-    assert_eq!(reader.latest_checkpoint().unwrap(), Some(signed));
-    assert_eq!(reader.checkpoint_sizes().unwrap().len(), 2);
+    assert_eq!(reader.checkpoints().latest().unwrap(), Some(signed));
+    assert_eq!(reader.checkpoints().sizes().unwrap().len(), 2);
     let options = bulla::VerifyOptions::new().key(one.verifying_key().clone());
     let report = bulla::verify(&place.log(), &options, &mut |_| ()).unwrap();
     assert!(report.is_clean(), "{report:?}");

@@ -19,7 +19,7 @@ fn prepared(seed: u64) -> (SimDisk, Log) {
 }
 
 fn mallory(log: &Log) -> usize {
-    log.query(&Query::new().actor("mallory")).unwrap().map(Result::unwrap).count()
+    log.snapshot().query(&Query::new().actor("mallory")).unwrap().map(Result::unwrap).count()
 }
 
 fn clean(disk: &SimDisk, what: &str) {

@@ -91,7 +91,10 @@ impl Made {
     }
 
     pub(crate) fn prove(&self, query: &Query) -> Answer {
-        self.log.prove_query(query, &self.checkpoint, Disclosure::WithholdPayload).unwrap()
+        self.log
+            .snapshot()
+            .prove_query(query, &self.checkpoint, Disclosure::WithholdPayload)
+            .unwrap()
     }
 
     fn index(&self) -> IndexFile {
@@ -398,7 +401,10 @@ fn no_choice_of_valid_hashes_hides_a_record() {
                 candidates.into_iter().filter(|p| (low..high).contains(&u64::from(*p))).collect();
             let bundle = bundles.entry(shown.clone()).or_insert_with(|| {
                 let seqs: Vec<Seq> = shown.iter().map(|p| Seq::new(u64::from(*p))).collect();
-                made.log.prove_many(&seqs, &made.checkpoint, Disclosure::WithholdPayload).unwrap()
+                made.log
+                    .snapshot()
+                    .prove_many(&seqs, &made.checkpoint, Disclosure::WithholdPayload)
+                    .unwrap()
             });
             answer.bundle = bundle.clone();
             match answer.verify(&trust) {

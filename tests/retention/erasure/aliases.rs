@@ -34,13 +34,13 @@ fn aliases_are_found_by_query_and_lose_their_meaning_with_the_keys() {
     assert_eq!(count(Query::new().actor("alice")), 0);
     assert_eq!(count(Query::new().resource("patient", &p1)), 2);
     assert_eq!(count(Query::new().resource("room", "7")), 1);
-    let record = log.get(Seq::new(0)).unwrap();
+    let record = log.snapshot().get(Seq::new(0)).unwrap();
     assert_eq!((record.event.actor.id, record.event.resource.id), (alice, Some(p1.clone())));
 
-    log.erase("patient:patient-0001", &Asked::default()).unwrap();
+    log.retention().erase("patient:patient-0001", &Asked::default()).unwrap();
     assert_eq!(store.alias(Identifier::Resource, "patient", "patient-0001"), None);
     let seq = log.append(&read("patient-0001")).unwrap().seq;
-    assert_ne!(log.get(seq).unwrap().event.resource.id, Some(p1.clone()));
+    assert_ne!(log.snapshot().get(seq).unwrap().event.resource.id, Some(p1.clone()));
     assert_eq!(log.snapshot().count(&Query::new().resource("patient", &p1)).unwrap(), 2);
     drop(log);
     place.check_deeply(Some(store));
@@ -78,12 +78,12 @@ fn targets_and_on_whose_behalf_stand_under_aliases_too() {
     assert_eq!(count(Query::new().resource("ward", "ward-plain")), 3);
     // A hold that names the patient finds what is under the alias, by the store.
     let hold = Hold::new("case 9", HoldScope::new().resource("patient", "patient-0002"));
-    log.place_hold(&hold, &Asked::default()).unwrap();
-    assert_eq!(log.pinned_by("case 9").unwrap().records, 2);
+    log.retention().place_hold(&hold, &Asked::default()).unwrap();
+    assert_eq!(log.snapshot().pinned_by("case 9").unwrap().records, 2);
     // Without the store, nobody can tell whose alias it is: all are pinned.
     log.close().unwrap();
     let without = place.options().open_read_only(place.at("audit")).unwrap();
-    assert_eq!(without.pinned_by("case 9").unwrap().records, 3);
+    assert_eq!(without.snapshot().pinned_by("case 9").unwrap().records, 3);
     place.check_deeply(Some(place.reading_store()));
 }
 
@@ -96,7 +96,7 @@ fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
     // Placed before there is any alias, by somebody who does not have the store.
     let scope = HoldScope::new().actor("alice");
     let asked = Asked::by("carol");
-    let mut admin = place.options().administer(&audit).unwrap();
+    let admin = place.options().administer(&audit).unwrap();
     admin.place_hold(&Hold::new("case 7", scope), &asked).unwrap();
     admin.set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
     drop(admin);
@@ -111,19 +111,19 @@ fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
     drop(log);
 
     let log = place.options().without_events().open(&audit).unwrap();
-    let pinned = log.pinned_by("case 7").unwrap();
+    let pinned = log.snapshot().pinned_by("case 7").unwrap();
     assert_eq!((pinned.records, &*pinned.segments), (4, &[1, 2, 3, 4][..]));
-    let expiry = log.expire(&ExpireOptions::new(), &asked).unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
     assert!(expiry.dropped.is_empty(), "{expiry:?}");
     drop(log);
     let reader = place.options().open_read_only(&audit).unwrap();
-    assert_eq!(reader.plan_expiry(&ExpireOptions::new()).unwrap().going().count(), 0);
+    assert_eq!(reader.snapshot().plan_expiry(&ExpireOptions::new()).unwrap().going().count(), 0);
 
     // Who has the store can tell.
     let store = KeyStore::open(&place.at("keys"), &wrapping()).unwrap();
     let log = place.options().key_store(store).without_events().open(&audit).unwrap();
-    assert_eq!(log.pinned_by("case 7").unwrap().segments, [1]);
-    let expiry = log.expire(&ExpireOptions::new(), &asked).unwrap();
+    assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [1]);
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
     let gone: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
     assert_eq!(gone, [2, 3]);
     drop(log);
@@ -134,7 +134,7 @@ fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
 fn a_key_store_is_of_one_log() {
     let place = Place::new(HashAlgorithm::Sha256);
     let log = place.create(3);
-    let log_id = log.stats().unwrap().log_id;
+    let log_id = log.snapshot().stats().unwrap().log_id;
     drop(log);
     assert_eq!(place.reading_store().log_id(), Some(log_id));
     drop(place.options().create(place.at("other")).unwrap());
@@ -184,7 +184,7 @@ fn a_hold_pins_what_is_under_an_alias_that_the_store_does_not_know() {
         append("bob");
         let asked = Asked::by("carol");
         if erased {
-            log.erase("user:alice", &asked).unwrap();
+            log.retention().erase("user:alice", &asked).unwrap();
         }
         drop(log);
         if !erased {
@@ -192,12 +192,14 @@ fn a_hold_pins_what_is_under_an_alias_that_the_store_does_not_know() {
         }
         let store = KeyStore::open(&keys, &wrapping()).unwrap();
         let log = place.options().key_store(store).without_events().open(&audit).unwrap();
-        log.place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked).unwrap();
-        log.set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
-        assert_eq!(log.pinned_by("case 7").unwrap().segments, [2], "erased: {erased}");
-        assert!(log.plan_expiry(&ExpireOptions::new()).unwrap().going().count() > 0);
-        log.expire(&ExpireOptions::new(), &asked).unwrap();
-        assert!(log.get(Seq::new(0)).is_err(), "bob's, erased: {erased}");
-        assert!(log.get(Seq::new(1)).is_ok(), "alice's, erased: {erased}");
+        log.retention()
+            .place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked)
+            .unwrap();
+        log.retention().set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
+        assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [2], "erased: {erased}");
+        assert!(log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap().going().count() > 0);
+        log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
+        assert!(log.snapshot().get(Seq::new(0)).is_err(), "bob's, erased: {erased}");
+        assert!(log.snapshot().get(Seq::new(1)).is_ok(), "alice's, erased: {erased}");
     }
 }

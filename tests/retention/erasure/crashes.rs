@@ -42,7 +42,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
     };
     let (disk, log, _) = prepared(0);
     let before = disk.operations();
-    log.erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Asked::default()).unwrap();
     let during = disk.operations() - before;
     assert!(during > 8, "certificate in two copies, store replaced: {during}");
     let (mut kept, mut erased) = (0, 0);
@@ -50,14 +50,22 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
         for seed in 0..4 {
             let (disk, log, store) = prepared(seed);
             disk.crash_after(count);
-            let done = log.erase(ALICE, &Asked::default());
+            let done = log.retention().erase(ALICE, &Asked::default());
             drop((log, store));
             disk.crash();
             let (log, store) = simulated(&disk, false).unwrap();
             let place = format!("crash after {count}, seed {seed}");
-            let certified =
-                log.history().unwrap().iter().any(|entry| entry.what == "subject erased");
-            let (mine, other) = (log.get(Seq::new(0)).unwrap(), log.get(Seq::new(1)).unwrap());
+            let certified = log
+                .snapshot()
+                .catalog()
+                .history()
+                .unwrap()
+                .iter()
+                .any(|entry| entry.what == "subject erased");
+            let (mine, other) = (
+                log.snapshot().get(Seq::new(0)).unwrap(),
+                log.snapshot().get(Seq::new(1)).unwrap(),
+            );
             assert_eq!(other.payload, PayloadState::Decrypted, "{place}");
             assert!(done.is_err() || certified, "{place}");
             if certified {
@@ -67,10 +75,14 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
             } else {
                 kept += 1;
                 assert_eq!(mine.payload, PayloadState::Decrypted, "{place}");
-                log.erase(ALICE, &Asked::default()).unwrap();
+                log.retention().erase(ALICE, &Asked::default()).unwrap();
             }
             let again = log.append(&event(0)).unwrap().seq;
-            assert_eq!(log.get(again).unwrap().payload, PayloadState::Decrypted, "{place}");
+            assert_eq!(
+                log.snapshot().get(again).unwrap().payload,
+                PayloadState::Decrypted,
+                "{place}"
+            );
         }
     }
     assert!(kept > 0 && erased > 0, "{kept} {erased}");
@@ -88,21 +100,29 @@ fn what_a_hold_names_is_not_erased_while_its_drop_may_be_called_off() {
         log.append(&event(0)).unwrap(); // of alice
         log.rotate().unwrap();
         log.append(&event(1)).unwrap();
-        log.set_policy(&Policy::keep(Period::ZERO), &by).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::ZERO), &by).unwrap();
         disk.plan(Fault { at, kind: FaultKind::Eio, stored: false });
-        let _ = log.expire(&ExpireOptions::new(), &by);
+        let _ = log.retention().expire(&ExpireOptions::new(), &by);
         if disk.faults_outstanding() > 0 || disk.read_file(segment_1()).is_err() {
             continue;
         }
         let hold = Hold::new("case", HoldScope::new().actor("alice"));
-        let (Ok(()), read) = (log.place_hold(&hold, &by), log.get(Seq::new(0))) else { continue };
+        let (Ok(()), read) =
+            (log.retention().place_hold(&hold, &by), log.snapshot().get(Seq::new(0)))
+        else {
+            continue;
+        };
         open += 1;
         gone += u64::from(matches!(read, Err(Error::Expired { .. })));
-        let erased = log.erase(ALICE, &by);
+        let erased = log.retention().erase(ALICE, &by);
         assert!(matches!(erased, Err(Error::Held { .. })), "{at}: {erased:?}");
         drop(log);
         let (log, _) = simulated(&disk, false).unwrap();
-        assert_eq!(log.get(Seq::new(0)).unwrap().payload, PayloadState::Decrypted, "{at}");
+        assert_eq!(
+            log.snapshot().get(Seq::new(0)).unwrap().payload,
+            PayloadState::Decrypted,
+            "{at}"
+        );
     }
     assert!(open > 5 && gone > 0, "{open} {gone}");
 }

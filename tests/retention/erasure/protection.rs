@@ -40,7 +40,8 @@ fn refused(options: LogOptions, place: &Place) -> String {
 }
 
 fn history_of(log: &Log, what: &str) -> Vec<(Option<String>, Option<String>, String)> {
-    let entries = log.history().unwrap().into_iter().filter(|entry| entry.what == what);
+    let entries =
+        log.snapshot().catalog().history().unwrap().into_iter().filter(|entry| entry.what == what);
     entries.map(|entry| (entry.who, entry.why, entry.detail)).collect()
 }
 
@@ -59,7 +60,10 @@ fn a_log_that_is_opened_without_its_key_store_or_rule_is_refused_and_unchanged()
     // Reading needs nothing.
     let reader = place.options().open_read_only(place.at("audit")).unwrap();
     assert_eq!(reader.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Sealed);
-    assert_eq!(reader.protection().unwrap().unwrap().subject_rule, SubjectRule::Actor);
+    assert_eq!(
+        reader.snapshot().catalog().protection().unwrap().unwrap().subject_rule,
+        SubjectRule::Actor
+    );
     // With both it goes on.
     let log = with_rule(&place, store(&place)).open(place.at("audit")).unwrap();
     log.append(&event(2)).unwrap();
@@ -96,7 +100,7 @@ fn what_an_earlier_key_store_encrypted_is_erased_with_it() {
     let log = log.open(place.at("audit")).unwrap();
     log.append(&event(2)).unwrap();
     // With the store that the log has now, the older payload is not reached, and that is said.
-    let erased = log.erase("user:cron", &asked()).unwrap();
+    let erased = log.retention().erase("user:cron", &asked()).unwrap();
     assert_eq!((erased.records, erased.of_other_keys), (1, 1));
     log.close().unwrap();
     drop(log);
@@ -105,7 +109,7 @@ fn what_an_earlier_key_store_encrypted_is_erased_with_it() {
     let log = options.open(place.at("audit")).unwrap();
     let states = |log: &Log| crate::erasure::states(&crate::erasure::all(log)[..2]); // an anchor follows
     assert_eq!(states(&log), [PayloadState::Decrypted, PayloadState::Erased]);
-    let erased = log.erase("user:cron", &asked()).unwrap();
+    let erased = log.retention().erase("user:cron", &asked()).unwrap();
     assert_eq!((erased.records, erased.of_other_keys), (1, 0));
     assert_eq!(states(&log), [PayloadState::Erased; 2]);
     log.close().unwrap();
@@ -138,7 +142,10 @@ fn types_of_aliased_resources_are_bounded_and_all_that_are_taken_are_read_again(
         }
         created.unwrap().close().unwrap();
         let log = options.open(place.at("audit")).unwrap();
-        assert_eq!(log.protection().unwrap().unwrap().alias_resources.len(), kinds.count());
+        assert_eq!(
+            log.snapshot().catalog().protection().unwrap().unwrap().alias_resources.len(),
+            kinds.count()
+        );
     }
 }
 
@@ -151,13 +158,16 @@ fn plain_text_that_is_meant_is_on_record_and_meant_once() {
     let [(who, why, detail)] = &waived[..] else { panic!("{waived:?}") };
     assert_eq!((who.as_deref(), why.as_deref()), (Some("carol"), Some("the store is in repair")));
     assert_eq!(detail, "no key store, all in plain text");
-    assert_eq!(log.protection().unwrap().unwrap().subject_rule, SubjectRule::Actor);
+    assert_eq!(
+        log.snapshot().catalog().protection().unwrap().unwrap().subject_rule,
+        SubjectRule::Actor
+    );
     log.close().unwrap();
     assert!(on_disk(&place.at("audit"), SECRET));
     refused(place.options(), &place);
 
     let log = place.options().change_protection(&asked()).open(place.at("audit")).unwrap();
-    assert_eq!(log.protection().unwrap().unwrap().key_store, None);
+    assert_eq!(log.snapshot().catalog().protection().unwrap().unwrap().key_store, None);
     log.close().unwrap();
     place.options().open(place.at("audit")).unwrap().close().unwrap();
     place.check_deeply(Some(place.reading_store()));
@@ -185,7 +195,7 @@ fn more_protection_is_taken_recorded_and_required_from_then_on() {
         refused(place.options(), &place);
     }
     let log = steps[3].clone().open(place.at("audit")).unwrap();
-    assert_eq!(log.protection().unwrap().unwrap().alias_resources, ["a", "b"]);
+    assert_eq!(log.snapshot().catalog().protection().unwrap().unwrap().alias_resources, ["a", "b"]);
 }
 
 #[test]

@@ -30,16 +30,16 @@ fn what_is_queued_is_seen_by_an_erasure() {
     let world = World::new();
     let log = world.options().key_store(store(&world)).create(world.path()).unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());
-    log.place_hold(&hold, &asked()).unwrap();
+    log.retention().place_hold(&hold, &asked()).unwrap();
     for round in 0..40 {
         log.append(&of_alice("free.read", round)).unwrap(); // the subject has keys
         let tickets: Vec<_> =
             (0..100).map(|n| log.enqueue(&of_alice("held.read", n)).unwrap()).collect();
-        let erased = log.erase(ALICE, &Asked::by("dpo"));
+        let erased = log.retention().erase(ALICE, &Asked::by("dpo"));
         let seqs: Vec<Seq> = tickets.into_iter().map(|ticket| ticket.wait().unwrap().seq).collect();
         let lost = seqs
             .iter()
-            .filter(|seq| log.get(**seq).unwrap().payload == PayloadState::Erased)
+            .filter(|seq| log.snapshot().get(**seq).unwrap().payload == PayloadState::Erased)
             .count();
         assert_eq!(
             lost,
@@ -48,9 +48,9 @@ fn what_is_queued_is_seen_by_an_erasure() {
             erased.map(|e| e.records)
         );
         // A new subject state for the next round is only possible once the hold is gone.
-        log.release_hold("case 7", &asked()).unwrap();
-        let _ = log.erase(ALICE, &Asked::default());
-        log.place_hold(&hold, &asked()).unwrap();
+        log.retention().release_hold("case 7", &asked()).unwrap();
+        let _ = log.retention().erase(ALICE, &Asked::default());
+        log.retention().place_hold(&hold, &asked()).unwrap();
     }
     log.close().unwrap();
 }
@@ -61,20 +61,20 @@ fn what_is_being_appended_is_seen_by_an_erasure() {
     let world = World::new();
     let log = world.options().key_store(store(&world)).create(world.path()).unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());
-    log.place_hold(&hold, &asked()).unwrap();
+    log.retention().place_hold(&hold, &asked()).unwrap();
     for round in 0..100 {
         log.append(&of_alice("free.read", round)).unwrap();
         let lost = std::thread::scope(|scope| {
             let appending = scope.spawn(|| log.append(&of_alice("held.read", round)).unwrap().seq);
             std::thread::sleep(Duration::from_micros(20 * round));
-            let erased = log.erase(ALICE, &Asked::default());
+            let erased = log.retention().erase(ALICE, &Asked::default());
             let seq = appending.join().unwrap();
-            erased.is_ok() && log.get(seq).unwrap().payload == PayloadState::Erased
+            erased.is_ok() && log.snapshot().get(seq).unwrap().payload == PayloadState::Erased
         });
         assert!(!lost, "round {round}: a record that the hold pins was erased");
-        log.release_hold("case 7", &asked()).unwrap();
-        let _ = log.erase(ALICE, &Asked::default());
-        log.place_hold(&hold, &asked()).unwrap();
+        log.retention().release_hold("case 7", &asked()).unwrap();
+        let _ = log.retention().erase(ALICE, &Asked::default());
+        log.retention().place_hold(&hold, &asked()).unwrap();
     }
     log.close().unwrap();
 }
@@ -86,8 +86,8 @@ fn after_an_erasure_no_reader_and_no_snapshot_has_the_payload() {
     let seq = log.append(&of_alice("free.read", 1)).unwrap().seq;
     let snapshot = log.snapshot();
     let mut records = snapshot.records_from(Seq::new(0));
-    assert_eq!(log.get(seq).unwrap().payload, PayloadState::Decrypted);
-    log.erase(ALICE, &Asked::default()).unwrap();
+    assert_eq!(log.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
+    log.retention().erase(ALICE, &Asked::default()).unwrap();
     assert_eq!(snapshot.get(seq).unwrap().payload, PayloadState::Erased);
     assert_eq!(records.next().unwrap().unwrap().payload, PayloadState::Erased);
     log.close().unwrap();
@@ -103,10 +103,10 @@ fn a_reader_that_has_refreshed_past_an_erasure_reads_nothing_of_it() {
         KeyStore::open_read_only(&world.dir.path().join("keys"), &WrappingKey::from_bytes([7; 32]))
             .unwrap();
     let reader = world.options().key_store(keys).open_read_only(world.path()).unwrap();
-    assert_eq!(reader.get(seq).unwrap().payload, PayloadState::Decrypted);
-    log.erase(ALICE, &Asked::default()).unwrap();
+    assert_eq!(reader.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
+    log.retention().erase(ALICE, &Asked::default()).unwrap();
     reader.refresh().unwrap();
-    assert_eq!(reader.get(seq).unwrap().payload, PayloadState::Erased);
+    assert_eq!(reader.snapshot().get(seq).unwrap().payload, PayloadState::Erased);
     log.close().unwrap();
 }
 
@@ -119,7 +119,7 @@ fn an_erasure_of_what_is_held_in_a_sealed_segment_is_refused() {
     log.append(&of_alice("held.read", 1)).unwrap();
     log.rotate().unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());
-    log.place_hold(&hold, &asked()).unwrap();
-    assert!(matches!(log.erase(ALICE, &Asked::default()), Err(Error::Held { .. })));
+    log.retention().place_hold(&hold, &asked()).unwrap();
+    assert!(matches!(log.retention().erase(ALICE, &Asked::default()), Err(Error::Held { .. })));
     log.close().unwrap();
 }

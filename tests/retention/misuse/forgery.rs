@@ -107,9 +107,11 @@ fn frontier_of(world: &World) -> bulla::merkle::Frontier {
 /// A log with a hold that pins segment 2, in compliance mode, under a policy of 10 years, signed.
 fn held(world: &World) -> (bulla::Signer, bulla::UnverifiedCheckpoint) {
     let log = world.log(4);
-    log.set_policy(&Policy::keep(Period::from_years(10)).compliance(true), &asked()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_years(10)).compliance(true), &asked())
+        .unwrap();
     let hold = Hold::new("case 7", HoldScope::new().resource("file", "f1"));
-    log.place_hold(&hold, &asked()).unwrap();
+    log.retention().place_hold(&hold, &asked()).unwrap();
     let key = world.dir.path().join("key");
     let signer =
         bulla::Signer::generate(&key, log.origin(), bulla::HashAlgorithm::default()).unwrap();
@@ -224,9 +226,9 @@ fn rewrite(path: &Path, snapshot: &Snapshot, root: bulla::Hash) {
 fn a_forged_snapshot_takes_no_hold_out_of_force() {
     let world = World::new();
     let log = world.log(6);
-    log.set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(2)), &asked()).unwrap();
     let hold = Hold::new("case 7", HoldScope::new().resource("file", "f1"));
-    log.place_hold(&hold, &asked()).unwrap();
+    log.retention().place_hold(&hold, &asked()).unwrap();
     // Bound by an anchor, and by a head that was signed after it.
     let key = world.dir.path().join("key");
     let signer =
@@ -241,8 +243,8 @@ fn a_forged_snapshot_takes_no_hold_out_of_force() {
         }
         opened => opened.unwrap(),
     };
-    let _ = log.expire(&ExpireOptions::new(), &asked());
-    let found = log.get(Seq::new(12));
+    let _ = log.retention().expire(&ExpireOptions::new(), &asked());
+    let found = log.snapshot().get(Seq::new(12));
     log.close().unwrap();
     let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
     assert!(
@@ -282,8 +284,8 @@ fn a_forged_drop_of_what_is_held_is_called_off_before_anything_is_signed() {
     forge(&world, &mut catalog(&world), 2, false);
     let log = world.options().open(world.path()).unwrap();
     log.checkpoint(&signer).unwrap();
-    let said = log.drop_certificates().unwrap();
-    let holds = log.holds().unwrap().len();
+    let said = log.snapshot().catalog().drop_certificates().unwrap();
+    let holds = log.snapshot().catalog().holds().unwrap().len();
     log.close().unwrap();
     let options = VerifyOptions::new().key(signer.verifying_key().clone());
     let report = verify(&world.path(), &options, &mut |_| ()).unwrap();
@@ -294,7 +296,7 @@ fn a_forged_drop_of_what_is_held_is_called_off_before_anything_is_signed() {
 /// Takes segment 2 of a log without the anchor that belongs between certificate and unlink.
 fn gone_without_an_anchor(world: &World) -> bulla::Log {
     let log = world.log(0);
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     (0..3).for_each(|day| world.day(&log, day));
     log.close().unwrap();
     drop(log);
@@ -321,7 +323,7 @@ fn a_later_gap_without_an_anchor_excuses_no_drop() {
     world.day(&log, 3);
     world.clock.advance(crate::misuse::DAY * 2);
     log.append(&event("now", 6)).unwrap();
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     log.close().unwrap();
     assert_eq!(gone_and_unanchored(&world), (vec![1, 2, 3, 4], vec![2]));
 }
@@ -334,7 +336,7 @@ fn a_later_gap_behind_a_newer_anchor_excuses_no_drop() {
     let signer =
         bulla::Signer::generate(&key, log.origin(), bulla::HashAlgorithm::default()).unwrap();
     let hold = Hold::new("case 7", HoldScope::new().resource("file", "f3"));
-    log.place_hold(&hold, &asked()).unwrap();
+    log.retention().place_hold(&hold, &asked()).unwrap();
     for day in 3..5 {
         log.append(&event("a", day)).unwrap();
         log.checkpoint(&signer).unwrap();
@@ -342,7 +344,7 @@ fn a_later_gap_behind_a_newer_anchor_excuses_no_drop() {
     }
     world.clock.advance(crate::misuse::DAY * 2);
     log.append(&event("now", 7)).unwrap();
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     log.close().unwrap();
     assert_eq!(gone_and_unanchored(&world), (vec![1, 2, 3, 5], vec![2]));
 }
@@ -351,15 +353,15 @@ fn a_later_gap_behind_a_newer_anchor_excuses_no_drop() {
 fn a_drop_whose_anchor_went_with_a_later_segment_is_in_order() {
     let world = World::new();
     let log = world.log(3);
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     for day in 3..7 {
         log.append(&event("a", day)).unwrap();
-        log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         world.day(&log, day);
     }
     world.clock.advance(crate::misuse::DAY * 2);
     log.append(&event("now", 9)).unwrap();
-    log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     log.close().unwrap();
     assert_eq!(gone_and_unanchored(&world), (vec![1, 2, 3, 4, 5, 6, 7], vec![]));
 }

@@ -17,25 +17,26 @@ use crate::support::hang::{Turns, Watchdog, wait_until};
 fn one_copy_put_back(copy: &str, of_reader: bool) {
     let world = World::new();
     let log = world.log(4);
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     log.append(&event("now", 5)).unwrap();
     log.close().unwrap();
     drop(log);
     let (dir, old) = (world.path().join("catalog"), world.dir.path().join("old"));
     copy_dir(&dir, &old);
-    let mut admin = world.options().administer(world.path()).unwrap();
+    let admin = world.options().administer(world.path()).unwrap();
     let scope = HoldScope::new().resource("file", "f1");
     admin.place_hold(&Hold::new("case 7", scope), &asked()).unwrap();
     drop(admin);
     copy_dir(&old.join(copy), &dir.join(copy));
     if of_reader {
         let reader = world.options().open_read_only(world.path()).unwrap();
-        let shown = reader.holds().unwrap().len();
+        let shown = reader.snapshot().catalog().holds().unwrap().len();
         assert_eq!(shown, 1, "a reader does not see the hold, which copy `b` has");
         return;
     }
     let log = world.options().open(world.path()).unwrap();
     let gone: Vec<u64> = log
+        .retention()
         .expire(&ExpireOptions::new(), &asked())
         .unwrap()
         .dropped
@@ -72,7 +73,7 @@ fn closing_in_the_middle_of_everything_ends() {
                 .unwrap();
         let options = world.options().housekeeping(housekeeping).segment_bytes(64 << 10);
         let log = options.key_store(store).create(world.path()).unwrap();
-        log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
         let archive: Arc<dyn ArchiveStore> =
             Arc::new(DirectoryStore::open_or_create(world.dir.path().join("archive")).unwrap());
         let watched = Watchdog::over(format!("round {round}"));
@@ -118,7 +119,7 @@ fn closing_in_the_middle_of_everything_ends() {
                         .clock_lead(Period::from_years(9))
                         .drop_restored(true)
                         .archive_to(Arc::clone(archive));
-                    if let Err(error) = log.expire(&to, &asked()) {
+                    if let Err(error) = log.retention().expire(&to, &asked()) {
                         return fine(&error);
                     }
                     world.clock.advance(Duration::from_secs(1));
@@ -128,10 +129,10 @@ fn closing_in_the_middle_of_everything_ends() {
             scope.spawn(move || {
                 let _ended = restored.until_end();
                 loop {
-                    match log.dropped_in(&**archive) {
+                    match log.archive().dropped_in(&**archive) {
                         Ok(found) => {
                             for (_, folder) in found.into_iter().take(2) {
-                                match log.restore(&**archive, &folder, &asked()) {
+                                match log.archive().restore(&**archive, &folder, &asked()) {
                                     Err(error @ Error::Closed) => return fine(&error),
                                     Err(error) => fine(&error),
                                     Ok(_) => {}
@@ -150,15 +151,19 @@ fn closing_in_the_middle_of_everything_ends() {
                 let _ended = held.until_end();
                 for n in 0_u64.. {
                     let hold = Hold::new(format!("h{n}"), HoldScope::new().actor("a3"));
-                    let placed = log.place_hold(&hold, &asked());
+                    let placed = log.retention().place_hold(&hold, &asked());
                     if log.rotate().is_err() {
                         return;
                     }
-                    let erased = log.erase(&format!("user:{}", n % 3), &Asked::default());
+                    let erased =
+                        log.retention().erase(&format!("user:{}", n % 3), &Asked::default());
                     if let Err(error) = erased {
                         fine(&error);
                     }
-                    if placed.and_then(|()| log.release_hold(&hold.case, &asked())).is_err() {
+                    if placed
+                        .and_then(|()| log.retention().release_hold(&hold.case, &asked()))
+                        .is_err()
+                    {
                         return;
                     }
                     held.took();

@@ -39,15 +39,15 @@ fn archive(world: &World) -> Arc<dyn ArchiveStore> {
 fn expired(world: &World) -> (bulla::Log, Arc<dyn ArchiveStore>) {
     let log = world.log(5);
     log.append(&event("now", 5)).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     let store = archive(world);
     let options = ExpireOptions::new().archive_to(Arc::clone(&store));
-    assert!(log.expire(&options, &asked()).unwrap().dropped.len() >= 4);
+    assert!(log.retention().expire(&options, &asked()).unwrap().dropped.len() >= 4);
     (log, store)
 }
 
 fn folder_of(log: &bulla::Log, store: &dyn ArchiveStore, ordinal: u64) -> String {
-    let all = log.dropped_in(store).unwrap();
+    let all = log.archive().dropped_in(store).unwrap();
     all.into_iter().find(|found| found.0 == ordinal).unwrap().1
 }
 
@@ -56,13 +56,13 @@ fn a_catalog_of_before_a_restore_is_refused_or_deletes_nothing_that_is_held() {
     let world = World::new();
     let (log, store) = expired(&world);
     let hold = Hold::new("case 7", HoldScope::new().resource("file", "f1"));
-    log.place_hold(&hold, &asked()).unwrap(); // bound by an anchor
+    log.retention().place_hold(&hold, &asked()).unwrap(); // bound by an anchor
     log.sync().unwrap();
     let (from, old) = (world.path().join("catalog"), world.dir.path().join("old"));
     copy_dir(&from, &old);
     let folder = folder_of(&log, &*store, 2);
-    log.restore(&*store, &folder, &asked()).unwrap();
-    assert_eq!(log.pinned_by("case 7").unwrap().segments, [2]);
+    log.archive().restore(&*store, &folder, &asked()).unwrap();
+    assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [2]);
     log.close().unwrap();
     drop(log);
     assert!(there(&world, 2));
@@ -83,7 +83,7 @@ fn a_segment_whose_drop_is_called_off_is_restored_again() {
     let world = World::new();
     let (log, store) = expired(&world);
     let folder = folder_of(&log, &*store, 2);
-    log.restore(&*store, &folder, &asked()).unwrap();
+    log.archive().restore(&*store, &folder, &asked()).unwrap();
     log.close().unwrap();
     drop(log);
     // What a crash leaves right after the certificate of `expire(drop_restored(true))`.
@@ -92,8 +92,8 @@ fn a_segment_whose_drop_is_called_off_is_restored_again() {
     world.options().administer(world.path()).unwrap().place_hold(&hold, &asked()).unwrap();
     let log = world.options().open(world.path()).unwrap();
     assert!(there(&world, 2));
-    log.release_hold("case 7", &asked()).unwrap();
-    let gone = log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
+    log.retention().release_hold("case 7", &asked()).unwrap();
+    let gone = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
     log.close().unwrap();
     assert!(
         there(&world, 2),
@@ -105,24 +105,24 @@ fn a_segment_whose_drop_is_called_off_is_restored_again() {
 fn two_processes_write_holds_across_rotations_of_the_catalog() {
     let world = World::new();
     let log = world.log(3);
-    log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
-    let mut admin = world.options().administer(world.path()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+    let admin = world.options().administer(world.path()).unwrap();
     let long = Asked::by("c".repeat(4_000)).because("w".repeat(4_000));
     for n in 0..200 {
         let hold = Hold::new(format!("s{n}"), HoldScope::new().actor("actor-1"));
-        log.place_hold(&hold, &long).unwrap();
+        log.retention().place_hold(&hold, &long).unwrap();
         let hold = Hold::new(format!("a{n}"), HoldScope::new().actor("actor-2"));
         admin.place_hold(&hold, &long).unwrap();
         if n > 0 {
             admin.release_hold(&format!("s{}", n - 1), &long).unwrap();
-            log.release_hold(&format!("a{}", n - 1), &long).unwrap();
+            log.retention().release_hold(&format!("a{}", n - 1), &long).unwrap();
         }
     }
-    assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
-    log.release_hold("a199", &asked()).unwrap();
-    assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
+    assert!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
+    log.retention().release_hold("a199", &asked()).unwrap();
+    assert!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
     admin.release_hold("s199", &asked()).unwrap();
-    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 3);
+    assert_eq!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 3);
     drop(admin);
     log.close().unwrap();
     let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
@@ -135,7 +135,7 @@ fn a_log_with_gaps_opens_without_marks_indexes_and_snapshot() {
     let world = World::new();
     let (log, store) = expired(&world);
     let folder = folder_of(&log, &*store, 2);
-    log.restore(&*store, &folder, &asked()).unwrap();
+    log.archive().restore(&*store, &folder, &asked()).unwrap();
     log.close().unwrap();
     drop(log);
     for gone in ["tree/mark", "catalog/snapshot"] {
@@ -153,7 +153,7 @@ fn a_log_with_gaps_opens_without_marks_indexes_and_snapshot() {
     std::fs::remove_dir_all(world.path().join("catalog/b")).unwrap();
     std::fs::create_dir(world.path().join("catalog/b")).unwrap();
     let log = world.options().open(world.path()).unwrap();
-    assert!(log.get(Seq::new(12)).is_ok());
+    assert!(log.snapshot().get(Seq::new(12)).is_ok());
     log.append(&event("x", 1)).unwrap();
     log.close().unwrap();
     let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();
@@ -172,7 +172,7 @@ fn the_newest_anchor_does_not_bind_less_of_the_catalog_than_one_before_it() {
             scope.spawn(move || {
                 for n in 0..60 {
                     let hold = Hold::new(format!("{thread} {n}"), HoldScope::new().actor("a"));
-                    log.place_hold(&hold, &asked()).unwrap();
+                    log.retention().place_hold(&hold, &asked()).unwrap();
                 }
             });
         }
@@ -222,9 +222,11 @@ fn one_odd_folder_in_the_archive_keeps_its_segment_and_no_other() {
     let world = World::new();
     let log = world.log(5);
     log.append(&event("now", 5)).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)).archive(true), &asked()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(1)).archive(true), &asked())
+        .unwrap();
     let store = archive(&world);
-    log.archive(1, &*store, &asked()).unwrap();
+    log.archive().copy(1, &*store, &asked()).unwrap();
     // Segment 2's folder has other bytes, half written by something else.
     let first = store.list("").unwrap()[0].clone();
     let of_log = first.split('/').next().unwrap();
@@ -232,7 +234,7 @@ fn one_odd_folder_in_the_archive_keeps_its_segment_and_no_other() {
     std::fs::create_dir(&odd).unwrap();
     std::fs::write(odd.join("segment.seg"), b"other").unwrap();
     let options = ExpireOptions::new().archive_to(Arc::clone(&store));
-    let expiry = log.expire(&options, &asked());
+    let expiry = log.retention().expire(&options, &asked());
     let gone = expiry.as_ref().map(|e| e.dropped.len()).map_err(|e| e.to_string());
     log.close().unwrap();
     assert!(expiry.is_ok_and(|e| e.stayed.len() == 1 && e.dropped.len() >= 3), "{gone:?}");
@@ -247,7 +249,7 @@ fn readers_and_admins_beside_an_expiry_see_holds_obeyed() {
         .segment_bytes(64 << 10)
         .create(world.path())
         .unwrap();
-    log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     let _watched = Watchdog::over("readers and administrators beside an expiry");
     let over = AtomicBool::new(false);
     let [expiries, drops, obeyed] = [const { AtomicUsize::new(0) }; 3];
@@ -269,7 +271,7 @@ fn readers_and_admins_beside_an_expiry_see_holds_obeyed() {
             let _end = EndOnDrop(&over);
             while go() {
                 let options = ExpireOptions::new().clock_lead(Period::from_years(9));
-                let dropped = log.expire(&options, &asked()).unwrap().dropped.len();
+                let dropped = log.retention().expire(&options, &asked()).unwrap().dropped.len();
                 drops.fetch_add(dropped, Ordering::SeqCst);
                 expiries.fetch_add(1, Ordering::SeqCst);
                 world.clock.advance(Duration::from_secs(1));
@@ -279,7 +281,7 @@ fn readers_and_admins_beside_an_expiry_see_holds_obeyed() {
             let _end = EndOnDrop(&over);
             let mut n = 0;
             while go() {
-                let mut admin = world.options().administer(world.path()).unwrap();
+                let admin = world.options().administer(world.path()).unwrap();
                 let case = format!("h{n}");
                 let scope = HoldScope::new().actor("a7");
                 admin.place_hold(&Hold::new(case.as_str(), scope), &asked()).unwrap();
@@ -294,9 +296,9 @@ fn readers_and_admins_beside_an_expiry_see_holds_obeyed() {
                 let since = expiries.load(Ordering::SeqCst);
                 wait_until(|| !go() || expiries.load(Ordering::SeqCst) > since + 1);
                 for seq in &held {
-                    let found = log.get(*seq);
+                    let found = log.snapshot().get(*seq);
                     if let Err(Error::Expired { certificate, .. }) = &found {
-                        let placed = log.holds().unwrap()[0].catalog_seq;
+                        let placed = log.snapshot().catalog().holds().unwrap()[0].catalog_seq;
                         assert!(certificate.catalog_seq < placed, "{seq}: {certificate:?}");
                     }
                 }

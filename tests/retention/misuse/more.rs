@@ -39,8 +39,8 @@ fn rebuild(seed: u64, count: u64) -> bool {
     let (disk, clock) = (SimDisk::new(seed), clock());
     let options = || Shape::PLAIN.options(&disk, &clock).segment_age(DAY * 10_000);
     let log = options().create(support::dir()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
-    log.place_hold(&Hold::new("2", HoldScope::new().actor("a2")), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().place_hold(&Hold::new("2", HoldScope::new().actor("a2")), &asked()).unwrap();
     for day in 1..=6 {
         for n in 0..7 {
             log.append(&event(&format!("a{day}"), n)).unwrap();
@@ -49,7 +49,7 @@ fn rebuild(seed: u64, count: u64) -> bool {
         clock.advance(DAY);
     }
     log.append(&event("now", 1)).unwrap();
-    assert_eq!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 5);
+    assert_eq!(log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len(), 5);
     log.close().unwrap();
     drop(log);
     disk.remove_file(&support::dir().join("tree/mark")).unwrap();
@@ -62,7 +62,7 @@ fn rebuild(seed: u64, count: u64) -> bool {
     drop(opened);
     disk.crash();
     let log = options().open(support::dir()).unwrap();
-    assert!(log.get(Seq::new(9)).is_ok());
+    assert!(log.snapshot().get(Seq::new(9)).is_ok());
     log.append(&event("again", 1)).unwrap();
     log.close().unwrap();
     let options = VerifyOptions::new().disk(Arc::new(disk.clone()));
@@ -111,13 +111,14 @@ fn an_erasure_of_what_is_held_in_a_drop_that_waits_is_refused() {
     replace_file(&RealDisk, &path, &bytes).unwrap();
     let log = world.options().key_store(keys(&world)).open(world.path()).unwrap();
     assert!(there(&world, 2));
-    let erased = log.erase("user:alice", &Asked::default()).map(|erased| erased.records);
+    let erased =
+        log.retention().erase("user:alice", &Asked::default()).map(|erased| erased.records);
     log.close().unwrap();
     drop(log);
     // The bit is put right, from a backup.
     replace_file(&RealDisk, &path, &good).unwrap();
     let log = world.options().key_store(keys(&world)).open(world.path()).unwrap();
-    let payload = log.get(Seq::new(1)).map(|record| record.payload);
+    let payload = log.snapshot().get(Seq::new(1)).map(|record| record.payload);
     log.close().unwrap();
     assert!(
         !matches!(payload, Ok(PayloadState::Erased)),
@@ -134,16 +135,19 @@ fn an_erasure_reaches_archived_copies_also_of_what_a_later_hold_matches() {
     log.rotate().unwrap();
     world.clock.advance(DAY);
     log.append(&event("a", 3)).unwrap();
-    log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     let store: Arc<dyn ArchiveStore> =
         Arc::new(DirectoryStore::open_or_create(world.dir.path().join("archive")).unwrap());
     let options = ExpireOptions::new().archive_to(Arc::clone(&store));
-    assert_eq!(log.expire(&options, &asked()).unwrap().dropped.len(), 1);
-    log.place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked()).unwrap();
-    let erased = log.erase("user:alice", &Asked::default()).map(|erased| erased.records);
-    let folder = log.dropped_in(&*store).unwrap().remove(0).1;
-    log.restore(&*store, &folder, &asked()).unwrap();
-    let payload = log.get(Seq::new(0)).unwrap().payload;
+    assert_eq!(log.retention().expire(&options, &asked()).unwrap().dropped.len(), 1);
+    log.retention()
+        .place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked())
+        .unwrap();
+    let erased =
+        log.retention().erase("user:alice", &Asked::default()).map(|erased| erased.records);
+    let folder = log.archive().dropped_in(&*store).unwrap().remove(0).1;
+    log.archive().restore(&*store, &folder, &asked()).unwrap();
+    let payload = log.snapshot().get(Seq::new(0)).unwrap().payload;
     log.close().unwrap();
     // The record was not in the log when the hold was placed: see docs/erasure.md.
     assert_eq!((payload, erased.ok()), (PayloadState::Erased, Some(0)));
@@ -154,15 +158,16 @@ fn one_hostile_manifest_hides_nothing_that_can_be_restored() {
     let world = World::new();
     let log = world.log(4);
     log.append(&event("now", 5)).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     let root = world.dir.path().join("archive");
     let store: Arc<dyn ArchiveStore> = Arc::new(DirectoryStore::open_or_create(&root).unwrap());
     let options = ExpireOptions::new().archive_to(Arc::clone(&store));
-    assert!(log.expire(&options, &asked()).unwrap().dropped.len() >= 3);
-    let before = log.dropped_in(&*store).unwrap().len();
+    assert!(log.retention().expire(&options, &asked()).unwrap().dropped.len() >= 3);
+    let before = log.archive().dropped_in(&*store).unwrap().len();
     std::fs::create_dir_all(root.join("other-00000000/00000001")).unwrap();
     std::fs::write(root.join("other-00000000/00000001/MANIFEST.json"), b"{}").unwrap();
-    let found = log.dropped_in(&*store).map(|found| found.len()).map_err(|e| e.to_string());
+    let found =
+        log.archive().dropped_in(&*store).map(|found| found.len()).map_err(|e| e.to_string());
     log.close().unwrap();
     assert_eq!(found, Ok(before), "another log's broken folder in a shared archive");
 }
@@ -216,7 +221,7 @@ fn no_secret_survives_redaction_in_any_file() {
         log.append_batch(&[plain.clone(), encrypted.clone()]).unwrap();
         log.enqueue(&plain).unwrap().wait().unwrap();
         let seq = log.enqueue(&encrypted).unwrap().wait().unwrap().seq;
-        let read = log.get(seq).unwrap();
+        let read = log.snapshot().get(seq).unwrap();
         assert_eq!(read.payload, PayloadState::Decrypted);
         assert!(!format!("{read:?}").contains("hunter2-S"), "{text}");
         let mut found = Vec::new();
@@ -231,8 +236,8 @@ fn a_policy_in_compliance_mode_is_loosened_by_nobody() {
     let world = World::new();
     let log = world.log(3);
     let strict = Policy::keep(Period::from_days(100)).compliance(true).archive(true).min_records(5);
-    log.set_policy(&strict, &asked()).unwrap();
-    let mut admin = world.options().administer(world.path()).unwrap();
+    log.retention().set_policy(&strict, &asked()).unwrap();
+    let admin = world.options().administer(world.path()).unwrap();
     for preset in bulla::Preset::ALL {
         for policy in [
             Policy::preset(preset),
@@ -241,12 +246,15 @@ fn a_policy_in_compliance_mode_is_loosened_by_nobody() {
             Policy::keep(Period::from_days(99)).compliance(true).archive(true).min_records(5),
             Policy::keep(Period::from_days(100)).archive(true).min_records(5),
         ] {
-            assert!(matches!(log.set_policy(&policy, &asked()), Err(Error::Retention { .. })));
+            assert!(matches!(
+                log.retention().set_policy(&policy, &asked()),
+                Err(Error::Retention { .. })
+            ));
             assert!(matches!(admin.set_policy(&policy, &asked()), Err(Error::Retention { .. })));
         }
     }
     world.clock.advance(DAY * 3);
     let lead = ExpireOptions::new().clock_lead(Period::from_years(250)).drop_restored(true);
-    assert!(log.expire(&lead, &asked()).unwrap().dropped.is_empty());
+    assert!(log.retention().expire(&lead, &asked()).unwrap().dropped.is_empty());
     log.close().unwrap();
 }

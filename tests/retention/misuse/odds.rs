@@ -16,15 +16,15 @@ fn the_newest_records_that_a_policy_keeps_are_events() {
     let world = World::new();
     let log = world.log(3); // 30 events
     let policy = Policy::keep(Period::from_days(1)).min_records(20).compliance(true);
-    log.set_policy(&policy, &asked()).unwrap();
+    log.retention().set_policy(&policy, &asked()).unwrap();
     // Nothing but the paperwork of holds.
     for n in 0..20 {
         let hold = Hold::new(format!("case {n}"), HoldScope::new().actor("nobody"));
-        log.place_hold(&hold, &asked()).unwrap();
-        log.release_hold(&format!("case {n}"), &asked()).unwrap();
+        log.retention().place_hold(&hold, &asked()).unwrap();
+        log.retention().release_hold(&format!("case {n}"), &asked()).unwrap();
     }
     world.clock.advance(DAY);
-    let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+    let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
     let gone: Vec<u64> = expiry.dropped.iter().map(|c| c.ordinal).collect();
     let left = log.snapshot().count(&bulla::Query::new()).unwrap();
     log.close().unwrap();
@@ -41,8 +41,8 @@ fn a_hold_that_no_time_can_meet_is_refused() {
     let time = |text: &str| -> Timestamp { text.parse().unwrap() };
     let scope =
         HoldScope::new().since(time("2021-01-01T00:00:00Z")).until(time("2019-01-01T00:00:00Z"));
-    let placed = log.place_hold(&Hold::new("inverted", scope), &asked());
-    let pinned = log.pinned_by("inverted").map(|p| p.records);
+    let placed = log.retention().place_hold(&Hold::new("inverted", scope), &asked());
+    let pinned = log.snapshot().pinned_by("inverted").map(|p| p.records);
     log.close().unwrap();
     assert!(placed.is_err(), "placed, in force, pins {pinned:?} records");
 }
@@ -52,7 +52,7 @@ fn odd_scopes_pin_by_records_what_they_pin_by_indexes() {
     let world = World::new();
     let log = world.log(4);
     let policy = Policy::keep(Period::ZERO);
-    log.set_policy(&policy, &asked()).unwrap();
+    log.retention().set_policy(&policy, &asked()).unwrap();
     let start: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
     let scopes = [
         HoldScope::new().actor("actor-0"),
@@ -68,17 +68,17 @@ fn odd_scopes_pin_by_records_what_they_pin_by_indexes() {
     ];
     for (n, scope) in scopes.into_iter().enumerate() {
         let pins_all = n != 6;
-        log.place_hold(&Hold::new(format!("c{n}"), scope), &asked()).unwrap();
-        let pinned = log.pinned_by(&format!("c{n}")).unwrap();
-        let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+        log.retention().place_hold(&Hold::new(format!("c{n}"), scope), &asked()).unwrap();
+        let pinned = log.snapshot().pinned_by(&format!("c{n}")).unwrap();
+        let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
         let going: Vec<u64> = plan.going().map(|s| s.segment.ordinal).collect();
         assert!(pinned.segments.contains(&1), "{n}: {pinned:?}");
         if pins_all {
             assert!(going.is_empty(), "{n}: {going:?}");
-            let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+            let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             assert!(expiry.dropped.is_empty(), "{n}");
         }
-        log.release_hold(&format!("c{n}"), &asked()).unwrap();
+        log.retention().release_hold(&format!("c{n}"), &asked()).unwrap();
     }
     log.close().unwrap();
 }
@@ -90,7 +90,7 @@ fn empty_and_unicode_conditions_are_refused_or_pin() {
     log.append(&event("Ünïcode-\u{202e}x", 1).tenant("té")).unwrap();
     log.rotate().unwrap();
     log.append(&event("b", 2)).unwrap();
-    log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     for (n, scope) in [
         HoldScope::new().actor("Ünïcode-\u{202e}x"),
         HoldScope::new().tenant("té"),
@@ -99,9 +99,11 @@ fn empty_and_unicode_conditions_are_refused_or_pin() {
     .into_iter()
     .enumerate()
     {
-        log.place_hold(&Hold::new(format!("{n}/hold/../é"), scope), &asked()).unwrap();
-        assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
-        log.release_hold(&format!("{n}/hold/../é"), &asked()).unwrap();
+        log.retention().place_hold(&Hold::new(format!("{n}/hold/../é"), scope), &asked()).unwrap();
+        assert!(
+            log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty()
+        );
+        log.retention().release_hold(&format!("{n}/hold/../é"), &asked()).unwrap();
     }
     for (n, scope) in [
         HoldScope::new().actor(""),
@@ -112,7 +114,7 @@ fn empty_and_unicode_conditions_are_refused_or_pin() {
     .into_iter()
     .enumerate()
     {
-        let _ = log.place_hold(&Hold::new(format!("empty {n}"), scope), &asked());
+        let _ = log.retention().place_hold(&Hold::new(format!("empty {n}"), scope), &asked());
     }
     log.close().unwrap();
     world.options().open(world.path()).unwrap().close().unwrap();
@@ -128,9 +130,11 @@ fn extreme_policies_neither_panic_nor_lose() {
         let world = World::new();
         let log = world.log(3);
         let policy = Policy::keep(keep).min_age(min_age).min_records(min_records);
-        log.set_policy(&policy, &asked()).unwrap();
+        log.retention().set_policy(&policy, &asked()).unwrap();
         world.day(&log, 4);
-        assert!(log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty());
+        assert!(
+            log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.is_empty()
+        );
         log.close().unwrap();
         world.options().open(world.path()).unwrap().close().unwrap();
     }
@@ -141,14 +145,14 @@ fn at_the_end_of_time_nothing_is_old() {
     let start = Timestamp::from_nanos(i64::MAX - 30 * 86_400 * 1_000_000_000);
     let world = World::at(start);
     let log = world.options().create(world.path()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_years(10)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_years(10)), &asked()).unwrap();
     log.append(&event("a", 1)).unwrap();
     log.rotate().unwrap();
     for _ in 0..8 {
         world.clock.advance(DAY * 4); // beyond the end
         let _ = log.append(&event("b", 2));
     }
-    let expired = log.expire(&ExpireOptions::new(), &asked());
+    let expired = log.retention().expire(&ExpireOptions::new(), &asked());
     let gone = expired.map(|e| e.dropped.len());
     let _ = log.close();
     assert_eq!(gone.unwrap_or(0), 0, "after 32 days, of 10 years");
@@ -159,13 +163,13 @@ fn a_keep_until_of_1970_is_no_shorter_than_the_policy() {
     // The newest record is one day before 1970, kept for a day: fixed at the seal as 0.
     let world = World::at(Timestamp::from_nanos(-86_400_000_000_000 * 10));
     let log = world.options().create(world.path()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(10)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(10)), &asked()).unwrap();
     log.append(&event("a", 1)).unwrap();
     log.rotate().unwrap();
     log.append(&event("b", 1)).unwrap();
-    log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     world.clock.advance(DAY);
-    let gone = log.expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
+    let gone = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap().dropped.len();
     log.close().unwrap();
     assert_eq!(gone, 0, "what a seal fixed is not shortened");
 }
@@ -180,7 +184,7 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
             .segment_bytes(64 << 10)
             .create(world.path())
             .unwrap();
-        log.set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
         let key = world.dir.path().join("key");
         let signer =
             bulla::Signer::generate(&key, log.origin(), bulla::HashAlgorithm::default()).unwrap();
@@ -217,7 +221,8 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
             scope.spawn(|| {
                 let _end = EndOnDrop(&over);
                 while go() {
-                    log.expire(&ExpireOptions::new().clock_lead(Period::from_years(1)), &asked())
+                    log.retention()
+                        .expire(&ExpireOptions::new().clock_lead(Period::from_years(1)), &asked())
                         .unwrap();
                     world.clock.advance(Duration::from_secs(1));
                     expired.took();
@@ -235,12 +240,12 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
                 let mut n = 0;
                 while go() {
                     let hold = Hold::new(format!("h{n}"), HoldScope::new().actor("a3"));
-                    log.place_hold(&hold, &asked()).unwrap();
-                    let pinned = log.pinned_by(&format!("h{n}"));
+                    log.retention().place_hold(&hold, &asked()).unwrap();
+                    let pinned = log.snapshot().pinned_by(&format!("h{n}"));
                     if let Err(error) = pinned {
                         assert!(matches!(error, Error::Expired { .. }), "{error}");
                     }
-                    log.release_hold(&format!("h{n}"), &asked()).unwrap();
+                    log.retention().release_hold(&format!("h{n}"), &asked()).unwrap();
                     n += 1;
                     held.took();
                 }
@@ -257,7 +262,10 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
         std::fs::remove_file(world.path().join("tree/mark")).unwrap();
         let log = world.options().open(world.path()).unwrap();
         let size = log.snapshot().size();
-        assert!(matches!(log.get(Seq::new(0)), Ok(_) | Err(Error::Expired { .. })), "{size}");
+        assert!(
+            matches!(log.snapshot().get(Seq::new(0)), Ok(_) | Err(Error::Expired { .. })),
+            "{size}"
+        );
         log.close().unwrap();
     }
 }

@@ -14,13 +14,13 @@ fn time(text: &str) -> Timestamp {
 }
 
 fn steps(log: &Log) -> Vec<String> {
-    let history = log.history().unwrap().into_iter();
+    let history = log.snapshot().catalog().history().unwrap().into_iter();
     history.filter(|entry| entry.what == "clock stepped").map(|entry| entry.detail).collect()
 }
 
 fn late_seals(log: &Log) -> Vec<Option<LateSeal>> {
     let options = ExpireOptions::new().clock_lead(Period::from_days(1_000));
-    let plan = log.plan_expiry(&options).unwrap();
+    let plan = log.snapshot().plan_expiry(&options).unwrap();
     plan.steps.iter().map(|step| step.segment.late_seal).collect()
 }
 
@@ -36,7 +36,7 @@ fn warned(world: &World, now: Timestamp) -> Vec<Finding> {
 /// A log with one event a segment, whose second segment is sealed in 2200 by another process.
 fn sealed_in_2200(world: &World) -> Log {
     let log = world.options().create(world.path()).unwrap();
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     log.append(&event("a", 0)).unwrap();
     log.rotate().unwrap();
     world.clock.advance(Duration::from_secs(60));
@@ -78,7 +78,7 @@ fn a_seal_by_a_clock_that_was_ahead_is_recorded_named_in_the_plan_and_warned_of(
     let said = late[1].map(|late| (late.ordinal, late.sealed_at, late.latest));
     assert_eq!(said, Some((2, time("2200-01-01T00:00:00Z"), world.clock_now())));
     assert_eq!(late, [None, late[1], late[1], late[1], late[1], late[1]]);
-    let plan = log.plan_expiry(&ExpireOptions::new()).unwrap();
+    let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     for step in &plan.steps[1..] {
         assert!(matches!(step.verdict, Verdict::TooYoung { .. }), "{step}");
         let said = step.to_string();
@@ -109,7 +109,7 @@ fn a_clock_that_is_put_right_in_one_process_after_a_seal_is_recorded() {
 fn a_log_that_is_sealed_long_after_its_records_has_no_late_seal() {
     let world = World::new();
     let log = world.log(3);
-    log.set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::from_days(1)), &asked()).unwrap();
     log.append(&event("a", 3)).unwrap();
     world.clock.advance(DAY * 40);
     log.rotate().unwrap();

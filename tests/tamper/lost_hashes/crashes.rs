@@ -96,8 +96,8 @@ fn interrupted(kind: bulla::disk::sim::FaultKind) {
         scene.clock.advance(scene::DAY * 3);
         log.append(&crate::support::event(1)).unwrap();
         let truth = large::roots(&log, log.size());
-        log.set_policy(&Policy::keep(Period::from_days(1)), &scene::asked()).unwrap();
-        log.expire(&ExpireOptions::new(), &scene::asked()).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::from_days(1)), &scene::asked()).unwrap();
+        log.retention().expire(&ExpireOptions::new(), &scene::asked()).unwrap();
         log.close().unwrap();
         drop(log);
         scene.disk.crash();
@@ -178,7 +178,7 @@ fn faults_in_a_restore() {
                 Ok(log) => log,
                 Err(_) => scene.open(),
             };
-            if log.get(Seq::new(62)).is_err() {
+            if log.snapshot().get(Seq::new(62)).is_err() {
                 scene.restore(&log, 2).unwrap_or_else(|e| panic!("{kind:?} {at}: {first:?} {e}"));
             }
             let before = scene.refused(&log);
@@ -187,8 +187,9 @@ fn faults_in_a_restore() {
             scene.disk.crash();
             let log = scene.open();
             assert_eq!(scene.refused(&log), before, "{kind:?} {at}");
-            assert!(log.get(Seq::new(62)).is_ok());
+            assert!(log.snapshot().get(Seq::new(62)).is_ok());
             let expiry = log
+                .retention()
                 .expire(&bulla::ExpireOptions::new().drop_restored(true), &scene::asked())
                 .unwrap();
             assert_eq!(expiry.dropped.len(), 1, "{kind:?} {at} {:?}", expiry.stayed);

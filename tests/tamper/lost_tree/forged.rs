@@ -74,10 +74,10 @@ fn forged(seed: u64, change: impl FnOnce(&mut DropBegun<'_>)) -> Error {
     assert_eq!(refused.to_string(), again.to_string());
     // A reader reads what is there, and proves nothing across.
     let reader = scene.options().open_read_only(dir()).unwrap();
-    assert!(reader.get(scene.seqs(5).next().unwrap()).is_ok());
+    assert!(reader.snapshot().get(scene.seqs(5).next().unwrap()).is_ok());
     let newest = scene.newest();
     let seq = scene.seqs(5).next().unwrap();
-    assert!(reader.prove(seq, &newest, bulla::Disclosure::Whole).is_err());
+    assert!(reader.snapshot().prove(seq, &newest, bulla::Disclosure::Whole).is_err());
     refused
 }
 

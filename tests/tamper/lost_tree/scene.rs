@@ -122,7 +122,7 @@ impl Scene {
         let log = scene.options().create(dir()).unwrap();
         for day in held {
             let scope = HoldScope::new().actor(format!("a{day}"));
-            log.place_hold(&Hold::new(format!("case {day}"), scope), &asked()).unwrap();
+            log.retention().place_hold(&Hold::new(format!("case {day}"), scope), &asked()).unwrap();
         }
         for day in 1..=DAYS {
             let first = log.size().get();
@@ -139,7 +139,7 @@ impl Scene {
             }
             scene.firsts.push((first, log.size().get()));
             log.rotate().unwrap();
-            log.archive(day, &scene.store(), &asked()).unwrap();
+            log.archive().copy(day, &scene.store(), &asked()).unwrap();
             scene.clock.advance(DAY);
         }
         log.append(&event(0, 0)).unwrap();
@@ -150,8 +150,8 @@ impl Scene {
     }
 
     pub(crate) fn expire(&mut self, log: &Log, days: u64) {
-        log.set_policy(&Policy::keep(Period::from_days(days)), &asked()).unwrap();
-        let expiry = log.expire(&ExpireOptions::new(), &asked()).unwrap();
+        log.retention().set_policy(&Policy::keep(Period::from_days(days)), &asked()).unwrap();
+        let expiry = log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         assert!(expiry.stayed.is_empty(), "{:?}", expiry.stayed);
         self.dropped.extend(expiry.dropped.iter().map(|certificate| certificate.ordinal));
     }
@@ -188,9 +188,9 @@ impl Scene {
 
     pub(crate) fn try_restore(&self, log: &Log, ordinal: u64) -> Result<(), Error> {
         let store = self.store();
-        let dropped = log.dropped_in(&store)?;
+        let dropped = log.archive().dropped_in(&store)?;
         let (_, folder) = dropped.into_iter().find(|(n, _)| *n == ordinal).unwrap();
-        log.restore(&store, &folder, &asked()).map(|_| ())
+        log.archive().restore(&store, &folder, &asked()).map(|_| ())
     }
 
     /// The same log on a disk of its own.
@@ -220,16 +220,16 @@ impl Scene {
     pub(crate) fn check_some(&self, log: &Log, lacking: &[u64]) {
         let newest = self.newest();
         for (day, checkpoint) in &self.checkpoints {
-            match (day, log.prove_consistency(checkpoint, &newest)) {
+            match (day, log.snapshot().prove_consistency(checkpoint, &newest)) {
                 (_, Ok(_)) => {}
                 (Some(day), Err(Error::HashesLost { .. })) if lacking.contains(day) => {}
                 (day, other) => panic!("{day:?}: {other:?}"),
             }
         }
         for seq in (1..=DAYS).flat_map(|day| self.seqs(day).step_by(7)) {
-            match log.prove(seq, &newest, Disclosure::WithholdPayload) {
+            match log.snapshot().prove(seq, &newest, Disclosure::WithholdPayload) {
                 Ok(_) | Err(Error::Expired { .. }) => {}
-                Err(Error::HashesLost { .. }) if log.get(seq).is_err() => {}
+                Err(Error::HashesLost { .. }) if log.snapshot().get(seq).is_err() => {}
                 other => {
                     assert!(!newest.dangerously_unverified().head().size.covers(seq), "{other:?}")
                 }
@@ -255,7 +255,7 @@ impl Scene {
         };
         for (day, checkpoint) in &self.checkpoints {
             let head = checkpoint.dangerously_unverified().head();
-            let proved = log.prove_consistency(checkpoint, newest);
+            let proved = log.snapshot().prove_consistency(checkpoint, newest);
             let good = match &proved {
                 Ok(proof) => {
                     assert_eq!(proof.old, *checkpoint);
@@ -272,7 +272,7 @@ impl Scene {
             inside += usize::from(good && day.is_some_and(gone));
             for day in 1..=DAYS {
                 for seq in self.seqs(day).step_by(9).filter(|seq| head.size.covers(*seq)) {
-                    match log.prove(seq, checkpoint, Disclosure::Whole) {
+                    match log.snapshot().prove(seq, checkpoint, Disclosure::Whole) {
                         Ok(_) => assert!(good && !gone(day)),
                         Err(Error::Expired { .. }) => assert!(gone(day)),
                         Err(Error::HashesLost { reason }) => {
@@ -304,10 +304,10 @@ impl Scene {
         let newest = &self.checkpoints.last().unwrap().1;
         for day in (1..=DAYS).filter(|day| !self.dropped.contains(day)) {
             let seq = self.seqs(day).nth(5).unwrap();
-            reader.prove(seq, newest, Disclosure::Whole).unwrap();
+            reader.snapshot().prove(seq, newest, Disclosure::Whole).unwrap();
         }
         for (day, checkpoint) in &self.checkpoints {
-            match (day, reader.prove_consistency(checkpoint, newest)) {
+            match (day, reader.snapshot().prove_consistency(checkpoint, newest)) {
                 (None, proved) => drop(proved.unwrap()),
                 (Some(_), Ok(_)) => {}
                 (Some(day), Err(Error::HashesLost { .. })) => assert!(self.dropped.contains(day)),

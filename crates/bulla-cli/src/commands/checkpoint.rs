@@ -146,7 +146,7 @@ impl Checkpoint {
 /// Seals the segment that is being written, if an event is in it: a checkpoint adds a record
 /// of the log's own, and those alone are no reason. Says what was sealed.
 fn seal(log: &Log) -> Result<Option<String>> {
-    let Some(active) = log.segments()?.pop().filter(|segment| !segment.sealed) else {
+    let Some(active) = log.snapshot().segments()?.pop().filter(|segment| !segment.sealed) else {
         return Ok(None);
     };
     let events = Query::new().oldest_first();
@@ -155,7 +155,7 @@ fn seal(log: &Log) -> Result<Option<String>> {
         Some(cursor) => events.after(cursor),
         None => events,
     };
-    if log.query(&events)?.next().transpose()?.is_none() {
+    if log.snapshot().query(&events)?.next().transpose()?.is_none() {
         return Ok(None);
     }
     log.rotate()?;

@@ -135,7 +135,7 @@ fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
 }
 
 fn segments(log: &Log, out: &mut Out) -> Result<()> {
-    let segments = log.segments()?;
+    let segments = log.snapshot().segments()?;
     let sealed = segments.iter().filter(|segment| segment.sealed).count();
     let bytes = segments.iter().map(|segment| segment.bytes).sum();
     tell(
@@ -154,7 +154,7 @@ fn segments(log: &Log, out: &mut Out) -> Result<()> {
 fn ask(log: &Log, out: &mut Out) -> Result<Seq> {
     let by_suspect = Query::new().actor(SUSPECT);
     let start = Instant::now();
-    let found = log.query(&by_suspect)?.collect::<Result<Vec<Record>, _>>()?;
+    let found = log.snapshot().query(&by_suspect)?.collect::<Result<Vec<Record>, _>>()?;
     let took = start.elapsed();
     let Some(newest) = found.first() else { bail!("the sample holds nothing by {SUSPECT}") };
     let all = cells::counted(log.size().get(), "record");
@@ -192,7 +192,7 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
             name(&stage.key)
         ),
     )?;
-    let proof = log.prove(seq, &signed.into_unverified(), Disclosure::Whole)?;
+    let proof = log.snapshot().prove(seq, &signed.into_unverified(), Disclosure::Whole)?;
     let file =
         stage.dir.join(format!("record-{seq}.{}", TlogProof::file_extension(log.algorithm())));
     let text = proof.to_text();

@@ -48,7 +48,8 @@ impl Erase {
             );
         }
         let log = self.secrets.writer(&self.dir)?;
-        let done = log.erase(&self.subject, &Asked::by(&self.who).because(&self.why))?;
+        let done =
+            log.retention().erase(&self.subject, &Asked::by(&self.who).because(&self.why))?;
         let told = tell(&done);
         log.close()?;
         told.map_err(|error| {

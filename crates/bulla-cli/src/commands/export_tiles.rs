@@ -75,7 +75,7 @@ impl ExportTiles {
 
     /// Trust in the given keys, and in those before and after them in the log's key chain.
     fn trust(&self, mut keys: Vec<VerifyingKey>) -> Result<Trust> {
-        let chain = places::reader(&self.dir)?.key_chain()?;
+        let chain = places::reader(&self.dir)?.snapshot().catalog().key_chain()?;
         let told = |error| NotProved(format!("{}: {error}", self.dir.display()));
         // Each statement is signed by the key that it introduces, and names the one before
         // by its hash: a given key of this chain vouches for the chain from its beginning.

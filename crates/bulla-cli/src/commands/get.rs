@@ -34,7 +34,7 @@ pub(crate) struct Get {
 
 impl Get {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let record = match self.secrets.reader(&self.dir)?.get(self.seq) {
+        let record = match self.secrets.reader(&self.dir)?.snapshot().get(self.seq) {
             Err(Error::Expired { seq, certificate }) if !self.shown.format().is_csv() => {
                 self.expired(seq, &certificate)?;
                 return Ok(Verdict::Failed);

@@ -72,7 +72,7 @@ impl History {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.format());
-        for entry in places::reader(&self.dir)?.history()? {
+        for entry in places::reader(&self.dir)?.snapshot().catalog().history()? {
             listing.row(&entry)?;
         }
         listing.finish()?;

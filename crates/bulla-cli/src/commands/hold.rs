@@ -190,7 +190,7 @@ impl Place {
             Hold::new(&self.case, self.conditions.scope(self.secrets.to_read()?.as_ref())?);
         hold.custodian = self.custodian;
         hold.review_by = self.review_by.map(|when| when.time);
-        let mut admin = self.secrets.admin(&self.dir)?;
+        let admin = self.secrets.admin(&self.dir)?;
         admin.place_hold(&hold, &self.because.asked())?;
         warn_if_past(hold.review_by);
         let mut out = output::stdout();
@@ -199,7 +199,8 @@ impl Place {
         // It is in force, whatever comes of counting.
         let shown = shown.and_then(|()| out.flush());
         shown.map_err(|error| although(error, "the hold is in force"))?;
-        match admin.pinned_by(&hold.case) {
+        let pinned = admin.reader().and_then(|reader| reader.snapshot().pinned_by(&hold.case));
+        match pinned {
             Ok(pinned) => {
                 writeln!(
                     out,
@@ -239,9 +240,9 @@ struct Release {
 
 impl Release {
     fn run(self) -> Result<Verdict> {
-        let mut admin = admin(&self.dir)?;
+        let admin = admin(&self.dir)?;
         admin.release_hold(&self.case, &self.because.asked())?;
-        let left = admin.holds()?.len() as u64;
+        let left = admin.catalog().holds()?.len() as u64;
         let mut out = output::stdout();
         let left = cells::counted(left, "hold");
         let case = terminal::plain(&self.case);
@@ -273,7 +274,11 @@ struct List {
 impl List {
     fn run(self) -> Result<Verdict> {
         let reader = self.secrets.reader(&self.dir)?;
-        let placed = if self.all { reader.hold_history()? } else { reader.holds()? };
+        let placed = if self.all {
+            reader.snapshot().catalog().hold_history()?
+        } else {
+            reader.snapshot().catalog().holds()?
+        };
         let mut out = output::stdout();
         if self.shown.format() == Format::Table {
             for (at, placed) in placed.iter().enumerate() {
@@ -309,7 +314,8 @@ struct Listed<'a> {
 impl<'a> Listed<'a> {
     /// A damaged log has its holds all the same.
     fn of(reader: &LogReader, placed: &'a RecordedHold) -> Self {
-        let pinned = placed.released.is_none().then(|| reader.pinned_by(&placed.hold.case));
+        let pinned =
+            placed.released.is_none().then(|| reader.snapshot().pinned_by(&placed.hold.case));
         let (pinned, unknown) = match pinned {
             Some(Err(error)) => (None, Some(error.to_string())),
             Some(Ok(pinned)) => (Some(pinned), None),

@@ -95,7 +95,7 @@ impl Rotate {
         let old = Signer::load(&keys::private_key(&self.key)?)?;
         let log = places::writer(&self.dir)?;
         let next = next_key(&path, &self.next, log.origin(), log.algorithm())?;
-        let chain = log.rotate_key(&old, &next)?;
+        let chain = log.keys().rotate(&old, &next)?;
         log.close()?;
         if !self.keep_old {
             old.erase()?;
@@ -134,7 +134,7 @@ impl Recovery {
         let log = places::writer(&self.dir)?;
         let recovery = recovery_key(&path, &self.recovery, log.origin())?;
         let before = before.as_ref().map(|key| key as &dyn NoteSigner);
-        log.set_recovery_key(&signer, &recovery, before)?;
+        log.keys().set_recovery(&signer, &recovery, before)?;
         log.close()?;
         say(&format!("{} can revoke keys from now on: keep it offline", self.recovery.display()))?;
         print_key(recovery.verifying_key())
@@ -173,7 +173,7 @@ impl Revoke {
         };
         let log = places::writer(&self.dir)?;
         let next = next_key(&path, &self.next, log.origin(), log.algorithm())?;
-        let chain = log.revoke_key(revoked, &recovery, &next)?;
+        let chain = log.keys().revoke(revoked, &recovery, &next)?;
         log.close()?;
         say("revoked: give verifiers the new key chain, an old one does not tell them")?;
         tell_next(&self.dir, &chain, &next)
@@ -208,7 +208,7 @@ impl Retire {
         let old = Signer::load(&keys::private_key(&self.key)?)?;
         let log = places::writer(&self.dir)?;
         let next = next_key(&path, &self.next, &self.origin, log.algorithm())?;
-        let chain = log.retire_origin(&old, &next)?;
+        let chain = log.keys().retire_origin(&old, &next)?;
         if let Some(Statement { origin, main, change: Changed::Retire { kept, .. }, .. }) =
             chain.last()
         {
@@ -237,7 +237,7 @@ impl Chain {
     fn run(self) -> Result<Verdict> {
         let inputs = Inputs::of(&self.dir);
         let output = self.output.as_deref().map(|file| Output::check(file, &inputs)).transpose()?;
-        let chain = places::reader(&self.dir)?.key_chain()?.to_text();
+        let chain = places::reader(&self.dir)?.snapshot().catalog().key_chain()?.to_text();
         match output {
             Some(output) => output.write(&chain)?,
             None => return print(&chain),

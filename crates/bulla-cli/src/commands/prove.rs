@@ -115,16 +115,17 @@ impl Prove {
             let older = self.older(reader, from)?;
             let size = older.dangerously_unverified().head().size.get();
             let what = format!("that the first {} are unaltered", cells::counted(size, "record"));
-            let text = reader.prove_consistency(&older, checkpoint)?.to_text();
+            let text = reader.snapshot().prove_consistency(&older, checkpoint)?.to_text();
             return Ok(Written { what, text });
         }
         if let Some(seq) = self.catalog {
-            let text = reader.prove_catalog_record(seq, checkpoint, disclosure)?.to_text();
+            let text =
+                reader.snapshot().prove_catalog_record(seq, checkpoint, disclosure)?.to_text();
             return Ok(Written { what: format!("record {seq} of the catalog"), text });
         }
         if let Some(key) = &self.state {
             check_state_key(key)?;
-            let proof = reader.prove_state_entry(key, checkpoint)?;
+            let proof = reader.snapshot().prove_state_entry(key, checkpoint)?;
             let what = match proof.statement.claim {
                 CatalogClaim::NotInForce { .. } => {
                     format!("that nothing is in force under {key:?}")
@@ -142,7 +143,7 @@ impl Prove {
         checkpoint: &UnverifiedCheckpoint,
         disclosure: Disclosure,
     ) -> Result<Written> {
-        let snapshot = reader.snapshot_with_tree()?;
+        let snapshot = reader.snapshot();
         let appended_after = match &self.after {
             Some(file) => {
                 let earlier = own_checkpoint(reader, file)?;
@@ -186,7 +187,7 @@ impl Prove {
         let Ok(size) = from.parse::<TreeSize>() else {
             return own_checkpoint(reader, Path::new(from));
         };
-        match reader.checkpoint_of(size)? {
+        match reader.checkpoints().of_size(size)? {
             Some(checkpoint) => Ok(checkpoint),
             None => bail!(
                 "no checkpoint of {} was published; {}/checkpoints holds those that were",
@@ -199,7 +200,7 @@ impl Prove {
     /// The latest published checkpoint: it covers more than every earlier one.
     fn latest(&self, reader: &LogReader) -> Result<UnverifiedCheckpoint> {
         if let Some(seq) = self.seqs.iter().find(|seq| !reader.size().covers(**seq)) {
-            reader.get(*seq)?; // says how many there are
+            reader.snapshot().get(*seq)?; // says how many there are
         }
         latest_checkpoint(reader, &self.dir)
     }
@@ -252,7 +253,7 @@ fn check_state_key(key: &str) -> Result<()> {
 
 /// The latest published checkpoint; says how to make one if there is none.
 pub(super) fn latest_checkpoint(reader: &LogReader, dir: &Path) -> Result<UnverifiedCheckpoint> {
-    match reader.latest_checkpoint()? {
+    match reader.checkpoints().latest()? {
         Some(checkpoint) => Ok(checkpoint),
         None => bail!(
             "no checkpoint was published yet; run `bulla checkpoint {} --key FILE` first",
@@ -266,7 +267,7 @@ pub(super) fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<Unverifi
     let checkpoint = keys::checkpoint(file)?;
     let claim = checkpoint.dangerously_unverified();
     let (origin, own) = (claim.origin(), reader.origin());
-    let chain = reader.key_chain()?;
+    let chain = reader.snapshot().catalog().key_chain()?;
     let is_former = || chain.dangerously_unverified().any(|former| former.origin == origin);
     if origin != own && !is_former() {
         bail!("{} is a checkpoint of {origin}, this log is {own}", file.display());
@@ -288,7 +289,7 @@ pub(super) fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<Unverifi
 
 /// The log's changes of keys, so that whoever trusts its first key believes a later one.
 pub(super) fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
-    let chain = reader.key_chain()?;
+    let chain = reader.snapshot().catalog().key_chain()?;
     if chain.is_empty() {
         return Ok(None);
     }

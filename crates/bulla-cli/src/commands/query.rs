@@ -273,7 +273,7 @@ fn by_behalf(query: query::Query, actor: &str) -> query::Query {
 /// Whether it is known of each record that is not there why it is not.
 fn is_whole(reader: &LogReader) -> Result<bool> {
     let missing = |segment: &bulla::SegmentInfo| segment.status == bulla::SegmentStatus::Missing;
-    Ok(reader.catalog_damage().is_none() || !reader.segments()?.iter().any(missing))
+    Ok(reader.catalog_damage().is_none() || !reader.snapshot().segments()?.iter().any(missing))
 }
 
 /// Says that an answer has a gap, so that nobody takes it for all there was.
@@ -328,10 +328,10 @@ impl Query {
     /// Segments that are gone, and had records of the times that are asked for.
     fn expired(&self, reader: &LogReader) -> Result<u64> {
         // A damaged catalog knows of none, and does not keep anybody from searching.
-        if reader.drop_certificates().unwrap_or_default().is_empty() {
+        if reader.snapshot().catalog().drop_certificates().unwrap_or_default().is_empty() {
             return Ok(0);
         }
-        let gone = reader.segments()?.into_iter().filter(|segment| {
+        let gone = reader.snapshot().segments()?.into_iter().filter(|segment| {
             !segment.status.is_readable() && segment.status != bulla::SegmentStatus::Missing
         });
         let asked = gone.filter(|segment| self.filters.may_match(segment));

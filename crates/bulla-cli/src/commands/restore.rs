@@ -71,7 +71,7 @@ impl Restore {
 
     fn restore(&self, log: &Log, store: &DirectoryStore) -> Result<()> {
         // One folder each: of a log that changed its name the newer one comes last.
-        let there: BTreeMap<u64, String> = log.dropped_in(store)?.into_iter().collect();
+        let there: BTreeMap<u64, String> = log.archive().dropped_in(store)?.into_iter().collect();
         let asked_for = match self.segment.as_slice() {
             [] => there.keys().copied().collect(),
             given => given.to_vec(),
@@ -90,7 +90,7 @@ impl Restore {
         for ordinal in asked_for {
             let Some(folder) = there.get(&ordinal) else { bail!(self.nothing_of(log, ordinal)?) };
             let signed = signed(store, folder, &keys)?;
-            let restored = log.restore(store, folder, &asked)?;
+            let restored = log.archive().restore(store, folder, &asked)?;
             let shown = signed.as_ref().unwrap_or(&restored.shown);
             // Whoever closed the pipe still wants the rest to be done.
             let _ = writeln!(out, "{}", told(&restored, shown)).and_then(|()| out.flush());
@@ -100,7 +100,8 @@ impl Restore {
 
     /// Why there is nothing to restore of a segment.
     fn nothing_of(&self, log: &Log, ordinal: u64) -> Result<String> {
-        let known = log.segments()?.into_iter().find(|segment| segment.ordinal == ordinal);
+        let known =
+            log.snapshot().segments()?.into_iter().find(|segment| segment.ordinal == ordinal);
         let dir = self.dir.display();
         Ok(match known {
             Some(known) if known.status.is_readable() => {

@@ -55,7 +55,7 @@ anything is done, with status 2. In a log that records actors under aliases give
 that holds on their names count.
 
 The policy can be set while a service has the log open. Expiring needs the log: then the service
-does it (`Log::expire`).")]
+does it (`log.retention().expire`).")]
 pub(crate) struct Retain {
     /// The log
     dir: PathBuf,
@@ -102,7 +102,7 @@ type Next<'a> = (Option<&'a Policy>, &'a Policy);
 impl Retain {
     pub(crate) fn run(self) -> Result<Verdict> {
         let reader = self.secrets.reader(&self.dir)?;
-        let in_force = reader.policy()?.map(|recorded| recorded.policy);
+        let in_force = reader.snapshot().catalog().policy()?.map(|recorded| recorded.policy);
         let wanted = self.wanted.policy(in_force.as_ref())?;
         let changed = wanted.filter(|wanted| Some(wanted) != in_force.as_ref());
         if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {
@@ -119,7 +119,7 @@ impl Retain {
         };
         // What can fail, fails while the policy is as it was.
         let options = self.options_with_archive()?;
-        let planned = reader.plan_expiry_by(policy, &options)?;
+        let planned = reader.snapshot().plan_expiry_by(policy, &options)?;
         if policy.compliance && !in_force.as_ref().is_some_and(|before| before.compliance) {
             self.confirm(reader.origin(), policy)?;
         }
@@ -143,7 +143,7 @@ impl Retain {
             }
             log => log?,
         };
-        let done = self.set(next, &asked).map(|()| log.expire(options, &asked));
+        let done = self.set(next, &asked).map(|()| log.retention().expire(options, &asked));
         let closed = log.close();
         let verdict = self.tell(done?, planned)?;
         closed?;
@@ -242,8 +242,8 @@ impl Retain {
         changed: Option<Policy>,
     ) -> Result<Verdict> {
         let plan = match &changed {
-            None => reader.plan_expiry(&self.options())?,
-            Some(policy) => reader.plan_expiry_by(policy, &self.options())?,
+            None => reader.snapshot().plan_expiry(&self.options())?,
+            Some(policy) => reader.snapshot().plan_expiry_by(policy, &self.options())?,
         };
         let policy = changed.as_ref().or(in_force.as_ref());
         if let Some((next, before)) = changed.as_ref().zip(in_force.as_ref()) {

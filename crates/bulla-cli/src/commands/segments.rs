@@ -154,7 +154,7 @@ fn ends(range: Option<(Timestamp, Timestamp)>, shown: impl Fn(Timestamp) -> Stri
 fn held(reader: &LogReader) -> Plan {
     // Whatever the clock shows: only the holds are asked for.
     let options = ExpireOptions::new().clock_lead(Period::from_years(250));
-    reader.plan_expiry(&options).unwrap_or_default()
+    reader.snapshot().plan_expiry(&options).unwrap_or_default()
 }
 
 impl Segments {
@@ -163,7 +163,7 @@ impl Segments {
         let mut listing = Listing::new(&mut out, self.shown.format());
         let reader = places::reader(&self.dir)?;
         let plan = held(&reader);
-        for info in reader.segments()? {
+        for info in reader.snapshot().segments()? {
             let step = plan.steps.iter().find(|step| step.segment.ordinal == info.ordinal);
             let held_by = step.map_or_else(Vec::new, |step| step.segment.held_by.clone());
             listing.row(&Listed { info, held_by })?;

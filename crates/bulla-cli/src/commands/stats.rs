@@ -52,9 +52,12 @@ struct Kept {
 
 impl Figured {
     fn of(reader: &LogReader) -> Result<Self> {
-        let figures = reader.stats()?;
+        let figures = reader.snapshot().stats()?;
         let kept = match figures.catalog_records {
-            Some(_) => Some(Kept { policy: reader.policy()?, holds: reader.holds()?.len() }),
+            Some(_) => Some(Kept {
+                policy: reader.snapshot().catalog().policy()?,
+                holds: reader.snapshot().catalog().holds()?.len(),
+            }),
             None => None,
         };
         Ok(Figured { figures, kept })

@@ -43,7 +43,7 @@ impl MainLog {
     /// # Errors
     /// I/O.
     pub fn checkpoint_sizes(&self) -> Result<Vec<TreeSize>, Error> {
-        self.reader.checkpoint_sizes()
+        self.reader.checkpoints().sizes()
     }
 
     /// A published checkpoint.
@@ -51,7 +51,7 @@ impl MainLog {
     /// # Errors
     /// There is none of this size; a file that is not a checkpoint; I/O.
     pub fn checkpoint(&self, size: TreeSize) -> Result<UnverifiedCheckpoint, Error> {
-        self.reader.checkpoint_of(size)?.ok_or_else(|| no_checkpoint(size))
+        self.reader.checkpoints().of_size(size)?.ok_or_else(|| no_checkpoint(size))
     }
 
     /// Its hashes and entries, under the head of this size.
@@ -61,7 +61,7 @@ impl MainLog {
     pub fn tiles(&self, size: TreeSize) -> Result<TileReader, Error> {
         // The checkpoint may be newer than what was read when the log was opened.
         self.reader.refresh()?;
-        self.reader.snapshot_with_tree()?.tiles(size)
+        self.reader.snapshot().tiles(size)
     }
 
     /// The sealed segments that end at this size or before.
@@ -70,7 +70,7 @@ impl MainLog {
     /// I/O.
     pub fn segments(&self, size: TreeSize) -> Result<SegmentList, Error> {
         let mut segments = Vec::new();
-        for segment in self.reader.segments()? {
+        for segment in self.reader.snapshot().segments()? {
             let Some(index_root) = segment.index_root else { continue };
             let (first, count) = (segment.first.next_seq(), segment.count);
             let listed = ListedSegment { first, count, index_root };
@@ -78,7 +78,7 @@ impl MainLog {
                 segments.push(listed);
             }
         }
-        let log_id = self.reader.stats()?.log_id.to_string();
+        let log_id = self.reader.snapshot().stats()?.log_id.to_string();
         Ok(SegmentList { origin: self.reader.origin().to_owned(), log_id, segments })
     }
 }

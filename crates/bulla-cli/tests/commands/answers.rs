@@ -345,8 +345,9 @@ fn under_another_name(key: &str) -> (String, String) {
 fn an_answer_that_covers_no_record_proves_nothing() {
     let story = Story::new("sha256");
     let reader = Log::open_read_only(&story.log).unwrap();
-    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
-    let answer = reader.prove_query(&Query::new().limit(0), &checkpoint, Disclosure::Whole);
+    let checkpoint = reader.checkpoints().latest().unwrap().unwrap();
+    let answer =
+        reader.snapshot().prove_query(&Query::new().limit(0), &checkpoint, Disclosure::Whole);
     let file = story.at("empty.bulla-answer");
     fs::write(&file, answer.unwrap().to_text()).unwrap();
     let ran = run(&["verify-proof", &file, "--pubkey", &story.public()]);

@@ -500,12 +500,12 @@ fn what_went_after_it_was_exported_does_not_keep_the_log_from_being_exported() {
         fixture.log.rotate().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1100));
         let asked = Asked::by("carol").because("retention");
-        let expiry = fixture.log.expire(&ExpireOptions::new(), &asked).unwrap();
+        let expiry = fixture.log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
         let found: Vec<u64> = expiry.dropped.iter().map(|drop| drop.ordinal).collect();
         assert_eq!(found, dropped);
     };
     let policy = Policy::keep(Period::from_seconds(1));
-    fixture.log.set_policy(&policy, &Asked::by("carol").because("retention")).unwrap();
+    fixture.log.retention().set_policy(&policy, &Asked::by("carol").because("retention")).unwrap();
     fixture.grow_to(11);
     run(&fixture).unwrap();
     fixture.log.rotate().unwrap();

@@ -80,9 +80,9 @@ fn export_all(fixture: &Fixture) {
 /// Proofs that our tool makes, as files and as arguments for the Go program.
 fn our_proofs(fixture: &Fixture, seqs: &[u64], from: &[u64]) -> Vec<String> {
     let reader = Log::open_read_only(fixture.log_dir()).unwrap();
-    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
+    let checkpoint = reader.checkpoints().latest().unwrap().unwrap();
     let size = checkpoint.dangerously_unverified().head().size;
-    let snapshot = reader.snapshot_with_tree().unwrap();
+    let snapshot = reader.snapshot();
     let mut arguments = Vec::new();
     for (n, &seq) in seqs.iter().enumerate() {
         let disclosure = [Disclosure::Whole, Disclosure::WithholdPayload][n % 2];

@@ -89,7 +89,10 @@ fn a_dry_run_names_the_seal_by_a_clock_that_was_ahead() {
     let (_dir, log) = old_log();
     let clock = Arc::new(ManualClock::at(years_ago(6)));
     let reopened = old_options(&clock).open(&log).unwrap();
-    reopened.set_policy(&Policy::keep(Period::from_days(1)), &Asked::by("carol")).unwrap();
+    reopened
+        .retention()
+        .set_policy(&Policy::keep(Period::from_days(1)), &Asked::by("carol"))
+        .unwrap();
     reopened.append(&event("bob", 7)).unwrap();
     clock.set("2200-01-01T00:00:00Z".parse().unwrap());
     reopened.rotate().unwrap();
@@ -236,9 +239,12 @@ fn an_answer_of_which_every_record_was_dropped_is_not_proved() {
 
     // Whoever makes a file is not bound to this tool.
     let reader = Log::options().open_read_only(&log).unwrap();
-    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
+    let checkpoint = reader.checkpoints().latest().unwrap().unwrap();
     let query = bulla::query::Query::new();
-    let answer = reader.prove_query(&query, &checkpoint, bulla::proof::Disclosure::Whole).unwrap();
+    let answer = reader
+        .snapshot()
+        .prove_query(&query, &checkpoint, bulla::proof::Disclosure::Whole)
+        .unwrap();
     std::fs::write(&proof, answer.to_text()).unwrap();
     let verify = ["verify-proof", &proof, "--pubkey", &format!("{key}.pub")];
     let found = run(&verify);

@@ -58,7 +58,7 @@ fn a_follower_sees_every_record_once_across_rotations_and_reopenings() {
             thread::sleep(Duration::from_millis(150));
         }
         let log = options().open(&path).unwrap();
-        let segments = log.segments().unwrap();
+        let segments = log.snapshot().segments().unwrap();
         log.append(&event(written)).unwrap();
         log.close().unwrap();
         (written, segments.len())

@@ -244,7 +244,7 @@ fn prove_a_sample(dir: &Path, log: &str, records: &[Record]) {
     let trusted = Trust::in_keys([trusted]);
     fine(&["checkpoint", log, "--key", &key]);
     let reader = Log::open_read_only(log).unwrap();
-    let checkpoint = reader.latest_checkpoint().unwrap().unwrap();
+    let checkpoint = reader.checkpoints().latest().unwrap().unwrap();
     let mut seed = 2_026;
     for number in 0..100 {
         let drawn = crate::running::random(&mut seed) % records.len() as u64;
@@ -253,7 +253,8 @@ fn prove_a_sample(dir: &Path, log: &str, records: &[Record]) {
             0 => Disclosure::Whole,
             _ => Disclosure::WithholdPayload,
         };
-        let text = reader.prove(expected.seq, &checkpoint, disclosure).unwrap().to_text();
+        let text =
+            reader.snapshot().prove(expected.seq, &checkpoint, disclosure).unwrap().to_text();
         let proof = TlogProof::parse(text.as_bytes()).unwrap();
         let proved = proof.verify_record(&trusted).unwrap();
         assert_eq!(proved.record().leaf_hash, expected.leaf_hash);

@@ -58,7 +58,7 @@ impl Machine {
     }
 
     pub(crate) fn consistency(&self) -> impl Fn(TreeSize, TreeSize) -> Result<Vec<Hash>, String> {
-        |old, new| self.log.consistency(old, new).map_err(|error| error.to_string())
+        |old, new| self.log.snapshot().consistency(old, new).map_err(|error| error.to_string())
     }
 
     pub(crate) fn submit(
@@ -80,7 +80,7 @@ impl Machine {
         let asked = collect(&client(), policy, checkpoint, &url, &self.consistency());
         let lines: Vec<_> =
             asked.iter().flat_map(|asked| asked.result.iter().flatten().cloned()).collect();
-        (self.log.add_cosignatures(checkpoint, &lines).unwrap(), asked)
+        (self.log.checkpoints().add_cosignatures(checkpoint, &lines).unwrap(), asked)
     }
 }
 

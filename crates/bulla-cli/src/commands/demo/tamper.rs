@@ -26,7 +26,7 @@ impl Flipped {
 /// last before that text in the first segment.
 pub(super) fn copy_and_flip(log: &Path, copy: &Path, word: &str, before: &str) -> Result<Flipped> {
     copy_tree(log, copy)?;
-    let segments = Log::open_read_only(copy)?.segments()?;
+    let segments = Log::open_read_only(copy)?.snapshot().segments()?;
     let Some(segment) = segments.first() else { bail!("expected a segment to alter") };
     let file = segment.path.clone();
     let mut bytes = fs::read(&file).with_context(|| file.display().to_string())?;

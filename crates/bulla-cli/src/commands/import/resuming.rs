@@ -87,7 +87,7 @@ impl Prints {
     /// How many of the events, from the first on, the log ends with.
     /// Where all events have ids, and `once` by them, it need not end with them.
     pub(super) fn in_log(&self, log: &Log, once: bool) -> Result<u64> {
-        let mut tail = Tail { records: log.query(&Query::new())?, prints: Vec::new() };
+        let mut tail = Tail { records: log.snapshot().query(&Query::new())?, prints: Vec::new() };
         let mut count = self.all.len();
         while count > 0 && !self.ends_with(&mut tail, &mut count)? {}
         let mut err = output::stderr();
@@ -133,7 +133,7 @@ impl Prints {
         if !self.aliases {
             query = query.actor_type_id(&first.actor.kind, &first.actor.id);
         }
-        for record in log.query(&query)? {
+        for record in log.snapshot().query(&query)? {
             let record = record?;
             if print.became(&self.of(&record)) {
                 return Ok(Some(record.seq));

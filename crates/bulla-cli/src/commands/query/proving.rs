@@ -58,7 +58,7 @@ impl Query {
             true => Disclosure::WithholdPayload,
             false => Disclosure::Whole,
         };
-        let proved = reader.prove_query(&query, &checkpoint, disclosure);
+        let proved = reader.snapshot().prove_query(&query, &checkpoint, disclosure);
         let mut answer = proved.map_err(|error| with_advice(error.into(), &self.dir, &[]))?;
         let covers = answer.evidence.covers.clone();
         if covers.is_empty() {
@@ -229,7 +229,7 @@ fn gaps(reader: &LogReader, answer: &Answer) -> Result<Gaps> {
     };
     let meets = |of: &Range<u64>| of.start < evidence.covers.end && of.end > evidence.covers.start;
     // The evidence has one piece for each segment that meets the range, ascending.
-    let segments = reader.segments()?;
+    let segments = reader.snapshot().segments()?;
     let ranges = segments.iter().map(range).filter(meets).zip(&evidence.segments);
     let gone = ranges.filter(|(_, shown)| matches!(shown, SegmentEvidence::NotLive));
     Ok(Gaps::within(&evidence.covers, gone.map(|(range, _)| range)))

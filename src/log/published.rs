@@ -1,4 +1,4 @@
-//! Cosignatures on published checkpoints.
+//! [`Checkpoints`]: what was published, and the cosignatures on it.
 //!
 //! Witnesses answer after a checkpoint was published, and some process other than the
 //! log's writer may be the one that asked them: a service holds the log's lock for years.
@@ -13,16 +13,62 @@ use crate::checkpoint::{
     Checkpoint, CheckpointError, NOTE_LEN_MAX, NOTE_SIGNATURES_MAX, NoteError, NoteSignature,
     UnverifiedCheckpoint,
 };
-use crate::directory::{LogDir, checkpoints};
+use crate::directory::checkpoints;
 use crate::error::{Error, Result};
 use crate::hash::HashAlgorithm;
-use crate::log::follow::LogReader;
-use crate::log::handle::Log;
+use crate::log::shared::Shared;
+use crate::seq::TreeSize;
 
-impl Log {
+/// The published checkpoints of a log, with their cosignatures: what stands in `checkpoints/`.
+///
+/// [`Log::checkpoint`](crate::Log::checkpoint) signs and publishes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoints<'a> {
+    shared: &'a Shared,
+}
+
+impl<'a> Checkpoints<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Checkpoints { shared }
+    }
+
+    /// The newest one; `None` if none was published.
+    ///
+    /// # Errors
+    /// I/O; a file that is not a checkpoint.
+    pub fn latest(&self) -> Result<Option<UnverifiedCheckpoint>> {
+        checkpoints::latest(&self.shared.dir)
+    }
+
+    /// The sizes of all of them, smallest first.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn sizes(&self) -> Result<Vec<TreeSize>> {
+        let files = checkpoints::list(&self.shared.dir)?;
+        Ok(files.into_iter().map(|(size, _)| TreeSize::new(size)).collect())
+    }
+
+    /// The one of this size; `None` if none was published.
+    ///
+    /// # Errors
+    /// I/O; a file that is not a checkpoint.
+    pub fn of_size(&self, size: TreeSize) -> Result<Option<UnverifiedCheckpoint>> {
+        let Shared { dir, algorithm, .. } = self.shared;
+        let (disk, path) = (dir.disk(), dir.checkpoint(*algorithm, size));
+        if disk.exists(&path).map_err(Error::io("look for", &path))? {
+            checkpoints::read(disk, &path).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Adds signature lines, such as witnesses answer, to a published checkpoint of this
     /// SHA-256 log, and gives what is published then. Lines that it has already stay once.
     /// **The lines are not checked here**: check them before.
+    ///
+    /// This works while another process writes to the log, and is all that a reader ever writes to
+    /// the log's directory.
     ///
     /// # Errors
     /// A BLAKE3 log, whose heads witnesses do not cosign; no checkpoint with this very text is
@@ -32,45 +78,10 @@ impl Log {
         checkpoint: &UnverifiedCheckpoint,
         lines: &[NoteSignature],
     ) -> Result<UnverifiedCheckpoint> {
-        let core = self.core();
-        let log = Published { dir: &core.dir, origin: &core.origin, algorithm: core.algorithm };
-        log.add(checkpoint, lines)
-    }
-}
-
-impl LogReader {
-    /// As [`Log::add_cosignatures`], while another process writes to the log. This alone of
-    /// what a reader does writes to the log's directory.
-    ///
-    /// # Errors
-    /// As [`Log::add_cosignatures`].
-    pub fn add_cosignatures(
-        &self,
-        checkpoint: &UnverifiedCheckpoint,
-        lines: &[NoteSignature],
-    ) -> Result<UnverifiedCheckpoint> {
-        let log = Published { dir: &self.dir, origin: self.origin(), algorithm: self.algorithm() };
-        log.add(checkpoint, lines)
-    }
-}
-
-/// Which log's checkpoints.
-struct Published<'a> {
-    dir: &'a LogDir,
-    origin: &'a str,
-    algorithm: HashAlgorithm,
-}
-
-impl Published<'_> {
-    fn add(
-        &self,
-        checkpoint: &UnverifiedCheckpoint,
-        lines: &[NoteSignature],
-    ) -> Result<UnverifiedCheckpoint> {
-        let disk = self.dir.disk();
+        let disk = self.shared.dir.disk();
         let path = self.path_of(checkpoint.dangerously_unverified())?;
-        let _lock =
-            checkpoints::CheckpointsLock::take(self.dir).map_err(Error::io("lock", &path))?;
+        let _lock = checkpoints::CheckpointsLock::take(&self.shared.dir)
+            .map_err(Error::io("lock", &path))?;
         if !disk.exists(&path).map_err(Error::io("look for", &path))? {
             let reason = format!("expected a published checkpoint in {}", path.display());
             return Err(Error::Proof { reason });
@@ -98,17 +109,19 @@ impl Published<'_> {
     }
 
     fn path_of(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        if self.algorithm != HashAlgorithm::Sha256 {
-            let found = self.algorithm;
+        if self.shared.algorithm != HashAlgorithm::Sha256 {
+            let found = self.shared.algorithm;
             let error = CheckpointError::NotForWitnesses { found };
-            return Err(Error::Proof { reason: format!("{}: {error}", self.dir.path().display()) });
+            return Err(Error::Proof {
+                reason: format!("{}: {error}", self.shared.dir.path().display()),
+            });
         }
-        let (origin, found) = (self.origin, checkpoint.origin());
+        let (origin, found) = (&self.shared.origin, checkpoint.origin());
         if found != origin {
             let reason = format!("expected a checkpoint of {origin}, found one of {found:?}");
             return Err(Error::Proof { reason });
         }
-        Ok(self.dir.checkpoint(self.algorithm, checkpoint.head().size))
+        Ok(self.shared.dir.checkpoint(self.shared.algorithm, checkpoint.head().size))
     }
 }
 
