@@ -15,6 +15,8 @@ pub mod disk;
 #[cfg(doc)]
 pub mod docs;
 #[cfg(feature = "engine")]
+mod engine;
+#[cfg(feature = "engine")]
 pub mod error;
 pub mod event;
 pub mod format;
@@ -27,12 +29,20 @@ pub mod keystore;
 #[cfg(feature = "engine")]
 pub mod log;
 pub mod merkle;
+#[cfg(feature = "engine")]
+mod options;
 pub mod proof;
+#[cfg(feature = "engine")]
+mod prove;
 pub mod query;
 #[cfg(feature = "engine")]
 pub mod random;
 #[cfg(feature = "engine")]
 mod ranked;
+#[cfg(feature = "engine")]
+mod read;
+#[cfg(feature = "engine")]
+mod recover;
 pub mod redact;
 pub mod retention;
 #[cfg(feature = "engine")]
@@ -46,7 +56,11 @@ pub mod tree;
 pub mod trust;
 #[cfg(feature = "engine")]
 pub mod vault;
+#[cfg(feature = "engine")]
+mod verify;
 pub mod witness;
+#[cfg(feature = "engine")]
+mod write;
 
 #[cfg(feature = "engine")]
 pub use access::{AccessLog, Accessor};

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
+use crate::engine::core::Core;
+use crate::engine::ticket::{Queued, Ticket};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::log::commit::Committed;
-use crate::log::core::Core;
-use crate::log::encode::{self, check_frame, with_scratch};
 use crate::log::handle::Log;
-use crate::log::protect;
-use crate::log::receipt::{BatchReceipt, Receipt};
-use crate::log::ticket::{Queued, Ticket};
 use crate::ranked::ReadGuard;
 use crate::time::Timestamp;
+use crate::write::encode::{self, check_frame, with_scratch};
+use crate::write::group_commit::Committed;
+use crate::write::protect;
+use crate::write::receipt::{BatchReceipt, Receipt};
 
 impl Log {
     /// Appends an event. When it returns, the record survives power loss (at the default
@@ -74,7 +74,7 @@ impl Log {
     }
 
     /// The event without what this log does not keep.
-    pub(super) fn redacted<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
+    pub(crate) fn redacted<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
         match &self.core().shared.options.redactor {
             Some(redactor) => redactor.apply(event),
             None => Cow::Borrowed(event),
@@ -85,14 +85,14 @@ impl Log {
 impl Core {
     /// Held from when an event is encrypted until it is in the log, or queued: an erasure must
     /// see all that its key encrypts.
-    pub(super) fn encrypting(&self) -> Option<ReadGuard<'_, ()>> {
+    pub(crate) fn encrypting(&self) -> Option<ReadGuard<'_, ()>> {
         // Fair: an append waits for an erasure that waits already. Appends that overlap would
         // else keep it out for as long as they come.
         self.shared.options.key_store.as_ref().map(|_| self.encrypting.read())
     }
 
     /// Encodes an event, encrypted if it has a subject.
-    pub(super) fn encode(
+    pub(crate) fn encode(
         &self,
         event: &Event,
         now: Timestamp,
@@ -103,7 +103,7 @@ impl Core {
         into.push(event, now, self.shared.dir.log_id(), &protection)
     }
 
-    pub(super) fn check_takes_events(&self) -> Result<()> {
+    pub(crate) fn check_takes_events(&self) -> Result<()> {
         if self.shared.options.takes_events {
             return Ok(());
         }

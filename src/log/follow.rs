@@ -16,17 +16,17 @@ use crate::error::{Error, Result};
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
 use crate::hash::HashAlgorithm;
-use crate::log::catalog_state::CatalogState;
-use crate::log::entry::{Entry, OpenSegment};
-use crate::log::options::LogOptions;
-use crate::log::published::Checkpoints;
-use crate::log::recover::sealed_by_footers;
-use crate::log::settle;
-use crate::log::shared::Shared;
-use crate::log::snapshot::Snapshot;
-use crate::log::unknown::{next_begun, with_unknown};
-use crate::log::view::View;
+use crate::options::LogOptions;
 use crate::ranked::{Mutex, Rank};
+use crate::read::catalog_state::CatalogState;
+use crate::read::entry::{Entry, OpenSegment};
+use crate::read::published::Checkpoints;
+use crate::read::shared::Shared;
+use crate::read::snapshot::Snapshot;
+use crate::read::unknown::{next_begun, with_unknown};
+use crate::read::view::View;
+use crate::recover::main_log::sealed_by_footers;
+use crate::recover::settle;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::Waypoints;
 use crate::segment::scan::{self, Position};
@@ -67,7 +67,7 @@ struct Tail {
 }
 
 impl LogReader {
-    pub(super) fn open(options: LogOptions, path: &Path) -> Result<Self> {
+    pub(crate) fn open(options: LogOptions, path: &Path) -> Result<Self> {
         let dir = options.dir(path, check_is_log(&*options.disk, path)?);
         if let Some(store) = &options.key_store {
             store.bind(dir.log_id())?;

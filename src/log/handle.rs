@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::log::core::Core;
+use crate::engine::core::Core;
 
 /// An open log. Cheap to clone; all clones are the same log, from any thread.
 ///
@@ -39,11 +39,11 @@ impl Drop for Handle {
 }
 
 impl Log {
-    pub(super) fn new(core: Arc<Core>) -> Self {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
         Log { handle: Arc::new(Handle { core }) }
     }
 
-    pub(super) fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.handle.core
     }
 }

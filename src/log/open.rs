@@ -10,28 +10,34 @@ use crate::directory::identity::{Identity, check_is_log, identity};
 use crate::directory::lock;
 use crate::directory::quarantine::{SetAside, record_set_aside};
 use crate::disk::{self, DiskFile};
+use crate::engine::core::{Core, Upkeep};
+use crate::engine::erase;
+use crate::engine::restoring;
+use crate::engine::retain;
+use crate::engine::sign;
+use crate::engine::upkeep;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Created};
 use crate::format::{LogId, names};
 use crate::hash::Hash;
-use crate::log::catalog_state::CatalogState;
-use crate::log::commit::GroupCommit;
-use crate::log::core::{Core, Upkeep};
 use crate::log::follow::LogReader;
 use crate::log::handle::Log;
-use crate::log::housekeeper::{self, Nudge};
-use crate::log::options::{Housekeeping, LogOptions};
-use crate::log::protection::Comparison;
-use crate::log::recover::{self, Recovered};
-use crate::log::shared::Shared;
-use crate::log::view::View;
-use crate::log::writer::{Outlet, Writer};
-use crate::log::{erase, protect, restoring, retain, settle, upkeep};
+use crate::options::{Housekeeping, LogOptions};
 use crate::random;
 use crate::ranked::{Mutex, Rank, RwLock};
+use crate::read::catalog_state::CatalogState;
+use crate::read::shared::Shared;
+use crate::read::view::View;
+use crate::recover::main_log::{self, Recovered};
+use crate::recover::protection::Comparison;
+use crate::recover::settle;
 use crate::segment;
 use crate::seq::TreeSize;
 use crate::tree::mark::MarkFile;
+use crate::write::group_commit::GroupCommit;
+use crate::write::housekeeper::{self, Nudge};
+use crate::write::protect;
+use crate::write::writer::{Outlet, Writer};
 
 /// Directories whose content is derived, or published elsewhere too: made again if missing.
 const DERIVED: [&str; 3] = [names::TREE, names::CHECKPOINTS, names::QUARANTINE];
@@ -184,7 +190,7 @@ fn finish(
     let known = match &catalog {
         CatalogState::Good(catalog) => (catalog.state().segments().collect(), catalog.signed()),
         CatalogState::Damaged(_) => {
-            (recover::sealed_by_footers(&dir)?, (TreeSize::ZERO, Hash::ZERO))
+            (main_log::sealed_by_footers(&dir)?, (TreeSize::ZERO, Hash::ZERO))
         }
     };
     let mut protection = Comparison::of(&options, &dir, &catalog)?;
@@ -195,7 +201,7 @@ fn finish(
         restoring::settle_restores(&dir, catalog.state())?;
     }
     let Recovered { tree, entries, start, ahead, mut recovery, leftovers } =
-        recover::main_log(&options, &dir, algorithm, mark, known, &catalog)?;
+        main_log::main_log(&options, &dir, algorithm, mark, known, &catalog)?;
     let view = Arc::new(View::with_options(&options, &dir, algorithm, entries));
     view.publish(start.size);
     match &catalog {
@@ -268,7 +274,7 @@ fn finish(
         committer: Mutex::new(Rank::Committer, None),
         recovery,
     });
-    settle::republish(&core)?;
+    sign::republish(&core)?;
     core.writer.lock().set_durable(size);
     core.upkeep_after_open()?;
     match retain::settle::settle(&core) {

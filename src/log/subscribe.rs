@@ -10,11 +10,11 @@ use futures_core::Stream;
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::log::handle::Log;
-use crate::log::search::Matches;
-use crate::log::search::parts::start_of;
-use crate::log::view::View;
-use crate::log::watch::{Wait, Waited};
 use crate::query::{Cursor, Query};
+use crate::read::search::Matches;
+use crate::read::search::parts::start_of;
+use crate::read::view::View;
+use crate::read::watch::{Wait, Waited};
 use crate::seq::TreeSize;
 use crate::time::Clock;
 

@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
+use crate::checkpoint::SignedCheckpoint;
+use crate::engine::signer::Signer;
 use crate::error::Result;
 use crate::format::LogId;
 use crate::hash::HashAlgorithm;
-use crate::log::archive_handle::Archive;
+use crate::log::archive::Archive;
 use crate::log::follow::LogReader;
 use crate::log::handle::Log;
 use crate::log::keys::Keys;
-use crate::log::options::LogOptions;
-use crate::log::published::Checkpoints;
-use crate::log::recovery::Recovery;
-use crate::log::retain::Retention;
-use crate::log::snapshot::Snapshot;
-use crate::log::writer::Writer;
+use crate::log::retention::Retention;
+use crate::options::LogOptions;
+use crate::read::published::Checkpoints;
+use crate::read::snapshot::Snapshot;
+use crate::recover::recovery::Recovery;
 use crate::seq::TreeSize;
+use crate::write::writer::Writer;
 
 impl Log {
     /// Options to create or open a log with.
@@ -104,6 +106,19 @@ impl Log {
     /// What opening it found.
     pub fn recovery(&self) -> &Recovery {
         &self.core().recovery
+    }
+
+    /// Signs the log as it is: appends an anchor that binds the catalog, makes everything
+    /// durable, signs the head, records and publishes it in `checkpoints/`.
+    ///
+    /// If nothing happened since the last one, that one is signed again. Witnesses cosign
+    /// the heads of SHA-256 logs only.
+    ///
+    /// # Errors
+    /// `WouldFork` if the log does not extend what this key signed before (an old backup
+    /// was restored?); a key of another origin or hash; `CatalogDamaged`; I/O.
+    pub fn checkpoint(&self, signer: &Signer) -> Result<SignedCheckpoint> {
+        self.core().checkpoint(signer)
     }
 
     /// Decides what may go and what must stay: policy, holds, expiry, erasure.

@@ -53,6 +53,14 @@ const FLOORS: &[&str] = &[
     "catalog",
     "directory",
     "archive",
+    "options",
+    // One log: reading and writing it, from below.
+    "read",
+    "write",
+    "recover",
+    "prove",
+    "verify",
+    "engine",
     "log",
     // Over many logs.
     "access",
@@ -82,7 +90,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["memmap2"], &["disk/"]),
     // Every lock of an open log has a rank. One verification pass, a vault, and the simulated disk
     // have locks of their own, which come before all of a log's or after them.
-    (&["parking_lot"], &["ranked.rs", "log/verify/", "vault/", "disk/sim/"]),
+    (&["parking_lot"], &["ranked.rs", "verify/", "vault/", "disk/sim/"]),
     (&["crate", "disk", "sim"], &["disk/"]),
     (&["std", "time", "SystemTime"], &["time.rs"]),
     (&["std", "time", "Instant"], &["time.rs"]),
@@ -104,8 +112,8 @@ const CREATORS: &[(&str, &str)] = &[
     ("catalog/exclusive.rs", "a copy of records; what was not known durable is synced before use"),
     ("catalog/mod.rs", "a lock: it holds nothing"),
     ("keystore/file.rs", "the note that a name is in doubt: it matters until the power fails"),
-    ("log/restoring.rs", "taken away, or taken up, when the log is opened"),
-    ("log/signer.rs", "an empty file, made again where it is missing"),
+    ("engine/restoring.rs", "taken away, or taken up, when the log is opened"),
+    ("engine/signer.rs", "an empty file, made again where it is missing"),
     ("segment/active.rs", "syncs the name, and takes it away if that fails"),
     ("tree/mark.rs", "derived"),
 ];

@@ -1,0 +1,301 @@
+//! What readers see: the list of segments and the published size.
+//!
+//! The writer publishes; readers take a [`Snapshot`] and are not disturbed by what
+//! comes after.
+
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::catalog::certificates;
+use crate::directory::LogDir;
+use crate::error::{Error, Result};
+use crate::event::Record;
+use crate::format::Stream;
+use crate::format::catalog_body::{Sealed, status};
+use crate::format::record::CheckedRecord;
+use crate::hash::HashAlgorithm;
+use crate::index::IndexFile;
+use crate::keystore::KeyStore;
+use crate::options::LogOptions;
+use crate::ranked::{Mutex, Rank, RwLock};
+use crate::read::decode;
+use crate::read::entry::{Entry, OpenSegment, check_sealed};
+use crate::read::index_cache::Indexes;
+use crate::read::opener::Opener;
+use crate::read::unknown;
+use crate::read::watch::Watch;
+use crate::retention::DropCertificate;
+use crate::segment::locate::RecordCursor;
+use crate::segment::seal::SealedSegment;
+use crate::seq::{Seq, TreeSize};
+
+/// Sealed segments that are kept open at a time.
+const OPEN_SEGMENTS: usize = 64;
+
+/// Shared between the writer and all snapshots.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) dir: LogDir,
+    pub(crate) algorithm: HashAlgorithm,
+    mmap: bool,
+    /// The catalog that is read when a file is gone, once it was read.
+    catalog: Mutex<Option<Box<Catalog>>>,
+    /// Published records; grows only after they can be read.
+    watch: Watch,
+    /// Replaced whole when a segment is begun or sealed.
+    entries: RwLock<Arc<Vec<Entry>>>,
+    /// Open sealed segments, the most recently used last.
+    cache: Mutex<Vec<Arc<SealedSegment>>>,
+    indexes: Indexes,
+    opener: Opener,
+}
+
+impl View {
+    pub(crate) fn new(
+        dir: LogDir,
+        algorithm: HashAlgorithm,
+        mmap: bool,
+        entries: Vec<Entry>,
+        key_store: Option<KeyStore>,
+    ) -> Self {
+        View {
+            algorithm,
+            mmap,
+            catalog: Mutex::new(Rank::GoneSegments, None),
+            watch: Watch::default(),
+            entries: RwLock::new(Rank::Entries, Arc::new(entries)),
+            cache: Mutex::new(Rank::SegmentCache, Vec::new()),
+            indexes: Indexes::default(),
+            opener: Opener::new(dir.log_id(), key_store),
+            dir,
+        }
+    }
+
+    /// Of a log that is opened with these options.
+    pub(crate) fn with_options(
+        options: &LogOptions,
+        dir: &LogDir,
+        algorithm: HashAlgorithm,
+        entries: Vec<Entry>,
+    ) -> Self {
+        View::new(dir.clone(), algorithm, options.mmap, entries, options.key_store.clone())
+    }
+
+    pub(crate) fn size(&self) -> TreeSize {
+        self.watch.size()
+    }
+
+    pub(crate) fn publish(&self, size: TreeSize) {
+        self.watch.publish(size);
+    }
+
+    /// A checked record with its event.
+    ///
+    /// # Errors
+    /// `Tampered`: its CRC is right and its body is none, so it was written like that.
+    pub(crate) fn decode(&self, record: &CheckedRecord<'_>) -> Result<Record> {
+        let decoded = decode::decode(&self.opener, self.algorithm, record);
+        decoded.map_err(|reason| decode::damaged(record.head.seq, reason))
+    }
+
+    /// What opens payloads.
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
+    /// Who waits for the size to grow.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    pub(crate) fn entries(&self) -> Arc<Vec<Entry>> {
+        Arc::clone(&self.entries.read())
+    }
+
+    /// Changes the list of segments.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Vec<Entry>)) {
+        let mut entries = self.entries.write();
+        let mut changed = entries.as_ref().clone();
+        change(&mut changed);
+        *entries = Arc::new(changed);
+    }
+
+    /// Notes that a segment was sealed, or what became of it since. What was dropped is let
+    /// go of, so that its space is free when the last reader is done.
+    pub(crate) fn sealed(&self, sealed: Sealed) {
+        self.update(|entries| {
+            if let Some(entry) = entries.iter_mut().find(|entry| entry.ordinal == sealed.ordinal) {
+                (entry.open, entry.sealed) = (None, Some(sealed));
+            }
+        });
+        if !status::is_readable(sealed.status) {
+            self.cache.lock().retain(|open| open.footer.ordinal != sealed.ordinal);
+            self.indexes.forget(sealed.ordinal);
+        }
+    }
+
+    /// A cursor at a record, up to the end of its segment or `size`.
+    pub(crate) fn cursor(
+        &self,
+        entries: &[Entry],
+        seq: Seq,
+        size: TreeSize,
+    ) -> Result<RecordCursor> {
+        let at = entries.partition_point(|entry| entry.first.get() <= seq.get());
+        let Some(entry) = at.checked_sub(1).and_then(|at| entries.get(at)) else {
+            let path = self.dir.segments();
+            return Err(Error::corrupt(&path, 0, format!("a segment with record {seq}"), "none"));
+        };
+        let end = entries.get(at).map_or(size, |next| next.first.min(size));
+        if entry.is_unknown() {
+            return Err(unknown::cannot_tell(seq));
+        }
+        if entry.is_gone() {
+            return Err(self.gone(entry.ordinal, seq));
+        }
+        if let Some(sealed) = &entry.sealed {
+            // A catalog that is damaged does not know of what was dropped.
+            if sealed.first.saturating_add(sealed.count) <= seq.get() {
+                let expected = format!("a segment with record {seq}");
+                return Err(Error::corrupt(&self.dir.segments(), 0, expected, "none"));
+            }
+        }
+        match &entry.open {
+            Some(OpenSegment { segment, waypoints, .. }) => {
+                RecordCursor::at(Arc::clone(segment), waypoints, seq, end)
+            }
+            None => {
+                let sealed = self.open_sealed(entry)?;
+                RecordCursor::at(Arc::clone(&sealed.segment), &sealed.waypoints, seq, end)
+            }
+        }
+    }
+
+    /// Opens a sealed segment, or takes it from those that are open.
+    pub(crate) fn open_sealed(&self, entry: &Entry) -> Result<Arc<SealedSegment>> {
+        let mut cache = self.cache.lock();
+        let cached = cache.iter().position(|open| open.footer.ordinal == entry.ordinal);
+        if let Some(at) = cached {
+            let open = cache.remove(at);
+            cache.push(Arc::clone(&open));
+            return Ok(open);
+        }
+        drop(cache);
+        let path = self.dir.segment(entry.ordinal);
+        let opened = SealedSegment::open(self.dir.disk(), &path, self.mmap);
+        let Some(opened) = opened.map_err(|error| self.or_gone(error, entry))? else {
+            let expected = format!("the footer of sealed segment {}", entry.ordinal);
+            return Err(Error::corrupt(&path, 0, expected, "none"));
+        };
+        self.check(entry, &opened)?;
+        let opened = Arc::new(opened);
+        let mut cache = self.cache.lock();
+        if cache.len() >= OPEN_SEGMENTS {
+            cache.remove(0);
+        }
+        cache.push(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Gives a record of a segment that has a certificate and whose file is still there.
+    ///
+    /// # Errors
+    /// `Tampered` if it is not there; damage, I/O.
+    pub(crate) fn with_dropped_record<T>(
+        &self,
+        seq: Seq,
+        read: impl FnOnce(&CheckedRecord<'_>) -> T,
+    ) -> Result<T> {
+        let entries = self.entries();
+        let at = entries.partition_point(|entry| entry.first.get() <= seq.get());
+        let entry = at.checked_sub(1).and_then(|at| entries.get(at));
+        let opened = match entry.map(|entry| self.open_sealed(entry)) {
+            Some(Err(Error::Expired { .. } | Error::Corrupt { .. })) | None => None,
+            Some(opened) => Some(opened?),
+        };
+        let missing = || {
+            let what = format!("record {seq}, the newest anchor");
+            Error::tampered(what, "a record that no drop can take away", "that it was dropped")
+        };
+        let opened = opened.ok_or_else(missing)?;
+        let end = opened.footer.end();
+        let segment = Arc::clone(&opened.segment);
+        let mut cursor = RecordCursor::at(segment, &opened.waypoints, seq, end)?;
+        match cursor.next_record()? {
+            Some((_, record)) => Ok(read(&record)),
+            None => Err(missing()),
+        }
+    }
+
+    /// Why a file is not there: what the catalog says by now, whoever wrote it.
+    fn or_gone(&self, error: Error, entry: &Entry) -> Error {
+        match &error {
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                self.gone(entry.ordinal, entry.first.next_seq())
+            }
+            _ => error,
+        }
+    }
+
+    /// That a segment is gone, with its certificate if there is one.
+    fn gone(&self, ordinal: u64, seq: Seq) -> Error {
+        match self.certificate(ordinal) {
+            Ok(Some(certificate)) => Error::expired(seq, certificate),
+            Ok(None) => {
+                let path = self.dir.segment(ordinal);
+                let expected = "the file of a sealed segment, or a certificate that it was dropped";
+                Error::corrupt(&path, 0, expected, "neither")
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// The certificate by which a segment was dropped, whoever wrote it. The catalog is kept
+    /// open for the next one: each time what was added to it since is read.
+    fn certificate(&self, ordinal: u64) -> Result<Option<DropCertificate>> {
+        let mut kept = self.catalog.lock();
+        if let Some(mut catalog) = kept.take()
+            && catalog.refresh().is_ok()
+            && let Ok(Some(certificate)) = certificate_in(&catalog, ordinal)
+        {
+            *kept = Some(catalog);
+            return Ok(Some(certificate));
+        }
+        // One that has none, or cannot be read on, is not believed: the other copy may.
+        let (disk, clock) = (self.dir.shared_disk(), self.dir.shared_clock());
+        let catalog = Catalog::open_read_only(disk, &self.dir.catalog(), self.dir.log_id(), clock)?;
+        let certificate = certificate_in(&catalog, ordinal)?;
+        *kept = certificate.is_some().then(|| Box::new(catalog));
+        Ok(certificate)
+    }
+
+    /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
+    pub(crate) fn index_of(&self, entry: &Entry) -> Option<Arc<IndexFile>> {
+        self.indexes.get(&self.dir, self.mmap, entry)
+    }
+
+    /// Notes that the index of a segment is of no use, and lets go of it.
+    pub(crate) fn note_unindexed(&self, ordinal: u64) {
+        self.indexes.want(ordinal);
+    }
+
+    /// Those segments whose indexes are to be made anew.
+    pub(crate) fn indexes(&self) -> &Indexes {
+        &self.indexes
+    }
+
+    /// A sealed segment must be the one that the catalog knows.
+    fn check(&self, entry: &Entry, opened: &SealedSegment) -> Result<()> {
+        let place = (Stream::Main, self.dir.log_id(), entry.ordinal);
+        opened.segment.check_is(place, Some(self.algorithm))?;
+        entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))
+    }
+}
+
+/// One that was restored has its certificate still, and is not gone by it.
+fn certificate_in(catalog: &Catalog, ordinal: u64) -> Result<Option<DropCertificate>> {
+    let state = catalog.state();
+    let gone = |sealed: Sealed| !status::is_readable(sealed.status);
+    let at = state.certificate_of(ordinal).filter(|_| state.segment(ordinal).is_some_and(gone));
+    at.map(|at| certificates::certificate_at(catalog, at)).transpose()
+}
