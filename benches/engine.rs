@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla::format::body;
+use bulla::internals::format::body;
 use bulla::merkle::Frontier;
 use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
 use bulla::time::{Clock, ManualClock};

@@ -1,5 +1,8 @@
 //! The documents of `docs/`, for reading beside the code.
 
+#[doc = include_str!("../README.md")]
+pub mod readme {}
+
 #[doc = include_str!("../docs/format.md")]
 pub mod format {}
 

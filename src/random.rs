@@ -26,7 +26,7 @@ thread_local! {
 ///
 /// # Errors
 /// The operating system's generator failed.
-pub fn random_16() -> Result<[u8; 16], RandomError> {
+pub(crate) fn random_16() -> Result<[u8; 16], RandomError> {
     POOL.with_borrow_mut(|pool| {
         if pool.used + 16 > POOL_BYTES {
             fill(&mut pool.bytes)?;
@@ -46,7 +46,7 @@ pub fn random_16() -> Result<[u8; 16], RandomError> {
 ///
 /// # Errors
 /// The operating system's generator failed.
-pub fn fill(bytes: &mut [u8]) -> Result<(), RandomError> {
+pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), RandomError> {
     getrandom::fill(bytes).map_err(|error| RandomError(error.to_string()))
 }
 

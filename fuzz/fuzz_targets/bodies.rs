@@ -2,9 +2,9 @@
 //! the same bytes; and no bytes make a decoder panic.
 #![no_main]
 
-use bulla::format::LogId;
-use bulla::format::body;
-use bulla::format::catalog_body::{CatalogBody, Snapshot};
+use bulla::LogId;
+use bulla::internals::format::body;
+use bulla::internals::format::catalog_body::{CatalogBody, Snapshot};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -2,7 +2,7 @@
 //! same through JSON and through the bodies on disk.
 #![no_main]
 
-use bulla::format::body;
+use bulla::internals::format::body;
 use bulla::{Event, Timestamp};
 use libfuzzer_sys::fuzz_target;
 

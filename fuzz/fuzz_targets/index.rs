@@ -4,13 +4,13 @@
 #![no_main]
 
 use bulla::event::RecordKind;
-use bulla::format::LogId;
-use bulla::format::layout::{Field as Place, index_header as layout, trailing_crc};
-use bulla::index::{
+use bulla::LogId;
+use bulla::internals::format::layout::{Field as Place, index_header as layout, trailing_crc};
+use bulla::internals::index::{
     Damaged, GROUP, IdField, IndexFile, List, Lookup, Places, Tail, encode, fingerprint,
 };
 use bulla::query::{Subject, TimeRange};
-use bulla::terms::{Axis, Field, Reach, Scope, Term, Wanted};
+use bulla::internals::terms::{Axis, Field, Reach, Scope, Term, Wanted};
 use bulla::{Actor, Event, EventId, Resource, Timestamp, TreeSize};
 use libfuzzer_sys::fuzz_target;
 

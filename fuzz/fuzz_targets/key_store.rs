@@ -6,11 +6,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::cipher;
+use bulla::internals::cipher;
 use bulla::disk::sim::SimDisk;
 use bulla::disk::{Disk, Open};
-use bulla::format::encrypted::{EncryptedPayload, front};
-use bulla::format::key_store::{ENTRIES_OFFSET, Entry, HEADER_LEN, Header, SubjectKeys};
+use bulla::internals::format::encrypted::{EncryptedPayload, front};
+use bulla::internals::format::key_store::{ENTRIES_OFFSET, Entry, HEADER_LEN, Header, SubjectKeys};
 use bulla::{Hash, KeyStore, Timestamp, WrappingKey};
 use libfuzzer_sys::fuzz_target;
 

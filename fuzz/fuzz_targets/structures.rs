@@ -2,13 +2,13 @@
 //! names all of them; and no bytes make a decoder panic.
 #![no_main]
 
-use bulla::format::LogId;
-use bulla::format::footer::{self, SegmentFooter};
-use bulla::format::frame::{self, FrameHeader};
-use bulla::format::header::{self, SegmentHeader};
-use bulla::format::lock::{self, LockFile};
-use bulla::format::mark::Mark;
-use bulla::format::record::{Context, RawRecord};
+use bulla::LogId;
+use bulla::internals::format::footer::{self, SegmentFooter};
+use bulla::internals::format::frame::{self, FrameHeader};
+use bulla::internals::format::header::{self, SegmentHeader};
+use bulla::internals::format::lock::{self, LockFile};
+use bulla::internals::format::mark::Mark;
+use bulla::internals::format::record::{Context, RawRecord};
 use bulla::{HashAlgorithm, Seq};
 use libfuzzer_sys::fuzz_target;
 

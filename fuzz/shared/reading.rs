@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read, Write};
 
-use bulla::format::body;
+use bulla::internals::format::body;
 use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
 use bulla::{Event, Timestamp};
 use bulla_cli::import::{self, Counts, Format, Item};

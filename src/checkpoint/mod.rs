@@ -37,6 +37,8 @@ mod note;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "engine")]
+pub use crate::random::RandomError;
 pub use cosignature::Cosignature;
 pub(crate) use head::checkpoint_of;
 pub use head::{

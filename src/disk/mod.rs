@@ -11,6 +11,8 @@ mod files;
 pub mod map;
 mod mapped;
 mod real;
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
 pub mod sim;
 pub use files::{
     Disk, DiskFile, Open, Protection, copy_range, create_beside, create_private,

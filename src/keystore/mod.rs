@@ -18,18 +18,19 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::cipher::{self, Identifier};
+use crate::cipher;
 use crate::disk::{self, Disk, DiskFile, Open, RealDisk, parent};
 use crate::error::{Error, Result};
 use crate::event::limits::SUBJECT_LEN_MAX;
 use crate::format::LogId;
-use crate::format::encrypted::KeyId;
 use crate::format::key_store::{Header, SubjectKeys};
 use crate::random;
 use crate::ranked::{Mutex, MutexGuard, Rank, RwLock, WriteGuard};
 use crate::time::{Clock, SystemClock, Timestamp};
 use file::StoreFile;
 
+pub use crate::cipher::Identifier;
+pub use crate::format::encrypted::KeyId;
 pub use wrapping::WrappingKey;
 
 /// An open key store. Cheap to clone; all clones are the same store.

@@ -19,6 +19,7 @@ mod retention;
 mod subscribe;
 mod verbs;
 
+pub use crate::catalog::HistoryEntry;
 pub use crate::directory::quarantine::SetAside;
 pub use crate::engine::archiving::ArchivedCopy;
 pub use crate::engine::erase::ErasureCertificate;
@@ -26,6 +27,7 @@ pub use crate::engine::restoring::Restoration;
 pub use crate::engine::retain::{ExpireOptions, Expiry, Pinned};
 pub use crate::engine::signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use crate::engine::ticket::Ticket;
+pub use crate::format::body::{JsonText, Names, Payload, Redaction, Since3, Tags};
 pub use crate::options::{Durability, Housekeeping, LogOptions, SubjectRule};
 pub use crate::prove::Disclosure;
 pub use crate::prove::tiles::TileReader;

@@ -61,7 +61,7 @@ pub struct Bundle {
 pub struct BundledRecord {
     /// Its position.
     pub seq: Seq,
-    /// As [`super::disclose`] writes it.
+    /// The record in the form that proofs disclose: `extra` in `docs/format.md`.
     pub bytes: Vec<u8>,
 }
 

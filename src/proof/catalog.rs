@@ -57,7 +57,7 @@ const ENTRIES: u8 = 4;
 /// A claim about the catalog, with the anchor that ties it to a signed head. **Not checked.**
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogStatement {
-    /// The anchor: the last record under the head, as [`super::disclose`] writes it.
+    /// The anchor: the last record under the head, in the form that proofs disclose.
     pub anchor: Vec<u8>,
     /// From the anchor up to the main root, at most 64.
     pub anchor_hashes: Vec<Hash>,
@@ -70,7 +70,7 @@ pub struct CatalogStatement {
 pub enum CatalogClaim {
     /// This record is in the catalog.
     Record {
-        /// As [`super::disclose`] writes it; its position is in its head.
+        /// In the form that proofs disclose; its position is in its head.
         record: Vec<u8>,
         /// From the record up to the catalog's root, at most 64.
         hashes: Vec<Hash>,

@@ -48,7 +48,7 @@ mod tag {
 /// What a proof carries: **nothing of it is checked**.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
-    /// The record, as [`super::disclose`] writes it.
+    /// The record, in the form that proofs disclose.
     pub record: Option<Vec<u8>>,
     /// The text of a key chain, at most [`CARRIED_KEY_CHAIN_LEN_MAX`] bytes.
     pub key_chain: Option<Vec<u8>>,

@@ -42,6 +42,16 @@ mod text;
 mod vault;
 mod verify_error;
 
+/// What a record of the catalog holds: one type for each kind of record.
+pub mod catalog_body {
+    pub use crate::format::catalog_body::{
+        Archived, ArchivedAt, Because, CatalogBody, ClockStepped, Created, DropBegun, DropDone,
+        DropUndone, Erased, HeadSigned, HoldPlaced, HoldReleased, KeyAdded, KeysChanged, PolicySet,
+        ProtectionSet, Quarantined, Restored, Sealed, Unknown,
+    };
+}
+
+pub use crate::terms::{TermLeaf, TimeEntry};
 pub use answer::{
     ANSWER_LEN_MAX, Answer, Evidence, IndexEvidence, NotLive, RestsOn, SegmentEvidence, ShownList,
     ShownTerm, ShownTimes, VerifiedAnswer, VerifyAnswerError,
@@ -63,7 +73,9 @@ pub use disclosed::VerifiedRecord;
 pub use extra::{AppendedAfter, CARRIED_KEY_CHAIN_LEN_MAX, Extra};
 pub use inclusion::{InclusionProof, TlogProof, VerifiedInclusion};
 pub use malformed::MalformedProof;
-pub use parts::{Disclosure, VerifyRecordError, disclose, disclose_decrypted};
+pub use parts::{Disclosure, VerifyRecordError};
+#[cfg(feature = "engine")]
+pub(crate) use parts::{disclose, disclose_decrypted};
 pub use text::{PROOF_HASHES_MAX, PROOF_LEN_MAX, ParseProofError};
 pub use vault::{
     HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND, VAULT_LOGS_MAX, VAULT_ORIGIN_SUFFIX,

@@ -40,7 +40,8 @@ pub enum Disclosure {
 
 /// The bytes of a record for a proof's `extra` line. A payload that is stored encrypted is
 /// withheld: [`disclose_decrypted`] shows it.
-pub fn disclose(record: &CheckedRecord<'_>, disclosure: Disclosure) -> Vec<u8> {
+#[cfg(feature = "engine")]
+pub(crate) fn disclose(record: &CheckedRecord<'_>, disclosure: Disclosure) -> Vec<u8> {
     let Digests { payload, encrypted } = record.digests();
     let payload = payload.as_bytes().as_slice();
     match (encrypted, disclosure) {
@@ -52,7 +53,8 @@ pub fn disclose(record: &CheckedRecord<'_>, disclosure: Disclosure) -> Vec<u8> {
 
 /// The same, of a whole record whose payload is stored encrypted, with its salt and payload
 /// as they were decrypted.
-pub fn disclose_decrypted(record: &CheckedRecord<'_>, salted_payload: &[u8]) -> Vec<u8> {
+#[cfg(feature = "engine")]
+pub(crate) fn disclose_decrypted(record: &CheckedRecord<'_>, salted_payload: &[u8]) -> Vec<u8> {
     match record.digests().encrypted {
         Some(digest) => {
             bytes_of(record, WHOLE_ENCRYPTED, &[digest.as_bytes().as_slice(), salted_payload])

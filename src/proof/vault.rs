@@ -180,7 +180,7 @@ pub struct VaultProof {
     pub log: LogHead,
     /// From there to the root of the head list.
     pub place: InclusionProof,
-    /// The record, as [`super::disclose`] writes it.
+    /// The record, in the form that proofs disclose.
     pub record: Vec<u8>,
     /// From there to the root of its log.
     pub inclusion: InclusionProof,

@@ -117,8 +117,7 @@ fn threads_in_a_pure_floor_are_found() {
 
 #[test]
 fn a_lock_of_an_open_log_without_a_rank_is_found() {
-    let homes =
-        "`parking_lot` is named in src/ranked.rs or verify/ or vault/ or disk/sim/ only";
+    let homes = "`parking_lot` is named in src/ranked.rs or verify/ or vault/ or disk/sim/ only";
     refused("hash.rs", "use parking_lot::Mutex;", homes);
     refused("engine/core.rs", "use parking_lot::RwLock;", homes);
     accepted("ranked.rs", "fn f() { parking_lot::Mutex::new(()); }");

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulla::LogId;
 use bulla::Trust;
 use bulla::checkpoint::{SignatureKind, SigningKey, VerifyingKey};
 use bulla::event::{RecordKind, limits};
-use bulla::format::LogId;
-use bulla::format::layout::{segment_footer, segment_header, trailing_crc};
-use bulla::index::{IndexFile, List, Lookup as _, Places as _, Tail, encode};
+use bulla::internals::format::layout::{segment_footer, segment_header, trailing_crc};
+use bulla::internals::index::{IndexFile, List, Lookup as _, Places as _, Tail, encode};
+use bulla::internals::terms::{Field, Scope};
 use bulla::proof::{Disclosure, TlogProof};
 use bulla::query::Subject;
-use bulla::terms::{Field, Scope};
 use bulla::time::ManualClock;
 use bulla::{
     Actor, Error, Event, EventId, HashAlgorithm, Housekeeping, Json, Log, LogOptions, Outcome,
@@ -428,7 +428,7 @@ fn derived_files_that_are_deleted_come_back_the_same() {
 }
 
 /// Raises the format version of the structure at `offset`, with a CRC that fits.
-fn make_newer(path: &Path, offset: usize, layout: bulla::format::layout::Layout) {
+fn make_newer(path: &Path, offset: usize, layout: bulla::internals::format::layout::Layout) {
     let mut bytes = std::fs::read(path).unwrap();
     let field = |name| *layout.fields.iter().find(|field| field.name == name).unwrap();
     let structure = &mut bytes[offset..offset + layout.len];

@@ -6,20 +6,20 @@ mod answer;
 mod catalog;
 mod json;
 
+use bulla::LogId;
 use bulla::event::RecordKind;
-use bulla::format::LogId;
-use bulla::format::Stream;
-use bulla::format::body;
-use bulla::format::footer::{SegmentFooter, TimeRange, Waypoint};
-use bulla::format::frame::FrameHeader;
-use bulla::format::header::SegmentHeader;
-use bulla::format::layout::{self, Layout};
-use bulla::format::record::{self, Head, PREFIX_LEN, SALT_LEN};
+use bulla::internals::format::Stream;
+use bulla::internals::format::body;
+use bulla::internals::format::footer::{SegmentFooter, TimeRange, Waypoint};
+use bulla::internals::format::frame::FrameHeader;
+use bulla::internals::format::header::SegmentHeader;
+use bulla::internals::format::layout::{self, Layout};
+use bulla::internals::format::record::{self, Head, PREFIX_LEN, SALT_LEN};
+use bulla::internals::segment::locate::RecordCursor;
+use bulla::internals::segment::seal::SealedSegment;
+use bulla::internals::terms::{Collected, Scope};
 use bulla::merkle::Frontier;
 use bulla::query::Subject;
-use bulla::segment::locate::RecordCursor;
-use bulla::segment::seal::SealedSegment;
-use bulla::terms::{Collected, Scope};
 use bulla::{
     Actor, Event, EventId, Hash, HashAlgorithm, Outcome, Resource, Seq, Timestamp, TreeSize,
 };
@@ -110,7 +110,7 @@ fn example() -> Example {
     let (log_id, nonce) = (LogId(counting(0x10)), counting(0x20));
     let algorithm = HashAlgorithm::Sha256;
     let header = SegmentHeader {
-        format_version: bulla::format::FORMAT_VERSION,
+        format_version: bulla::internals::format::FORMAT_VERSION,
         stream: Stream::Main,
         algorithm,
         frame_align: 1,

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use bulla::checkpoint::{Checkpoint, SignatureKind, SigningKey};
-use bulla::format::catalog_body::{CatalogBody, kind};
+use bulla::internals::format::catalog_body::{CatalogBody, kind};
 use bulla::keys::{Change, KeyChain, Statement};
 use bulla::merkle::TreeHead;
 use bulla::proof::{

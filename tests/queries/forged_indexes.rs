@@ -10,9 +10,9 @@ use crate::support::{Shape, clock, dir};
 use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
 use bulla::event::RecordKind;
-use bulla::format::footer::{self, SegmentFooter};
-use bulla::format::index_header::{IndexHeader, LEN};
-use bulla::index::{IndexFile, Places, Tail, encode};
+use bulla::internals::format::footer::{self, SegmentFooter};
+use bulla::internals::format::index_header::{IndexHeader, LEN};
+use bulla::internals::index::{IndexFile, Places, Tail, encode};
 use bulla::query::{Query, Subject};
 use bulla::{
     Actor, Disclosure, Event, HashAlgorithm, Log, Report, Resource, Seq, Trust, VerifyOptions,

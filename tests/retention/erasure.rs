@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use crate::support::ORIGIN;
 use bulla::disk::{RealDisk, replace_file};
-use bulla::format::frame::{self, FrameHeader};
-use bulla::format::header::SegmentHeader;
-use bulla::format::record::{self, PREFIX_LEN, RawRecord};
+use bulla::internals::format::frame::{self, FrameHeader};
+use bulla::internals::format::header::SegmentHeader;
+use bulla::internals::format::record::{self, PREFIX_LEN, RawRecord};
 use bulla::log::SubjectRule;
 use bulla::proof::{Bundle, Disclosure, TlogProof};
 use bulla::query::Query;
@@ -358,7 +358,8 @@ fn swap_payloads(path: &Path, one: usize, two: usize) {
         let (slot, rest) = bytes[at..].split_at_mut(PREFIX_LEN);
         let bodies = &rest[..envelope_len + of_one.len()];
         let stored = &bodies[envelope_len..];
-        let digests = bulla::format::encrypted::EncryptedPayload::split(stored).unwrap().digests();
+        let digests =
+            bulla::internals::format::encrypted::EncryptedPayload::split(stored).unwrap().digests();
         let len = u32::try_from(stored.len()).unwrap();
         let sealed = (record::body_crc(bodies), len, &digests);
         record::seal(&context, &head, sealed, slot, &bodies[..envelope_len]);

@@ -4,28 +4,28 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bulla::catalog::Catalog;
 use bulla::disk::{Open, RealDisk};
 use bulla::event::RecordKind;
-use bulla::format::body;
-use bulla::format::catalog_body::{Because, CatalogBody};
-use bulla::format::footer::{STRIDE, TimeRange, Waypoint};
-use bulla::format::frame::{self, FrameHeader};
-use bulla::format::record::{self, PREFIX_LEN, RawRecord};
-use bulla::index::{self, Tail};
+use bulla::internals::catalog::Catalog;
+use bulla::internals::format::body;
+use bulla::internals::format::catalog_body::{Because, CatalogBody};
+use bulla::internals::format::footer::{STRIDE, TimeRange, Waypoint};
+use bulla::internals::format::frame::{self, FrameHeader};
+use bulla::internals::format::record::{self, PREFIX_LEN, RawRecord};
+use bulla::internals::index::{self, Tail};
+use bulla::internals::segment::bytes::SegmentFile;
+use bulla::internals::segment::recover;
+use bulla::internals::segment::scan::Position;
+use bulla::internals::segment::seal::{self, SealFacts};
+use bulla::internals::terms::{IndexHead, Scope};
 use bulla::merkle::Frontier;
 use bulla::query::Subject;
-use bulla::segment::bytes::SegmentFile;
-use bulla::segment::recover;
-use bulla::segment::scan::Position;
-use bulla::segment::seal::{self, SealFacts};
-use bulla::terms::{IndexHead, Scope};
 use bulla::time::{Clock, ManualClock};
 use bulla::{Event, Hash, HashAlgorithm, Housekeeping, Log, LogOptions, Timestamp, TreeSize};
 
 /// The first and only segment of a log.
 fn first_segment(log: &Path) -> PathBuf {
-    bulla::segment::path(&log.join("segments"), 1)
+    bulla::internals::segment::path(&log.join("segments"), 1)
 }
 
 fn clock(at: Timestamp) -> Arc<dyn Clock> {

@@ -8,11 +8,11 @@ use std::thread;
 
 use bulla::checkpoint::{Checkpoint, SigningKey};
 use bulla::disk::{Open, RealDisk, replace_file};
-use bulla::format::footer::{self, SegmentFooter};
-use bulla::format::record::{HEAD_LEN, Head, PREFIX_LEN};
+use bulla::internals::format::footer::{self, SegmentFooter};
+use bulla::internals::format::record::{HEAD_LEN, Head, PREFIX_LEN};
+use bulla::internals::segment::bytes::SegmentFile;
+use bulla::internals::segment::scan::{self, Position};
 use bulla::merkle::TreeHead;
-use bulla::segment::bytes::SegmentFile;
-use bulla::segment::scan::{self, Position};
 use bulla::{
     Actor, Event, HashAlgorithm, Log, Report, Resource, Signer, Target, Timestamp,
     UnverifiedCheckpoint, VerifyOptions, verify,
@@ -65,7 +65,7 @@ fn found(report: &Report, what: &str) -> bool {
 }
 
 fn segment(place: &Place, ordinal: u64) -> PathBuf {
-    bulla::segment::path(&place.log.join("segments"), ordinal)
+    bulla::internals::segment::path(&place.log.join("segments"), ordinal)
 }
 
 fn published(place: &Place) -> Vec<PathBuf> {
@@ -161,17 +161,17 @@ fn reseal(bytes: &mut [u8], segment: &SegmentFile, head: Head) {
 
 /// Changes the bodies of the record at the start of `bytes` and computes its CRC again.
 fn edit_record(bytes: &mut [u8], segment: &SegmentFile, head: Head, edit: impl FnOnce(&mut [u8])) {
-    let len = bulla::format::record::stored_len(bytes).unwrap();
+    let len = bulla::internals::format::record::stored_len(bytes).unwrap();
     edit(&mut bytes[PREFIX_LEN..len]);
     let envelope_end = PREFIX_LEN + usize::from(head.envelope_len);
     let salted = &bytes[envelope_end..len];
-    let crc = bulla::format::record::body_crc(&bytes[PREFIX_LEN..len]);
-    let digests = bulla::format::record::Digests::of_plain(salted);
+    let crc = bulla::internals::format::record::body_crc(&bytes[PREFIX_LEN..len]);
+    let digests = bulla::internals::format::record::Digests::of_plain(salted);
     let salted_len = u32::try_from(salted.len()).unwrap();
     let (slot, bodies) = bytes.split_at_mut(PREFIX_LEN);
     let envelope = &bodies[..usize::from(head.envelope_len)];
     let sealed = (crc, salted_len, &digests);
-    bulla::format::record::seal(&segment.context(), &head, sealed, slot, envelope);
+    bulla::internals::format::record::seal(&segment.context(), &head, sealed, slot, envelope);
     assert_eq!(HEAD_LEN, head.encode(&segment.header.log_id).len());
 }
 
@@ -180,7 +180,7 @@ fn records_of(path: &Path) -> (SegmentFile, Vec<(usize, Head)>) {
     let segment = SegmentFile::open(&RealDisk, path, Open::Read).unwrap().unwrap();
     let start = Position { offset: segment.header.first_frame(), size: segment.header.first };
     let mut records = Vec::new();
-    bulla::segment::recover::last(&segment, start, |_, offset, record| {
+    bulla::internals::segment::recover::last(&segment, start, |_, offset, record| {
         records.push((usize::try_from(offset).unwrap(), record.head));
     })
     .unwrap_or_else(|error| panic!("{error}"));
@@ -195,8 +195,8 @@ fn two_records_exchanged_are_named_with_and_without_their_crcs() {
         let (opened, records) = records_of(&path);
         let mut bytes = std::fs::read(&path).unwrap();
         let [(one, first), (two, second)] = [records[3], records[5]];
-        let len = bulla::format::record::stored_len(&bytes[one..]).unwrap();
-        assert_eq!(len, bulla::format::record::stored_len(&bytes[two..]).unwrap());
+        let len = bulla::internals::format::record::stored_len(&bytes[one..]).unwrap();
+        assert_eq!(len, bulla::internals::format::record::stored_len(&bytes[two..]).unwrap());
         let (a, b) = (bytes[one..one + len].to_vec(), bytes[two..two + len].to_vec());
         bytes[one..one + len].copy_from_slice(&b);
         bytes[two..two + len].copy_from_slice(&a);
@@ -233,7 +233,7 @@ fn a_record_altered_with_its_crc_and_the_hash_files_is_caught_by_the_signed_head
         let opened = opened.unwrap().unwrap();
         let start = Position { offset: opened.header.first_frame(), size: opened.header.first };
         let mut leaves = Vec::new();
-        let _ = bulla::segment::recover::last(&opened, start, |_, _, record| {
+        let _ = bulla::internals::segment::recover::last(&opened, start, |_, _, record| {
             leaves.push(record.leaf(HashAlgorithm::Sha256));
         });
         for leaf in leaves {
@@ -319,7 +319,7 @@ fn a_snapshot_is_not_believed() {
     let catalog = place.log.join("catalog/a/00000001.seg");
     let catalog = SegmentFile::open(&RealDisk, &catalog, Open::Read).unwrap().unwrap();
     // With a right CRC, and a state without any segment: forged segments would pass.
-    let hostile = bulla::format::catalog_body::Snapshot {
+    let hostile = bulla::internals::format::catalog_body::Snapshot {
         size: 0,
         peaks: Vec::new(),
         ordinal: 1,
@@ -335,7 +335,7 @@ fn a_snapshot_is_not_believed() {
     assert_eq!(named, ["snapshot: size"], "{:#?}", report.findings);
     assert_eq!(report.anchors, first.anchors);
     // One that is ahead of the records was copied after them: that is no more than a warning.
-    let ahead = bulla::format::catalog_body::Snapshot { size: 1_000, ..hostile };
+    let ahead = bulla::internals::format::catalog_body::Snapshot { size: 1_000, ..hostile };
     replace_file(&RealDisk, &path, &ahead.encode(identity.header.log_id).unwrap()).unwrap();
     let report = check(&place.log, &VerifyOptions::new());
     assert!(report.is_clean(), "{:#?}", report.findings);
@@ -520,7 +520,7 @@ fn a_segment_with_a_record_that_goes_back_is_never_sealed() {
         }
     }
     assert_eq!(
-        bulla::segment::seal::read_footer(
+        bulla::internals::segment::seal::read_footer(
             &SegmentFile::open(&RealDisk, &segment(&place, 1), Open::Read).unwrap().unwrap(),
             std::fs::metadata(segment(&place, 1)).unwrap().len(),
         )

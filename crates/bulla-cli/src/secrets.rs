@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bulla::cipher::Identifier;
+use bulla::keystore::Identifier;
 use bulla::log::{RecordedProtection, SubjectRule};
 use bulla::{Asked, Error, KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;

@@ -3,12 +3,12 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use bulla::format::layout;
+use bulla::internals::format::layout;
+use bulla::internals::terms::{Collected, Logical, Scope};
 use bulla::merkle::{BatchPlan, NodeId};
 use bulla::proof::{
     Answer, Evidence, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, VerifiedAnswer,
 };
-use bulla::terms::{Collected, Logical, Scope};
 use bulla::{Disclosure, Hash, HashAlgorithm, Log, Query, Seq, TreeSize, Trust};
 
 use super::catalog::ExampleLog;

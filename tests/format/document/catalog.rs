@@ -5,15 +5,15 @@ use std::path::Path;
 
 use bulla::checkpoint::{Checkpoint, SignatureKind};
 use bulla::event::Anchor;
-use bulla::format::body;
-use bulla::format::catalog_body::{
+use bulla::internals::format::body;
+use bulla::internals::format::catalog_body::{
     Because, CatalogBody, Created, HeadSigned, KeyAdded, Sealed, StateMap,
 };
-use bulla::format::frame::FrameHeader;
-use bulla::format::header::{CATALOG_VERSION, SegmentHeader};
-use bulla::format::layout;
-use bulla::format::record::{self, Head, PREFIX_LEN, SALT_LEN};
-use bulla::format::{LogId, Stream};
+use bulla::internals::format::frame::FrameHeader;
+use bulla::internals::format::header::{CATALOG_VERSION, SegmentHeader};
+use bulla::internals::format::layout;
+use bulla::internals::format::record::{self, Head, PREFIX_LEN, SALT_LEN};
+use bulla::internals::format::{LogId, Stream};
 use bulla::merkle::{Frontier, TreeHead};
 use bulla::{
     Hash, HashAlgorithm, Log, Seq, SigningKey, TreeSize, UnverifiedCheckpoint, VerifyOptions,

@@ -1,7 +1,7 @@
 //! Audits: whose word an answer is as good as.
 
+use bulla::LogId;
 use bulla::checkpoint::Note;
-use bulla::format::LogId;
 use bulla::proof::{AuditedSegment, IndexAudit, RestsOn, VerifiedIndexAudit};
 
 use super::*;

@@ -1,12 +1,12 @@
 //! Answers whose every hash leads to a root, only not to the right one, or past a segment.
 
 use bulla::Hash;
-use bulla::format::catalog_body::StateMap;
+use bulla::internals::format::catalog_body::StateMap;
+use bulla::internals::terms::{IndexHead, TimeEntry};
 use bulla::merkle::{BatchPlan, Frontier};
 use bulla::proof::{
     CatalogClaim, CatalogStatement, Evidence, IndexEvidence, PlacedEntry, ShownTimes, StateEntry,
 };
-use bulla::terms::{IndexHead, TimeEntry};
 
 use super::mutations::firsts;
 use super::*;

@@ -215,7 +215,7 @@ fn alter_times(mutants: &mut Mutants, at: usize, is_occurred: bool, good: &Index
         let first_chunk = times.first_chunk.wrapping_add(step);
         push("chunk".to_owned(), bulla::proof::ShownTimes { first_chunk, ..times.clone() });
     }
-    let other = |entry: &bulla::terms::TimeEntry| bulla::terms::TimeEntry {
+    let other = |entry: &bulla::internals::terms::TimeEntry| bulla::internals::terms::TimeEntry {
         time: entry.time + 1,
         position: entry.position,
     };

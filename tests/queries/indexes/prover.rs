@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla::checkpoint::{SignatureKind, SigningKey};
-use bulla::index::{IndexFile, Places};
+use bulla::internals::index::{IndexFile, Places};
+use bulla::internals::terms::{
+    Axis, CHUNK, Field, TermLeaf, TimeEntry, anchors, clauses, position_chunk_leaf, time_chunk_leaf,
+};
 use bulla::merkle::{BatchPlan, Frontier};
 use bulla::proof::{Answer, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
 use bulla::query::Subject;
-use bulla::terms::{
-    Axis, CHUNK, Field, TermLeaf, TimeEntry, anchors, clauses, position_chunk_leaf, time_chunk_leaf,
-};
 use bulla::{
     Actor, Disclosure, Event, Hash, HashAlgorithm, Housekeeping, Log, Outcome, Query, Record,
     Resource, Seq, Signer, Timestamp, Trust, UnverifiedCheckpoint,
@@ -228,7 +228,7 @@ impl All {
         let clauses = clauses(query, head.scope.log_id);
         let mask = u8::try_from(random.below(1 << clauses.len())).unwrap();
         let shows_anchors = random.below(2) == 0;
-        let meant = |wanted: &bulla::terms::Wanted| {
+        let meant = |wanted: &bulla::internals::terms::Wanted| {
             (0..self.terms.len()).filter(|n| wanted.means_key(&self.terms[*n].0.key)).collect()
         };
         // The places whose lists the verifier asks for, some left out; and their neighbours.
@@ -275,7 +275,7 @@ impl All {
             (0..2).map(|axis| (random.below(2) == 0).then(|| self.times(axis, random))).collect();
         // What it points at, as the verifier must read it.
         let every: BTreeSet<u32> = (0..u32::try_from(head.records).unwrap()).collect();
-        let of = |wanted: &bulla::terms::Wanted| {
+        let of = |wanted: &bulla::internals::terms::Wanted| {
             let meant = leaves.iter().filter(|leaf| wanted.means_key(&leaf.leaf.key));
             meant
                 .flat_map(|leaf| leaf.list.iter().flat_map(|list| list.positions.clone()))

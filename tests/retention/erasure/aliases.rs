@@ -1,6 +1,6 @@
 //! Identifiers under aliases, and whose a key store is.
 
-use bulla::cipher::Identifier;
+use bulla::keystore::Identifier;
 use bulla::query::Query;
 use bulla::retention::{Asked, Hold, HoldScope, Period, Policy};
 use bulla::{Actor, Error, Event, ExpireOptions, HashAlgorithm, KeyStore, Resource, Seq, Target};

@@ -1,8 +1,8 @@
 //! A key store or a rule that is forgotten is refused, and so is another store; less than before
 //! is recorded with who wanted it.
 
-use bulla::format::catalog_body::{CatalogBody, ProtectionSet};
-use bulla::format::header::SegmentHeader;
+use bulla::internals::format::catalog_body::{CatalogBody, ProtectionSet};
+use bulla::internals::format::header::SegmentHeader;
 use bulla::log::SubjectRule;
 use bulla::{Asked, Error, HashAlgorithm, KeyStore, Log, LogOptions, PayloadState, Seq};
 

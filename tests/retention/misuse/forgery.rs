@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::catalog::Catalog;
 use bulla::disk::RealDisk;
-use bulla::format::catalog_body::{
+use bulla::internals::catalog::Catalog;
+use bulla::internals::format::catalog_body::{
     Because, CatalogBody, DropBegun, DropDone, PolicySet, Snapshot, kind,
 };
-use bulla::format::frame::{self, FrameHeader};
-use bulla::format::header::SegmentHeader;
-use bulla::format::record::{self, Context, PREFIX_LEN, RawRecord};
+use bulla::internals::format::frame::{self, FrameHeader};
+use bulla::internals::format::header::SegmentHeader;
+use bulla::internals::format::record::{self, Context, PREFIX_LEN, RawRecord};
+use bulla::internals::tree::TreeStore;
 use bulla::merkle::range_nodes;
-use bulla::tree::TreeStore;
 use bulla::{
     Error, ExpireOptions, GapVerdict, Hold, HoldScope, Period, Policy, Seq, VerifyOptions, verify,
 };
@@ -89,13 +89,13 @@ pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bo
     }
 }
 
-fn catalog_id(world: &World) -> bulla::format::LogId {
+fn catalog_id(world: &World) -> bulla::internals::format::LogId {
     Catalog::identify(&RealDisk, &world.path().join("catalog")).unwrap().unwrap()
 }
 
 /// The frontier of the mark.
 fn frontier_of(world: &World) -> bulla::merkle::Frontier {
-    let (_, mark) = bulla::tree::mark::MarkFile::open_or_create(
+    let (_, mark) = bulla::internals::tree::mark::MarkFile::open_or_create(
         &RealDisk,
         &world.path().join("tree"),
         catalog_id(world),
@@ -190,8 +190,8 @@ fn forge_snapshot(world: &World, change: impl FnOnce(&mut Vec<(String, Vec<u8>)>
 
 fn rewrite(path: &Path, snapshot: &Snapshot, root: bulla::Hash) {
     let mut bytes = std::fs::read(path).unwrap();
-    let header: [u8; bulla::format::header::LEN] =
-        bytes[..bulla::format::header::LEN].try_into().unwrap();
+    let header: [u8; bulla::internals::format::header::LEN] =
+        bytes[..bulla::internals::format::header::LEN].try_into().unwrap();
     let header = SegmentHeader::decode(&header).unwrap();
     let context =
         Context { log_id: header.log_id, nonce: header.nonce, algorithm: header.algorithm };
@@ -263,7 +263,7 @@ fn a_forged_snapshot_makes_opening_delete_nothing() {
     forge_snapshot(&world, |state| {
         let key = format!("segment/{:016x}", 2);
         let value = &mut state.iter_mut().find(|entry| entry.0 == key).unwrap().1;
-        *value.last_mut().unwrap() = bulla::format::catalog_body::status::DROPPED;
+        *value.last_mut().unwrap() = bulla::internals::format::catalog_body::status::DROPPED;
     });
     let opened = world.options().open(world.path()).map(|log| log.close().unwrap());
     let report = verify(&world.path(), &VerifyOptions::new(), &mut |_| ()).unwrap();

@@ -181,17 +181,22 @@ fn the_newest_anchor_does_not_bind_less_of_the_catalog_than_one_before_it() {
     let mut sizes = Vec::new();
     for ordinal in 1..=2 {
         let path = world.path().join(format!("segments/{ordinal:08}.seg"));
-        let segment =
-            bulla::segment::bytes::SegmentFile::open(&RealDisk, &path, bulla::disk::Open::Read);
+        let segment = bulla::internals::segment::bytes::SegmentFile::open(
+            &RealDisk,
+            &path,
+            bulla::disk::Open::Read,
+        );
         let Ok(Some(segment)) = segment else { continue };
-        let start = bulla::segment::scan::Position {
+        let start = bulla::internals::segment::scan::Position {
             offset: segment.header.first_frame(),
             size: segment.header.first,
         };
-        bulla::segment::recover::last(&segment, start, |_, _, record| {
+        bulla::internals::segment::recover::last(&segment, start, |_, _, record| {
             if record.head.kind == bulla::event::RecordKind::Anchor.code() {
                 sizes.push(
-                    bulla::format::body::decode_anchor(record.envelope).unwrap().catalog_size,
+                    bulla::internals::format::body::decode_anchor(record.envelope)
+                        .unwrap()
+                        .catalog_size,
                 );
             }
         })

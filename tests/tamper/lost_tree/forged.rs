@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use bulla::catalog::Catalog;
 use bulla::disk::Disk;
-use bulla::format::catalog_body::{Because, CatalogBody, DropBegun, DropDone, PolicySet};
+use bulla::internals::catalog::Catalog;
+use bulla::internals::format::catalog_body::{
+    Because, CatalogBody, DropBegun, DropDone, PolicySet,
+};
 use bulla::merkle::range_nodes;
 use bulla::{Error, HashAlgorithm};
 
@@ -59,7 +61,7 @@ fn forged(seed: u64, change: impl FnOnce(&mut DropBegun<'_>)) -> Error {
         holds: catalog.state().holds().count() as u64,
         scanned: sealed.count,
         archived: archived.as_ref().map(|(location, digest)| {
-            bulla::format::catalog_body::ArchivedAt { location, digest: *digest }
+            bulla::internals::format::catalog_body::ArchivedAt { location, digest: *digest }
         }),
     };
     change(&mut body);

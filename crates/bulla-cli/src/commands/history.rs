@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::catalog::HistoryEntry;
+use bulla::log::HistoryEntry;
 use clap::Args;
 
 use crate::failure::Verdict;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bulla::cipher::Identifier;
 use bulla::event::{EventId, Outcome, TraceId};
+use bulla::keystore::Identifier;
 use bulla::log::Explain;
 use bulla::query::{self, Cursor};
 use bulla::{KeyStore, Log, LogOptions, LogReader, Matches, SegmentInfo, Snapshot, Timestamp};

@@ -33,7 +33,8 @@ fn events_are_within_the_limits_and_have_the_shape_that_was_measured() {
     assert!(events.iter().all(|event| event.validate().is_ok()));
     let encoded = |event| {
         let (time, mut out) = (Timestamp::from_nanos(0), Vec::new());
-        let lengths = bulla::format::body::encode_event(event, time, [0; 16], [0; 16], &mut out);
+        let lengths =
+            bulla::internals::format::body::encode_event(event, time, [0; 16], [0; 16], &mut out);
         lengths.map(|lengths| lengths.envelope + lengths.payload).unwrap()
     };
     let bytes = events.iter().map(encoded).sum::<usize>() / events.len();

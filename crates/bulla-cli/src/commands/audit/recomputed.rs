@@ -7,11 +7,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use bulla::event::RecordKind;
-use bulla::format::{LogId, body, record};
+use bulla::internals::format::{LogId, body, record};
+use bulla::internals::terms::{Collected, Scope};
 use bulla::merkle::Frontier;
 use bulla::proof::AuditedSegment;
 use bulla::query::Subject;
-use bulla::terms::{Collected, Scope};
 use bulla::tiles::{BundleId, ENTRY_LEN_MAX, EntryBundle, TileHashes, WIDTH, new_bundles};
 use bulla::{Hash, HashAlgorithm, Seq, TreeHead, TreeSize};
 use bulla_cli::export::{ListedSegment, SegmentList};

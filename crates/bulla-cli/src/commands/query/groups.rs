@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use bulla::Snapshot;
 use bulla::event::PayloadState;
-use bulla::format::body::Payload;
+use bulla::internals::format::body::Payload;
 use bulla::log::{Explain, Group, GroupBy};
 use bulla::query::Query;
 use bulla::seq::Seq;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use bulla::checkpoint::{Cosignature, VerifiedCheckpoint, VerifyingKey};
 use bulla::event::Event;
-use bulla::format::catalog_body::CatalogBody;
+use bulla::internals::format::catalog_body::CatalogBody;
 use bulla::proof::{
     Disclosure, ShownOfCatalog, VerifiedBundle, VerifiedCatalogProof, VerifiedConsistency,
     VerifiedRecord, VerifiedStatement,
@@ -192,7 +192,7 @@ fn says(body: &CatalogBody<'_>) -> String {
         }
         CatalogBody::KeyAdded(key) => format!("key added: {}", key.vkey),
         other => {
-            let (what, detail) = bulla::catalog::describe(other);
+            let (what, detail) = bulla::internals::catalog::describe(other);
             format!("{what}: {detail}")
         }
     }
