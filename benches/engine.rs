@@ -11,9 +11,9 @@ use bulla::merkle::Frontier;
 use bulla::redact::{Redactor, bearer_tokens, card_numbers, private_keys};
 use bulla::time::{Clock, ManualClock};
 use bulla::{
-    AccessLog, Accessor, Actor, Asked, Disclosure, Durability, Event, ExpireOptions, HashAlgorithm,
-    Hold, HoldScope, Housekeeping, KeyStore, Log, LogOptions, Period, Policy, Query, Resource, Seq,
-    Signer, Timestamp, WrappingKey,
+    AccessLog, Accessor, Actor, Attribution, Disclosure, Durability, Event, ExpireOptions,
+    HashAlgorithm, Hold, HoldScope, Housekeeping, KeyStore, Log, LogOptions, Period, Policy, Query,
+    Resource, Seq, Signer, Timestamp, WrappingKey,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -217,10 +217,12 @@ fn aged(days: u64) -> (tempfile::TempDir, LogOptions, Log) {
         log.rotate().unwrap();
         clock.advance(Duration::from_secs(24 * 3_600));
     }
-    log.retention().set_policy(&Policy::keep(Period::from_days(100)), &Asked::default()).unwrap();
+    log.retention()
+        .set_policy(&Policy::keep(Period::from_days(100)), &Attribution::default())
+        .unwrap();
     for n in 0..5 {
         let hold = Hold::new(format!("case {n}"), HoldScope::new().actor(format!("nobody-{n}")));
-        log.retention().place_hold(&hold, &Asked::default()).unwrap();
+        log.retention().place_hold(&hold, &Attribution::default()).unwrap();
     }
     (dir, options, log)
 }
@@ -228,7 +230,7 @@ fn aged(days: u64) -> (tempfile::TempDir, LogOptions, Log) {
 /// What many segments cost: six years of daily ones are 2,190. A drop costs syncs besides, which
 /// a file system in memory (`TMPDIR=/dev/shm`) leaves out.
 fn retention(c: &mut Criterion) {
-    let (asked, expire) = (Asked::default(), ExpireOptions::new());
+    let (asked, expire) = (Attribution::default(), ExpireOptions::new());
     let mut group = c.benchmark_group("retention");
     group.sample_size(10);
     for days in [300, 2_190] {

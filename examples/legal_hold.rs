@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bulla::time::{Clock, ManualClock};
 use bulla::{
-    Actor, Asked, Disclosure, Event, ExpireOptions, Hold, HoldScope, Log, Policy, Preset, Query,
-    Resource, Seq, Signer, TlogProof, Trust,
+    Actor, Attribution, Disclosure, Event, ExpireOptions, Hold, HoldScope, Log, Policy, Preset,
+    Query, Resource, Seq, Signer, TlogProof, Trust,
 };
 
 type Done<T> = Result<T, Box<dyn Error>>;
@@ -35,7 +35,7 @@ fn story(dir: &Path) -> Done<()> {
     let log = options.clone().clock(Arc::clone(&clock) as Arc<dyn Clock>).create(&path)?;
 
     // The policy comes first: each seal fixes by it how long its segment is kept.
-    let carol = |why: &str| Asked::by("carol").because(why);
+    let carol = |why: &str| Attribution::by("carol").because(why);
     log.retention().set_policy(&Policy::preset(Preset::Hipaa), &carol("policy 12"))?;
     for month in 1..=12 {
         record_a_month(&log, month)?;
@@ -57,7 +57,7 @@ fn story(dir: &Path) -> Done<()> {
     let scope = HoldScope::new().actor("mallory");
     let hold = Hold::new("2021-117", scope).custodian("legal@example.com");
     log.retention().place_hold(&hold, &carol("Smith v. Example"))?;
-    let pinned = log.snapshot().pinned_by("2021-117")?;
+    let pinned = log.snapshot().segments_held_by("2021-117")?;
     println!("held {} records of mallory, in segments {:?}", pinned.records, pinned.segments);
 
     // Seven years on. A log in use has a record of today; without one the clock is not believed.
@@ -122,7 +122,7 @@ fn record_a_month(log: &Log, month: u32) -> Done<()> {
     Ok(())
 }
 
-fn expire(log: &Log, asked: &Asked) -> Done<()> {
+fn expire(log: &Log, asked: &Attribution) -> Done<()> {
     let expiry = log.retention().expire(&ExpireOptions::new(), asked)?;
     println!("\nexpired {} segments:", expiry.dropped.len());
     for certificate in &expiry.dropped {

@@ -267,7 +267,7 @@ fn questions() -> Vec<(&'static str, Ask)> {
             Ok((log.histogram(&Query::new(), HOUR)?.len() as u64, None))
         }),
         ("first and last of an actor", |log, draw| {
-            Ok((log.seen(&by_actor(draw))?.map_or(0, |_| 2), None))
+            Ok((log.extent(&by_actor(draw))?.map_or(0, |_| 2), None))
         }),
     ]
 }

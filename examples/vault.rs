@@ -9,7 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulla::proof::VaultProof;
 use bulla::vault::{LogSpec, Routing, Rule};
-use bulla::{Accessor, Actor, Asked, Disclosure, Event, Query, Resource, Signer, Trust, Vault};
+use bulla::{
+    Accessor, Actor, Attribution, Disclosure, Event, Query, Resource, Signer, Trust, Vault,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
@@ -18,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let vault = Vault::options().origin("example.com/audit").create(dir.join("vault"))?;
 
     // Which log an event goes to is recorded, with who asked and why.
-    let asked = Asked::by("user:carol").because("logins are kept longer; reading leaves a trace");
+    let asked =
+        Attribution::by("user:carol").because("logins are kept longer; reading leaves a trace");
     vault.add_log("logins", LogSpec::new(), &asked)?;
     vault.add_log("access", LogSpec::new(), &asked)?;
     let routing = Routing::to("main")

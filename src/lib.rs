@@ -159,7 +159,7 @@ pub use log::{
     ArchivedCopy, BatchReceipt, CancelToken, Durability, ErasureCertificate, ExpireOptions, Expiry,
     Explain, Finding, Gap, GapVerdict, GroupBy, Housekeeping, Log, LogAdmin, LogOptions, LogReader,
     Matches, NotRead, OnceReceipt, Progress, Receipt, RecordView, RecordedProtection, Recovery,
-    Report, Restoration, SegmentInfo, SegmentStatus, Signer, Snapshot, Stats, SubjectRule,
+    Report, RestoredSegment, SegmentInfo, SegmentStatus, Signer, Snapshot, Stats, SubjectRule,
     Subscription, Ticket, TileReader, VerifyOptions, generate_recovery_key, load_recovery_key,
     verify,
 };
@@ -167,7 +167,7 @@ pub use merkle::TreeHead;
 pub use proof::{Disclosure, TlogProof, VerifiedRecord};
 pub use query::{Cursor, Query};
 pub use redact::Redactor;
-pub use retention::{Asked, DropCertificate, Hold, HoldScope, Period, Policy, Preset};
+pub use retention::{Attribution, DropCertificate, Hold, HoldScope, Period, Policy, Preset};
 pub use seq::{Seq, TreeSize};
 pub use time::Timestamp;
 pub use trust::Trust;

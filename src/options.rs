@@ -11,7 +11,7 @@ use crate::format::LogId;
 use crate::hash::HashAlgorithm;
 use crate::keystore::KeyStore;
 use crate::redact::Redactor;
-use crate::retention::Asked;
+use crate::retention::Attribution;
 use crate::time::{Clock, SystemClock};
 
 /// When a record is acknowledged, and so what a power failure may take.
@@ -56,9 +56,9 @@ pub enum SubjectRule {
 #[derive(Clone, Debug)]
 pub(crate) enum Waiver {
     /// This once.
-    Once(Asked),
+    Once(Attribution),
     /// From here on.
-    ForGood(Asked),
+    ForGood(Attribution),
 }
 
 /// Options of a log; chained, like `std::fs::OpenOptions`.
@@ -306,19 +306,19 @@ impl LogOptions {
     /// is refused again. Default: it is refused.
     ///
     /// ```
-    /// use bulla::{Asked, Error, KeyStore, Log, WrappingKey};
+    /// use bulla::{Attribution, Error, KeyStore, Log, WrappingKey};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("audit");
     /// let store = KeyStore::create(&dir.path().join("audit.keys"), &WrappingKey::generate()?)?;
     /// Log::options().key_store(store).create(&path)?.close()?;
     /// assert!(matches!(Log::open(&path), Err(Error::Unprotected { .. })));
-    /// let asked = Asked::by("carol").because("the store is in repair");
+    /// let asked = Attribution::by("carol").because("the store is in repair");
     /// let log = Log::options().allow_plaintext(&asked).open(&path)?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn allow_plaintext(mut self, asked: &Asked) -> Self {
+    pub fn allow_plaintext(mut self, asked: &Attribution) -> Self {
         self.waiver = Some(Waiver::Once(asked.clone()));
         self
     }
@@ -326,7 +326,7 @@ impl LogOptions {
     /// Makes the key store, the rule and the aliases of these options those of the log from here on,
     /// also if they are fewer, or others. Put on record, with who asked and why. More of them than
     /// before need no such word. Default: fewer are refused.
-    pub fn change_protection(mut self, asked: &Asked) -> Self {
+    pub fn change_protection(mut self, asked: &Attribution) -> Self {
         self.waiver = Some(Waiver::ForGood(asked.clone()));
         self
     }

@@ -42,7 +42,7 @@ fn a_thousand_logs_need_few_files_and_lose_nothing() {
         .log(LogOptions::new().durability(Durability::Os).segment_bytes(64 << 10))
         .max_open_logs(OPEN);
     let vault = options.clone().create(&path).unwrap();
-    let asked = bulla::Asked::by("user:carol").because("each its own");
+    let asked = bulla::Attribution::by("user:carol").because("each its own");
     vault.set_routing(Routing::to("main").rule(Rule::per_tenant("t")), &asked).unwrap();
     let (before, most) = (open_files(), (OPEN + 1) * FILES_OF_A_LOG);
     let few = |when: &str| {

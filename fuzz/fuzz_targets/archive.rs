@@ -14,7 +14,7 @@ use bulla::archive::{self, DirectoryStore, Manifest, VerifyArchiveOptions};
 use bulla::disk::replace_file;
 use bulla::disk::sim::SimDisk;
 use bulla::hash::{tag, tagged};
-use bulla::retention::Asked;
+use bulla::retention::Attribution;
 use bulla::{Actor, Event, Housekeeping, Log, Resource, Signer, Trust};
 use libfuzzer_sys::fuzz_target;
 
@@ -45,7 +45,7 @@ fn good() -> &'static Good {
         let signer = signer.unwrap();
         log.checkpoint(&signer).unwrap();
         let store = store(&disk);
-        let folder = log.archive(1, &store, &Asked::by("fuzz")).unwrap().folder;
+        let folder = log.archive(1, &store, &Attribution::by("fuzz")).unwrap().folder;
         let manifest = archive::manifest(&store, &folder).unwrap();
         let names = manifest.files.iter().map(|file| file.name.as_str()).chain([MANIFEST]);
         let read = |name: &str| disk.read_file(&path(&folder, name)).unwrap();

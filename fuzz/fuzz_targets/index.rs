@@ -7,7 +7,7 @@ use bulla::event::RecordKind;
 use bulla::LogId;
 use bulla::internals::format::layout::{Field as Place, index_header as layout, trailing_crc};
 use bulla::internals::index::{
-    Damaged, GROUP, IdField, IndexFile, List, Lookup, Places, Tail, encode, fingerprint,
+    Damaged, GROUP, IdField, IndexFile, List, SegmentIndex, Places, Tail, encode, fingerprint,
 };
 use bulla::query::{Subject, TimeRange};
 use bulla::internals::terms::{Axis, Field, Reach, Scope, Term, Wanted};

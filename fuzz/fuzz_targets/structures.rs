@@ -7,7 +7,7 @@ use bulla::internals::format::footer::{self, SegmentFooter};
 use bulla::internals::format::frame::{self, FrameHeader};
 use bulla::internals::format::header::{self, SegmentHeader};
 use bulla::internals::format::lock::{self, LockFile};
-use bulla::internals::format::mark::Mark;
+use bulla::internals::format::mark::RecoveryPoint;
 use bulla::internals::format::record::{Context, RawRecord};
 use bulla::{HashAlgorithm, Seq};
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(bytes) = bytes.first_chunk::<{ lock::LEN }>() {
         let _ = LockFile::decode(bytes);
     }
-    let _ = Mark::decode(bytes);
+    let _ = RecoveryPoint::decode(bytes);
     if let Ok(raw) = RawRecord::take(bytes) {
         assert!(raw.stored_len() <= bytes.len());
         let (log_id, nonce) = (LogId([0; 16]), [0; 16]);

@@ -15,7 +15,7 @@ use crate::format::catalog_body::{CatalogBody, kind};
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::keys::{Change, KEY_CHAIN_LEN_MAX, KeyChain};
 use crate::merkle::{TreeHead, verify_consistency};
-use crate::proof::{CATALOG_PROOF_LEN_MAX, CatalogProof, ShownOfCatalog};
+use crate::proof::{CATALOG_PROOF_LEN_MAX, CatalogProof, ProvenClaim};
 use crate::trust::{Trust, TrustError};
 
 /// What to compare an archived folder with.
@@ -388,7 +388,7 @@ impl Verifier<'_> {
         };
         let entry = format!("segment/{:016x}", facts.ordinal);
         let same = match shown {
-            ShownOfCatalog::InForce(shown) if shown.key == entry => {
+            ProvenClaim::InForce(shown) if shown.key == entry => {
                 let envelope = [Hash::ZERO.as_bytes().as_slice(), &shown.value].concat();
                 match CatalogBody::decode(kind::SEGMENT_SEALED, &envelope) {
                     Ok((_, CatalogBody::Sealed(sealed))) => sealed == facts.sealed(sealed.status),

@@ -1,19 +1,19 @@
 //! Who asked for something and why, as it is recorded.
 
 use crate::error::{Error, Result};
-use crate::format::catalog_body::Because;
-use crate::retention::Asked;
+use crate::format::catalog_body::RecordedAttribution;
+use crate::retention::Attribution;
 
 /// The longest name or reason that is recorded, in bytes.
 const TEXT_MAX: usize = 4_096;
 
 /// What of it is recorded.
-pub(crate) fn because(asked: &Asked) -> Because<'_> {
-    Because { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None }
+pub(crate) fn because(asked: &Attribution) -> RecordedAttribution<'_> {
+    RecordedAttribution { who: asked.who.as_deref(), why: asked.why.as_deref(), custodian: None }
 }
 
 /// Names and reasons must fit a record beside everything else in it.
-pub(crate) fn check_asked(asked: &Asked) -> Result<()> {
+pub(crate) fn check_asked(asked: &Attribution) -> Result<()> {
     check_text("who", asked.who.as_deref())?;
     check_text("why", asked.why.as_deref())
 }

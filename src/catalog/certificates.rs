@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, Sealed};
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution, Sealed};
 use crate::hash::Hash;
 use crate::retention::DropCertificate;
 use crate::seq::Seq;
@@ -27,9 +27,10 @@ pub(crate) fn newest_certificate(catalog: &Catalog) -> Result<Option<DropCertifi
 /// The certificate that a record of the catalog is.
 pub(crate) fn certificate_at(catalog: &Catalog, seq: Seq) -> Result<DropCertificate> {
     let read = catalog.with_record(seq, |record| {
-        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+        let because =
+            RecordedAttribution::decode(record.head.kind, record.payload()).unwrap_or_default();
         match CatalogBody::decode(record.head.kind, record.envelope) {
-            Ok((_, CatalogBody::DropBegun(body))) => {
+            Ok((_, CatalogBody::DropStarted(body))) => {
                 let at = (record.head.seq, record.head.recorded_at);
                 Some(DropCertificate::of(&body, at, (because.who, because.why)))
             }

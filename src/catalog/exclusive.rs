@@ -8,18 +8,18 @@ use std::path::Path;
 use crate::catalog::{Catalog, copies};
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, StateMap};
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution, StateMap};
 use crate::format::names;
 use crate::hash::Hash;
 use crate::seq::TreeSize;
 
 /// The catalog, locked against other processes and read to its end.
 #[derive(Debug)]
-pub struct Exclusive<'a> {
+pub struct CatalogTransaction<'a> {
     catalog: &'a mut Catalog,
 }
 
-impl Exclusive<'_> {
+impl CatalogTransaction<'_> {
     /// What is in force.
     pub fn state(&self) -> &StateMap {
         self.catalog.state()
@@ -52,7 +52,11 @@ impl Exclusive<'_> {
     ///
     /// # Errors
     /// As [`Catalog::append`].
-    pub fn append(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
+    pub fn append(
+        &mut self,
+        body: &CatalogBody<'_>,
+        because: &RecordedAttribution<'_>,
+    ) -> Result<()> {
         self.catalog.append_locked(body, because)
     }
 }
@@ -64,9 +68,9 @@ impl Catalog {
     /// # Errors
     /// What `act` says; I/O; `CatalogDamaged` after a failed write, or if the catalog was
     /// opened for reading.
-    pub fn exclusively<T>(
+    pub fn transact<T>(
         &mut self,
-        act: impl FnOnce(&mut Exclusive<'_>) -> Result<T>,
+        act: impl FnOnce(&mut CatalogTransaction<'_>) -> Result<T>,
     ) -> Result<T> {
         if let Some(cause) = &self.broken {
             return Err(Error::CatalogDamaged { reason: cause.clone() });
@@ -76,38 +80,38 @@ impl Catalog {
         };
         let path = self.dir.join(names::LOCK);
         lock.lock().map_err(Error::io("lock", &path))?;
-        let done = self.adopt().and_then(|()| act(&mut Exclusive { catalog: self }));
+        let done = self.catch_up().and_then(|()| act(&mut CatalogTransaction { catalog: self }));
         lock.unlock().map_err(Error::io("unlock", &path))?;
         done
     }
 
     /// Reads what others wrote, and makes sure of it: who wrote it may have died between the
     /// two copies, or before a sync.
-    fn adopt(&mut self) -> Result<()> {
+    fn catch_up(&mut self) -> Result<()> {
         self.read_new()?;
-        let (ordinal, offset) = self.sure;
+        let (ordinal, offset) = self.durable_until;
         let now = (self.segment.header.ordinal, self.end.offset);
-        if now == self.sure {
+        if now == self.durable_until {
             return Ok(());
         }
         for shared in ordinal..=now.0 {
             let from = if shared == ordinal { offset } else { 0 };
             let end = (shared == now.0).then_some(now.1);
-            self.share(shared, from, end)?;
+            self.mirror_range(shared, from, end)?;
         }
         self.active = super::rotation::resume(&*self.disk, &self.dir, &self.segment, self.end)?;
-        self.sure = now;
+        self.durable_until = now;
         Ok(())
     }
 
-    /// As [`Exclusive::check_whole`]; reads to the catalog's end first, unless it is known whole.
+    /// As [`CatalogTransaction::check_whole`]; reads to the catalog's end first, unless it is known whole.
     ///
     /// # Errors
-    /// As [`Exclusive::check_whole`], and as [`Catalog::exclusively`].
+    /// As [`CatalogTransaction::check_whole`], and as [`Catalog::transact`].
     pub fn make_sure(&mut self) -> Result<()> {
         match self.is_replayed {
             true => self.refresh(),
-            false => self.exclusively(|catalog| catalog.check_whole()),
+            false => self.transact(|catalog| catalog.check_whole()),
         }
     }
 
@@ -151,7 +155,7 @@ impl Catalog {
     }
 
     /// Makes a segment the same in both copies from an offset on, durably.
-    fn share(&self, ordinal: u64, from: u64, end: Option<u64>) -> Result<()> {
+    fn mirror_range(&self, ordinal: u64, from: u64, end: Option<u64>) -> Result<()> {
         let read_from = self.segment.path.parent().unwrap_or(&self.dir).to_owned();
         let source_path = crate::segment::path(&read_from, ordinal);
         let source = open(&*self.disk, &source_path)?;

@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, load};
 use crate::disk::Open;
 use crate::error::Result;
-use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, ProtectionSet};
+use crate::format::catalog_body::{CatalogBody, KeysChanged, ProtectionSet, RecordedAttribution};
 use crate::format::encrypted::KeyId;
 use crate::format::record;
 use crate::hash::{Hash, HashAlgorithm};
@@ -84,7 +84,8 @@ impl Catalog {
 impl HistoryEntry {
     fn of(record: &record::CheckedRecord<'_>) -> Self {
         let decoded = CatalogBody::decode(record.head.kind, record.envelope);
-        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+        let because =
+            RecordedAttribution::decode(record.head.kind, record.payload()).unwrap_or_default();
         let (state_root, body) = match decoded {
             Ok((root, body)) => (root, Some(body)),
             Err(_) => (Hash::ZERO, None),
@@ -178,13 +179,13 @@ fn retention(body: &CatalogBody<'_>) -> (&'static str, String) {
         }
         CatalogBody::HoldReleased(b) => ("hold released", b.case.to_owned()),
         CatalogBody::PolicySet(b) => ("policy set", Policy::from_body(b).to_string()),
-        CatalogBody::DropBegun(b) => {
+        CatalogBody::DropStarted(b) => {
             let last = b.first.saturating_add(b.count).saturating_sub(1);
             let detail = format!("segment {}, records {} to {last}", b.ordinal, b.first);
             ("drop certificate", format!("{detail}, kept until {}", time(b.keep_until)))
         }
-        CatalogBody::DropDone(b) => ("segment dropped", format!("segment {}", b.ordinal)),
-        CatalogBody::DropUndone(b) => {
+        CatalogBody::DropCompleted(b) => ("segment dropped", format!("segment {}", b.ordinal)),
+        CatalogBody::DropAborted(b) => {
             ("drop called off", format!("segment {}, held by {}", b.ordinal, b.case))
         }
         CatalogBody::Archived(b) => {

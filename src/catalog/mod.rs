@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, Snapshot, StateMap, kind};
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution, Snapshot, StateMap, kind};
 use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{LogId, frame, names};
 use crate::hash::{Hash, HashAlgorithm};
@@ -39,7 +39,7 @@ use load::Replayed;
 use lookup::Places;
 use rotation::{begin, begin_header, resume};
 
-pub use exclusive::Exclusive;
+pub use exclusive::CatalogTransaction;
 pub use history::{HistoryEntry, describe, protection};
 pub use mirror::Mended;
 pub use remains::ProtectionRemains;
@@ -70,13 +70,13 @@ pub struct Catalog {
     /// Where records stand, as far as they were looked up.
     places: Places,
     /// Whether the next record begins a segment, because what stood in its place was torn.
-    goes_on_anew: bool,
+    rotate_before_append: bool,
     /// Kind of the newest record, if it was read or written since the snapshot.
     last_kind: Option<u8>,
     tree: TreeStore,
     since_snapshot: u64,
     /// Ordinal and offset up to which both copies are known to be durable.
-    sure: (u64, u64),
+    durable_until: (u64, u64),
     /// Whether all its records were replayed, and not only those behind a snapshot.
     is_replayed: bool,
     /// After a failed write: what is on disk is unknown.
@@ -131,15 +131,15 @@ impl Catalog {
             signed: (TreeSize::ZERO, Hash::ZERO),
             signed_note: None,
             places: Places::default(),
-            goes_on_anew: false,
+            rotate_before_append: false,
             last_kind: None,
             tree,
             since_snapshot: 0,
-            sure: (1, header.first_frame()),
+            durable_until: (1, header.first_frame()),
             is_replayed: true,
             broken: None,
         };
-        catalog.append(created, &Because::default())?;
+        catalog.append(created, &RecordedAttribution::default())?;
         Ok(catalog)
     }
 
@@ -213,7 +213,7 @@ impl Catalog {
         let mut catalog =
             Catalog::assemble(disk, dir, log_id, clock, loaded, tree, Some(Arc::clone(lock)));
         // With its first record, under that lock: until then others write where they did.
-        catalog.goes_on_anew = mended.iter().any(|mended| mended.rotate);
+        catalog.rotate_before_append = mended.iter().any(|mended| mended.rotate);
         catalog.active = resume(&*catalog.disk, dir, &catalog.segment, catalog.end)?;
         Ok((catalog, mended))
     }
@@ -260,7 +260,7 @@ impl Catalog {
             clock,
             lock,
             active: Vec::new(),
-            sure: (loaded.segment.header.ordinal, loaded.end.offset),
+            durable_until: (loaded.segment.header.ordinal, loaded.end.offset),
             is_replayed: loaded.replayed.from.size() == TreeSize::ZERO,
             segment: loaded.segment,
             end: loaded.end,
@@ -268,7 +268,7 @@ impl Catalog {
             signed: loaded.replayed.signed,
             signed_note: loaded.replayed.signed_note,
             places: Places::default(),
-            goes_on_anew: false,
+            rotate_before_append: false,
             last_kind: loaded.replayed.last_kind,
             tree,
             since_snapshot: loaded.end.size.get().saturating_sub(in_snapshot),
@@ -303,11 +303,19 @@ impl Catalog {
     ///
     /// # Errors
     /// `DiskFull` (nothing written, try again), I/O (the catalog must be opened again).
-    pub fn append(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
-        self.exclusively(|catalog| catalog.append(body, because))
+    pub fn append(
+        &mut self,
+        body: &CatalogBody<'_>,
+        because: &RecordedAttribution<'_>,
+    ) -> Result<()> {
+        self.transact(|catalog| catalog.append(body, because))
     }
 
-    fn append_locked(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<()> {
+    fn append_locked(
+        &mut self,
+        body: &CatalogBody<'_>,
+        because: &RecordedAttribution<'_>,
+    ) -> Result<()> {
         if let Some(cause) = &self.broken {
             return Err(Error::CatalogDamaged { reason: cause.clone() });
         }
@@ -318,7 +326,7 @@ impl Catalog {
         let changes = changes.map_err(rules::not_written)?;
         let version = kind::segment_version(body.kind());
         let newer = self.segment.header.format_version < version;
-        let due = self.end.offset >= SEGMENT_BYTES || newer || self.goes_on_anew;
+        let due = self.end.offset >= SEGMENT_BYTES || newer || self.rotate_before_append;
         let place = if due { Some(self.rotate(version)?) } else { None };
         let before = self.state.change(changes);
         let leaf = match self.write(body, because) {
@@ -333,9 +341,9 @@ impl Catalog {
                 return Err(error);
             }
         };
-        self.goes_on_anew = false;
+        self.rotate_before_append = false;
         self.end = self.active[0].end;
-        self.sure = (self.segment.header.ordinal, self.end.offset);
+        self.durable_until = (self.segment.header.ordinal, self.end.offset);
         self.tree.extend(&[leaf]);
         if let CatalogBody::HeadSigned(head) = body {
             self.signed = (TreeSize::new(head.size), Hash::from_bytes(head.root));
@@ -351,7 +359,7 @@ impl Catalog {
     }
 
     /// Writes the record that led to the state as it is, and gives its leaf.
-    fn write(&mut self, body: &CatalogBody<'_>, because: &Because<'_>) -> Result<Hash> {
+    fn write(&mut self, body: &CatalogBody<'_>, because: &RecordedAttribution<'_>) -> Result<Hash> {
         let (frame, header, leaf) = self.encode(body, because, &self.state.root())?;
         for active in &self.active {
             active.prepare(frame.len() as u64)?;
@@ -381,7 +389,7 @@ impl Catalog {
     fn encode(
         &self,
         body: &CatalogBody<'_>,
-        because: &Because<'_>,
+        because: &RecordedAttribution<'_>,
         state_root: &Hash,
     ) -> Result<(Vec<u8>, frame::FrameHeader, Hash)> {
         let envelope = body.encode(state_root).map_err(rules::not_written)?;
@@ -421,7 +429,7 @@ impl Catalog {
     /// I/O, damage.
     pub fn refresh(&mut self) -> Result<()> {
         match self.lock {
-            Some(_) if self.broken.is_none() => self.exclusively(|_| Ok(())),
+            Some(_) if self.broken.is_none() => self.transact(|_| Ok(())),
             _ => self.read_new(),
         }
     }

@@ -11,7 +11,7 @@ use crate::format::{LogId, Stream};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::random;
-use crate::segment::active::{Active, MadeAhead};
+use crate::segment::active::{Active, PreallocatedSegment};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
 use crate::seq::TreeSize;
@@ -22,7 +22,7 @@ pub(super) struct Place {
     active: Vec<Active>,
     segment: Arc<SegmentFile>,
     end: Position,
-    sure: (u64, u64),
+    durable_until: (u64, u64),
 }
 
 impl Catalog {
@@ -41,15 +41,15 @@ impl Catalog {
             active: std::mem::replace(&mut self.active, active),
             segment: std::mem::replace(&mut self.segment, segment),
             end: std::mem::replace(&mut self.end, end),
-            sure: std::mem::replace(&mut self.sure, (ordinal, end.offset)),
+            durable_until: std::mem::replace(&mut self.durable_until, (ordinal, end.offset)),
         })
     }
 
     /// Nothing was written in the new segment: others may go on in the one before.
     pub(super) fn go_back(&mut self, place: Place) {
-        let Place { active, segment, end, sure } = place;
+        let Place { active, segment, end, durable_until } = place;
         (self.active, self.segment) = (active, segment);
-        (self.end, self.sure) = (end, sure);
+        (self.end, self.durable_until) = (end, durable_until);
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn begin_header(
 
 pub(super) fn begin(disk: &dyn Disk, dir: &Path, header: &SegmentHeader) -> Result<Vec<Active>> {
     let begun = copies(dir).map(|copy| {
-        MadeAhead::create(disk, &copy, header.ordinal)
+        PreallocatedSegment::create(disk, &copy, header.ordinal)
             .map(|ahead| Active::begin(ahead, header.clone()))
     });
     begun.into_iter().collect()

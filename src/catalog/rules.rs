@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::checkpoint::{Note, checkpoint_of};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
-use crate::format::catalog_body::{Because, CatalogBody, KeysChanged, kind};
+use crate::format::catalog_body::{CatalogBody, KeysChanged, RecordedAttribution, kind};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, Statement};
@@ -39,12 +39,12 @@ pub(super) fn not_written(error: FormatError) -> Error {
 /// What is about to be written must be read as it is meant, for any kind and whatever limits its
 /// decoder has: a record that no reader reads would close the log for good.
 pub(super) fn check_readable(
-    (root, body, because): (&Hash, &CatalogBody<'_>, &Because<'_>),
+    (root, body, because): (&Hash, &CatalogBody<'_>, &RecordedAttribution<'_>),
     envelope: &[u8],
     notes: &[u8],
 ) -> Result<()> {
     let decoded = CatalogBody::decode(body.kind(), envelope).map_err(not_written)?;
-    let asked = Because::decode(body.kind(), notes).map_err(not_written)?;
+    let asked = RecordedAttribution::decode(body.kind(), notes).map_err(not_written)?;
     if decoded == (*root, body.clone()) && asked == *because {
         return Ok(());
     }

@@ -35,7 +35,12 @@ fn key(catalog: &mut Catalog, n: u64) {
     // Long, so that a segment is full soon; few keys, so that the state stays small.
     let vkey = format!("key-{}-{}", n % 9, "k".repeat(9_000));
     let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
-    catalog.append(&body, &Because { who: Some("somebody"), ..Because::default() }).unwrap();
+    catalog
+        .append(
+            &body,
+            &RecordedAttribution { who: Some("somebody"), ..RecordedAttribution::default() },
+        )
+        .unwrap();
 }
 
 fn seal(catalog: &mut Catalog, ordinal: u64) {
@@ -51,7 +56,7 @@ fn seal(catalog: &mut Catalog, ordinal: u64) {
         keep_until: 0,
         status: 0,
     });
-    catalog.append(&body, &Because::default()).unwrap();
+    catalog.append(&body, &RecordedAttribution::default()).unwrap();
 }
 
 /// Size, root of the tree, root of the state.
@@ -75,9 +80,10 @@ fn no_record_is_written_that_is_read_as_another_or_not_at_all() {
     let size = catalog.size();
     let key_ids = (0..2000_u128).map(u128::to_le_bytes).collect();
     let erased = CatalogBody::Erased(Erased { erased_at: 0, key_ids, size: 0, records: 0 });
-    let of_holds = Because { custodian: Some("carol"), ..Because::default() };
+    let of_holds =
+        RecordedAttribution { custodian: Some("carol"), ..RecordedAttribution::default() };
     let stepped = CatalogBody::ClockStepped(ClockStepped { expected: 0, found: 0, ordinal: 1 });
-    for (body, because) in [(&erased, Because::default()), (&stepped, of_holds)] {
+    for (body, because) in [(&erased, RecordedAttribution::default()), (&stepped, of_holds)] {
         let refused = catalog.append(body, &because);
         assert!(matches!(refused, Err(Error::InvalidOption { .. })), "{refused:?}");
     }
@@ -220,7 +226,7 @@ fn a_full_disk_refuses_a_record_and_takes_it_later() {
         let vkey = "k".repeat(9_000);
         let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
         let refused = loop {
-            match catalog.append(&body, &Because::default()) {
+            match catalog.append(&body, &RecordedAttribution::default()) {
                 Ok(()) => n += 1,
                 Err(error) => break error,
             }
@@ -228,7 +234,7 @@ fn a_full_disk_refuses_a_record_and_takes_it_later() {
         assert!(matches!(refused, Error::DiskFull { .. }), "{refused}");
         disk.set_capacity(u64::MAX);
         for _ in 0..40 {
-            catalog.append(&body, &Because::default()).unwrap();
+            catalog.append(&body, &RecordedAttribution::default()).unwrap();
             n += 1;
         }
         assert_eq!(catalog.size().get(), n + 1);
@@ -250,18 +256,18 @@ fn a_record_that_is_refused_leaves_no_segment_that_only_one_process_knows() {
     let vkey = "k".repeat(60_000);
     let large = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
     disk.set_capacity(disk.used_bytes() + 100_000);
-    let refused = one.append(&large, &Because::default());
+    let refused = one.append(&large, &RecordedAttribution::default());
     assert!(matches!(refused, Err(Error::DiskFull { .. })), "{refused:?}");
     assert!(
         one.append(
             &CatalogBody::HoldReleased(HoldReleased { case: "none", released_at: 0 }),
-            &Because::default()
+            &RecordedAttribution::default()
         )
         .is_err()
     );
     disk.set_capacity(u64::MAX);
     key(&mut two, 1);
-    one.append(&large, &Because::default()).unwrap();
+    one.append(&large, &RecordedAttribution::default()).unwrap();
     key(&mut two, 2);
     one.refresh().unwrap();
     assert_eq!(summary(&one), summary(&two));
@@ -280,7 +286,7 @@ fn a_record_that_is_refused_leaves_what_is_in_force_as_it_was() {
     let before = loop {
         let (before, vkey) = (summary(&catalog), format!("{keys}-{}", "k".repeat(9_000)));
         let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
-        match catalog.append(&body, &Because::default()) {
+        match catalog.append(&body, &RecordedAttribution::default()) {
             Ok(()) => keys += 1,
             Err(Error::DiskFull { .. }) => break before,
             Err(error) => panic!("expected a full disk, found {error}"),
@@ -288,9 +294,11 @@ fn a_record_that_is_refused_leaves_what_is_in_force_as_it_was() {
     };
     assert_eq!((summary(&catalog), catalog.state().keys().count()), (before, keys));
     disk.set_capacity(u64::MAX);
-    catalog.append(&CatalogBody::HoldPlaced(hold.clone()), &Because::default()).unwrap();
+    catalog
+        .append(&CatalogBody::HoldPlaced(hold.clone()), &RecordedAttribution::default())
+        .unwrap();
     let placed = summary(&catalog);
-    let twice = catalog.append(&CatalogBody::HoldPlaced(hold), &Because::default());
+    let twice = catalog.append(&CatalogBody::HoldPlaced(hold), &RecordedAttribution::default());
     assert!(twice.is_err());
     assert_eq!((summary(&catalog), catalog.state().holds().count()), (placed, 1));
     drop(catalog);
@@ -348,7 +356,7 @@ fn nothing_is_recorded_or_bound_by_the_word_of_derived_files() {
     assert_ne!(summary(&catalog), wrote, "else nothing is tested");
     assert!(matches!(catalog.make_sure(), Err(Error::Tampered { .. })));
     let body = CatalogBody::KeyAdded(KeyAdded { vkey: "k" });
-    let refused = catalog.append(&body, &Because::default());
+    let refused = catalog.append(&body, &RecordedAttribution::default());
     assert!(matches!(refused, Err(Error::Tampered { .. })), "{refused:?}");
     // A signed head that is another is no better.
     disk.write_file(path, &Snapshot { signed: (7, [7; 32]), ..good.clone() }.encode(ID).unwrap())
@@ -362,7 +370,7 @@ fn nothing_is_recorded_or_bound_by_the_word_of_derived_files() {
     let (mut catalog, _) = open(&disk);
     assert!(!catalog.is_replayed);
     catalog.make_sure().unwrap();
-    catalog.append(&body, &Because::default()).unwrap();
+    catalog.append(&body, &RecordedAttribution::default()).unwrap();
 }
 
 /// Of few records nothing derived is believed, and what is wrong is made anew.

@@ -7,7 +7,7 @@ use crate::directory::LogDir;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::format::Stream;
-use crate::format::catalog_body::{Because, CatalogBody, Quarantined};
+use crate::format::catalog_body::{CatalogBody, Quarantined, RecordedAttribution};
 use crate::hash::{Hash, tag, tagged};
 
 /// Stands before the digest in the reason of a record of kind 20.
@@ -16,7 +16,7 @@ pub(crate) const DIGEST_MARK: &str = "BLAKE3 of the bytes: ";
 /// Bytes that recovery moved to `quarantine/`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct SetAside {
+pub struct QuarantinedBytes {
     /// Main log or catalog.
     pub stream: Stream,
     /// The segment they were cut from.
@@ -34,9 +34,9 @@ pub struct SetAside {
     pub mended: bool,
 }
 
-impl fmt::Display for SetAside {
+impl fmt::Display for QuarantinedBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SetAside { ordinal, offset, len, file, reason, .. } = self;
+        let QuarantinedBytes { ordinal, offset, len, file, reason, .. } = self;
         if self.mended {
             return write!(
                 f,
@@ -53,10 +53,10 @@ impl fmt::Display for SetAside {
     }
 }
 
-impl SetAside {
+impl QuarantinedBytes {
     /// What mending the catalog set aside.
     pub(crate) fn of_catalog(mended: Mended) -> Self {
-        SetAside {
+        QuarantinedBytes {
             stream: Stream::Catalog,
             ordinal: mended.ordinal,
             offset: mended.offset,
@@ -77,7 +77,7 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Hash {
 pub(crate) fn record_set_aside(
     dir: &LogDir,
     catalog: &mut Catalog,
-    set_aside: &[SetAside],
+    set_aside: &[QuarantinedBytes],
 ) -> Result<()> {
     for bytes in set_aside {
         let path = dir.quarantine().join(&bytes.file);
@@ -92,7 +92,10 @@ pub(crate) fn record_set_aside(
             file: &bytes.file,
             reason: &bytes.reason,
         });
-        catalog.append(&body, &Because { why: Some(&why), ..Because::default() })?;
+        catalog.append(
+            &body,
+            &RecordedAttribution { why: Some(&why), ..RecordedAttribution::default() },
+        )?;
     }
     Ok(())
 }

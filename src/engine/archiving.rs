@@ -22,7 +22,7 @@ use crate::keys::KEY_CHAIN_LEN_MAX;
 use crate::merkle::{Frontier, root_nodes};
 use crate::proof::CatalogClaim;
 use crate::read::keys::key_chain;
-use crate::retention::Asked;
+use crate::retention::Attribution;
 use crate::seq::TreeSize;
 use crate::tree::proof_error;
 
@@ -56,7 +56,7 @@ impl Core {
         &self,
         ordinal: u64,
         store: &dyn ArchiveStore,
-        asked: &Asked,
+        asked: &Attribution,
     ) -> Result<ArchivedCopy> {
         self.with_writer(|_| Ok(()))?;
         let sealed = self.sealed_segment(ordinal)?;
@@ -81,7 +81,12 @@ impl Core {
         })
     }
 
-    fn record_archived(&self, ordinal: u64, copy: &ArchivedCopy, asked: &Asked) -> Result<()> {
+    fn record_archived(
+        &self,
+        ordinal: u64,
+        copy: &ArchivedCopy,
+        asked: &Attribution,
+    ) -> Result<()> {
         let mut catalog = self.shared.catalog.lock();
         let catalog = catalog.good()?;
         catalog.refresh()?;

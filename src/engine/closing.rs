@@ -69,7 +69,7 @@ impl Core {
         unless_full(self.write_mark(&mut self.upkeep.lock()))?;
         match &mut *self.shared.catalog.lock() {
             CatalogState::Good(catalog) => {
-                unless_full(catalog.exclusively(|catalog| catalog.write_snapshot()))
+                unless_full(catalog.transact(|catalog| catalog.write_snapshot()))
             }
             CatalogState::Damaged(_) => Ok(()),
         }

@@ -8,12 +8,12 @@ use crate::disk::DiskFile;
 use crate::engine::once::ids::Once;
 use crate::error::Error;
 use crate::ranked::{Mutex, RwLock};
+use crate::read::segment_set::SegmentSet;
 use crate::read::shared::Shared;
 use crate::read::snapshot::Snapshot;
-use crate::read::view::View;
 use crate::recover::recovery::Recovery;
 use crate::tree::TreeStore;
-use crate::tree::mark::MarkFile;
+use crate::tree::mark::RecoveryPointFile;
 use crate::write::group_commit::GroupCommit;
 use crate::write::housekeeper::Nudge;
 use crate::write::writer::{Ahead, Writer};
@@ -24,7 +24,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     /// The LOCK file, locked for as long as the log is open.
     pub(crate) lock: Arc<dyn DiskFile>,
-    pub(crate) view: Arc<View>,
+    pub(crate) view: Arc<SegmentSet>,
     pub(crate) tree: Arc<TreeStore>,
     /// Callers.
     pub(crate) commits: GroupCommit,
@@ -56,7 +56,7 @@ impl Core {
 /// What the housekeeper owns.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
-    pub(crate) marks: MarkFile,
+    pub(crate) marks: RecoveryPointFile,
     /// Records at the last look, and when that was, by the monotonic clock.
     pub(crate) seen: (u64, Duration),
     pub(crate) synced_at: Duration,

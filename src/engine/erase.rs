@@ -1,6 +1,6 @@
 //! Erasing a subject: the certificate first, then its keys.
 
-use crate::catalog::Exclusive;
+use crate::catalog::CatalogTransaction;
 use crate::catalog::asked;
 use crate::engine::core::Core;
 use crate::engine::retain::scan;
@@ -10,10 +10,10 @@ use crate::format::encrypted::KeyId;
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
 use crate::read::catalog_state::CatalogState;
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::recorded;
 use crate::read::records::SegmentSnapshot;
-use crate::retention::{Asked, Hold};
+use crate::retention::{Attribution, Hold};
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
 
@@ -46,7 +46,7 @@ struct Counted {
 
 impl Core {
     /// As [`Retention::erase`](crate::log::Retention::erase).
-    pub(crate) fn erase(&self, subject: &str, asked: &Asked) -> Result<ErasureCertificate> {
+    pub(crate) fn erase(&self, subject: &str, asked: &Attribution) -> Result<ErasureCertificate> {
         asked::check_asked(asked)?;
         let store = self.shared.options.key_store.as_ref().ok_or_else(|| Error::InvalidOption {
             name: "key_store",
@@ -59,7 +59,7 @@ impl Core {
         self.commits.wait_until_idle();
         let Counted { size, records, of_other_keys } = self.count_encrypted(id)?;
         let mut catalog = self.shared.catalog.lock();
-        let (erasing, catalog_seq, erased_at) = catalog.good()?.exclusively(|catalog| {
+        let (erasing, catalog_seq, erased_at) = catalog.good()?.transact(|catalog| {
             // Another thread may have been quicker, and the subject have come back since.
             catalog.check_whole()?;
             if key_of(store, subject)? != id {
@@ -77,7 +77,7 @@ impl Core {
                 records,
             });
             catalog.append(&body, &asked::because(asked))?;
-            self.view.opener().note_erased(catalog.state());
+            self.view.payload_reader().note_erased(catalog.state());
             Ok((erasing, seq, erased_at))
         })?;
         drop(catalog);
@@ -91,7 +91,7 @@ impl Core {
 impl Core {
     /// How many records are encrypted with a key, and with keys that are not at hand.
     fn count_encrypted(&self, key: KeyId) -> Result<Counted> {
-        let (snapshot, opener) = (self.view.snapshot(), self.view.opener());
+        let (snapshot, opener) = (self.view.snapshot(), self.view.payload_reader());
         let (size, mut records, mut of_other_keys) = (snapshot.size(), 0, 0);
         for entry in snapshot.entries() {
             let counted = each_encrypted(&snapshot, entry, |found, _| {
@@ -110,7 +110,7 @@ impl Core {
 
     /// Refuses to erase what a hold pins: called with the catalog locked, so that no hold is
     /// placed between this and the certificate.
-    fn refuse_held(&self, catalog: &Exclusive<'_>, key: KeyId) -> Result<()> {
+    fn refuse_held(&self, catalog: &CatalogTransaction<'_>, key: KeyId) -> Result<()> {
         let holds = recorded::scopes(catalog.catalog(), self.shared.options.key_store.as_ref())?;
         let snapshot = self.view.snapshot();
         for entry in snapshot.entries() {
@@ -132,7 +132,7 @@ impl Core {
 /// Gives the records of a segment that are encrypted, with their keys.
 fn each_encrypted(
     snapshot: &SegmentSnapshot,
-    entry: &Entry,
+    entry: &SegmentEntry,
     mut each: impl FnMut(KeyId, &CheckedRecord<'_>) -> Result<()>,
 ) -> Result<()> {
     let Some(mut cursor) = snapshot.cursor_over(entry)? else { return Ok(()) };

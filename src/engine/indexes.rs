@@ -11,7 +11,7 @@ use crate::format::names;
 use crate::hash::Hash;
 use crate::index::{self, Tail};
 use crate::read::decode;
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::search::open_index::add;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
@@ -98,7 +98,8 @@ impl Core {
     pub(crate) fn make_wanted_index(&self) -> bool {
         let Some(ordinal) = self.view.indexes().next_wanted() else { return self.look_at_some() };
         let entries = self.view.entries();
-        let wanted = |entry: &&Entry| entry.ordinal == ordinal && entry.is_sealed_and_there();
+        let wanted =
+            |entry: &&SegmentEntry| entry.ordinal == ordinal && entry.is_sealed_and_there();
         let Some(entry) = entries.iter().find(wanted) else {
             return true;
         };
@@ -121,7 +122,7 @@ impl Core {
         let (some, more) = self.view.indexes().take_unseen(LOOKED_AT);
         let entries = self.view.entries();
         let looked_at =
-            |entry: &&Entry| some.contains(&entry.ordinal) && entry.is_sealed_and_there();
+            |entry: &&SegmentEntry| some.contains(&entry.ordinal) && entry.is_sealed_and_there();
         for entry in entries.iter().filter(looked_at) {
             let _ = self.view.index_of(entry);
         }
@@ -129,7 +130,7 @@ impl Core {
     }
 
     /// Makes the index of a sealed segment anew, if its records lead to the root in its seal.
-    fn make_index(&self, entry: &Entry) -> Result<bool> {
+    fn make_index(&self, entry: &SegmentEntry) -> Result<bool> {
         let Some(sealed) = &entry.sealed else { return Ok(true) };
         let open = self.view.open_sealed(entry)?;
         let end = TreeSize::new(sealed.first.saturating_add(sealed.count));

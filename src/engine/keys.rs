@@ -11,7 +11,7 @@ use crate::checkpoint::{Note, NoteSigner, VerifyingKey};
 use crate::engine::core::Core;
 use crate::engine::signer::{KeyLock, Signer};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody};
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution};
 use crate::hash::Hash;
 use crate::keys::{Change, ChangeKind, KeyChain, Statement};
 use crate::merkle::TreeHead;
@@ -257,7 +257,7 @@ impl Core {
         let body = catalog::particulars(&statement, (&key, &introduced), &note);
         let body = CatalogBody::KeysChanged(body);
         let mut catalog = self.shared.catalog.lock();
-        if let Err(error) = catalog.good()?.append(&body, &Because::default()) {
+        if let Err(error) = catalog.good()?.append(&body, &RecordedAttribution::default()) {
             if matches!(error, Error::Io { .. }) {
                 self.poison(&error.to_string());
             }

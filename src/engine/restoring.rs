@@ -35,8 +35,8 @@ use crate::format::catalog_body::{CatalogBody, Restored, Sealed, StateMap, statu
 use crate::format::names;
 use crate::hash::{Hash, TaggedHasher, tag};
 use crate::merkle::TreeHead;
-use crate::read::entry::{Entry, check_sealed};
-use crate::retention::Asked;
+use crate::read::entry::{SegmentEntry, check_sealed};
+use crate::retention::Attribution;
 use crate::segment::locate::RecordCursor;
 use crate::segment::seal::SealedSegment;
 use crate::seq::{Seq, TreeSize};
@@ -47,7 +47,7 @@ const PIECE: usize = 1 << 20;
 /// A segment that was brought back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Restoration {
+pub struct RestoredSegment {
     /// The segment.
     pub ordinal: u64,
     /// Its first record.
@@ -65,8 +65,8 @@ pub struct Restoration {
 }
 
 impl Core {
-    /// As [`Archive::dropped_in`](crate::log::Archive::dropped_in).
-    pub(crate) fn dropped_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
+    /// As [`Archive::restorable_in`](crate::log::Archive::restorable_in).
+    pub(crate) fn restorable_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
         let mut found = Vec::new();
         for folder in archive::folders(store)? {
             if archive::manifest_bytes(store, &folder)?.is_none() {
@@ -92,8 +92,8 @@ impl Core {
         &self,
         store: &dyn ArchiveStore,
         folder: &str,
-        asked: &Asked,
-    ) -> Result<Restoration> {
+        asked: &Attribution,
+    ) -> Result<RestoredSegment> {
         self.with_writer(|_| Ok(()))?;
         check_apart(store, self.shared.dir.path())?;
         let report = archive::verify(store, folder, &VerifyArchiveOptions::new())?;
@@ -127,7 +127,7 @@ impl Core {
         self.show_restored(sealed, manifest.file(file::INDEX).is_some());
         drop(_upkeep);
         self.bind_catalog();
-        Ok(Restoration {
+        Ok(RestoredSegment {
             ordinal: sealed.ordinal,
             first: Seq::new(sealed.first),
             count: sealed.count,
@@ -275,7 +275,7 @@ impl Core {
     }
 
     /// From here on the segment is restored.
-    fn record_restored(&self, body: &Restored<'_>, asked: &Asked) -> Result<Sealed> {
+    fn record_restored(&self, body: &Restored<'_>, asked: &Attribution) -> Result<Sealed> {
         let appended = {
             let mut catalog = self.shared.catalog.lock();
             let catalog = catalog.good()?;
@@ -308,7 +308,8 @@ impl Core {
     /// Readers see the segment from here on.
     fn show_restored(&self, sealed: Sealed, has_index: bool) {
         let first = TreeSize::new(sealed.first);
-        let entry = Entry { ordinal: sealed.ordinal, first, open: None, sealed: Some(sealed) };
+        let entry =
+            SegmentEntry { ordinal: sealed.ordinal, first, open: None, sealed: Some(sealed) };
         self.view.update(|entries| {
             let at = entries.partition_point(|known| known.ordinal < entry.ordinal);
             match entries.get_mut(at).filter(|known| known.ordinal == entry.ordinal) {
@@ -330,7 +331,7 @@ fn known_digests(catalog: &Catalog, ordinal: u64) -> Result<Vec<Hash>> {
     let certified = match catalog.state().certificate_of(ordinal) {
         Some(seq) => catalog.with_record(seq, |record| {
             match CatalogBody::decode(record.head.kind, record.envelope) {
-                Ok((_, CatalogBody::DropBegun(drop))) => drop.archived.map(|copy| copy.digest),
+                Ok((_, CatalogBody::DropStarted(drop))) => drop.archived.map(|copy| copy.digest),
                 _ => None,
             }
         })?,

@@ -10,7 +10,7 @@ use crate::engine::core::Core;
 use crate::engine::signer::Signer;
 use crate::error::{Error, Result};
 use crate::event::Anchor;
-use crate::format::catalog_body::{Because, CatalogBody, HeadSigned, KeyAdded};
+use crate::format::catalog_body::{CatalogBody, HeadSigned, KeyAdded, RecordedAttribution};
 use crate::hash::Hash;
 use crate::merkle::TreeHead;
 use crate::read::catalog_state::CatalogState;
@@ -201,12 +201,12 @@ impl Core {
         let vkey = signer.verifying_key().to_string();
         if !catalog.state().keys().any(|known| known == vkey) {
             let body = CatalogBody::KeyAdded(KeyAdded { vkey: &vkey });
-            catalog.append(&body, &Because::default())?;
+            catalog.append(&body, &RecordedAttribution::default())?;
         }
         let note = signed.to_text();
         let (size, root) = (head.size.get(), *Hash::as_bytes(&head.root));
         let body = CatalogBody::HeadSigned(HeadSigned { size, root, note: &note });
-        catalog.append(&body, &Because::default())
+        catalog.append(&body, &RecordedAttribution::default())
     }
 }
 

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use crate::engine::core::{Core, Upkeep};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, ClockStepped, Sealed};
+use crate::format::catalog_body::{CatalogBody, ClockStepped, RecordedAttribution, Sealed};
 use crate::options::{Durability, Housekeeping};
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::retention::Policy;
-use crate::segment::active::MadeAhead;
+use crate::segment::active::PreallocatedSegment;
 use crate::segment::seal::{self, SealFacts};
 use crate::time::Timestamp;
 use crate::tree;
 use crate::write::housekeeper::Tended;
-use crate::write::writer::{MARK_EVERY, Retired};
+use crate::write::writer::{MARK_EVERY, UnsealedFull};
 
 /// After this long without an append, a watermark and a mark are written.
 const IDLE: Duration = Duration::from_secs(1);
@@ -172,7 +172,7 @@ impl Core {
         let mut ahead = self.ahead.lock();
         if half_full && ahead.made.is_none() {
             let (disk, dir) = (self.shared.dir.disk(), self.shared.dir.segments());
-            ahead.made = Some(MadeAhead::create(disk, &dir, ahead.next_ordinal)?);
+            ahead.made = Some(PreallocatedSegment::create(disk, &dir, ahead.next_ordinal)?);
         }
         Ok(())
     }
@@ -214,15 +214,15 @@ impl Core {
             let (expected, found) = (expected.as_nanos(), found.as_nanos());
             let body = CatalogBody::ClockStepped(ClockStepped { expected, found, ordinal });
             if let Ok(catalog) = self.shared.catalog.lock().good() {
-                catalog.append(&body, &Because::default())?;
+                catalog.append(&body, &RecordedAttribution::default())?;
             }
             self.writer.lock().clock_steps.remove(0);
         }
     }
 
     /// Seals a segment, unless its records cannot be read now.
-    fn seal(&self, retired: &Retired) -> Result<Sealing> {
-        let Retired { active, facts } = retired;
+    fn seal(&self, retired: &UnsealedFull) -> Result<Sealing> {
+        let UnsealedFull { active, facts } = retired;
         let segment = &active.segment;
         // Also if a crash came between the seal and its record: what it left of table and
         // footer may not be whole, or not be durable.
@@ -259,7 +259,7 @@ impl Core {
             latest = known.map_or(latest, |known| known.max(latest));
         }
         let entries = self.view.entries();
-        let sealed = |entry: &&Entry| entry.ordinal < ordinal && entry.is_sealed_and_there();
+        let sealed = |entry: &&SegmentEntry| entry.ordinal < ordinal && entry.is_sealed_and_there();
         let before = entries.iter().rev().find(sealed);
         // What of it cannot be read is found elsewhere.
         let before = before.and_then(|before| self.view.open_sealed(before).ok());
@@ -271,10 +271,10 @@ impl Core {
     fn record_seal(&self, sealed: &Sealed) -> Result<bool> {
         let mut catalog = self.shared.catalog.lock();
         let Ok(catalog) = catalog.good() else { return Ok(true) };
-        catalog.exclusively(|catalog| {
+        catalog.transact(|catalog| {
             let fits = catalog.state().is_kept_long_enough(sealed);
             if fits {
-                catalog.append(&CatalogBody::Sealed(*sealed), &Because::default())?;
+                catalog.append(&CatalogBody::Sealed(*sealed), &RecordedAttribution::default())?;
             }
             Ok(fits)
         })

@@ -19,14 +19,14 @@ mod state;
 pub use body::CatalogBody;
 pub use erased::Erased;
 pub use kinds::{
-    Because, ClockStepped, Created, HeadSigned, KeyAdded, KeysChanged, KeysInForce, Quarantined,
-    Sealed, Unknown, kind,
+    ClockStepped, Created, HeadSigned, KeyAdded, KeysChanged, KeysInForce, Quarantined,
+    RecordedAttribution, Sealed, Unknown, kind,
 };
 pub use map::{Changes, StateMap};
 pub use protection::ProtectionSet;
 pub use retention::{
-    Archived, ArchivedAt, DropBegun, DropDone, DropUndone, HoldPlaced, HoldReleased, PolicyInForce,
-    PolicySet, Restored, status,
+    Archived, ArchivedAt, DropAborted, DropCompleted, DropStarted, HoldPlaced, HoldReleased,
+    PolicyInForce, PolicySet, Restored, status,
 };
 #[cfg(test)]
 pub(super) use snapshot::SNAPSHOT;

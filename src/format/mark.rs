@@ -26,7 +26,7 @@ pub(super) const ENVELOPE: Envelope = Envelope {
 
 /// A point up to which everything derived is on disk.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct RecoveryPoint {
     /// The log.
     pub log_id: LogId,
     /// Grows with every mark; the valid slot with the larger one counts.
@@ -49,7 +49,7 @@ pub struct Mark {
     pub occurred: (Timestamp, Timestamp),
 }
 
-impl Mark {
+impl RecoveryPoint {
     /// The bytes of a slot.
     pub fn encode(&self) -> Vec<u8> {
         let mut buf = vec![0; SLOT_LEN];
@@ -104,7 +104,7 @@ impl Mark {
             FormatError::mismatch("mark: peaks", format!("those of size {size}"), count)
         })?;
         let time = |field: super::layout::Field| Timestamp::from_nanos(field.int(buf));
-        Ok(Mark {
+        Ok(RecoveryPoint {
             log_id: LogId(f::LOG_ID.array_16(buf)),
             generation,
             frontier,
@@ -146,7 +146,7 @@ mod tests {
         for n in 0..11u8 {
             frontier.push(HashAlgorithm::Blake3.leaf(&[&[n]]), |_, _| ());
         }
-        let mark = Mark {
+        let mark = RecoveryPoint {
             log_id: LogId([5; 16]),
             generation: 7,
             frontier,
@@ -159,14 +159,14 @@ mod tests {
             occurred: (Timestamp::from_nanos(1), Timestamp::from_nanos(2)),
         };
         let good = mark.encode();
-        let read = Mark::decode(&good).unwrap();
+        let read = RecoveryPoint::decode(&good).unwrap();
         assert_eq!(read.encode(), good);
         assert_eq!(read.frontier.root(), mark.frontier.root());
         for at in 0..SLOT_LEN {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
-            assert!(Mark::decode(&bad).is_err(), "byte {at}");
+            assert!(RecoveryPoint::decode(&bad).is_err(), "byte {at}");
         }
-        assert!(Mark::decode(&good[1..]).is_err());
+        assert!(RecoveryPoint::decode(&good[1..]).is_err());
     }
 }

@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use super::encode::fingerprint;
 use super::file::{Entry, IndexFile, numbers};
-use super::packed::Packed;
+use super::packed::PackedPostings;
 use super::sections::{BUCKET, ROOT};
-use super::{CHUNK_U32, Damaged, EachTerm, IdField, List, Lookup, Places};
+use super::{CHUNK_U32, CommittedIndex, Damaged, EachTerm, IdField, PostingList, SegmentIndex};
 use crate::hash::Hash;
 use crate::query::TimeRange;
 use crate::terms::{Axis, Field, IndexHead, Reach, TimeEntry, Wanted};
 
-impl Lookup for IndexFile {
+impl SegmentIndex for IndexFile {
     fn records(&self) -> u32 {
         self.header().records
     }
@@ -21,7 +21,11 @@ impl Lookup for IndexFile {
         self.header().spec
     }
 
-    fn wanted<'a>(&'a self, wanted: &Wanted, found: &mut Vec<List<'a>>) -> Result<(), Damaged> {
+    fn wanted<'a>(
+        &'a self,
+        wanted: &Wanted,
+        found: &mut Vec<PostingList<'a>>,
+    ) -> Result<(), Damaged> {
         let places = self.places_of(wanted.field);
         match (wanted.field.is_hashed(), wanted.reach) {
             (true, Reach::Exact | Reach::AnyType) => self.by_fingerprint(places, wanted, found),
@@ -138,8 +142,9 @@ impl Lookup for IndexFile {
 }
 
 impl IndexFile {
-    fn list(&self, entry: &Entry<'_>) -> Result<List<'_>, Damaged> {
-        Packed::parse(self.pages(), entry.list, entry.end, self.header().records).map(List::Packed)
+    fn list(&self, entry: &Entry<'_>) -> Result<PostingList<'_>, Damaged> {
+        PackedPostings::parse(self.pages(), entry.list, entry.end, self.header().records)
+            .map(PostingList::PackedPostings)
     }
 
     /// Adds the list of the term at this place, if it is meant; whether it is.
@@ -147,7 +152,7 @@ impl IndexFile {
         &'a self,
         place: u32,
         wanted: &Wanted,
-        found: &mut Vec<List<'a>>,
+        found: &mut Vec<PostingList<'a>>,
     ) -> Result<bool, Damaged> {
         let (term, entry) = self.term(wanted.field, place)?;
         let is_meant = wanted.means(&term);
@@ -161,7 +166,7 @@ impl IndexFile {
         &'a self,
         places: Range<u32>,
         wanted: &Wanted,
-        found: &mut Vec<List<'a>>,
+        found: &mut Vec<PostingList<'a>>,
     ) -> Result<(), Damaged> {
         let fingerprint = fingerprint(wanted.field, &wanted.key);
         for place in self.first_with(places.clone(), fingerprint)?..places.end {
@@ -206,7 +211,7 @@ impl IndexFile {
         &'a self,
         places: Range<u32>,
         wanted: &Wanted,
-        found: &mut Vec<List<'a>>,
+        found: &mut Vec<PostingList<'a>>,
     ) -> Result<(), Damaged> {
         let is_before = |place| Ok(self.term(wanted.field, place)?.0.name < wanted.name.as_slice());
         for place in partition(places.clone(), is_before)?..places.end {
@@ -234,7 +239,7 @@ impl IndexFile {
     }
 }
 
-impl Places for IndexFile {
+impl CommittedIndex for IndexFile {
     fn head(&self) -> IndexHead {
         self.index_head()
     }
@@ -252,7 +257,7 @@ impl Places for IndexFile {
         Ok(place.into())
     }
 
-    fn term_at(&self, place: u64) -> Result<(Vec<u8>, List<'_>), Damaged> {
+    fn term_at(&self, place: u64) -> Result<(Vec<u8>, PostingList<'_>), Damaged> {
         let damaged = Damaged { offset: place, expected: "a term at this place" };
         let place = u32::try_from(place).map_err(|_| damaged.clone())?;
         let field = Field::ALL.into_iter().find(|field| self.places_of(*field).contains(&place));

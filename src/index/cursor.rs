@@ -1,11 +1,11 @@
 //! [`Cursor`]: walks a list up or down, and leaps over what is not asked for.
 
-use super::{CHUNK, Damaged, List};
+use super::{CHUNK, Damaged, PostingList};
 
 /// A place in a list. Holds the chunk it is in, decoded.
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    list: List<'a>,
+    list: PostingList<'a>,
     chunks: u32,
     /// The chunk that is decoded, and how many positions it has; 0: none is.
     chunk: u32,
@@ -15,7 +15,7 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(list: List<'a>) -> Self {
+    pub(super) fn new(list: PostingList<'a>) -> Self {
         Cursor { list, chunks: list.chunks(), chunk: 0, len: 0, positions: [0; CHUNK], read: 0 }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             limits in prop::collection::vec((0_u32..2_100, any::<bool>()), 1..50),
         ) {
             let positions: Vec<u32> = positions.into_iter().collect();
-            let mut cursor = List::Plain(&positions).cursor();
+            let mut cursor = PostingList::Plain(&positions).cursor();
             for (limit, up) in limits {
                 let (found, expected) = match up {
                     true => (

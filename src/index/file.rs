@@ -47,7 +47,7 @@ impl IndexFile {
     /// Opens an index file; `None` if there is none. Maps it if `map` says so and the disk
     /// can, else reads it whole. That it is the index of a segment its caller checks: see
     /// [`log_id`](Self::log_id), [`ordinal`](Self::ordinal) and the root of
-    /// [`Places::head`](super::Places::head).
+    /// [`CommittedIndex::head`](super::CommittedIndex::head).
     ///
     /// # Errors
     /// I/O; `Corrupt` if header, length or table of pages are not what they must be, or it

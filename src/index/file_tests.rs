@@ -189,7 +189,7 @@ fn questions(samples: &[Sample], tail: &Tail) -> Questions {
 
 type Answers = Vec<Result<String, Damaged>>;
 
-fn positions(list: List<'_>) -> Result<Vec<u32>, Damaged> {
+fn positions(list: PostingList<'_>) -> Result<Vec<u32>, Damaged> {
     let mut all = Vec::new();
     list.each(|position| all.push(position))?;
     assert_eq!(all.len(), list.len() as usize);
@@ -205,8 +205,8 @@ fn positions(list: List<'_>) -> Result<Vec<u32>, Damaged> {
     Ok(all)
 }
 
-/// All that [`Lookup`] answers, in an order that does not depend on the index.
-fn lookups(index: &impl Lookup, questions: &Questions) -> Answers {
+/// All that [`SegmentIndex`] answers, in an order that does not depend on the index.
+fn lookups(index: &impl SegmentIndex, questions: &Questions) -> Answers {
     let mut answers = vec![Ok(index.records().to_string())];
     for wanted in &questions.wanted {
         let mut lists = Vec::new();
@@ -242,7 +242,7 @@ fn lookups(index: &impl Lookup, questions: &Questions) -> Answers {
 }
 
 /// The positions that each identifier may stand at.
-fn by_ids(index: &impl Lookup, questions: &Questions) -> Vec<Result<Vec<u32>, Damaged>> {
+fn by_ids(index: &impl SegmentIndex, questions: &Questions) -> Vec<Result<Vec<u32>, Damaged>> {
     let mut answers = Vec::new();
     for (which, id) in &questions.ids {
         let mut found = Vec::new();
@@ -253,8 +253,8 @@ fn by_ids(index: &impl Lookup, questions: &Questions) -> Vec<Result<Vec<u32>, Da
     answers
 }
 
-/// All that [`Places`] answers.
-fn places(index: &impl Places, questions: &Questions) -> Answers {
+/// All that [`CommittedIndex`] answers.
+fn places(index: &impl CommittedIndex, questions: &Questions) -> Answers {
     let mut answers = vec![Ok(format!("{:?}", index.head()))];
     answers.extend(questions.keys.iter().map(|key| Ok(index.place_of(key)?.to_string())));
     for place in (0..index.head().terms.min(10_000)).chain([index.head().terms]) {

@@ -1,6 +1,6 @@
 //! The logical index in memory, by its places.
 
-use super::{Damaged, GROUP, List, Places};
+use super::{CommittedIndex, Damaged, GROUP, PostingList};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::terms::{Axis, CHUNK, IndexHead, Logical, TimeEntry};
@@ -23,7 +23,7 @@ impl<'a> Placed<'a> {
     }
 }
 
-impl Places for Placed<'_> {
+impl CommittedIndex for Placed<'_> {
     fn head(&self) -> IndexHead {
         self.head
     }
@@ -32,10 +32,10 @@ impl Places for Placed<'_> {
         Ok(self.logical.terms.partition_point(|term| term.key.as_slice() < key) as u64)
     }
 
-    fn term_at(&self, place: u64) -> Result<(Vec<u8>, List<'_>), Damaged> {
+    fn term_at(&self, place: u64) -> Result<(Vec<u8>, PostingList<'_>), Damaged> {
         let term = usize::try_from(place).ok().and_then(|place| self.logical.terms.get(place));
         let term = term.ok_or(Damaged { offset: place, expected: "a term at this place" })?;
-        Ok((term.key.clone(), List::Plain(term.positions)))
+        Ok((term.key.clone(), PostingList::Plain(term.positions)))
     }
 
     fn group_root(&self, group: u64) -> Result<Hash, Damaged> {

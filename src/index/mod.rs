@@ -1,7 +1,7 @@
 //! Indexes of segments: what has a term, and at which positions.
 //!
 //! A sealed segment has its index in a file, `.idx`, which is written once and derived; a
-//! segment that is being written has it in memory. Both answer through [`Lookup`]. A
+//! segment that is being written has it in memory. Both answer through [`SegmentIndex`]. A
 //! *position* is a record's number in its segment.
 
 mod answer;
@@ -28,7 +28,7 @@ pub use cursor::Cursor;
 pub use encode::encode;
 pub use file::{IndexFile, MAX_LEN};
 pub use logical::Placed;
-pub use packed::Packed;
+pub use packed::PackedPostings;
 pub use tail::Tail;
 
 /// Positions of a chunk, at most: lists are read by chunks.
@@ -61,19 +61,19 @@ pub enum IdField {
 
 /// The positions of the records that have a term, ascending, each once.
 #[derive(Clone, Copy, Debug)]
-pub enum List<'a> {
+pub enum PostingList<'a> {
     /// In memory.
     Plain(&'a [u32]),
     /// In an index file.
-    Packed(Packed<'a>),
+    PackedPostings(PackedPostings<'a>),
 }
 
-impl<'a> List<'a> {
+impl<'a> PostingList<'a> {
     /// How many positions there are; at least 1.
     pub fn len(&self) -> u32 {
         match self {
-            List::Plain(positions) => u32::try_from(positions.len()).unwrap_or(u32::MAX),
-            List::Packed(packed) => packed.len(),
+            PostingList::Plain(positions) => u32::try_from(positions.len()).unwrap_or(u32::MAX),
+            PostingList::PackedPostings(packed) => packed.len(),
         }
     }
 
@@ -90,23 +90,23 @@ impl<'a> List<'a> {
     /// The first position of a chunk.
     pub fn first_of(&self, chunk: u32) -> Result<u32, Damaged> {
         match self {
-            List::Plain(positions) => {
+            PostingList::Plain(positions) => {
                 Ok(positions.get(chunk as usize * CHUNK).copied().unwrap_or(u32::MAX))
             }
-            List::Packed(packed) => packed.first_of(chunk),
+            PostingList::PackedPostings(packed) => packed.first_of(chunk),
         }
     }
 
     /// Reads a chunk: how many positions it has. None beyond the last chunk.
     pub fn read(&self, chunk: u32, into: &mut [u32; CHUNK]) -> Result<usize, Damaged> {
         match self {
-            List::Plain(positions) => {
+            PostingList::Plain(positions) => {
                 let rest = positions.get(chunk as usize * CHUNK..).unwrap_or_default();
                 let len = rest.len().min(CHUNK);
                 into[..len].copy_from_slice(&rest[..len]);
                 Ok(len)
             }
-            List::Packed(packed) => packed.read(chunk, into),
+            PostingList::PackedPostings(packed) => packed.read(chunk, into),
         }
     }
 
@@ -152,7 +152,7 @@ impl IdField {
 }
 
 /// What the index of a segment answers.
-pub trait Lookup {
+pub trait SegmentIndex {
     /// Records that it covers: all positions are below.
     fn records(&self) -> u32;
 
@@ -162,7 +162,11 @@ pub trait Lookup {
     fn spec(&self) -> u8;
 
     /// Adds the lists of the terms that are wanted. No position is in two of them.
-    fn wanted<'a>(&'a self, wanted: &Wanted, found: &mut Vec<List<'a>>) -> Result<(), Damaged>;
+    fn wanted<'a>(
+        &'a self,
+        wanted: &Wanted,
+        found: &mut Vec<PostingList<'a>>,
+    ) -> Result<(), Damaged>;
 
     /// Gives the terms of a field, each with its list, in any order.
     fn terms(&self, field: Field, each: &mut EachTerm<'_>) -> Result<(), Damaged>;
@@ -206,7 +210,7 @@ pub trait Lookup {
 }
 
 /// The logical index by its places, which proofs are made from.
-pub trait Places {
+pub trait CommittedIndex {
     /// What its root is the hash of.
     fn head(&self) -> IndexHead;
 
@@ -214,7 +218,7 @@ pub trait Places {
     fn place_of(&self, key: &[u8]) -> Result<u64, Damaged>;
 
     /// Key and list of the term at a place below `head().terms`.
-    fn term_at(&self, place: u64) -> Result<(Vec<u8>, List<'_>), Damaged>;
+    fn term_at(&self, place: u64) -> Result<(Vec<u8>, PostingList<'_>), Damaged>;
 
     /// Root over the 16 terms from place 16 · `group` on; only of whole groups.
     fn group_root(&self, group: u64) -> Result<Hash, Damaged>;
@@ -223,8 +227,8 @@ pub trait Places {
     fn times_chunk(&self, axis: Axis, chunk: u64) -> Result<Vec<TimeEntry>, Damaged>;
 }
 
-/// Terms of a group: see [`Places::group_root`].
+/// Terms of a group: see [`CommittedIndex::group_root`].
 pub const GROUP: u64 = 16;
 
 /// Takes a term with its list.
-pub type EachTerm<'a> = dyn FnMut(&Term<'_>, List<'_>) -> Result<(), Damaged> + 'a;
+pub type EachTerm<'a> = dyn FnMut(&Term<'_>, PostingList<'_>) -> Result<(), Damaged> + 'a;

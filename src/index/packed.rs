@@ -1,4 +1,4 @@
-//! [`Packed`]: a list as an index file holds it.
+//! [`PackedPostings`]: a list as an index file holds it.
 
 use super::pages::Pages;
 use super::{CHUNK, CHUNK_U32, Damaged};
@@ -13,7 +13,7 @@ const VARINT_MAX: u64 = 5;
 
 /// The positions of a term in an index file.
 #[derive(Clone, Copy, Debug)]
-pub struct Packed<'a> {
+pub struct PackedPostings<'a> {
     pages: &'a Pages,
     /// Where it stands in the file, for errors.
     at: u64,
@@ -33,7 +33,7 @@ enum Form<'a> {
     Bits { firsts: u64, bits: u64 },
 }
 
-impl<'a> Packed<'a> {
+impl<'a> PackedPostings<'a> {
     /// The list that stands at `at` and ends at `end`, with its count.
     pub(super) fn parse(
         pages: &'a Pages,
@@ -52,7 +52,7 @@ impl<'a> Packed<'a> {
             let len = Some(end - list).filter(|len| *len <= u64::from(count) * VARINT_MAX);
             let len = len.ok_or(damaged("a list that ends behind its positions"))?;
             let form = Form::Short(pages.slice(list, len)?);
-            return Ok(Packed { pages, at, count, records, form });
+            return Ok(PackedPostings { pages, at, count, records, form });
         }
         let (firsts, chunks) = (list + 1, u64::from(count.div_ceil(CHUNK_U32)));
         let form = match rest.first() {
@@ -68,7 +68,7 @@ impl<'a> Packed<'a> {
         if !fits {
             return Err(damaged("a list that ends where its entry ends"));
         }
-        Ok(Packed { pages, at, count, records, form })
+        Ok(PackedPostings { pages, at, count, records, form })
     }
 
     pub(super) fn len(&self) -> u32 {

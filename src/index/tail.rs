@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Damaged, EachTerm, IdField, List, Lookup, fingerprint};
+use super::{Damaged, EachTerm, IdField, PostingList, SegmentIndex, fingerprint};
 use crate::event::RecordKind;
 use crate::query::{Subject, TimeRange};
 use crate::terms::{Axis, Collected, Field, Reach, TimeEntry, Wanted};
@@ -89,7 +89,7 @@ impl Ids {
     }
 }
 
-impl Lookup for Tail {
+impl SegmentIndex for Tail {
     fn records(&self) -> u32 {
         self.collected.records()
     }
@@ -98,27 +98,35 @@ impl Lookup for Tail {
         self.collected.spec()
     }
 
-    fn wanted<'a>(&'a self, wanted: &Wanted, found: &mut Vec<List<'a>>) -> Result<(), Damaged> {
+    fn wanted<'a>(
+        &'a self,
+        wanted: &Wanted,
+        found: &mut Vec<PostingList<'a>>,
+    ) -> Result<(), Damaged> {
         let field = wanted.field;
         match (wanted.reach, wanted.term()) {
             (_, Some(term)) => {
                 let list = Some(self.collected.list(&term)).filter(|list| !list.is_empty());
-                found.extend(list.map(List::Plain));
+                found.extend(list.map(PostingList::Plain));
             }
             (Reach::AnyType, None) => {
-                found.extend(self.collected.lists_of_name(field, &wanted.name).map(List::Plain));
+                found.extend(
+                    self.collected.lists_of_name(field, &wanted.name).map(PostingList::Plain),
+                );
             }
             _ => {
                 let terms = self.collected.terms(field);
                 let meant = terms.filter(|(term, _)| wanted.means(term));
-                found.extend(meant.map(|(_, list)| List::Plain(list)));
+                found.extend(meant.map(|(_, list)| PostingList::Plain(list)));
             }
         }
         Ok(())
     }
 
     fn terms(&self, field: Field, each: &mut EachTerm<'_>) -> Result<(), Damaged> {
-        self.collected.terms(field).try_for_each(|(term, list)| each(&term, List::Plain(list)))
+        self.collected
+            .terms(field)
+            .try_for_each(|(term, list)| each(&term, PostingList::Plain(list)))
     }
 
     fn with_id(

@@ -42,7 +42,7 @@ pub use wrapping::WrappingKey;
 /// One store is of one log: a certificate of erasure stands in the log that was asked.
 ///
 /// ```
-/// use bulla::{Actor, Asked, Event, KeyStore, Log, PayloadState, Resource, WrappingKey};
+/// use bulla::{Actor, Attribution, Event, KeyStore, Log, PayloadState, Resource, WrappingKey};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// let store = KeyStore::create(&dir.path().join("audit.keys"), &WrappingKey::generate()?)?;
@@ -53,7 +53,7 @@ pub use wrapping::WrappingKey;
 /// let seq = log.append(&event)?.seq;
 /// assert_eq!(log.snapshot().get(seq)?.event.ip.as_deref(), Some("203.0.113.9"));
 ///
-/// log.erase("user:alice", &Asked::by("dpo@example.com").because("request 17"))?;
+/// log.retention().erase("user:alice", &Attribution::by("dpo@example.com").because("request 17"))?;
 /// let record = log.snapshot().get(seq)?;
 /// assert_eq!(record.payload, PayloadState::Erased);
 /// assert_eq!(record.event.ip, None);

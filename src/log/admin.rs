@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::catalog::Catalog;
 use crate::directory::identity::{check_is_log, identity};
-use crate::directory::quarantine::{SetAside, record_set_aside};
+use crate::directory::quarantine::{QuarantinedBytes, record_set_aside};
 use crate::engine::retain::record;
 use crate::error::Result;
 use crate::log::follow::LogReader;
@@ -12,13 +12,13 @@ use crate::options::LogOptions;
 use crate::read::catalog_state::CatalogState;
 use crate::read::catalog_view::CatalogView;
 use crate::read::shared::Shared;
-use crate::retention::{Asked, Hold, Policy};
+use crate::retention::{Attribution, Hold, Policy};
 
 /// The policy and the holds of a log, without its write lock: a service may have the log
 /// open meanwhile, and sees what is recorded here before it deletes anything.
 ///
 /// ```
-/// use bulla::{Asked, Hold, HoldScope, Log};
+/// use bulla::{Attribution, Hold, HoldScope, Log};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// # let path = dir.path().join("audit");
@@ -26,7 +26,7 @@ use crate::retention::{Asked, Hold, Policy};
 /// // Elsewhere, while the service runs:
 /// let admin = Log::options().administer(&path)?;
 /// let hold = Hold::new("2026-117", HoldScope::new().actor("alice")).custodian("legal@example.com");
-/// admin.place_hold(&hold, &Asked::by("carol").because("litigation"))?;
+/// admin.place_hold(&hold, &Attribution::by("carol").because("litigation"))?;
 /// assert_eq!(service.snapshot().catalog().holds()?[0].hold.case, "2026-117");
 /// # Ok(())
 /// # }
@@ -34,7 +34,7 @@ use crate::retention::{Asked, Hold, Policy};
 #[derive(Debug)]
 pub struct LogAdmin {
     shared: Shared,
-    set_aside: Vec<SetAside>,
+    set_aside: Vec<QuarantinedBytes>,
 }
 
 impl LogOptions {
@@ -51,7 +51,8 @@ impl LogOptions {
         let (disk, clock) = (dir.shared_disk(), dir.shared_clock());
         let opened = Catalog::open(disk, &dir.catalog(), dir.log_id(), clock, &dir.quarantine());
         let (mut catalog, mended) = opened?;
-        let set_aside: Vec<SetAside> = mended.into_iter().map(SetAside::of_catalog).collect();
+        let set_aside: Vec<QuarantinedBytes> =
+            mended.into_iter().map(QuarantinedBytes::of_catalog).collect();
         record_set_aside(&dir, &mut catalog, &set_aside)?;
         let identity = identity(&dir, Some(&catalog))?;
         let catalog = CatalogState::Good(Box::new(catalog));
@@ -62,7 +63,7 @@ impl LogOptions {
 impl LogAdmin {
     /// What opening had to mend in the catalog, and recorded in it: a torn end, or a copy that
     /// was damaged. Show it to somebody.
-    pub fn set_aside(&self) -> &[SetAside] {
+    pub fn set_aside(&self) -> &[QuarantinedBytes] {
         &self.set_aside
     }
 
@@ -83,7 +84,7 @@ impl LogAdmin {
     ///
     /// # Errors
     /// As there.
-    pub fn set_policy(&self, policy: &Policy, asked: &Asked) -> Result<()> {
+    pub fn set_policy(&self, policy: &Policy, asked: &Attribution) -> Result<()> {
         record::set_policy(
             self.shared.catalog.lock().good()?,
             policy,
@@ -96,7 +97,7 @@ impl LogAdmin {
     ///
     /// # Errors
     /// As there.
-    pub fn place_hold(&self, hold: &Hold, asked: &Asked) -> Result<()> {
+    pub fn place_hold(&self, hold: &Hold, asked: &Attribution) -> Result<()> {
         record::place_hold(
             self.shared.catalog.lock().good()?,
             hold,
@@ -109,7 +110,7 @@ impl LogAdmin {
     ///
     /// # Errors
     /// As there.
-    pub fn release_hold(&self, case: &str, asked: &Asked) -> Result<()> {
+    pub fn release_hold(&self, case: &str, asked: &Attribution) -> Result<()> {
         record::release_hold(
             self.shared.catalog.lock().good()?,
             case,

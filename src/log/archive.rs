@@ -2,10 +2,10 @@
 
 use crate::archive::ArchiveStore;
 use crate::engine::archiving::ArchivedCopy;
-use crate::engine::restoring::Restoration;
+use crate::engine::restoring::RestoredSegment;
 use crate::error::Result;
 use crate::log::handle::Log;
-use crate::retention::Asked;
+use crate::retention::Attribution;
 
 /// Copies segments of a log to an archive, and brings them back. How an expiry archives what it
 /// drops: [`ExpireOptions::archive_to`](crate::ExpireOptions::archive_to).
@@ -34,7 +34,7 @@ impl<'a> Archive<'a> {
         &self,
         ordinal: u64,
         store: &dyn ArchiveStore,
-        asked: &Asked,
+        asked: &Attribution,
     ) -> Result<ArchivedCopy> {
         self.log.core().archive(ordinal, store, asked)
     }
@@ -52,8 +52,8 @@ impl<'a> Archive<'a> {
         &self,
         store: &dyn ArchiveStore,
         folder: &str,
-        asked: &Asked,
-    ) -> Result<Restoration> {
+        asked: &Attribution,
+    ) -> Result<RestoredSegment> {
         self.log.core().restore(store, folder, asked)
     }
 
@@ -62,7 +62,7 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// A manifest that is none; `CatalogDamaged`; I/O.
-    pub fn dropped_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
-        self.log.core().dropped_in(store)
+    pub fn restorable_in(&self, store: &dyn ArchiveStore) -> Result<Vec<(u64, String)>> {
+        self.log.core().restorable_in(store)
     }
 }

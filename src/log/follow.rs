@@ -19,12 +19,12 @@ use crate::hash::HashAlgorithm;
 use crate::options::LogOptions;
 use crate::ranked::{Mutex, Rank};
 use crate::read::catalog_state::CatalogState;
-use crate::read::entry::{Entry, OpenSegment};
+use crate::read::entry::{OpenSegment, SegmentEntry};
 use crate::read::published::Checkpoints;
+use crate::read::segment_set::SegmentSet;
 use crate::read::shared::Shared;
 use crate::read::snapshot::Snapshot;
 use crate::read::unknown::{next_begun, with_unknown};
-use crate::read::view::View;
 use crate::recover::main_log::sealed_by_footers;
 use crate::recover::settle;
 use crate::segment::bytes::{Scratch, SegmentFile};
@@ -32,7 +32,7 @@ use crate::segment::locate::Waypoints;
 use crate::segment::scan::{self, Position};
 use crate::segment::{self};
 use crate::seq::TreeSize;
-use crate::tree::mark::MarkFile;
+use crate::tree::mark::RecoveryPointFile;
 
 /// A log opened for reading, by any number of processes, while one writes it.
 ///
@@ -42,7 +42,7 @@ pub struct LogReader {
     shared: Arc<Shared>,
     /// Why the catalog cannot be used, if both copies are damaged.
     damage: Option<String>,
-    view: Arc<View>,
+    view: Arc<SegmentSet>,
     state: Mutex<Follow>,
 }
 
@@ -103,12 +103,12 @@ impl LogReader {
             next = next_begun(&dir, behind)?.unwrap_or(next);
             entries = with_unknown(entries, next.1);
         }
-        let view = View::with_options(&options, &dir, identity.algorithm, entries);
+        let view = SegmentSet::with_options(&options, &dir, identity.algorithm, entries);
         view.publish(next.1);
         if let Some(catalog) = catalog.as_good() {
-            view.opener().note_erased(catalog.state());
+            view.payload_reader().note_erased(catalog.state());
         }
-        let mark = MarkFile::read(dir.disk(), &dir.tree(), dir.log_id());
+        let mark = RecoveryPointFile::read(dir.disk(), &dir.tree(), dir.log_id());
         let vouched = mark.map_or(TreeSize::ZERO, |mark| mark.frontier.size());
         let reader = LogReader {
             shared: Arc::new(Shared::new(dir, options, identity, catalog)),
@@ -250,7 +250,7 @@ impl LogReader {
         let open = OpenSegment::new(Arc::clone(&segment), Arc::clone(&waypoints));
         self.view.update(|entries| {
             entries.retain(|entry| entry.ordinal != ordinal);
-            entries.push(Entry { ordinal, first, open: Some(open), sealed: None });
+            entries.push(SegmentEntry { ordinal, first, open: Some(open), sealed: None });
         });
         state.tail = Some(Tail { segment, waypoints, at });
         Ok(true)
@@ -338,7 +338,7 @@ impl LogReader {
         let mut catalog = self.shared.catalog.lock();
         let Ok(catalog) = catalog.good() else { return Ok(()) };
         catalog.refresh()?;
-        let followed = |entry: &Entry| entry.open.is_some() && Some(entry.ordinal) != tail;
+        let followed = |entry: &SegmentEntry| entry.open.is_some() && Some(entry.ordinal) != tail;
         if catalog.size() == state.noted && !self.view.entries().iter().any(followed) {
             return Ok(());
         }
@@ -356,7 +356,7 @@ impl LogReader {
 
     /// What was erased meanwhile reads as erased, also with a copy of its key at hand.
     fn note_erasures(&self) -> Result<()> {
-        let opener = self.view.opener();
+        let opener = self.view.payload_reader();
         if !opener.asks_for_erased() {
             return Ok(());
         }
@@ -405,7 +405,7 @@ impl LogReader {
     }
 }
 
-fn entry_of(sealed: &Sealed) -> Entry {
+fn entry_of(sealed: &Sealed) -> SegmentEntry {
     let first = TreeSize::new(sealed.first);
-    Entry { ordinal: sealed.ordinal, first, open: None, sealed: Some(*sealed) }
+    SegmentEntry { ordinal: sealed.ordinal, first, open: None, sealed: Some(*sealed) }
 }

@@ -20,11 +20,11 @@ mod subscribe;
 mod verbs;
 
 pub use crate::catalog::HistoryEntry;
-pub use crate::directory::quarantine::SetAside;
+pub use crate::directory::quarantine::QuarantinedBytes;
 pub use crate::engine::archiving::ArchivedCopy;
 pub use crate::engine::erase::ErasureCertificate;
-pub use crate::engine::restoring::Restoration;
-pub use crate::engine::retain::{ExpireOptions, Expiry, Pinned};
+pub use crate::engine::restoring::RestoredSegment;
+pub use crate::engine::retain::{ExpireOptions, Expiry, HeldSegments};
 pub use crate::engine::signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
 pub use crate::engine::ticket::Ticket;
 pub use crate::format::body::{JsonText, Names, Payload, Redaction, Since3, Tags};
@@ -37,7 +37,7 @@ pub use crate::read::published::Checkpoints;
 pub use crate::read::recorded::{RecordedHold, RecordedPolicy, Release};
 pub use crate::read::records::Records;
 pub use crate::read::search::{
-    CancelToken, Explain, Group, GroupBy, Matches, RecordView, Seen, Step,
+    Bucket, CancelToken, Explain, Extent, Group, GroupBy, Matches, RecordView,
 };
 pub use crate::read::snapshot::Snapshot;
 pub use crate::read::stats::{SegmentInfo, SegmentStatus, Stats};

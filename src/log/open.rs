@@ -8,7 +8,7 @@ use crate::checkpoint::KeyName;
 use crate::directory::LogDir;
 use crate::directory::identity::{Identity, check_is_log, identity};
 use crate::directory::lock;
-use crate::directory::quarantine::{SetAside, record_set_aside};
+use crate::directory::quarantine::{QuarantinedBytes, record_set_aside};
 use crate::disk::{self, DiskFile};
 use crate::engine::core::{Core, Upkeep};
 use crate::engine::erase;
@@ -26,14 +26,14 @@ use crate::options::{Housekeeping, LogOptions};
 use crate::random;
 use crate::ranked::{Mutex, Rank, RwLock};
 use crate::read::catalog_state::CatalogState;
+use crate::read::segment_set::SegmentSet;
 use crate::read::shared::Shared;
-use crate::read::view::View;
 use crate::recover::main_log::{self, Recovered};
 use crate::recover::protection::Comparison;
 use crate::recover::settle;
 use crate::segment;
 use crate::seq::TreeSize;
-use crate::tree::mark::MarkFile;
+use crate::tree::mark::RecoveryPointFile;
 use crate::write::group_commit::GroupCommit;
 use crate::write::housekeeper::{self, Nudge};
 use crate::write::protect;
@@ -157,7 +157,7 @@ fn open(options: LogOptions, path: &Path) -> Result<Log> {
     let lock = lock::take(&dir)?;
     let (catalog, mended) = open_catalog(&dir)?;
     let identity = identity(&dir, catalog.as_good())?;
-    let set_aside = mended.into_iter().map(SetAside::of_catalog).collect();
+    let set_aside = mended.into_iter().map(QuarantinedBytes::of_catalog).collect();
     finish(options, dir, lock, identity, catalog, set_aside)
 }
 
@@ -180,11 +180,11 @@ fn finish(
     lock: Arc<dyn DiskFile>,
     identity: Identity,
     mut catalog: CatalogState,
-    mut set_aside: Vec<SetAside>,
+    mut set_aside: Vec<QuarantinedBytes>,
 ) -> Result<Log> {
     let Identity { algorithm, origin } = identity;
     make_missing(&dir, &DERIVED)?;
-    let (marks, mark) = MarkFile::open_or_create(dir.disk(), &dir.tree(), dir.log_id())?;
+    let (marks, mark) = RecoveryPointFile::open_or_create(dir.disk(), &dir.tree(), dir.log_id())?;
     // A mark of another tree is none.
     let mark = mark.filter(|mark| mark.frontier.algorithm() == algorithm);
     let known = match &catalog {
@@ -202,12 +202,12 @@ fn finish(
     }
     let Recovered { tree, entries, start, ahead, mut recovery, leftovers } =
         main_log::main_log(&options, &dir, algorithm, mark, known, &catalog)?;
-    let view = Arc::new(View::with_options(&options, &dir, algorithm, entries));
+    let view = Arc::new(SegmentSet::with_options(&options, &dir, algorithm, entries));
     view.publish(start.size);
     match &catalog {
         CatalogState::Good(catalog) => {
             settle::check_against_catalog(&view, &tree, start.last_anchor, catalog)?;
-            view.opener().note_erased(catalog.state());
+            view.payload_reader().note_erased(catalog.state());
         }
         CatalogState::Damaged(reason) => {
             settle::check_published(&dir, start.size)?;
@@ -277,7 +277,7 @@ fn finish(
     sign::republish(&core)?;
     core.writer.lock().set_durable(size);
     core.upkeep_after_open()?;
-    match retain::settle::settle(&core) {
+    match retain::settle::finish_interrupted(&core) {
         // The next opening or expiry goes on.
         Err(Error::DiskFull { .. }) => {}
         settled => settled?,

@@ -5,7 +5,7 @@ use crate::engine::retain::expiry::{ExpireOptions, Expiry};
 use crate::engine::retain::record;
 use crate::error::Result;
 use crate::log::handle::Log;
-use crate::retention::{Asked, Hold, Policy};
+use crate::retention::{Attribution, Hold, Policy};
 
 /// Decides what of a log may go and what must stay. What is in force:
 /// [`CatalogView`](crate::log::CatalogView); what would go now:
@@ -27,7 +27,7 @@ impl<'a> Retention<'a> {
     /// # Errors
     /// `Retention` if the policy in force is in compliance mode and the new one is looser;
     /// `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn set_policy(&self, policy: &Policy, asked: &Asked) -> Result<()> {
+    pub fn set_policy(&self, policy: &Policy, asked: &Attribution) -> Result<()> {
         let core = self.log.core();
         record::set_policy(
             core.shared.catalog.lock().good()?,
@@ -52,7 +52,7 @@ impl<'a> Retention<'a> {
     /// # Errors
     /// `Retention` if a hold of this case is in force, or it cannot be recorded;
     /// `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn place_hold(&self, hold: &Hold, asked: &Asked) -> Result<()> {
+    pub fn place_hold(&self, hold: &Hold, asked: &Attribution) -> Result<()> {
         let core = self.log.core();
         record::place_hold(
             core.shared.catalog.lock().good()?,
@@ -68,7 +68,7 @@ impl<'a> Retention<'a> {
     ///
     /// # Errors
     /// `Retention` if no hold of this case is in force; `CatalogDamaged`, `DiskFull`, I/O.
-    pub fn release_hold(&self, case: &str, asked: &Asked) -> Result<()> {
+    pub fn release_hold(&self, case: &str, asked: &Attribution) -> Result<()> {
         let core = self.log.core();
         record::release_hold(
             core.shared.catalog.lock().good()?,
@@ -90,7 +90,7 @@ impl<'a> Retention<'a> {
     /// `ClockAhead`, `CatalogDamaged`, `DiskFull`, I/O: nothing went, but for a drop that had
     /// its certificate: the next opening or expiry finishes it or calls it off. After something
     /// has gone the error is in [`Expiry::stopped`].
-    pub fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
+    pub fn expire(&self, options: &ExpireOptions, asked: &Attribution) -> Result<Expiry> {
         self.log.core().expire(options, asked)
     }
 
@@ -109,7 +109,7 @@ impl<'a> Retention<'a> {
     /// `Held` if a hold matches a record that would be erased: nothing was done then. Once the
     /// certificate is in the catalog, the erasure is finished when the log is
     /// opened with its store, whatever happened after.
-    pub fn erase(&self, subject: &str, asked: &Asked) -> Result<ErasureCertificate> {
+    pub fn erase(&self, subject: &str, asked: &Attribution) -> Result<ErasureCertificate> {
         self.log.core().erase(subject, asked)
     }
 }

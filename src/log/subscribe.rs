@@ -13,7 +13,7 @@ use crate::log::handle::Log;
 use crate::query::{Cursor, Query};
 use crate::read::search::Matches;
 use crate::read::search::parts::start_of;
-use crate::read::view::View;
+use crate::read::segment_set::SegmentSet;
 use crate::read::watch::{Wait, Waited};
 use crate::seq::TreeSize;
 use crate::time::Clock;
@@ -39,7 +39,7 @@ use crate::time::Clock;
 /// ```
 #[derive(Debug)]
 pub struct Subscription {
-    view: Arc<View>,
+    view: Arc<SegmentSet>,
     clock: Arc<dyn Clock>,
     /// Oldest first, from where it goes on.
     query: Query,

@@ -303,7 +303,7 @@ impl CatalogClaim {
         &self,
         anchor: &Anchor,
         log_id: LogId,
-    ) -> Result<ShownOfCatalog, VerifyProofError> {
+    ) -> Result<ProvenClaim, VerifyProofError> {
         let state = |place: &StatePlace| TreeHead {
             size: TreeSize::new(place.entries),
             root: anchor.state_root,
@@ -313,17 +313,17 @@ impl CatalogClaim {
                 let head = TreeHead { size: anchor.catalog_size, root: anchor.catalog_root };
                 let record = verify_record(record, hashes, &head, Some(log_id))?;
                 record.check_anchored(anchor)?;
-                Ok(ShownOfCatalog::Record(record))
+                Ok(ProvenClaim::Record(record))
             }
             CatalogClaim::InForce { place, entry, hashes } => {
                 let leaves = [(Seq::new(place.index), entry.leaf())];
                 verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, &state(place), hashes)
                     .map_err(VerifyProofError::Inclusion)?;
-                Ok(ShownOfCatalog::InForce(entry.clone()))
+                Ok(ProvenClaim::InForce(entry.clone()))
             }
             CatalogClaim::NotInForce { place, key, neighbours, hashes } => {
                 verify_absence(key, *place, neighbours, &state(place), hashes)?;
-                Ok(ShownOfCatalog::NotInForce { key: key.clone() })
+                Ok(ProvenClaim::NotInForce { key: key.clone() })
             }
             CatalogClaim::Entries { entries, items, hashes } => {
                 let state = TreeHead { size: TreeSize::new(*entries), root: anchor.state_root };
@@ -332,7 +332,7 @@ impl CatalogClaim {
                 verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, &state, hashes)
                     .map_err(VerifyProofError::Inclusion)?;
                 let items = items.iter().map(|item| item.entry.clone()).collect();
-                Ok(ShownOfCatalog::Entries(items))
+                Ok(ProvenClaim::Entries(items))
             }
         }
     }
@@ -383,13 +383,13 @@ pub struct VerifiedStatement {
     anchor: Anchor,
     log_id: LogId,
     recorded_at: Timestamp,
-    shown: ShownOfCatalog,
+    shown: ProvenClaim,
 }
 
 /// What was shown of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ShownOfCatalog {
+pub enum ProvenClaim {
     /// This record is in the catalog.
     Record(CatalogRecord),
     /// This entry was in force when the head was signed.
@@ -420,7 +420,7 @@ impl VerifiedStatement {
     }
 
     /// What was shown.
-    pub fn shown(&self) -> &ShownOfCatalog {
+    pub fn shown(&self) -> &ProvenClaim {
         &self.shown
     }
 }

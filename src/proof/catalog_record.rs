@@ -3,7 +3,7 @@
 use super::parts::Parts;
 use crate::checkpoint::checkpoint_of;
 use crate::event::Anchor;
-use crate::format::catalog_body::{Because, CatalogBody};
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution};
 use crate::format::digests::SALT_LEN;
 use crate::format::{FormatError, LogId};
 use crate::hash::{Hash, HashAlgorithm};
@@ -37,8 +37,8 @@ impl CatalogRecord {
     }
 
     /// Who asked and why; `None` if that was withheld.
-    pub fn because(&self) -> Option<Because<'_>> {
-        self.because.as_deref().and_then(|bytes| Because::decode(self.kind, bytes).ok())
+    pub fn because(&self) -> Option<RecordedAttribution<'_>> {
+        self.because.as_deref().and_then(|bytes| RecordedAttribution::decode(self.kind, bytes).ok())
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn verify_record(
         because: because.map(<[u8]>::to_vec),
     };
     if let Some(bytes) = &record.because {
-        Because::decode(record.kind, bytes)
+        RecordedAttribution::decode(record.kind, bytes)
             .map_err(|error| VerifyProofError::NotARecord(error.to_string()))?;
     }
     record.check_alone()?;

@@ -45,16 +45,16 @@ mod verify_error;
 /// What a record of the catalog holds: one type for each kind of record.
 pub mod catalog_body {
     pub use crate::format::catalog_body::{
-        Archived, ArchivedAt, Because, CatalogBody, ClockStepped, Created, DropBegun, DropDone,
-        DropUndone, Erased, HeadSigned, HoldPlaced, HoldReleased, KeyAdded, KeysChanged, PolicySet,
-        ProtectionSet, Quarantined, Restored, Sealed, Unknown,
+        Archived, ArchivedAt, CatalogBody, ClockStepped, Created, DropAborted, DropCompleted,
+        DropStarted, Erased, HeadSigned, HoldPlaced, HoldReleased, KeyAdded, KeysChanged,
+        PolicySet, ProtectionSet, Quarantined, RecordedAttribution, Restored, Sealed, Unknown,
     };
 }
 
 pub use crate::terms::{TermLeaf, TimeEntry};
 pub use answer::{
     ANSWER_LEN_MAX, Answer, Evidence, IndexEvidence, NotLive, RestsOn, SegmentEvidence, ShownList,
-    ShownTerm, ShownTimes, VerifiedAnswer, VerifyAnswerError,
+    TermEvidence, TimeEvidence, VerifiedAnswer, VerifyAnswerError,
 };
 pub use audit::{AuditedSegment, IndexAudit, IndexAuditError, NotAudited, VerifiedIndexAudit};
 pub use bundle::{
@@ -62,8 +62,8 @@ pub use bundle::{
     VerifiedBundle, VerifyBundleError,
 };
 pub use catalog::{
-    CATALOG_PROOF_LEN_MAX, CatalogClaim, CatalogProof, CatalogStatement, PlacedEntry,
-    ShownOfCatalog, StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
+    CATALOG_PROOF_LEN_MAX, CatalogClaim, CatalogProof, CatalogStatement, PlacedEntry, ProvenClaim,
+    StateEntry, StatePlace, VerifiedCatalogProof, VerifiedStatement,
 };
 pub use catalog_record::CatalogRecord;
 pub use consistency::{

@@ -20,9 +20,9 @@ use crate::format::body;
 use crate::format::catalog_body::{Sealed, StateMap, status};
 use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
-use crate::index::{Damaged, IndexFile, Placed, Places, Tail};
+use crate::index::{CommittedIndex, Damaged, IndexFile, Placed, Tail};
 use crate::proof::Disclosure;
-use crate::proof::answer::Asked;
+use crate::proof::answer::AskedTerms;
 use crate::proof::{
     ANSWER_LEN_MAX, Answer, CatalogClaim, CatalogStatement, Evidence, PlacedEntry, SegmentEvidence,
     StateEntry,
@@ -87,7 +87,7 @@ struct Prover<'a> {
     snapshot: &'a Snapshot,
     ground: &'a Ground,
     query: Query,
-    asked: Asked,
+    asked: AskedTerms,
     /// Where the cursor says to begin.
     start: Option<Seq>,
     /// Whether index files are used.
@@ -116,7 +116,7 @@ impl<'a> Prover<'a> {
         // As whoever reads the answer will read it.
         let query = Query::from_bytes(&query.to_bytes());
         let query = query.map_err(|error| refused("query", error.to_string()))?;
-        let asked = Asked::of(&query, ground.log_id);
+        let asked = AskedTerms::of(&query, ground.log_id);
         Ok(Prover { snapshot, ground, query, asked, start, from_files: true })
     }
 
@@ -203,7 +203,7 @@ impl<'a> Prover<'a> {
             match self.indexed(&*index, sealed, window.clone(), hunt) {
                 Ok(piece) => return Ok(piece),
                 Err(NotShown::Index(_)) => {
-                    self.snapshot.records().view().note_unindexed(sealed.ordinal);
+                    self.snapshot.records().segment_set().note_unindexed(sealed.ordinal);
                     *hunt = before;
                 }
                 Err(NotShown::Other(error)) => return Err(error),
@@ -220,7 +220,7 @@ impl<'a> Prover<'a> {
         })
     }
 
-    fn indexed<P: Places>(
+    fn indexed<P: CommittedIndex>(
         &self,
         places: &P,
         sealed: &Sealed,
@@ -249,7 +249,7 @@ impl<'a> Prover<'a> {
     fn index_of(&self, sealed: &Sealed) -> Option<Arc<IndexFile>> {
         let mut entries = self.snapshot.records().entries().iter();
         let entry = entries.find(|entry| entry.ordinal == sealed.ordinal)?;
-        let index = self.snapshot.records().view().index_of(entry)?;
+        let index = self.snapshot.records().segment_set().index_of(entry)?;
         (index.head().root().as_bytes() == &sealed.index_root).then_some(index)
     }
 
@@ -283,7 +283,7 @@ impl<'a> Prover<'a> {
     /// many.
     fn hits(
         &self,
-        segment: &Segment<'_, impl Places>,
+        segment: &Segment<'_, impl CommittedIndex>,
         sealed: &Sealed,
         limit: u64,
     ) -> Result<Vec<u32>, NotShown> {
@@ -350,7 +350,7 @@ impl<'a> Prover<'a> {
 
 /// The events of a segment must stand in the order in which they were recorded: a segment that no
 /// log wrote is not shown to be complete.
-fn check_order(places: &impl Places, sealed: &Sealed) -> Result<(), NotShown> {
+fn check_order(places: &impl CommittedIndex, sealed: &Sealed) -> Result<(), NotShown> {
     let mut before: Option<TimeEntry> = None;
     for chunk in 0..chunk_count(places.head().events) {
         for entry in places.times_chunk(Axis::Recorded, chunk)? {

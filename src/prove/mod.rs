@@ -22,7 +22,7 @@ use crate::hash::Hash;
 use crate::merkle::{NodeId, TreeHead};
 use crate::proof::{disclose, disclose_decrypted};
 use crate::read::decode;
-use crate::read::opener::Opened;
+use crate::read::payload_reader::PayloadAccess;
 use crate::read::snapshot::Snapshot;
 
 pub use crate::proof::Disclosure;
@@ -39,11 +39,11 @@ impl Snapshot {
             return Ok(disclose(record, disclosure));
         }
         let seq = record.head.seq;
-        let opened = self.records().view().opener().open(record);
+        let opened = self.records().segment_set().payload_reader().open(record);
         match opened.map_err(|reason| decode::damaged(seq, reason))? {
-            Opened::Decrypted(salted) => Ok(disclose_decrypted(record, &salted)),
-            Opened::Sealed => Err(Error::PayloadSealed { seq }),
-            Opened::Plain(_) | Opened::Erased => Ok(disclose(record, disclosure)),
+            PayloadAccess::Decrypted(salted) => Ok(disclose_decrypted(record, &salted)),
+            PayloadAccess::Sealed => Err(Error::PayloadSealed { seq }),
+            PayloadAccess::Plain(_) | PayloadAccess::Erased => Ok(disclose(record, disclosure)),
         }
     }
 

@@ -20,12 +20,12 @@ use crate::retention::DropCertificate;
 /// both copies of the catalog are damaged.
 ///
 /// ```
-/// use bulla::{Asked, Hold, HoldScope, Log};
+/// use bulla::{Attribution, Hold, HoldScope, Log};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// let log = Log::create(dir.path().join("audit"))?;
 /// let hold = Hold::new("2026-117", HoldScope::new().actor("alice"));
-/// log.retention().place_hold(&hold, &Asked::by("carol").because("litigation"))?;
+/// log.retention().place_hold(&hold, &Attribution::by("carol").because("litigation"))?;
 /// assert_eq!(log.snapshot().catalog().holds()?[0].hold.case, "2026-117");
 /// # Ok(())
 /// # }

@@ -5,7 +5,7 @@ use crate::event::{Anchor, Record, RecordKind};
 use crate::format::body;
 use crate::format::record::CheckedRecord;
 use crate::hash::HashAlgorithm;
-use crate::read::opener::Opener;
+use crate::read::payload_reader::PayloadReader;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
@@ -29,7 +29,7 @@ pub(crate) fn goes_back(seq: Seq, times: [Timestamp; 2], then: &str) -> Error {
 
 /// Decodes a checked record.
 pub(crate) fn decode(
-    opener: &Opener,
+    opener: &PayloadReader,
     algorithm: HashAlgorithm,
     record: &CheckedRecord<'_>,
 ) -> std::result::Result<Record, String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Sealed, status};
-use crate::index::Lookup;
+use crate::index::SegmentIndex;
 use crate::read::search::open_index::OpenIndex;
 use crate::segment::bytes::SegmentFile;
 use crate::segment::locate::Waypoints;
@@ -13,7 +13,7 @@ use crate::seq::TreeSize;
 
 /// One segment of the log, as a reader knows it.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct SegmentEntry {
     pub(crate) ordinal: u64,
     pub(crate) first: TreeSize,
     /// While it is not sealed.
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) sealed: Option<Sealed>,
 }
 
-impl Entry {
+impl SegmentEntry {
     /// Whether its records went by the policy.
     pub(crate) fn is_gone(&self) -> bool {
         self.sealed.as_ref().is_some_and(|sealed| !status::is_readable(sealed.status))

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::directory::LogDir;
 use crate::format::LogId;
 use crate::hash::Hash;
-use crate::index::{IndexFile, Lookup, Places};
+use crate::index::{CommittedIndex, IndexFile, SegmentIndex};
 use crate::ranked::{Mutex, Rank};
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 
 /// Index files that are kept open at a time.
 const OPEN_INDEXES: usize = 256;
@@ -43,7 +43,12 @@ impl Default for Indexes {
 
 impl Indexes {
     /// The index of a sealed segment, if there is a good one; else it is wanted.
-    pub(crate) fn get(&self, dir: &LogDir, mmap: bool, entry: &Entry) -> Option<Arc<IndexFile>> {
+    pub(crate) fn get(
+        &self,
+        dir: &LogDir,
+        mmap: bool,
+        entry: &SegmentEntry,
+    ) -> Option<Arc<IndexFile>> {
         if let Some(open) = self.cached(entry.ordinal) {
             return Some(open);
         }
@@ -113,7 +118,7 @@ impl Indexes {
 }
 
 /// Whether an index says that it is of this segment.
-fn is_of(index: &IndexFile, log_id: LogId, entry: &Entry) -> bool {
+fn is_of(index: &IndexFile, log_id: LogId, entry: &SegmentEntry) -> bool {
     let Some(sealed) = &entry.sealed else { return false };
     let head = index.head();
     let root = Hash::from_bytes(sealed.index_root);

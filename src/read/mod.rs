@@ -1,10 +1,10 @@
 //! Reading a log: which segments there are, what is in their records, the answers to queries.
 //!
-//! - `entry`, `view`: the segments that readers know, and the published size; `watch`: who waits for
+//! - `entry`, `segment_set`: the segments that readers know, and the published size; `watch`: who waits for
 //!   it to grow; `index_cache`: index files that are kept open; `unknown`: placeholders for records
 //!   whose fate is unknown, because both catalog copies are damaged;
 //! - `records`: the segments as they were at one moment, and walks over them; `decode`: records from
-//!   their bytes; `opener`: payloads that are encrypted;
+//!   their bytes; `payload_reader`: payloads that are encrypted;
 //! - `search`: queries and counts;
 //! - `shared`, `catalog_state`: what the handles of a log have in common, its catalog above all;
 //! - `snapshot`, `catalog_view`, `published`, `stats`: what callers see;
@@ -21,15 +21,15 @@ pub(crate) mod decode;
 pub(crate) mod entry;
 pub(crate) mod index_cache;
 pub(crate) mod keys;
-pub(crate) mod opener;
+pub(crate) mod payload_reader;
 pub(crate) mod protection;
 pub(crate) mod published;
 pub(crate) mod recorded;
 pub(crate) mod records;
 pub(crate) mod search;
+pub(crate) mod segment_set;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod unknown;
-pub(crate) mod view;
 pub(crate) mod watch;

@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced};
+use crate::format::catalog_body::{CatalogBody, HoldPlaced, RecordedAttribution};
 use crate::format::record::CheckedRecord;
 use crate::keystore::KeyStore;
 use crate::read::aliases;
@@ -63,7 +63,8 @@ pub(crate) fn policy(catalog: &Catalog) -> Result<Option<RecordedPolicy>> {
     let Some(in_force) = catalog.state().policy() else { return Ok(None) };
     let catalog_seq = Seq::new(in_force.seq);
     let (who, why) = catalog.with_record(catalog_seq, |record| {
-        let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+        let because =
+            RecordedAttribution::decode(record.head.kind, record.payload()).unwrap_or_default();
         (because.who.map(str::to_owned), because.why.map(str::to_owned))
     })?;
     Ok(Some(RecordedPolicy {
@@ -90,7 +91,8 @@ pub(crate) fn hold_history(catalog: &Catalog) -> Result<Vec<RecordedHold>> {
 /// Takes a record of the catalog into the list of holds.
 fn note(holds: &mut Vec<RecordedHold>, record: &CheckedRecord<'_>) {
     let Ok((_, body)) = CatalogBody::decode(record.head.kind, record.envelope) else { return };
-    let because = Because::decode(record.head.kind, record.payload()).unwrap_or_default();
+    let because =
+        RecordedAttribution::decode(record.head.kind, record.payload()).unwrap_or_default();
     let (who, why) = (because.who.map(str::to_owned), because.why.map(str::to_owned));
     match body {
         CatalogBody::HoldPlaced(body) => holds.push(RecordedHold {

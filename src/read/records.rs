@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::format::record::CheckedRecord;
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::search::cancel::CancelToken;
-use crate::read::view::View;
+use crate::read::segment_set::SegmentSet;
 use crate::segment::locate::RecordCursor;
 use crate::seq::{Seq, TreeSize};
 
@@ -15,8 +15,8 @@ use crate::seq::{Seq, TreeSize};
 /// Cheap to take; later appends do not show in it.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentSnapshot {
-    view: Arc<View>,
-    entries: Arc<Vec<Entry>>,
+    view: Arc<SegmentSet>,
+    entries: Arc<Vec<SegmentEntry>>,
     size: TreeSize,
     cancel: Option<CancelToken>,
 }
@@ -91,23 +91,23 @@ impl SegmentSnapshot {
         self.cancel.as_ref().map_or(Ok(()), CancelToken::check)
     }
 
-    pub(crate) fn view(&self) -> &Arc<View> {
+    pub(crate) fn segment_set(&self) -> &Arc<SegmentSet> {
         &self.view
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[SegmentEntry] {
         &self.entries
     }
 
     /// Size of the log at the end of a segment, as far as the snapshot goes.
-    pub(crate) fn end_of(&self, entry: &Entry) -> TreeSize {
+    pub(crate) fn end_of(&self, entry: &SegmentEntry) -> TreeSize {
         let at = self.entries.partition_point(|other| other.first <= entry.first);
         self.entries.get(at).map_or(self.size, |next| next.first.min(self.size))
     }
 
     /// A cursor over all records of a segment; `None` if there are none left. A drop that was
     /// begun and is not done may be called off yet: what is still there of its segment counts.
-    pub(crate) fn cursor_over(&self, entry: &Entry) -> Result<Option<RecordCursor>> {
+    pub(crate) fn cursor_over(&self, entry: &SegmentEntry) -> Result<Option<RecordCursor>> {
         let (first, end) = (entry.first.next_seq(), self.end_of(entry));
         if entry.first >= end {
             return Ok(None);
@@ -129,7 +129,7 @@ impl SegmentSnapshot {
     }
 }
 
-impl View {
+impl SegmentSet {
     /// The segments as they are now.
     pub(crate) fn snapshot(self: &Arc<Self>) -> SegmentSnapshot {
         // The size first: the list that is read after it covers it.

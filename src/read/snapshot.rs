@@ -12,12 +12,12 @@ use crate::event::Record;
 use crate::merkle::{Frontier, TreeHead};
 use crate::query::Query;
 use crate::read::records::{Records, SegmentSnapshot};
-use crate::read::search::{CancelToken, Explain, Group, GroupBy, Matches, Seen, Step};
+use crate::read::search::{Bucket, CancelToken, Explain, Extent, Group, GroupBy, Matches};
+use crate::read::segment_set::SegmentSet;
 use crate::read::shared::Shared;
-use crate::read::view::View;
 use crate::seq::{Seq, TreeSize};
 use crate::tree::TreeStore;
-use crate::tree::mark::MarkFile;
+use crate::tree::mark::RecoveryPointFile;
 
 /// The log as it was at one moment: everything that is read or proved of a log, is read or proved of
 /// one of these. Cheap to take; later appends do not show in it.
@@ -50,12 +50,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn of_log(view: &Arc<View>, shared: &Arc<Shared>, tree: &Arc<TreeStore>) -> Self {
+    pub(crate) fn of_log(
+        view: &Arc<SegmentSet>,
+        shared: &Arc<Shared>,
+        tree: &Arc<TreeStore>,
+    ) -> Self {
         let tree = OnceLock::from(Arc::clone(tree));
         Snapshot { segments: view.snapshot(), shared: Arc::clone(shared), tree }
     }
 
-    pub(crate) fn of_reader(view: &Arc<View>, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn of_reader(view: &Arc<SegmentSet>, shared: &Arc<Shared>) -> Self {
         let tree = OnceLock::new();
         Snapshot { segments: view.snapshot(), shared: Arc::clone(shared), tree }
     }
@@ -116,7 +120,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::count`]; a width of 0 or above 292 years, or more than a million steps.
-    pub fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Step>> {
+    pub fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Bucket>> {
         self.segments.histogram(query, width)
     }
 
@@ -125,8 +129,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::count`].
-    pub fn seen(&self, query: &Query) -> Result<Option<Seen>> {
-        self.segments.seen(query)
+    pub fn extent(&self, query: &Query) -> Result<Option<Extent>> {
+        self.segments.extent(query)
     }
 
     /// What [`Snapshot::count`] would do to find the number.
@@ -190,7 +194,7 @@ impl Snapshot {
     /// The tree as of the newest mark, if there is one that fits.
     fn marked_tree(&self) -> Option<TreeStore> {
         let Shared { dir, algorithm, .. } = &*self.shared;
-        let frontier = MarkFile::read(dir.disk(), &dir.tree(), dir.log_id())?.frontier;
+        let frontier = RecoveryPointFile::read(dir.disk(), &dir.tree(), dir.log_id())?.frontier;
         let fits = frontier.size() <= self.size() && frontier.algorithm() == *algorithm;
         self.open_tree(frontier).ok().filter(|_| fits)
     }

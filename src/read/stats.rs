@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::format::catalog_body::status;
 use crate::format::{LogId, names};
 use crate::hash::{Hash, HashAlgorithm};
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
+use crate::read::segment_set::SegmentSet;
 use crate::read::shared::CatalogSizes;
 use crate::read::snapshot::Snapshot;
-use crate::read::view::View;
 use crate::segment;
 use crate::seq::TreeSize;
 use crate::time::Timestamp;
@@ -36,7 +36,7 @@ pub enum SegmentStatus {
 }
 
 impl SegmentStatus {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &SegmentEntry) -> Self {
         match entry.sealed.as_ref().map_or(status::LIVE, |sealed| sealed.status) {
             status::DROPPING | status::DROPPING_AGAIN => SegmentStatus::Dropping,
             status::DROPPED => SegmentStatus::Dropped,
@@ -140,7 +140,7 @@ impl Snapshot {
     /// # Errors
     /// I/O.
     pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
-        segments(self.records().view())
+        segments(self.records().segment_set())
     }
 
     /// Figures of the log as it is now.
@@ -149,11 +149,11 @@ impl Snapshot {
     /// I/O.
     pub fn stats(&self) -> Result<Stats> {
         let shared = self.shared();
-        stats(self.records().view(), &shared.origin, shared.catalog_sizes())
+        stats(self.records().segment_set(), &shared.origin, shared.catalog_sizes())
     }
 }
 
-fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
+fn segments(view: &SegmentSet) -> Result<Vec<SegmentInfo>> {
     let size = view.size();
     let entries = view.entries();
     let ends = entries.iter().skip(1).map(|entry| entry.first).chain([size]);
@@ -161,7 +161,7 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
     let dir = &view.dir.segments();
     let names = view.dir.disk().list(dir).map_err(Error::io("list", dir))?;
     let files: BTreeSet<u64> = names.iter().filter_map(|name| names::parse_segment(name)).collect();
-    let is_missing = |entry: &Entry| {
+    let is_missing = |entry: &SegmentEntry| {
         entry.is_unknown() || entry.is_sealed_and_there() && !files.contains(&entry.ordinal)
     };
     let each = entries.iter().zip(ends).map(|(entry, end)| {
@@ -174,7 +174,7 @@ fn segments(view: &View) -> Result<Vec<SegmentInfo>> {
     each.collect()
 }
 
-fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo> {
+fn segment_info(view: &SegmentSet, entry: &SegmentEntry, end: TreeSize) -> Result<SegmentInfo> {
     let path = view.dir.segment(entry.ordinal);
     let bytes = match (&entry.open, &entry.sealed) {
         (Some(open), _) => open.segment.file_len()?,
@@ -205,7 +205,7 @@ fn segment_info(view: &View, entry: &Entry, end: TreeSize) -> Result<SegmentInfo
 }
 
 /// Size of a segment's index file, if there is one.
-fn index_bytes(view: &View, ordinal: u64) -> Result<Option<u64>> {
+fn index_bytes(view: &SegmentSet, ordinal: u64) -> Result<Option<u64>> {
     let path = view.dir.index(ordinal);
     if !view.dir.disk().exists(&path).map_err(Error::io("stat", &path))? {
         return Ok(None);
@@ -214,7 +214,7 @@ fn index_bytes(view: &View, ordinal: u64) -> Result<Option<u64>> {
     file.len().map(Some).map_err(Error::io("stat", &path))
 }
 
-fn stats(view: &View, origin: &str, catalog: Option<CatalogSizes>) -> Result<Stats> {
+fn stats(view: &SegmentSet, origin: &str, catalog: Option<CatalogSizes>) -> Result<Stats> {
     let (segments, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
         segments(view)?.into_iter().partition(|segment| segment.status.is_readable());
     let (missing, gone): (Vec<SegmentInfo>, Vec<SegmentInfo>) =
@@ -243,7 +243,7 @@ fn stats(view: &View, origin: &str, catalog: Option<CatalogSizes>) -> Result<Sta
 }
 
 /// How many of the sealed segments are protected, and how many of those wholly.
-fn protected(view: &View, segments: &[SegmentInfo]) -> Result<(u64, u64)> {
+fn protected(view: &SegmentSet, segments: &[SegmentInfo]) -> Result<(u64, u64)> {
     let (mut read_only, mut immutable) = (0, 0);
     for segment in segments.iter().filter(|segment| segment.sealed) {
         match view.dir.disk().protection(&segment.path) {

@@ -7,13 +7,13 @@ use crate::directory::LogDir;
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::names;
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::segment::bytes::SegmentFile;
 use crate::seq::{Seq, TreeSize};
 
 /// Puts an entry of its own wherever records are missing before, between or behind segments, so
 /// that whoever asks for one of them is told that it is unknown.
-pub(crate) fn with_unknown(mut entries: Vec<Entry>, end: TreeSize) -> Vec<Entry> {
+pub(crate) fn with_unknown(mut entries: Vec<SegmentEntry>, end: TreeSize) -> Vec<SegmentEntry> {
     entries.sort_unstable_by_key(|entry| entry.ordinal);
     let (mut all, mut next) = (Vec::with_capacity(entries.len()), (1, TreeSize::ZERO));
     for entry in entries {
@@ -28,8 +28,8 @@ pub(crate) fn with_unknown(mut entries: Vec<Entry>, end: TreeSize) -> Vec<Entry>
     all
 }
 
-fn unknown((ordinal, first): (u64, TreeSize)) -> Entry {
-    Entry { ordinal, first, open: None, sealed: None }
+fn unknown((ordinal, first): (u64, TreeSize)) -> SegmentEntry {
+    SegmentEntry { ordinal, first, open: None, sealed: None }
 }
 
 /// Number and first record of the first segment behind an ordinal that has a header.

@@ -14,14 +14,14 @@ use crate::event::RecordKind;
 use crate::format::catalog_body::Sealed;
 use crate::format::footer::TimeRange;
 use crate::format::header::SegmentHeader;
-use crate::format::mark::Mark;
+use crate::format::mark::RecoveryPoint;
 use crate::format::record::CheckedRecord;
 use crate::format::{body, names};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::options::LogOptions;
 use crate::read::catalog_state::CatalogState;
 use crate::read::decode;
-use crate::read::entry::{Entry, OpenSegment};
+use crate::read::entry::{OpenSegment, SegmentEntry};
 use crate::read::unknown::with_unknown;
 use crate::recover::recovery::Recovery;
 use crate::segment::active::Active;
@@ -35,17 +35,17 @@ use crate::seq::TreeSize;
 use crate::time::Timestamp;
 use crate::tree::TreeStore;
 use crate::write::writer::Ahead;
-use crate::write::writer::{Resting, Retired, Start};
+use crate::write::writer::{LogEnd, Start, UnsealedFull};
 
 /// The parts of a recovered log.
 pub(crate) struct Recovered {
     pub(crate) tree: TreeStore,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<SegmentEntry>,
     pub(crate) start: Start,
     pub(crate) ahead: Ahead,
     pub(crate) recovery: Recovery,
     /// What is to be set aside, once everything else was found to be in order.
-    pub(crate) leftovers: Vec<Leftover>,
+    pub(crate) leftovers: Vec<TornBytes>,
 }
 
 /// What is known of the records before they are read.
@@ -61,7 +61,7 @@ struct Known<'a> {
 }
 
 /// Bytes that are not part of the log.
-pub(crate) struct Leftover {
+pub(crate) struct TornBytes {
     pub(crate) ordinal: u64,
     pub(crate) path: PathBuf,
     pub(crate) file: Arc<dyn DiskFile>,
@@ -84,15 +84,15 @@ struct Walk<'a> {
     catalog: &'a CatalogState,
     tree: TreeStore,
     sealed: Vec<Sealed>,
-    entries: Vec<Entry>,
-    retired: Vec<Retired>,
+    entries: Vec<SegmentEntry>,
+    retired: Vec<UnsealedFull>,
     active: Option<Active>,
     previous: Option<Hash>,
-    resting: Option<Resting>,
+    resting: Option<LogEnd>,
     last_anchor: TreeSize,
     last_recorded_at: Timestamp,
     recovery: Recovery,
-    leftovers: Vec<Leftover>,
+    leftovers: Vec<TornBytes>,
     /// Where the last segment ends, and what is wrong with what follows.
     stopped: Option<(PathBuf, u64, String)>,
 }
@@ -103,7 +103,7 @@ pub(crate) fn main_log(
     options: &LogOptions,
     dir: &LogDir,
     algorithm: HashAlgorithm,
-    mark: Option<Mark>,
+    mark: Option<RecoveryPoint>,
     known: (Vec<Sealed>, (TreeSize, Hash)),
     catalog: &CatalogState,
 ) -> Result<Recovered> {
@@ -146,7 +146,7 @@ fn rebuilt(
     Ok(recovered)
 }
 
-impl Leftover {
+impl TornBytes {
     fn is_at(&self, place: &(u64, u64)) -> bool {
         self.len > 0 && !self.remove && (self.ordinal, self.offset) == *place
     }
@@ -180,7 +180,7 @@ fn walk(
     options: &LogOptions,
     dir: &LogDir,
     algorithm: HashAlgorithm,
-    mark: Option<Mark>,
+    mark: Option<RecoveryPoint>,
     known: Known<'_>,
 ) -> Result<Recovered, Failure> {
     let Known { sealed, signed, vouched, catalog } = known;
@@ -228,9 +228,9 @@ fn walk(
     Ok(walk.finish())
 }
 
-fn entry_of(sealed: &Sealed) -> Entry {
+fn entry_of(sealed: &Sealed) -> SegmentEntry {
     let first = TreeSize::new(sealed.first);
-    Entry { ordinal: sealed.ordinal, first, open: None, sealed: Some(*sealed) }
+    SegmentEntry { ordinal: sealed.ordinal, first, open: None, sealed: Some(*sealed) }
 }
 
 impl Walk<'_> {
@@ -238,7 +238,11 @@ impl Walk<'_> {
         self.dir.disk()
     }
 
-    fn segments(&mut self, headers: &[SegmentHeader], mark: Option<&Mark>) -> Result<(), Failure> {
+    fn segments(
+        &mut self,
+        headers: &[SegmentHeader],
+        mark: Option<&RecoveryPoint>,
+    ) -> Result<(), Failure> {
         let mut headers = headers.iter().peekable();
         while let Some(header) = headers.next() {
             let mark = mark.filter(|mark| mark.ordinal == header.ordinal);
@@ -255,7 +259,11 @@ impl Walk<'_> {
     }
 
     /// A segment must begin where the one before it ended.
-    fn check_chain(&mut self, header: &SegmentHeader, mark: Option<&Mark>) -> Result<(), Failure> {
+    fn check_chain(
+        &mut self,
+        header: &SegmentHeader,
+        mark: Option<&RecoveryPoint>,
+    ) -> Result<(), Failure> {
         if mark.is_some() {
             self.previous = Some(header.digest());
             return Ok(()); // the mark's nonce names it
@@ -293,7 +301,7 @@ impl Walk<'_> {
         &mut self,
         segment: Arc<SegmentFile>,
         next: Option<(u64, TreeSize)>,
-        mark: Option<&Mark>,
+        mark: Option<&RecoveryPoint>,
     ) -> Result<(), Failure> {
         let header = &segment.header;
         let from = match mark {
@@ -393,7 +401,7 @@ impl Walk<'_> {
         let was_torn = torn.is_some();
         let count = end.size.get() - segment.header.first.get();
         if count > 0 {
-            self.resting = Some(Resting::at_end_of(&segment, end, parts.0));
+            self.resting = Some(LogEnd::at_end_of(&segment, end, parts.0));
         }
         let found = torn.as_ref().map_or("zeros".to_owned(), |torn| torn.reason.to_string());
         self.stopped = Some((segment.path.clone(), end.offset, found));
@@ -401,7 +409,7 @@ impl Walk<'_> {
             return self.check_sealed(sealed, end);
         }
         if let Some(torn) = torn {
-            self.leftovers.push(Leftover {
+            self.leftovers.push(TornBytes {
                 ordinal,
                 path: segment.path.clone(),
                 file: Arc::clone(segment.file()),
@@ -418,7 +426,12 @@ impl Walk<'_> {
         }
         let (times, waypoints) = parts;
         let open = Some(OpenSegment::new(Arc::clone(&segment), Arc::clone(&waypoints)));
-        self.entries.push(Entry { ordinal, first: segment.header.first, open, sealed: None });
+        self.entries.push(SegmentEntry {
+            ordinal,
+            first: segment.header.first,
+            open,
+            sealed: None,
+        });
         let active = Active::resume(segment, end, times, waypoints)?;
         if complete || was_torn {
             let facts = SealFacts {
@@ -429,7 +442,7 @@ impl Walk<'_> {
                 last_anchor: self.last_anchor,
                 sealed_at: self.options.clock.now(),
             };
-            self.retired.push(Retired { active, facts });
+            self.retired.push(UnsealedFull { active, facts });
         } else {
             self.active = Some(active);
         }

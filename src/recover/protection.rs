@@ -17,8 +17,8 @@ use crate::keystore::KeyStore;
 use crate::options::{LogOptions, SubjectRule, Waiver};
 use crate::read::catalog_state::CatalogState;
 use crate::read::records::SegmentSnapshot;
-use crate::read::view::View;
-use crate::retention::Asked;
+use crate::read::segment_set::SegmentSet;
+use crate::retention::Attribution;
 use crate::seq::{Seq, TreeSize};
 
 /// So many of the newest events are looked at in a log that has nothing on record.
@@ -46,7 +46,7 @@ fn given(options: &LogOptions) -> ProtectionSet {
 pub(crate) struct Comparison {
     given: ProtectionSet,
     required: Option<ProtectionSet>,
-    record: Option<(ProtectionSet, Asked)>,
+    record: Option<(ProtectionSet, Attribution)>,
     /// Of a damaged catalog.
     remains: Option<ProtectionRemains>,
 }
@@ -72,7 +72,7 @@ impl Comparison {
             return Ok(comparison);
         }
         if comparison.given.covers(&required) {
-            comparison.record = Some((comparison.given.clone(), Asked::default()));
+            comparison.record = Some((comparison.given.clone(), Attribution::default()));
         } else {
             comparison.waive(options, dir, &catalog::protection(&required))?;
         }
@@ -106,13 +106,13 @@ impl Comparison {
         options: &LogOptions,
         dir: &LogDir,
         catalog: &CatalogState,
-        view: &Arc<View>,
+        view: &Arc<SegmentSet>,
     ) -> Result<()> {
         if self.required.is_some() || !options.takes_events {
             return Ok(());
         }
         if self.given.store_id.is_some() {
-            self.record = Some((self.given.clone(), Asked::default()));
+            self.record = Some((self.given.clone(), Attribution::default()));
             return Ok(());
         }
         if self.remains.as_ref().is_some_and(|remains| remains.was_set) {
@@ -170,7 +170,7 @@ fn has_erased(catalog: &CatalogState) -> bool {
 
 /// Whether one of the newest events is encrypted: of the log, or of every segment. What cannot be
 /// read shows nothing.
-fn has_encrypted(view: &Arc<View>, of_every_segment: bool) -> bool {
+fn has_encrypted(view: &Arc<SegmentSet>, of_every_segment: bool) -> bool {
     let snapshot = view.snapshot();
     let mut left = LOOKED_AT;
     for entry in snapshot.entries().iter().rev() {
@@ -203,7 +203,7 @@ enum Events {
 
 fn newest_events(snapshot: &SegmentSnapshot, from: u64, end: TreeSize) -> Events {
     let mut events = 0;
-    let cursor = snapshot.view().cursor(snapshot.entries(), Seq::new(from), end);
+    let cursor = snapshot.segment_set().cursor(snapshot.entries(), Seq::new(from), end);
     let Ok(mut cursor) = cursor else { return Events::Plain(0) };
     while let Ok(Some((_, record))) = cursor.next_record() {
         if record.encrypted().is_some() {

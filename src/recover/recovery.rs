@@ -1,13 +1,13 @@
 //! What opening a log found and did.
 
-use crate::directory::quarantine::SetAside;
+use crate::directory::quarantine::QuarantinedBytes;
 
 /// What opening a log found and did.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {
     /// Bytes that were not part of the log and were set aside.
-    pub set_aside: Vec<SetAside>,
+    pub set_aside: Vec<QuarantinedBytes>,
     /// Records above the newest mark, which were read and hashed again.
     pub replayed: u64,
     /// Why everything was hashed again, if there was no mark that fits.

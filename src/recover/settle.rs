@@ -7,34 +7,34 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::directory::LogDir;
 use crate::directory::checkpoints;
-use crate::directory::quarantine::SetAside;
+use crate::directory::quarantine::QuarantinedBytes;
 use crate::error::{Error, Result};
 use crate::format::{Stream, names};
 use crate::read::decode;
-use crate::read::view::View;
-use crate::recover::main_log::Leftover;
+use crate::read::segment_set::SegmentSet;
+use crate::recover::main_log::TornBytes;
 use crate::segment::recover;
 use crate::seq::{Seq, TreeSize};
 use crate::tree::TreeStore;
 
 /// Copies what is not part of the log to `quarantine/`, durably.
-pub(crate) fn set_aside(dir: &LogDir, leftovers: &[Leftover]) -> Result<Vec<SetAside>> {
+pub(crate) fn set_aside(dir: &LogDir, leftovers: &[TornBytes]) -> Result<Vec<QuarantinedBytes>> {
     let kept = leftovers.iter().filter(|leftover| leftover.len > 0).map(|leftover| {
-        let Leftover { ordinal, offset, len, .. } = *leftover;
+        let TornBytes { ordinal, offset, len, .. } = *leftover;
         let name = names::torn(Stream::Main, ordinal, offset);
         let from = (&*leftover.file, leftover.path.as_path());
         let file = recover::copy_aside(dir.disk(), &dir.quarantine(), &name, from, (offset, len))?;
         let reason = leftover.reason.clone();
         let (stream, mended) = (Stream::Main, false);
-        Ok(SetAside { stream, ordinal, offset, len, file, reason, mended })
+        Ok(QuarantinedBytes { stream, ordinal, offset, len, file, reason, mended })
     });
     kept.collect()
 }
 
 /// Takes away what was set aside.
-pub(crate) fn clear_away(dir: &LogDir, leftovers: &[Leftover]) -> Result<()> {
+pub(crate) fn clear_away(dir: &LogDir, leftovers: &[TornBytes]) -> Result<()> {
     let (disk, dir) = (dir.disk(), dir.segments());
-    for Leftover { path, file, offset, remove, .. } in leftovers {
+    for TornBytes { path, file, offset, remove, .. } in leftovers {
         if *remove {
             disk.remove_file(path).map_err(Error::io("remove", path))?;
             disk.sync_dir(&dir).map_err(Error::sync(&dir))?;
@@ -76,7 +76,7 @@ pub(crate) fn check_not_older(catalog: &Catalog, newest: Option<(u64, PathBuf)>)
 
 /// What the log signed and anchored must be what is there.
 pub(crate) fn check_against_catalog(
-    view: &Arc<View>,
+    view: &Arc<SegmentSet>,
     tree: &TreeStore,
     last_anchor: TreeSize,
     catalog: &Catalog,
@@ -104,7 +104,7 @@ pub(crate) fn check_against_catalog(
 }
 
 /// The newest anchor binds a state of the catalog: the catalog must contain it.
-fn check_anchor(view: &Arc<View>, seq: Seq, catalog: &Catalog) -> Result<()> {
+fn check_anchor(view: &Arc<SegmentSet>, seq: Seq, catalog: &Catalog) -> Result<()> {
     let snapshot = view.snapshot();
     let anchor = match snapshot.with_record(seq, |_, record| decode::decode_anchor(&record)) {
         // A crash came between a certificate and the anchor that follows it: nothing is unlinked

@@ -3,7 +3,7 @@
 use std::fmt;
 
 #[cfg(feature = "engine")]
-use crate::format::catalog_body::{ArchivedAt, DropBegun};
+use crate::format::catalog_body::{ArchivedAt, DropStarted};
 use crate::hash::Hash;
 use crate::merkle::{Frontier, TreeHead, range_nodes};
 use crate::seq::Seq;
@@ -83,7 +83,7 @@ impl DropCertificate {
     /// Reads it from a record of the catalog.
     #[cfg(feature = "engine")]
     pub(crate) fn of(
-        body: &DropBegun<'_>,
+        body: &DropStarted<'_>,
         at: (Seq, Timestamp),
         asked: (Option<&str>, Option<&str>),
     ) -> Self {

@@ -99,7 +99,7 @@ impl HoldScope {
 
     /// Whether it pins a record. The log's own records are pinned by a hold on everything, or
     /// on a time alone.
-    pub fn pins(&self, recorded_at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
+    pub fn matches(&self, recorded_at: Timestamp, kind: RecordKind, subject: &Subject<'_>) -> bool {
         let own = kind != RecordKind::Event;
         let asked = match own {
             true => self.question == Query::new(),

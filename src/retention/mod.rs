@@ -32,22 +32,22 @@ pub use policy::{Policy, Preset, UnknownPreset};
 /// Who asked for something, and why: kept with the record of it, in the catalog or in the own
 /// log of a vault. There, `user:carol` is an actor of the type `user`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Asked {
+pub struct Attribution {
     /// Who.
     pub who: Option<String>,
     /// Why.
     pub why: Option<String>,
 }
 
-impl Asked {
-    /// Asked by somebody.
+impl Attribution {
+    /// Who asked for a change, and why; empty if nobody said.
     pub fn by(who: impl Into<String>) -> Self {
-        Asked { who: Some(who.into()), why: None }
+        Attribution { who: Some(who.into()), why: None }
     }
 
     /// Gives the reason.
     #[must_use]
     pub fn because(self, why: impl Into<String>) -> Self {
-        Asked { why: Some(why.into()), ..self }
+        Attribution { why: Some(why.into()), ..self }
     }
 }

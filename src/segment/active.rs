@@ -140,14 +140,14 @@ impl Space {
 
 /// A segment file with space and without a header: made ahead of its use.
 #[derive(Debug)]
-pub struct MadeAhead {
+pub struct PreallocatedSegment {
     /// Its ordinal.
     pub ordinal: u64,
     path: PathBuf,
     space: Arc<Space>,
 }
 
-impl MadeAhead {
+impl PreallocatedSegment {
     /// Makes the file of a segment: first space, then its name, so that under this name
     /// there are never bytes that a crash left of an unfinished file. An unused file that
     /// an earlier attempt left is replaced, any other one refused.
@@ -174,7 +174,7 @@ impl MadeAhead {
             let _ = disk.remove_file(&path); // whoever finds it would take it for durable
             return Err(Error::growing("create", &path, FIRST_STEP)(error));
         }
-        Ok(MadeAhead { ordinal, path, space })
+        Ok(PreallocatedSegment { ordinal, path, space })
     }
 }
 
@@ -225,7 +225,7 @@ struct Write {
 
 impl Active {
     /// Begins a segment in a file made ahead. Nothing is written before the first frame.
-    pub fn begin(ahead: MadeAhead, header: SegmentHeader) -> Self {
+    pub fn begin(ahead: PreallocatedSegment, header: SegmentHeader) -> Self {
         let end = Position { offset: header.first_frame(), size: header.first };
         let file = Arc::clone(&ahead.space.file);
         Active {

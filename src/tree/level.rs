@@ -60,7 +60,7 @@ pub(super) fn read_file(
 impl Level {
     /// One that is made anew from its first hash on. What its file has stays until
     /// [`Level::put_in_place`].
-    pub(super) fn anew(dir: &Path, level: u8) -> Self {
+    pub(super) fn rebuilt(dir: &Path, level: u8) -> Self {
         let path = path(dir, level);
         Level { level, path, file: None, in_file: 0, pending: Vec::new(), anew: true }
     }
@@ -72,7 +72,7 @@ impl Level {
         of: (LogId, HashAlgorithm),
         count: u64,
     ) -> Result<Self> {
-        let mut opened = Level { in_file: count, anew: false, ..Level::anew(dir, level) };
+        let mut opened = Level { in_file: count, anew: false, ..Level::rebuilt(dir, level) };
         if count == 0 {
             return Ok(opened);
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, Open, read_exact_at};
 use crate::error::{Error, Result};
-use crate::format::mark::{Mark, SLOT_LEN};
+use crate::format::mark::{RecoveryPoint, SLOT_LEN};
 use crate::format::{LogId, names};
 
 /// The marks of a log: the newest valid one is where recovery starts.
 #[derive(Debug)]
-pub struct MarkFile {
+pub struct RecoveryPointFile {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     generation: u64,
@@ -20,7 +20,7 @@ fn path(dir: &Path) -> PathBuf {
     dir.join(names::MARK)
 }
 
-impl MarkFile {
+impl RecoveryPointFile {
     /// Makes the file, or opens it; gives the newest valid mark of this log, if any.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl MarkFile {
         disk: &dyn Disk,
         dir: &Path,
         log_id: LogId,
-    ) -> Result<(Self, Option<Mark>)> {
+    ) -> Result<(Self, Option<RecoveryPoint>)> {
         let path = path(dir);
         let exists = disk.exists(&path).map_err(Error::io("look for", &path))?;
         let how = if exists { Open::ReadWrite } else { Open::CreateNew };
@@ -39,11 +39,11 @@ impl MarkFile {
         }
         let newest = newest(&*file, log_id);
         let generation = newest.as_ref().map_or(0, |mark| mark.generation);
-        Ok((MarkFile { path, file, generation }, newest))
+        Ok((RecoveryPointFile { path, file, generation }, newest))
     }
 
     /// The newest valid mark, for a process that only reads.
-    pub fn read(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Option<Mark> {
+    pub fn read(disk: &dyn Disk, dir: &Path, log_id: LogId) -> Option<RecoveryPoint> {
         let file = disk.open(&path(dir), Open::Read).ok()?;
         newest(&*file, log_id)
     }
@@ -64,7 +64,7 @@ impl MarkFile {
     ///
     /// # Errors
     /// `DiskFull`, I/O: the other slot still holds, and the next attempt writes over this one.
-    pub fn write(&mut self, mut mark: Mark) -> Result<()> {
+    pub fn write(&mut self, mut mark: RecoveryPoint) -> Result<()> {
         mark.generation = self.generation.wrapping_add(1);
         let at = (mark.generation % 2) * SLOT_LEN as u64;
         self.file.write_at(&mark.encode(), at).map_err(Error::io("write", &self.path))?;
@@ -74,11 +74,11 @@ impl MarkFile {
     }
 }
 
-fn newest(file: &dyn DiskFile, log_id: LogId) -> Option<Mark> {
+fn newest(file: &dyn DiskFile, log_id: LogId) -> Option<RecoveryPoint> {
     let slots = [0, SLOT_LEN as u64].into_iter().filter_map(|at| {
         let mut buf = vec![0; SLOT_LEN];
         read_exact_at(file, &mut buf, at).ok()?;
-        Mark::decode(&buf).ok().filter(|mark| mark.log_id == log_id)
+        RecoveryPoint::decode(&buf).ok().filter(|mark| mark.log_id == log_id)
     });
     slots.max_by_key(|mark| mark.generation)
 }

@@ -106,7 +106,7 @@ impl TreeStore {
         algorithm: HashAlgorithm,
         certificates: Arc<dyn Certificates>,
     ) -> Self {
-        let levels = stored_levels().map(|level| Level::anew(dir, level)).collect();
+        let levels = stored_levels().map(|level| Level::rebuilt(dir, level)).collect();
         let state = State { frontier: Frontier::new(algorithm), levels };
         let mut store = TreeStore::of(disk, dir, log_id, state, false);
         store.certificates = Some(certificates);

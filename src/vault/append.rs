@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::handle::Vault;
+use super::log_pool::no_such_log;
 use super::options::LogSpec;
 use super::routing::{Route, Routing};
-use super::shelf::no_such_log;
 use super::{control, name};
 use crate::error::{Error, Result};
 use crate::event::Event;

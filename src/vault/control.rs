@@ -14,7 +14,7 @@ use crate::log::{Log, Snapshot};
 use crate::merkle::TreeHead;
 use crate::proof::{HeadList, LogHead, VAULT_HEADS_ACTION, VAULT_HEADS_KIND, VAULT_LOGS_MAX};
 use crate::query::Query;
-use crate::retention::Asked;
+use crate::retention::Attribution;
 use crate::seq::{Seq, TreeSize};
 
 const LOG_ADDED: &str = "vault.log.added";
@@ -170,7 +170,12 @@ fn unreadable(record: &Record, action: &str) -> Error {
 }
 
 /// Records that a log was added.
-pub(super) fn log_added(control: &Log, name: &str, added: &Added, asked: &Asked) -> Result<()> {
+pub(super) fn log_added(
+    control: &Log,
+    name: &str,
+    added: &Added,
+    asked: &Attribution,
+) -> Result<()> {
     let details = AddedDetails {
         log_id: Hex16(added.log_id),
         hash: added.algorithm.name().to_owned(),
@@ -181,7 +186,7 @@ pub(super) fn log_added(control: &Log, name: &str, added: &Added, asked: &Asked)
 }
 
 /// Records a routing, which is in force from then on.
-pub(super) fn routing_changed(control: &Log, routing: &Routing, asked: &Asked) -> Result<()> {
+pub(super) fn routing_changed(control: &Log, routing: &Routing, asked: &Attribution) -> Result<()> {
     let event = event(ROUTING_CHANGED, Resource::kind_only(VAULT), asked);
     append(control, &event.details(routing.to_json()?)).map(|_| ())
 }
@@ -242,11 +247,11 @@ fn itself() -> Actor {
 }
 
 /// What the vault does of itself.
-pub(super) fn of_itself(why: &str) -> Asked {
-    Asked { who: None, why: Some(why.to_owned()) }
+pub(super) fn of_itself(why: &str) -> Attribution {
+    Attribution { who: None, why: Some(why.to_owned()) }
 }
 
-fn event(action: &str, resource: Resource, asked: &Asked) -> Event {
+fn event(action: &str, resource: Resource, asked: &Attribution) -> Event {
     let actor = match asked.who.as_deref().map(|who| who.split_once(':').unwrap_or(("", who))) {
         None => itself(),
         Some(("", who)) => Actor::new("operator", who),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::opaque::Opaque;
+use super::log_pool::LogPool;
 use super::routing::Routing;
-use super::shelf::Shelf;
+use super::token_sealer::TokenSealer;
 use crate::log::Log;
 
 /// Many logs in one directory. Cheap to clone; all clones are the same vault, from any thread.
@@ -18,11 +18,11 @@ use crate::log::Log;
 ///
 /// ```
 /// use bulla::vault::{LogSpec, Routing, Rule};
-/// use bulla::{Actor, Asked, Event, Query, Resource, Vault};
+/// use bulla::{Actor, Attribution, Event, Query, Resource, Vault};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
 /// let vault = Vault::create(dir.path().join("vault"))?;
-/// let asked = Asked::by("user:carol").because("logins are kept for ten years");
+/// let asked = Attribution::by("user:carol").because("logins are kept for ten years");
 /// vault.add_log("logins", LogSpec::new(), &asked)?;
 /// vault.set_routing(Routing::to("main").rule(Rule::to("logins").action_prefix("user.log")), &asked)?;
 ///
@@ -54,6 +54,6 @@ pub(super) struct Inner {
     pub(super) changing: Mutex<()>,
     /// When an append sweeps again, by the monotonic clock.
     pub(super) next_sweep: Mutex<Duration>,
-    pub(super) opaque: Opaque,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) opaque: TokenSealer,
+    pub(super) shelf: Arc<LogPool>,
 }

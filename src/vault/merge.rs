@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::cursor::{Place, VaultCursor};
+use super::log_pool::LogPool;
 use super::runs::{self, Run};
-use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::query::{Order, Query};
@@ -40,7 +40,7 @@ pub struct VaultRecord {
 /// Records come by `recorded_at`, then by the name of the log, then by Seq. What a log gets
 /// after the answer has begun to read it does not show.
 pub struct VaultMatches {
-    shelf: Arc<Shelf>,
+    shelf: Arc<LogPool>,
     query: Query,
     fingerprint: [u8; 8],
     after: Option<Place>,
@@ -83,7 +83,7 @@ struct Stream {
 
 impl VaultMatches {
     pub(super) fn new(
-        shelf: Arc<Shelf>,
+        shelf: Arc<LogPool>,
         logs: Vec<Arc<str>>,
         query: &Query,
         fingerprint: [u8; 8],
@@ -226,7 +226,7 @@ fn urgency(from: Option<Timestamp>) -> (bool, Option<Timestamp>) {
 
 impl Stream {
     /// Reads the next records of the run.
-    fn read_on(&mut self, shelf: &Arc<Shelf>, most: u64) -> Result<()> {
+    fn read_on(&mut self, shelf: &Arc<LogPool>, most: u64) -> Result<()> {
         let chunk = self.chunk.min(most);
         self.chunk = (chunk * 4).min(LAST_CHUNK);
         let log = shelf.acquire(&self.log)?;

@@ -17,27 +17,27 @@ mod control;
 mod cursor;
 mod handle;
 mod heads;
+mod log_pool;
 mod merge;
 mod name;
-mod opaque;
 mod open;
 mod options;
 mod reading;
 mod routing;
 mod runs;
-mod shelf;
 mod tenant;
+mod token_sealer;
 mod verbs;
 
 pub use append::{BatchPart, PartialBatch, VaultReceipt};
 pub use cursor::VaultCursor;
 pub use handle::Vault;
 pub use heads::VaultCheckpoint;
+pub use log_pool::VaultLog;
 pub use merge::{VaultMatches, VaultRecord};
 pub use options::{LogSpec, VaultOptions};
 pub use reading::VaultReading;
 pub use routing::{RULES_MAX, Routing, Rule, RuleTarget};
-pub use shelf::VaultLog;
 pub use tenant::{
     Reference, TenantCursor, TenantError, TenantMatches, TenantReceipt, TenantRecord, TenantVault,
 };

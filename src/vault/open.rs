@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 
 use super::control;
 use super::handle::{Inner, Vault};
+use super::log_pool::LogPool;
 use super::name::LOGS;
-use super::opaque::{self, Opaque};
 use super::options::{LogSpec, VaultOptions};
 use super::routing::Routing;
-use super::shelf::Shelf;
+use super::token_sealer::{self, TokenSealer};
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogOptions};
@@ -102,7 +102,7 @@ fn finish(
     let disk = Arc::clone(&options.log.disk);
     let in_force = control::read(&control)?;
     let secret = read_or_make_secret(&*disk, dir)?;
-    let shelf = Shelf::new(options, dir, lock);
+    let shelf = LogPool::new(options, dir, lock);
     for (name, added) in in_force.logs {
         shelf.add(&name, added)?;
     }
@@ -115,7 +115,7 @@ fn finish(
             routing: RwLock::new(Arc::new(routing)),
             changing: Mutex::new(()),
             next_sweep: Mutex::new(std::time::Duration::ZERO),
-            opaque: Opaque::new(secret),
+            opaque: TokenSealer::new(secret),
             shelf,
         }),
     };
@@ -181,12 +181,15 @@ fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>> {
 
 /// What makes the cursors and references of tenants opaque. It is worth nothing but that:
 /// where it is missing, another is drawn, and what was given out before is refused.
-fn read_or_make_secret(disk: &dyn Disk, dir: &Path) -> Result<Zeroizing<[u8; opaque::KEY_LEN]>> {
+fn read_or_make_secret(
+    disk: &dyn Disk,
+    dir: &Path,
+) -> Result<Zeroizing<[u8; token_sealer::KEY_LEN]>> {
     let path = dir.join(SECRET);
     if disk.exists(&path).map_err(Error::io("look for", &path))? {
         return read_secret(disk, &path);
     }
-    let mut secret = Zeroizing::new([0; opaque::KEY_LEN]);
+    let mut secret = Zeroizing::new([0; token_sealer::KEY_LEN]);
     random::fill(&mut *secret)
         .map_err(|error| Error::io("draw random bytes for", &path)(std::io::Error::other(error)))?;
     disk::replace(disk, &path, Open::CreateNewPrivate, |file| file.write_at(&*secret, 0))
@@ -194,7 +197,7 @@ fn read_or_make_secret(disk: &dyn Disk, dir: &Path) -> Result<Zeroizing<[u8; opa
     Ok(secret)
 }
 
-fn read_secret(disk: &dyn Disk, path: &Path) -> Result<Zeroizing<[u8; opaque::KEY_LEN]>> {
+fn read_secret(disk: &dyn Disk, path: &Path) -> Result<Zeroizing<[u8; token_sealer::KEY_LEN]>> {
     if !disk.is_private(path).map_err(Error::io("look at", path))? {
         let reason = format!(
             "expected {} to be readable by its owner alone: remove it, and another is made \
@@ -205,9 +208,9 @@ fn read_secret(disk: &dyn Disk, path: &Path) -> Result<Zeroizing<[u8; opaque::KE
     }
     let bytes = disk::read_file(disk, path, 1 << 10).map_err(Error::io("read", path))?;
     let bytes = Zeroizing::new(bytes);
-    let secret = <[u8; opaque::KEY_LEN]>::try_from(bytes.as_slice());
+    let secret = <[u8; token_sealer::KEY_LEN]>::try_from(bytes.as_slice());
     secret.map(Zeroizing::new).map_err(|_| {
         let found = format!("{} bytes; remove the file, and another is made", bytes.len());
-        Error::corrupt(path, 0, format!("{} random bytes", opaque::KEY_LEN), found)
+        Error::corrupt(path, 0, format!("{} random bytes", token_sealer::KEY_LEN), found)
     })
 }

@@ -33,7 +33,7 @@ pub struct VaultOptions {
     pub(super) log: LogOptions,
     pub(super) origin: Option<String>,
     pub(super) max_open_logs: usize,
-    pub(super) patience: Duration,
+    pub(super) acquire_timeout: Duration,
     pub(super) sweep_every: Duration,
     pub(super) tune: Option<Tune>,
     pub(super) prepare: Option<Prepare>,
@@ -46,7 +46,7 @@ impl fmt::Debug for VaultOptions {
             .field("log", &self.log)
             .field("origin", &self.origin)
             .field("max_open_logs", &self.max_open_logs)
-            .field("patience", &self.patience)
+            .field("acquire_timeout", &self.acquire_timeout)
             .field("sweep_every", &self.sweep_every)
             .finish_non_exhaustive()
     }
@@ -59,7 +59,7 @@ impl VaultOptions {
             log: LogOptions::new(),
             origin: None,
             max_open_logs: 64,
-            patience: Duration::from_secs(30),
+            acquire_timeout: Duration::from_secs(30),
             sweep_every: Duration::from_secs(3600),
             tune: None,
             prepare: None,
@@ -103,13 +103,13 @@ impl VaultOptions {
 
     /// How long to wait for one of the open logs to be let go when all are in use. Default:
     /// 30 s.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn acquire_timeout(mut self, acquire_timeout: Duration) -> Self {
+        self.acquire_timeout = acquire_timeout;
         self
     }
 
     /// A log that was closed for so long is opened once, so that its active segment is sealed
-    /// when its age is up; see [`Vault::sweep`](crate::Vault::sweep). Default: an hour.
+    /// when its age is up; see [`Vault::seal_aged`](crate::Vault::seal_aged). Default: an hour.
     pub fn sweep_every(mut self, every: Duration) -> Self {
         self.sweep_every = every;
         self
@@ -204,7 +204,7 @@ impl<'a> LogSpec<'a> {
 
     /// The retention policy of the log, and who asked for it. Sets what
     /// [`LogSpec::prepare`] does.
-    pub fn policy(self, policy: Policy, asked: retention::Asked) -> Self {
+    pub fn policy(self, policy: Policy, asked: retention::Attribution) -> Self {
         self.prepare(move |log| log.retention().set_policy(&policy, &asked))
     }
 

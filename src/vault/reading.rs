@@ -55,7 +55,7 @@ impl Vault {
     /// # Errors
     /// There is no such log, or it is that of one tenant.
     pub fn access_log(&self, log: &str) -> Result<AccessLog> {
-        let added = self.inner.shelf.added(log).ok_or_else(|| super::shelf::no_such_log(log))?;
+        let added = self.inner.shelf.added(log).ok_or_else(|| super::log_pool::no_such_log(log))?;
         if added.tenant.is_some() {
             let reason = format!("{log:?} is the log of one tenant: add another for access events");
             return Err(Error::InvalidOption { name: "access log", reason });

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::control::{self, Added};
 use super::cursor::{self, VaultCursor};
 use super::handle::Vault;
+use super::log_pool::{self, VaultLog};
 use super::merge::{self, VaultMatches};
 use super::name;
 use super::options::{LogSpec, VaultOptions};
 use super::routing::Routing;
-use super::shelf::{self, VaultLog};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::log::Log;
 use crate::proof::VAULT_LOGS_MAX;
 use crate::query::{CursorError, Query};
-use crate::retention::Asked;
+use crate::retention::Attribution;
 use crate::seq::TreeSize;
 
 impl Vault {
@@ -91,7 +91,7 @@ impl Vault {
     /// # Errors
     /// There is such a log, or one may not be called so; the vault has 4,096 logs; a directory
     /// with records is in its place; I/O.
-    pub fn add_log(&self, name: &str, spec: LogSpec<'_>, asked: &Asked) -> Result<()> {
+    pub fn add_log(&self, name: &str, spec: LogSpec<'_>, asked: &Attribution) -> Result<()> {
         let _one_at_a_time = self.inner.changing.lock();
         self.add(name, spec, None, asked)
     }
@@ -102,14 +102,14 @@ impl Vault {
         name: &str,
         spec: LogSpec<'_>,
         tenant: Option<Hash>,
-        asked: &Asked,
+        asked: &Attribution,
     ) -> Result<()> {
         name::check(name)?;
         if self.inner.shelf.added(name).is_some() {
             return Err(Error::Exists { path: self.inner.shelf.path(name) });
         }
         if self.inner.shelf.len() >= VAULT_LOGS_MAX {
-            return Err(shelf::too_many());
+            return Err(log_pool::too_many());
         }
         let log = self.make_log(name, &spec)?;
         if let Some(first) = spec.first {
@@ -155,7 +155,7 @@ impl Vault {
     ///
     /// # Errors
     /// It names a log that is not in the vault, or is that of one tenant; I/O.
-    pub fn set_routing(&self, routing: Routing, asked: &Asked) -> Result<()> {
+    pub fn set_routing(&self, routing: Routing, asked: &Attribution) -> Result<()> {
         let _one_at_a_time = self.inner.changing.lock();
         routing.check(|log| self.inner.shelf.added(log).map(|added| added.tenant.is_none()))?;
         control::routing_changed(&self.inner.control, &routing, asked)?;
@@ -236,7 +236,7 @@ impl Vault {
     ///
     /// # Errors
     /// What opening a log says; the others are looked at all the same.
-    pub fn sweep(&self) -> Result<usize> {
+    pub fn seal_aged(&self) -> Result<usize> {
         let (mut swept, mut result) = (0, Ok(()));
         for name in self.overdue() {
             match self.look_at(&name) {

@@ -20,7 +20,7 @@ use crate::format::record::{CheckedRecord, RawRecord};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::NodeId;
 use crate::read::decode::decode_anchor;
-use crate::read::opener::Opener;
+use crate::read::payload_reader::PayloadReader;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::scan::{FrameAt, Position};
 use crate::seq::{Seq, TreeSize};
@@ -44,7 +44,7 @@ pub(super) struct Part<'a> {
     /// Offsets at which a batch shall end, if a frame does.
     pub(super) stops: &'a [u64],
     /// Opens encrypted payloads, as far as keys are at hand.
-    pub(super) opener: &'a Opener,
+    pub(super) opener: &'a PayloadReader,
 }
 
 /// Frames that follow each other, whose headers checked.
@@ -232,7 +232,7 @@ fn check(batch: &Batch, part: &Part<'_>, files: &HashFiles) -> Option<Checked> {
 impl Checked {
     fn frame(
         &mut self,
-        (segment, opener): (&SegmentFile, &Opener),
+        (segment, opener): (&SegmentFile, &PayloadReader),
         frame: &FrameAt,
         body: &[u8],
     ) -> Option<()> {
@@ -254,7 +254,7 @@ impl Checked {
         rest.is_empty().then_some(())
     }
 
-    fn record(&mut self, record: &CheckedRecord<'_>, opener: &Opener) -> Option<()> {
+    fn record(&mut self, record: &CheckedRecord<'_>, opener: &PayloadReader) -> Option<()> {
         let recorded_at = record.head.recorded_at;
         if self.times != TimeRange::EMPTY && recorded_at < self.times.recorded.1 {
             return None; // the walk names it
@@ -308,7 +308,10 @@ impl Checked {
 
 /// A payload must be one of its schema. Of an encrypted one whose key is not at hand only
 /// the hashes are known.
-pub(super) fn check_payload(record: &CheckedRecord<'_>, opener: &Opener) -> Result<(), String> {
+pub(super) fn check_payload(
+    record: &CheckedRecord<'_>,
+    opener: &PayloadReader,
+) -> Result<(), String> {
     let opened = opener.open(record)?;
     let schema = record.head.schema;
     match opened.payload().map(|bytes| body::decode_payload_strict(schema, bytes)) {

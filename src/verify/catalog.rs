@@ -13,7 +13,7 @@ use crate::directory::LogDir;
 use crate::directory::quarantine::DIGEST_MARK;
 use crate::disk::{self, Disk, Open};
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, Snapshot};
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution, Snapshot};
 use crate::format::record::CheckedRecord;
 use crate::format::{FormatError, LogId, Stream, names};
 use crate::hash::{Hash, HashAlgorithm};
@@ -259,8 +259,8 @@ impl Facts {
         self.known.check(record.head.seq, &body, &mut odd);
         let because = match &body {
             // What a newer version says beside who and why is not known.
-            CatalogBody::Unknown(_) => Because::default(),
-            _ => Because::decode(record.head.kind, record.payload())?,
+            CatalogBody::Unknown(_) => RecordedAttribution::default(),
+            _ => RecordedAttribution::decode(record.head.kind, record.payload())?,
         };
         match body {
             CatalogBody::HeadSigned(head) => {
@@ -269,7 +269,7 @@ impl Facts {
                 }
                 self.notes.entry(head.size).or_default().push(head.note.to_owned());
             }
-            CatalogBody::DropBegun(drop) => {
+            CatalogBody::DropStarted(drop) => {
                 let at = (record.head.seq, record.head.recorded_at);
                 let asked = (because.who, because.why);
                 self.certificates.push(DropCertificate::of(&drop, at, asked));

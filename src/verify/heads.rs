@@ -163,7 +163,7 @@ impl Verifier<'_> {
                 continue;
             }
             let head = self.frontier.head();
-            self.settle_doubts(expected.root == head.root);
+            self.resolve(expected.root == head.root);
             if expected.root != head.root {
                 let what = format!("root over {} records", head.size);
                 let (root, found) = (expected.root.to_string(), head.root.to_string());

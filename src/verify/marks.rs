@@ -6,13 +6,13 @@ use super::report::Finding;
 use crate::directory::LogDir;
 use crate::disk::{Open, read_exact_at};
 use crate::error::{Error, Result};
-use crate::format::mark::{Mark, SLOT_LEN};
+use crate::format::mark::{RecoveryPoint, SLOT_LEN};
 use crate::format::names;
 
 /// A mark that was read, to be met while the segments are walked.
 #[derive(Clone, Debug)]
 pub(super) struct MetMark {
-    pub(super) mark: Mark,
+    pub(super) mark: RecoveryPoint,
     /// Offset of its slot.
     pub(super) slot: u64,
     pub(super) met: bool,
@@ -44,7 +44,7 @@ impl Marks {
         self.bad.iter().map(finding).collect()
     }
 
-    pub(super) fn newest(&self) -> Option<&Mark> {
+    pub(super) fn newest(&self) -> Option<&RecoveryPoint> {
         self.marks.iter().map(|met| &met.mark).max_by_key(|mark| mark.generation)
     }
 
@@ -68,7 +68,7 @@ impl Marks {
             if read_exact_at(&*file, &mut bytes, slot).is_err() {
                 continue; // the length tells
             }
-            match Mark::decode(&bytes) {
+            match RecoveryPoint::decode(&bytes) {
                 Ok(mark) if mark.log_id == dir.log_id() => {
                     marks.marks.push(MetMark { mark, slot, met: false });
                 }

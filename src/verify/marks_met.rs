@@ -41,7 +41,7 @@ impl Verifier<'_> {
             wrong.extend(found.into_iter().map(|what| (met.slot, what)));
         }
         if fits {
-            self.settle_doubts(true);
+            self.resolve(true);
         }
         for (slot, what) in wrong {
             let path = self.dir.tree().join(names::MARK);

@@ -8,7 +8,6 @@ mod batches;
 mod catalog;
 mod compared;
 mod doubtful;
-mod doubts;
 mod drops;
 mod files;
 mod frames;
@@ -19,6 +18,7 @@ mod indexes;
 mod keys;
 mod marks;
 mod marks_met;
+mod mismatches;
 mod options;
 mod reading;
 mod records;
@@ -59,7 +59,7 @@ pub fn verify(
     }
     verifier.collect_heads()?;
     verifier.segments()?;
-    verifier.leave_doubts();
+    verifier.report_unresolved();
     verifier.check_marks_met();
     verifier.sign_gaps();
     verifier.compare_catalog();

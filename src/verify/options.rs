@@ -15,7 +15,7 @@ use std::path::Path;
 /// What changes under the reader is read so often at most.
 const READINGS: u32 = 8;
 /// Time for a writer to finish a write.
-const A_WRITE: Duration = Duration::from_millis(3);
+const WRITER_GRACE: Duration = Duration::from_millis(3);
 
 /// What to compare the log with, and how.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl VerifyOptions {
     /// Gives a writer the time to finish a write.
     pub(super) fn wait_for_writer(&self) {
         if !self.at_rest {
-            std::thread::sleep(A_WRITE);
+            std::thread::sleep(WRITER_GRACE);
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::marks::MetMark;
 use super::report::Progress;
 use super::settled;
-use super::verifier::{Counts, Doubt, Verifier};
+use super::verifier::{Counts, HashMismatch, Verifier};
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::Sealed;
@@ -23,7 +23,7 @@ struct Before {
     findings: usize,
     anchors: usize,
     altered: Vec<NodeId>,
-    doubts: Vec<Doubt>,
+    doubts: Vec<HashMismatch>,
     heads_met: usize,
     marks: Vec<MetMark>,
     lossy: usize,

@@ -92,16 +92,16 @@ impl KnownRecords {
             CatalogBody::Sealed(sealed) => {
                 self.sealed.insert(sealed.ordinal, seq);
             }
-            CatalogBody::DropBegun(drop) => {
+            CatalogBody::DropStarted(drop) => {
                 self.drops.push(Drop { ordinal: drop.ordinal, begun: seq, done: None });
             }
-            CatalogBody::DropDone(done) => {
+            CatalogBody::DropCompleted(done) => {
                 let mut drops = self.drops.iter_mut().rev();
                 if let Some(drop) = drops.find(|drop| drop.ordinal == done.ordinal) {
                     drop.done = Some(seq);
                 }
             }
-            CatalogBody::DropUndone(undone) => {
+            CatalogBody::DropAborted(undone) => {
                 self.drops.retain(|drop| drop.ordinal != undone.ordinal || drop.done.is_some());
             }
             _ => {}

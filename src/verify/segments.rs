@@ -255,7 +255,7 @@ impl Verifier<'_> {
             sealed.map(|sealed| crate::hash::Hash::from_bytes(sealed.end_root)),
         ];
         if roots.iter().any(Option::is_some) {
-            self.settle_doubts(roots.contains(&Some(root)));
+            self.resolve(roots.contains(&Some(root)));
         }
         if let Some(footer) = footer.filter(|footer| footer.end_root != root) {
             let expected = footer.end_root.to_string();

@@ -19,7 +19,7 @@ use crate::format::catalog_body::Sealed;
 use crate::format::footer::{TimeRange, Waypoint};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{Frontier, NodeId, TreeHead};
-use crate::read::opener::Opener;
+use crate::read::payload_reader::PayloadReader;
 use crate::segment;
 use crate::seq::{Seq, TreeSize};
 use crate::time::Timestamp;
@@ -69,11 +69,11 @@ pub(super) struct Verifier<'a> {
     pub(super) gaps: Vec<Gap>,
     /// Segments with such records.
     pub(super) lossy: Vec<u64>,
-    pub(super) doubts: Vec<Doubt>,
+    pub(super) doubts: Vec<HashMismatch>,
     /// Leaves of altered records.
     pub(super) altered: Vec<NodeId>,
     /// Opens encrypted payloads, as far as keys are at hand.
-    pub(super) opener: Arc<Opener>,
+    pub(super) opener: Arc<PayloadReader>,
     /// Records below this must be there; a writer may be busy with those beyond.
     pub(super) durable: TreeSize,
     pub(super) bytes_total: u64,
@@ -100,7 +100,7 @@ pub(super) struct Counts {
 
 /// A stored hash that is another one than was computed.
 #[derive(Clone, Debug)]
-pub(super) struct Doubt {
+pub(super) struct HashMismatch {
     pub(super) node: NodeId,
     pub(super) computed: Hash,
     pub(super) stored: String,
@@ -130,7 +130,7 @@ impl<'a> Verifier<'a> {
         let (catalog, doubtful) = settled::catalog(&dir, options);
         let (findings, mut warnings) = (doubtful.findings, doubtful.warnings);
         let sealed = catalog.as_ref().map(|catalog| catalog.whole.state.segments().collect());
-        let opener = Opener::new(dir.log_id(), options.key_store.clone());
+        let opener = PayloadReader::new(dir.log_id(), options.key_store.clone());
         if let Some(catalog) = &catalog {
             opener.note_erased(&catalog.whole.state);
         }

@@ -10,16 +10,16 @@ use crate::event::RecordKind;
 use crate::format::footer::TimeRange;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::header::SegmentHeader;
-use crate::format::mark::Mark;
+use crate::format::mark::RecoveryPoint;
 use crate::format::record::{self, Head, PREFIX_LEN};
 use crate::format::{FORMAT_VERSION, Stream};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::options::Durability;
 use crate::random;
 use crate::ranked::Mutex;
-use crate::read::entry::{Entry, OpenSegment};
-use crate::read::view::View;
-use crate::segment::active::{Active, MadeAhead};
+use crate::read::entry::{OpenSegment, SegmentEntry};
+use crate::read::segment_set::SegmentSet;
+use crate::segment::active::{Active, PreallocatedSegment};
 use crate::segment::bytes::SegmentFile;
 use crate::segment::scan::Position;
 use crate::segment::seal::SealFacts;
@@ -35,17 +35,17 @@ pub(crate) const MARK_EVERY: u64 = 4 << 20;
 
 /// The end of the newest segment, where a mark can stand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Resting {
+pub(crate) struct LogEnd {
     pub(crate) ordinal: u64,
     pub(crate) nonce: [u8; 16],
     pub(crate) offset: u64,
     pub(crate) times: TimeRange,
 }
 
-impl Resting {
+impl LogEnd {
     pub(crate) fn at_end_of(segment: &SegmentFile, end: Position, times: TimeRange) -> Self {
         let SegmentHeader { ordinal, nonce, .. } = segment.header;
-        Resting { ordinal, nonce, offset: end.offset, times }
+        LogEnd { ordinal, nonce, offset: end.offset, times }
     }
 }
 
@@ -53,7 +53,7 @@ impl Resting {
 #[derive(Debug)]
 pub(crate) struct Ahead {
     pub(crate) next_ordinal: u64,
-    pub(crate) made: Option<MadeAhead>,
+    pub(crate) made: Option<PreallocatedSegment>,
 }
 
 /// What the writer writes to, and whom it tells.
@@ -68,7 +68,7 @@ pub(crate) struct Outlet {
     /// The LOCK file, where other processes read how far the log is durable.
     pub(crate) lock: Arc<dyn DiskFile>,
     /// What readers of this process see.
-    pub(crate) view: Arc<View>,
+    pub(crate) view: Arc<SegmentSet>,
     pub(crate) tree: Arc<TreeStore>,
     /// Shared with the housekeeper, which makes the segment ahead.
     pub(crate) ahead: Arc<Mutex<Ahead>>,
@@ -79,8 +79,8 @@ pub(crate) struct Outlet {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) active: Option<Active>,
-    pub(crate) resting: Option<Resting>,
-    pub(crate) retired: Vec<Retired>,
+    pub(crate) resting: Option<LogEnd>,
+    pub(crate) retired: Vec<UnsealedFull>,
     pub(crate) previous: Hash,
     /// Records; all of them are durable.
     pub(crate) size: TreeSize,
@@ -97,9 +97,9 @@ pub(crate) struct Writer {
     /// `None` until the first record after a seal.
     pub(crate) active: Option<Active>,
     /// The end of the segment before, while there is no active one.
-    pub(crate) resting: Option<Resting>,
+    pub(crate) resting: Option<LogEnd>,
     /// Full segments that are not sealed yet, oldest first.
-    pub(crate) retired: Vec<Retired>,
+    pub(crate) retired: Vec<UnsealedFull>,
     /// Digest of the newest segment's header.
     pub(crate) previous: Hash,
     /// Records, and those of them that are on disk.
@@ -124,7 +124,7 @@ pub(crate) struct Writer {
 
 /// A segment that is full and not sealed yet.
 #[derive(Debug)]
-pub(crate) struct Retired {
+pub(crate) struct UnsealedFull {
     pub(crate) active: Active,
     pub(crate) facts: SealFacts,
 }
@@ -267,9 +267,9 @@ impl Writer {
             last_anchor: self.last_anchor,
             sealed_at: self.out.dir.clock().now(),
         };
-        self.resting = Some(Resting::at_end_of(&active.segment, active.end, active.times));
+        self.resting = Some(LogEnd::at_end_of(&active.segment, active.end, active.times));
         self.ended = Some((facts.sealed_at, facts.times.recorded.1));
-        self.retired.push(Retired { active, facts });
+        self.retired.push(UnsealedFull { active, facts });
         self.out.upkeep.needed();
         Ok(())
     }
@@ -280,7 +280,9 @@ impl Writer {
         let ordinal = ahead.next_ordinal;
         let made = match ahead.made.take() {
             Some(made) => made,
-            None => MadeAhead::create(self.out.dir.disk(), &self.out.dir.segments(), ordinal)?,
+            None => {
+                PreallocatedSegment::create(self.out.dir.disk(), &self.out.dir.segments(), ordinal)?
+            }
         };
         let header = SegmentHeader {
             format_version: FORMAT_VERSION,
@@ -322,7 +324,7 @@ impl Writer {
 
     /// Makes a segment the active one, for readers too.
     pub(crate) fn enter(&mut self, active: Active) {
-        let entry = Entry {
+        let entry = SegmentEntry {
             ordinal: active.segment.header.ordinal,
             first: active.segment.header.first,
             open: Some(OpenSegment::new(
@@ -358,15 +360,15 @@ impl Writer {
 
     /// Where recovery may start once the hashes up to here are on disk; everything below
     /// is durable. `None` in an empty log.
-    pub(crate) fn mark(&mut self) -> Result<Option<Mark>> {
+    pub(crate) fn mark(&mut self) -> Result<Option<RecoveryPoint>> {
         self.sync()?;
         // The header of an empty one is not on disk yet.
         let active = self.active.as_ref().filter(|active| active.count() > 0);
         let here =
-            active.map(|active| Resting::at_end_of(&active.segment, active.end, active.times));
+            active.map(|active| LogEnd::at_end_of(&active.segment, active.end, active.times));
         let Some(here) = here.or(self.resting) else { return Ok(None) };
         self.since_mark = 0;
-        Ok(Some(Mark {
+        Ok(Some(RecoveryPoint {
             log_id: self.out.dir.log_id(),
             generation: 0,
             frontier: self.out.tree.frontier(),
@@ -425,7 +427,7 @@ fn seal_frame(
 
 /// When the newest sealed segment was sealed, and the latest time before that: of its newest
 /// record, or of the seal before, which it takes over if the clock is behind that.
-fn newest_seal(view: &View) -> Option<(Timestamp, Timestamp)> {
+fn newest_seal(view: &SegmentSet) -> Option<(Timestamp, Timestamp)> {
     let entries = view.entries();
     let mut sealed = entries.iter().rev().filter(|entry| entry.is_sealed_and_there());
     // What cannot be read is found elsewhere.

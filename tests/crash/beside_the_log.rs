@@ -18,7 +18,7 @@ use std::sync::Arc;
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::time::ManualClock;
 use bulla::{
-    Actor, Asked, Error, Event, Housekeeping, KeyStore, Log, LogOptions, PayloadState, Query,
+    Actor, Attribution, Error, Event, Housekeeping, KeyStore, Log, LogOptions, PayloadState, Query,
     Resource, Seq, Timestamp, Vault, VaultOptions, WrappingKey,
 };
 
@@ -64,8 +64,8 @@ fn vault_options(disk: &SimDisk) -> VaultOptions {
         .disk(Arc::new(disk.clone()))
 }
 
-fn who() -> Asked {
-    Asked::by("carol").because("why")
+fn who() -> Attribution {
+    Attribution::by("carol").because("why")
 }
 
 fn ok<T>(done: Result<T, Error>) -> Result<(), Error> {

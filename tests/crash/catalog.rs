@@ -19,8 +19,8 @@ use bulla::disk::sim::SimDisk;
 use bulla::disk::{Disk, DiskFile, Open, Protection};
 use bulla::time::ManualClock;
 use bulla::{
-    Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, KeyStore, Log, LogOptions, Period,
-    Policy, Resource, Seq, Signer, VerifyOptions, WrappingKey, verify,
+    Actor, Attribution, Error, Event, ExpireOptions, Hold, HoldScope, KeyStore, Log, LogOptions,
+    Period, Policy, Resource, Seq, Signer, VerifyOptions, WrappingKey, verify,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -103,8 +103,8 @@ impl Disk for Hooked {
     }
 }
 
-fn asked() -> Asked {
-    Asked::by("carol").because("litigation")
+fn asked() -> Attribution {
+    Attribution::by("carol").because("litigation")
 }
 
 fn options(disk: &SimDisk, clock: &Arc<ManualClock>) -> LogOptions {

@@ -17,7 +17,7 @@ use bulla::disk::Disk;
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::time::ManualClock;
 use bulla::{
-    Actor, Asked, Disclosure, Error, Event, ExpireOptions, GapVerdict, Hold, HoldScope, Log,
+    Actor, Attribution, Disclosure, Error, Event, ExpireOptions, GapVerdict, Hold, HoldScope, Log,
     LogOptions, Period, Policy, Resource, Seq, UnverifiedCheckpoint, VerifyOptions, verify,
 };
 
@@ -28,8 +28,8 @@ const DAYS: u64 = 6;
 /// The actor of this day is held from the start.
 const HELD: u64 = 2;
 
-fn asked() -> Asked {
-    Asked::by("carol").because("retention")
+fn asked() -> Attribution {
+    Attribution::by("carol").because("retention")
 }
 
 fn event(day: u64, n: u64) -> Event {
@@ -252,17 +252,17 @@ fn a_hold_between_crash_and_opening_saves_what_is_still_there() {
             };
             let admin = scene.options().administer(dir()).unwrap();
             admin.place_hold(&hold_on(3), &asked()).unwrap();
-            let before = admin.reader().unwrap().snapshot().pinned_by("case 3").unwrap();
+            let before = admin.reader().unwrap().snapshot().segments_held_by("case 3").unwrap();
             let log = scene.open();
             assert_eq!(
                 before,
-                log.snapshot().pinned_by("case 3").unwrap(),
+                log.snapshot().segments_held_by("case 3").unwrap(),
                 "before and after it came back"
             );
             let gone = scene.check(&log);
             assert_eq!(gone.contains(&3), !was_there, "{begun:?} were begun");
             saved += u64::from(was_there && begun.contains(&3));
-            let pinned = log.snapshot().pinned_by("case 3").unwrap();
+            let pinned = log.snapshot().segments_held_by("case 3").unwrap();
             assert_eq!(pinned.segments, if was_there { vec![3] } else { vec![] });
             log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
             assert_eq!(scene.check(&log).contains(&3), !was_there);
@@ -298,7 +298,7 @@ fn a_drop_stuck_before_its_end_is_warned_of_and_what_a_hold_brings_back_is_count
             // Not by the log itself, which may be latched.
             let admin = scene.options().administer(dir()).unwrap();
             admin.place_hold(&hold_on(*day), &asked()).unwrap();
-            let pinned = log.snapshot().pinned_by(&hold_on(*day).case).unwrap();
+            let pinned = log.snapshot().segments_held_by(&hold_on(*day).case).unwrap();
             assert_eq!((pinned.records, &*pinned.segments), (EVENTS, &[*day][..]), "{at}");
             stuck += 1;
         }

@@ -11,7 +11,7 @@ use bulla::disk::sim::SimDisk;
 use bulla::time::ManualClock;
 use bulla::vault::{LogSpec, Routing, Rule};
 use bulla::{
-    Actor, Asked, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query,
+    Actor, Attribution, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query,
     Resource, Seq, Signer, Timestamp, UnverifiedCheckpoint, Vault, VaultOptions,
 };
 
@@ -32,8 +32,8 @@ fn dir() -> PathBuf {
     PathBuf::from("/vault")
 }
 
-fn asked() -> Asked {
-    Asked::by("user:carol").because("why")
+fn asked() -> Attribution {
+    Attribution::by("user:carol").because("why")
 }
 
 fn event(n: u64, action: &str) -> Event {

@@ -15,7 +15,9 @@ use bulla::Trust;
 use bulla::checkpoint::{SignatureKind, SigningKey, VerifyingKey};
 use bulla::event::{RecordKind, limits};
 use bulla::internals::format::layout::{segment_footer, segment_header, trailing_crc};
-use bulla::internals::index::{IndexFile, List, Lookup as _, Places as _, Tail, encode};
+use bulla::internals::index::{
+    CommittedIndex as _, IndexFile, PostingList, SegmentIndex as _, Tail, encode,
+};
 use bulla::internals::terms::{Field, Scope};
 use bulla::proof::{Disclosure, TlogProof};
 use bulla::query::Subject;
@@ -582,7 +584,7 @@ fn an_index_file_is_written_and_read_as_ever() {
     let file = IndexFile::from_bytes(golden).unwrap();
     file.check_pages().unwrap();
     assert_eq!((file.head(), file.records()), (head, 1_200));
-    let positions = |list: List<'_>| {
+    let positions = |list: PostingList<'_>| {
         let mut positions = Vec::new();
         list.each(|position| positions.push(position)).map(|()| positions)
     };

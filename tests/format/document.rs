@@ -240,11 +240,11 @@ const RETENTION: &[(&str, &str)] = &[
     ("Kind 32,", "HoldPlaced"),
     ("Kind 33,", "HoldReleased"),
     ("Kind 34,", "PolicySet"),
-    ("Kind 35,", "DropBegun"),
-    ("Kind 36,", "DropDone"),
+    ("Kind 35,", "DropStarted"),
+    ("Kind 36,", "DropCompleted"),
     ("Kind 37,", "Archived"),
     ("Kind 38,", "Restored"),
-    ("Kind 40,", "DropUndone"),
+    ("Kind 40,", "DropAborted"),
 ];
 
 #[test]

@@ -14,8 +14,8 @@ use bulla::disk::Disk;
 use bulla::disk::sim::SimDisk;
 use bulla::time::ManualClock;
 use bulla::{
-    Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Log, LogOptions, Period, Policy,
-    Query, Resource, Seq, Snapshot, VerifyOptions, verify,
+    Actor, Attribution, Error, Event, ExpireOptions, Hold, HoldScope, Log, LogOptions, Period,
+    Policy, Query, Resource, Seq, Snapshot, VerifyOptions, verify,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -105,8 +105,8 @@ fn found(snapshot: &Snapshot, query: &Query) -> u64 {
     matches.try_fold(0, |count, found| found.map(|_| count + 1)).unwrap()
 }
 
-fn asked() -> Asked {
-    Asked::by("carol").because("retention")
+fn asked() -> Attribution {
+    Attribution::by("carol").because("retention")
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn expiry_with_an_archive_and_restoring() {
     let gone = expiry.dropped.len() as u64;
     assert!(gone > 90 && expiry.stopped.is_none(), "{gone} {:?}", expiry.stopped);
     world.check(&log, SEGMENTS - gone);
-    for (_, folder) in log.archive().dropped_in(&*archive).unwrap() {
+    for (_, folder) in log.archive().restorable_in(&*archive).unwrap() {
         log.archive().restore(&*archive, &folder, &asked()).unwrap();
     }
     world.check(&log, SEGMENTS);

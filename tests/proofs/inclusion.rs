@@ -10,8 +10,8 @@ use bulla::internals::format::catalog_body::{CatalogBody, kind};
 use bulla::keys::{Change, KeyChain, Statement};
 use bulla::merkle::TreeHead;
 use bulla::proof::{
-    BUNDLE_RECORDS_MAX, Bundle, CatalogProof, ConsistencyProof, Extra, MalformedProof,
-    ShownOfCatalog, VerifyBundleError, VerifyProofError,
+    BUNDLE_RECORDS_MAX, Bundle, CatalogProof, ConsistencyProof, Extra, MalformedProof, ProvenClaim,
+    VerifyBundleError, VerifyProofError,
 };
 use bulla::{
     Actor, Disclosure, Error, Event, Hash, HashAlgorithm, Housekeeping, Log, Resource, Seq, Signer,

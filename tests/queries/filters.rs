@@ -154,7 +154,7 @@ impl World {
         assert_eq!(self.pages(snapshot, &query), expected, "by pages: {question:?}");
         let count = snapshot.count(&query).unwrap();
         assert_eq!(count, expected.len() as u64, "count: {question:?}");
-        let ends = snapshot.seen(&query).unwrap().map(|seen| (seen.first.0, seen.last.0));
+        let ends = snapshot.extent(&query).unwrap().map(|seen| (seen.first.0, seen.last.0));
         let expected_ends = expected.iter().min().copied().zip(expected.iter().max().copied());
         assert_eq!(ends, expected_ends, "ends: {question:?}");
         self.compare_groups(snapshot, question, &query);

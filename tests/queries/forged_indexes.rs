@@ -12,7 +12,7 @@ use bulla::disk::sim::SimDisk;
 use bulla::event::RecordKind;
 use bulla::internals::format::footer::{self, SegmentFooter};
 use bulla::internals::format::index_header::{IndexHeader, LEN};
-use bulla::internals::index::{IndexFile, Places, Tail, encode};
+use bulla::internals::index::{CommittedIndex, IndexFile, Tail, encode};
 use bulla::query::{Query, Subject};
 use bulla::{
     Actor, Disclosure, Event, HashAlgorithm, Log, Report, Resource, Seq, Trust, VerifyOptions,

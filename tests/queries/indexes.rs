@@ -212,7 +212,7 @@ fn compare(log: &Log, what: &str) {
             }
             assert_eq!(asked(&snapshot, &query), expected, "{what}: {query:?}");
             assert_eq!(snapshot.count(&query).unwrap(), expected.len() as u64, "{what}: {query:?}");
-            let seen = snapshot.seen(&query).unwrap();
+            let seen = snapshot.extent(&query).unwrap();
             let ends = (expected.iter().min().copied(), expected.iter().max().copied());
             assert_eq!(
                 (seen.map(|s| s.first.0.get()), seen.map(|s| s.last.0.get())),

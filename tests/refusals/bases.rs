@@ -12,8 +12,8 @@ use bulla::log::SubjectRule;
 use bulla::time::ManualClock;
 use bulla::vault::{LogSpec, Routing, Rule, VaultOptions};
 use bulla::{
-    Actor, Asked, Event, ExpireOptions, HashAlgorithm, Hold, HoldScope, Housekeeping, KeyStore,
-    Log, LogOptions, Outcome, Period, Policy, Resource, Signer, Timestamp, WrappingKey,
+    Actor, Attribution, Event, ExpireOptions, HashAlgorithm, Hold, HoldScope, Housekeeping,
+    KeyStore, Log, LogOptions, Outcome, Period, Policy, Resource, Signer, Timestamp, WrappingKey,
 };
 
 use crate::forge::files::Files;
@@ -242,8 +242,8 @@ fn wrapping() -> WrappingKey {
     WrappingKey::from_bytes(WRAPPING)
 }
 
-pub(crate) fn asked() -> Asked {
-    Asked::by("carol").because("it was asked for")
+pub(crate) fn asked() -> Attribution {
+    Attribution::by("carol").because("it was asked for")
 }
 
 /// The n-th event, with every field of envelope and payload in some of them.
@@ -377,7 +377,7 @@ impl Maker {
         self.append(160..163);
         let expiry = self.log.retention().expire(&ExpireOptions::new(), &asked()).unwrap();
         assert!(expiry.dropped.len() >= 3, "{expiry:?}");
-        let folder = self.log.archive().dropped_in(&store).unwrap().remove(0).1;
+        let folder = self.log.archive().restorable_in(&store).unwrap().remove(0).1;
         self.log.archive().restore(&store, &folder, &asked()).unwrap();
         self.sign();
         self.append(163..166);

@@ -15,7 +15,7 @@ use bulla::archive::{
 };
 use bulla::disk::Disk;
 use bulla::disk::sim::{self, FaultKind, SimDisk};
-use bulla::retention::Asked;
+use bulla::retention::Attribution;
 use bulla::{ArchivedCopy, Error, Hash, HashAlgorithm, Log, Signer, Trust};
 
 const BLAKE3: Shape = Shape { algorithm: HashAlgorithm::Blake3, ..Shape::PLAIN };
@@ -40,8 +40,8 @@ fn store(disk: &SimDisk) -> DirectoryStore {
     DirectoryStore::open_or_create_on(Arc::new(disk.clone()), Path::new("/archive")).unwrap()
 }
 
-fn asked() -> Asked {
-    Asked::by("alice").because("a test")
+fn asked() -> Attribution {
+    Attribution::by("alice").because("a test")
 }
 
 fn archived(log: &Log, ordinal: u64, store: &dyn ArchiveStore) -> ArchivedCopy {
@@ -383,7 +383,7 @@ fn only_what_is_sealed_is_archived_and_only_what_is_gone_restored() {
     let copy = archived(&log, 1, &store);
     let error = log.archive().restore(&store, &copy.folder, &asked()).unwrap_err();
     assert!(error.to_string().contains("here already"), "{error}");
-    assert_eq!(log.archive().dropped_in(&store).unwrap(), []);
+    assert_eq!(log.archive().restorable_in(&store).unwrap(), []);
     assert!(log.archive().restore(&store, "nothing/00000001", &asked()).is_err());
 }
 

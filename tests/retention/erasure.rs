@@ -17,7 +17,7 @@ use bulla::internals::format::record::{self, PREFIX_LEN, RawRecord};
 use bulla::log::SubjectRule;
 use bulla::proof::{Bundle, Disclosure, TlogProof};
 use bulla::query::Query;
-use bulla::retention::Asked;
+use bulla::retention::Attribution;
 use bulla::{
     Actor, Error, Event, HashAlgorithm, Housekeeping, KeyStore, Log, LogOptions, PayloadState,
     Record, Resource, Seq, Signer, Trust, VerifyOptions, WrappingKey, verify,
@@ -189,7 +189,7 @@ fn after_an_erasure_only_the_payloads_of_that_subject_are_gone() {
         let (count, size) = (log.snapshot().count(&query).unwrap(), log.size());
 
         let certificate =
-            log.retention().erase(ALICE, &Asked::by("dpo").because("request 17")).unwrap();
+            log.retention().erase(ALICE, &Attribution::by("dpo").because("request 17")).unwrap();
         assert_eq!((certificate.records, certificate.size), (104, size));
         let check = |log: &Log| {
             let after = all(log);
@@ -220,7 +220,7 @@ fn after_an_erasure_only_the_payloads_of_that_subject_are_gone() {
         assert!(!told.detail.contains("alice"));
 
         assert!(matches!(
-            log.retention().erase(ALICE, &Asked::default()),
+            log.retention().erase(ALICE, &Attribution::default()),
             Err(Error::KeyStore { .. })
         ));
         // Somebody of that name again: other keys, other records.
@@ -264,7 +264,7 @@ fn proofs_hold_before_and_after_an_erasure() {
         assert_eq!(disclosure, Disclosure::WithholdPayload);
         assert_eq!((record.payload, record.event.reason), (PayloadState::Withheld, None));
 
-        log.retention().erase(ALICE, &Asked::default()).unwrap();
+        log.retention().erase(ALICE, &Attribution::default()).unwrap();
         // What was handed out before still shows what it showed.
         assert_eq!(verified(&whole).0, Disclosure::Whole);
         let erased = prove(&log, Disclosure::Whole).unwrap();
@@ -399,7 +399,7 @@ fn a_key_that_comes_back_with_an_old_copy_of_the_store_opens_nothing() {
     let place = Place::new(HashAlgorithm::Sha256);
     let log = place.create(3);
     let old = std::fs::read(place.at("keys")).unwrap();
-    log.retention().erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Attribution::default()).unwrap();
     log.close().unwrap();
     drop(log);
     std::fs::write(place.at("keys"), &old).unwrap();
@@ -426,7 +426,7 @@ fn a_reader_in_another_process_learns_of_an_erasure() {
     assert_eq!(reader.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Decrypted);
     let blind = place.options().open_read_only(place.at("audit")).unwrap();
     assert_eq!(blind.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Sealed);
-    log.retention().erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Attribution::default()).unwrap();
     for reader in [reader, blind] {
         reader.refresh().unwrap();
         assert_eq!(reader.snapshot().get(Seq::new(0)).unwrap().payload, PayloadState::Erased);
@@ -441,7 +441,7 @@ fn nothing_is_stored_in_plain_because_a_key_store_was_forgotten() {
     assert!(matches!(refused, Error::InvalidOption { name: "key_store", .. }), "{refused}");
     log.append(&event(2)).unwrap();
     assert!(matches!(
-        log.retention().erase(ALICE, &Asked::default()),
+        log.retention().erase(ALICE, &Attribution::default()),
         Err(Error::InvalidOption { .. })
     ));
     drop(log);
@@ -475,7 +475,7 @@ fn the_actor_is_the_subject_if_the_log_says_so_and_invalid_events_leave_no_keys(
     log.enqueue(&event(2)).unwrap().wait().unwrap();
     assert!(states(&all(&log)).iter().all(|state| *state == PayloadState::Decrypted));
     assert_eq!(names(), [ALICE, BOB, "user:cron"]);
-    assert_eq!(log.retention().erase("user:cron", &Asked::default()).unwrap().records, 3);
+    assert_eq!(log.retention().erase("user:cron", &Attribution::default()).unwrap().records, 3);
 }
 
 proptest! {
@@ -498,7 +498,7 @@ proptest! {
             })
             .collect();
         log.append_batch(&events).unwrap();
-        let erased = log.retention().erase(&format!("s{gone}"), &Asked::default());
+        let erased = log.retention().erase(&format!("s{gone}"), &Attribution::default());
         let expected = given.iter().filter(|(who, _)| *who == gone).count() as u64;
         match erased {
             Ok(certificate) => prop_assert_eq!(certificate.records, expected),

@@ -11,8 +11,8 @@ use bulla::disk::{Disk, RealDisk};
 use bulla::retention::Verdict;
 use bulla::time::Clock;
 use bulla::{
-    Asked, Error, ExpireOptions, Hold, HoldScope, KeyStore, Log, PayloadState, Period, Policy,
-    Query, Seq, Signer, SubjectRule, Timestamp, WrappingKey,
+    Attribution, Error, ExpireOptions, Hold, HoldScope, KeyStore, Log, PayloadState, Period,
+    Policy, Query, Seq, Signer, SubjectRule, Timestamp, WrappingKey,
 };
 
 /// Of a segment footer.
@@ -69,7 +69,7 @@ fn a_hold_pins_its_segments_whole_until_it_is_released() {
     let admin = world.options().administer(world.path()).unwrap();
     let scope = HoldScope::new().resource("file", "f1");
     admin.place_hold(&Hold::new("case 7", scope), &asked()).unwrap();
-    assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [2]);
+    assert_eq!(log.snapshot().segments_held_by("case 7").unwrap().segments, [2]);
     let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
     let verdicts: Vec<&Verdict> = plan.steps.iter().map(|step| &step.verdict).collect();
     assert_eq!(verdicts[1], &Verdict::Held { cases: vec!["case 7".to_owned()] });
@@ -150,7 +150,7 @@ fn what_the_policy_wants_archived_goes_only_with_a_copy_and_comes_back_from_it()
     assert_eq!(expiry.dropped.len(), 4);
     assert!(expiry.dropped.iter().all(|certificate| certificate.archived.is_some()));
     assert!(matches!(log.snapshot().get(Seq::new(5)), Err(Error::Expired { .. })));
-    let (ordinal, folder) = log.archive().dropped_in(&*store).unwrap().remove(0);
+    let (ordinal, folder) = log.archive().restorable_in(&*store).unwrap().remove(0);
     assert_eq!(ordinal, 1);
     log.archive().restore(&*store, &folder, &asked()).unwrap();
     assert_eq!(log.snapshot().get(Seq::new(5)).unwrap().event.actor.id, "actor-5");
@@ -177,11 +177,14 @@ fn what_a_hold_matches_is_not_erased() {
     world.day(&log, 1);
     let hold = Hold::new("case 9", HoldScope::new().resource("file", "f1"));
     log.retention().place_hold(&hold, &asked()).unwrap();
-    let refused = log.retention().erase("user:actor-3", &Asked::by("carol"));
+    let refused = log.retention().erase("user:actor-3", &Attribution::by("carol"));
     assert!(matches!(&refused, Err(Error::Held { cases, .. }) if cases == &["case 9"]));
     assert!(log.snapshot().get(Seq::new(13)).unwrap().payload == PayloadState::Decrypted);
     log.retention().release_hold("case 9", &asked()).unwrap();
-    assert_eq!(log.retention().erase("user:actor-3", &Asked::by("carol")).unwrap().records, 2);
+    assert_eq!(
+        log.retention().erase("user:actor-3", &Attribution::by("carol")).unwrap().records,
+        2
+    );
     assert!(log.snapshot().get(Seq::new(13)).unwrap().payload == PayloadState::Erased);
 }
 

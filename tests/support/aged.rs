@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla::time::{Clock, ManualClock};
-use bulla::{Actor, Asked, Event, Housekeeping, Log, LogOptions, Resource, Timestamp};
+use bulla::{Actor, Attribution, Event, Housekeeping, Log, LogOptions, Resource, Timestamp};
 
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -58,6 +58,6 @@ pub fn event(actor: &str, day: u64) -> Event {
     Event::new(Actor::new("user", actor), "file.read", Resource::new("file", format!("f{day}")))
 }
 
-pub fn asked() -> Asked {
-    Asked::by("carol").because("retention")
+pub fn asked() -> Attribution {
+    Attribution::by("carol").because("retention")
 }

@@ -8,7 +8,7 @@ use bulla::disk::{Open, RealDisk};
 use bulla::event::RecordKind;
 use bulla::internals::catalog::Catalog;
 use bulla::internals::format::body;
-use bulla::internals::format::catalog_body::{Because, CatalogBody};
+use bulla::internals::format::catalog_body::{CatalogBody, RecordedAttribution};
 use bulla::internals::format::footer::{STRIDE, TimeRange, Waypoint};
 use bulla::internals::format::frame::{self, FrameHeader};
 use bulla::internals::format::record::{self, PREFIX_LEN, RawRecord};
@@ -142,6 +142,6 @@ pub(crate) fn sealed_as(
     let (id, clock) = (header.log_id, clock(range.recorded.1));
     let opened = Catalog::open(Arc::new(RealDisk), &place.0, id, clock, &place.1);
     let (mut catalog, _) = opened.unwrap();
-    catalog.append(&CatalogBody::Sealed(entry), &Because::default()).unwrap();
+    catalog.append(&CatalogBody::Sealed(entry), &RecordedAttribution::default()).unwrap();
     head
 }

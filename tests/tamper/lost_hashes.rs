@@ -128,7 +128,7 @@ fn random_zeros_never_prove_wrongly() {
                     zero(&scene.disk, level, from, 1 + rnd(entries / part));
                 }
                 if round % 2 == 0 {
-                    Lost::Mark.from(&scene.disk);
+                    Lost::RecoveryPoint.from(&scene.disk);
                 }
                 for step in 0..2 {
                     let log = match scene.options().open(dir()) {
@@ -158,7 +158,7 @@ fn random_zeros_never_prove_wrongly() {
                             assert_eq!(head.root, truth[n as usize], "reader {round} size {n}");
                         }
                     }
-                    Lost::Mark.from(&scene.disk);
+                    Lost::RecoveryPoint.from(&scene.disk);
                 }
             }
         }
@@ -232,7 +232,7 @@ mod large {
 
         pub(crate) fn restore(&self, log: &Log, ordinal: u64) -> Result<(), Error> {
             let store = self.store();
-            let dropped = log.archive().dropped_in(&store)?;
+            let dropped = log.archive().restorable_in(&store)?;
             let (_, folder) = dropped.into_iter().find(|(n, _)| *n == ordinal).unwrap();
             log.archive().restore(&store, &folder, &asked()).map(|_| ())
         }
@@ -282,7 +282,7 @@ fn random_zeros_in_larger_segments() {
                 let part = 1 + rnd(6);
                 zero(&scene.disk, level, from, 1 + rnd(entries / part));
             }
-            Lost::Mark.from(&scene.disk);
+            Lost::RecoveryPoint.from(&scene.disk);
             let log = scene.options().open(dir());
             let log = log.unwrap_or_else(|error| panic!("round {round}: {error}"));
             let refused = scene.refused(&log);
@@ -357,7 +357,7 @@ fn tiles_over_zeros() {
             }
             log.close().unwrap();
             drop(log);
-            Lost::Mark.from(&scene.disk);
+            Lost::RecoveryPoint.from(&scene.disk);
         }
     }
     assert!(right > 0 && refused > 0, "{right} tiles were right, {refused} refused");

@@ -46,7 +46,7 @@ fn what_one_level_has_and_another_lost_is_made_anew_from_it() {
     for held in [HELD[0], HELD[3]] {
         let made = Scene::new(2, HashAlgorithm::Sha256, held);
         for lost in [
-            Lost::Mark,
+            Lost::RecoveryPoint,
             Lost::Level(4),
             Lost::Level(8),
             Lost::LevelAndMark(4),

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::support::hang::within;
 
-use bulla::internals::format::mark::Mark;
+use bulla::internals::format::mark::RecoveryPoint;
 use bulla::{
     Actor, Error, Event, HashAlgorithm, Log, Resource, Seq, Signer, VerifyOptions, verify,
 };
@@ -183,8 +183,8 @@ fn a_false_mark_cuts_nothing_off() {
     for offset in [512, 600, 1 << 40, u64::MAX] {
         let mut changed = Vec::new();
         for slot in bytes.chunks(bulla::internals::format::mark::SLOT_LEN) {
-            match Mark::decode(slot) {
-                Ok(mark) => changed.extend(Mark { offset, ..mark }.encode()),
+            match RecoveryPoint::decode(slot) {
+                Ok(mark) => changed.extend(RecoveryPoint { offset, ..mark }.encode()),
                 Err(_) => changed.extend_from_slice(slot),
             }
         }

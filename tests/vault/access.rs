@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bulla::disk::sim::SimDisk;
 use bulla::vault::LogSpec;
 use bulla::{
-    AccessLog, Accessor, Actor, Asked, Disclosure, Error, Event, Housekeeping, Log, LogOptions,
-    Outcome, Query, Record, Resource, Seq, Signer, Vault,
+    AccessLog, Accessor, Actor, Attribution, Disclosure, Error, Event, Housekeeping, Log,
+    LogOptions, Outcome, Query, Record, Resource, Seq, Signer, Vault,
 };
 use serde_json::Value;
 
@@ -152,7 +152,7 @@ fn a_vault_is_read_with_a_trace_in_one_of_its_logs() {
         .max_open_logs(1)
         .create(PathBuf::from("/vault"))
         .unwrap();
-    let asked = Asked::by("user:carol").because("reading leaves a trace");
+    let asked = Attribution::by("user:carol").because("reading leaves a trace");
     vault.add_log("access", LogSpec::new(), &asked).unwrap();
     for n in 0..3 {
         let resource = Resource::new("doc", n.to_string());

@@ -12,7 +12,7 @@ use bulla::proof::{HeadList, VaultProof, VerifyVaultError};
 use bulla::time::ManualClock;
 use bulla::vault::{LogSpec, Routing, Rule, VaultCursor, VaultRecord};
 use bulla::{
-    Actor, Asked, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query,
+    Actor, Attribution, Disclosure, Error, Event, HashAlgorithm, Housekeeping, LogOptions, Query,
     Resource, Seq, Signer, Timestamp, Trust, Vault, VaultOptions,
 };
 use proptest::prelude::*;
@@ -37,8 +37,8 @@ fn options(disk: &SimDisk, clock: &Arc<ManualClock>) -> VaultOptions {
         .disk(Arc::new(disk.clone()))
 }
 
-fn asked() -> Asked {
-    Asked::by("user:carol").because("the auditors asked for it")
+fn asked() -> Attribution {
+    Attribution::by("user:carol").because("the auditors asked for it")
 }
 
 fn event(tenant: Option<&str>, action: &str, n: u64) -> Event {
@@ -191,7 +191,7 @@ fn closed_logs_come_of_age_too() {
     clock.advance(Duration::from_secs(2 * 24 * 3600));
     let sealed =
         |vault: &Vault| vault.log("main").unwrap().snapshot().stats().unwrap().sealed_segments;
-    assert_eq!(vault.sweep().unwrap(), 1, "main");
+    assert_eq!(vault.seal_aged().unwrap(), 1, "main");
     drop(vault.log("other").unwrap());
     assert_eq!(sealed(&vault), 1);
     // Appends sweep as well.
@@ -235,8 +235,11 @@ fn the_logs_of_a_vault_do_not_all_rotate_at_once() {
 #[test]
 fn all_logs_in_use_is_an_error_and_no_deadlock() {
     let (disk, clock) = (SimDisk::new(6), clock());
-    let vault =
-        options(&disk, &clock).max_open_logs(1).patience(Duration::ZERO).create(dir()).unwrap();
+    let vault = options(&disk, &clock)
+        .max_open_logs(1)
+        .acquire_timeout(Duration::ZERO)
+        .create(dir())
+        .unwrap();
     vault.add_log("other", LogSpec::new(), &asked()).unwrap();
     let main = vault.log("main").unwrap();
     assert!(matches!(vault.log("other"), Err(Error::TooManyOpenLogs { max: 1 })));

@@ -13,8 +13,8 @@ use bulla::vault::{
     LogSpec, Reference, Routing, Rule, TenantCursor, TenantError, TenantRecord, TenantVault,
 };
 use bulla::{
-    Actor, Asked, Error, Event, EventId, Housekeeping, KeyStore, LogOptions, Outcome, PayloadState,
-    Query, Resource, Seq, Timestamp, Vault, VaultOptions, WrappingKey,
+    Actor, Attribution, Error, Event, EventId, Housekeeping, KeyStore, LogOptions, Outcome,
+    PayloadState, Query, Resource, Seq, Timestamp, Vault, VaultOptions, WrappingKey,
 };
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn vault(seed: u64) -> (SimDisk, Arc<ManualClock>, Vault) {
     let disk = SimDisk::new(seed);
     let clock = Arc::new(ManualClock::at(Timestamp::from_nanos(1_767_225_600_000_000_000)));
     let vault = options(&disk, &clock).create(PathBuf::from("/vault")).unwrap();
-    let asked = Asked::by("user:carol");
+    let asked = Attribution::by("user:carol");
     vault.add_log("shared", LogSpec::new(), &asked).unwrap();
     let routing = Routing::to("main")
         .rule(Rule::to("shared").action_prefix("s."))
@@ -281,7 +281,7 @@ fn a_tenant_sees_that_a_payload_was_erased() {
     let before = acme.get(&erased).unwrap();
     assert_eq!(before.payload, PayloadState::Decrypted);
     assert_eq!(before.event.reason.as_deref(), Some("because"));
-    vault.log("shared").unwrap().retention().erase("user:alice", &Asked::by("dpo")).unwrap();
+    vault.log("shared").unwrap().retention().erase("user:alice", &Attribution::by("dpo")).unwrap();
 
     let after = acme.get(&erased).unwrap();
     assert_eq!((after.payload, after.event.reason), (PayloadState::Erased, None));

@@ -3,13 +3,13 @@
 use bulla::retention::NowFrom;
 use bulla::{DropCertificate, Seq, TreeHead};
 
-use crate::cells;
+use crate::text;
 
 /// What a certificate says, fact by fact.
 pub(crate) fn facts(certificate: &DropCertificate) -> Vec<(&'static str, String)> {
     let DropCertificate { start, end, recorded, occurred, .. } = certificate;
     let mut facts = vec![
-        ("segment", format!("{}, of {}", certificate.ordinal, cells::bytes(certificate.bytes))),
+        ("segment", format!("{}, of {}", certificate.ordinal, text::bytes(certificate.bytes))),
         ("records", range(certificate)),
         ("recorded", format!("{} to {}", recorded.0, recorded.1)),
         ("occurred", format!("{} to {}", occurred.0, occurred.1)),
@@ -33,7 +33,7 @@ pub(crate) fn facts(certificate: &DropCertificate) -> Vec<(&'static str, String)
 }
 
 fn tree(head: &TreeHead) -> String {
-    format!("{}, root {}", cells::counted(head.size.get(), "record"), head.root)
+    format!("{}, root {}", text::counted(head.size.get(), "record"), head.root)
 }
 
 /// The last record that went.
@@ -43,7 +43,7 @@ pub(crate) fn last(certificate: &DropCertificate) -> Seq {
 
 /// `0 to 9 (10 records)`.
 pub(crate) fn range(certificate: &DropCertificate) -> String {
-    let count = cells::counted(certificate.count(), "record");
+    let count = text::counted(certificate.count(), "record");
     format!("{} to {} ({count})", certificate.start.size, last(certificate))
 }
 
@@ -58,11 +58,11 @@ fn time(certificate: &DropCertificate) -> String {
 }
 
 fn holds(certificate: &DropCertificate) -> String {
-    let records = cells::counted(certificate.scanned, "record");
+    let records = text::counted(certificate.scanned, "record");
     match certificate.holds {
         0 => "none was in force".to_owned(),
         holds => {
-            format!("{} in force, compared with {records}: none matched", cells::count(holds))
+            format!("{} in force, compared with {records}: none matched", text::count(holds))
         }
     }
 }

@@ -13,7 +13,7 @@ use bulla_witness::{Client, collect};
 
 use crate::failure::{NotProved, Verdict};
 use crate::output;
-use crate::{cells, keys, places};
+use crate::{keys, open_log, text};
 
 /// How long a witness may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ impl Cosigning {
         dir: &Path,
         signed: Option<(UnverifiedCheckpoint, &VerifyingKey)>,
     ) -> Result<Cosigned> {
-        let reader = places::reader(dir)?;
+        let reader = open_log::reader(dir)?;
         check_algorithm(dir, reader.algorithm())?;
         let checkpoint = reader
             .checkpoints()
@@ -134,7 +134,7 @@ fn say_quorum(trust: &Trust, published: &UnverifiedCheckpoint) -> Result<Verdict
     let mut err = output::stderr();
     match trust.verify(published) {
         Ok(verified) => {
-            let cosigned = cells::counted(verified.cosignatures().len() as u64, "cosignature");
+            let cosigned = text::counted(verified.cosignatures().len() as u64, "cosignature");
             writeln!(err, "bulla: the quorum is reached, with {cosigned}")?;
             Ok(Verdict::Fine)
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::cells;
+use crate::text;
 
 /// Stretches that a headline names; the facts below it name all.
 const NAMED_MAX: usize = 3;
@@ -45,13 +45,13 @@ impl Gaps {
     }
 
     /// `20 dropped records (0 to 19)`.
-    pub(crate) fn told(&self) -> String {
-        format!("{} ({})", cells::counted(self.records(), "dropped record"), self.named())
+    pub(crate) fn render(&self) -> String {
+        format!("{} ({})", text::counted(self.records(), "dropped record"), self.named())
     }
 
     /// The same in capitals, for a headline.
     pub(crate) fn shouted(&self) -> String {
-        let counted = cells::counted(self.records(), "dropped record").to_uppercase();
+        let counted = text::counted(self.records(), "dropped record").to_uppercase();
         format!("{counted} ({})", self.named())
     }
 
@@ -61,7 +61,7 @@ impl Gaps {
         let more = match self.0.len().saturating_sub(NAMED_MAX) {
             0 => String::new(),
             1 => ", and 1 more stretch".to_owned(),
-            more => format!(", and {} more stretches", cells::count(more as u64)),
+            more => format!(", and {} more stretches", text::count(more as u64)),
         };
         format!("{}{more}", named.join(", "))
     }
@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn neighbours_are_one_stretch_and_what_is_outside_does_not_count() {
         let gaps = Gaps::within(&(5..45), [0..10, 10..20, 30..40, 44..60].into_iter());
-        assert_eq!(gaps.told(), "26 dropped records (5 to 19, 30 to 39, 44 to 44)");
+        assert_eq!(gaps.render(), "26 dropped records (5 to 19, 30 to 39, 44 to 44)");
         assert!(!gaps.are_all(&(5..45)));
         let all = Gaps::within(&(0..41), std::iter::once(0..41));
-        assert!(all.are_all(&(0..41)) && all.told() == "41 dropped records (0 to 40)");
+        assert!(all.are_all(&(0..41)) && all.render() == "41 dropped records (0 to 40)");
         assert!(Gaps::within(&(3..3), std::iter::once(0..9)).is_empty());
     }
 }

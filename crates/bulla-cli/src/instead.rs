@@ -9,7 +9,7 @@ use anyhow::Result;
 use bulla::{UnverifiedCheckpoint, VerifyingKey};
 
 use crate::outputs::{self, Mark};
-use crate::{places, terminal};
+use crate::{open_log, terminal};
 
 /// How much of a file is looked at, and how many names of a directory.
 const LOOKED_AT: u64 = 64 << 10;
@@ -23,7 +23,7 @@ pub(crate) fn of_log(path: &Path) -> Result<Option<String>> {
     }
     for part in ["catalog", "segments"].map(|part| path.join(part)) {
         // An exported log has a file of that name.
-        if places::is_there(&part)? && !part.is_file() {
+        if open_log::is_there(&part)? && !part.is_file() {
             return Ok(None);
         }
     }
@@ -76,7 +76,7 @@ fn export(dir: &Path) -> String {
 
 /// A directory within a log, or within something else that is known.
 fn inside(dir: &Path) -> Option<String> {
-    let (around, mark) = outputs::around(&places::real(dir))?;
+    let (around, mark) = outputs::around(&open_log::real(dir))?;
     match mark {
         Mark::Part => None,
         Mark::Log => Some(format!("it is within the log {0}: give {0}", around.display())),

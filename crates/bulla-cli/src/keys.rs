@@ -7,8 +7,8 @@ use bulla::checkpoint::{NOTE_LEN_MAX, UnverifiedCheckpoint, VerifyingKey};
 use bulla::keys::{KEY_CHAIN_LEN_MAX, KeyChain};
 use bulla::witness::{POLICY_LEN_MAX, Policy};
 
+use crate::open_log;
 use crate::outputs::{self, Inputs};
-use crate::places;
 
 const KEY_FILE_LEN_MAX: u64 = 64 * 1024;
 
@@ -34,7 +34,7 @@ pub(crate) fn verifying_keys_of(option: &str, given: &[String]) -> Result<Vec<Ve
 }
 
 fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
-    let bytes = places::read_small(path, KEY_FILE_LEN_MAX)?;
+    let bytes = open_log::read_small(path, KEY_FILE_LEN_MAX)?;
     let text = String::from_utf8(bytes).with_context(|| path.display().to_string())?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let keys: Vec<VerifyingKey> = lines
@@ -48,7 +48,7 @@ fn keys_of_file(path: &Path) -> Result<Vec<VerifyingKey>> {
 
 /// Reads a checkpoint from a file; its signatures are not checked here.
 pub(crate) fn checkpoint(path: &Path) -> Result<UnverifiedCheckpoint> {
-    let bytes = places::read_small(path, NOTE_LEN_MAX as u64)?;
+    let bytes = open_log::read_small(path, NOTE_LEN_MAX as u64)?;
     let parsed = UnverifiedCheckpoint::parse(&bytes);
     if parsed.is_err()
         && let Some(line) = first_line_of_proof(&bytes)
@@ -70,7 +70,7 @@ fn first_line_of_proof(bytes: &[u8]) -> Option<&str> {
 
 /// Reads a policy of witnesses.
 pub(crate) fn policy(path: &Path) -> Result<Policy> {
-    let bytes = places::read_small(path, POLICY_LEN_MAX as u64)?;
+    let bytes = open_log::read_small(path, POLICY_LEN_MAX as u64)?;
     Policy::parse(&bytes).with_context(|| path.display().to_string())
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn private_key(path: &Path) -> Result<PathBuf> {
 
 /// Refuses a key inside the log's directory, or where nothing but a log and the like is written.
 pub(crate) fn outside(dir: &Path, key: &Path) -> Result<()> {
-    if places::real(key).starts_with(places::real(dir)) {
+    if open_log::real(key).starts_with(open_log::real(dir)) {
         bail!(
             "{} is inside the log: keep the key elsewhere, so that whoever copies the log does \
              not get it, and restoring the log does not forget what was signed",
@@ -94,6 +94,6 @@ pub(crate) fn outside(dir: &Path, key: &Path) -> Result<()> {
 
 /// Reads a key chain; its signatures are not checked here.
 pub(crate) fn key_chain(path: &Path) -> Result<KeyChain> {
-    let bytes = places::read_small(path, KEY_CHAIN_LEN_MAX as u64)?;
+    let bytes = open_log::read_small(path, KEY_CHAIN_LEN_MAX as u64)?;
     KeyChain::parse(&bytes).with_context(|| path.display().to_string())
 }

@@ -1,7 +1,6 @@
 //! The `bulla` command line: see `bulla --help`.
 
-mod asking;
-mod cells;
+mod attribution;
 mod certificates;
 mod commands;
 mod cosigning;
@@ -10,16 +9,17 @@ mod gaps;
 mod instead;
 mod keys;
 mod numbers;
+mod open_log;
 mod output;
 mod outputs;
-mod places;
 mod progress;
 mod records;
 mod redacting;
 mod secrets;
 mod terminal;
-mod trusting;
-mod when;
+mod text;
+mod time_args;
+mod trust_args;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::{cells, terminal};
+use crate::{terminal, text};
 
 /// Standard output, buffered.
 pub(crate) type Out = BufWriter<Stdout>;
@@ -272,7 +272,7 @@ impl<'o, R: Row, W: Write> Listing<'o, R, W> {
             Format::Jsonl => writeln!(self.out, "{}", row.json()),
             Format::Csv => {
                 self.csv_header()?;
-                write_csv(self.out, row.fields().iter().map(|field| cells::no_formula(field)))
+                write_csv(self.out, row.fields().iter().map(|field| text::no_formula(field)))
             }
             Format::RawCsv => {
                 self.csv_header()?;
@@ -382,7 +382,7 @@ fn write_row(
             continue; // left out
         }
         let cell = match column.kind {
-            Kind::Elastic => cells::elided(cell, width),
+            Kind::Elastic => text::elided(cell, width),
             _ => cell.clone(),
         };
         match column.kind {

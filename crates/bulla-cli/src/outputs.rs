@@ -29,7 +29,7 @@ pub(crate) use inputs::Inputs;
 pub(crate) use marks::{Mark, around};
 pub(crate) use secret::secret;
 
-use crate::{output, places};
+use crate::{open_log, output};
 
 /// What stands for standard output in place of a file's name.
 const STANDARD_OUTPUT: &str = "-";
@@ -75,7 +75,7 @@ impl Output {
     pub(crate) fn check(path: &Path, inputs: &Inputs) -> Result<Self> {
         let shown = path.display();
         let target = target(path)?;
-        let real = places::real(path);
+        let real = open_log::real(path);
         // A file that is open already counts as well, unless standard output is meant as such.
         let is_file = path != Path::new(STANDARD_OUTPUT) && real.is_file();
         if is_file || matches!(target, Target::File(..)) {
@@ -178,7 +178,7 @@ impl Begun {
 fn look_again(shown: &Path, path: &Path) -> Result<()> {
     let again = || {
         secret::refuse(shown, path, path.is_file())?;
-        refuse_marked(shown, &places::real(path))
+        refuse_marked(shown, &open_log::real(path))
     };
     again().context("something was put there while this command ran, and nothing was written")
 }
@@ -196,7 +196,7 @@ pub(crate) fn check_new(path: &Path, inputs: &Inputs) -> Result<()> {
             path.display()
         );
     }
-    let real = places::real(path);
+    let real = open_log::real(path);
     secret::refuse_beside(path, &real)?;
     if !real.exists() {
         secret::refuse_notes_of_another(path, &real)?;
@@ -213,7 +213,7 @@ pub(crate) fn check_dir(path: &Path, own: Option<Mark>, inputs: &Inputs) -> Resu
     if path == Path::new(STANDARD_OUTPUT) {
         bail!("expected a directory, found -, which stands for standard output (./- is a name)");
     }
-    let real = places::real(path);
+    let real = open_log::real(path);
     secret::refuse_beside(path, &real)?;
     refuse_marked(path, &real)?;
     inputs.refuse(path, &real)?;
@@ -269,7 +269,7 @@ fn target(path: &Path) -> Result<Target> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         found => Some(found.with_context(|| shown.to_string())?),
     };
-    let real = places::real(path);
+    let real = open_log::real(path);
     match found {
         Some(found) if found.is_file() => Ok(Target::File(real, Some(found.permissions()))),
         Some(found) if found.is_dir() => {
@@ -303,7 +303,7 @@ fn is_stream(_found: &fs::Metadata) -> bool {
 fn descriptor(path: &Path) -> Option<u32> {
     let own = fs::canonicalize("/dev/fd").ok();
     let mut path = std::path::absolute(path).ok()?;
-    for _ in 0..places::LINKS_MAX {
+    for _ in 0..open_log::LINKS_MAX {
         let number = path.file_name()?.to_str()?.parse();
         let dir = path.parent().and_then(|dir| fs::canonicalize(dir).ok());
         if let (Ok(number), true) = (number, own.is_some() && dir == own) {

@@ -6,7 +6,7 @@ use bulla::event::{Actor, Event, Json, PayloadState, Record, Target};
 use bulla::seq::Seq;
 
 use crate::output::{Column, Row, facts};
-use crate::{cells, terminal};
+use crate::{terminal, text};
 
 impl Row for Record {
     const COLUMNS: &'static [Column] = &[
@@ -63,7 +63,7 @@ impl Row for Record {
         let event = &self.event;
         vec![
             self.seq.to_string(),
-            cells::seconds(event.occurred_at.unwrap_or(self.recorded_at)),
+            text::seconds(event.occurred_at.unwrap_or(self.recorded_at)),
             actor(event),
             event.action.clone(),
             resource(event),
@@ -261,7 +261,7 @@ pub(crate) fn show_event(out: &mut impl Write, event: &Event) -> io::Result<()> 
     let Some(redacted) = &event.redacted else { return Ok(()) };
     let more = match redacted.more {
         0 => String::new(),
-        more => format!(" and in {} more", cells::counted(more, "place")),
+        more => format!(" and in {} more", text::counted(more, "place")),
     };
     let redacted = format!("by {}: {}{more}", redacted.rules, redacted.paths.join(", "));
     facts(out, &[("redacted", redacted)])

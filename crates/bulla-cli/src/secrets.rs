@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use bulla::keystore::Identifier;
 use bulla::log::{RecordedProtection, SubjectRule};
-use bulla::{Asked, Error, KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
+use bulla::{Attribution, Error, KeyStore, Log, LogAdmin, LogOptions, LogReader, WrappingKey};
 use clap::Args;
 
-use crate::asking::not_blank;
-use crate::{output, places};
+use crate::attribution::not_blank;
+use crate::{open_log, output};
 
 /// Why an event that names a subject is rejected if there are no keys.
 pub(crate) const SUBJECT_WITHOUT_KEYS: &str =
@@ -19,7 +19,7 @@ pub(crate) const SUBJECT_WITHOUT_KEYS: &str =
 
 /// Reads a wrapping key.
 pub(crate) fn wrapping_key(file: &Path) -> Result<WrappingKey> {
-    if !places::is_there(file)? {
+    if !open_log::is_there(file)? {
         let file = file.display();
         bail!(
             "{file}: expected a wrapping key, found no file; make one: bulla keygen {file} --wrapping"
@@ -66,19 +66,19 @@ impl Secrets {
 
     /// Opens a log for reading, with its keys if they were given.
     pub(crate) fn reader(&self, dir: &Path) -> Result<LogReader> {
-        places::check(dir)?;
+        open_log::check(dir)?;
         Ok(with_store(Log::options(), self.to_read()?).open_read_only(dir)?)
     }
 
     /// Opens the policy and the holds of a log, with its keys if they were given.
     pub(crate) fn admin(&self, dir: &Path) -> Result<LogAdmin> {
-        places::check(dir)?;
-        places::admin(dir, with_store(Log::options(), self.to_read()?))
+        open_log::check(dir)?;
+        open_log::admin(dir, with_store(Log::options(), self.to_read()?))
     }
 
     /// Opens a log for all but events, with its keys if they were given.
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
-        places::writer_with(dir, || self.options(Log::options().without_events()))
+        open_log::writer_with(dir, || self.options(Log::options().without_events()))
     }
 
     /// The options with the keys, if they were given, to write with.
@@ -154,7 +154,7 @@ impl Encryption {
 
     pub(crate) fn writer(&self, dir: &Path) -> Result<Log> {
         let before = recorded(dir);
-        let opened = places::writer_with(dir, || self.options(Log::options()));
+        let opened = open_log::writer_with(dir, || self.options(Log::options()));
         let log = Encryption::or_what_to_do(dir, opened)?;
         tell_recorded(before.as_ref(), &log)?;
         Ok(log)
@@ -180,7 +180,7 @@ impl Encryption {
             .once_ids(ONCE_IDS)
             .alias_actors(self.alias_actors)
             .alias_resources(self.alias_resources.iter().cloned());
-        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
+        let asked = Attribution { who: self.who.clone(), why: self.why.clone() };
         Ok(match (self.allow_plaintext, self.change_protection) {
             (true, _) => options.allow_plaintext(&asked),
             (_, true) => options.change_protection(&asked),

@@ -10,9 +10,9 @@ use crate::event::{EventId, RecordKind};
 use crate::format::body;
 use crate::options::LogOptions;
 use crate::ranked::{Mutex, Rank};
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::records::SegmentSnapshot;
-use crate::read::view::View;
+use crate::read::segment_set::SegmentSet;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use crate::write::group_commit::Committed;
@@ -56,7 +56,7 @@ impl Known {
     /// Damage in the segments of the window, I/O: whether the log has the id is unknown then.
     pub(crate) fn candidates(
         &self,
-        view: &Arc<View>,
+        view: &Arc<SegmentSet>,
         options: &LogOptions,
         id: EventId,
     ) -> Result<Candidates> {
@@ -140,7 +140,7 @@ impl Known {
     fn take_in(
         &self,
         snapshot: &SegmentSnapshot,
-        entry: &Entry,
+        entry: &SegmentEntry,
         from: u64,
         window: &mut Window,
     ) -> Result<Option<Timestamp>> {
@@ -149,11 +149,12 @@ impl Known {
         if first >= snapshot.end_of(entry).get() || entry.is_gone() || entry.is_unknown() {
             return Ok(None);
         }
-        let mut cursor = match snapshot.view().cursor(snapshot.entries(), Seq::new(first), size) {
-            // It was dropped since the snapshot was taken.
-            Err(Error::Expired { .. }) => return Ok(None),
-            cursor => cursor?,
-        };
+        let mut cursor =
+            match snapshot.segment_set().cursor(snapshot.entries(), Seq::new(first), size) {
+                // It was dropped since the snapshot was taken.
+                Err(Error::Expired { .. }) => return Ok(None),
+                cursor => cursor?,
+            };
         let mut last = None;
         while let Some((_, record)) = cursor.next_record()? {
             last = Some(record.head.recorded_at);

@@ -10,7 +10,7 @@ use crate::archive::DirectoryStore;
 use crate::disk::sim::{Fault, FaultKind, SimDisk};
 use crate::event::{Actor, Event, Resource};
 use crate::format::LogId;
-use crate::format::catalog_body::{ArchivedAt, Because, DropBegun, DropDone};
+use crate::format::catalog_body::{ArchivedAt, DropCompleted, DropStarted, RecordedAttribution};
 use crate::log::{ArchivedCopy, Housekeeping, LogOptions};
 use crate::retention::{Period, Policy};
 use crate::time::{ManualClock, Timestamp};
@@ -23,8 +23,8 @@ fn event(n: u64) -> Event {
     Event::new(Actor::new("user", "u"), "invoice.read", Resource::new("invoice", n.to_string()))
 }
 
-fn asked() -> Asked {
-    Asked::by("bob").because("an auditor asks")
+fn asked() -> Attribution {
+    Attribution::by("bob").because("an auditor asks")
 }
 
 /// A log whose first segment was archived and dropped.
@@ -93,7 +93,7 @@ impl Scene {
             self.log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
         }
         let policy = self.log.snapshot().catalog().policy().unwrap().unwrap().catalog_seq.get();
-        let begun = DropBegun {
+        let begun = DropStarted {
             ordinal: sealed.ordinal,
             first: sealed.first,
             count: sealed.count,
@@ -114,17 +114,17 @@ impl Scene {
         };
         let mut catalog = core.shared.catalog.lock();
         let catalog = catalog.good().unwrap();
-        catalog.append(&CatalogBody::DropBegun(begun), &Because::default()).unwrap();
+        catalog.append(&CatalogBody::DropStarted(begun), &RecordedAttribution::default()).unwrap();
         self.disk.remove_file(&segment_path()).unwrap();
         self.disk.remove_file(&index_path()).unwrap();
         self.disk.sync_dir(&segments()).unwrap();
-        let done = DropDone { ordinal: 1, done_at: 0 };
-        catalog.append(&CatalogBody::DropDone(done), &Because::default()).unwrap();
+        let done = DropCompleted { ordinal: 1, done_at: 0 };
+        catalog.append(&CatalogBody::DropCompleted(done), &RecordedAttribution::default()).unwrap();
         // A seal reads its segment, so the file may be open.
         core.view.sealed(Sealed { status: status::DROPPED, ..sealed });
     }
 
-    fn restore(&self) -> Result<Restoration> {
+    fn restore(&self) -> Result<RestoredSegment> {
         self.log.archive().restore(&store(&self.shelf), &self.copy.folder, &asked())
     }
 
@@ -188,7 +188,7 @@ impl Scene {
 fn a_restored_segment_is_read_again_and_stays() {
     let scene = Scene::new(1);
     assert!(scene.log.snapshot().get(Seq::new(0)).is_err());
-    let in_archive = scene.log.archive().dropped_in(&store(&scene.shelf)).unwrap();
+    let in_archive = scene.log.archive().restorable_in(&store(&scene.shelf)).unwrap();
     assert_eq!(in_archive, [(1, scene.copy.folder.clone())]);
     let restored = scene.restore().unwrap();
     assert_eq!((restored.ordinal, restored.first, restored.count), (1, Seq::new(0), 2));
@@ -205,7 +205,7 @@ fn a_restored_segment_is_read_again_and_stays() {
     assert_eq!(told.why.as_deref(), Some("an auditor asks"));
     let error = scene.restore().unwrap_err();
     assert!(error.to_string().contains("here already"), "{error}");
-    assert_eq!(scene.log.archive().dropped_in(&store(&scene.shelf)).unwrap(), []);
+    assert_eq!(scene.log.archive().restorable_in(&store(&scene.shelf)).unwrap(), []);
     scene.log.close().unwrap();
     let log = options(&scene.disk, &scene.clock).open(dir()).unwrap();
     assert_eq!(log.snapshot().records_from(Seq::new(0)).filter(Result::is_ok).count(), 9);

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::asked::{because, check_asked};
 use crate::catalog::certificates;
-use crate::catalog::{Catalog, Exclusive};
+use crate::catalog::{Catalog, CatalogTransaction};
 use crate::directory::LogDir;
 use crate::engine::core::Core;
 use crate::engine::retain::expiry::{ExpireOptions, Expiry};
@@ -30,18 +30,18 @@ use crate::engine::retain::seals::{LateSeals, RecordedSeals};
 use crate::error::{Error, Result};
 use crate::event::Anchor;
 use crate::format::catalog_body::{
-    ArchivedAt, CatalogBody, DropBegun, DropDone, Sealed, StateMap, status,
+    ArchivedAt, CatalogBody, DropCompleted, DropStarted, Sealed, StateMap, status,
 };
 use crate::keystore::KeyStore;
 use crate::options::LogOptions;
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::recorded;
 use crate::read::records::SegmentSnapshot;
 use crate::read::shared::Shared;
 use crate::read::snapshot::Snapshot;
 use crate::retention::{
-    Asked, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions, Policy,
-    Verdict, plan,
+    Attribution, Candidate, Contradiction, DropCertificate, Hold, NowFrom, Plan, PlanOptions,
+    Policy, Verdict, plan,
 };
 use crate::seq::Seq;
 use crate::time::Timestamp;
@@ -78,12 +78,12 @@ impl Snapshot {
 
 impl Core {
     /// As [`Retention::expire`](crate::log::Retention::expire).
-    pub(crate) fn expire(&self, options: &ExpireOptions, asked: &Asked) -> Result<Expiry> {
+    pub(crate) fn expire(&self, options: &ExpireOptions, asked: &Attribution) -> Result<Expiry> {
         check_asked(asked)?;
         self.check_poisoned()?;
         // Nothing is deleted on the word of a snapshot.
-        self.shared.catalog.lock().good()?.exclusively(|catalog| catalog.check_whole())?;
-        super::settle::settle(self)?;
+        self.shared.catalog.lock().good()?.transact(|catalog| catalog.check_whole())?;
+        super::settle::finish_interrupted(self)?;
         let planned = self.snapshot().plan_expiry(options)?;
         let going: Vec<u64> = planned.going().map(|step| step.segment.ordinal).collect();
         let mut known = Known::default();
@@ -214,7 +214,7 @@ impl Facts {
         let active = newest_of_active(snapshot)?;
         let policy = self.policy.as_ref();
         let mut seals = LateSeals::new(snapshot, policy, (&self.sealed, active), clock.0);
-        let judged = |entry: &Entry| {
+        let judged = |entry: &SegmentEntry| {
             let candidate = self.candidate(snapshot, entry, &holds, dir);
             let late_seal = seals.of(entry, &candidate, self.up_to(entry.ordinal));
             let allowed = options.contradicting.contains(&entry.ordinal);
@@ -259,7 +259,7 @@ impl Facts {
     fn candidate(
         &self,
         snapshot: &SegmentSnapshot,
-        entry: &Entry,
+        entry: &SegmentEntry,
         holds: &[Hold],
         dir: &LogDir,
     ) -> Candidate {
@@ -277,7 +277,7 @@ impl Facts {
         // catalog's, and the footer's, which may come from an earlier seal by a clock that was ahead.
         // A footer that cannot be read is found when the records are compared with the holds.
         let recorded_at = self.seals.get(&entry.ordinal).copied();
-        let footer = recorded_at.and_then(|_| snapshot.view().open_sealed(entry).ok());
+        let footer = recorded_at.and_then(|_| snapshot.segment_set().open_sealed(entry).ok());
         let sealed_at = recorded_at.max(footer.map(|of| of.footer.sealed_at));
         Candidate {
             ordinal: entry.ordinal,
@@ -314,7 +314,7 @@ fn goes_on(snapshot: &SegmentSnapshot) -> bool {
 
 /// The newest segment that is sealed and there, by a state that may be newer than the snapshot.
 fn newest(snapshot: &SegmentSnapshot, state: &StateMap) -> Option<u64> {
-    let is_there = |entry: &&Entry| {
+    let is_there = |entry: &&SegmentEntry| {
         let sealed = state.segment(entry.ordinal);
         sealed.is_some_and(|sealed| status::is_readable(sealed.status))
     };
@@ -336,14 +336,14 @@ impl Core {
         &self,
         ordinal: u64,
         options: &ExpireOptions,
-        asked: &Asked,
+        asked: &Attribution,
         known: &mut Known,
     ) -> Result<DropCertificate> {
         // Nobody signs, seals or makes an index meanwhile.
         let _signing = self.signing.lock();
         let _upkeep = self.upkeep.lock();
         let mut catalog = self.shared.catalog.lock();
-        catalog.good()?.exclusively(|catalog| {
+        catalog.good()?.transact(|catalog| {
             let going = self.may_go(catalog, ordinal, options, known)?;
             let holds =
                 recorded::scopes(catalog.catalog(), self.shared.options.key_store.as_ref())?;
@@ -361,7 +361,7 @@ impl Core {
     /// thousands of drops to plan them all again would take longer than the drops.
     fn may_go(
         &self,
-        catalog: &Exclusive<'_>,
+        catalog: &CatalogTransaction<'_>,
         ordinal: u64,
         options: &ExpireOptions,
         known: &mut Known,
@@ -405,13 +405,17 @@ impl Core {
     }
 
     /// Steps 5 to 7 of a drop whose certificate is durable.
-    pub(crate) fn finish_drop(&self, catalog: &mut Exclusive<'_>, sealed: Sealed) -> Result<()> {
+    pub(crate) fn finish_drop(
+        &self,
+        catalog: &mut CatalogTransaction<'_>,
+        sealed: Sealed,
+    ) -> Result<()> {
         let certificate = certificates::certificate_for(catalog.catalog(), &sealed)?;
         self.anchor(catalog)?;
         self.view.sealed(sealed);
         self.unlink(&certificate)?;
         let done_at = self.shared.options.clock.now().as_nanos();
-        let body = CatalogBody::DropDone(DropDone { ordinal: sealed.ordinal, done_at });
+        let body = CatalogBody::DropCompleted(DropCompleted { ordinal: sealed.ordinal, done_at });
         catalog.append(&body, &Default::default())?;
         self.view.sealed(Sealed { status: status::DROPPED, ..sealed });
         Ok(())
@@ -431,7 +435,7 @@ impl Core {
     }
 
     /// Appends the leaf that binds the catalog as it is, durably.
-    fn anchor(&self, catalog: &Exclusive<'_>) -> Result<()> {
+    fn anchor(&self, catalog: &CatalogTransaction<'_>) -> Result<()> {
         let size = catalog.catalog().size();
         let anchor = Anchor {
             catalog_size: size,
@@ -456,27 +460,27 @@ struct Going {
 
 impl Going {
     /// Who asked and why, with what was allowed.
-    fn asked(&self, asked: &Asked) -> Asked {
+    fn asked(&self, asked: &Attribution) -> Attribution {
         let Some(contradiction) = &self.allowed else { return asked.clone() };
         let allowed = format!("its contradicting times were allowed: {contradiction}");
         let why = asked.why.iter().cloned().chain([allowed]).collect::<Vec<_>>().join("; ");
-        Asked { why: Some(why), ..asked.clone() }
+        Attribution { why: Some(why), ..asked.clone() }
     }
 }
 
 /// Writes the certificate.
 fn begin(
-    catalog: &mut Exclusive<'_>,
+    catalog: &mut CatalogTransaction<'_>,
     going: &Going,
     scanned: &Scanned,
     holds: usize,
-    asked: &Asked,
+    asked: &Attribution,
 ) -> Result<Seq> {
     let sealed = &going.sealed;
     let archived = catalog.state().archived(sealed.ordinal);
     let archived = archived.map(|copy| (copy.location.to_owned(), copy.digest));
     let seq = catalog.catalog().size().next_seq();
-    let body = DropBegun {
+    let body = DropStarted {
         ordinal: sealed.ordinal,
         first: sealed.first,
         count: sealed.count,
@@ -498,6 +502,6 @@ fn begin(
             .map(|(location, digest)| ArchivedAt { location, digest: *digest }),
     };
     let asked = going.asked(asked);
-    catalog.append(&CatalogBody::DropBegun(body), &because(&asked))?;
+    catalog.append(&CatalogBody::DropStarted(body), &because(&asked))?;
     Ok(seq)
 }

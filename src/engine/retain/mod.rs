@@ -15,4 +15,4 @@ pub(crate) mod seals;
 pub(crate) mod settle;
 
 pub use expiry::{ExpireOptions, Expiry};
-pub use pins::Pinned;
+pub use pins::HeldSegments;

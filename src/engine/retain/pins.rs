@@ -11,7 +11,7 @@ use crate::format::catalog_body::status;
 use crate::keystore::KeyStore;
 use crate::query::Query;
 use crate::read::aliases;
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::recorded::RecordedHold;
 use crate::read::records::SegmentSnapshot;
 use crate::read::search::{Group, GroupBy};
@@ -23,7 +23,7 @@ use crate::retention::{Hold, HoldScope, Policy};
 /// drop off if one matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Pinned {
+pub struct HeldSegments {
     /// The segments that stay because of it, the active one included.
     pub segments: Vec<u64>,
     /// The records that it matches.
@@ -37,7 +37,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// `Retention` if no hold of this case is in force; damage, I/O.
-    pub fn pinned_by(&self, case: &str) -> Result<Pinned> {
+    pub fn segments_held_by(&self, case: &str) -> Result<HeldSegments> {
         let hold = find(self.catalog().holds()?, case)?;
         pinned(self.records(), &hold, self.shared().options.key_store.as_ref())
     }
@@ -56,10 +56,14 @@ fn find(holds: Vec<RecordedHold>, case: &str) -> Result<Hold> {
     }
 }
 
-fn pinned(snapshot: &SegmentSnapshot, hold: &Hold, store: Option<&KeyStore>) -> Result<Pinned> {
+fn pinned(
+    snapshot: &SegmentSnapshot,
+    hold: &Hold,
+    store: Option<&KeyStore>,
+) -> Result<HeldSegments> {
     let resolved = aliases::resolved(hold, store);
     let [Hold { scope, .. }] = as_found(snapshot, [resolved.clone()]);
-    let mut pinned = Pinned::default();
+    let mut pinned = HeldSegments::default();
     for entry in snapshot.entries() {
         let records = if entry.is_dropping() {
             matches_in_dropping(snapshot, entry, &resolved)?
@@ -75,7 +79,7 @@ fn pinned(snapshot: &SegmentSnapshot, hold: &Hold, store: Option<&KeyStore>) -> 
     Ok(pinned)
 }
 
-fn matches_in(snapshot: &SegmentSnapshot, entry: &Entry, scope: &HoldScope) -> Result<u64> {
+fn matches_in(snapshot: &SegmentSnapshot, entry: &SegmentEntry, scope: &HoldScope) -> Result<u64> {
     let mut records = 0;
     each_match(snapshot, entry, scope, || {
         records += 1;
@@ -86,7 +90,11 @@ fn matches_in(snapshot: &SegmentSnapshot, entry: &Entry, scope: &HoldScope) -> R
 
 /// The matching records of a segment whose drop is not done. Searches leave these out, and the
 /// index may be gone already: the records themselves are read, as by `settle`.
-fn matches_in_dropping(snapshot: &SegmentSnapshot, entry: &Entry, hold: &Hold) -> Result<u64> {
+fn matches_in_dropping(
+    snapshot: &SegmentSnapshot,
+    entry: &SegmentEntry,
+    hold: &Hold,
+) -> Result<u64> {
     let Some(mut cursor) = snapshot.cursor_over(entry)? else { return Ok(0) };
     let mut records = 0;
     while let Some((_, record)) = cursor.next_record()? {
@@ -127,7 +135,7 @@ fn has_unknown_aliases(snapshot: &SegmentSnapshot, scope: &HoldScope) -> bool {
 pub(crate) struct Counted(BTreeMap<u64, u64>);
 
 impl Counted {
-    fn events(&mut self, snapshot: &SegmentSnapshot, entry: &Entry) -> Result<u64> {
+    fn events(&mut self, snapshot: &SegmentSnapshot, entry: &SegmentEntry) -> Result<u64> {
         if let Some(known) = self.0.get(&entry.ordinal) {
             return Ok(*known);
         }
@@ -162,7 +170,7 @@ pub(crate) fn kept_from(
     Ok(0)
 }
 
-fn bytes_of(entry: &Entry) -> Result<u64> {
+fn bytes_of(entry: &SegmentEntry) -> Result<u64> {
     match (&entry.open, &entry.sealed) {
         (Some(open), _) => open.segment.file_len(),
         (None, sealed) => Ok(sealed.as_ref().map_or(0, |sealed| sealed.bytes)),
@@ -172,7 +180,7 @@ fn bytes_of(entry: &Entry) -> Result<u64> {
 /// The cases of the holds that pin a segment.
 pub(crate) fn held_by(
     snapshot: &SegmentSnapshot,
-    entry: &Entry,
+    entry: &SegmentEntry,
     holds: &[Hold],
 ) -> Result<Vec<String>> {
     let mut cases = Vec::new();
@@ -192,7 +200,7 @@ pub(crate) fn held_by(
 /// Calls for each record of a segment that a hold matches.
 fn each_match(
     snapshot: &SegmentSnapshot,
-    entry: &Entry,
+    entry: &SegmentEntry,
     scope: &HoldScope,
     mut each: impl FnMut() -> ControlFlow<()>,
 ) -> Result<()> {
@@ -211,7 +219,7 @@ fn each_match(
         None => question,
     };
     snapshot.up_to(end).query(&question)?.visit(|record| {
-        match scope.pins(record.recorded_at(), record.kind(), &record.subject()) {
+        match scope.matches(record.recorded_at(), record.kind(), &record.subject()) {
             true => each(),
             false => ControlFlow::Continue(()),
         }

@@ -2,11 +2,11 @@
 //! once it is durable there, whoever wrote it.
 
 use crate::catalog::asked::{because, check_asked, check_text};
-use crate::catalog::{Catalog, Exclusive};
+use crate::catalog::{Catalog, CatalogTransaction};
 use crate::engine::core::Core;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{Because, CatalogBody, HoldPlaced, HoldReleased};
-use crate::retention::{Asked, Hold, Policy};
+use crate::format::catalog_body::{CatalogBody, HoldPlaced, HoldReleased, RecordedAttribution};
+use crate::retention::{Attribution, Hold, Policy};
 use crate::time::Timestamp;
 
 impl Core {
@@ -20,12 +20,12 @@ impl Core {
 pub(crate) fn set_policy(
     catalog: &mut Catalog,
     policy: &Policy,
-    asked: &Asked,
+    asked: &Attribution,
     now: Timestamp,
 ) -> Result<()> {
     check_asked(asked)?;
     let body = policy.to_body(now);
-    catalog.exclusively(|catalog| {
+    catalog.transact(|catalog| {
         if let Some(before) = catalog.state().policy() {
             before.policy.check_successor(&body).map_err(|looser| Error::Retention {
                 reason: format!(
@@ -40,14 +40,14 @@ pub(crate) fn set_policy(
 pub(crate) fn place_hold(
     catalog: &mut Catalog,
     hold: &Hold,
-    asked: &Asked,
+    asked: &Attribution,
     now: Timestamp,
 ) -> Result<()> {
     check_asked(asked)?;
     hold.check().map_err(|error| Error::Retention { reason: error.to_string() })?;
     check_text("custodian", hold.custodian.as_deref())?;
     let scope = hold.scope.to_bytes();
-    catalog.exclusively(|catalog| {
+    catalog.transact(|catalog| {
         if catalog.state().holds().any(|placed| placed.case == hold.case) {
             let case = &hold.case;
             return Err(Error::Retention {
@@ -63,7 +63,8 @@ pub(crate) fn place_hold(
             placed_at: now.as_nanos(),
             review_by: hold.review_by.map(Timestamp::as_nanos),
         };
-        let because = Because { custodian: hold.custodian.as_deref(), ..because(asked) };
+        let because =
+            RecordedAttribution { custodian: hold.custodian.as_deref(), ..because(asked) };
         catalog.append(&CatalogBody::HoldPlaced(body), &because)
     })
 }
@@ -71,11 +72,11 @@ pub(crate) fn place_hold(
 pub(crate) fn release_hold(
     catalog: &mut Catalog,
     case: &str,
-    asked: &Asked,
+    asked: &Attribution,
     now: Timestamp,
 ) -> Result<()> {
     check_asked(asked)?;
-    catalog.exclusively(|catalog| {
+    catalog.transact(|catalog| {
         if !catalog.state().holds().any(|placed| placed.case == case) {
             let known: Vec<&str> = catalog.state().holds().map(|placed| placed.case).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -88,6 +89,10 @@ pub(crate) fn release_hold(
     })
 }
 
-fn append(catalog: &mut Exclusive<'_>, body: &CatalogBody<'_>, asked: &Asked) -> Result<()> {
+fn append(
+    catalog: &mut CatalogTransaction<'_>,
+    body: &CatalogBody<'_>,
+    asked: &Attribution,
+) -> Result<()> {
     catalog.append(body, &because(asked))
 }

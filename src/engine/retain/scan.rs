@@ -98,7 +98,7 @@ pub(crate) fn check_holds(record: &CheckedRecord<'_>, holds: &[Hold], what: &str
         Some(kind @ RecordKind::Anchor) => (kind, Subject::of_anchor(recorded_at)),
         None => return Err(damaged(format!("record kind {}", record.head.kind))),
     };
-    let pinning = holds.iter().filter(|hold| hold.scope.pins(recorded_at, kind, &subject));
+    let pinning = holds.iter().filter(|hold| hold.scope.matches(recorded_at, kind, &subject));
     let mut under_alias = "";
     let pinning = pinning.inspect(|hold| {
         if hold.scope.hidden(&subject) != (false, false) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, Sealed};
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::records::SegmentSnapshot;
 use crate::retention::{Candidate, LATE_BY, LateSeal, Policy, keep_until};
 use crate::time::Timestamp;
@@ -69,7 +69,7 @@ impl<'a> LateSeals<'a> {
     /// The late seal that keeps a segment; `up_to`: the latest time up to its end.
     pub(crate) fn of(
         &mut self,
-        entry: &Entry,
+        entry: &SegmentEntry,
         candidate: &Candidate,
         up_to: Timestamp,
     ) -> Option<LateSeal> {
@@ -88,7 +88,7 @@ impl<'a> LateSeals<'a> {
     }
 
     /// The first segment whose seal has this time: those behind it took it over.
-    fn came_from(&self, entry: &Entry, sealed_at: Timestamp) -> u64 {
+    fn came_from(&self, entry: &SegmentEntry, sealed_at: Timestamp) -> u64 {
         let entries = self.snapshot.entries().iter().rev();
         let before = entries.filter(|before| before.ordinal < entry.ordinal);
         let mut from = entry.ordinal;
@@ -103,8 +103,8 @@ impl<'a> LateSeals<'a> {
     }
 
     /// What cannot be read is found elsewhere.
-    fn sealed_at(&self, entry: &Entry) -> Option<Timestamp> {
-        let open = self.snapshot.view().open_sealed(entry).ok()?;
+    fn sealed_at(&self, entry: &SegmentEntry) -> Option<Timestamp> {
+        let open = self.snapshot.segment_set().open_sealed(entry).ok()?;
         Some(open.footer.sealed_at)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::Exclusive;
+use crate::catalog::CatalogTransaction;
 use crate::catalog::certificates;
 use crate::disk::Open;
 use crate::engine::core::Core;
 use crate::engine::retain::scan;
 use crate::error::{Error, Result};
-use crate::format::catalog_body::{CatalogBody, DropUndone, Sealed, status};
+use crate::format::catalog_body::{CatalogBody, DropAborted, Sealed, status};
 use crate::format::names;
 use crate::read::catalog_state::CatalogState;
 use crate::read::recorded;
@@ -21,7 +21,7 @@ use crate::segment::{self};
 ///
 /// # Errors
 /// I/O, a full disk: the next call goes on.
-pub(crate) fn settle(core: &Core) -> Result<()> {
+pub(crate) fn finish_interrupted(core: &Core) -> Result<()> {
     let (begun, back) = match &*core.shared.catalog.lock() {
         CatalogState::Good(catalog) => {
             (dropping(catalog.state().segments()), came_back(core, catalog.state().segments())?)
@@ -34,7 +34,7 @@ pub(crate) fn settle(core: &Core) -> Result<()> {
     let _signing = core.signing.lock();
     let _upkeep = core.upkeep.lock();
     let mut catalog = core.shared.catalog.lock();
-    catalog.good()?.exclusively(|catalog| {
+    catalog.good()?.transact(|catalog| {
         // Nothing is deleted on the word of a snapshot.
         catalog.check_whole()?;
         let holds = recorded::scopes(catalog.catalog(), core.shared.options.key_store.as_ref())?;
@@ -82,7 +82,7 @@ fn dropping(segments: impl Iterator<Item = Sealed>) -> Vec<Sealed> {
 /// certificate speaks of too, as it may be somebody else's.
 fn settle_one(
     core: &Core,
-    catalog: &mut Exclusive<'_>,
+    catalog: &mut CatalogTransaction<'_>,
     sealed: Sealed,
     holds: &[Hold],
 ) -> Result<()> {
@@ -95,7 +95,7 @@ fn settle_one(
         Ok(_) => core.finish_drop(catalog, sealed),
         Err(Error::Held { cases, .. }) => {
             let case = cases.first().map_or("", String::as_str);
-            let body = CatalogBody::DropUndone(DropUndone { ordinal: sealed.ordinal, case });
+            let body = CatalogBody::DropAborted(DropAborted { ordinal: sealed.ordinal, case });
             catalog.append(&body, &Default::default())?;
             if let Some(sealed) = catalog.state().segment(sealed.ordinal) {
                 core.view.sealed(sealed);

@@ -7,7 +7,8 @@ use super::kinds::{
 };
 use super::protection::ProtectionSet;
 use super::retention::{
-    Archived, DropBegun, DropDone, DropUndone, HoldPlaced, HoldReleased, PolicySet, Restored,
+    Archived, DropAborted, DropCompleted, DropStarted, HoldPlaced, HoldReleased, PolicySet,
+    Restored,
 };
 use crate::format::{FormatError, record};
 use crate::hash::Hash;
@@ -35,16 +36,16 @@ pub enum CatalogBody<'a> {
     HoldReleased(HoldReleased<'a>),
     /// See [`PolicySet`].
     PolicySet(PolicySet<'a>),
-    /// See [`DropBegun`].
-    DropBegun(DropBegun<'a>),
-    /// See [`DropDone`].
-    DropDone(DropDone),
+    /// See [`DropStarted`].
+    DropStarted(DropStarted<'a>),
+    /// See [`DropCompleted`].
+    DropCompleted(DropCompleted),
     /// See [`Archived`].
     Archived(Archived<'a>),
     /// See [`Restored`].
     Restored(Restored<'a>),
-    /// See [`DropUndone`].
-    DropUndone(DropUndone<'a>),
+    /// See [`DropAborted`].
+    DropAborted(DropAborted<'a>),
     /// See [`Erased`].
     Erased(Erased),
     /// See [`ProtectionSet`].
@@ -67,11 +68,11 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::HoldPlaced(_) => kind::HOLD_PLACED,
             CatalogBody::HoldReleased(_) => kind::HOLD_RELEASED,
             CatalogBody::PolicySet(_) => kind::POLICY_SET,
-            CatalogBody::DropBegun(_) => kind::DROP_BEGUN,
-            CatalogBody::DropDone(_) => kind::DROP_DONE,
+            CatalogBody::DropStarted(_) => kind::DROP_BEGUN,
+            CatalogBody::DropCompleted(_) => kind::DROP_DONE,
             CatalogBody::Archived(_) => kind::ARCHIVED,
             CatalogBody::Restored(_) => kind::RESTORED,
-            CatalogBody::DropUndone(_) => kind::DROP_UNDONE,
+            CatalogBody::DropAborted(_) => kind::DROP_UNDONE,
             CatalogBody::Erased(_) => kind::ERASED,
             CatalogBody::ProtectionSet(_) => kind::PROTECTION_SET,
             CatalogBody::Unknown(unknown) => unknown.kind,
@@ -95,11 +96,11 @@ impl<'a> CatalogBody<'a> {
             CatalogBody::HoldPlaced(body) => encode(body),
             CatalogBody::HoldReleased(body) => encode(body),
             CatalogBody::PolicySet(body) => encode(body),
-            CatalogBody::DropBegun(body) => encode(body),
-            CatalogBody::DropDone(body) => encode(body),
+            CatalogBody::DropStarted(body) => encode(body),
+            CatalogBody::DropCompleted(body) => encode(body),
             CatalogBody::Archived(body) => encode(body),
             CatalogBody::Restored(body) => encode(body),
-            CatalogBody::DropUndone(body) => encode(body),
+            CatalogBody::DropAborted(body) => encode(body),
             CatalogBody::Erased(body) => encode(body),
             CatalogBody::ProtectionSet(body) => encode(body),
             CatalogBody::Unknown(unknown) => Ok(unknown.fields.to_vec()),
@@ -133,11 +134,11 @@ impl<'a> CatalogBody<'a> {
             kind::HOLD_PLACED => CatalogBody::HoldPlaced(borrow(body)?),
             kind::HOLD_RELEASED => CatalogBody::HoldReleased(borrow(body)?),
             kind::POLICY_SET => CatalogBody::PolicySet(borrow(body)?),
-            kind::DROP_BEGUN => CatalogBody::DropBegun(borrow(body)?),
-            kind::DROP_DONE => CatalogBody::DropDone(decode(body)?),
+            kind::DROP_BEGUN => CatalogBody::DropStarted(borrow(body)?),
+            kind::DROP_DONE => CatalogBody::DropCompleted(decode(body)?),
             kind::ARCHIVED => CatalogBody::Archived(borrow(body)?),
             kind::RESTORED => CatalogBody::Restored(borrow(body)?),
-            kind::DROP_UNDONE => CatalogBody::DropUndone(borrow(body)?),
+            kind::DROP_UNDONE => CatalogBody::DropAborted(borrow(body)?),
             kind::ERASED => CatalogBody::Erased(Erased::decode(body)?),
             kind::PROTECTION_SET => CatalogBody::ProtectionSet(ProtectionSet::decode(body)?),
             kind if kind > kind::CREATED => CatalogBody::Unknown(Unknown { kind, fields: body }),

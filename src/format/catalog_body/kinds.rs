@@ -196,7 +196,7 @@ pub struct Unknown<'a> {
 
 /// The erasable part of a catalog record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Because<'a> {
+pub struct RecordedAttribution<'a> {
     /// Who asked.
     pub who: Option<&'a str>,
     /// Why.
@@ -206,11 +206,11 @@ pub struct Because<'a> {
 }
 
 /// The fields of the payload of most kinds.
-type Asked<'a> = (Option<&'a str>, Option<&'a str>);
+type Attribution<'a> = (Option<&'a str>, Option<&'a str>);
 /// Those of a hold's.
 type AskedToHold<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
-impl<'a> Because<'a> {
+impl<'a> RecordedAttribution<'a> {
     /// The payload bytes of a record of this kind.
     ///
     /// # Errors
@@ -218,7 +218,7 @@ impl<'a> Because<'a> {
     pub fn encode(&self, kind: u8) -> Result<Vec<u8>, FormatError> {
         match kind {
             kind::HOLD_PLACED => encode::<AskedToHold<'_>>(&(self.who, self.why, self.custodian)),
-            _ => encode::<Asked<'_>>(&(self.who, self.why)),
+            _ => encode::<Attribution<'_>>(&(self.who, self.why)),
         }
     }
 
@@ -229,9 +229,9 @@ impl<'a> Because<'a> {
     pub fn decode(kind: u8, bytes: &'a [u8]) -> Result<Self, FormatError> {
         if kind == kind::HOLD_PLACED {
             let (who, why, custodian) = borrow::<AskedToHold<'_>>(bytes)?;
-            return Ok(Because { who, why, custodian });
+            return Ok(RecordedAttribution { who, why, custodian });
         }
-        let (who, why) = borrow::<Asked<'_>>(bytes)?;
-        Ok(Because { who, why, custodian: None })
+        let (who, why) = borrow::<Attribution<'_>>(bytes)?;
+        Ok(RecordedAttribution { who, why, custodian: None })
     }
 }

@@ -134,7 +134,7 @@ pub struct Archived<'a> {
 
 /// The certificate of a drop, written before anything is unlinked.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
-pub struct DropBegun<'a> {
+pub struct DropStarted<'a> {
     /// The segment.
     pub ordinal: u64,
     /// Records before it.
@@ -182,7 +182,7 @@ pub struct ArchivedAt<'a> {
 
 /// The file of a dropped segment is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct DropDone {
+pub struct DropCompleted {
     /// The segment.
     pub ordinal: u64,
     /// When, in nanoseconds since 1970.
@@ -191,7 +191,7 @@ pub struct DropDone {
 
 /// A drop that a crash interrupted was called off, because a hold came in between.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
-pub struct DropUndone<'a> {
+pub struct DropAborted<'a> {
     /// The segment.
     pub ordinal: u64,
     /// The hold.

@@ -8,7 +8,7 @@ use super::body::CatalogBody;
 use super::kinds::{Created, KeysChanged, Sealed};
 use super::map::StateMap;
 use super::retention::status;
-use super::retention::{Archived, ArchivedAt, DropBegun, DropUndone, PolicyInForce};
+use super::retention::{Archived, ArchivedAt, DropAborted, DropStarted, PolicyInForce};
 use crate::format::FormatError;
 use crate::format::header::ORDINAL_MAX;
 use crate::hash::{Hash, HashAlgorithm};
@@ -185,7 +185,7 @@ impl StateMap {
     }
 
     /// What a drop is called off for is a hold in force.
-    pub(super) fn check_undone(&self, undone: &DropUndone<'_>) -> Result<(), FormatError> {
+    pub(super) fn check_undone(&self, undone: &DropAborted<'_>) -> Result<(), FormatError> {
         let held = self.holds().any(|hold| hold.case == undone.case);
         require(held, "the case of a hold in force", format!("{:?}", undone.case))
     }
@@ -194,7 +194,7 @@ impl StateMap {
     pub(super) fn check_drop(
         &self,
         sealed: &Sealed,
-        drop: &DropBegun<'_>,
+        drop: &DropStarted<'_>,
     ) -> Result<(), FormatError> {
         let of = format!("in the drop certificate of segment {}", drop.ordinal);
         let Some(PolicyInForce { seq, policy }) = self.policy() else {
@@ -232,7 +232,12 @@ impl StateMap {
     }
 
     /// A certificate names the copy that the state has, and has one if the policy wants it.
-    fn check_copy(&self, drop: &DropBegun<'_>, wanted: bool, of: &str) -> Result<(), FormatError> {
+    fn check_copy(
+        &self,
+        drop: &DropStarted<'_>,
+        wanted: bool,
+        of: &str,
+    ) -> Result<(), FormatError> {
         let Some(ArchivedAt { location, digest }) = &drop.archived else {
             return require(!wanted, format!("an archived copy, as the policy asks, {of}"), "none");
         };

@@ -7,7 +7,7 @@ use super::kinds::{KeyAdded, KeysChanged, KeysInForce, Sealed};
 use super::map::{Changes, KEYS, POLICY, StateMap, hold_key, key_entry, ordinal_key, segment_key};
 use super::protection;
 use super::retention::{
-    DropBegun, DropUndone, HoldPlaced, PolicyInForce, PolicySet, Restored, status,
+    DropAborted, DropStarted, HoldPlaced, PolicyInForce, PolicySet, Restored, status,
 };
 use super::rules::contradicts;
 use crate::format::FormatError;
@@ -44,11 +44,11 @@ impl StateMap {
             CatalogBody::HoldPlaced(hold) => return self.place_hold(hold),
             CatalogBody::HoldReleased(released) => return self.release_hold(released.case),
             CatalogBody::PolicySet(policy) => return self.set_policy(seq, policy),
-            CatalogBody::DropBegun(drop) => return self.begin_drop(seq, drop),
-            CatalogBody::DropDone(done) => {
+            CatalogBody::DropStarted(drop) => return self.begin_drop(seq, drop),
+            CatalogBody::DropCompleted(done) => {
                 return self.end_drop(done.ordinal, |_| status::DROPPED);
             }
-            CatalogBody::DropUndone(undone) => return self.undo_drop(undone),
+            CatalogBody::DropAborted(undone) => return self.undo_drop(undone),
             CatalogBody::Archived(archived) => {
                 self.check_archived(archived)?;
                 (ordinal_key("archive", archived.ordinal), encode(archived)?)
@@ -116,7 +116,7 @@ impl StateMap {
         Ok(Changes::one(POLICY.to_owned(), encode(&in_force)?))
     }
 
-    fn begin_drop(&self, seq: Seq, drop: &DropBegun<'_>) -> Result<Changes, FormatError> {
+    fn begin_drop(&self, seq: Seq, drop: &DropStarted<'_>) -> Result<Changes, FormatError> {
         let expected = "a drop of a segment as it was sealed";
         let Some(sealed) = self.segment(drop.ordinal) else {
             return Err(contradicts(expected, format!("segment {}", drop.ordinal)));
@@ -142,7 +142,7 @@ impl StateMap {
         }
     }
 
-    fn undo_drop(&self, undone: &DropUndone<'_>) -> Result<Changes, FormatError> {
+    fn undo_drop(&self, undone: &DropAborted<'_>) -> Result<Changes, FormatError> {
         self.check_undone(undone)?;
         let mut changes = self.end_drop(undone.ordinal, status::called_off)?;
         changes.0.push((ordinal_key("drop", undone.ordinal), None));

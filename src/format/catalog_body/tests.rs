@@ -89,9 +89,9 @@ fn a_change_of_keys_says_who_signs_and_who_revokes() {
     assert_eq!(state.origin(), Some("b"));
 }
 
-fn begun(ordinal: u64) -> DropBegun<'static> {
+fn begun(ordinal: u64) -> DropStarted<'static> {
     let Sealed { first, count, bytes, times, end_root, header, index_root, .. } = sealed(ordinal);
-    DropBegun {
+    DropStarted {
         ordinal,
         first,
         count,
@@ -132,8 +132,8 @@ const RESTORED: Restored<'static> =
 #[test]
 fn what_a_record_changed_can_be_taken_back() {
     let mut state = StateMap::default();
-    let done = DropDone { ordinal: 2, done_at: 3 };
-    let undone = DropUndone { ordinal: 2, case: "c" };
+    let done = DropCompleted { ordinal: 2, done_at: 3 };
+    let undone = DropAborted { ordinal: 2, case: "c" };
     let bodies = [
         CatalogBody::Created(CREATED),
         CatalogBody::Sealed(sealed(1)),
@@ -141,12 +141,12 @@ fn what_a_record_changed_can_be_taken_back() {
         CatalogBody::Archived(COPY),
         CatalogBody::KeysChanged(changed(1)),
         CatalogBody::PolicySet(policy(0, false)),
-        CatalogBody::DropBegun(begun(2)),
+        CatalogBody::DropStarted(begun(2)),
         CatalogBody::HoldPlaced(HOLD),
-        CatalogBody::DropUndone(undone),
+        CatalogBody::DropAborted(undone),
         CatalogBody::HoldReleased(HoldReleased { case: "c", released_at: 9 }),
-        CatalogBody::DropBegun(begun(2)),
-        CatalogBody::DropDone(done),
+        CatalogBody::DropStarted(begun(2)),
+        CatalogBody::DropCompleted(done),
         CatalogBody::Restored(RESTORED),
         CatalogBody::Erased(erased(3)),
     ];
@@ -161,7 +161,7 @@ fn what_a_record_changed_can_be_taken_back() {
     }
     // What is refused changes nothing.
     let (before, root) = (state.clone(), state.root());
-    for body in [CatalogBody::DropDone(done), CatalogBody::DropBegun(begun(3))] {
+    for body in [CatalogBody::DropCompleted(done), CatalogBody::DropStarted(begun(3))] {
         assert!(state.apply(Seq::new(8), &body).is_err());
         assert_eq!((&state, state.root()), (&before, root));
     }
@@ -173,33 +173,33 @@ fn a_segment_goes_and_comes_back_only_in_that_order() {
     let mut state = two_segments();
     let seq = Seq::new(7);
     let mut apply = |body: CatalogBody<'_>| state.apply(seq, &body).map(|()| state.clone());
-    assert!(apply(CatalogBody::DropBegun(begun(2))).is_err(), "no policy");
+    assert!(apply(CatalogBody::DropStarted(begun(2))).is_err(), "no policy");
     apply(CatalogBody::PolicySet(policy(0, false))).unwrap();
-    let early = DropBegun { now: 4, ..begun(2) };
-    assert!(apply(CatalogBody::DropBegun(early)).is_err(), "before its time");
-    let blind = DropBegun { holds: 1, ..begun(2) };
-    assert!(apply(CatalogBody::DropBegun(blind)).is_err(), "compared with other holds");
-    let done = || CatalogBody::DropDone(DropDone { ordinal: 2, done_at: 3 });
+    let early = DropStarted { now: 4, ..begun(2) };
+    assert!(apply(CatalogBody::DropStarted(early)).is_err(), "before its time");
+    let blind = DropStarted { holds: 1, ..begun(2) };
+    assert!(apply(CatalogBody::DropStarted(blind)).is_err(), "compared with other holds");
+    let done = || CatalogBody::DropCompleted(DropCompleted { ordinal: 2, done_at: 3 });
     assert!(apply(done()).is_err(), "nothing was begun");
-    assert!(apply(CatalogBody::DropBegun(begun(3))).is_err(), "no such segment");
-    let other = DropBegun { end_root: [0; 32], ..begun(2) };
-    assert!(apply(CatalogBody::DropBegun(other)).is_err(), "another segment");
+    assert!(apply(CatalogBody::DropStarted(begun(3))).is_err(), "no such segment");
+    let other = DropStarted { end_root: [0; 32], ..begun(2) };
+    assert!(apply(CatalogBody::DropStarted(other)).is_err(), "another segment");
     let status = |state: &StateMap| state.segment(2).unwrap().status;
-    let begun_state = apply(CatalogBody::DropBegun(begun(2))).unwrap();
+    let begun_state = apply(CatalogBody::DropStarted(begun(2))).unwrap();
     assert_eq!((status(&begun_state), begun_state.certificate_of(2)), (1, Some(seq)));
-    assert!(apply(CatalogBody::DropBegun(begun(2))).is_err(), "twice");
-    let undone = || CatalogBody::DropUndone(DropUndone { ordinal: 2, case: "c" });
+    assert!(apply(CatalogBody::DropStarted(begun(2))).is_err(), "twice");
+    let undone = || CatalogBody::DropAborted(DropAborted { ordinal: 2, case: "c" });
     assert!(apply(undone()).is_err(), "no such hold");
     apply(CatalogBody::HoldPlaced(HOLD)).unwrap();
     let live = apply(undone()).unwrap();
     assert_eq!((status(&live), live.certificate_of(2)), (0, None));
-    let begun = |ordinal| DropBegun { holds: 1, ..begun(ordinal) };
-    apply(CatalogBody::DropBegun(begun(2))).unwrap();
+    let begun = |ordinal| DropStarted { holds: 1, ..begun(ordinal) };
+    apply(CatalogBody::DropStarted(begun(2))).unwrap();
     assert!(apply(CatalogBody::Restored(RESTORED)).is_err(), "not gone yet");
     assert_eq!(status(&apply(done()).unwrap()), 2);
     let back = apply(CatalogBody::Restored(RESTORED)).unwrap();
     assert_eq!((status(&back), back.certificate_of(2)), (3, Some(seq)));
-    assert_eq!(status(&apply(CatalogBody::DropBegun(begun(2))).unwrap()), 4);
+    assert_eq!(status(&apply(CatalogBody::DropStarted(begun(2))).unwrap()), 4);
     assert_eq!(status(&apply(undone()).unwrap()), 3);
 }
 
@@ -207,21 +207,21 @@ fn a_segment_goes_and_comes_back_only_in_that_order() {
 fn a_certificate_follows_from_seal_policy_and_archive() {
     let mut state = two_segments();
     state.apply(Seq::new(7), &CatalogBody::PolicySet(policy(0, false))).unwrap();
-    let says = |state: &StateMap, drop: DropBegun<'static>| {
-        let changes = state.changes(Seq::new(8), &CatalogBody::DropBegun(drop));
+    let says = |state: &StateMap, drop: DropStarted<'static>| {
+        let changes = state.changes(Seq::new(8), &CatalogBody::DropStarted(drop));
         changes.err().map(|error| error.to_string()).unwrap_or_default()
     };
     assert_eq!(says(&state, begun(2)), "");
-    assert_eq!(says(&state, DropBegun { archived: None, ..begun(2) }), "", "none was asked for");
+    assert_eq!(says(&state, DropStarted { archived: None, ..begun(2) }), "", "none was asked for");
     let other = ArchivedAt { location: "elsewhere", digest: [9; 32] };
     let cases = [
-        (DropBegun { now_from: 2, ..begun(2) }, "now_from 0 or 1"),
-        (DropBegun { policy: 6, ..begun(2) }, "policy 7"),
-        (DropBegun { scanned: 9, ..begun(2) }, "10 records compared"),
-        (DropBegun { start_root: [6; 32], ..begun(2) }, "start_root 0101"),
-        (DropBegun { keep_until: 1, ..begun(2) }, "keep_until 2"),
-        (DropBegun { archived: Some(other), ..begun(2) }, "the archived copy \"there\""),
-        (DropBegun { archived: begun(2).archived, ..first_begun() }, "no archived copy"),
+        (DropStarted { now_from: 2, ..begun(2) }, "now_from 0 or 1"),
+        (DropStarted { policy: 6, ..begun(2) }, "policy 7"),
+        (DropStarted { scanned: 9, ..begun(2) }, "10 records compared"),
+        (DropStarted { start_root: [6; 32], ..begun(2) }, "start_root 0101"),
+        (DropStarted { keep_until: 1, ..begun(2) }, "keep_until 2"),
+        (DropStarted { archived: Some(other), ..begun(2) }, "the archived copy \"there\""),
+        (DropStarted { archived: begun(2).archived, ..first_begun() }, "no archived copy"),
     ];
     for (drop, expected) in cases {
         let said = says(&state, drop);
@@ -235,9 +235,9 @@ fn a_certificate_follows_from_seal_policy_and_archive() {
 }
 
 /// A certificate of the first segment, before which there is nothing, without a copy.
-fn first_begun() -> DropBegun<'static> {
+fn first_begun() -> DropStarted<'static> {
     let start_root = *HashAlgorithm::Sha256.empty_root().as_bytes();
-    DropBegun { start_root, archived: None, ..begun(1) }
+    DropStarted { start_root, archived: None, ..begun(1) }
 }
 
 #[test]
@@ -309,8 +309,8 @@ fn a_certificate_that_counts_from_a_clock_that_was_behind_is_refused() {
     let drop = |ordinal, keep_until| {
         let times = sealed_at(ordinal, times[usize::try_from(ordinal).unwrap() - 1]).times;
         let first = if ordinal == 1 { first_begun() } else { begun(ordinal) };
-        let body = DropBegun { times, keep_until, now: keep_until, archived: None, ..first };
-        CatalogBody::DropBegun(body)
+        let body = DropStarted { times, keep_until, now: keep_until, archived: None, ..first };
+        CatalogBody::DropStarted(body)
     };
     let second = 1_000_000_000;
     let least = [(1, 4 + second), (2, times[1] + second), (3, times[1] + second)];
@@ -348,13 +348,13 @@ fn holds_are_placed_and_released_once_and_compliance_mode_is_not_left() {
 
 #[test]
 fn the_payload_of_a_hold_has_a_custodian_and_others_have_none() {
-    let because = Because { who: Some("w"), why: None, custodian: Some("c") };
+    let because = RecordedAttribution { who: Some("w"), why: None, custodian: Some("c") };
     let bytes = because.encode(kind::HOLD_PLACED).unwrap();
-    assert_eq!(Because::decode(kind::HOLD_PLACED, &bytes).unwrap(), because);
-    assert!(Because::decode(kind::POLICY_SET, &bytes).is_err());
+    assert_eq!(RecordedAttribution::decode(kind::HOLD_PLACED, &bytes).unwrap(), because);
+    assert!(RecordedAttribution::decode(kind::POLICY_SET, &bytes).is_err());
     let others = because.encode(kind::POLICY_SET).unwrap();
-    let read = Because::decode(kind::POLICY_SET, &others).unwrap();
-    assert_eq!(read, Because { custodian: None, ..because });
+    let read = RecordedAttribution::decode(kind::POLICY_SET, &others).unwrap();
+    assert_eq!(read, RecordedAttribution { custodian: None, ..because });
 }
 
 #[test]
@@ -363,9 +363,9 @@ fn every_body_round_trips_and_refuses_other_lengths() {
         CatalogBody::HoldPlaced(HOLD),
         CatalogBody::HoldReleased(HoldReleased { case: "c", released_at: 2 }),
         CatalogBody::PolicySet(policy(1, true)),
-        CatalogBody::DropBegun(begun(2)),
-        CatalogBody::DropDone(DropDone { ordinal: 2, done_at: 3 }),
-        CatalogBody::DropUndone(DropUndone { ordinal: 2, case: "c" }),
+        CatalogBody::DropStarted(begun(2)),
+        CatalogBody::DropCompleted(DropCompleted { ordinal: 2, done_at: 3 }),
+        CatalogBody::DropAborted(DropAborted { ordinal: 2, case: "c" }),
         CatalogBody::Archived(Archived {
             ordinal: 2,
             location: "there",

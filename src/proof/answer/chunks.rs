@@ -1,7 +1,7 @@
 //! Chunks of lists: that they are of the list, and that nothing outside them is asked for.
 
 use super::error::VerifyAnswerError;
-use super::evidence::{ShownList, ShownTimes};
+use super::evidence::{ShownList, TimeEvidence};
 use crate::format::catalog_body::Sealed;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::{TreeHead, verify_batch_inclusion};
@@ -133,7 +133,7 @@ pub(super) struct AxisOf {
     pub(super) root: Hash,
 }
 
-impl ShownTimes {
+impl TimeEvidence {
     /// The times lie within those of the segment's entry, and events stand in the order in which
     /// they were recorded.
     ///

@@ -83,18 +83,18 @@ pub struct IndexEvidence {
     /// Whether the list of the anchors is shown.
     pub anchors: bool,
     /// Leaves of the tree over the terms, ascending.
-    pub leaves: Vec<ShownTerm>,
+    pub leaves: Vec<TermEvidence>,
     /// From them up to the root (a batch proof).
     pub leaf_hashes: Vec<Hash>,
     /// When events occurred, if that is shown.
-    pub occurred: Option<ShownTimes>,
+    pub occurred: Option<TimeEvidence>,
     /// When they were recorded, if that is shown.
-    pub recorded: Option<ShownTimes>,
+    pub recorded: Option<TimeEvidence>,
 }
 
 /// A leaf of the tree over the terms. **Not checked.**
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownTerm {
+pub struct TermEvidence {
     /// How many leaves stand before it.
     pub place: u64,
     /// The leaf.
@@ -116,7 +116,7 @@ pub struct ShownList {
 
 /// Consecutive chunks of the times of an axis. **Not checked.**
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownTimes {
+pub struct TimeEvidence {
     /// How many chunks stand before them.
     pub first_chunk: u64,
     /// Their entries, ascending.
@@ -208,7 +208,7 @@ impl IndexEvidence {
         let (terms_root, occurred_root) = (fields.hash()?, fields.hash()?);
         let (recorded_root, shown) = (fields.hash()?, fields.u8()?);
         let count = fields.u32()?;
-        let leaves = (0..count).map(|_| ShownTerm::take(fields)).collect::<Result<_, _>>()?;
+        let leaves = (0..count).map(|_| TermEvidence::take(fields)).collect::<Result<_, _>>()?;
         Ok(IndexEvidence {
             events,
             terms,
@@ -219,8 +219,8 @@ impl IndexEvidence {
             anchors: shown & ANCHORS_BIT != 0,
             leaves,
             leaf_hashes: fields.many_hashes()?,
-            occurred: optional(fields, ShownTimes::take)?,
-            recorded: optional(fields, ShownTimes::take)?,
+            occurred: optional(fields, TimeEvidence::take)?,
+            recorded: optional(fields, TimeEvidence::take)?,
         })
     }
 }
@@ -236,7 +236,7 @@ fn optional<'a, T>(
     }
 }
 
-impl ShownTerm {
+impl TermEvidence {
     fn put(&self, out: &mut Vec<u8>) {
         put_u64(out, self.place);
         put_bytes(out, &self.leaf.key);
@@ -249,7 +249,7 @@ impl ShownTerm {
     fn take(fields: &mut Fields<'_>) -> Result<Self, MalformedProof> {
         let (place, key) = (fields.u64()?, fields.bytes()?.to_vec());
         let leaf = TermLeaf { key, count: fields.u64()?, list_root: fields.hash()? };
-        Ok(ShownTerm { place, leaf, list: optional(fields, ShownList::take)? })
+        Ok(TermEvidence { place, leaf, list: optional(fields, ShownList::take)? })
     }
 }
 
@@ -281,7 +281,7 @@ fn above(before: u32, step: u64) -> Result<u32, MalformedProof> {
     position.ok_or_else(|| MalformedProof::bytes(WHAT, "a position below 2^32", "one above"))
 }
 
-impl ShownTimes {
+impl TimeEvidence {
     fn put(&self, out: &mut Vec<u8>) {
         put_u64(out, self.first_chunk);
         put_u32(out, self.entries.len());
@@ -304,6 +304,6 @@ impl ShownTimes {
             })?;
             entries.push(TimeEntry { time: before, position: above(0, fields.varint()?)? });
         }
-        Ok(ShownTimes { first_chunk, entries, hashes: fields.many_hashes()? })
+        Ok(TimeEvidence { first_chunk, entries, hashes: fields.many_hashes()? })
     }
 }

@@ -5,13 +5,13 @@ use super::chunks::Window;
 use super::error::VerifyAnswerError;
 use super::evidence::{Evidence, SegmentEvidence};
 use super::judged::{Judged, NotLive, RestsOn};
-use super::segment::{Asked, Candidates};
+use super::segment::{AskedTerms, Candidates};
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, Sealed, kind, status};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::TreeHead;
 use crate::proof::bundle::ProvedRecord;
-use crate::proof::catalog::{ShownOfCatalog, StateEntry};
+use crate::proof::catalog::{ProvenClaim, StateEntry};
 use crate::query::{Order, Query, Subject};
 use crate::seq::Seq;
 
@@ -28,7 +28,7 @@ pub(super) fn judge(
     let statement = statement.map_err(VerifyAnswerError::Statement)?;
     let segments = sealed_segments(statement.shown())?;
     check_tiling(evidence, &segments, head)?;
-    let asked = Asked::of(&evidence.query, statement.log_id());
+    let asked = AskedTerms::of(&evidence.query, statement.log_id());
     let mut walk = Walk {
         query: &evidence.query,
         asked: &asked,
@@ -56,9 +56,9 @@ pub(super) fn judge(
     Ok(Judged { log_id, covers, hits, is_limited, rests_on, not_live, as_of })
 }
 
-fn sealed_segments(shown: &ShownOfCatalog) -> Result<Vec<Sealed>, VerifyAnswerError> {
+fn sealed_segments(shown: &ProvenClaim) -> Result<Vec<Sealed>, VerifyAnswerError> {
     match shown {
-        ShownOfCatalog::Entries(entries) => entries.iter().map(sealed_segment).collect(),
+        ProvenClaim::Entries(entries) => entries.iter().map(sealed_segment).collect(),
         _ => {
             let what = "the statement about the catalog";
             Err(VerifyAnswerError::other(what, "claim 4", "another claim"))
@@ -175,7 +175,7 @@ fn check_limit(
 /// Goes through segments and records at once.
 struct Walk<'a, R> {
     query: &'a Query,
-    asked: &'a Asked,
+    asked: &'a AskedTerms,
     covers: std::ops::Range<u64>,
     /// The records that no segment has taken yet.
     left: R,

@@ -63,10 +63,12 @@ use crate::checkpoint::line;
 use crate::trust::Trust;
 
 pub use error::VerifyAnswerError;
-pub use evidence::{Evidence, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
+pub use evidence::{
+    Evidence, IndexEvidence, SegmentEvidence, ShownList, TermEvidence, TimeEvidence,
+};
 pub use judged::{NotLive, RestsOn};
 #[cfg(feature = "engine")]
-pub(crate) use segment::Asked;
+pub(crate) use segment::AskedTerms;
 pub use verdict::VerifiedAnswer;
 
 /// The longest answer that is read, in bytes: 64 MiB.

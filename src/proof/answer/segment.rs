@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::agreement::ShownTerms;
 use super::chunks::{AxisOf, Window};
 use super::error::VerifyAnswerError;
-use super::evidence::{IndexEvidence, ShownTerm};
+use super::evidence::{IndexEvidence, TermEvidence};
 use crate::event::RecordKind;
 use crate::format::LogId;
 use crate::format::catalog_body::Sealed;
@@ -17,7 +17,7 @@ use crate::terms::{Axis, Clause, IndexHead, SPEC, SPEC_ADDED, Scope, Wanted, anc
 use crate::time::Timestamp;
 
 /// What is asked of the index of every segment.
-pub(crate) struct Asked {
+pub(crate) struct AskedTerms {
     pub(crate) log_id: LogId,
     /// What the index answers of the question.
     pub(crate) clauses: Vec<Clause>,
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
     recorded: TimeRange,
 }
 
-impl Asked {
+impl AskedTerms {
     pub(crate) fn of(query: &Query, log_id: LogId) -> Self {
         // All anchors look alike but for their times.
         let mut timeless = query.clone();
@@ -39,7 +39,7 @@ impl Asked {
             timeless.matches(time, RecordKind::Anchor, &Subject::of_anchor(time));
         let (occurred, recorded) = (query.filters.occurred, query.filters.recorded);
         let clauses = clauses(query, log_id);
-        Asked { log_id, clauses, anchors: anchors(), anchors_may_match, occurred, recorded }
+        AskedTerms { log_id, clauses, anchors: anchors(), anchors_may_match, occurred, recorded }
     }
 
     pub(crate) fn range(&self, axis: Axis) -> TimeRange {
@@ -82,7 +82,7 @@ impl IndexEvidence {
     /// What is shown is not of the index that the segment's entry names, or it has a gap.
     pub(super) fn read<'a>(
         &self,
-        asked: &'a Asked,
+        asked: &'a AskedTerms,
         sealed: &Sealed,
         window: Window,
     ) -> Result<Reading<'a>, VerifyAnswerError> {
@@ -145,13 +145,13 @@ impl IndexEvidence {
 
     fn check_leaves(&self, sealed: &Sealed) -> Result<(), VerifyAnswerError> {
         let what = "the terms of the index";
-        let is_long = |shown: &&ShownTerm| !(1..=sealed.count).contains(&shown.leaf.count);
+        let is_long = |shown: &&TermEvidence| !(1..=sealed.count).contains(&shown.leaf.count);
         if let Some(long) = self.leaves.iter().find(is_long) {
             let expected = format!("a term of 1 to {} records", sealed.count);
             return Err(VerifyAnswerError::other(what, expected, long.leaf.count));
         }
         let head = TreeHead { size: TreeSize::new(self.terms), root: self.terms_root };
-        let leaf = |shown: &ShownTerm| (Seq::new(shown.place), shown.leaf.hash());
+        let leaf = |shown: &TermEvidence| (Seq::new(shown.place), shown.leaf.hash());
         let leaves: Vec<_> = self.leaves.iter().map(leaf).collect();
         verify_batch_inclusion(HashAlgorithm::Sha256, &leaves, &head, &self.leaf_hashes)
             .map_err(VerifyAnswerError::index("the terms of the index"))?;
@@ -164,7 +164,7 @@ impl IndexEvidence {
     fn times(
         &self,
         axis: Axis,
-        asked: &Asked,
+        asked: &AskedTerms,
         sealed: &Sealed,
         window: Window,
     ) -> Result<Option<Vec<u32>>, VerifyAnswerError> {
@@ -190,7 +190,7 @@ impl IndexEvidence {
     fn run(&self, wanted: &Wanted) -> Result<Range<usize>, VerifyAnswerError> {
         let start = self.leaves.partition_point(|shown| wanted.is_behind(&shown.leaf.key));
         let (before, rest) = self.leaves.split_at(start);
-        let is_meant = |shown: &&ShownTerm| wanted.means_key(&shown.leaf.key);
+        let is_meant = |shown: &&TermEvidence| wanted.means_key(&shown.leaf.key);
         let len = rest.iter().take_while(is_meant).count();
         let behind = rest.get(len).map_or(self.terms, |shown| shown.place);
         let mut next = before.last().map_or(0, |shown| shown.place.saturating_add(1));

@@ -1,7 +1,7 @@
 //! Whether the times of what is shown of a segment agree with each other.
 
 use super::error::VerifyAnswerError;
-use super::evidence::{SegmentEvidence, ShownTimes};
+use super::evidence::{SegmentEvidence, TimeEvidence};
 use crate::event::{Record, RecordKind};
 use crate::format::catalog_body::Sealed;
 use crate::query::Subject;
@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 /// The times of a segment, while its records are gone through.
 pub(super) struct TimesOf<'a> {
     pub(super) sealed: &'a Sealed,
-    occurred: Option<&'a ShownTimes>,
-    recorded: Option<&'a ShownTimes>,
+    occurred: Option<&'a TimeEvidence>,
+    recorded: Option<&'a TimeEvidence>,
     /// Of the record before.
     before: Option<Timestamp>,
 }
@@ -69,7 +69,7 @@ fn within(
 /// its time is shown.
 fn as_shown(
     what: &'static str,
-    shown: Option<&ShownTimes>,
+    shown: Option<&TimeEvidence>,
     position: u64,
     time: Timestamp,
 ) -> Result<(), VerifyAnswerError> {

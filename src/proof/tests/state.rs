@@ -1,6 +1,6 @@
 //! Why a claimed number of entries may be a lie and harms nobody.
 
-use super::super::catalog::{CatalogClaim, ShownOfCatalog, StateEntry, StatePlace};
+use super::super::catalog::{CatalogClaim, ProvenClaim, StateEntry, StatePlace};
 use crate::event::Anchor;
 use crate::format::LogId;
 use crate::format::catalog_body::StateMap;
@@ -43,7 +43,7 @@ impl State {
         Anchor { catalog_size, catalog_root, state_root: self.head.root }
     }
 
-    fn shows(&self, claim: &CatalogClaim) -> Option<ShownOfCatalog> {
+    fn shows(&self, claim: &CatalogClaim) -> Option<ProvenClaim> {
         claim.verify(&self.anchor(), LogId([0; 16])).ok()
     }
 
@@ -84,7 +84,7 @@ fn keys_that_are_there_and_keys_that_are_not_are_shown_as_they_are() {
             let place = StatePlace { entries: count.into(), index };
             let (entry, hashes) = (entry.clone(), state.batch(&[index]));
             let claim = CatalogClaim::InForce { place, entry: entry.clone(), hashes };
-            assert_eq!(state.shows(&claim), Some(ShownOfCatalog::InForce(entry.clone())));
+            assert_eq!(state.shows(&claim), Some(ProvenClaim::InForce(entry.clone())));
             let other = StateEntry { value: vec![99], ..entry };
             let CatalogClaim::InForce { hashes, .. } = claim else { return };
             assert_eq!(state.shows(&CatalogClaim::InForce { place, entry: other, hashes }), None);

@@ -6,8 +6,8 @@ use super::places::{Segment, both, read_list};
 use super::trees::{list_hashes, term_hashes, term_leaf, times_hashes};
 use crate::format::catalog_body::Sealed;
 use crate::hash::Hash;
-use crate::index::{Damaged, Places};
-use crate::proof::{IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
+use crate::index::{CommittedIndex, Damaged};
+use crate::proof::{IndexEvidence, SegmentEvidence, ShownList, TermEvidence, TimeEvidence};
 use crate::query::TimeRange;
 use crate::terms::{Axis, Wanted};
 
@@ -35,7 +35,7 @@ struct Priced {
 }
 
 /// Evidence of a segment, and the positions that must be disclosed, ascending.
-pub(super) fn evidence<P: Places>(
+pub(super) fn evidence<P: CommittedIndex>(
     segment: &Segment<'_, P>,
     sealed: &Sealed,
 ) -> Result<(SegmentEvidence, Vec<u32>), Damaged> {
@@ -63,7 +63,9 @@ pub(super) fn evidence<P: Places>(
 
 /// The parts to show, and the positions that they leave over; `None` if none is to be shown.
 /// One after the other is taken, as long as it saves more than it takes.
-fn choose<P: Places>(segment: &Segment<'_, P>) -> Result<(Vec<Part>, Option<Vec<u32>>), Damaged> {
+fn choose<P: CommittedIndex>(
+    segment: &Segment<'_, P>,
+) -> Result<(Vec<Part>, Option<Vec<u32>>), Damaged> {
     let mut parts = priced(segment)?;
     let (mut chosen, mut left): (Vec<Part>, Option<Vec<u32>>) = (Vec::new(), None);
     let mut bytes = segment.window.len() * RECORD_BYTES;
@@ -85,7 +87,7 @@ fn choose<P: Places>(segment: &Segment<'_, P>) -> Result<(Vec<Part>, Option<Vec<
     }
 }
 
-fn priced<P: Places>(segment: &Segment<'_, P>) -> Result<Vec<Priced>, Damaged> {
+fn priced<P: CommittedIndex>(segment: &Segment<'_, P>) -> Result<Vec<Priced>, Damaged> {
     let mut parts = Vec::new();
     for (n, clause) in segment.asked.clauses.iter().enumerate() {
         let (mut bytes, positions) = (0, segment.of_clause(clause)?);
@@ -109,7 +111,7 @@ fn priced<P: Places>(segment: &Segment<'_, P>) -> Result<Vec<Priced>, Damaged> {
 }
 
 /// Shows these parts.
-fn show<P: Places>(
+fn show<P: CommittedIndex>(
     segment: &Segment<'_, P>,
     chosen: &[Part],
     anchors: bool,
@@ -150,20 +152,23 @@ fn show<P: Places>(
     })))
 }
 
-fn show_times<P: Places>(segment: &Segment<'_, P>, axis: Axis) -> Result<ShownTimes, Damaged> {
+fn show_times<P: CommittedIndex>(
+    segment: &Segment<'_, P>,
+    axis: Axis,
+) -> Result<TimeEvidence, Damaged> {
     let read = segment.read_times(axis)?;
     let first_chunk = read.chunks.start;
     let hashes = times_hashes(segment.places, axis, read.chunks)?;
-    Ok(ShownTimes { first_chunk, entries: read.entries, hashes })
+    Ok(TimeEvidence { first_chunk, entries: read.entries, hashes })
 }
 
 /// The leaves that are shown, by place.
 struct Leaves<'a, 's, P> {
     segment: &'s Segment<'a, P>,
-    shown: BTreeMap<u64, ShownTerm>,
+    shown: BTreeMap<u64, TermEvidence>,
 }
 
-impl<P: Places> Leaves<'_, '_, P> {
+impl<P: CommittedIndex> Leaves<'_, '_, P> {
     /// The terms that are wanted with their lists, and the neighbours that show that these
     /// are all.
     fn add(&mut self, wanted: &Wanted) -> Result<(), Damaged> {
@@ -182,7 +187,7 @@ impl<P: Places> Leaves<'_, '_, P> {
         Ok(())
     }
 
-    fn term(&self, place: u64, with_list: bool) -> Result<ShownTerm, Damaged> {
+    fn term(&self, place: u64, with_list: bool) -> Result<TermEvidence, Damaged> {
         let (key, list) = self.segment.places.term_at(place)?;
         let shown = match with_list {
             true => {
@@ -193,6 +198,6 @@ impl<P: Places> Leaves<'_, '_, P> {
             }
             false => None,
         };
-        Ok(ShownTerm { place, leaf: term_leaf(key, list)?, list: shown })
+        Ok(TermEvidence { place, leaf: term_leaf(key, list)?, list: shown })
     }
 }

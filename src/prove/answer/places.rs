@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use crate::index::{CHUNK, Damaged, List, Places};
-use crate::proof::answer::Asked;
+use crate::index::{CHUNK, CommittedIndex, Damaged, PostingList};
+use crate::proof::answer::AskedTerms;
 use crate::terms::{Axis, Clause, TimeEntry, Wanted, chunk_count};
 use crate::time::Timestamp;
 
 /// The index of a segment, and the part of it that is asked for.
 pub(super) struct Segment<'a, P> {
     pub(super) places: &'a P,
-    pub(super) asked: &'a Asked,
+    pub(super) asked: &'a AskedTerms,
     /// Positions; not empty.
     pub(super) window: Range<u32>,
 }
@@ -29,7 +29,7 @@ pub(super) struct ReadTimes {
 
 /// The chunks that have all positions in the window, and show that they do: the first begins
 /// at or before it, or is the first of the list, and the last ends behind it, or is the last.
-pub(super) fn read_list(list: List<'_>, window: &Range<u32>) -> Result<Read<u32>, Damaged> {
+pub(super) fn read_list(list: PostingList<'_>, window: &Range<u32>) -> Result<Read<u32>, Damaged> {
     let (mut first, mut behind) = (0, list.chunks());
     while behind - first > 1 {
         let middle = first + (behind - first) / 2;
@@ -50,7 +50,7 @@ pub(super) fn read_list(list: List<'_>, window: &Range<u32>) -> Result<Read<u32>
     Ok(Read { chunks: first..end, positions })
 }
 
-impl<P: Places> Segment<'_, P> {
+impl<P: CommittedIndex> Segment<'_, P> {
     /// The places of the terms that are wanted.
     pub(super) fn run(&self, wanted: &Wanted) -> Result<Range<u64>, Damaged> {
         let start = self.places.place_of(&wanted.key)?;

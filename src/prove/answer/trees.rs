@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::hash::{Hash, HashAlgorithm};
-use crate::index::{CHUNK, Damaged, GROUP, List, Places};
+use crate::index::{CHUNK, CommittedIndex, Damaged, GROUP, PostingList};
 use crate::merkle::{BatchPlan, Frontier, NodeId};
 use crate::seq::{Seq, TreeSize};
 use crate::terms::{Axis, TermLeaf, chunk_count, position_chunk_leaf, time_chunk_leaf};
@@ -55,7 +55,7 @@ impl Nodes {
     }
 }
 
-fn list_nodes(list: List<'_>) -> Result<Nodes, Damaged> {
+fn list_nodes(list: PostingList<'_>) -> Result<Nodes, Damaged> {
     let (mut nodes, mut positions) = (Nodes::new(), [0; CHUNK]);
     for chunk in 0..list.chunks() {
         let len = list.read(chunk, &mut positions)?;
@@ -65,14 +65,14 @@ fn list_nodes(list: List<'_>) -> Result<Nodes, Damaged> {
 }
 
 /// The leaf of a term.
-pub(super) fn term_leaf(key: Vec<u8>, list: List<'_>) -> Result<TermLeaf, Damaged> {
+pub(super) fn term_leaf(key: Vec<u8>, list: PostingList<'_>) -> Result<TermLeaf, Damaged> {
     let list_root = list_nodes(list)?.frontier.root();
     Ok(TermLeaf { key, count: list.len().into(), list_root })
 }
 
 /// The batch proof of these chunks of a list.
 pub(super) fn list_hashes(
-    list: List<'_>,
+    list: PostingList<'_>,
     chunks: std::ops::Range<u32>,
 ) -> Result<Vec<Hash>, Damaged> {
     let nodes = list_nodes(list)?;
@@ -81,7 +81,7 @@ pub(super) fn list_hashes(
 
 /// The batch proof of these chunks of an axis.
 pub(super) fn times_hashes(
-    places: &impl Places,
+    places: &impl CommittedIndex,
     axis: Axis,
     chunks: std::ops::Range<u64>,
 ) -> Result<Vec<Hash>, Damaged> {
@@ -95,7 +95,7 @@ pub(super) fn times_hashes(
 /// The batch proof of the terms at these places: the roots of groups stand for their terms,
 /// but for the groups that the places are in.
 pub(super) fn term_hashes(
-    places: &impl Places,
+    places: &impl CommittedIndex,
     leaves: impl IntoIterator<Item = u64>,
 ) -> Result<Vec<Hash>, Damaged> {
     let terms = places.head().terms;
@@ -110,7 +110,7 @@ pub(super) fn term_hashes(
 }
 
 /// A node below the roots of the groups: it has at most 8 terms.
-fn inside_group(places: &impl Places, node: NodeId) -> Result<Hash, Damaged> {
+fn inside_group(places: &impl CommittedIndex, node: NodeId) -> Result<Hash, Damaged> {
     let first = node.index.checked_shl(node.level.into());
     let first = first.ok_or_else(|| other("a node of its terms"))?;
     let mut frontier = Frontier::new(ALGORITHM);

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::explain::Explain;
-use super::matches::{Matches, Work, give_up};
-use super::parts::{Asked, Part, Walk};
+use super::matches::{Matches, Work, fall_back_to_scan};
+use super::parts::{CompiledQuery, SegmentCursor, SegmentScan};
 use super::positions::{Bits, Named, count_in};
-use super::sources::{Need, Prepared, Sources, count_anchors};
+use super::sources::{Conjunction, Exactness, PostingPlan, count_anchors};
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RecordKind};
-use crate::index::{Damaged, Lookup};
+use crate::index::{Damaged, SegmentIndex};
 use crate::query::{Query, Subject, TimeRange};
 use crate::read::records::SegmentSnapshot;
 use crate::seq::{Seq, TreeSize};
@@ -57,7 +57,7 @@ pub struct Group {
 /// A step of a histogram that has records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct Bucket {
     /// Its beginning: a multiple of its width since 1970.
     pub from: Timestamp,
     /// How many records occurred in it; at least 1.
@@ -67,7 +67,7 @@ pub struct Step {
 /// The first and the last record that match, by Seq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct Extent {
     /// Position and `recorded_at` of the first.
     pub first: (Seq, Timestamp),
     /// The same of the last.
@@ -90,7 +90,7 @@ impl SegmentSnapshot {
         let cursor = everything.cursor_at(first);
         let everything = everything.after(cursor);
         let mut total = 0;
-        count_walk(Walk::of(self, &everything)?, &mut Total(&mut total))?;
+        count_walk(SegmentCursor::of(self, &everything)?, &mut Total(&mut total))?;
         Ok(total)
     }
 
@@ -100,26 +100,26 @@ impl SegmentSnapshot {
         Ok(groups.sorted())
     }
 
-    pub(crate) fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Step>> {
+    pub(crate) fn histogram(&self, query: &Query, width: Duration) -> Result<Vec<Bucket>> {
         let refuse = |reason: String| Error::InvalidOption { name: "width", reason };
         let nanos = i64::try_from(width.as_nanos()).ok().filter(|nanos| *nanos > 0);
         let Some(nanos) = nanos else {
             return Err(refuse(format!("expected 1 ns to 292 years, found {width:?}")));
         };
-        let mut steps = Steps { width: nanos, counts: BTreeMap::new() };
+        let mut steps = Buckets { width: nanos, counts: BTreeMap::new() };
         count_parts(self, query, &mut steps)?;
         if steps.is_full() {
             let expected = format!("expected a width that makes at most {STEPS_MAX} steps");
             return Err(refuse(format!("{expected}, found {width:?}, which makes more")));
         }
-        let steps = steps.counts.into_iter().map(|(step, count)| Step {
+        let steps = steps.counts.into_iter().map(|(step, count)| Bucket {
             from: Timestamp::from_nanos(step.saturating_mul(nanos)),
             count,
         });
         Ok(steps.collect())
     }
 
-    pub(crate) fn seen(&self, query: &Query) -> Result<Option<Seen>> {
+    pub(crate) fn extent(&self, query: &Query) -> Result<Option<Extent>> {
         let ends = plain(query);
         let end = |query: Query| -> Result<Option<(Seq, Timestamp)>> {
             let mut found = None;
@@ -131,7 +131,7 @@ impl SegmentSnapshot {
         };
         let first = end(ends.clone().oldest_first())?;
         let last = end(ends.newest_first())?;
-        Ok(first.zip(last).map(|(first, last)| Seen { first, last }))
+        Ok(first.zip(last).map(|(first, last)| Extent { first, last }))
     }
 
     pub(crate) fn explain_count(&self, query: &Query) -> Result<Explain> {
@@ -148,9 +148,9 @@ fn plain(query: &Query) -> Query {
 }
 
 /// Takes in what matches.
-trait Tally {
+trait Aggregator {
     /// From an index in which every position of the sources counts; all or nothing.
-    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged>;
+    fn indexed(&mut self, found: &mut Selection<'_>) -> Result<(), Damaged>;
 
     /// A record that was read.
     fn record(&mut self, kind: RecordKind, subject: &Subject<'_>);
@@ -162,24 +162,24 @@ trait Tally {
 }
 
 /// The positions of one part that match, as its index has them.
-struct Found<'a> {
-    lookup: &'a dyn Lookup,
+struct Selection<'a> {
+    lookup: &'a dyn SegmentIndex,
     window: Range<u32>,
     occurred: TimeRange,
     /// Whether all events of the window match.
     everything: bool,
-    sources: Sources<'a>,
+    sources: Conjunction<'a>,
 }
 
 fn count_parts(
     snapshot: &SegmentSnapshot,
     query: &Query,
-    tally: &mut dyn Tally,
+    tally: &mut dyn Aggregator,
 ) -> Result<Explain> {
-    count_walk(Walk::of(snapshot, &plain(query))?, tally)
+    count_walk(SegmentCursor::of(snapshot, &plain(query))?, tally)
 }
 
-fn count_walk(mut walk: Walk, tally: &mut dyn Tally) -> Result<Explain> {
+fn count_walk(mut walk: SegmentCursor, tally: &mut dyn Aggregator) -> Result<Explain> {
     let query = walk.query.clone();
     while !tally.is_full()
         && let Some(mut part) = walk.next_part()?
@@ -189,7 +189,7 @@ fn count_walk(mut walk: Walk, tally: &mut dyn Tally) -> Result<Explain> {
             Some(Ok(Counted::Nothing)) => walk.has_nothing(),
             Some(Ok(Counted::Postings(postings))) => walk.explain.postings += postings,
             Some(Err(_)) => {
-                give_up(&mut walk, &mut part);
+                fall_back_to_scan(&mut walk, &mut part);
                 read_all(&mut walk, part, tally)?;
             }
             Some(Ok(Counted::NotExactly)) | None => read_all(&mut walk, part, tally)?,
@@ -210,36 +210,36 @@ enum Counted {
 
 /// Counts by an index, if it knows enough.
 fn indexed(
-    lookup: &dyn Lookup,
-    asked: &Asked,
+    lookup: &dyn SegmentIndex,
+    asked: &CompiledQuery,
     query: &Query,
-    part: &Part,
-    tally: &mut dyn Tally,
+    part: &SegmentScan,
+    tally: &mut dyn Aggregator,
 ) -> Result<Counted, Damaged> {
     let place = (&part.window, part.times);
-    let Some(prepared) = Prepared::of(lookup, asked, query, place, Need::Exact)? else {
+    let Some(prepared) = PostingPlan::of(lookup, asked, query, place, Exactness::Exact)? else {
         return Ok(Counted::Nothing);
     };
     if !prepared.exact {
         return Ok(Counted::NotExactly);
     }
-    let sources = Sources::of(lookup, asked, &prepared)?;
+    let sources = Conjunction::of(lookup, asked, &prepared)?;
     let (window, everything) = (part.window.clone(), prepared.is_everything());
     let occurred = part.times.occurred.unwrap_or_default();
-    let mut found = Found { lookup, window, occurred, everything, sources };
+    let mut found = Selection { lookup, window, occurred, everything, sources };
     tally.indexed(&mut found)?;
     Ok(Counted::Postings(found.sources.postings()))
 }
 
 /// Counts by reading the records that may match.
-fn read_all(walk: &mut Walk, part: Part, tally: &mut dyn Tally) -> Result<()> {
+fn read_all(walk: &mut SegmentCursor, part: SegmentScan, tally: &mut dyn Aggregator) -> Result<()> {
     Work::each_of(walk, part, &mut |view| tally.record(view.kind(), &view.subject()))
 }
 
 struct Total<'a>(&'a mut u64);
 
-impl Tally for Total<'_> {
-    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
+impl Aggregator for Total<'_> {
+    fn indexed(&mut self, found: &mut Selection<'_>) -> Result<(), Damaged> {
         let window = u64::from(found.window.end - found.window.start);
         let mut count = 0;
         if found.everything {
@@ -258,7 +258,7 @@ impl Tally for Total<'_> {
     }
 }
 
-impl Found<'_> {
+impl Selection<'_> {
     /// The length of the only list, if all of it lies in the window.
     fn only_list(&self) -> Option<u64> {
         let whole = 0..self.lookup.records();
@@ -336,7 +336,7 @@ impl Groups {
     /// What the records of a part lack is what is left of all.
     fn absent_in(
         &self,
-        lookup: &dyn Lookup,
+        lookup: &dyn SegmentIndex,
         bits: Option<&Bits>,
         with: &HashMap<Box<[u8]>, u64>,
     ) -> Result<HashMap<Box<[u8]>, u64>, Damaged> {
@@ -370,8 +370,8 @@ fn add_to(counts: &mut HashMap<Box<[u8]>, u64>, key: &[u8], count: u64) {
     }
 }
 
-impl Tally for Groups {
-    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
+impl Aggregator for Groups {
+    fn indexed(&mut self, found: &mut Selection<'_>) -> Result<(), Damaged> {
         let bits = found.bits()?;
         // A part counts wholly or not at all: it may turn out to be damaged on the way.
         let (mut spellings, mut ends) = (Vec::new(), Vec::new());
@@ -424,19 +424,19 @@ impl Tally for Groups {
     }
 }
 
-struct Steps {
+struct Buckets {
     width: i64,
     counts: BTreeMap<i64, u64>,
 }
 
-impl Steps {
+impl Buckets {
     fn add(&mut self, time: i64, count: u64) {
         *self.counts.entry(time.div_euclid(self.width)).or_default() += count;
     }
 }
 
-impl Tally for Steps {
-    fn indexed(&mut self, found: &mut Found<'_>) -> Result<(), Damaged> {
+impl Aggregator for Buckets {
+    fn indexed(&mut self, found: &mut Selection<'_>) -> Result<(), Damaged> {
         let bits = found.bits()?;
         let mut counts: HashMap<i64, u64> = HashMap::new();
         let (lookup, occurred, width) = (found.lookup, found.occurred, self.width);

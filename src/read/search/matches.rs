@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use super::explain::Explain;
-use super::parts::{How, Part, Walk};
-use super::sources::{Need, Prepared, Sources};
+use super::parts::{AccessPath, SegmentCursor, SegmentScan};
+use super::sources::{Conjunction, Exactness, PostingPlan};
 use super::view::RecordView;
 use crate::error::Result;
 use crate::event::Record;
@@ -22,7 +22,7 @@ const LAST_BLOCK: usize = 4096;
 /// An iterator of records, which are copied. [`Matches::visit`] gives them borrowed.
 #[derive(Debug)]
 pub struct Matches {
-    walk: Walk,
+    walk: SegmentCursor,
     left: u64,
     work: Option<Work>,
     last: Option<Seq>,
@@ -32,9 +32,9 @@ pub struct Matches {
 /// A part that is being searched.
 #[derive(Debug)]
 pub(super) struct Work {
-    part: Part,
+    part: SegmentScan,
     /// `None`: all positions are looked at.
-    prepared: Option<Prepared>,
+    prepared: Option<PostingPlan>,
     /// Positions to be read, the next one last.
     block: Vec<u32>,
     block_len: usize,
@@ -48,7 +48,7 @@ impl SegmentSnapshot {
 
 impl Matches {
     pub(crate) fn of(snapshot: &SegmentSnapshot, query: &Query) -> Result<Self> {
-        let walk = Walk::of(snapshot, query)?;
+        let walk = SegmentCursor::of(snapshot, query)?;
         // A cursor behind the first record of the log leads nowhere.
         let exhausted = query.after.is_some() && query.start().is_ok_and(|start| start.is_none());
         let left = if exhausted { 0 } else { query.limit.unwrap_or(u64::MAX) };
@@ -114,7 +114,7 @@ impl Matches {
                 continue;
             };
             let record = work.part.reader.record(position)?;
-            let view = RecordView::of(record, self.walk.snapshot.view())?;
+            let view = RecordView::of(record, self.walk.snapshot.segment_set())?;
             self.walk.explain.records += 1;
             if view.matches(&self.walk.query) {
                 self.walk.explain.matched += 1;
@@ -126,15 +126,15 @@ impl Matches {
 }
 
 /// Begins with a part; `None` if its index has nothing that may match.
-fn start(walk: &mut Walk, mut part: Part) -> Option<Work> {
-    let prepared = match part.prepare(&walk.asked, &walk.query, Need::Candidates) {
+fn start(walk: &mut SegmentCursor, mut part: SegmentScan) -> Option<Work> {
+    let prepared = match part.prepare(&walk.asked, &walk.query, Exactness::Candidates) {
         Some(Ok(Some(prepared))) => Some(prepared),
         Some(Ok(None)) => {
             walk.has_nothing();
             return None;
         }
         Some(Err(_)) => {
-            give_up(walk, &mut part);
+            fall_back_to_scan(walk, &mut part);
             None
         }
         None => None,
@@ -143,18 +143,18 @@ fn start(walk: &mut Walk, mut part: Part) -> Option<Work> {
 }
 
 /// From here on the part is scanned.
-pub(super) fn give_up(walk: &mut Walk, part: &mut Part) {
-    walk.snapshot.view().note_unindexed(part.ordinal);
+pub(super) fn fall_back_to_scan(walk: &mut SegmentCursor, part: &mut SegmentScan) {
+    walk.snapshot.segment_set().note_unindexed(part.ordinal);
     walk.explain.scanned += 1;
     walk.explain.indexed = walk.explain.indexed.saturating_sub(1);
-    part.how = How::Scan(None);
+    part.how = AccessPath::Scan(None);
 }
 
 impl Work {
     /// Gives the records of a part that match, whatever its index can tell.
     pub(super) fn each_of(
-        walk: &mut Walk,
-        part: Part,
+        walk: &mut SegmentCursor,
+        part: SegmentScan,
         each: &mut dyn FnMut(&RecordView<'_>),
     ) -> Result<()> {
         let Some(mut work) = start(walk, part) else { return Ok(()) };
@@ -165,7 +165,7 @@ impl Work {
             }
             while let Some(position) = work.block.pop() {
                 let record = work.part.reader.record(position)?;
-                let view = RecordView::of(record, walk.snapshot.view())?;
+                let view = RecordView::of(record, walk.snapshot.segment_set())?;
                 walk.explain.records += 1;
                 if view.matches(&walk.query) {
                     walk.explain.matched += 1;
@@ -176,13 +176,13 @@ impl Work {
     }
 
     /// Looks up the next positions; whether there are any.
-    fn refill(&mut self, walk: &mut Walk) -> bool {
+    fn refill(&mut self, walk: &mut SegmentCursor) -> bool {
         let block_len = self.block_len;
         self.block_len = (block_len * 2).min(LAST_BLOCK);
         let looked_up = self.prepared.as_ref().and_then(|prepared| {
             let (how, window, block) = (&self.part.how, self.part.window.clone(), &mut self.block);
             how.with(|lookup| {
-                let mut sources = Sources::of(lookup, &walk.asked, prepared)?;
+                let mut sources = Conjunction::of(lookup, &walk.asked, prepared)?;
                 match walk.newest_first {
                     true => sources.down(window, block_len, block)?,
                     false => sources.up(window, block_len, block)?,
@@ -196,7 +196,7 @@ impl Work {
             Some(Err(_)) => {
                 self.block.clear();
                 self.prepared = None;
-                give_up(walk, &mut self.part);
+                fall_back_to_scan(walk, &mut self.part);
                 self.everything(walk.newest_first, block_len);
             }
             None => self.everything(walk.newest_first, block_len),
@@ -217,7 +217,7 @@ impl Work {
             true => self.block.extend(window.rev().take(most)),
             false => self.block.extend(window.take(most)),
         }
-        if let How::Scan(Some(open)) = &self.part.how {
+        if let AccessPath::Scan(Some(open)) = &self.part.how {
             open.note_scanned(self.block.len() as u64);
         }
     }

@@ -19,7 +19,7 @@ mod sources;
 mod view;
 
 pub use cancel::CancelToken;
-pub use counts::{Group, GroupBy, Seen, Step};
+pub use counts::{Bucket, Extent, Group, GroupBy};
 pub use explain::Explain;
 pub use matches::Matches;
 pub use view::RecordView;

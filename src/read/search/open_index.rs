@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::RecordKind;
 use crate::format::body;
 use crate::format::record::CheckedRecord;
-use crate::index::{Lookup, Tail};
+use crate::index::{SegmentIndex, Tail};
 use crate::query::Subject;
 use crate::ranked::{Rank, ReadGuard, RwLock};
 use crate::read::decode;
@@ -19,7 +19,7 @@ use crate::seq::{Seq, TreeSize};
 /// Records taken in under one lock, so that nobody waits for it long.
 const PORTION: u32 = 1024;
 /// To take a record in costs as much as reading so many.
-const DEAR: u64 = 4;
+const INDEX_COST_READS: u64 = 4;
 
 /// The index of an open segment, as far as its records were taken in. The housekeeper takes
 /// them in; a query reads those that are left, unless reading has cost as much by now.
@@ -76,7 +76,7 @@ impl OpenIndex {
 
     /// Whether taking in so many records pays by now.
     pub(crate) fn pays(&self, records: u64) -> bool {
-        self.scanned.load(Ordering::Relaxed) > records.saturating_mul(DEAR)
+        self.scanned.load(Ordering::Relaxed) > records.saturating_mul(INDEX_COST_READS)
     }
 
     /// Takes in the records below a size, which are published.

@@ -7,11 +7,11 @@ use super::explain::Explain;
 use super::open_index::OpenIndex;
 use crate::error::{Error, Result};
 use crate::format::record::{CheckedRecord, RawRecord};
-use crate::index::{IdField, IndexFile, Lookup, fingerprint};
+use crate::index::{IdField, IndexFile, SegmentIndex, fingerprint};
 use crate::query::{Order, Query, TimeRange};
-use crate::read::entry::Entry;
+use crate::read::entry::SegmentEntry;
 use crate::read::records::SegmentSnapshot;
-use crate::read::view::View;
+use crate::read::segment_set::SegmentSet;
 use crate::segment::bytes::{Scratch, SegmentFile};
 use crate::segment::locate::{RecordCursor, Waypoints};
 use crate::segment::seal::SealedSegment;
@@ -21,10 +21,10 @@ use crate::time::Timestamp;
 
 /// Walks the parts of a snapshot in the order of a query.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct SegmentCursor {
     pub(super) snapshot: SegmentSnapshot,
     pub(super) query: Query,
-    pub(super) asked: Asked,
+    pub(super) asked: CompiledQuery,
     pub(super) newest_first: bool,
     pub(super) explain: Explain,
     /// Upwards: the next Seq to look at. Downwards: one past it.
@@ -35,7 +35,7 @@ pub(super) struct Walk {
 
 /// What a query asks of an index.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct CompiledQuery {
     pub(super) clauses: Vec<Clause>,
     /// Of each kind of identifier that is asked for, the fingerprints that will do.
     pub(super) ids: Vec<(IdField, Vec<u64>)>,
@@ -43,7 +43,7 @@ pub(super) struct Asked {
 
 /// Records of one segment that are looked at in one way.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct SegmentScan {
     pub(super) ordinal: u64,
     /// Where it stands in the log, whole.
     pub(super) range: Range<u64>,
@@ -51,7 +51,7 @@ pub(super) struct Part {
     pub(super) window: Range<u32>,
     /// What of the query's times is left to look at.
     pub(super) times: LeftTimes,
-    pub(super) how: How,
+    pub(super) how: AccessPath,
     pub(super) reader: Reader,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct LeftTimes {
 
 /// What tells which positions may match.
 #[derive(Clone, Debug)]
-pub(super) enum How {
+pub(super) enum AccessPath {
     /// The index file of a sealed segment.
     File(Arc<IndexFile>),
     /// The index of an open segment, of which the part is taken in.
@@ -73,18 +73,18 @@ pub(super) enum How {
     Scan(Option<Arc<OpenIndex>>),
 }
 
-impl How {
+impl AccessPath {
     /// Gives the index, if there is one.
-    pub(super) fn with<T>(&self, ask: impl FnOnce(&dyn Lookup) -> T) -> Option<T> {
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&dyn SegmentIndex) -> T) -> Option<T> {
         match self {
-            How::File(file) => Some(ask(&**file)),
-            How::Open(open) => Some(ask(&*open.read())),
-            How::Scan(_) => None,
+            AccessPath::File(file) => Some(ask(&**file)),
+            AccessPath::Open(open) => Some(ask(&*open.read())),
+            AccessPath::Scan(_) => None,
         }
     }
 }
 
-impl Asked {
+impl CompiledQuery {
     fn of(query: &Query, snapshot: &SegmentSnapshot) -> Self {
         let filters = &query.filters;
         let events = filters.event_ids.iter().map(|id| id.0.as_slice());
@@ -102,11 +102,11 @@ impl Asked {
             prints(IdField::Trace, &mut { traces }),
         ];
         let ids = ids.into_iter().filter(|(_, prints)| !prints.is_empty()).collect();
-        Asked { clauses: terms::clauses(query, snapshot.view().dir.log_id()), ids }
+        CompiledQuery { clauses: terms::clauses(query, snapshot.segment_set().dir.log_id()), ids }
     }
 }
 
-impl Walk {
+impl SegmentCursor {
     /// All parts of a snapshot in the order of a query, from its cursor on.
     pub(super) fn of(snapshot: &SegmentSnapshot, query: &Query) -> Result<Self> {
         let start = start_of(query, snapshot.size())?;
@@ -118,8 +118,8 @@ impl Walk {
             (Some(seq), false) => seq.get(),
             (None, false) => 0,
         };
-        Ok(Walk {
-            asked: Asked::of(query, snapshot),
+        Ok(SegmentCursor {
+            asked: CompiledQuery::of(query, snapshot),
             snapshot: snapshot.clone(),
             query: query.clone(),
             newest_first,
@@ -130,7 +130,7 @@ impl Walk {
     }
 
     /// The next part with records that may match by their times.
-    pub(super) fn next_part(&mut self) -> Result<Option<Part>> {
+    pub(super) fn next_part(&mut self) -> Result<Option<SegmentScan>> {
         loop {
             self.snapshot.check_cancelled()?;
             let Some((entry, range)) = self.next_segment() else { return Ok(None) };
@@ -157,7 +157,7 @@ impl Walk {
                 continue;
             }
             match part.how {
-                How::Scan(_) => self.explain.scanned += 1,
+                AccessPath::Scan(_) => self.explain.scanned += 1,
                 _ => self.explain.indexed += u64::from(self.is_new(&part)),
             }
             return Ok(Some(part));
@@ -175,12 +175,12 @@ impl Walk {
     }
 
     /// Whether no part of its segment came before.
-    fn is_new(&mut self, part: &Part) -> bool {
+    fn is_new(&mut self, part: &SegmentScan) -> bool {
         self.before.replace(part.ordinal) != Some(part.ordinal)
     }
 
     /// The segment in which the walk goes on, and what is left of it.
-    fn next_segment(&self) -> Option<(Entry, Range<u64>)> {
+    fn next_segment(&self) -> Option<(SegmentEntry, Range<u64>)> {
         let seq = if self.newest_first { self.next.checked_sub(1)? } else { self.next };
         let size = self.snapshot.size().get();
         if seq >= size {
@@ -197,40 +197,45 @@ impl Walk {
         Some((entry.clone(), left))
     }
 
-    fn is_excluded(&self, entry: &Entry) -> bool {
+    fn is_excluded(&self, entry: &SegmentEntry) -> bool {
         let sealed = entry.sealed.as_ref();
         sealed.is_some_and(|sealed| !self.query.may_match_times(sealed.times))
     }
 
     /// The next part of a segment: all that is left of it or, of an open one, what of that
     /// is in its index, or what is not.
-    fn part(&self, entry: &Entry, left: Range<u64>) -> Part {
+    fn part(&self, entry: &SegmentEntry, left: Range<u64>) -> SegmentScan {
         let first = entry.first.get();
-        let view = self.snapshot.view();
+        let view = self.snapshot.segment_set();
         let mut range = left;
         let how = match &entry.open {
-            None => view.index_of(entry).map_or(How::Scan(None), How::File),
+            None => view.index_of(entry).map_or(AccessPath::Scan(None), AccessPath::File),
             Some(open) => {
                 let taken_in = first + open.taken_in(range.end);
                 let end = if self.newest_first { range.end - 1 } else { range.start };
                 if end < taken_in {
                     range.end = range.end.min(taken_in);
-                    How::Open(Arc::clone(&open.index))
+                    AccessPath::Open(Arc::clone(&open.index))
                 } else {
                     range.start = range.start.max(taken_in);
-                    How::Scan(Some(Arc::clone(&open.index)))
+                    AccessPath::Scan(Some(Arc::clone(&open.index)))
                 }
             }
         };
         let reader = Reader::of(&self.snapshot, entry, &how);
         let (window, times) = self.window(entry, &range, &how);
-        Part { ordinal: entry.ordinal, range, window, times, how, reader }
+        SegmentScan { ordinal: entry.ordinal, range, window, times, how, reader }
     }
 
     /// The positions of a range that were recorded in the times that are asked for, and which
     /// times are left to look at. Within a segment that time does not decrease, if the log wrote
     /// it: that is not taken for granted, but read from the index; else each record is compared.
-    fn window(&self, entry: &Entry, range: &Range<u64>, how: &How) -> (Range<u32>, LeftTimes) {
+    fn window(
+        &self,
+        entry: &SegmentEntry,
+        range: &Range<u64>,
+        how: &AccessPath,
+    ) -> (Range<u32>, LeftTimes) {
         let position = |seq: u64| u32::try_from(seq - entry.first.get()).unwrap_or(u32::MAX);
         let mut window = position(range.start)..position(range.end);
         let filters = &self.query.filters;
@@ -252,7 +257,7 @@ impl Walk {
 }
 
 /// The times of a segment's records, as far as they are known.
-fn times_of(entry: &Entry) -> [Timestamp; 4] {
+fn times_of(entry: &SegmentEntry) -> [Timestamp; 4] {
     let unknown = [Timestamp::MIN, Timestamp::MAX, Timestamp::MIN, Timestamp::MAX];
     entry.sealed.as_ref().map_or(unknown, |sealed| sealed.times.map(Timestamp::from_nanos))
 }
@@ -273,20 +278,20 @@ enum Segment {
     /// An open one, whose index knows where each record stands.
     Taken(Arc<SegmentFile>, Arc<OpenIndex>),
     /// Opened when the first record is asked for: most segments have none.
-    Sealed(Arc<View>, Box<Entry>, Option<Arc<SealedSegment>>),
+    Sealed(Arc<SegmentSet>, Box<SegmentEntry>, Option<Arc<SealedSegment>>),
 }
 
 impl Reader {
-    fn of(snapshot: &SegmentSnapshot, entry: &Entry, how: &How) -> Self {
+    fn of(snapshot: &SegmentSnapshot, entry: &SegmentEntry, how: &AccessPath) -> Self {
         let of = match (&entry.open, how) {
-            (Some(open), How::Open(index)) => {
+            (Some(open), AccessPath::Open(index)) => {
                 Segment::Taken(Arc::clone(&open.segment), Arc::clone(index))
             }
             (Some(open), _) => {
                 Segment::Open(Arc::clone(&open.segment), Arc::clone(&open.waypoints))
             }
             (None, _) => {
-                Segment::Sealed(Arc::clone(snapshot.view()), Box::new(entry.clone()), None)
+                Segment::Sealed(Arc::clone(snapshot.segment_set()), Box::new(entry.clone()), None)
             }
         };
         let (first, end) = (entry.first.get(), snapshot.end_of(entry));

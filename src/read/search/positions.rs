@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::index::{Damaged, List};
+use crate::index::{Damaged, PostingList};
 
 /// A set of positions.
 pub(super) struct Bits(Vec<u64>);
@@ -24,7 +24,7 @@ impl Bits {
     }
 }
 
-pub(super) fn count_in(list: List<'_>, bits: Option<&Bits>) -> Result<u64, Damaged> {
+pub(super) fn count_in(list: PostingList<'_>, bits: Option<&Bits>) -> Result<u64, Damaged> {
     let Some(bits) = bits else { return Ok(list.len().into()) };
     let mut count = 0;
     list.each(|position| count += u64::from(bits.has(position)))?;
@@ -48,7 +48,7 @@ impl Named {
     pub(super) fn add(
         &mut self,
         key: &[u8],
-        list: List<'_>,
+        list: PostingList<'_>,
         bits: Option<&Bits>,
     ) -> Result<(), Damaged> {
         match self {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::parts::{Asked, LeftTimes, Part};
-use crate::index::{Cursor, Damaged, List, Lookup};
+use super::parts::{CompiledQuery, LeftTimes, SegmentScan};
+use crate::index::{Cursor, Damaged, PostingList, SegmentIndex};
 use crate::query::Query;
 use crate::terms::Axis;
 
@@ -11,11 +11,11 @@ use crate::terms::Axis;
 const LISTS_MAX: usize = 8;
 
 /// So few candidates are read without asking the index for more.
-const FEW: usize = 256;
+const CANDIDATES_FEW_MAX: usize = 256;
 
 /// What was worked out once for a part: the sources that are not lists of the index.
 #[derive(Debug, Default)]
-pub(super) struct Prepared {
+pub(super) struct PostingPlan {
     /// Positions by identifier, by time, and of clauses with many lists.
     sorted: Vec<Vec<u32>>,
     /// Clauses that the lists of the index answer.
@@ -28,28 +28,28 @@ pub(super) struct Prepared {
 
 /// How exactly the times are to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum Exactness {
     /// Records are read and checked anyway.
     Candidates,
     /// Positions are only counted.
     Exact,
 }
 
-impl Prepared {
+impl PostingPlan {
     /// Asks an index; `None` if it has nothing that may match.
     pub(super) fn of(
-        lookup: &dyn Lookup,
-        asked: &Asked,
+        lookup: &dyn SegmentIndex,
+        asked: &CompiledQuery,
         query: &Query,
         part: (&Range<u32>, LeftTimes),
-        need: Need,
+        need: Exactness,
     ) -> Result<Option<Self>, Damaged> {
         let (window, times) = part;
         let system = query.filters.system;
-        let mut prepared = Prepared {
+        let mut prepared = PostingPlan {
             anchors: system,
             exact: asked.ids.is_empty() && !system,
-            ..Prepared::default()
+            ..PostingPlan::default()
         };
         let found = prepared.ask(lookup, asked, window, times, need)?;
         if found {
@@ -64,11 +64,11 @@ impl Prepared {
     /// Whether an event may match.
     fn ask(
         &mut self,
-        lookup: &dyn Lookup,
-        asked: &Asked,
+        lookup: &dyn SegmentIndex,
+        asked: &CompiledQuery,
         window: &Range<u32>,
         times: LeftTimes,
-        need: Need,
+        need: Exactness,
     ) -> Result<bool, Damaged> {
         let mut fewest = window.len();
         let mut lists = Vec::new();
@@ -100,11 +100,11 @@ impl Prepared {
         let axes = [(Axis::Occurred, times.occurred), (Axis::Recorded, times.recorded)];
         for (axis, times) in axes {
             let Some(times) = times else { continue };
-            if fewest <= FEW && need == Need::Candidates {
+            if fewest <= CANDIDATES_FEW_MAX && need == Exactness::Candidates {
                 continue; // checked when the records are read
             }
             let count = lookup.count_times(axis, times)? as usize;
-            if count > fewest && need == Need::Candidates {
+            if count > fewest && need == Exactness::Candidates {
                 continue;
             }
             let mut positions = Vec::with_capacity(count.min(window.len()));
@@ -134,7 +134,7 @@ impl Prepared {
 }
 
 /// The positions of many lists, ascending.
-fn merged(lists: &[List<'_>]) -> Result<Vec<u32>, Damaged> {
+fn merged(lists: &[PostingList<'_>]) -> Result<Vec<u32>, Damaged> {
     let mut merged = Vec::new();
     for list in lists {
         list.each(|position| merged.push(position))?;
@@ -209,18 +209,18 @@ impl<'a> Source<'a> {
 
 /// The sources of a part, walked together.
 #[derive(Debug)]
-pub(super) struct Sources<'a> {
+pub(super) struct Conjunction<'a> {
     /// All of them must have a position; none: all positions.
     all: Vec<Source<'a>>,
     /// Positions that come besides.
     also: Option<Source<'a>>,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> Conjunction<'a> {
     pub(super) fn of(
-        lookup: &'a dyn Lookup,
-        asked: &Asked,
-        prepared: &'a Prepared,
+        lookup: &'a dyn SegmentIndex,
+        asked: &CompiledQuery,
+        prepared: &'a PostingPlan,
     ) -> Result<Self, Damaged> {
         let sorted = prepared.sorted.iter().map(|positions| Source::Sorted(positions));
         let mut all: Vec<Source<'a>> = sorted.collect();
@@ -229,7 +229,7 @@ impl<'a> Sources<'a> {
             for wanted in &clause.wanted {
                 lookup.wanted(wanted, &mut lists)?;
             }
-            all.push(Source::of(lists.into_iter().map(List::cursor).collect()));
+            all.push(Source::of(lists.into_iter().map(PostingList::cursor).collect()));
         }
         // The choosiest leads.
         all.sort_by_key(Source::len);
@@ -237,7 +237,7 @@ impl<'a> Sources<'a> {
             true => anchors(lookup)?.map(|list| Source::One(Box::new(list.cursor()))),
             false => None,
         };
-        Ok(Sources { all, also })
+        Ok(Conjunction { all, also })
     }
 
     /// Adds up to `most` positions of the window, the largest first.
@@ -341,29 +341,32 @@ impl<'a> Sources<'a> {
 }
 
 /// The positions of the log's own records.
-pub(super) fn anchors(lookup: &dyn Lookup) -> Result<Option<List<'_>>, Damaged> {
+pub(super) fn anchors(lookup: &dyn SegmentIndex) -> Result<Option<PostingList<'_>>, Damaged> {
     let mut lists = Vec::new();
     lookup.wanted(&crate::terms::anchors(), &mut lists)?;
     Ok(lists.pop())
 }
 
 /// How many of the log's own records stand in a window.
-pub(super) fn count_anchors(lookup: &dyn Lookup, window: &Range<u32>) -> Result<u64, Damaged> {
+pub(super) fn count_anchors(
+    lookup: &dyn SegmentIndex,
+    window: &Range<u32>,
+) -> Result<u64, Damaged> {
     let Some(list) = anchors(lookup)? else { return Ok(0) };
     let mut count = 0;
     list.each(|position| count += u64::from(window.contains(&position)))?;
     Ok(count)
 }
 
-impl Part {
+impl SegmentScan {
     /// Asks the index of the part; the outer `None`: it has none.
     pub(super) fn prepare(
         &self,
-        asked: &Asked,
+        asked: &CompiledQuery,
         query: &Query,
-        need: Need,
-    ) -> Option<Result<Option<Prepared>, Damaged>> {
+        need: Exactness,
+    ) -> Option<Result<Option<PostingPlan>, Damaged>> {
         let place = (&self.window, self.times);
-        self.how.with(|lookup| Prepared::of(lookup, asked, query, place, need))
+        self.how.with(|lookup| PostingPlan::of(lookup, asked, query, place, need))
     }
 }

@@ -9,8 +9,8 @@ use crate::format::record::CheckedRecord;
 use crate::hash::Hash;
 use crate::query::{Query, Subject};
 use crate::read::decode;
-use crate::read::opener::Opened;
-use crate::read::view::View;
+use crate::read::payload_reader::PayloadAccess;
+use crate::read::segment_set::SegmentSet;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
@@ -21,14 +21,14 @@ pub struct RecordView<'a> {
     kind: RecordKind,
     /// Of an event.
     envelope: Option<Envelope<'a>>,
-    view: &'a View,
+    view: &'a SegmentSet,
     /// Salt and payload, once they were asked for.
-    opened: OnceCell<Opened<'a>>,
+    opened: OnceCell<PayloadAccess<'a>>,
 }
 
 impl<'a> RecordView<'a> {
     /// Decodes the envelope of a record; the payload stays as it is.
-    pub(super) fn of(record: CheckedRecord<'a>, view: &'a View) -> Result<Self> {
+    pub(super) fn of(record: CheckedRecord<'a>, view: &'a SegmentSet) -> Result<Self> {
         let damaged = |reason: String| decode::damaged(record.head.seq, reason);
         let Some(kind) = RecordKind::from_code(record.head.kind) else {
             return Err(damaged(format!("record kind {}", record.head.kind)));
@@ -93,11 +93,11 @@ impl<'a> RecordView<'a> {
         Ok(self.opened()?.state())
     }
 
-    fn opened(&self) -> Result<&Opened<'a>> {
+    fn opened(&self) -> Result<&PayloadAccess<'a>> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
         }
-        let opened = self.view.opener().open(&self.record);
+        let opened = self.view.payload_reader().open(&self.record);
         let opened = opened.map_err(|reason| decode::damaged(self.seq(), reason))?;
         Ok(self.opened.get_or_init(|| opened))
     }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure::NotFitting;
-use super::{Failure, Leftover, Walk};
+use super::{Failure, TornBytes, Walk};
 use crate::disk::Open;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{Sealed, status};
 use crate::format::header::SegmentHeader;
-use crate::format::mark::Mark;
+use crate::format::mark::RecoveryPoint;
 use crate::format::{Stream, names};
 use crate::segment::bytes;
 use crate::segment::bytes::SegmentFile;
@@ -40,7 +40,7 @@ impl Walk<'_> {
     pub(super) fn headers(
         &mut self,
         ordinals: &[u64],
-        mark: Option<&Mark>,
+        mark: Option<&RecoveryPoint>,
     ) -> Result<Vec<SegmentHeader>, Failure> {
         let from = mark.map_or(0, |mark| mark.ordinal);
         let mut headers: Vec<SegmentHeader> = Vec::new();
@@ -97,13 +97,21 @@ impl Walk<'_> {
         let file = self.disk().open(&path, Open::ReadWrite).map_err(Error::io("open", &path))?;
         let len = bytes::used_bytes(&*file, &path, 0)?;
         let reason = "the header of its segment was never written".to_owned();
-        self.leftovers.push(Leftover { ordinal, path, file, offset: 0, len, reason, remove: true });
+        self.leftovers.push(TornBytes {
+            ordinal,
+            path,
+            file,
+            offset: 0,
+            len,
+            reason,
+            remove: true,
+        });
         Ok(())
     }
 }
 
 /// Whether a segment is sealed and ends where the mark stands.
-fn ends_at(sealed: Option<&Sealed>, mark: Option<&Mark>) -> bool {
+fn ends_at(sealed: Option<&Sealed>, mark: Option<&RecoveryPoint>) -> bool {
     sealed.zip(mark).is_some_and(|(sealed, mark)| {
         let end = sealed.first.saturating_add(sealed.count);
         (sealed.ordinal, end) == (mark.ordinal, mark.frontier.size().get())

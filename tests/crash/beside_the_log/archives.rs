@@ -14,7 +14,7 @@ fn a_restore_that_failed_is_not_refused_as_done_while_nothing_is_seen() {
     for at in 0..30 {
         let (world, log, signer) = World::new(1);
         dropped(&world, &log, &signer);
-        let (_, folder) = log.archive().dropped_in(&world.shelf()).unwrap().remove(0);
+        let (_, folder) = log.archive().restorable_in(&world.shelf()).unwrap().remove(0);
         world.disk.plan(Fault { at, kind: FaultKind::SyncFailed, stored: false });
         let first = log.archive().restore(&world.shelf(), &folder, &who());
         if world.disk.faults_outstanding() > 0 {
@@ -39,7 +39,7 @@ fn a_hostile_archive_is_an_error() {
     let (world, log, signer) = World::new(1);
     dropped(&world, &log, &signer);
     let shelf = world.shelf();
-    let (_, folder) = log.archive().dropped_in(&shelf).unwrap().remove(0);
+    let (_, folder) = log.archive().restorable_in(&shelf).unwrap().remove(0);
     let place = Path::new("/archive").join(&folder);
     let names: Vec<PathBuf> = {
         use bulla::disk::Disk;

@@ -135,7 +135,7 @@ fn a_log_that_a_vault_made_after_a_failed_sync_is_kept() {
             let disk = SimDisk::new(seed);
             let vault = vault_options(&disk).create(PathBuf::from("/vault")).unwrap();
             let routing = Routing::to("main").rule(Rule::per_tenant("own"));
-            vault.set_routing(routing, &Asked::by("carol")).unwrap();
+            vault.set_routing(routing, &Attribution::by("carol")).unwrap();
             vault.append(&event(7)).unwrap();
             let acme = vault.tenant("acme").unwrap();
             disk.plan(Fault { at, kind: FaultKind::SyncFailed, stored: false });

@@ -80,7 +80,7 @@ fn a_refreshed_reader_opens_nothing_erased() {
         if met {
             assert_eq!(reader.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
         }
-        log.retention().erase("user:alice", &Asked::by("dpo").because("request 17")).unwrap();
+        log.retention().erase("user:alice", &Attribution::by("dpo").because("request 17")).unwrap();
         reader.refresh().unwrap();
         let record = reader.snapshot().get(seq).unwrap();
         assert_eq!(record.payload, PayloadState::Erased, "met before: {met}");
@@ -102,8 +102,8 @@ fn one_store_serves_one_log() {
     a.append(&about(0, "user:alice")).unwrap();
     let seq = b.append(&about(0, "user:alice")).unwrap().seq;
     let hold = bulla::retention::Hold::new("case", bulla::retention::HoldScope::new());
-    b.retention().place_hold(&hold, &Asked::by("legal")).unwrap();
-    a.retention().erase("user:alice", &Asked::by("dpo")).unwrap();
+    b.retention().place_hold(&hold, &Attribution::by("legal")).unwrap();
+    a.retention().erase("user:alice", &Attribution::by("dpo")).unwrap();
     assert_eq!(b.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted, "held in b");
 }
 

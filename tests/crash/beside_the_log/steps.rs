@@ -65,8 +65,8 @@ type Seen = fn(&World, &Log) -> Result<(), String>;
 
 fn nothing(_: &World, _: &Log, _: &bulla::Signer) {}
 
-fn who() -> Asked {
-    Asked::by("carol").because("why")
+fn who() -> Attribution {
+    Attribution::by("carol").because("why")
 }
 
 fn old_policy(world: &World, log: &Log, signer: &bulla::Signer) {
@@ -149,7 +149,7 @@ fn steps() -> Vec<(&'static str, Prepare, Act, Seen)> {
                     return Ok(());
                 }
                 let shelf = world.shelf();
-                let folder = log.archive().dropped_in(&shelf)?.pop().map(|(_, folder)| folder);
+                let folder = log.archive().restorable_in(&shelf)?.pop().map(|(_, folder)| folder);
                 ok(log.archive().restore(&shelf, &folder.unwrap_or_default(), &who()))
             },
             |_, log| log.snapshot().get(Seq::new(0)).map(|_| ()).map_err(|e| e.to_string()),

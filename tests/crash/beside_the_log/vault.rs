@@ -40,7 +40,9 @@ fn when_a_tenants_record_expires_depends_on_others_only_in_a_shared_log() {
 fn a_damaged_log_of_one_tenant_is_not_seen_by_another() {
     let disk = SimDisk::new(1);
     let vault = vault_options(&disk).create(PathBuf::from("/vault")).unwrap();
-    vault.set_routing(Routing::to("main").rule(Rule::per_tenant("own")), &Asked::by("c")).unwrap();
+    vault
+        .set_routing(Routing::to("main").rule(Rule::per_tenant("own")), &Attribution::by("c"))
+        .unwrap();
     let (acme, other) = (vault.tenant("acme").unwrap(), vault.tenant("other").unwrap());
     let mine = acme.append(&event(0)).unwrap();
     other.append(&event(1)).unwrap();

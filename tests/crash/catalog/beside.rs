@@ -10,8 +10,8 @@ use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::disk::{Disk, Open};
 use bulla::time::ManualClock;
 use bulla::{
-    Asked, Error, ExpireOptions, Hold, HoldScope, Log, LogAdmin, Period, Policy, VerifyOptions,
-    verify,
+    Attribution, Error, ExpireOptions, Hold, HoldScope, Log, LogAdmin, Period, Policy,
+    VerifyOptions, verify,
 };
 
 use crate::catalog::{DAY, asked, cases, event, options};
@@ -104,7 +104,7 @@ fn beside(seed: u64, steps: u64) {
             }
         }
         let case = format!("case-{}", random.below(12));
-        let long = Asked::by("c".repeat(4_000)).because("w".repeat(4_000));
+        let long = Attribution::by("c".repeat(4_000)).because("w".repeat(4_000));
         let hold = Hold::new(case.as_str(), HoldScope::new().actor("alice"));
         let who = random.below(3);
         let op = random.below(8);

@@ -11,9 +11,9 @@ use bulla::disk::Disk;
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::time::ManualClock;
 use bulla::{
-    AccessLog, Accessor, Actor, Asked, Error, Event, ExpireOptions, Hold, HoldScope, Housekeeping,
-    KeyStore, Log, LogOptions, Period, Policy, Resource, Seq, Signer, VerifyOptions, WrappingKey,
-    verify,
+    AccessLog, Accessor, Actor, Attribution, Error, Event, ExpireOptions, Hold, HoldScope,
+    Housekeeping, KeyStore, Log, LogOptions, Period, Policy, Resource, Seq, Signer, VerifyOptions,
+    WrappingKey, verify,
 };
 
 use crate::support::{ORIGIN, clock, dir, signer};
@@ -21,8 +21,8 @@ use crate::support::{ORIGIN, clock, dir, signer};
 /// Events that one batch takes, a little less than half a segment.
 const BATCH: u64 = 60;
 
-fn by() -> Asked {
-    Asked::by("carol").because("test")
+fn by() -> Attribution {
+    Attribution::by("carol").because("test")
 }
 
 /// An event of one of three subjects, of about 500 bytes.

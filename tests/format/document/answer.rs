@@ -7,7 +7,7 @@ use bulla::internals::format::layout;
 use bulla::internals::terms::{Collected, Logical, Scope};
 use bulla::merkle::{BatchPlan, NodeId};
 use bulla::proof::{
-    Answer, Evidence, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, VerifiedAnswer,
+    Answer, Evidence, IndexEvidence, SegmentEvidence, ShownList, TermEvidence, VerifiedAnswer,
 };
 use bulla::{Disclosure, Hash, HashAlgorithm, Log, Query, Seq, TreeSize, Trust};
 
@@ -118,7 +118,7 @@ fn with_index(answer: &Answer) -> Answer {
     let head = logical.head();
     let shown = |place: u64, list: Option<ShownList>| {
         let leaf = logical.terms[usize::try_from(place).unwrap()].leaf();
-        ShownTerm { place, leaf, list }
+        TermEvidence { place, leaf, list }
     };
     let positions = logical.terms[0].positions.to_vec();
     let list = ShownList { first_chunk: 0, positions, hashes: Vec::new() };

@@ -7,7 +7,7 @@ use bulla::checkpoint::{Checkpoint, SignatureKind};
 use bulla::event::Anchor;
 use bulla::internals::format::body;
 use bulla::internals::format::catalog_body::{
-    Because, CatalogBody, Created, HeadSigned, KeyAdded, Sealed, StateMap,
+    CatalogBody, Created, HeadSigned, KeyAdded, RecordedAttribution, Sealed, StateMap,
 };
 use bulla::internals::format::frame::FrameHeader;
 use bulla::internals::format::header::{CATALOG_VERSION, SegmentHeader};
@@ -198,7 +198,8 @@ impl Catalog {
         self.state.apply(Seq::new(number as u64), body).unwrap();
         let envelope = body.encode(&self.state.root()).unwrap();
         let salt = counting(0x60 + u8::try_from(number).unwrap() * 0x10);
-        let salted = [&salt[..], &Because::default().encode(body.kind()).unwrap()].concat();
+        let salted =
+            [&salt[..], &RecordedAttribution::default().encode(body.kind()).unwrap()].concat();
         self.records.push(self.writer.append(body.kind(), envelope, salted));
     }
 }

@@ -2,7 +2,7 @@
 
 use bulla::log::SubjectRule;
 use bulla::redact::Redactor;
-use bulla::retention::Asked;
+use bulla::retention::Attribution;
 use bulla::{Error, KeyStore, LogOptions, PayloadState, SpanId, Target, WrappingKey};
 
 use super::{changed, conflict, event, in_dir, options};
@@ -11,8 +11,8 @@ fn wrapping() -> WrappingKey {
     WrappingKey::from_bytes([7; 32])
 }
 
-fn asked() -> Asked {
-    Asked { who: Some("carol".to_owned()), why: Some("she asked".to_owned()) }
+fn asked() -> Attribution {
+    Attribution { who: Some("carol".to_owned()), why: Some("she asked".to_owned()) }
 }
 
 #[test]

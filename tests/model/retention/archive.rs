@@ -80,7 +80,7 @@ impl Driver {
 
     pub fn restore(&mut self, n: u8) -> Result<(), Error> {
         let store = self.store()?;
-        let found = self.log().archive().dropped_in(&store)?;
+        let found = self.log().archive().restorable_in(&store)?;
         if self.unfinished().is_empty() {
             self.check_dropped_in(&found);
         }

@@ -380,7 +380,7 @@ impl Driver {
 
     fn check_pins(&self, log: &Log) {
         for placed in self.model.holds.iter().filter(|placed| placed.in_force()) {
-            let pinned = log.snapshot().pinned_by(&case(placed.case)).unwrap();
+            let pinned = log.snapshot().segments_held_by(&case(placed.case)).unwrap();
             let mut live: Vec<u64> = self.model.segments.keys().copied().collect();
             live.retain(|ordinal| !self.model.segments[ordinal].is_gone());
             let pins = |row: &&Row| Model::pins(&placed.scope, row);

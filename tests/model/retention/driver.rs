@@ -9,8 +9,8 @@ use bulla::disk::{Disk, Open};
 use bulla::retention::Verdict;
 use bulla::time::{Clock, ManualClock};
 use bulla::{
-    Actor, Asked, Error, Event, ExpireOptions, Expiry, Hold, Log, LogAdmin, LogOptions, Period,
-    Resource, SegmentStatus, Timestamp,
+    Actor, Attribution, Error, Event, ExpireOptions, Expiry, Hold, Log, LogAdmin, LogOptions,
+    Period, Resource, SegmentStatus, Timestamp,
 };
 
 use crate::retention::erase::subject_of;
@@ -100,8 +100,8 @@ impl Driver {
         format!("step {}", self.steps)
     }
 
-    pub fn asked(&self) -> Asked {
-        Asked::by("carol").because(self.why())
+    pub fn asked(&self) -> Attribution {
+        Attribution::by("carol").because(self.why())
     }
 
     pub fn step(&mut self, step: Step) {
@@ -427,7 +427,7 @@ impl Driver {
         };
         match lost {
             Lost::Nothing => {}
-            Lost::Mark => remove(&dir().join("tree/mark")),
+            Lost::RecoveryPoint => remove(&dir().join("tree/mark")),
             Lost::CatalogSnapshot => remove(&dir().join("catalog/snapshot")),
             Lost::Indexes => indexes().for_each(|path| remove(&path)),
             Lost::DamagedIndexes(n) => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::Asked;
+use bulla::Attribution;
 use bulla::disk::Disk;
 use bulla::{Error, KeyStore, Log, LogOptions, SubjectRule, WrappingKey};
 
@@ -83,7 +83,7 @@ impl Driver {
         let has_keys = self.model.rows.iter().any(|row| is_of(row, subject));
         let may_have_keys = self.model.subjects.contains(&subject);
         self.model.erasing = Some(Erasing { subject, why: why.clone() });
-        match self.log().retention().erase(&name, &Asked::by("carol").because(&why)) {
+        match self.log().retention().erase(&name, &Attribution::by("carol").because(&why)) {
             Ok(certificate) => {
                 assert!(!held && may_have_keys, "{name}: {certificate:?}");
                 assert_eq!(certificate.records, records, "{name}");

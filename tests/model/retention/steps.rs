@@ -209,7 +209,7 @@ pub enum End {
 pub enum Lost {
     Nothing,
     /// Everything that is left is read again, across the gaps.
-    Mark,
+    RecoveryPoint,
     Indexes,
     /// A byte of each index is wrong.
     DamagedIndexes(u16),
@@ -365,7 +365,7 @@ fn reopen() -> impl Strategy<Value = Step> {
     let end = prop_oneof![2 => Just(End::Close), 2 => Just(End::Kill), 2 => Just(End::Power)];
     let lost = prop_oneof![
         4 => Just(Lost::Nothing),
-        3 => Just(Lost::Mark),
+        3 => Just(Lost::RecoveryPoint),
         1 => Just(Lost::Indexes),
         1 => any::<u16>().prop_map(Lost::DamagedIndexes),
         1 => Just(Lost::CatalogSnapshot),

@@ -5,7 +5,7 @@ use bulla::internals::format::catalog_body::StateMap;
 use bulla::internals::terms::{IndexHead, TimeEntry};
 use bulla::merkle::{BatchPlan, Frontier};
 use bulla::proof::{
-    CatalogClaim, CatalogStatement, Evidence, IndexEvidence, PlacedEntry, ShownTimes, StateEntry,
+    CatalogClaim, CatalogStatement, Evidence, IndexEvidence, PlacedEntry, StateEntry, TimeEvidence,
 };
 
 use super::mutations::firsts;
@@ -159,7 +159,7 @@ fn by_recorded(sealed: &Sealed, head: &IndexHead) -> SegmentEvidence {
         leaves: Vec::new(),
         leaf_hashes: Vec::new(),
         occurred: None,
-        recorded: Some(ShownTimes { first_chunk: 0, entries, hashes: Vec::new() }),
+        recorded: Some(TimeEvidence { first_chunk: 0, entries, hashes: Vec::new() }),
     }))
 }
 

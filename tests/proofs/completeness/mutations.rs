@@ -1,7 +1,7 @@
 //! Altered answers: each is refused, or says exactly what the good one says. One that names
 //! another question or range may be true of that, and is compared with the records.
 
-use bulla::proof::{CatalogClaim, IndexEvidence, SegmentEvidence, ShownTerm};
+use bulla::proof::{CatalogClaim, IndexEvidence, SegmentEvidence, TermEvidence};
 
 use super::alterations::{flipped, hashes, lists};
 use super::*;
@@ -145,8 +145,8 @@ fn alter_index(mutants: &mut Mutants, at: usize, good: &IndexEvidence) {
     }
 }
 
-fn alter_leaf(mutants: &mut Mutants, at: usize, n: usize, good: &[ShownTerm]) {
-    let mut push = |what: &str, change: &dyn Fn(&mut Vec<ShownTerm>)| {
+fn alter_leaf(mutants: &mut Mutants, at: usize, n: usize, good: &[TermEvidence]) {
+    let mut push = |what: &str, change: &dyn Fn(&mut Vec<TermEvidence>)| {
         mutants.push_index(at, format!("leaf {n}: {what}"), |i| change(&mut i.leaves));
     };
     push("dropped", &|leaves| {
@@ -202,25 +202,25 @@ fn alter_times(mutants: &mut Mutants, at: usize, is_occurred: bool, good: &Index
     mutants.push_index(at, "no times", |i| {
         slot(i);
     });
-    let mut push = |what: String, changed: bulla::proof::ShownTimes| {
+    let mut push = |what: String, changed: bulla::proof::TimeEvidence| {
         mutants.push_index(at, format!("times: {what}"), |i| {
             let slot = if is_occurred { &mut i.occurred } else { &mut i.recorded };
             *slot = Some(changed);
         });
     };
     for (what, hashes) in hashes(&times.hashes) {
-        push(what, bulla::proof::ShownTimes { hashes, ..times.clone() });
+        push(what, bulla::proof::TimeEvidence { hashes, ..times.clone() });
     }
     for step in [1, u64::MAX] {
         let first_chunk = times.first_chunk.wrapping_add(step);
-        push("chunk".to_owned(), bulla::proof::ShownTimes { first_chunk, ..times.clone() });
+        push("chunk".to_owned(), bulla::proof::TimeEvidence { first_chunk, ..times.clone() });
     }
     let other = |entry: &bulla::internals::terms::TimeEntry| bulla::internals::terms::TimeEntry {
         time: entry.time + 1,
         position: entry.position,
     };
     for (what, entries) in lists(&times.entries, other) {
-        push(what, bulla::proof::ShownTimes { entries, ..times.clone() });
+        push(what, bulla::proof::TimeEvidence { entries, ..times.clone() });
     }
 }
 

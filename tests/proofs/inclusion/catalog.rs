@@ -29,7 +29,7 @@ fn every_record_of_the_catalog_is_proved_under_every_head_that_covers_it() {
                 assert_eq!(read.to_text(), text);
                 let verified = read.verify(&signed.trust()).unwrap();
                 assert_eq!(*verified.statement().anchor(), anchor);
-                let ShownOfCatalog::Record(record) = verified.statement().shown() else { panic!() };
+                let ProvenClaim::Record(record) = verified.statement().shown() else { panic!() };
                 assert_eq!(record.recorded_at, entry.recorded_at);
                 assert_eq!(record.body().unwrap().0, entry.state_root);
                 assert!(record.because().is_some());
@@ -44,7 +44,7 @@ fn every_record_of_the_catalog_is_proved_under_every_head_that_covers_it() {
             .unwrap()
             .verify(&signed.trust())
             .unwrap();
-        let ShownOfCatalog::Record(record) = withheld.statement().shown() else { panic!() };
+        let ProvenClaim::Record(record) = withheld.statement().shown() else { panic!() };
         assert_eq!((record.kind, record.because()), (kind::CREATED, None));
         assert!(matches!(record.body().unwrap().1, CatalogBody::Created(_)));
     }
@@ -78,8 +78,8 @@ fn what_is_in_force_and_what_is_not_is_proved_as_of_a_head() {
                 let read = CatalogProof::parse(proof.to_text().as_bytes()).unwrap();
                 let verified = read.verify(&signed.trust()).unwrap();
                 match verified.statement().shown() {
-                    ShownOfCatalog::InForce(entry) => assert!(entry.key == *key && *in_force),
-                    ShownOfCatalog::NotInForce { key: shown } => {
+                    ProvenClaim::InForce(entry) => assert!(entry.key == *key && *in_force),
+                    ProvenClaim::NotInForce { key: shown } => {
                         assert!(shown == key && !*in_force);
                     }
                     other => panic!("{other:?}"),
@@ -105,13 +105,13 @@ fn an_altered_catalog_proof_is_refused_or_says_the_same() {
             assert_eq!(read.to_text().as_bytes(), bad);
             let Ok(found) = read.verify(&trust) else { return };
             // A key that is not in force has other keys beside it that are not either.
-            let key = |found: &ShownOfCatalog| matches!(found, ShownOfCatalog::NotInForce { .. });
+            let key = |found: &ProvenClaim| matches!(found, ProvenClaim::NotInForce { .. });
             if key(found.statement().shown()) && key(expected.statement().shown()) {
                 assert_eq!(what(found.checkpoint()), what(expected.checkpoint()));
-                let ShownOfCatalog::NotInForce { key } = found.statement().shown() else { return };
+                let ProvenClaim::NotInForce { key } = found.statement().shown() else { return };
                 assert!(signed.log.snapshot().prove_state_entry(key, newest).is_ok_and(|own| {
                     let own = own.verify(&trust).unwrap();
-                    matches!(own.statement().shown(), ShownOfCatalog::NotInForce { .. })
+                    matches!(own.statement().shown(), ProvenClaim::NotInForce { .. })
                 }));
                 return;
             }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla::checkpoint::{SignatureKind, SigningKey};
-use bulla::internals::index::{IndexFile, Places};
+use bulla::internals::index::{CommittedIndex, IndexFile};
 use bulla::internals::terms::{
     Axis, CHUNK, Field, TermLeaf, TimeEntry, anchors, clauses, position_chunk_leaf, time_chunk_leaf,
 };
 use bulla::merkle::{BatchPlan, Frontier};
-use bulla::proof::{Answer, IndexEvidence, SegmentEvidence, ShownList, ShownTerm, ShownTimes};
+use bulla::proof::{Answer, IndexEvidence, SegmentEvidence, ShownList, TermEvidence, TimeEvidence};
 use bulla::query::Subject;
 use bulla::{
     Actor, Disclosure, Event, Hash, HashAlgorithm, Housekeeping, Log, Outcome, Query, Record,
@@ -213,13 +213,13 @@ impl All {
         ShownList { first_chunk: low, positions: chunks, hashes: tree.prove(low..high) }
     }
 
-    fn times(&self, axis: usize, random: &mut Random) -> ShownTimes {
+    fn times(&self, axis: usize, random: &mut Random) -> TimeEvidence {
         let (all, tree) = &self.times[axis];
         let (low, high) = range(random, all.len().div_ceil(CHUNK) as u64);
         let skip = usize::try_from(low).unwrap();
         let take = usize::try_from(high - low).unwrap();
         let entries = all.chunks(CHUNK).skip(skip).take(take).flatten().copied().collect();
-        ShownTimes { first_chunk: low, entries, hashes: tree.prove(low..high) }
+        TimeEvidence { first_chunk: low, entries, hashes: tree.prove(low..high) }
     }
 
     /// Evidence with valid hashes, of any shape, and the positions it points at.
@@ -263,15 +263,15 @@ impl All {
         if random.below(4) == 0 {
             places.insert(usize::try_from(random.below(self.terms.len() as u64)).unwrap());
         }
-        let leaves: Vec<ShownTerm> = places
+        let leaves: Vec<TermEvidence> = places
             .iter()
-            .map(|place| ShownTerm {
+            .map(|place| TermEvidence {
                 place: *place as u64,
                 leaf: self.terms[*place].0.clone(),
                 list: listed.contains(place).then(|| self.list(*place, random)),
             })
             .collect();
-        let shown: Vec<Option<ShownTimes>> =
+        let shown: Vec<Option<TimeEvidence>> =
             (0..2).map(|axis| (random.below(2) == 0).then(|| self.times(axis, random))).collect();
         // What it points at, as the verifier must read it.
         let every: BTreeSet<u32> = (0..u32::try_from(head.records).unwrap()).collect();

@@ -2,7 +2,7 @@
 
 use bulla::keystore::Identifier;
 use bulla::query::Query;
-use bulla::retention::{Asked, Hold, HoldScope, Period, Policy};
+use bulla::retention::{Attribution, Hold, HoldScope, Period, Policy};
 use bulla::{Actor, Error, Event, ExpireOptions, HashAlgorithm, KeyStore, Resource, Seq, Target};
 
 use crate::erasure::{Place, event, on_disk, wrapping};
@@ -37,7 +37,7 @@ fn aliases_are_found_by_query_and_lose_their_meaning_with_the_keys() {
     let record = log.snapshot().get(Seq::new(0)).unwrap();
     assert_eq!((record.event.actor.id, record.event.resource.id), (alice, Some(p1.clone())));
 
-    log.retention().erase("patient:patient-0001", &Asked::default()).unwrap();
+    log.retention().erase("patient:patient-0001", &Attribution::default()).unwrap();
     assert_eq!(store.alias(Identifier::Resource, "patient", "patient-0001"), None);
     let seq = log.append(&read("patient-0001")).unwrap().seq;
     assert_ne!(log.snapshot().get(seq).unwrap().event.resource.id, Some(p1.clone()));
@@ -78,12 +78,12 @@ fn targets_and_on_whose_behalf_stand_under_aliases_too() {
     assert_eq!(count(Query::new().resource("ward", "ward-plain")), 3);
     // A hold that names the patient finds what is under the alias, by the store.
     let hold = Hold::new("case 9", HoldScope::new().resource("patient", "patient-0002"));
-    log.retention().place_hold(&hold, &Asked::default()).unwrap();
-    assert_eq!(log.snapshot().pinned_by("case 9").unwrap().records, 2);
+    log.retention().place_hold(&hold, &Attribution::default()).unwrap();
+    assert_eq!(log.snapshot().segments_held_by("case 9").unwrap().records, 2);
     // Without the store, nobody can tell whose alias it is: all are pinned.
     log.close().unwrap();
     let without = place.options().open_read_only(place.at("audit")).unwrap();
-    assert_eq!(without.snapshot().pinned_by("case 9").unwrap().records, 3);
+    assert_eq!(without.snapshot().segments_held_by("case 9").unwrap().records, 3);
     place.check_deeply(Some(place.reading_store()));
 }
 
@@ -95,7 +95,7 @@ fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
     drop(create());
     // Placed before there is any alias, by somebody who does not have the store.
     let scope = HoldScope::new().actor("alice");
-    let asked = Asked::by("carol");
+    let asked = Attribution::by("carol");
     let admin = place.options().administer(&audit).unwrap();
     admin.place_hold(&Hold::new("case 7", scope), &asked).unwrap();
     admin.set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
@@ -111,7 +111,7 @@ fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
     drop(log);
 
     let log = place.options().without_events().open(&audit).unwrap();
-    let pinned = log.snapshot().pinned_by("case 7").unwrap();
+    let pinned = log.snapshot().segments_held_by("case 7").unwrap();
     assert_eq!((pinned.records, &*pinned.segments), (4, &[1, 2, 3, 4][..]));
     let expiry = log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
     assert!(expiry.dropped.is_empty(), "{expiry:?}");
@@ -122,7 +122,7 @@ fn a_hold_pins_what_is_under_an_alias_where_nobody_can_tell_whose_it_is() {
     // Who has the store can tell.
     let store = KeyStore::open(&place.at("keys"), &wrapping()).unwrap();
     let log = place.options().key_store(store).without_events().open(&audit).unwrap();
-    assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [1]);
+    assert_eq!(log.snapshot().segments_held_by("case 7").unwrap().segments, [1]);
     let expiry = log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
     let gone: Vec<u64> = expiry.dropped.iter().map(|gone| gone.ordinal).collect();
     assert_eq!(gone, [2, 3]);
@@ -182,7 +182,7 @@ fn a_hold_pins_what_is_under_an_alias_that_the_store_does_not_know() {
         let older = std::fs::read(&keys).unwrap();
         append("alice");
         append("bob");
-        let asked = Asked::by("carol");
+        let asked = Attribution::by("carol");
         if erased {
             log.retention().erase("user:alice", &asked).unwrap();
         }
@@ -196,7 +196,11 @@ fn a_hold_pins_what_is_under_an_alias_that_the_store_does_not_know() {
             .place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked)
             .unwrap();
         log.retention().set_policy(&Policy::keep(Period::ZERO), &asked).unwrap();
-        assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [2], "erased: {erased}");
+        assert_eq!(
+            log.snapshot().segments_held_by("case 7").unwrap().segments,
+            [2],
+            "erased: {erased}"
+        );
         assert!(log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap().going().count() > 0);
         log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
         assert!(log.snapshot().get(Seq::new(0)).is_err(), "bob's, erased: {erased}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bulla::disk::sim::{Fault, FaultKind, SimDisk};
 use bulla::{
-    Asked, Error, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Log, LogOptions,
+    Attribution, Error, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Log, LogOptions,
     PayloadState, Period, Policy, Seq,
 };
 
@@ -42,7 +42,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
     };
     let (disk, log, _) = prepared(0);
     let before = disk.operations();
-    log.retention().erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Attribution::default()).unwrap();
     let during = disk.operations() - before;
     assert!(during > 8, "certificate in two copies, store replaced: {during}");
     let (mut kept, mut erased) = (0, 0);
@@ -50,7 +50,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
         for seed in 0..4 {
             let (disk, log, store) = prepared(seed);
             disk.crash_after(count);
-            let done = log.retention().erase(ALICE, &Asked::default());
+            let done = log.retention().erase(ALICE, &Attribution::default());
             drop((log, store));
             disk.crash();
             let (log, store) = simulated(&disk, false).unwrap();
@@ -75,7 +75,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
             } else {
                 kept += 1;
                 assert_eq!(mine.payload, PayloadState::Decrypted, "{place}");
-                log.retention().erase(ALICE, &Asked::default()).unwrap();
+                log.retention().erase(ALICE, &Attribution::default()).unwrap();
             }
             let again = log.append(&event(0)).unwrap().seq;
             assert_eq!(
@@ -92,7 +92,7 @@ fn a_crash_leaves_an_erasure_not_begun_or_finishes_it_on_opening() {
 /// what the hold names must not have been erased meanwhile.
 #[test]
 fn what_a_hold_names_is_not_erased_while_its_drop_may_be_called_off() {
-    let by = Asked::by("carol").because("retention");
+    let by = Attribution::by("carol").because("retention");
     let (mut open, mut gone) = (0, 0);
     for at in 0..60 {
         let disk = SimDisk::new(at);

@@ -4,14 +4,14 @@
 use bulla::internals::format::catalog_body::{CatalogBody, ProtectionSet};
 use bulla::internals::format::header::SegmentHeader;
 use bulla::log::SubjectRule;
-use bulla::{Asked, Error, HashAlgorithm, KeyStore, Log, LogOptions, PayloadState, Seq};
+use bulla::{Attribution, Error, HashAlgorithm, KeyStore, Log, LogOptions, PayloadState, Seq};
 
 use crate::erasure::{Place, event, on_disk, wrapping};
 
 const SECRET: &[u8] = b"secret reason";
 
-fn asked() -> Asked {
-    Asked::by("carol").because("the store is in repair")
+fn asked() -> Attribution {
+    Attribution::by("carol").because("the store is in repair")
 }
 
 fn with_rule(place: &Place, store: KeyStore) -> LogOptions {

@@ -1,6 +1,6 @@
 //! Erasure: what a hold pins, and what can still be read after it.
 
-use bulla::Asked;
+use bulla::Attribution;
 use bulla::{Error, Event, Hold, HoldScope, KeyStore, PayloadState, Seq, WrappingKey};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn what_is_queued_is_seen_by_an_erasure() {
         log.append(&of_alice("free.read", round)).unwrap(); // the subject has keys
         let tickets: Vec<_> =
             (0..100).map(|n| log.enqueue(&of_alice("held.read", n)).unwrap()).collect();
-        let erased = log.retention().erase(ALICE, &Asked::by("dpo"));
+        let erased = log.retention().erase(ALICE, &Attribution::by("dpo"));
         let seqs: Vec<Seq> = tickets.into_iter().map(|ticket| ticket.wait().unwrap().seq).collect();
         let lost = seqs
             .iter()
@@ -49,7 +49,7 @@ fn what_is_queued_is_seen_by_an_erasure() {
         );
         // A new subject state for the next round is only possible once the hold is gone.
         log.retention().release_hold("case 7", &asked()).unwrap();
-        let _ = log.retention().erase(ALICE, &Asked::default());
+        let _ = log.retention().erase(ALICE, &Attribution::default());
         log.retention().place_hold(&hold, &asked()).unwrap();
     }
     log.close().unwrap();
@@ -67,13 +67,13 @@ fn what_is_being_appended_is_seen_by_an_erasure() {
         let lost = std::thread::scope(|scope| {
             let appending = scope.spawn(|| log.append(&of_alice("held.read", round)).unwrap().seq);
             std::thread::sleep(Duration::from_micros(20 * round));
-            let erased = log.retention().erase(ALICE, &Asked::default());
+            let erased = log.retention().erase(ALICE, &Attribution::default());
             let seq = appending.join().unwrap();
             erased.is_ok() && log.snapshot().get(seq).unwrap().payload == PayloadState::Erased
         });
         assert!(!lost, "round {round}: a record that the hold pins was erased");
         log.retention().release_hold("case 7", &asked()).unwrap();
-        let _ = log.retention().erase(ALICE, &Asked::default());
+        let _ = log.retention().erase(ALICE, &Attribution::default());
         log.retention().place_hold(&hold, &asked()).unwrap();
     }
     log.close().unwrap();
@@ -87,7 +87,7 @@ fn after_an_erasure_no_reader_and_no_snapshot_has_the_payload() {
     let snapshot = log.snapshot();
     let mut records = snapshot.records_from(Seq::new(0));
     assert_eq!(log.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
-    log.retention().erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Attribution::default()).unwrap();
     assert_eq!(snapshot.get(seq).unwrap().payload, PayloadState::Erased);
     assert_eq!(records.next().unwrap().unwrap().payload, PayloadState::Erased);
     log.close().unwrap();
@@ -104,7 +104,7 @@ fn a_reader_that_has_refreshed_past_an_erasure_reads_nothing_of_it() {
             .unwrap();
     let reader = world.options().key_store(keys).open_read_only(world.path()).unwrap();
     assert_eq!(reader.snapshot().get(seq).unwrap().payload, PayloadState::Decrypted);
-    log.retention().erase(ALICE, &Asked::default()).unwrap();
+    log.retention().erase(ALICE, &Attribution::default()).unwrap();
     reader.refresh().unwrap();
     assert_eq!(reader.snapshot().get(seq).unwrap().payload, PayloadState::Erased);
     log.close().unwrap();
@@ -120,6 +120,9 @@ fn an_erasure_of_what_is_held_in_a_sealed_segment_is_refused() {
     log.rotate().unwrap();
     let hold = Hold::new("case 7", HoldScope::new().action("held.*").unwrap());
     log.retention().place_hold(&hold, &asked()).unwrap();
-    assert!(matches!(log.retention().erase(ALICE, &Asked::default()), Err(Error::Held { .. })));
+    assert!(matches!(
+        log.retention().erase(ALICE, &Attribution::default()),
+        Err(Error::Held { .. })
+    ));
     log.close().unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulla::disk::RealDisk;
 use bulla::internals::catalog::Catalog;
 use bulla::internals::format::catalog_body::{
-    Because, CatalogBody, DropBegun, DropDone, PolicySet, Snapshot, kind,
+    CatalogBody, DropCompleted, DropStarted, PolicySet, RecordedAttribution, Snapshot, kind,
 };
 use bulla::internals::format::frame::{self, FrameHeader};
 use bulla::internals::format::header::SegmentHeader;
@@ -39,7 +39,7 @@ pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bo
             min_records: 0,
             set_at: 0,
         };
-        catalog.append(&CatalogBody::PolicySet(policy), &Because::default()).unwrap();
+        catalog.append(&CatalogBody::PolicySet(policy), &RecordedAttribution::default()).unwrap();
     }
     // All that the state can be compared with is filled in rightly.
     let sealed = catalog.state().segment(ordinal).unwrap();
@@ -63,7 +63,7 @@ pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bo
     let nodes = range_nodes(sealed.first, end);
     let range = nodes.iter().map(|node| *tree.node(*node).unwrap().as_bytes()).collect();
     let start_root = *tree.root_at(bulla::TreeSize::new(sealed.first)).unwrap().as_bytes();
-    let body = DropBegun {
+    let body = DropStarted {
         ordinal,
         first: sealed.first,
         count: sealed.count,
@@ -82,10 +82,10 @@ pub(crate) fn forge(world: &World, catalog: &mut Catalog, ordinal: u64, done: bo
         scanned: sealed.count,
         archived: None,
     };
-    catalog.append(&CatalogBody::DropBegun(body), &Because::default()).unwrap();
+    catalog.append(&CatalogBody::DropStarted(body), &RecordedAttribution::default()).unwrap();
     if done {
-        let done = DropDone { ordinal, done_at: 0 };
-        catalog.append(&CatalogBody::DropDone(done), &Because::default()).unwrap();
+        let done = DropCompleted { ordinal, done_at: 0 };
+        catalog.append(&CatalogBody::DropCompleted(done), &RecordedAttribution::default()).unwrap();
     }
 }
 
@@ -95,7 +95,7 @@ fn catalog_id(world: &World) -> bulla::internals::format::LogId {
 
 /// The frontier of the mark.
 fn frontier_of(world: &World) -> bulla::merkle::Frontier {
-    let (_, mark) = bulla::internals::tree::mark::MarkFile::open_or_create(
+    let (_, mark) = bulla::internals::tree::mark::RecoveryPointFile::open_or_create(
         &RealDisk,
         &world.path().join("tree"),
         catalog_id(world),

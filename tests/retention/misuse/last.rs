@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla::Asked;
+use bulla::Attribution;
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::{
     Error, ExpireOptions, Hold, HoldScope, Housekeeping, KeyStore, Period, Policy, VerifyOptions,
@@ -129,7 +129,7 @@ fn closing_in_the_middle_of_everything_ends() {
             scope.spawn(move || {
                 let _ended = restored.until_end();
                 loop {
-                    match log.archive().dropped_in(&**archive) {
+                    match log.archive().restorable_in(&**archive) {
                         Ok(found) => {
                             for (_, folder) in found.into_iter().take(2) {
                                 match log.archive().restore(&**archive, &folder, &asked()) {
@@ -156,7 +156,7 @@ fn closing_in_the_middle_of_everything_ends() {
                         return;
                     }
                     let erased =
-                        log.retention().erase(&format!("user:{}", n % 3), &Asked::default());
+                        log.retention().erase(&format!("user:{}", n % 3), &Attribution::default());
                     if let Err(error) = erased {
                         fine(&error);
                     }

@@ -9,8 +9,8 @@ use bulla::archive::{ArchiveStore, DirectoryStore, VerifyArchiveOptions};
 use bulla::disk::Disk;
 use bulla::disk::RealDisk;
 use bulla::{
-    Asked, Error, ExpireOptions, GapVerdict, Hold, HoldScope, Housekeeping, Period, Policy, Query,
-    Seq, VerifyOptions, verify,
+    Attribution, Error, ExpireOptions, GapVerdict, Hold, HoldScope, Housekeeping, Period, Policy,
+    Query, Seq, VerifyOptions, verify,
 };
 
 use crate::misuse::forgery::{catalog, forge, there};
@@ -47,7 +47,7 @@ fn expired(world: &World) -> (bulla::Log, Arc<dyn ArchiveStore>) {
 }
 
 fn folder_of(log: &bulla::Log, store: &dyn ArchiveStore, ordinal: u64) -> String {
-    let all = log.archive().dropped_in(store).unwrap();
+    let all = log.archive().restorable_in(store).unwrap();
     all.into_iter().find(|found| found.0 == ordinal).unwrap().1
 }
 
@@ -62,7 +62,7 @@ fn a_catalog_of_before_a_restore_is_refused_or_deletes_nothing_that_is_held() {
     copy_dir(&from, &old);
     let folder = folder_of(&log, &*store, 2);
     log.archive().restore(&*store, &folder, &asked()).unwrap();
-    assert_eq!(log.snapshot().pinned_by("case 7").unwrap().segments, [2]);
+    assert_eq!(log.snapshot().segments_held_by("case 7").unwrap().segments, [2]);
     log.close().unwrap();
     drop(log);
     assert!(there(&world, 2));
@@ -107,7 +107,7 @@ fn two_processes_write_holds_across_rotations_of_the_catalog() {
     let log = world.log(3);
     log.retention().set_policy(&Policy::keep(Period::ZERO), &asked()).unwrap();
     let admin = world.options().administer(world.path()).unwrap();
-    let long = Asked::by("c".repeat(4_000)).because("w".repeat(4_000));
+    let long = Attribution::by("c".repeat(4_000)).because("w".repeat(4_000));
     for n in 0..200 {
         let hold = Hold::new(format!("s{n}"), HoldScope::new().actor("actor-1"));
         log.retention().place_hold(&hold, &long).unwrap();

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use bulla::Asked;
+use bulla::Attribution;
 use bulla::archive::{ArchiveStore, DirectoryStore};
 use bulla::disk::sim::SimDisk;
 use bulla::disk::{Disk, RealDisk, replace_file};
@@ -112,7 +112,7 @@ fn an_erasure_of_what_is_held_in_a_drop_that_waits_is_refused() {
     let log = world.options().key_store(keys(&world)).open(world.path()).unwrap();
     assert!(there(&world, 2));
     let erased =
-        log.retention().erase("user:alice", &Asked::default()).map(|erased| erased.records);
+        log.retention().erase("user:alice", &Attribution::default()).map(|erased| erased.records);
     log.close().unwrap();
     drop(log);
     // The bit is put right, from a backup.
@@ -144,8 +144,8 @@ fn an_erasure_reaches_archived_copies_also_of_what_a_later_hold_matches() {
         .place_hold(&Hold::new("case 7", HoldScope::new().actor("alice")), &asked())
         .unwrap();
     let erased =
-        log.retention().erase("user:alice", &Asked::default()).map(|erased| erased.records);
-    let folder = log.archive().dropped_in(&*store).unwrap().remove(0).1;
+        log.retention().erase("user:alice", &Attribution::default()).map(|erased| erased.records);
+    let folder = log.archive().restorable_in(&*store).unwrap().remove(0).1;
     log.archive().restore(&*store, &folder, &asked()).unwrap();
     let payload = log.snapshot().get(Seq::new(0)).unwrap().payload;
     log.close().unwrap();
@@ -163,11 +163,11 @@ fn one_hostile_manifest_hides_nothing_that_can_be_restored() {
     let store: Arc<dyn ArchiveStore> = Arc::new(DirectoryStore::open_or_create(&root).unwrap());
     let options = ExpireOptions::new().archive_to(Arc::clone(&store));
     assert!(log.retention().expire(&options, &asked()).unwrap().dropped.len() >= 3);
-    let before = log.archive().dropped_in(&*store).unwrap().len();
+    let before = log.archive().restorable_in(&*store).unwrap().len();
     std::fs::create_dir_all(root.join("other-00000000/00000001")).unwrap();
     std::fs::write(root.join("other-00000000/00000001/MANIFEST.json"), b"{}").unwrap();
     let found =
-        log.archive().dropped_in(&*store).map(|found| found.len()).map_err(|e| e.to_string());
+        log.archive().restorable_in(&*store).map(|found| found.len()).map_err(|e| e.to_string());
     log.close().unwrap();
     assert_eq!(found, Ok(before), "another log's broken folder in a shared archive");
 }

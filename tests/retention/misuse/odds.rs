@@ -42,7 +42,7 @@ fn a_hold_that_no_time_can_meet_is_refused() {
     let scope =
         HoldScope::new().since(time("2021-01-01T00:00:00Z")).until(time("2019-01-01T00:00:00Z"));
     let placed = log.retention().place_hold(&Hold::new("inverted", scope), &asked());
-    let pinned = log.snapshot().pinned_by("inverted").map(|p| p.records);
+    let pinned = log.snapshot().segments_held_by("inverted").map(|p| p.records);
     log.close().unwrap();
     assert!(placed.is_err(), "placed, in force, pins {pinned:?} records");
 }
@@ -69,7 +69,7 @@ fn odd_scopes_pin_by_records_what_they_pin_by_indexes() {
     for (n, scope) in scopes.into_iter().enumerate() {
         let pins_all = n != 6;
         log.retention().place_hold(&Hold::new(format!("c{n}"), scope), &asked()).unwrap();
-        let pinned = log.snapshot().pinned_by(&format!("c{n}")).unwrap();
+        let pinned = log.snapshot().segments_held_by(&format!("c{n}")).unwrap();
         let plan = log.snapshot().plan_expiry(&ExpireOptions::new()).unwrap();
         let going: Vec<u64> = plan.going().map(|s| s.segment.ordinal).collect();
         assert!(pinned.segments.contains(&1), "{n}: {pinned:?}");
@@ -241,7 +241,7 @@ fn expiry_seals_checkpoints_and_holds_from_several_threads_end() {
                 while go() {
                     let hold = Hold::new(format!("h{n}"), HoldScope::new().actor("a3"));
                     log.retention().place_hold(&hold, &asked()).unwrap();
-                    let pinned = log.snapshot().pinned_by(&format!("h{n}"));
+                    let pinned = log.snapshot().segments_held_by(&format!("h{n}"));
                     if let Err(error) = pinned {
                         assert!(matches!(error, Error::Expired { .. }), "{error}");
                     }

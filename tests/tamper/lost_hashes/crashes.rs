@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn disk_full_during_a_rebuild() {
     let made = large::Large::new(10, 700, 3);
-    Lost::Mark.from(&made.disk);
+    Lost::RecoveryPoint.from(&made.disk);
     let used = made.disk.used_bytes();
     for more in (0..160).map(|n| n * 1_024) {
         let scene = made.fork(more);
@@ -133,7 +133,7 @@ fn power_loss_loses_no_more_than_the_damage_did() {
             }
         }
         if rnd(3) > 0 {
-            Lost::Mark.from(&scene.disk);
+            Lost::RecoveryPoint.from(&scene.disk);
         } else {
             scene.disk.flip_byte(&Lost::level(4 * rnd(2) as u8), 3, 1).unwrap();
         }
@@ -196,7 +196,7 @@ fn faults_in_a_restore() {
             log.close().unwrap();
             drop(log);
             scene.disk.crash();
-            Lost::Mark.from(&scene.disk);
+            Lost::RecoveryPoint.from(&scene.disk);
             let log = scene.open();
             assert_eq!(scene.refused(&log), before, "{kind:?} {at}");
             assert!(!log.recovery().lost_hashes.contains(&2));

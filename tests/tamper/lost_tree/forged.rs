@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bulla::disk::Disk;
 use bulla::internals::catalog::Catalog;
 use bulla::internals::format::catalog_body::{
-    Because, CatalogBody, DropBegun, DropDone, PolicySet,
+    CatalogBody, DropCompleted, DropStarted, PolicySet, RecordedAttribution,
 };
 use bulla::merkle::range_nodes;
 use bulla::{Error, HashAlgorithm};
@@ -14,7 +14,7 @@ use crate::lost_tree::scene::{Lost, Scene};
 use crate::support::dir;
 
 /// A log of which somebody removes a segment, and says in the catalog that it was dropped.
-fn forged(seed: u64, change: impl FnOnce(&mut DropBegun<'_>)) -> Error {
+fn forged(seed: u64, change: impl FnOnce(&mut DropStarted<'_>)) -> Error {
     let scene = Scene::new(seed, HashAlgorithm::Sha256, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let at = dir().join("catalog");
     let disk: Arc<dyn Disk> = Arc::new(scene.disk.clone());
@@ -34,7 +34,7 @@ fn forged(seed: u64, change: impl FnOnce(&mut DropBegun<'_>)) -> Error {
                 min_records: 0,
                 set_at: 0,
             };
-            catalog.append(&CatalogBody::PolicySet(body), &Because::default()).unwrap();
+            catalog.append(&CatalogBody::PolicySet(body), &RecordedAttribution::default()).unwrap();
             (catalog.state().policy().unwrap().seq, 0)
         }
     };
@@ -43,7 +43,7 @@ fn forged(seed: u64, change: impl FnOnce(&mut DropBegun<'_>)) -> Error {
     let keep_until = sealed.times[1] + i64::try_from(keep).unwrap() * 1_000_000_000;
     let archived = catalog.state().archived(4).map(|copy| (copy.location.to_owned(), copy.digest));
     let nodes = range_nodes(sealed.first, sealed.first + sealed.count);
-    let mut body = DropBegun {
+    let mut body = DropStarted {
         ordinal: 4,
         first: sealed.first,
         count: sealed.count,
@@ -65,9 +65,9 @@ fn forged(seed: u64, change: impl FnOnce(&mut DropBegun<'_>)) -> Error {
         }),
     };
     change(&mut body);
-    catalog.append(&CatalogBody::DropBegun(body), &Because::default()).unwrap();
-    let done = DropDone { ordinal: 4, done_at: 0 };
-    catalog.append(&CatalogBody::DropDone(done), &Because::default()).unwrap();
+    catalog.append(&CatalogBody::DropStarted(body), &RecordedAttribution::default()).unwrap();
+    let done = DropCompleted { ordinal: 4, done_at: 0 };
+    catalog.append(&CatalogBody::DropCompleted(done), &RecordedAttribution::default()).unwrap();
     drop(catalog);
     scene.disk.remove_file(&dir().join("segments/00000004.seg")).unwrap();
     Lost::Tree.from(&scene.disk);

@@ -9,7 +9,7 @@ use bulla::disk::sim::SimDisk;
 use bulla::disk::{Disk, Open};
 use bulla::time::ManualClock;
 use bulla::{
-    Actor, Asked, Disclosure, Error, Event, ExpireOptions, GapVerdict, HashAlgorithm, Hold,
+    Actor, Attribution, Disclosure, Error, Event, ExpireOptions, GapVerdict, HashAlgorithm, Hold,
     HoldScope, Log, LogOptions, Period, Policy, Report, Resource, Seq, Signer,
     UnverifiedCheckpoint, VerifyOptions, verify,
 };
@@ -21,8 +21,8 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 const EVENTS: u64 = 27;
 const DAYS: u64 = 10;
 
-pub(crate) fn asked() -> Asked {
-    Asked::by("carol").because("retention")
+pub(crate) fn asked() -> Attribution {
+    Attribution::by("carol").because("retention")
 }
 
 fn event(day: u64, n: u64) -> Event {
@@ -34,7 +34,7 @@ fn event(day: u64, n: u64) -> Event {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lost {
     Tree,
-    Mark,
+    RecoveryPoint,
     Levels,
     Level(u8),
     LevelAndMark(u8),
@@ -64,7 +64,7 @@ impl Lost {
                     }
                 }
             }
-            Lost::Mark => remove(&tree.join("mark")),
+            Lost::RecoveryPoint => remove(&tree.join("mark")),
             Lost::Level(level) => remove(&Lost::level(level)),
             Lost::LevelAndMark(level) => {
                 remove(&Lost::level(level));
@@ -188,7 +188,7 @@ impl Scene {
 
     pub(crate) fn try_restore(&self, log: &Log, ordinal: u64) -> Result<(), Error> {
         let store = self.store();
-        let dropped = log.archive().dropped_in(&store)?;
+        let dropped = log.archive().restorable_in(&store)?;
         let (_, folder) = dropped.into_iter().find(|(n, _)| *n == ordinal).unwrap();
         log.archive().restore(&store, &folder, &asked()).map(|_| ())
     }
@@ -338,7 +338,7 @@ impl Scene {
         self.check(&log, lacking);
         log.close().unwrap();
         drop(log);
-        Lost::Mark.from(&self.disk);
+        Lost::RecoveryPoint.from(&self.disk);
         let log = self.open();
         assert_eq!(log.recovery().lost_hashes, lacking);
         assert!(self.check(&log, lacking) > before, "the new gaps have all their hashes");

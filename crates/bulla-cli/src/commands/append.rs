@@ -14,7 +14,7 @@ use crate::failure::{Verdict, although};
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::redacting::{Redacting, kept};
 use crate::secrets::{Encryption, SUBJECT_WITHOUT_KEYS};
-use crate::when::{When, when};
+use crate::time_args::{When, when};
 
 #[derive(Args)]
 #[command(after_help = "\

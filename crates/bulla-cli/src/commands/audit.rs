@@ -20,8 +20,8 @@ use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
 use crate::outputs::{Inputs, Mark, Output};
-use crate::trusting::{Trusted, with_hint};
-use crate::{cells, instead, keys, output, places, progress, terminal};
+use crate::trust_args::{Trusted, with_hint};
+use crate::{instead, keys, open_log, output, progress, terminal, text};
 use checkpoints::Checkpoints;
 use recomputed::Recomputed;
 
@@ -92,7 +92,7 @@ impl Audit {
             _ => "nothing was signed, as no --key was given".to_owned(),
         };
         let mut out = output::stdout();
-        writeln!(out, "{}", terminal::plain(&format!("clean: {}; {signed}", told(&audit))))?;
+        writeln!(out, "{}", terminal::plain(&format!("clean: {}; {signed}", render(&audit))))?;
         out.flush()?;
         Ok(Verdict::Fine)
     }
@@ -103,7 +103,7 @@ impl Audit {
         if !path.is_file() {
             return Ok(None);
         }
-        let bytes = places::read_small(&path, SegmentList::LEN_MAX)?;
+        let bytes = open_log::read_small(&path, SegmentList::LEN_MAX)?;
         let list = SegmentList::parse(&bytes)
             .map_err(|reason| NotProved(format!("{}: {reason}", path.display())))?;
         Ok(Some(list))
@@ -114,7 +114,7 @@ impl Audit {
         if !path.is_file() {
             bail!("{} is not an exported log: {}", self.dir.display(), self.no_export());
         }
-        let bytes = places::read_small(&path, NOTE_LEN_MAX as u64)?;
+        let bytes = open_log::read_small(&path, NOTE_LEN_MAX as u64)?;
         let checkpoint = UnverifiedCheckpoint::parse(&bytes);
         checkpoint.map_err(|error| NotProved(format!("{}: {error}", path.display())).into())
     }
@@ -158,7 +158,7 @@ impl Audit {
             Some(end) if end > size => {
                 let expected = format!(
                     "segments below the checkpoint of {}",
-                    cells::counted(size.get(), "record")
+                    text::counted(size.get(), "record")
                 );
                 Err(refuse(expected, format!("one that ends at {end}")).into())
             }
@@ -218,7 +218,7 @@ fn key_name(key: &SigningKey) -> String {
 }
 
 /// What was found, in a sentence.
-fn told(audit: &IndexAudit) -> String {
+fn render(audit: &IndexAudit) -> String {
     let records: u64 = audit.segments.iter().map(|segment| segment.count).sum();
     let first = audit.segments.first().map_or(0, |segment| segment.first.get());
     let size = audit.main.size;
@@ -226,16 +226,16 @@ fn told(audit: &IndexAudit) -> String {
     let not_sealed = match behind {
         0 => String::new(),
         1 => "; 1 record behind them is in no sealed segment".to_owned(),
-        _ => format!("; {} records behind them are in no sealed segment", cells::count(behind)),
+        _ => format!("; {} records behind them are in no sealed segment", text::count(behind)),
     };
     format!(
         "{} lead to the checkpoint of {}, root {}, and so do its tiles; the index roots of {} ({} from record {first} \
          on) are those of their records{not_sealed}",
-        cells::counted(size.get(), "record"),
+        text::counted(size.get(), "record"),
         audit.origin,
         audit.main.root,
-        cells::counted(audit.segments.len() as u64, "segment"),
-        cells::counted(records, "record"),
+        text::counted(audit.segments.len() as u64, "segment"),
+        text::counted(records, "record"),
     )
 }
 

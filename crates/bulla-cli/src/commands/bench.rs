@@ -19,7 +19,7 @@ use super::init::Hash;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
 use crate::outputs::{self, Inputs};
-use crate::{cells, numbers, progress, when};
+use crate::{numbers, progress, text, time_args};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -132,7 +132,7 @@ impl Bench {
             bail!("--dir {}: expected a directory that is there", place.display());
         }
         outputs::check_dir(&place, None, &Inputs::default())?;
-        let name = format!("bulla-bench-{}-{}", std::process::id(), when::now().as_millis());
+        let name = format!("bulla-bench-{}-{}", std::process::id(), time_args::now().as_millis());
         let place = place.join(name);
         std::fs::create_dir(&place)
             .with_context(|| format!("making the directory {}", place.display()))?;
@@ -216,7 +216,7 @@ impl Bench {
             listing.row(&line)?;
         }
         listing.finish()?;
-        let rounds = cells::counted(self.rounds, "round");
+        let rounds = text::counted(self.rounds, "round");
         writeln!(output::stderr(), "bulla: medians of {rounds}; from, to: lowest and highest")?;
         if wandered {
             writeln!(
@@ -321,12 +321,12 @@ impl Row for Line {
     ];
 
     fn cells(&self) -> Vec<String> {
-        let whole = |value: f64| cells::count(cells::whole(value));
+        let whole = |value: f64| text::count(text::whole(value));
         let [lowest, median, highest] =
             self.events_per_second.map_or_else(Default::default, |rates| rates.map(whole));
         vec![
             self.mode.name(),
-            cells::count(self.events),
+            text::count(self.events),
             median,
             lowest,
             highest,

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::cosigning::{self, Cosigning};
 use crate::failure::Verdict;
 use crate::outputs::{Begun, Inputs, Output};
-use crate::{cells, keys, output, places};
+use crate::{keys, open_log, output, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -97,7 +97,7 @@ impl Checkpoint {
     }
 
     fn sign(&self, key: &Path, signer: &Signer) -> Result<UnverifiedCheckpoint> {
-        let log = places::writer(&self.dir)?;
+        let log = open_log::writer(&self.dir)?;
         let name = signer.verifying_key().name().as_str();
         if name != log.origin() {
             bail!(
@@ -121,7 +121,7 @@ impl Checkpoint {
             }
             None => {}
         }
-        let records = cells::counted(signed.head().size.get(), "record");
+        let records = text::counted(signed.head().size.get(), "record");
         writeln!(output::stderr(), "bulla: signed {records} as {name}")?;
         Ok(signed.into_unverified())
     }
@@ -159,6 +159,6 @@ fn seal(log: &Log) -> Result<Option<String>> {
         return Ok(None);
     }
     log.rotate()?;
-    let count = cells::counted(active.count, "record");
+    let count = text::counted(active.count, "record");
     Ok(Some(format!("segment {} of {count}, from record {} on", active.ordinal, active.first)))
 }

@@ -24,7 +24,7 @@ use super::verify::verify_with_bar;
 use crate::failure::{NotProved, Verdict};
 use crate::output::{self, Out, Row};
 use crate::outputs::{self, Inputs};
-use crate::{cells, keys, records, redacting, terminal, when};
+use crate::{keys, records, redacting, terminal, text, time_args};
 
 /// Hand-written events in the format of AWS CloudTrail.
 const SAMPLE: &str = include_str!("../../samples/cloudtrail.jsonl");
@@ -80,7 +80,8 @@ impl Demo {
 impl Stage {
     fn new(dir: Option<PathBuf>) -> Result<Self> {
         let dir = dir.unwrap_or_else(|| {
-            let name = format!("bulla-demo-{}-{}", std::process::id(), when::now().as_millis());
+            let name =
+                format!("bulla-demo-{}-{}", std::process::id(), time_args::now().as_millis());
             std::env::temp_dir().join(name)
         });
         if dir.exists() && !dir.is_dir() {
@@ -122,16 +123,16 @@ fn fill(log: &Log, stage: &Stage, out: &mut Out) -> Result<()> {
         "imported",
         &format!(
             "{}: {} of {}, {} rejected",
-            cells::counted(done.events, "CloudTrail event"),
-            cells::count(done.imported),
-            cells::counted(done.lines, "line"),
-            cells::count(done.rejected)
+            text::counted(done.events, "CloudTrail event"),
+            text::count(done.imported),
+            text::counted(done.lines, "line"),
+            text::count(done.rejected)
         ),
     )?;
     log.rotate()?;
-    tell(out, "appended", &appending::one_by_one(log)?.told())?;
+    tell(out, "appended", &appending::one_by_one(log)?.render())?;
     log.rotate()?;
-    tell(out, "appended", &appending::together(log)?.told())
+    tell(out, "appended", &appending::together(log)?.render())
 }
 
 fn segments(log: &Log, out: &mut Out) -> Result<()> {
@@ -144,8 +145,8 @@ fn segments(log: &Log, out: &mut Out) -> Result<()> {
         &format!(
             "{} ({sealed} sealed), {} in {}",
             segments.len(),
-            cells::counted(log.size().get(), "record"),
-            cells::bytes(bytes)
+            text::counted(log.size().get(), "record"),
+            text::bytes(bytes)
         ),
     )
 }
@@ -157,7 +158,7 @@ fn ask(log: &Log, out: &mut Out) -> Result<Seq> {
     let found = log.snapshot().query(&by_suspect)?.collect::<Result<Vec<Record>, _>>()?;
     let took = start.elapsed();
     let Some(newest) = found.first() else { bail!("the sample holds nothing by {SUSPECT}") };
-    let all = cells::counted(log.size().get(), "record");
+    let all = text::counted(log.size().get(), "record");
     tell(
         out,
         "queried",
@@ -187,7 +188,7 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
         "signed",
         &format!(
             "a checkpoint of {}, root {}…, with {}, which is outside the log",
-            cells::counted(signed.head().size.get(), "record"),
+            text::counted(signed.head().size.get(), "record"),
             &signed.head().root.to_string()[..16],
             name(&stage.key)
         ),
@@ -200,7 +201,7 @@ fn prove(log: &Log, stage: &Stage, seq: Seq, out: &mut Out) -> Result<PathBuf> {
     tell(
         out,
         "proved",
-        &format!("record {seq} in {} ({})", name(&file), cells::counted(text.len() as u64, "byte")),
+        &format!("record {seq} in {} ({})", name(&file), text::counted(text.len() as u64, "byte")),
     )?;
     Ok(file)
 }
@@ -229,7 +230,7 @@ fn verify_offline(stage: &Stage, proof: &Path, out: &mut Out) -> Result<()> {
 /// Flips a byte in a copy and shows that verify finds it, and nothing in the original.
 fn tampering(stage: &Stage, seq: Seq, out: &mut Out) -> Result<Verdict> {
     let clean = verify_with_bar(&stage.log, &VerifyOptions::new())?;
-    tell(out, "verify", &format!("the log: {}", told(&clean)))?;
+    tell(out, "verify", &format!("the log: {}", render(&clean)))?;
     let flipped = tamper::copy_and_flip(&stage.log, &stage.copy, "mallory", "\",\"accountId")?;
     let copy = name(&stage.copy);
     tell(
@@ -238,7 +239,7 @@ fn tampering(stage: &Stage, seq: Seq, out: &mut Out) -> Result<Verdict> {
         &format!("{copy}: in record {seq}, mallory is now mallorx: {}", flipped.place()),
     )?;
     let report = verify_with_bar(&stage.copy, &VerifyOptions::new())?;
-    tell(out, "verify", &format!("{copy}: {}", told(&report)))?;
+    tell(out, "verify", &format!("{copy}: {}", render(&report)))?;
     let place = format!("{}/", stage.copy.display());
     for finding in &report.findings {
         let text = finding.to_string().replace(&place, "");
@@ -261,14 +262,14 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn told(report: &Report) -> String {
+fn render(report: &Report) -> String {
     let read = format!(
         "{} in {} re-read and re-hashed",
-        cells::counted(report.records, "record"),
-        cells::counted(report.segments, "segment")
+        text::counted(report.records, "record"),
+        text::counted(report.segments, "segment")
     );
     match report.findings.len() {
         0 => format!("clean, {read}"),
-        found => format!("NOT CLEAN, {}, {read}", cells::counted(found as u64, "finding")),
+        found => format!("NOT CLEAN, {}, {read}", text::counted(found as u64, "finding")),
     }
 }

@@ -4,14 +4,14 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use bulla::Asked;
+use bulla::Attribution;
 use bulla::log::ErasureCertificate;
 use clap::Args;
 
-use crate::asking::not_blank;
+use crate::attribution::not_blank;
 use crate::failure::{Verdict, although};
 use crate::secrets::Secrets;
-use crate::{cells, output};
+use crate::{output, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -49,7 +49,7 @@ impl Erase {
         }
         let log = self.secrets.writer(&self.dir)?;
         let done =
-            log.retention().erase(&self.subject, &Asked::by(&self.who).because(&self.why))?;
+            log.retention().erase(&self.subject, &Attribution::by(&self.who).because(&self.why))?;
         let told = tell(&done);
         log.close()?;
         told.map_err(|error| {
@@ -66,7 +66,7 @@ fn tell(done: &ErasureCertificate) -> io::Result<()> {
     let ids: Vec<String> = done.key_ids.iter().map(ToString::to_string).collect();
     let erased = match done.records {
         0 => "erased no payload that is in the log".to_owned(),
-        records => format!("erased {}", cells::counted(records, "payload")),
+        records => format!("erased {}", text::counted(records, "payload")),
     };
     writeln!(
         out,
@@ -85,7 +85,7 @@ fn tell(done: &ErasureCertificate) -> io::Result<()> {
              store before, erase the subject with that one, too",
             match done.of_other_keys {
                 1 => "1 payload in the log is".to_owned(),
-                payloads => format!("{} in the log are", cells::counted(payloads, "payload")),
+                payloads => format!("{} in the log are", text::counted(payloads, "payload")),
             }
         )?;
     }

@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::failure::{NotProved, Verdict};
 use crate::outputs::{self, Inputs, Mark};
-use crate::{cells, keys, output, places, progress, terminal};
+use crate::{keys, open_log, output, progress, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -51,7 +51,7 @@ pub(crate) struct ExportTiles {
 impl ExportTiles {
     pub(crate) fn run(self) -> Result<Verdict> {
         let keys = keys::verifying_keys(&self.pubkey)?;
-        places::check(&self.dir)?;
+        open_log::check(&self.dir)?;
         outputs::check_dir(&self.out, Some(Mark::Export), &Inputs::of(&self.dir))?;
         let trust = (!keys.is_empty()).then(|| self.trust(keys)).transpose()?;
         let options = Options { trust, recheck: !self.no_recheck, repair: self.repair };
@@ -65,7 +65,7 @@ impl ExportTiles {
         bar.finish_and_clear();
         let mut out = output::stdout();
         let summary = summary?;
-        writeln!(out, "{}", self.told(&summary))?;
+        writeln!(out, "{}", self.render(&summary))?;
         for name in &summary.repaired {
             writeln!(out, "replaced {}, which was altered", terminal::plain(name))?;
         }
@@ -75,7 +75,7 @@ impl ExportTiles {
 
     /// Trust in the given keys, and in those before and after them in the log's key chain.
     fn trust(&self, mut keys: Vec<VerifyingKey>) -> Result<Trust> {
-        let chain = places::reader(&self.dir)?.snapshot().catalog().key_chain()?;
+        let chain = open_log::reader(&self.dir)?.snapshot().catalog().key_chain()?;
         let told = |error| NotProved(format!("{}: {error}", self.dir.display()));
         // Each statement is signed by the key that it introduces, and names the one before
         // by its hash: a given key of this chain vouches for the chain from its beginning.
@@ -86,29 +86,29 @@ impl ExportTiles {
         Ok(Trust::in_keys(keys).with_key_chain(&chain).map_err(told)?)
     }
 
-    fn told(&self, summary: &Summary) -> String {
+    fn render(&self, summary: &Summary) -> String {
         let Summary { head, before, tiles, bundles, checkpoints, bytes, restored, .. } = *summary;
         let place = terminal::path(&self.out);
-        let records = cells::counted(head.size.get(), "record");
+        let records = text::counted(head.size.get(), "record");
         let written = format!(
             "wrote {}, {} and {} ({})",
-            cells::counted(tiles, "tile"),
-            cells::counted(bundles, "entry bundle"),
-            cells::counted(checkpoints, "checkpoint"),
-            cells::bytes(bytes)
+            text::counted(tiles, "tile"),
+            text::counted(bundles, "entry bundle"),
+            text::counted(checkpoints, "checkpoint"),
+            text::bytes(bytes)
         );
         let written = match restored {
             0 => written,
             _ => format!(
                 "{written}; {} of them had been there and were missing",
-                cells::count(restored)
+                text::count(restored)
             ),
         };
         match before.get() {
             0 => format!("{place} serves {records}, root {}: {written}", head.root),
             before => format!(
                 "{place} serves {records} (before: {}), root {}: {written}",
-                cells::count(before),
+                text::count(before),
                 head.root
             ),
         }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
-use crate::{cells, places};
+use crate::{open_log, text};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  bulla history ./audit --output jsonl")]
@@ -34,7 +34,7 @@ impl Row for HistoryEntry {
     fn cells(&self) -> Vec<String> {
         vec![
             self.seq.to_string(),
-            cells::seconds(self.recorded_at),
+            text::seconds(self.recorded_at),
             self.what.clone(),
             self.detail.clone(),
             self.who.clone().unwrap_or_default(),
@@ -72,7 +72,7 @@ impl History {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.format());
-        for entry in places::reader(&self.dir)?.snapshot().catalog().history()? {
+        for entry in open_log::reader(&self.dir)?.snapshot().catalog().history()? {
             listing.row(&entry)?;
         }
         listing.finish()?;

@@ -4,17 +4,17 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use bulla::log::{Pinned, RecordedHold};
+use bulla::log::{HeldSegments, RecordedHold};
 use bulla::retention::CASE_LEN_MAX;
-use bulla::{Asked, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader, Timestamp};
+use bulla::{Attribution, Hold, HoldScope, KeyStore, Log, LogAdmin, LogReader, Timestamp};
 use clap::{Args, Subcommand};
 
-use crate::asking::not_blank;
+use crate::attribution::not_blank;
 use crate::failure::{Verdict, although};
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::{Secrets, actor_aliases};
-use crate::when::{self, When, check_order, to_come, when};
-use crate::{cells, places, terminal};
+use crate::time_args::{self, When, check_order, to_come, when};
+use crate::{open_log, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -54,7 +54,7 @@ impl HoldCommand {
 
 /// Who asks for it, and why.
 #[derive(Args)]
-struct Because {
+struct AttributionArgs {
     /// Who asks for it
     #[arg(long, allow_hyphen_values = true, value_name = "NAME", value_parser = not_blank)]
     who: String,
@@ -63,9 +63,9 @@ struct Because {
     why: String,
 }
 
-impl Because {
-    fn asked(&self) -> Asked {
-        Asked::by(&self.who).because(&self.why)
+impl AttributionArgs {
+    fn asked(&self) -> Attribution {
+        Attribution::by(&self.who).because(&self.why)
     }
 }
 
@@ -94,7 +94,7 @@ struct Place {
     #[arg(long, allow_hyphen_values = true, value_name = "DATE", value_parser = to_come)]
     review_by: Option<When>,
     #[command(flatten)]
-    because: Because,
+    because: AttributionArgs,
     #[command(flatten)]
     secrets: Secrets,
 }
@@ -199,13 +199,14 @@ impl Place {
         // It is in force, whatever comes of counting.
         let shown = shown.and_then(|()| out.flush());
         shown.map_err(|error| although(error, "the hold is in force"))?;
-        let pinned = admin.reader().and_then(|reader| reader.snapshot().pinned_by(&hold.case));
+        let pinned =
+            admin.reader().and_then(|reader| reader.snapshot().segments_held_by(&hold.case));
         match pinned {
             Ok(pinned) => {
                 writeln!(
                     out,
                     "at present that is {}; and all that is still to come",
-                    told(&pinned)
+                    render(&pinned)
                 )?;
                 out.flush()?;
                 if pinned.records == 0 {
@@ -235,7 +236,7 @@ struct Release {
     /// The case
     case: String,
     #[command(flatten)]
-    because: Because,
+    because: AttributionArgs,
 }
 
 impl Release {
@@ -244,7 +245,7 @@ impl Release {
         admin.release_hold(&self.case, &self.because.asked())?;
         let left = admin.catalog().holds()?.len() as u64;
         let mut out = output::stdout();
-        let left = cells::counted(left, "hold");
+        let left = text::counted(left, "hold");
         let case = terminal::plain(&self.case);
         let told = writeln!(out, "released: {case}; {left} in force").and_then(|()| out.flush());
         told.map_err(|error| although(error, "the hold is released"))?;
@@ -306,7 +307,7 @@ impl List {
 /// A hold, and what it pins if it is in force.
 struct Listed<'a> {
     placed: &'a RecordedHold,
-    pinned: Option<Pinned>,
+    pinned: Option<HeldSegments>,
     /// Why that is not known, of one in force.
     unknown: Option<String>,
 }
@@ -314,8 +315,10 @@ struct Listed<'a> {
 impl<'a> Listed<'a> {
     /// A damaged log has its holds all the same.
     fn of(reader: &LogReader, placed: &'a RecordedHold) -> Self {
-        let pinned =
-            placed.released.is_none().then(|| reader.snapshot().pinned_by(&placed.hold.case));
+        let pinned = placed
+            .released
+            .is_none()
+            .then(|| reader.snapshot().segments_held_by(&placed.hold.case));
         let (pinned, unknown) = match pinned {
             Some(Err(error)) => (None, Some(error.to_string())),
             Some(Ok(pinned)) => (Some(pinned), None),
@@ -326,7 +329,7 @@ impl<'a> Listed<'a> {
 
     /// Whether somebody meant to have looked at it by now.
     fn review_is_due(&self) -> bool {
-        let due = self.placed.hold.review_by.is_some_and(|time| time <= when::now());
+        let due = self.placed.hold.review_by.is_some_and(|time| time <= time_args::now());
         due && self.placed.released.is_none()
     }
 
@@ -343,22 +346,22 @@ impl<'a> Listed<'a> {
         let mut facts = vec![
             ("case", hold.case.clone()),
             ("pins", self.pins()),
-            ("placed", by(cells::seconds(*placed_at), who.as_deref(), why.as_deref())),
+            ("placed", by(text::seconds(*placed_at), who.as_deref(), why.as_deref())),
         ];
         facts.extend(hold.custodian.clone().map(|custodian| ("custodian", custodian)));
         if let Some(time) = hold.review_by {
             let due = if self.review_is_due() { ": review is due" } else { "" };
-            facts.push(("review by", format!("{}{due}", cells::seconds(time))));
+            facts.push(("review by", format!("{}{due}", text::seconds(time))));
         }
         if let Some(pinned) = &self.pinned {
-            facts.push(("at present", told(pinned)));
+            facts.push(("at present", render(pinned)));
         }
         if let Some(reason) = &self.unknown {
             facts.push(("at present", format!("unknown: {reason}")));
         }
         if let Some(release) = released {
             let (who, why) = (release.who.as_deref(), release.why.as_deref());
-            facts.push(("released", by(cells::seconds(release.at), who, why)));
+            facts.push(("released", by(text::seconds(release.at), who, why)));
         }
         facts
     }
@@ -391,7 +394,7 @@ impl Row for Listed<'_> {
     fn fields(&self) -> Vec<String> {
         let RecordedHold { hold, placed_at, who, why, released, catalog_seq, .. } = self.placed;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let number = |of: fn(&Pinned) -> u64| {
+        let number = |of: fn(&HeldSegments) -> u64| {
             self.pinned.as_ref().map_or(String::new(), |pinned| of(pinned).to_string())
         };
         let release = released.as_ref();
@@ -445,14 +448,14 @@ impl Row for Listed<'_> {
 
 /// Opens policy and holds, also while a service writes the log.
 fn admin(dir: &std::path::Path) -> Result<LogAdmin> {
-    places::check(dir)?;
-    places::admin(dir, Log::options())
+    open_log::check(dir)?;
+    open_log::admin(dir, Log::options())
 }
 
 /// A review that is due at once is seldom meant.
 fn warn_if_past(review_by: Option<Timestamp>) {
-    if let Some(time) = review_by.filter(|time| *time <= when::now()) {
-        let past = cells::seconds(time);
+    if let Some(time) = review_by.filter(|time| *time <= time_args::now()) {
+        let past = text::seconds(time);
         // Whoever closed standard error still wants the hold.
         let _ = writeln!(
             output::stderr(),
@@ -482,12 +485,12 @@ fn case(text: &str) -> Result<String, String> {
 }
 
 /// `3 records in 2 segments of 1.2 MiB, kept whole`.
-fn told(pinned: &Pinned) -> String {
+fn render(pinned: &HeldSegments) -> String {
     format!(
         "{} in {} of {}, kept whole",
-        cells::counted(pinned.records, "record"),
-        cells::counted(pinned.segments.len() as u64, "segment"),
-        cells::bytes(pinned.bytes),
+        text::counted(pinned.records, "record"),
+        text::counted(pinned.segments.len() as u64, "segment"),
+        text::bytes(pinned.bytes),
     )
 }
 

@@ -20,7 +20,7 @@ use crate::failure::{Verdict, although};
 use crate::outputs::{Inputs, Output};
 use crate::redacting::Redacting;
 use crate::secrets::{Encryption, ONCE_IDS, tell_recorded};
-use crate::{cells, output, places, terminal};
+use crate::{open_log, output, terminal, text};
 pub(crate) use rejects::Rejects;
 use resuming::Prints;
 pub(crate) use writing::{Done, Source, import_file};
@@ -162,7 +162,7 @@ impl Import {
             before = Some(input);
             total.add(&done);
             imported?;
-            writeln!(out, "{}: {}", terminal::path(file), done.told(source))?;
+            writeln!(out, "{}: {}", terminal::path(file), done.render(source))?;
             out.flush()?;
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Import {
             0 => "no event of these files is in the log".to_owned(),
             _ => format!(
                 "the first {} of these files are in the log, durably",
-                cells::counted(events, "event")
+                text::counted(events, "event")
             ),
         };
         match self.files.iter().find(|file| !file.is_file()) {
@@ -236,7 +236,7 @@ impl Import {
             (Name::Json, Some(map)) => {
                 let file = Path::new(map);
                 if file.is_file() {
-                    places::refuse_secret(file, &beginning(file)?)?;
+                    open_log::refuse_secret(file, &beginning(file)?)?;
                 }
                 Format::Json(Arc::new(Mapping::open(map)?))
             }
@@ -279,7 +279,7 @@ impl Import {
             writeln!(
                 output::stderr(),
                 "bulla: nothing was imported: --strict, and {} cannot be imported",
-                cells::counted(rejected, "line")
+                text::counted(rejected, "line")
             )?;
         }
         Ok(rejected == 0)
@@ -294,7 +294,7 @@ fn unreadable(file: &Path, twice: Option<&str>) -> Option<String> {
         Ok(found) if found.is_dir() => Some(format!("{shown}: expected a file, found a directory")),
         Ok(found) if found.is_file() => match beginning(file) {
             Err(error) => Some(format!("{shown}: {error}")),
-            Ok(found) => places::refuse_secret(file, &found).err().map(|error| error.to_string()),
+            Ok(found) => open_log::refuse_secret(file, &found).err().map(|error| error.to_string()),
         },
         Ok(_) => twice.map(|option| {
             format!(
@@ -318,8 +318,8 @@ fn tell_reach(log: &Log, done: &Total) -> Result<()> {
             output::stderr(),
             "bulla: ids were looked for among the newest {} of {} records: older events may be in \
              the log twice now",
-            cells::count(ONCE_IDS),
-            cells::count(size)
+            text::count(ONCE_IDS),
+            text::count(size)
         )?;
     }
     Ok(())

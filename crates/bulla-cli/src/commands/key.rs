@@ -14,7 +14,7 @@ use super::init::origin;
 use super::keygen::public_file;
 use crate::failure::{NotProved, Verdict, although};
 use crate::outputs::{self, Inputs, Output};
-use crate::{cells, keys, output, places, terminal};
+use crate::{keys, open_log, output, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -93,7 +93,7 @@ impl Rotate {
         let path = own_key(&self.dir, &self.next)?;
         check_not_gone(&self.key)?;
         let old = Signer::load(&keys::private_key(&self.key)?)?;
-        let log = places::writer(&self.dir)?;
+        let log = open_log::writer(&self.dir)?;
         let next = next_key(&path, &self.next, log.origin(), log.algorithm())?;
         let chain = log.keys().rotate(&old, &next)?;
         log.close()?;
@@ -131,7 +131,7 @@ impl Recovery {
         let path = own_key(&self.dir, &self.recovery)?;
         let signer = Signer::load(&keys::private_key(&self.key)?)?;
         let before = self.before.as_deref().map(load_recovery_key).transpose()?;
-        let log = places::writer(&self.dir)?;
+        let log = open_log::writer(&self.dir)?;
         let recovery = recovery_key(&path, &self.recovery, log.origin())?;
         let before = before.as_ref().map(|key| key as &dyn NoteSigner);
         log.keys().set_recovery(&signer, &recovery, before)?;
@@ -171,7 +171,7 @@ impl Revoke {
         let [revoked] = revoked.as_slice() else {
             bail!("--revoked {}: expected one key, found {}", self.revoked, revoked.len());
         };
-        let log = places::writer(&self.dir)?;
+        let log = open_log::writer(&self.dir)?;
         let next = next_key(&path, &self.next, log.origin(), log.algorithm())?;
         let chain = log.keys().revoke(revoked, &recovery, &next)?;
         log.close()?;
@@ -206,7 +206,7 @@ impl Retire {
     fn run(self) -> Result<Verdict> {
         let path = own_key(&self.dir, &self.next)?;
         let old = Signer::load(&keys::private_key(&self.key)?)?;
-        let log = places::writer(&self.dir)?;
+        let log = open_log::writer(&self.dir)?;
         let next = next_key(&path, &self.next, &self.origin, log.algorithm())?;
         let chain = log.keys().retire_origin(&old, &next)?;
         if let Some(Statement { origin, main, change: Changed::Retire { kept, .. }, .. }) =
@@ -237,7 +237,7 @@ impl Chain {
     fn run(self) -> Result<Verdict> {
         let inputs = Inputs::of(&self.dir);
         let output = self.output.as_deref().map(|file| Output::check(file, &inputs)).transpose()?;
-        let chain = places::reader(&self.dir)?.snapshot().catalog().key_chain()?.to_text();
+        let chain = open_log::reader(&self.dir)?.snapshot().catalog().key_chain()?.to_text();
         match output {
             Some(output) => output.write(&chain)?,
             None => return print(&chain),
@@ -394,7 +394,7 @@ fn print_key(key: &bulla::VerifyingKey) -> Result<Verdict> {
 }
 
 fn say_head(what: &str, head: &TreeHead) -> Result<()> {
-    say(&format!("{what} of {}, root {}", cells::counted(head.size.get(), "record"), head.root))
+    say(&format!("{what} of {}, root {}", text::counted(head.size.get(), "record"), head.root))
 }
 
 fn say(text: &str) -> Result<()> {

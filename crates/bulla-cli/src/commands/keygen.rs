@@ -12,7 +12,7 @@ use clap::Args;
 use super::init::{Hash, origin};
 use crate::failure::{Verdict, although};
 use crate::outputs::{self, Inputs};
-use crate::{keys, output, places};
+use crate::{keys, open_log, output};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -106,6 +106,6 @@ pub(crate) fn public_file(key: &Path) -> PathBuf {
 
 fn of_log(dir: &Path, key: &Path) -> Result<(String, HashAlgorithm)> {
     keys::outside(dir, key)?;
-    let reader = places::reader(dir)?;
+    let reader = open_log::reader(dir)?;
     Ok((reader.origin().to_owned(), reader.algorithm()))
 }

@@ -12,7 +12,7 @@ use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
 use crate::outputs::{self, Inputs};
 use crate::secrets::wrapping_key;
-use crate::{cells, places, terminal};
+use crate::{open_log, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -102,7 +102,7 @@ impl Row for Listed {
     const FIELDS: &'static [&'static str] = &["subject", "key_id", "created_at"];
 
     fn cells(&self) -> Vec<String> {
-        let since = cells::seconds(self.0.created_at);
+        let since = text::seconds(self.0.created_at);
         vec![self.0.subject.clone(), self.0.key_id.to_string(), since]
     }
 
@@ -155,7 +155,7 @@ struct Rewrap {
 
 impl Rewrap {
     fn run(self) -> Result<Verdict> {
-        if places::real(&self.wrapping_key) == places::real(&self.new_wrapping_key) {
+        if open_log::real(&self.wrapping_key) == open_log::real(&self.new_wrapping_key) {
             bail!("--new-wrapping-key: expected another key than --wrapping-key, found the same");
         }
         let store = KeyStore::open(&self.file, &wrapping_key(&self.wrapping_key)?)?;
@@ -166,7 +166,7 @@ impl Rewrap {
             out,
             "{}: keys of {} are encrypted under the new key",
             terminal::path(&self.file),
-            cells::counted(subjects, "subject")
+            text::counted(subjects, "subject")
         )?;
         out.flush()?;
         Ok(Verdict::Fine)

@@ -14,7 +14,7 @@ use crate::failure::{NotProved, Verdict, although};
 use crate::output;
 use crate::outputs::{Inputs, Output};
 use crate::secrets::Secrets;
-use crate::{cells, keys, numbers, terminal};
+use crate::{keys, numbers, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -82,7 +82,7 @@ impl Prove {
             bail!(
                 "record {seq} came after the checkpoint, which covers {}; run `bulla checkpoint {} \
                  --key FILE` first",
-                cells::counted(size.get(), "record"),
+                text::counted(size.get(), "record"),
                 self.dir.display()
             );
         }
@@ -93,9 +93,9 @@ impl Prove {
         writeln!(
             output::stderr(),
             "bulla: proved {what} under the checkpoint of {} in {} ({})",
-            cells::counted(size.get(), "record"),
+            text::counted(size.get(), "record"),
             self.output.display(),
-            cells::counted(text.len() as u64, "byte")
+            text::counted(text.len() as u64, "byte")
         )?;
         Ok(Verdict::Fine)
     }
@@ -114,7 +114,7 @@ impl Prove {
         if let Some(from) = &self.from {
             let older = self.older(reader, from)?;
             let size = older.dangerously_unverified().head().size.get();
-            let what = format!("that the first {} are unaltered", cells::counted(size, "record"));
+            let what = format!("that the first {} are unaltered", text::counted(size, "record"));
             let text = reader.snapshot().prove_consistency(&older, checkpoint)?.to_text();
             return Ok(Written { what, text });
         }
@@ -163,7 +163,7 @@ impl Prove {
         let mut bundle = snapshot.prove_many(&self.seqs, checkpoint, disclosure)?;
         bundle.extra.appended_after = appended_after;
         bundle.extra.key_chain = key_chain(reader)?;
-        let what = cells::counted(bundle.records.len() as u64, "record");
+        let what = text::counted(bundle.records.len() as u64, "record");
         Ok(Written { what, text: bundle.to_text() })
     }
 
@@ -191,7 +191,7 @@ impl Prove {
             Some(checkpoint) => Ok(checkpoint),
             None => bail!(
                 "no checkpoint of {} was published; {}/checkpoints holds those that were",
-                cells::counted(size.get(), "record"),
+                text::counted(size.get(), "record"),
                 self.dir.display()
             ),
         }
@@ -278,8 +278,8 @@ pub(super) fn own_checkpoint(reader: &LogReader, file: &Path) -> Result<Unverifi
             "{} covers {}, the log holds {}: rolled back, forked, or another log; keep {}, it is \
              the evidence",
             file.display(),
-            cells::counted(covers.get(), "record"),
-            cells::count(holds.get()),
+            text::counted(covers.get(), "record"),
+            text::count(holds.get()),
             file.display(),
         ))
         .into());
@@ -299,7 +299,7 @@ pub(super) fn key_chain(reader: &LogReader) -> Result<Option<Vec<u8>>> {
             output::stderr(),
             "bulla: the key chain ({}) is too long for a proof to carry: give verifiers the one of \
              `bulla key chain`, for --keys",
-            cells::counted(text.len() as u64, "byte")
+            text::counted(text.len() as u64, "byte")
         )?;
         return Ok(None);
     }

@@ -20,8 +20,8 @@ use clap::Args;
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Shown};
 use crate::secrets::{Secrets, actor_aliases};
-use crate::when::{When, check_order, length, when};
-use crate::{cells, numbers, places};
+use crate::time_args::{When, check_order, length, when};
+use crate::{numbers, open_log, text};
 use groups::Field;
 use proving::Proving;
 
@@ -283,7 +283,7 @@ fn tell_expired(segments: u64) -> Result<()> {
             output::stderr(),
             "bulla: {} that the question reaches expired, and nothing is said of what was in \
              there; `bulla segments` shows which",
-            cells::counted(segments, "segment"),
+            text::counted(segments, "segment"),
         )?;
     }
     Ok(())
@@ -292,7 +292,7 @@ fn tell_expired(segments: u64) -> Result<()> {
 impl Query {
     pub(crate) fn run(self) -> Result<Verdict> {
         self.filters.check_times()?;
-        places::check(&self.dir)?;
+        open_log::check(&self.dir)?;
         let proof_file = self.proof_file()?;
         let keys = self.secrets.to_read()?;
         let mut query = self.filters.query(keys.as_ref())?;
@@ -301,7 +301,7 @@ impl Query {
         }
         let options = keys.into_iter().fold(Log::options(), LogOptions::key_store);
         let reader = options.open_read_only(&self.dir)?;
-        places::tell_damage(&reader)?;
+        open_log::tell_damage(&reader)?;
         let expired = self.expired(&reader)?;
         let explain = match &proof_file {
             Some(file) => Some(self.prove(file, &reader, query)?),
@@ -314,7 +314,7 @@ impl Query {
         };
         tell_expired(touched)?;
         if let Some(explain) = explain.filter(|_| self.explain) {
-            writeln!(output::stderr(), "bulla: {}", account::told(&explain))?;
+            writeln!(output::stderr(), "bulla: {}", account::render(&explain))?;
         }
         // Told above. Whoever only looks at the status must not take it for all there is.
         Ok(if is_whole(&reader)? { Verdict::Fine } else { Verdict::Failed })

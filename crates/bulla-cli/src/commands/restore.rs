@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use bulla::archive::{self, DirectoryStore, Shown, VerifyArchiveOptions};
 use bulla::checkpoint::VerifyingKey;
-use bulla::retention::Asked;
-use bulla::{Log, Restoration, Trust};
+use bulla::retention::Attribution;
+use bulla::{Log, RestoredSegment, Trust};
 use clap::Args;
 
-use crate::asking::not_blank;
+use crate::attribution::not_blank;
 use crate::failure::{NotProved, Verdict};
 use crate::outputs::Mark;
-use crate::{cells, instead, keys, numbers, output, places, terminal};
+use crate::{instead, keys, numbers, open_log, output, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -52,7 +52,7 @@ impl Restore {
         self.check_archive()?;
         let store = DirectoryStore::open(&self.archive)
             .with_context(|| format!("opening the archive {}", self.archive.display()))?;
-        let log = places::writer(&self.dir)?;
+        let log = open_log::writer(&self.dir)?;
         let done = self.restore(&log, &store);
         let closed = log.close();
         done?;
@@ -71,7 +71,8 @@ impl Restore {
 
     fn restore(&self, log: &Log, store: &DirectoryStore) -> Result<()> {
         // One folder each: of a log that changed its name the newer one comes last.
-        let there: BTreeMap<u64, String> = log.archive().dropped_in(store)?.into_iter().collect();
+        let there: BTreeMap<u64, String> =
+            log.archive().restorable_in(store)?.into_iter().collect();
         let asked_for = match self.segment.as_slice() {
             [] => there.keys().copied().collect(),
             given => given.to_vec(),
@@ -84,7 +85,7 @@ impl Restore {
                 self.dir.display()
             );
         }
-        let asked = Asked::by(self.who.as_str()).because(self.why.as_str());
+        let asked = Attribution::by(self.who.as_str()).because(self.why.as_str());
         let keys = keys::verifying_keys(&self.pubkey)?;
         let mut out = output::stdout();
         for ordinal in asked_for {
@@ -93,7 +94,7 @@ impl Restore {
             let restored = log.archive().restore(store, folder, &asked)?;
             let shown = signed.as_ref().unwrap_or(&restored.shown);
             // Whoever closed the pipe still wants the rest to be done.
-            let _ = writeln!(out, "{}", told(&restored, shown)).and_then(|()| out.flush());
+            let _ = writeln!(out, "{}", render(&restored, shown)).and_then(|()| out.flush());
         }
         Ok(())
     }
@@ -137,13 +138,13 @@ fn signed(store: &DirectoryStore, folder: &str, keys: &[VerifyingKey]) -> Result
     }
 }
 
-fn told(restored: &Restoration, shown: &Shown) -> String {
+fn render(restored: &RestoredSegment, shown: &Shown) -> String {
     let first = restored.first.get();
     let last = first.saturating_add(restored.count).saturating_sub(1);
     format!(
         "segment {} is back, with records {first} to {last} ({}), from {}; the folder showed {}",
         restored.ordinal,
-        cells::bytes(restored.bytes),
+        text::bytes(restored.bytes),
         terminal::plain(&restored.location),
         terminal::plain(&shown.to_string())
     )

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use bulla::archive::{ArchiveStore as _, DirectoryStore};
 use bulla::retention::{self, Plan, Step};
-use bulla::{Asked, Error, ExpireOptions, Expiry, LogReader, Period, Policy};
+use bulla::{Attribution, Error, ExpireOptions, Expiry, LogReader, Period, Policy};
 use clap::Args;
 
-use crate::asking::not_blank;
+use crate::attribution::not_blank;
 use crate::failure::Verdict;
 use crate::output;
 use crate::output::Shown;
 use crate::outputs::{self, Inputs, Mark};
 use crate::secrets::Secrets;
-use crate::{numbers, places, terminal};
+use crate::{numbers, open_log, terminal};
 use policy::Wanted;
 
 /// How much is written to see whether an archive takes anything, in bytes.
@@ -135,7 +135,7 @@ impl Retain {
         options: &ExpireOptions,
         planned: &Plan,
     ) -> Result<Verdict> {
-        let asked = Asked { who: self.who.clone(), why: self.why.clone() };
+        let asked = Attribution { who: self.who.clone(), why: self.why.clone() };
         let log = match self.secrets.writer(&self.dir) {
             Err(error) if is_locked(&error) => {
                 self.set(next, &asked)?;
@@ -152,7 +152,7 @@ impl Retain {
 
     /// Sets the policy, if it is another than the one in force. As beside a service: the log's own
     /// way appends a record, and the segment that was the newest might go for it.
-    fn set(&self, next: Option<Next<'_>>, asked: &Asked) -> Result<()> {
+    fn set(&self, next: Option<Next<'_>>, asked: &Attribution) -> Result<()> {
         let Some((before, next)) = next else { return Ok(()) };
         self.secrets.admin(&self.dir)?.set_policy(next, asked)?;
         let compared = before.map_or(String::new(), |before| compared(before, next));
@@ -198,7 +198,7 @@ impl Retain {
 
     /// Whether it is the archive that refused, and not the log's own disk.
     fn is_of_archive(&self, error: &Error) -> bool {
-        let archive = self.archive.as_deref().map(places::real);
+        let archive = self.archive.as_deref().map(open_log::real);
         let (Error::Io { path, .. } | Error::DiskFull { path, .. }) = error else { return false };
         archive.is_some_and(|archive| path.starts_with(archive))
     }
@@ -217,7 +217,7 @@ impl Retain {
             return Ok(self.options());
         };
         // Before it is made: what is in a log's directory is taken for a file of the log.
-        if places::real(dir).starts_with(places::real(&self.dir)) {
+        if open_log::real(dir).starts_with(open_log::real(&self.dir)) {
             bail!(
                 "the archive {} lies in the log's own directory: give one elsewhere, best on \
                  another disk",

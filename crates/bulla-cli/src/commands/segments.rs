@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::failure::Verdict;
 use crate::output::{self, Column, Listing, Row, Shown};
-use crate::{cells, places};
+use crate::{open_log, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -82,17 +82,17 @@ impl Row for Listed {
     fn cells(&self) -> Vec<String> {
         let info = &self.info;
         let name = info.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let [from, until] = ends(info.recorded, cells::seconds);
-        let [since, last] = ends(info.occurred, cells::seconds);
+        let [from, until] = ends(info.recorded, text::seconds);
+        let [since, last] = ends(info.occurred, text::seconds);
         vec![
             name.unwrap_or_default(),
             if info.sealed { "sealed" } else { "active" }.to_owned(),
             self.status(),
             info.first.to_string(),
-            cells::count(info.count),
-            cells::bytes(info.bytes),
+            text::count(info.count),
+            text::bytes(info.bytes),
             match info.index_bytes {
-                Some(bytes) => cells::bytes(bytes),
+                Some(bytes) => text::bytes(bytes),
                 None if info.sealed && info.status.is_readable() => "none".to_owned(),
                 None => "-".to_owned(),
             },
@@ -161,7 +161,7 @@ impl Segments {
     pub(crate) fn run(self) -> Result<Verdict> {
         let mut out = output::stdout();
         let mut listing = Listing::new(&mut out, self.shown.format());
-        let reader = places::reader(&self.dir)?;
+        let reader = open_log::reader(&self.dir)?;
         let plan = held(&reader);
         for info in reader.snapshot().segments()? {
             let step = plan.steps.iter().find(|step| step.segment.ordinal == info.ordinal);

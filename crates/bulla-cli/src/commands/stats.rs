@@ -11,7 +11,7 @@ use clap::Args;
 use super::retain::policy;
 use crate::failure::Verdict;
 use crate::output::{self, Format, Listing, Row, Shown};
-use crate::{cells, places};
+use crate::{open_log, text};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  bulla stats ./audit --output jsonl")]
@@ -24,10 +24,10 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let shown = Figured::of(&places::reader(&self.dir)?)?;
+        let shown = Figured::of(&open_log::reader(&self.dir)?)?;
         let mut out = output::stdout();
         if self.shown.format() == Format::Table {
-            output::facts(&mut out, &told(&shown))?;
+            output::facts(&mut out, &render(&shown))?;
             out.flush()?;
         } else {
             let mut listing = Listing::new(&mut out, self.shown.format());
@@ -72,7 +72,7 @@ impl Figured {
             None => "not known: the catalog is damaged; nothing expires".to_owned(),
             Some(None) => "none: everything is kept".to_owned(),
             Some(Some(recorded)) => {
-                format!("{} (since {})", recorded.policy, cells::seconds(recorded.set_at))
+                format!("{} (since {})", recorded.policy, text::seconds(recorded.set_at))
             }
         }
     }
@@ -81,7 +81,7 @@ impl Figured {
         match self.kept.as_ref().map(|kept| kept.holds) {
             None => "not known".to_owned(),
             Some(0) => "none".to_owned(),
-            Some(holds) => format!("{} in force (`bulla hold list`)", cells::count(holds as u64)),
+            Some(holds) => format!("{} in force (`bulla hold list`)", text::count(holds as u64)),
         }
     }
 
@@ -90,14 +90,14 @@ impl Figured {
             0 => "none".to_owned(),
             segments => format!(
                 "{} in {}, by the policy, each with a certificate",
-                cells::counted(self.figures.dropped_records, "record"),
-                cells::counted(segments, "segment")
+                text::counted(self.figures.dropped_records, "record"),
+                text::counted(segments, "segment")
             ),
         }
     }
 }
 
-fn told(shown: &Figured) -> Vec<(&'static str, String)> {
+fn render(shown: &Figured) -> Vec<(&'static str, String)> {
     let figures = &shown.figures;
     let signed = match figures.signed_size {
         None => "nothing yet".to_owned(),
@@ -105,32 +105,32 @@ fn told(shown: &Figured) -> Vec<(&'static str, String)> {
             let since = figures.size.get().saturating_sub(size.get());
             format!(
                 "the first {}; {} since",
-                cells::counted(size.get(), "record"),
-                cells::count(since)
+                text::counted(size.get(), "record"),
+                text::count(since)
             )
         }
     };
     let history = match figures.catalog_records {
-        Some(records) => cells::counted(records, "record"),
+        Some(records) => text::counted(records, "record"),
         None => "damaged in both copies; see `bulla verify`".to_owned(),
     };
     vec![
         ("origin", figures.origin.clone()),
         ("log id", figures.log_id.to_string()),
         ("hash", figures.algorithm.name().to_owned()),
-        ("records", cells::count(figures.size.get())),
+        ("records", text::count(figures.size.get())),
         ("signed", signed),
         (
             "segments",
             format!(
                 "{} ({} sealed)",
-                cells::count(figures.segments),
-                cells::count(figures.sealed_segments)
+                text::count(figures.segments),
+                text::count(figures.sealed_segments)
             ),
         ),
-        ("in segments", cells::bytes(figures.segment_bytes)),
+        ("in segments", text::bytes(figures.segment_bytes)),
         ("in indexes", indexes(figures)),
-        ("in hashes", cells::bytes(figures.tree_bytes)),
+        ("in hashes", text::bytes(figures.tree_bytes)),
         ("policy", shown.policy()),
         ("holds", shown.holds()),
         ("expired", shown.dropped()),
@@ -139,12 +139,12 @@ fn told(shown: &Figured) -> Vec<(&'static str, String)> {
 }
 
 fn indexes(figures: &Figures) -> String {
-    let bytes = cells::bytes(figures.index_bytes);
+    let bytes = text::bytes(figures.index_bytes);
     match figures.segments_without_index {
         0 => bytes,
         1 => format!("{bytes}; 1 sealed segment has none, and is scanned"),
         more => {
-            format!("{bytes}; {} sealed segments have none, and are scanned", cells::count(more))
+            format!("{bytes}; {} sealed segments have none, and are scanned", text::count(more))
         }
     }
 }

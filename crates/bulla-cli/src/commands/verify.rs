@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row, Shown};
 use crate::secrets::Secrets;
-use crate::{cells, keys, numbers, places, progress, terminal};
+use crate::{keys, numbers, open_log, progress, terminal, text};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -136,7 +136,7 @@ fn of_gap(gap: &Gap) -> [String; 7] {
         gap.first.to_string(),
         "expired".to_owned(),
         String::new(),
-        format!("{}: {}", cells::counted(gap.count, "record"), gap.verdict),
+        format!("{}: {}", text::counted(gap.count, "record"), gap.verdict),
     ]
 }
 
@@ -160,7 +160,7 @@ impl Verify {
         {
             return self.run_archive(&store, &folders);
         }
-        places::check(&self.dir)?;
+        open_log::check(&self.dir)?;
         let mut options = VerifyOptions::new();
         for key in keys::verifying_keys(&self.pubkey)? {
             options = options.key(key);
@@ -225,9 +225,9 @@ impl Verify {
     fn summary(&self, report: &Report, took: Duration) -> String {
         let read = format!(
             "{} in {} ({}, {}), {}{}, root {}",
-            cells::counted(report.records, "record"),
-            cells::counted(report.segments, "segment"),
-            cells::bytes(report.bytes),
+            text::counted(report.records, "record"),
+            text::counted(report.segments, "segment"),
+            text::bytes(report.bytes),
             rate(report, took),
             if report.given > 0 { "the given checkpoint and " } else { "" },
             self.checkpoints(report),
@@ -235,18 +235,18 @@ impl Verify {
         );
         let warned = match u64::try_from(report.warnings.len()).unwrap_or(u64::MAX) {
             0 => String::new(),
-            warnings => format!(", {}", cells::counted(warnings, "warning")),
+            warnings => format!(", {}", text::counted(warnings, "warning")),
         };
         let skipped = report.not_read.map_or(String::new(), |not_read| {
             format!(
                 "; not read again: {} in {}, verified before, which may have rotted since",
-                cells::counted(not_read.records, "record"),
-                cells::counted(not_read.segments, "segment"),
+                text::counted(not_read.records, "record"),
+                text::counted(not_read.segments, "segment"),
             )
         });
         let gone = match report.gaps.iter().map(|gap| gap.count).sum::<u64>() {
             0 => String::new(),
-            records => format!("; {} expired before", cells::counted(records, "record")),
+            records => format!("; {} expired before", text::counted(records, "record")),
         };
         let read = format!("{read}{skipped}{gone}");
         if report.is_clean() {
@@ -263,12 +263,12 @@ impl Verify {
         format!(
             "NOT CLEAN: {}{warned} in {read}; nothing was changed; keep this directory as it is and \
              compare it with a backup",
-            cells::counted(found, "finding")
+            text::counted(found, "finding")
         )
     }
 
     fn checkpoints(&self, report: &Report) -> String {
-        let counted = cells::counted(published(report), "published checkpoint");
+        let counted = text::counted(published(report), "published checkpoint");
         let signed = match (report.checkpoints, report.signatures) {
             (0, _) => String::new(),
             (_, 0) if self.pubkey.is_empty() => {
@@ -276,8 +276,8 @@ impl Verify {
             }
             (_, 0) => " (none signed by the given key or its successors)".to_owned(),
             (_, checked) => {
-                let checked = cells::count(checked);
-                let all = cells::count(report.checkpoints);
+                let checked = text::count(checked);
+                let all = text::count(report.checkpoints);
                 format!(" ({checked} of {all} signed by the given key or its successors)")
             }
         };
@@ -305,7 +305,7 @@ fn told_gap(run: &[Gap]) -> String {
         GapVerdict::Unexplained => "no certificate explains it",
         _ => "of a verdict that this version does not know",
     };
-    let count = cells::counted(run.iter().map(|gap| gap.count).sum(), "record");
+    let count = text::counted(run.iter().map(|gap| gap.count).sum(), "record");
     let (from, verdict) = (first.first, first.verdict);
     let signed = match first.signed {
         true => "under a signed head",

@@ -19,9 +19,9 @@ use clap::Args;
 
 use self::audit::Audit;
 use crate::failure::{NotProved, Verdict};
+use crate::open_log;
 use crate::output::{self, Format, Shown};
-use crate::places;
-use crate::trusting::{Trusted, with_hint};
+use crate::trust_args::{Trusted, with_hint};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -81,7 +81,7 @@ impl VerifyProof {
         let trust = self.trusted.trust()?;
         let audit =
             self.audit.as_deref().map(|file| Audit::read(file, &self.auditor)).transpose()?;
-        let bytes = places::read_small(&self.file, FILE_LEN_MAX as u64)?;
+        let bytes = open_log::read_small(&self.file, FILE_LEN_MAX as u64)?;
         let proved = check(&bytes, &trust)
             .map_err(|reason| NotProved(format!("{}: {reason}", self.file.display())))?;
         if let Proved::Answer(proved) = &proved {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::marks::NAMES_MAX;
-use crate::places;
+use crate::open_log;
 
 /// How deep the directories of a vault's log lie in it, and how many are looked at.
 const DEPTH_MAX: usize = 4;
@@ -77,7 +77,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 /// Whether a path leads into a directory or one below it: by its name, and by what the
 /// directories on its way are, because a bind mount has another name.
 fn is_inside(real: &Path, dir: &Path) -> bool {
-    if real.starts_with(places::real(dir)) {
+    if real.starts_with(open_log::real(dir)) {
         return true;
     }
     let on_its_way: Vec<Identity> = real.ancestors().filter_map(Identity::of).collect();
@@ -104,7 +104,7 @@ fn is_same(input: &Path, output: &Path, real_output: &Path) -> bool {
     match (Identity::of(input), Identity::of(output)) {
         (Some(Identity::Terminal), _) | (_, Some(Identity::Terminal)) => false,
         (Some(input), Some(output)) => input == output,
-        _ => places::real(input) == real_output,
+        _ => open_log::real(input) == real_output,
     }
 }
 

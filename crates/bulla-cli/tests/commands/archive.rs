@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::running::{at, fine, jsonl, refused, run};
 use bulla::archive::DirectoryStore;
-use bulla::{Asked, ExpireOptions, Log, Period, Policy};
+use bulla::{Attribution, ExpireOptions, Log, Period, Policy};
 
 /// A signed log with two sealed segments, and an archive of both.
 fn archived(place: &Path) -> (String, String, String) {
@@ -30,7 +30,7 @@ fn archived(place: &Path) -> (String, String, String) {
     let log = Log::open(&dir).unwrap();
     let store = DirectoryStore::open_or_create(&archive).unwrap();
     for ordinal in [1, 2] {
-        log.archive().copy(ordinal, &store, &Asked::by("test")).unwrap();
+        log.archive().copy(ordinal, &store, &Attribution::by("test")).unwrap();
     }
     log.close().unwrap();
     (dir, archive, format!("{key}.pub"))
@@ -77,9 +77,9 @@ fn verify_says_what_an_archive_shows() {
 /// What expiry does.
 fn drop_first(dir: &str) {
     let log = Log::open(dir).unwrap();
-    log.retention().set_policy(&Policy::keep(Period::ZERO), &Asked::by("test")).unwrap();
+    log.retention().set_policy(&Policy::keep(Period::ZERO), &Attribution::by("test")).unwrap();
     let expiry =
-        log.retention().expire(&ExpireOptions::new().at_most(1), &Asked::by("test")).unwrap();
+        log.retention().expire(&ExpireOptions::new().at_most(1), &Attribution::by("test")).unwrap();
     assert_eq!(expiry.dropped.len(), 1, "{:?}", expiry.stayed);
     log.close().unwrap();
 }

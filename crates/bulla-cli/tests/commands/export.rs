@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::running::{at, fine, refused, signed_log};
 use crate::served::{Fixture, check, check_kept, files};
-use bulla::{Asked, ExpireOptions, HashAlgorithm, Period, Policy, Trust};
+use bulla::{Attribution, ExpireOptions, HashAlgorithm, Period, Policy, Trust};
 use bulla_cli::export::{ExportError, MainLog, Options, Progress, Summary, export};
 
 fn run(fixture: &Fixture) -> Result<Summary, ExportError> {
@@ -499,13 +499,17 @@ fn what_went_after_it_was_exported_does_not_keep_the_log_from_being_exported() {
     let drop_sealed = |dropped: &[u64]| {
         fixture.log.rotate().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1100));
-        let asked = Asked::by("carol").because("retention");
+        let asked = Attribution::by("carol").because("retention");
         let expiry = fixture.log.retention().expire(&ExpireOptions::new(), &asked).unwrap();
         let found: Vec<u64> = expiry.dropped.iter().map(|drop| drop.ordinal).collect();
         assert_eq!(found, dropped);
     };
     let policy = Policy::keep(Period::from_seconds(1));
-    fixture.log.retention().set_policy(&policy, &Asked::by("carol").because("retention")).unwrap();
+    fixture
+        .log
+        .retention()
+        .set_policy(&policy, &Attribution::by("carol").because("retention"))
+        .unwrap();
     fixture.grow_to(11);
     run(&fixture).unwrap();
     fixture.log.rotate().unwrap();

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::running::{at, bulla, fine, jsonl, refused, run};
 use bulla::event::Event;
 use bulla::time::{Clock, ManualClock, Timestamp};
-use bulla::{Actor, Asked, Housekeeping, Log, LogOptions, Period, Policy, Resource};
+use bulla::{Actor, Attribution, Housekeeping, Log, LogOptions, Period, Policy, Resource};
 use tempfile::TempDir;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -91,7 +91,7 @@ fn a_dry_run_names_the_seal_by_a_clock_that_was_ahead() {
     let reopened = old_options(&clock).open(&log).unwrap();
     reopened
         .retention()
-        .set_policy(&Policy::keep(Period::from_days(1)), &Asked::by("carol"))
+        .set_policy(&Policy::keep(Period::from_days(1)), &Attribution::by("carol"))
         .unwrap();
     reopened.append(&event("bob", 7)).unwrap();
     clock.set("2200-01-01T00:00:00Z".parse().unwrap());

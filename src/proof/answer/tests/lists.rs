@@ -1,7 +1,7 @@
 //! All choices of chunks.
 
 use super::super::chunks::{AxisOf, Window};
-use super::super::evidence::{ShownList, ShownTimes};
+use super::super::evidence::{ShownList, TimeEvidence};
 use super::{SHA256, batch};
 use crate::hash::Hash;
 use crate::merkle::reference;
@@ -90,7 +90,7 @@ fn chunks_of_times_are_all_of_the_range_or_are_refused() {
                 let part = usize::try_from(first).unwrap() * CHUNK
                     ..(usize::try_from(end).unwrap() * CHUNK).min(entries.len());
                 let shown: Vec<u64> = (first..end).collect();
-                let times = ShownTimes {
+                let times = TimeEvidence {
                     first_chunk: first,
                     entries: entries[part].to_vec(),
                     hashes: batch(&leaves, &shown),
@@ -117,7 +117,7 @@ fn numbers_that_no_list_has_are_refused_without_looking_for_them() {
     }
     for events in [0, 1, u64::MAX] {
         let axis = AxisOf { records: u64::MAX, events, root: Hash::ZERO };
-        let empty = ShownTimes { first_chunk: 0, entries: Vec::new(), hashes: Vec::new() };
+        let empty = TimeEvidence { first_chunk: 0, entries: Vec::new(), hashes: Vec::new() };
         let found = empty.in_range(&axis, TimeRange::default(), window);
         assert_eq!(found.is_ok(), events == 0, "{events}");
     }

@@ -1,8 +1,8 @@
 //! All choices of terms.
 
 use super::super::chunks::Window;
-use super::super::evidence::{IndexEvidence, ShownList, ShownTerm, ShownTimes};
-use super::super::segment::{Asked, Candidates};
+use super::super::evidence::{IndexEvidence, ShownList, TermEvidence, TimeEvidence};
+use super::super::segment::{AskedTerms, Candidates};
 use super::{LOG, batch};
 use crate::event::{Outcome, RecordKind};
 use crate::format::catalog_body::Sealed;
@@ -70,7 +70,7 @@ fn evidence(logical: &Logical<'_>, shown: &[u64], asked: &[bool]) -> IndexEviden
         let positions = logical.terms[at].positions.to_vec();
         let list = ShownList { first_chunk: 0, positions, hashes: Vec::new() };
         let leaf = logical.terms[at].leaf();
-        ShownTerm { place: *place, leaf, list: asked[at].then_some(list) }
+        TermEvidence { place: *place, leaf, list: asked[at].then_some(list) }
     };
     IndexEvidence {
         events: head.events,
@@ -126,7 +126,7 @@ fn whatever_terms_are_shown_no_record_that_matches_is_left_out() {
     assert_eq!(terms, 11, "kind, actors, resource type, actions, outcomes");
     let window = Window { low: 1, high: RECORDS.len() as u64 };
     for query in queries() {
-        let asked = Asked::of(&query, LOG);
+        let asked = AskedTerms::of(&query, LOG);
         let matching: Vec<u32> = (1..RECORDS.len())
             .filter(|n| {
                 let (kind, time, subject) = subject(*n);
@@ -170,7 +170,7 @@ fn an_index_of_another_segment_or_log_is_refused() {
     let collected = collected();
     let scope = Scope { log_id: LOG, first: TreeSize::new(FIRST) };
     let logical = collected.logical(scope);
-    let asked = Asked::of(&Query::new().action("g*").unwrap(), LOG);
+    let asked = AskedTerms::of(&Query::new().action("g*").unwrap(), LOG);
     let window = Window { low: 0, high: 9 };
     let good = sealed(&logical);
     let shown = |place: u64| evidence(&logical, &[place], &[false; 11]);
@@ -192,7 +192,7 @@ fn an_index_of_another_segment_or_log_is_refused() {
         assert!(evidence.read(&asked, &other, window).is_err());
     }
     let query = Query::new().action("g*").unwrap();
-    let stranger = Asked::of(&query, crate::format::LogId([8; 16]));
+    let stranger = AskedTerms::of(&query, crate::format::LogId([8; 16]));
     assert!(evidence.read(&stranger, &good, window).is_err());
 }
 
@@ -211,9 +211,9 @@ fn times_of_one_axis_do_not_pass_for_those_of_the_other() {
     let logical = collected.logical(Scope { log_id: LOG, first: TreeSize::new(FIRST) });
     let sealed = Sealed { count: 5, times: [0, 4, -4, 0], ..sealed(&logical) };
     let query = Query::new().occurred_until(Timestamp::from_nanos(-2));
-    let (asked, window) = (Asked::of(&query, LOG), Window { low: 0, high: 5 });
+    let (asked, window) = (AskedTerms::of(&query, LOG), Window { low: 0, high: 5 });
     let times = |entries: &[crate::terms::TimeEntry]| {
-        Some(ShownTimes { first_chunk: 0, entries: entries.to_vec(), hashes: Vec::new() })
+        Some(TimeEvidence { first_chunk: 0, entries: entries.to_vec(), hashes: Vec::new() })
     };
     let terms = vec![false; logical.terms.len()];
     let mut good = evidence(&logical, &[], &terms);

@@ -8,7 +8,7 @@ use bulla::checkpoint::{CheckpointError, NOTE_LEN_MAX, VerifyNoteError};
 use bulla::trust::TrustError;
 use bulla::{Hash, TreeHead, Trust, UnverifiedCheckpoint};
 
-use crate::places;
+use crate::open_log;
 
 /// Those in `checkpoints/` that the entries below the head can be compared with.
 pub(super) struct Checkpoints {
@@ -83,7 +83,8 @@ fn sizes(dir: &Path) -> Result<Vec<u64>> {
 /// The head that a file states. A signature by a trusted key must be right; whether there is one
 /// is not asked: earlier heads may be by earlier keys.
 fn read(path: &Path, (origin, size): (&str, u64), trust: &Trust) -> Result<TreeHead, String> {
-    let bytes = places::read_small(path, NOTE_LEN_MAX as u64).map_err(|error| error.to_string())?;
+    let bytes =
+        open_log::read_small(path, NOTE_LEN_MAX as u64).map_err(|error| error.to_string())?;
     let parsed = UnverifiedCheckpoint::parse(&bytes).map_err(|error| error.to_string())?;
     let said = parsed.dangerously_unverified();
     if (said.origin(), said.head().size.get()) != (origin, size) {

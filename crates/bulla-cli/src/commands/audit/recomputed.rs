@@ -19,7 +19,7 @@ use bulla_cli::export::{ListedSegment, SegmentList};
 use super::checkpoints::Checkpoints;
 use super::tiles::Tiles;
 use crate::failure::NotProved;
-use crate::{cells, places};
+use crate::{open_log, text};
 
 /// A full bundle of the longest entries, each behind its length.
 const BUNDLE_LEN_MAX: u64 = (WIDTH as u64) * (ENTRY_LEN_MAX as u64 + 2);
@@ -51,7 +51,7 @@ pub(super) fn recompute(
         first_wrong: None,
     };
     for bundle in new_bundles(TreeSize::ZERO, head.size) {
-        let bytes = places::read_small(&dir.join(bundle.to_string()), BUNDLE_LEN_MAX)?;
+        let bytes = open_log::read_small(&dir.join(bundle.to_string()), BUNDLE_LEN_MAX)?;
         for entry in entries(dir, bundle, &bytes)?.entries() {
             walk.entry(entry, &mut tiles);
             checkpoints.record(walk.frontier.size().get(), || walk.frontier.root());
@@ -75,7 +75,7 @@ pub(super) fn recompute(
     if let Some(first) = &walk.first_wrong {
         let more = match walk.wrong {
             0 | 1 => String::new(),
-            wrong => format!(" (and {} more)", cells::counted(wrong - 1, "segment")),
+            wrong => format!(" (and {} more)", text::counted(wrong - 1, "segment")),
         };
         return Err(refuse(format!("{first}{more}")).into());
     }
@@ -177,7 +177,7 @@ impl Walk<'_> {
         self.note(format!(
             "the segment of {} from record {first} on: expected the index root {index_root}, as \
              its entries lead to it, found {listed}",
-            cells::counted(count, "record")
+            text::counted(count, "record")
         ));
     }
 
@@ -240,16 +240,16 @@ fn not_the_tree(dir: &Path, head: TreeHead, found: Hash) -> NotProved {
          {first}nothing was signed",
         dir.display(),
         head.root,
-        cells::counted(head.size.get(), "record"),
+        text::counted(head.size.get(), "record"),
     ))
 }
 
 /// The first entry that does not have the hash that stands in its tile.
 fn first_other(dir: &Path, size: TreeSize) -> Option<Seq> {
     for bundle in new_bundles(TreeSize::ZERO, size) {
-        let bytes = places::read_small(&dir.join(bundle.to_string()), BUNDLE_LEN_MAX).ok()?;
+        let bytes = open_log::read_small(&dir.join(bundle.to_string()), BUNDLE_LEN_MAX).ok()?;
         let entries = EntryBundle::parse(bundle, &bytes).ok()?;
-        let tile = places::read_small(&dir.join(bundle.tile().to_string()), TILE_LEN_MAX).ok()?;
+        let tile = open_log::read_small(&dir.join(bundle.tile().to_string()), TILE_LEN_MAX).ok()?;
         let tile = TileHashes::parse(bundle.tile(), &tile).ok()?;
         let leaves = entries.leaf_hashes(HashAlgorithm::Sha256);
         let other = leaves.iter().zip(tile.hashes()).position(|(leaf, hash)| leaf != hash);

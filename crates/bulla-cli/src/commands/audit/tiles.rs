@@ -7,7 +7,7 @@ use bulla::tiles::{TileHashes, TileId, WIDTH, border_tiles};
 use bulla::{Hash, TreeSize};
 
 use super::recomputed::TILE_LEN_MAX;
-use crate::places;
+use crate::open_log;
 
 /// Levels of the tree that one level of tiles has.
 const HEIGHT: u8 = 8;
@@ -68,7 +68,7 @@ impl<'d> Tiles<'d> {
     fn compare(&mut self, tile: Option<TileId>, expected: &[Hash]) {
         let Some(tile) = tile else { return };
         let path = self.dir.join(tile.to_string());
-        let found = match places::read_small(&path, TILE_LEN_MAX) {
+        let found = match open_log::read_small(&path, TILE_LEN_MAX) {
             Err(error) => Some(format!("{error:#}")),
             Ok(bytes) => match TileHashes::parse(tile, &bytes) {
                 Err(error) => Some(format!("{}: {error}", path.display())),

@@ -9,7 +9,7 @@ use bulla::event::Event;
 use bulla::time::Timestamp;
 use bulla_cli::generate::Generator;
 
-use crate::{cells, progress};
+use crate::{progress, text};
 
 /// Events appended by one thread, each durable before the next.
 const ONE_BY_ONE: usize = 1_000;
@@ -29,11 +29,11 @@ pub(super) struct Appended {
 
 impl Appended {
     /// In words.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn render(&self) -> String {
         format!(
             "{} durably, {} events/s ({})",
-            cells::counted(self.count, "event"),
-            cells::count(cells::per_second(self.count, self.took)),
+            text::counted(self.count, "event"),
+            text::count(text::per_second(self.count, self.took)),
             self.how
         )
     }

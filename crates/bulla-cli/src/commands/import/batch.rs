@@ -10,7 +10,7 @@ use bulla_cli::import;
 
 use super::Rejects;
 use super::writing::{Done, Source};
-use crate::cells;
+use crate::text;
 
 /// A batch is one commit: at most so many events…
 const BATCH_EVENTS_MAX: usize = 1_000;
@@ -199,7 +199,7 @@ fn refused(error: anyhow::Error, origins: &[Origin], done: &Done) -> anyhow::Err
     let next = origins.first().map_or(1, |origin| origin.line);
     error.context(format!(
         "the log refused at line {next} (imported before: {})",
-        cells::counted(done.imported, "line")
+        text::counted(done.imported, "line")
     ))
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::output;
 use crate::outputs::{Begun, Output};
-use crate::{cells, terminal};
+use crate::{terminal, text};
 
 /// How many rejected lines of a file are named one by one on standard error.
 const REJECTS_SHOWN: u64 = 5;
@@ -62,7 +62,7 @@ impl Rejects {
     /// The file has ended.
     pub(super) fn end(&mut self) -> Result<()> {
         if self.told > REJECTS_SHOWN {
-            let more = cells::count(self.told - REJECTS_SHOWN);
+            let more = text::count(self.told - REJECTS_SHOWN);
             let place = match &self.all {
                 Some(all) => format!("all are in {}", all.shown()),
                 None => "--rejects FILE lists all".to_owned(),

@@ -13,9 +13,9 @@ use bulla::event::{Event, Json, Record, Target};
 use bulla::query::Query;
 use bulla::{Log, Seq};
 
-use crate::cells;
 use crate::output;
 use crate::secrets::Encryption;
+use crate::text;
 
 /// The command that continues this import, quoted for a shell.
 pub(super) fn command(resumes: bool) -> String {
@@ -104,7 +104,7 @@ impl Prints {
             (there, _) => writeln!(
                 err,
                 "bulla: the log ends with the first {} of these files: going on behind",
-                cells::counted(there, "event")
+                text::counted(there, "event")
             )?,
         }
         Ok(count as u64)

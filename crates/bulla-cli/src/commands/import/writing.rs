@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use super::Rejects;
 use super::batch::{Account, Batch, Origin};
 use crate::secrets::SUBJECT_WITHOUT_KEYS;
-use crate::{cells, progress, terminal};
+use crate::{progress, terminal, text};
 
 /// How files are read.
 pub(crate) struct Source {
@@ -112,31 +112,31 @@ impl Done {
         self.redacted += u64::from(origin.redacted);
     }
 
-    pub(super) fn told(&self, source: &Source) -> String {
+    pub(super) fn render(&self, source: &Source) -> String {
         let events = match self.events == self.imported {
             true => String::new(),
-            false => format!(" (as {})", cells::counted(self.events, "event")),
+            false => format!(" (as {})", text::counted(self.events, "event")),
         };
         let redacted = match source.redactor {
-            Some(_) => format!(", {} with values redacted", cells::counted(self.redacted, "event")),
+            Some(_) => format!(", {} with values redacted", text::counted(self.redacted, "event")),
             None => String::new(),
         };
         let set_apart = match self.set_apart {
             0 => String::new(),
             shared => format!(
                 ", {} with an id that another event has (tag {SHARED_ID})",
-                cells::counted(shared, "event")
+                text::counted(shared, "event")
             ),
         };
         let there = match self.there {
             0 => String::new(),
-            there => format!("{} in the log already, ", cells::count(there)),
+            there => format!("{} in the log already, ", text::count(there)),
         };
         format!(
             "{} read, {there}{} imported{events}, {} rejected{set_apart}{redacted}",
-            cells::counted(self.lines, "line"),
-            cells::count(self.imported),
-            cells::count(self.rejected)
+            text::counted(self.lines, "line"),
+            text::count(self.imported),
+            text::count(self.rejected)
         )
     }
 }
@@ -162,7 +162,7 @@ pub(crate) fn import_file(
                 bar.finish_and_clear();
                 bail!(
                     "{error}; what was read before is in the log ({}): mend the file first",
-                    done.told(source)
+                    done.render(source)
                 );
             }
         };

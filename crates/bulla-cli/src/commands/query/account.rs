@@ -7,10 +7,10 @@ use bulla::Snapshot;
 use bulla::log::Explain;
 use bulla::query::Query;
 
-use crate::cells;
+use crate::text;
 
 /// `32 segments: 3 ruled out by time, 20 by index, …`.
-pub(super) fn told(explain: &Explain) -> String {
+pub(super) fn render(explain: &Explain) -> String {
     let Explain { skipped_by_time, skipped_by_index, indexed, scanned, .. } = *explain;
     let (expired, unknown) = (explain.expired, explain.unknown);
     let looked_at = skipped_by_time + skipped_by_index + indexed + scanned + expired + unknown;
@@ -25,15 +25,15 @@ pub(super) fn told(explain: &Explain) -> String {
     ];
     let ways = ways.iter().filter(|(segments, _)| *segments > 0);
     let ways: Vec<String> =
-        ways.map(|(segments, way)| format!("{} {way}", cells::count(*segments))).collect();
+        ways.map(|(segments, way)| format!("{} {way}", text::count(*segments))).collect();
     let read = match explain.records {
         0 => "no record was read".to_owned(),
         read => {
-            let matched = cells::count(explain.matched);
-            format!("{} read, {matched} matched", cells::counted(read, "record"))
+            let matched = text::count(explain.matched);
+            format!("{} read, {matched} matched", text::counted(read, "record"))
         }
     };
-    let segments = cells::counted(explain.segments, "segment");
+    let segments = text::counted(explain.segments, "segment");
     match ways.is_empty() {
         true => format!("{segments}; {read}"),
         false => format!("{segments}: {}; {read}", ways.join(", ")),

@@ -16,8 +16,8 @@ use bulla::seq::Seq;
 use bulla::time::Timestamp;
 use clap::ValueEnum;
 
-use crate::cells;
 use crate::output::{self, Column, Format, Listing, Row};
+use crate::text;
 
 /// More steps than this are refused: nobody reads them.
 const STEPS_MAX: i64 = 10_000;
@@ -175,7 +175,7 @@ impl Row for Counted {
             Value::Text(text) => text.clone(),
             value => format!("({})", value.payload().unwrap_or("absent")),
         };
-        vec![cells::count(self.count), value]
+        vec![text::count(self.count), value]
     }
 
     fn fields(&self) -> Vec<String> {
@@ -235,7 +235,7 @@ fn show(counts: Counts, limit: Option<u64>, format: Format) -> Result<()> {
         writeln!(
             output::stderr(),
             "bulla: … and {} more; --limit N shows more of them",
-            cells::count(left)
+            text::count(left)
         )?;
     }
     Ok(())
@@ -254,7 +254,7 @@ impl Row for Step {
     const FIELDS: &'static [&'static str] = &["from", "count"];
 
     fn cells(&self) -> Vec<String> {
-        vec![cells::seconds(self.from), cells::count(self.count), self.bar.clone()]
+        vec![text::seconds(self.from), text::count(self.count), self.bar.clone()]
     }
 
     fn fields(&self) -> Vec<String> {
@@ -276,7 +276,7 @@ pub(super) fn histogram(
     let found = snapshot.histogram(query, width)?;
     let width = i64::try_from(width.as_nanos()).unwrap_or(i64::MAX);
     let Some((first, last)) = found.first().zip(found.last()) else { return Ok(()) };
-    let number = |step: &bulla::log::Step| step.from.as_nanos().div_euclid(width);
+    let number = |step: &bulla::log::Bucket| step.from.as_nanos().div_euclid(width);
     let (first, last) = (number(first), number(last));
     let steps = last.saturating_sub(first).saturating_add(1);
     if steps > STEPS_MAX {
@@ -369,7 +369,7 @@ impl Row for End {
 
 /// Shows where the first and the last record stand, by Seq, and when they were recorded.
 pub(super) fn seen(snapshot: &Snapshot, query: &Query, format: Format) -> Result<()> {
-    let found = snapshot.seen(query)?;
+    let found = snapshot.extent(query)?;
     let mut out = output::stdout();
     let mut listing = Listing::new(&mut out, format);
     for (which, end) in

@@ -13,11 +13,11 @@ use bulla::{LogReader, SegmentInfo, Seq, Snapshot};
 use clap::Args;
 
 use super::Query;
-use crate::cells;
 use crate::commands::prove::{key_chain, latest_checkpoint, own_checkpoint, with_advice};
 use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
 use crate::outputs::{Inputs, Output};
+use crate::text;
 
 /// What is proved of the answer.
 #[derive(Args)]
@@ -71,7 +71,7 @@ impl Query {
                  `bulla segments {}` shows which",
                 covers.start,
                 covers.end,
-                gaps.told(),
+                gaps.render(),
                 self.dir.display()
             );
         }
@@ -103,7 +103,7 @@ impl Query {
             "nothing can be proved complete under the checkpoint of {}: a proof covers segments \
              that were sealed when it was signed, and none of the records asked for is in one; \
              seal and sign first (`bulla checkpoint {} --key FILE --seal`)",
-            cells::counted(size, "record"),
+            text::counted(size, "record"),
             self.dir.display()
         )
     }
@@ -154,7 +154,7 @@ impl Query {
         };
         let but_for = match gaps.is_empty() {
             true => String::new(),
-            false => format!(" but for {}", gaps.told()),
+            false => format!(" but for {}", gaps.render()),
         };
         writeln!(
             output::stderr(),
@@ -162,9 +162,9 @@ impl Query {
              checkpoint of {}, in {} ({}){limit}",
             covers.start,
             covers.end,
-            cells::counted(size, "record"),
+            text::counted(size, "record"),
             output.shown(),
-            cells::counted(len as u64, "byte")
+            text::counted(len as u64, "byte")
         )?;
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Query {
         let these = match newer {
             0 => return Ok(()),
             1 => "1 newer record is".to_owned(),
-            _ => format!("{} newer records are", cells::count(newer)),
+            _ => format!("{} newer records are", text::count(newer)),
         };
         writeln!(
             output::stderr(),
@@ -244,7 +244,7 @@ fn tell_others(others: usize) -> Result<()> {
              to what and when, without payloads",
             match others {
                 1 => "1 record that does not match, one".to_owned(),
-                _ => format!("{} records that do not match, ones", cells::count(others as u64)),
+                _ => format!("{} records that do not match, ones", text::count(others as u64)),
             }
         )?;
     }

@@ -5,7 +5,7 @@ use bulla::log::RecordedPolicy;
 use bulla::{Period, Policy, Preset};
 use clap::Args;
 
-use crate::{cells, numbers};
+use crate::{numbers, text};
 
 /// What is asked for.
 #[derive(Args)]
@@ -79,7 +79,7 @@ pub(super) fn loosened(before: &Policy, next: &Policy) -> Vec<String> {
     let (was, is) = (before.min_records, next.min_records);
     match is {
         _ if is >= was => {}
-        0 => looser.push(format!("that the newest {} stay is off", cells::counted(was, "record"))),
+        0 => looser.push(format!("that the newest {} stay is off", text::counted(was, "record"))),
         _ => looser.push(format!("{is} instead of {was} of the newest records stay")),
     }
     if before.archive && !next.archive {

@@ -8,7 +8,7 @@ use bulla::{DropCertificate, Error, Expiry, Policy};
 
 use super::policy;
 use crate::output::{self, Column, Format, Listing, Row};
-use crate::{cells, certificates};
+use crate::{certificates, text};
 
 /// Of what came behind the segment that ended it.
 const NOT_TRIED: &str = "stayed: not tried, because of what ended it";
@@ -83,9 +83,9 @@ impl Row for Told<'_> {
             segment.ordinal.to_string(),
             self.first().to_string(),
             self.last().to_string(),
-            cells::bytes(segment.bytes),
-            cells::seconds(segment.newest),
-            self.kept_until(cells::seconds),
+            text::bytes(segment.bytes),
+            text::seconds(segment.newest),
+            self.kept_until(text::seconds),
             self.became(),
         ]
     }
@@ -176,7 +176,7 @@ pub(super) fn plan(
             writeln!(
                 out,
                 "dry run at {}, nothing was changed; policy {set}: {policy}",
-                cells::seconds(plan.now)
+                text::seconds(plan.now)
             )?;
             writeln!(out, "would go: {}", totals(segments, records, bytes))?;
             nothing_sealed(&mut out, plan)?;
@@ -317,8 +317,8 @@ fn totals(segments: u64, records: u64, bytes: u64) -> String {
     }
     format!(
         "{} with {}, {}",
-        cells::counted(segments, "segment"),
-        cells::counted(records, "record"),
-        cells::bytes(bytes)
+        text::counted(segments, "segment"),
+        text::counted(records, "record"),
+        text::bytes(bytes)
     )
 }

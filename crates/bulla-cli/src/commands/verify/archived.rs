@@ -10,12 +10,12 @@ use bulla::archive::{self, ArchiveFinding, ArchiveReport, DirectoryStore, Verify
 use super::Verify;
 use crate::failure::Verdict;
 use crate::output::{self, Column, Format, Listing, Row};
-use crate::{cells, keys, places, terminal};
+use crate::{keys, open_log, terminal, text};
 
 /// The archive in a directory, with its folders; `None` if it is none.
 pub(super) fn open(dir: &Path) -> Result<Option<(DirectoryStore, Vec<String>)>> {
     // A log is never taken for one.
-    if places::is_there(&dir.join("catalog"))? || places::is_there(&dir.join("segments"))? {
+    if open_log::is_there(&dir.join("catalog"))? || open_log::is_there(&dir.join("segments"))? {
         return Ok(None);
     }
     let store = DirectoryStore::open(dir).with_context(|| format!("read {}", dir.display()))?;
@@ -118,14 +118,14 @@ impl Verify {
                     "{name}: clean: segment {} of {}, {}, {}",
                     manifest.facts.ordinal,
                     terminal::plain(&manifest.origin),
-                    cells::counted(report.records, "record"),
+                    text::counted(report.records, "record"),
                     terminal::plain(&report.shown.to_string()),
                 )?;
             }
         }
         let bad = reports.iter().filter(|report| !report.is_clean()).count() as u64;
-        let all = cells::counted(reports.len() as u64, "folder");
-        let bytes = cells::bytes(reports.iter().map(|report| report.bytes).sum());
+        let all = text::counted(reports.len() as u64, "folder");
+        let bytes = text::bytes(reports.iter().map(|report| report.bytes).sum());
         match bad {
             0 => writeln!(out, "clean: {all} ({bytes})")?,
             _ => writeln!(

@@ -13,7 +13,7 @@ use super::told::{Facts, not_proved, under};
 use crate::failure::Verdict;
 use crate::gaps::Gaps;
 use crate::output::{self, Format, Listing};
-use crate::{cells, terminal};
+use crate::{terminal, text};
 
 /// Shows what was asked, the records that match, and what was proved of them: in a table
 /// all in one place, else the records alone, and the rest on standard error.
@@ -87,7 +87,7 @@ fn headline(proved: &VerifiedAnswer) -> String {
     if gaps.are_all(&range) {
         return format!(
             "NOT PROVED: the answer covers nothing but {}, and nothing is said of those.",
-            gaps.told()
+            gaps.render()
         );
     }
     let (but_for, of) = match gaps.is_empty() {
@@ -98,7 +98,7 @@ fn headline(proved: &VerifiedAnswer) -> String {
         0 => format!("no record matches, of the {of} {spans}"),
         1 => format!("this 1 record is all that matches, of the {of} {spans}"),
         hits => {
-            let hits = cells::count(hits as u64);
+            let hits = text::count(hits as u64);
             format!("these {hits} records are all that match, of the {of} {spans}")
         }
     };
@@ -136,7 +136,7 @@ fn after(out: &mut impl Write, proved: &VerifiedAnswer, audit: Option<&Audit>) -
         facts.push(("limit", limit(proved)));
     }
     for (stretch, records) in gaps(proved).stretches() {
-        let these = cells::counted(records, "record");
+        let these = text::counted(records, "record");
         let told = format!(
             "records {stretch} ({these}), which the log had dropped: nothing is said of them"
         );
@@ -159,13 +159,13 @@ fn complete(proved: &VerifiedAnswer) -> String {
          claims",
         range.start,
         range.end,
-        cells::counted(head.get(), "record"),
-        cells::seconds(proved.as_of()),
+        text::counted(head.get(), "record"),
+        text::seconds(proved.as_of()),
     )
 }
 
 fn limit(proved: &VerifiedAnswer) -> String {
-    let hits = cells::count(proved.hits().len() as u64);
+    let hits = text::count(proved.hits().len() as u64);
     format!("reached: the range ends at the last of the {hits} asked for; there may be more beyond")
 }
 
@@ -177,7 +177,7 @@ fn relative_to(proved: &VerifiedAnswer) -> String {
     let rests_on = proved.rests_on();
     let indexes = rests_on.iter().filter(|on| matches!(on, RestsOn::Index { .. })).count() as u64;
     let times = rests_on.len() as u64 - indexes;
-    let of = |count| cells::counted(count, "segment");
+    let of = |count| text::counted(count, "segment");
     let what = match (indexes, times) {
         (0, 0) if !proved.not_live().is_empty() => {
             return "nothing: every other record of the range is in the file".to_owned();

@@ -8,7 +8,7 @@ use bulla::checkpoint::{NOTE_LEN_MAX, Note, VerifyingKey};
 use bulla::proof::{IndexAudit, VerifiedAnswer, VerifiedIndexAudit};
 
 use crate::failure::NotProved;
-use crate::{keys, places};
+use crate::{keys, open_log};
 
 /// An audit that a known auditor signed.
 pub(super) struct Audit {
@@ -20,7 +20,7 @@ impl Audit {
     /// Reads an audit and checks that one of the given keys signed it.
     pub(super) fn read(file: &Path, auditors: &[String]) -> Result<Self> {
         let auditors = keys::verifying_keys_of("--auditor", auditors)?;
-        let note = Note::parse(&places::read_small(file, NOTE_LEN_MAX as u64)?);
+        let note = Note::parse(&open_log::read_small(file, NOTE_LEN_MAX as u64)?);
         let note = note.with_context(|| file.display().to_string())?;
         let mut refused = None;
         for auditor in &auditors {

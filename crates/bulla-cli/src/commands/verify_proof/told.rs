@@ -6,13 +6,13 @@ use bulla::checkpoint::{Cosignature, VerifiedCheckpoint, VerifyingKey};
 use bulla::event::Event;
 use bulla::internals::format::catalog_body::CatalogBody;
 use bulla::proof::{
-    Disclosure, ShownOfCatalog, VerifiedBundle, VerifiedCatalogProof, VerifiedConsistency,
+    Disclosure, ProvenClaim, VerifiedBundle, VerifiedCatalogProof, VerifiedConsistency,
     VerifiedRecord, VerifiedStatement,
 };
 use bulla::{Hash, Timestamp};
 
 use super::Proved;
-use crate::{cells, output, records, terminal};
+use crate::{output, records, terminal, text};
 
 pub(super) type Facts = Vec<(&'static str, String)>;
 
@@ -36,7 +36,7 @@ fn record(out: &mut impl Write, proved: &VerifiedRecord) -> io::Result<()> {
     writeln!(out)?;
     records::show_event(out, &record.event)?;
     writeln!(out)?;
-    let records = cells::counted(head.size.get(), "record");
+    let records = text::counted(head.size.get(), "record");
     let mut facts = vec![
         ("log", format!("{} (id {})", checkpoint.origin(), proved.log_id())),
         ("position", format!("record {} of the first {records}", record.seq)),
@@ -67,7 +67,7 @@ fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> 
     let count = proved.records().len() as u64;
     let these = match count {
         1 => "this record".to_owned(),
-        _ => format!("these {}", cells::counted(count, "record")),
+        _ => format!("these {}", text::counted(count, "record")),
     };
     writeln!(out, "PROVED: the log holds {these}, unaltered since the checkpoint was signed.")?;
     writeln!(out)?;
@@ -107,7 +107,7 @@ fn bundle(out: &mut impl Write, proved: &VerifiedBundle, note: Option<&str>) -> 
 
 fn consistency(out: &mut impl Write, proved: &VerifiedConsistency) -> io::Result<()> {
     let (old, new) = (proved.older(), proved.newer());
-    let first = cells::counted(old.head().size.get(), "record");
+    let first = text::counted(old.head().size.get(), "record");
     match old.head() == new.head() {
         true => writeln!(out, "PROVED: both checkpoints are of the same head: nothing was added.")?,
         false => writeln!(
@@ -129,9 +129,9 @@ fn consistency(out: &mut impl Write, proved: &VerifiedConsistency) -> io::Result
 fn catalog(out: &mut impl Write, proved: &VerifiedCatalogProof) -> io::Result<()> {
     let (statement, checkpoint) = (proved.statement(), proved.checkpoint());
     let what = match statement.shown() {
-        ShownOfCatalog::Record(_) => "the log's catalog holds this record",
-        ShownOfCatalog::InForce(_) => "this was in force when the checkpoint was signed",
-        ShownOfCatalog::NotInForce { .. } => {
+        ProvenClaim::Record(_) => "the log's catalog holds this record",
+        ProvenClaim::InForce(_) => "this was in force when the checkpoint was signed",
+        ProvenClaim::NotInForce { .. } => {
             "nothing was in force under this key when the checkpoint was signed"
         }
         _ => "these entries were in force when the checkpoint was signed; there may be others",
@@ -149,9 +149,9 @@ fn catalog(out: &mut impl Write, proved: &VerifiedCatalogProof) -> io::Result<()
     )
 }
 
-fn shown(shown: &ShownOfCatalog) -> Facts {
+fn shown(shown: &ProvenClaim) -> Facts {
     match shown {
-        ShownOfCatalog::Record(record) => {
+        ProvenClaim::Record(record) => {
             let (at, kind) = (format!("{}, as the log claims", record.recorded_at), record.kind);
             let mut facts = vec![
                 ("catalog record", record.seq.to_string()),
@@ -168,11 +168,11 @@ fn shown(shown: &ShownOfCatalog) -> Facts {
             }
             facts
         }
-        ShownOfCatalog::InForce(entry) => {
+        ProvenClaim::InForce(entry) => {
             let value: String = entry.value.iter().map(|byte| format!("{byte:02x}")).collect();
             vec![("key", entry.key.clone()), ("value", format!("{value} (hexadecimal)"))]
         }
-        ShownOfCatalog::NotInForce { key } => vec![("key", key.clone())],
+        ProvenClaim::NotInForce { key } => vec![("key", key.clone())],
         other => vec![("shown", format!("{other:?}"))],
     }
 }
@@ -184,7 +184,7 @@ fn says(body: &CatalogBody<'_>) -> String {
         CatalogBody::Sealed(sealed) => format!(
             "segment {} sealed: {} from record {} on",
             sealed.ordinal,
-            cells::counted(sealed.count, "record"),
+            text::counted(sealed.count, "record"),
             sealed.first
         ),
         CatalogBody::HeadSigned(head) => {
@@ -222,7 +222,7 @@ pub(super) fn under(facts: &mut Facts, checkpoint: &VerifiedCheckpoint) {
 pub(super) fn utc(unix_seconds: u64) -> String {
     let millis = i64::try_from(unix_seconds).ok().and_then(|seconds| seconds.checked_mul(1_000));
     match millis.and_then(Timestamp::from_millis) {
-        Some(time) => cells::seconds(time),
+        Some(time) => text::seconds(time),
         None => format!("{unix_seconds} seconds after 1970"),
     }
 }

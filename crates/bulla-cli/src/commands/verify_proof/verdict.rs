@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use bulla::Record;
 use bulla::checkpoint::VerifiedCheckpoint;
-use bulla::proof::{Disclosure, ShownOfCatalog, VerifiedStatement};
+use bulla::proof::{Disclosure, ProvenClaim, VerifiedStatement};
 use serde_json::{Value, json};
 
 use super::Proved;
@@ -107,7 +107,7 @@ fn of(checkpoint: &VerifiedCheckpoint) -> Value {
 fn statement(statement: &VerifiedStatement) -> Value {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     match statement.shown() {
-        ShownOfCatalog::Record(record) => json!({
+        ProvenClaim::Record(record) => json!({
             "shown": "record",
             "seq": record.seq.get(),
             "recorded_at": record.recorded_at.to_string(),
@@ -115,10 +115,10 @@ fn statement(statement: &VerifiedStatement) -> Value {
             "record_kind": record.kind,
             "state_root": record.body().ok().map(|(root, _)| root.to_string()),
         }),
-        ShownOfCatalog::InForce(entry) => {
+        ProvenClaim::InForce(entry) => {
             json!({ "shown": "in force", "key": entry.key, "value": hex(&entry.value) })
         }
-        ShownOfCatalog::NotInForce { key } => json!({ "shown": "not in force", "key": key }),
+        ProvenClaim::NotInForce { key } => json!({ "shown": "not in force", "key": key }),
         _ => Value::Null,
     }
 }

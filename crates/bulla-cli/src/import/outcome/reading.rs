@@ -60,14 +60,14 @@ impl Reading {
         let words = plain(value);
         let words = words.trim();
         match self {
-            Reading::Words(vocabulary) => told(find(vocabulary, words), words, evidence),
+            Reading::Words(vocabulary) => render(find(vocabulary, words), words, evidence),
             Reading::Hints(vocabulary) => hint(find(vocabulary, words), evidence),
-            Reading::Http => told(integer(value).and_then(http), words, evidence),
+            Reading::Http => render(integer(value).and_then(http), words, evidence),
             Reading::HttpError => {
                 hint(integer(value).filter(|code| *code >= 400).and_then(http), evidence);
             }
             Reading::HttpOr(vocabulary) => match integer(value) {
-                Some(code) => told(http(code), words, evidence),
+                Some(code) => render(http(code), words, evidence),
                 None => hint(find(vocabulary, words), evidence),
             },
             Reading::RpcDenial => {
@@ -83,9 +83,9 @@ impl Reading {
                     evidence.says(outcome);
                 }
             }
-            Reading::Rpc => told(rpc(value, words), words, evidence),
+            Reading::Rpc => render(rpc(value, words), words, evidence),
             Reading::ErrorCode => evidence.says(error_code(value, words)),
-            Reading::Granted => told(granted(value), words, evidence),
+            Reading::Granted => render(granted(value), words, evidence),
             Reading::Present(outcome) => evidence.says(outcome),
             Reading::Error if NO_ERROR.iter().any(|none| words.eq_ignore_ascii_case(none)) => {}
             Reading::Error if integer(value) == Some(0) => {}
@@ -95,7 +95,7 @@ impl Reading {
             Reading::NameOf(_) => {}
             Reading::K8sDecision if words.eq_ignore_ascii_case("allow") => {}
             Reading::K8sDecision => {
-                told(find(&[("forbid", Outcome::Denied)], words), words, evidence);
+                render(find(&[("forbid", Outcome::Denied)], words), words, evidence);
             }
             Reading::K8sReason => evidence.says(k8s_reason(words)),
         }
@@ -104,7 +104,7 @@ impl Reading {
 
 const NO_ERROR: [&str; 4] = ["false", "none", "no", "-"];
 
-fn told(outcome: Option<Outcome>, words: &str, evidence: &mut Evidence) {
+fn render(outcome: Option<Outcome>, words: &str, evidence: &mut Evidence) {
     match outcome {
         Some(outcome) => evidence.says(outcome),
         None => evidence.strange(words),

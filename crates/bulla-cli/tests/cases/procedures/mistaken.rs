@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use bulla::vault::LogSpec;
-use bulla::{Asked, Vault};
+use bulla::{Attribution, Vault};
 
 use crate::running::{at, fine, refused, signed_log};
 
@@ -59,7 +59,7 @@ fn what_is_no_log_is_called_what_it_is() {
     Vault::create(place("vault")).unwrap().close().unwrap();
     refused_by_all(&place("vault"), "it is a vault");
     let vault = Vault::open(place("vault")).unwrap();
-    vault.add_log("first", LogSpec::new(), &Asked::by("a").because("b")).unwrap();
+    vault.add_log("first", LogSpec::new(), &Attribution::by("a").because("b")).unwrap();
     vault.close().unwrap();
     let within = format!("such as {}", place("vault/logs/first"));
     assert!(refused(2, &["verify", &place("vault")]).contains(&within));

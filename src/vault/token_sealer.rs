@@ -19,13 +19,13 @@ const DOMAIN: &[u8] = b"bulla/vault-token/v1\0";
 const TEXT_LEN_MAX: usize = 1024;
 
 /// Seals tokens and opens them.
-pub(super) struct Opaque {
+pub(super) struct TokenSealer {
     secret: Zeroizing<[u8; KEY_LEN]>,
 }
 
-impl Opaque {
+impl TokenSealer {
     pub(super) fn new(secret: Zeroizing<[u8; KEY_LEN]>) -> Self {
-        Opaque { secret }
+        TokenSealer { secret }
     }
 
     /// A token of these bytes, in characters that may stand in a URL; `None` if the operating
@@ -62,19 +62,19 @@ mod tests {
 
     #[test]
     fn a_token_opens_for_its_tenant_and_purpose_alone() {
-        let opaque = Opaque::new(Zeroizing::new([7; KEY_LEN]));
+        let opaque = TokenSealer::new(Zeroizing::new([7; KEY_LEN]));
         let token = opaque.seal(1, "acme", b"hidden".to_vec()).unwrap();
         assert_eq!(opaque.open(1, "acme", &token).as_deref(), Some(b"hidden".as_slice()));
         assert_eq!(opaque.open(2, "acme", &token), None);
         assert_eq!(opaque.open(1, "acm", &token), None);
-        let other = Opaque::new(Zeroizing::new([8; KEY_LEN]));
+        let other = TokenSealer::new(Zeroizing::new([8; KEY_LEN]));
         assert_eq!(other.open(1, "acme", &token), None);
         assert_ne!(opaque.seal(1, "acme", b"hidden".to_vec()).unwrap(), token);
     }
 
     #[test]
     fn no_changed_token_opens() {
-        let opaque = Opaque::new(Zeroizing::new([7; KEY_LEN]));
+        let opaque = TokenSealer::new(Zeroizing::new([7; KEY_LEN]));
         let token = opaque.seal(1, "acme", vec![0; 40]).unwrap();
         for at in 0..token.len() {
             let mut changed = token.clone().into_bytes();

@@ -19,9 +19,9 @@ use crate::keystore::KeyStore;
 use crate::options::LogOptions;
 use crate::ranked::{Mutex, Rank, RwLock};
 use crate::read::decode;
-use crate::read::entry::{Entry, OpenSegment, check_sealed};
+use crate::read::entry::{OpenSegment, SegmentEntry, check_sealed};
 use crate::read::index_cache::Indexes;
-use crate::read::opener::Opener;
+use crate::read::payload_reader::PayloadReader;
 use crate::read::unknown;
 use crate::read::watch::Watch;
 use crate::retention::DropCertificate;
@@ -34,7 +34,7 @@ const OPEN_SEGMENTS: usize = 64;
 
 /// Shared between the writer and all snapshots.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct SegmentSet {
     pub(crate) dir: LogDir,
     pub(crate) algorithm: HashAlgorithm,
     mmap: bool,
@@ -43,22 +43,22 @@ pub(crate) struct View {
     /// Published records; grows only after they can be read.
     watch: Watch,
     /// Replaced whole when a segment is begun or sealed.
-    entries: RwLock<Arc<Vec<Entry>>>,
+    entries: RwLock<Arc<Vec<SegmentEntry>>>,
     /// Open sealed segments, the most recently used last.
     cache: Mutex<Vec<Arc<SealedSegment>>>,
     indexes: Indexes,
-    opener: Opener,
+    opener: PayloadReader,
 }
 
-impl View {
+impl SegmentSet {
     pub(crate) fn new(
         dir: LogDir,
         algorithm: HashAlgorithm,
         mmap: bool,
-        entries: Vec<Entry>,
+        entries: Vec<SegmentEntry>,
         key_store: Option<KeyStore>,
     ) -> Self {
-        View {
+        SegmentSet {
             algorithm,
             mmap,
             catalog: Mutex::new(Rank::GoneSegments, None),
@@ -66,7 +66,7 @@ impl View {
             entries: RwLock::new(Rank::Entries, Arc::new(entries)),
             cache: Mutex::new(Rank::SegmentCache, Vec::new()),
             indexes: Indexes::default(),
-            opener: Opener::new(dir.log_id(), key_store),
+            opener: PayloadReader::new(dir.log_id(), key_store),
             dir,
         }
     }
@@ -76,9 +76,9 @@ impl View {
         options: &LogOptions,
         dir: &LogDir,
         algorithm: HashAlgorithm,
-        entries: Vec<Entry>,
+        entries: Vec<SegmentEntry>,
     ) -> Self {
-        View::new(dir.clone(), algorithm, options.mmap, entries, options.key_store.clone())
+        SegmentSet::new(dir.clone(), algorithm, options.mmap, entries, options.key_store.clone())
     }
 
     pub(crate) fn size(&self) -> TreeSize {
@@ -99,7 +99,7 @@ impl View {
     }
 
     /// What opens payloads.
-    pub(crate) fn opener(&self) -> &Opener {
+    pub(crate) fn payload_reader(&self) -> &PayloadReader {
         &self.opener
     }
 
@@ -108,12 +108,12 @@ impl View {
         &self.watch
     }
 
-    pub(crate) fn entries(&self) -> Arc<Vec<Entry>> {
+    pub(crate) fn entries(&self) -> Arc<Vec<SegmentEntry>> {
         Arc::clone(&self.entries.read())
     }
 
     /// Changes the list of segments.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Vec<Entry>)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Vec<SegmentEntry>)) {
         let mut entries = self.entries.write();
         let mut changed = entries.as_ref().clone();
         change(&mut changed);
@@ -137,7 +137,7 @@ impl View {
     /// A cursor at a record, up to the end of its segment or `size`.
     pub(crate) fn cursor(
         &self,
-        entries: &[Entry],
+        entries: &[SegmentEntry],
         seq: Seq,
         size: TreeSize,
     ) -> Result<RecordCursor> {
@@ -172,7 +172,7 @@ impl View {
     }
 
     /// Opens a sealed segment, or takes it from those that are open.
-    pub(crate) fn open_sealed(&self, entry: &Entry) -> Result<Arc<SealedSegment>> {
+    pub(crate) fn open_sealed(&self, entry: &SegmentEntry) -> Result<Arc<SealedSegment>> {
         let mut cache = self.cache.lock();
         let cached = cache.iter().position(|open| open.footer.ordinal == entry.ordinal);
         if let Some(at) = cached {
@@ -228,7 +228,7 @@ impl View {
     }
 
     /// Why a file is not there: what the catalog says by now, whoever wrote it.
-    fn or_gone(&self, error: Error, entry: &Entry) -> Error {
+    fn or_gone(&self, error: Error, entry: &SegmentEntry) -> Error {
         match &error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 self.gone(entry.ordinal, entry.first.next_seq())
@@ -270,7 +270,7 @@ impl View {
     }
 
     /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
-    pub(crate) fn index_of(&self, entry: &Entry) -> Option<Arc<IndexFile>> {
+    pub(crate) fn index_of(&self, entry: &SegmentEntry) -> Option<Arc<IndexFile>> {
         self.indexes.get(&self.dir, self.mmap, entry)
     }
 
@@ -285,7 +285,7 @@ impl View {
     }
 
     /// A sealed segment must be the one that the catalog knows.
-    fn check(&self, entry: &Entry, opened: &SealedSegment) -> Result<()> {
+    fn check(&self, entry: &SegmentEntry, opened: &SealedSegment) -> Result<()> {
         let place = (Stream::Main, self.dir.log_id(), entry.ordinal);
         opened.segment.check_is(place, Some(self.algorithm))?;
         entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))

@@ -17,7 +17,7 @@ use crate::ranked::{Rank, RwLock};
 
 /// What opens the payloads of a log: its keys, and which of them were erased.
 #[derive(Debug)]
-pub(crate) struct Opener {
+pub(crate) struct PayloadReader {
     log_id: LogId,
     store: Option<KeyStore>,
     /// As the catalog has it. Replaced whole; grows only.
@@ -29,7 +29,7 @@ pub(crate) struct Opener {
 
 /// A payload, or why there is none.
 #[derive(Debug)]
-pub(crate) enum Opened<'a> {
+pub(crate) enum PayloadAccess<'a> {
     /// Salt and payload as they are stored.
     Plain(&'a [u8]),
     /// Salt and payload, which are what the record commits to.
@@ -38,51 +38,51 @@ pub(crate) enum Opened<'a> {
     Erased,
 }
 
-impl Opened<'_> {
+impl PayloadAccess<'_> {
     pub(crate) fn state(&self) -> PayloadState {
         match self {
-            Opened::Plain(_) => PayloadState::Plain,
-            Opened::Decrypted(_) => PayloadState::Decrypted,
-            Opened::Sealed => PayloadState::Sealed,
-            Opened::Erased => PayloadState::Erased,
+            PayloadAccess::Plain(_) => PayloadState::Plain,
+            PayloadAccess::Decrypted(_) => PayloadState::Decrypted,
+            PayloadAccess::Sealed => PayloadState::Sealed,
+            PayloadAccess::Erased => PayloadState::Erased,
         }
     }
 
     /// The payload without its salt.
     pub(crate) fn payload(&self) -> Option<&[u8]> {
         let salted: &[u8] = match self {
-            Opened::Plain(salted) => salted,
-            Opened::Decrypted(salted) => salted,
-            Opened::Sealed | Opened::Erased => return None,
+            PayloadAccess::Plain(salted) => salted,
+            PayloadAccess::Decrypted(salted) => salted,
+            PayloadAccess::Sealed | PayloadAccess::Erased => return None,
         };
         Some(salted.get(SALT_LEN..).unwrap_or_default())
     }
 }
 
-impl Opener {
+impl PayloadReader {
     pub(crate) fn new(log_id: LogId, store: Option<KeyStore>) -> Self {
         let erased = RwLock::new(Rank::Erased, Arc::default());
-        Opener { log_id, store, erased, met: AtomicBool::new(false) }
+        PayloadReader { log_id, store, erased, met: AtomicBool::new(false) }
     }
 
     /// Opens a record's payload. An error says what was found in place of one.
     pub(crate) fn open<'a>(
         &self,
         record: &CheckedRecord<'a>,
-    ) -> std::result::Result<Opened<'a>, String> {
+    ) -> std::result::Result<PayloadAccess<'a>, String> {
         let Some(stored) = record.encrypted() else {
-            return Ok(Opened::Plain(record.stored_payload));
+            return Ok(PayloadAccess::Plain(record.stored_payload));
         };
         self.met.store(true, Ordering::Relaxed);
         // Asked first: a key that was erased opens nothing, wherever a copy turned up.
         if self.erased.read().contains(&stored.key_id) {
-            return Ok(Opened::Erased);
+            return Ok(PayloadAccess::Erased);
         }
         let Some(keys) = self.store.as_ref().and_then(|store| store.key(stored.key_id)) else {
-            return Ok(Opened::Sealed);
+            return Ok(PayloadAccess::Sealed);
         };
         cipher::decrypt_payload(&keys.payload_key, self.log_id, record.envelope, &stored)
-            .map(Opened::Decrypted)
+            .map(PayloadAccess::Decrypted)
             .map_err(|error| error.to_string())
     }
 

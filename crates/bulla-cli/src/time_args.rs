@@ -8,7 +8,7 @@ use bulla::time::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::cells;
+use crate::text;
 
 /// A point in time from the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,8 @@ pub(crate) fn check_order(
         Some((since, until)) if since.time >= until.time => anyhow::bail!(
             "expected {until_option} later than {since_option}, found {since_option} {} and \
              {until_option} {}: nothing can be between them ({until_option} itself is left out)",
-            cells::seconds(since.time),
-            cells::seconds(until.time)
+            text::seconds(since.time),
+            text::seconds(until.time)
         ),
         _ => Ok(()),
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::batches::Checked;
 use super::report::Place;
-use super::verifier::{Doubt, Verifier};
+use super::verifier::{HashMismatch, Verifier};
 use crate::hash::Hash;
 use crate::merkle::NodeId;
 use crate::seq::Seq;
@@ -41,7 +41,7 @@ impl Verifier<'_> {
         for (node, computed, stored) in wrong {
             let record = record.filter(|_| node.level == 0);
             let record = record.map(|(path, place)| (path.to_owned(), place));
-            self.doubts.push(Doubt { node, computed, stored, record });
+            self.doubts.push(HashMismatch { node, computed, stored, record });
         }
         for node in right {
             if self.doubts.is_empty() {
@@ -75,7 +75,7 @@ impl Verifier<'_> {
                 if node.level > *level
                     && let Some(found) = stored.differs(node, &hash)
                 {
-                    wrong.push(Doubt { node, computed: hash, stored: found, record: None });
+                    wrong.push(HashMismatch { node, computed: hash, stored: found, record: None });
                 }
             });
             debug_assert!(pushed, "the subtrees of a batch follow each other");
@@ -86,7 +86,7 @@ impl Verifier<'_> {
     }
 
     /// No root tells which of the two was changed: both are named.
-    pub(super) fn leave_doubts(&mut self) {
+    pub(super) fn report_unresolved(&mut self) {
         for doubt in self.doubts.clone() {
             if let Some((path, place)) = &doubt.record {
                 let (stored, computed) = (doubt.stored.clone(), doubt.computed.to_string());
@@ -99,27 +99,27 @@ impl Verifier<'_> {
     }
 
     /// A root up to here is known, and fits or does not.
-    pub(super) fn settle_doubts(&mut self, fits: bool) {
+    pub(super) fn resolve(&mut self, fits: bool) {
         let doubts = std::mem::take(&mut self.doubts);
         if fits {
             return self.wrong_hashes(doubts);
         }
         let (records, nodes): (Vec<_>, Vec<_>) =
             doubts.into_iter().partition(|doubt| doubt.record.is_some());
-        for Doubt { node, computed, stored, record } in records {
+        for HashMismatch { node, computed, stored, record } in records {
             let Some((path, place)) = record else { continue };
             let what = "record altered since it was hashed";
             self.finding(&path, place, what, stored, computed.to_string());
             self.altered.push(node);
         }
         let altered = &self.altered;
-        let follows = |doubt: &Doubt| altered.iter().any(|leaf| covers(doubt.node, *leaf));
+        let follows = |doubt: &HashMismatch| altered.iter().any(|leaf| covers(doubt.node, *leaf));
         let others = nodes.into_iter().filter(|doubt| !follows(doubt)).collect();
         self.wrong_hashes(others);
     }
 
-    fn wrong_hashes(&mut self, doubts: Vec<Doubt>) {
-        for Doubt { node, computed, stored, .. } in doubts {
+    fn wrong_hashes(&mut self, doubts: Vec<HashMismatch>) {
+        for HashMismatch { node, computed, stored, .. } in doubts {
             let (path, offset) = self.stored.files.place(node);
             let what = format!("hash {}/{}", node.level, node.index);
             let place = (None, Some(offset), (node.level == 0).then(|| Seq::new(node.index)));

@@ -20,7 +20,7 @@ use crate::proof::VAULT_LOGS_MAX;
 use crate::time::Timestamp;
 
 /// All logs of a vault.
-pub(super) struct Shelf {
+pub(super) struct LogPool {
     pub(super) options: VaultOptions,
     logs_dir: PathBuf,
     state: Mutex<State>,
@@ -32,7 +32,7 @@ pub(super) struct Shelf {
 
 #[derive(Default)]
 struct State {
-    slots: BTreeMap<Arc<str>, Slot>,
+    slots: BTreeMap<Arc<str>, PoolEntry>,
     /// Logs that are open, being opened or being closed.
     open: usize,
     /// Counts uses, to tell which log was used last.
@@ -40,9 +40,9 @@ struct State {
     closed: bool,
 }
 
-struct Slot {
+struct PoolEntry {
     added: Added,
-    place: Place,
+    place: LogState,
     /// Guards there are.
     uses: usize,
     /// The tick of the last use.
@@ -50,12 +50,12 @@ struct Slot {
     /// Close it when it is let go.
     discard: bool,
     /// What it was like when it was closed.
-    seen: Option<Seen>,
+    seen: Option<ClosedSummary>,
     /// When it was last opened or closed, by the monotonic clock.
     looked_at: Option<Duration>,
 }
 
-enum Place {
+enum LogState {
     Closed,
     /// Being opened or closed.
     Busy,
@@ -64,7 +64,7 @@ enum Place {
 
 /// A log as it was when it was closed: it cannot have changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct ClosedSummary {
     pub(super) head: TreeHead,
     /// Smallest and largest `recorded_at`; `None`: it is empty.
     pub(super) recorded: Option<(Timestamp, Timestamp)>,
@@ -73,7 +73,7 @@ pub(super) struct Seen {
 /// A log of a vault, in use. While there is one, the log is not closed for another: let go
 /// of it soon. A [`Log`] that was cloned out of it is closed all the same.
 pub struct VaultLog {
-    shelf: Arc<Shelf>,
+    shelf: Arc<LogPool>,
     name: Arc<str>,
     log: Log,
 }
@@ -105,11 +105,11 @@ impl Drop for VaultLog {
     }
 }
 
-impl Shelf {
+impl LogPool {
     pub(super) fn new(options: VaultOptions, dir: &Path, lock: Arc<dyn DiskFile>) -> Arc<Self> {
         let logs_dir = dir.join(super::name::LOGS);
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Arc::new(Shelf { options, logs_dir, state, changed, lock })
+        Arc::new(LogPool { options, logs_dir, state, changed, lock })
     }
 
     /// Where the files of a log are.
@@ -123,9 +123,9 @@ impl Shelf {
         if state.slots.len() >= VAULT_LOGS_MAX {
             return Err(too_many());
         }
-        let slot = Slot {
+        let slot = PoolEntry {
             added,
-            place: Place::Closed,
+            place: LogState::Closed,
             uses: 0,
             used: 0,
             discard: false,
@@ -152,18 +152,18 @@ impl Shelf {
     }
 
     /// What a closed log is like, if it was open before.
-    pub(super) fn seen(&self, name: &str) -> Option<Seen> {
+    pub(super) fn seen(&self, name: &str) -> Option<ClosedSummary> {
         let state = self.state.lock();
         let slot = state.slots.get(name)?;
-        slot.seen.filter(|_| matches!(slot.place, Place::Closed))
+        slot.seen.filter(|_| matches!(slot.place, LogState::Closed))
     }
 
     /// The closed logs that nobody has looked at for so long.
     pub(super) fn overdue(&self, now: Duration, after: Duration) -> Vec<Arc<str>> {
         let state = self.state.lock();
-        let overdue = |slot: &Slot| {
+        let overdue = |slot: &PoolEntry| {
             let since = slot.looked_at.map(|at| now.saturating_sub(at));
-            matches!(slot.place, Place::Closed) && since.is_none_or(|since| since >= after)
+            matches!(slot.place, LogState::Closed) && since.is_none_or(|since| since >= after)
         };
         let mut names: Vec<_> = state.slots.iter().filter(|(_, slot)| overdue(slot)).collect();
         names.sort_by_key(|(_, slot)| slot.looked_at);
@@ -189,26 +189,26 @@ impl Shelf {
             let name = Arc::clone(name);
             let Some(slot) = state.slots.get_mut(&name) else { return Err(no_such_log(&name)) };
             match &slot.place {
-                Place::Open(log) => {
+                LogState::Open(log) => {
                     (slot.uses, slot.used) = (slot.uses + 1, tick);
                     return Ok(VaultLog { shelf: Arc::clone(self), log: log.clone(), name });
                 }
-                Place::Closed if open < max => {
-                    slot.place = Place::Busy;
+                LogState::Closed if open < max => {
+                    slot.place = LogState::Busy;
                     state.open += 1;
                     drop(state);
                     self.open(&name)?;
                     state = self.state.lock();
                 }
-                Place::Closed => state = self.make_room(state)?,
-                Place::Busy => self.wait(&mut state)?,
+                LogState::Closed => state = self.make_room(state)?,
+                LogState::Busy => self.wait(&mut state)?,
             }
         }
     }
 
     /// Opens a log whose place is `Busy`.
     fn open(&self, name: &Arc<str>) -> Result<()> {
-        let mut settle = Settle { shelf: self, name, place: Place::Closed, seen: None };
+        let mut settle = Settle { shelf: self, name, place: LogState::Closed, seen: None };
         let log = self.options.of_log(name)?.open(self.path(name))?;
         let said = |log_id, algorithm| format!("log {log_id}, {algorithm}");
         let expected = self.added(name).map(|added| said(added.log_id, added.algorithm));
@@ -217,13 +217,13 @@ impl Shelf {
             let what = format!("log {name:?} of the vault");
             return Err(Error::tampered(what, expected.unwrap_or_default(), found));
         }
-        settle.place = Place::Open(log);
+        settle.place = LogState::Open(log);
         Ok(())
     }
 
     /// Closes the log that was not used for the longest time, or waits for one to be let go.
     fn make_room<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
-        let idle = |slot: &Slot| slot.uses == 0 && matches!(slot.place, Place::Open(_));
+        let idle = |slot: &PoolEntry| slot.uses == 0 && matches!(slot.place, LogState::Open(_));
         let oldest = state.slots.iter().filter(|(_, slot)| idle(slot));
         let oldest = oldest.min_by_key(|(_, slot)| slot.used).map(|(name, _)| Arc::clone(name));
         match oldest {
@@ -242,7 +242,7 @@ impl Shelf {
 
     /// Closes a log whose place is `Busy`. What was acknowledged is safe whatever it says.
     fn close_log(&self, name: &Arc<str>, log: Option<Log>) {
-        let mut settle = Settle { shelf: self, name, place: Place::Closed, seen: None };
+        let mut settle = Settle { shelf: self, name, place: LogState::Closed, seen: None };
         if let Some(log) = log {
             let closed = log.close();
             settle.seen = closed.and_then(|()| look_back(&log)).ok();
@@ -250,7 +250,7 @@ impl Shelf {
     }
 
     fn wait(&self, state: &mut MutexGuard<'_, State>) -> Result<()> {
-        if self.changed.wait_for(state, self.options.patience).timed_out() {
+        if self.changed.wait_for(state, self.options.acquire_timeout).timed_out() {
             return Err(Error::TooManyOpenLogs { max: self.options.max_open_logs });
         }
         Ok(())
@@ -290,13 +290,13 @@ impl Shelf {
         state.closed = true;
         let mut result = Ok(());
         loop {
-            let next = state.slots.iter().find(|(_, slot)| !matches!(slot.place, Place::Closed));
+            let next = state.slots.iter().find(|(_, slot)| !matches!(slot.place, LogState::Closed));
             let Some(name) = next.map(|(name, _)| Arc::clone(name)) else { break };
             match state.take(&name) {
                 Some(log) => {
                     drop(state);
                     let closed = log.close();
-                    drop(Settle { shelf: self, name: &name, place: Place::Closed, seen: None });
+                    drop(Settle { shelf: self, name: &name, place: LogState::Closed, seen: None });
                     result = result.and(closed);
                     state = self.state.lock();
                 }
@@ -313,8 +313,8 @@ impl State {
     /// Takes an open log out, to be closed; its place is `Busy` then.
     fn take(&mut self, name: &str) -> Option<Log> {
         let slot = self.slots.get_mut(name)?;
-        match std::mem::replace(&mut slot.place, Place::Busy) {
-            Place::Open(log) => Some(log),
+        match std::mem::replace(&mut slot.place, LogState::Busy) {
+            LogState::Open(log) => Some(log),
             other => {
                 slot.place = other;
                 None
@@ -325,18 +325,18 @@ impl State {
 
 /// Puts a busy log where it belongs, also when opening it panics.
 struct Settle<'a> {
-    shelf: &'a Shelf,
+    shelf: &'a LogPool,
     name: &'a Arc<str>,
-    place: Place,
-    seen: Option<Seen>,
+    place: LogState,
+    seen: Option<ClosedSummary>,
 }
 
 impl Drop for Settle<'_> {
     fn drop(&mut self) {
         let now = self.shelf.options.log.clock.monotonic();
-        let place = std::mem::replace(&mut self.place, Place::Closed);
+        let place = std::mem::replace(&mut self.place, LogState::Closed);
         let mut state = self.shelf.state.lock();
-        if matches!(place, Place::Closed) {
+        if matches!(place, LogState::Closed) {
             state.open = state.open.saturating_sub(1);
         }
         if let Some(slot) = state.slots.get_mut(self.name) {
@@ -346,10 +346,10 @@ impl Drop for Settle<'_> {
     }
 }
 
-fn look_back(log: &Log) -> Result<Seen> {
+fn look_back(log: &Log) -> Result<ClosedSummary> {
     let recorded = runs::of(log)?.into_iter().map(|run| run.recorded);
     let recorded = recorded.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    Ok(Seen { head: log.snapshot().head()?, recorded })
+    Ok(ClosedSummary { head: log.snapshot().head()?, recorded })
 }
 
 pub(super) fn no_such_log(name: &str) -> Error {

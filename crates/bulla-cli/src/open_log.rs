@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use bulla::{Log, LogAdmin, LogOptions, LogReader};
 
-use crate::{cells, instead, output, outputs};
+use crate::{instead, output, outputs, text};
 
 /// How many symbolic links in a row are followed; the system follows as many.
 pub(crate) const LINKS_MAX: usize = 40;
@@ -87,7 +87,7 @@ pub(crate) fn writer_with(dir: &Path, options: impl FnOnce() -> Result<LogOption
             "bulla: tree/ was made anew, and hashes of {} ({which}) are lost: what needs them is \
              refused until the segment is restored from an archive, or tree/ from a backup; \
              records that are there are proved as ever",
-            cells::counted(found.lost_hashes.len() as u64, "dropped segment"),
+            text::counted(found.lost_hashes.len() as u64, "dropped segment"),
         )?;
     }
     if let Some(damage) = &found.catalog_damage {
@@ -112,7 +112,7 @@ pub(crate) fn read_small(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
         bail!(
             "{}: expected at most {}, found more",
             path.display(),
-            cells::counted(bytes_max, "byte")
+            text::counted(bytes_max, "byte")
         );
     }
     refuse_secret(path, &bytes)?;
