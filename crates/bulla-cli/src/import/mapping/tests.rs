@@ -102,7 +102,7 @@ fn outcomes_durations_lists_and_values_are_mapped() {
     let name = super::super::ids::event_id("t", "not a uuid");
     assert_eq!(event.id, Some(name), "made of the text");
     let strange = apply(more, r#","o":"new""#).unwrap();
-    assert_eq!(strange.outcome, Outcome::Failure);
+    assert_eq!(strange.outcome, Outcome::Unknown);
     assert_eq!(strange.tags["outcome_not_understood"], "new");
     assert_eq!(apply(more, "").unwrap().outcome, Outcome::Success);
     let odd = apply(more, r#","ms":"long""#).unwrap();
@@ -129,9 +129,10 @@ fn all_sources_of_an_outcome_are_read_and_the_worst_counts() {
         (r#","o":7.0"#, Outcome::Denied, None),
         (r#","o":"7""#, Outcome::Denied, None),
         (r#","o":"OK","p":"Failure""#, Outcome::Failure, None),
-        (r#","o":"Ok","p":"success""#, Outcome::Failure, Some("Ok")),
-        (r#","o":"OK","p":"well""#, Outcome::Failure, Some("well")),
-        (r#","o":{"a":1}"#, Outcome::Failure, Some(r#"{"a":1}"#)),
+        (r#","o":"Ok","p":"success""#, Outcome::Unknown, Some("Ok")),
+        (r#","o":"OK","p":"unknown""#, Outcome::Unknown, None),
+        (r#","o":"OK","p":"well""#, Outcome::Unknown, Some("well")),
+        (r#","o":{"a":1}"#, Outcome::Unknown, Some(r#"{"a":1}"#)),
     ] {
         let event = apply(more, fields).unwrap();
         assert_eq!(event.outcome, outcome, "{fields}");
