@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::document::Document;
 use super::super::fit::{self, LEFT_OUT, add_tag};
 use super::super::outcome::{Decision, Evidence};
+use super::super::reasons::is_of_another_kind;
 use super::super::split::{self, Split};
 use super::super::targets::Targets;
 use super::super::time::{TimeChoice, whole_number};
@@ -27,8 +28,8 @@ struct Part {
 }
 
 impl Mapping {
-    /// Maps one JSON object: to one event, or to several that it holds. An object none of whose
-    /// events can be mapped is rejected as one.
+    /// Maps one JSON object: to one event, or to several that it holds. An object that holds
+    /// no event of the product is rejected as one.
     pub(crate) fn apply_all(
         &self,
         doc: &Document<'_>,
@@ -43,17 +44,21 @@ impl Mapping {
             }
             Split::Parts(parts) => parts,
         };
-        let events = (1..).zip(&parts).map(|(number, text)| {
+        let mapped = (1..).zip(&parts).map(|(number, text)| {
             let part = Part { number, of: parts.len() };
-            let event = Document::parse(text).and_then(|doc| self.apply_part(&doc, part));
+            Document::parse(text).and_then(|doc| self.apply_part(&doc, part))
+        });
+        let mapped: Vec<_> = mapped.collect();
+        let is_none = |event: &Result<Event, String>| {
+            event.as_ref().is_err_and(|reason| is_of_another_kind(reason))
+        };
+        if mapped.iter().all(is_none) {
+            return Ok(vec![Ok(self.apply(doc)?)]);
+        }
+        let located = (1..).zip(mapped).map(|(number, event): (u32, _)| {
             event.map_err(|reason| format!("element {number}: {reason}"))
         });
-        let events: Vec<_> = events.collect();
-        if events.iter().any(Result::is_ok) {
-            Ok(events)
-        } else {
-            self.apply(doc).map(|event| vec![Ok(event)])
-        }
+        Ok(located.collect())
     }
 
     /// Maps one of several events of an object. Their id is that of the object and their number.
