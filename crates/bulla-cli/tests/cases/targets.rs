@@ -179,6 +179,23 @@ fn importing_again_adds_no_event_of_a_workspace_activity() {
     assert_eq!(log.query(&["--resource", "group/admins@example.com"]).len(), 2);
 }
 
+/// A log keeps what an earlier version mapped: of a file that is imported again the events that are
+/// mapped otherwise now come in besides, under ids of their own, and the others do not.
+#[test]
+fn what_was_imported_with_fewer_fields_comes_in_again_and_says_so() {
+    let inputs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/inputs");
+    let file = at(&inputs, "29-github-only-the-first.jsonl");
+    let whole = Imported::of_file(&file, GITHUB);
+    let mut before = whole.query(&[]);
+    assert!(before[0].as_object_mut().unwrap().remove("targets").is_some());
+    let earlier = Imported::of_lines(&before, &["--format", "jsonl"]);
+    let told = fine(&[&["import", &*earlier.log(), &file], GITHUB].concat());
+    assert!(told.contains("1 in the log already, 1 imported"), "{told}");
+    assert!(told.contains("1 event with an id that another event has"), "{told}");
+    let found = earlier.query(&["--resource", "user/eve"]);
+    assert_eq!((found.len(), &found[0]["tags"]["shared_id"]), (1, &before[0]["id"]));
+}
+
 fn instances(ids: impl Iterator<Item = String>) -> Value {
     let items: Vec<Value> = ids.map(|id| json!({ "instanceId": id })).collect();
     json!({"eventTime": "2026-01-02T03:04:05Z", "eventSource": "ec2.amazonaws.com",
