@@ -15,14 +15,14 @@ pub(super) fn of(doc: &Document<'_>, service: &str) -> Resource {
 }
 
 fn from_resources(doc: &Document<'_>) -> Option<Resource> {
-    all_of_resources(doc).next().map(Named::resource)
+    all_of_resources(doc, &ARN).next().map(Named::resource)
 }
 
 /// What else the event names: the other `resources`, then what the request names in lists and by
 /// itself, then the items of the lists in the answer.
 pub(super) fn targets(doc: &Document<'_>, service: &str, main: &Resource) -> Vec<Target> {
     let mut targets = Targets::besides(main);
-    targets.extend(all_of_resources(doc).map(Named::target));
+    targets.extend(all_of_resources(doc, &NAMES).map(Named::target));
     let members = |path: &str| doc.value(path).and_then(Value::as_object);
     if let Some(parameters) = members("/requestParameters") {
         targets.extend(in_sets(parameters, service).map(Named::target));
@@ -51,15 +51,25 @@ impl Named<'_> {
     }
 }
 
-/// Those of `resources` that have an ARN.
-fn all_of_resources<'d>(doc: &'d Document<'_>) -> impl Iterator<Item = Named<'d>> {
+/// What identifies an entry of `resources`.
+const ARN: [&str; 2] = ["ARN", "arn"];
+
+/// What names one, if it has no ARN: the beginning of the ARNs of several things, or the name that
+/// AWS Config uses.
+const NAMES: [&str; 4] = ["ARN", "arn", "ARNPrefix", "resourceName"];
+
+/// Those of `resources` that have one of these names.
+fn all_of_resources<'d>(
+    doc: &'d Document<'_>,
+    ids: &'static [&'static str],
+) -> impl Iterator<Item = Named<'d>> {
     let items = doc.value("/resources").and_then(Value::as_array);
     items.into_iter().flatten().filter_map(|item| {
-        let member = |names: [&str; 2]| {
+        let member = |names: &[&str]| {
             names.iter().find_map(|name| item.get(name)?.as_str().filter(|text| !text.is_empty()))
         };
-        let id = member(["ARN", "arn"])?;
-        let said = member(["type", "resourceType"]).map(str::to_owned);
+        let id = member(ids)?;
+        let said = member(&["type", "resourceType"]).map(str::to_owned);
         Some(Named { kind: said.unwrap_or_else(|| kind_of_arn(id)), id })
     })
 }
@@ -324,6 +334,10 @@ mod tests {
             (
                 r#""resources":[{"ARN":"a","type":"t"},{"accountId":"1"},{"ARN":"b","type":"t"}]"#,
                 &["t/b"][..],
+            ),
+            (
+                r#""resources":[{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::b/"},{"ARN":"a"}]"#,
+                &["AWS::S3::Object/arn:aws:s3:::b/"],
             ),
             (
                 r#""requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"},
