@@ -15,6 +15,8 @@ pub(crate) struct Rules {
     pub(crate) lists: Vec<String>,
     /// Names of which a message has one.
     marks: Vec<String>,
+    /// The member that holds several events, of an object that says once what they have in common.
+    split: Option<String>,
     /// Whether an object is an event of the format, as far as this can tell.
     is_event: fn(&Value) -> Option<bool>,
 }
@@ -91,10 +93,11 @@ impl Rules {
 
     pub(crate) fn gworkspace(format: Format) -> Self {
         let marks = &["applicationName", "name", "type"];
-        Rules::new(format, &["items"], marks, |event| {
+        let rules = Rules::new(format, &["items"], marks, |event| {
             let of_type = has(event, "/id/applicationName") && has(event, "/type");
             Some(of_type || has(event, "/name") || has(first(&event["events"]), "/name"))
-        })
+        });
+        Rules { split: Some("events".to_owned()), ..rules }
     }
 
     /// Any mapping: what is an event of it is not known here.
@@ -106,6 +109,7 @@ impl Rules {
             format: Format::Json(mapping.into()),
             lists: names.filter_map(Value::as_str).map(str::to_owned).collect(),
             marks: marks_of(&value["fields"]["action"]),
+            split: value["split"].as_str().map(str::to_owned),
             is_event: |_| None,
         }
     }
@@ -117,11 +121,36 @@ impl Rules {
         is_event: fn(&Value) -> Option<bool>,
     ) -> Self {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Rules { format, lists: owned(lists), marks: owned(marks), is_event }
+        Rules { format, lists: owned(lists), marks: owned(marks), split: None, is_event }
     }
 
     fn is_event(&self, object: &str) -> Option<bool> {
         (self.is_event)(&serde_json::from_str(object).ok()?)
+    }
+
+    /// The events that an object holds, if it holds several. Each is an event, or an element that
+    /// is none.
+    fn parts<'t>(&self, object: &'t str) -> Option<Vec<Part<'t>>> {
+        let name = self.split.as_deref()?;
+        let members = units::members(object)?;
+        // Of several of a name the last counts.
+        let at = members.iter().rposition(|(member, _)| is_name(member.get(), name))?;
+        let list: Vec<&serde_json::value::RawValue> =
+            serde_json::from_str(members[at].1.get()).ok()?;
+        let raw =
+            |(name, value): &(&'t serde_json::value::RawValue, &'t serde_json::value::RawValue)| {
+                (name.get(), value.get())
+            };
+        let parts = list.iter().map(|element| {
+            let mut members: Vec<_> = members.iter().map(raw).collect();
+            members[at].1 = element.get();
+            let alone = members.iter().enumerate().map(|(place, (name, value))| {
+                if place == at { format!("{name}:[{value}]") } else { format!("{name}:{value}") }
+            });
+            let alone = format!("{{{}}}", alone.collect::<Vec<_>>().join(","));
+            Some(Part { is_event: self.is_event(&alone)?, members, at })
+        });
+        parts.collect::<Option<Vec<_>>>().filter(|parts| parts.len() > 1)
     }
 
     /// The message in an object: the first text that may be one, else the first object or list.
@@ -161,6 +190,36 @@ impl Rules {
     fn has_mark(&self, text: &str) -> bool {
         self.marks.iter().any(|mark| text.contains(mark.as_str()))
     }
+}
+
+/// One of several events of an object.
+struct Part<'t> {
+    is_event: bool,
+    /// The members of the object; the one that holds the events has this one alone.
+    members: Vec<(&'t str, &'t str)>,
+    at: usize,
+}
+
+impl Part<'_> {
+    /// Whether this is the object with that event alone, each member as it was.
+    fn is(&self, details: &str) -> bool {
+        let Some(found) = units::members(details) else { return false };
+        let same = |(place, (name, value)): (usize, &(&str, &str))| {
+            let (its_name, its_value) = (found[place].0.get(), found[place].1.get());
+            let its_value = if place == self.at {
+                its_value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+            } else {
+                Some(its_value)
+            };
+            *name == its_name && its_value == Some(*value)
+        };
+        found.len() == self.members.len() && self.members.iter().enumerate().all(same)
+    }
+}
+
+/// Whether a name, as it stands in the text, is this one.
+fn is_name(written: &str, name: &str) -> bool {
+    serde_json::from_str::<String>(written).is_ok_and(|written| written == name)
 }
 
 /// What an object may hold.
@@ -271,8 +330,18 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// A value: an event, none, or one around others. None if it is not clear which.
+    /// A value: an event, several, none, or one around others. None if it is not clear which.
     fn unit(&mut self, unit: &Unit<'_>, depth: usize) -> Option<()> {
+        if let Some(parts) = self.rules.parts(unit.text)
+            && parts.iter().any(|part| part.is_event)
+        {
+            self.several(unit, &parts);
+            return Some(());
+        }
+        if self.holds_several() {
+            // Of a mapping of which it is not known here what an event is.
+            return None;
+        }
         let is_event = if unit.is_object() { self.rules.is_event(unit.text) } else { None };
         let carried = if depth < MESSAGES_MAX && unit.is_object() && is_event != Some(true) {
             self.rules.message_in(unit.text)
@@ -294,6 +363,45 @@ impl<'a> Follower<'a> {
                     self.unit(&Unit { line: unit.line, text: inner.text }, depth + 1)?;
                 }
                 Some(())
+            }
+        }
+    }
+
+    /// Is the next thing that was read one of several events of an object?
+    fn holds_several(&self) -> bool {
+        let is_unknown = self.rules.is_event("{}").is_none();
+        let of_several = |item: &Item| match item {
+            Item::Event { event, .. } => event.tags.contains_key("element"),
+            Item::Rejected { reason, .. } => reason.contains("element "),
+        };
+        is_unknown && self.rules.split.is_some() && self.items.first().is_some_and(of_several)
+    }
+
+    /// The next things that were read are the events of this object, each of them.
+    fn several(&mut self, unit: &Unit<'_>, parts: &[Part<'_>]) {
+        for (number, part) in (1..).zip(parts) {
+            let (item, rest) = self.items.split_first().expect("every event is read");
+            self.items = rest;
+            assert_eq!(super::line_of(item), unit.line, "{}", unit.text);
+            match item {
+                Item::Event { event, .. } => {
+                    assert!(part.is_event, "no event: element {number} of {}", unit.text);
+                    let which = format!("{number} of {}", parts.len());
+                    assert_eq!(event.tags.get("element"), Some(&which), "{}", unit.text);
+                    let names = event.tags.get(SHORTENED).map_or("", String::as_str);
+                    let is_whole = names.split(',').all(|name| name != "details");
+                    let details = event.details.as_ref().expect("the original");
+                    assert!(
+                        !is_whole || part.is(details.as_str()),
+                        "{} {}",
+                        unit.text,
+                        details.as_str()
+                    );
+                }
+                Item::Rejected { reason, .. } => {
+                    assert!(reason.contains(&format!("element {number}: ")), "{reason}");
+                    assert_ne!(part.is_event, says_another_kind(reason), "{reason}: {}", unit.text);
+                }
             }
         }
     }

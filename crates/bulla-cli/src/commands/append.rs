@@ -58,8 +58,9 @@ struct Given {
     /// To what it was done: type, and id if it is a single one
     #[arg(long, allow_hyphen_values = true, value_name = "T/ID", value_parser = resource, required_unless_present = "stdin")]
     resource: Option<Resource>,
-    /// To what else it was done: type and id; up to 64 times
-    #[arg(long = "target", allow_hyphen_values = true, value_name = "T/ID", value_parser = target)]
+    /// To what else it was done: type and id, with the part it had in front, as in
+    /// source=volume/v-1; up to 64 times
+    #[arg(long = "target", allow_hyphen_values = true, value_name = "[ROLE=]T/ID", value_parser = target)]
     targets: Vec<Target>,
     /// With what result: success, failure, denied, partial or unknown
     #[arg(long, value_name = "O", default_value = "success")]
@@ -133,11 +134,19 @@ fn resource(text: &str) -> Result<Resource, String> {
     }
 }
 
+/// `TYPE/ID`, or `ROLE=TYPE/ID`. A `=` behind the first `/` is of the id.
 fn target(text: &str) -> Result<Target, String> {
-    match text.split_once('/') {
-        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => Ok(Target::new(kind, id)),
-        _ => Err("expected type and id, such as instance/i-1".to_owned()),
+    const EXPECTED: &str = "expected type and id, such as instance/i-1, with a role before them \
+                            if there is one, such as source=volume/v-1";
+    let (named, id) = text.split_once('/').ok_or(EXPECTED)?;
+    let (role, kind) = match named.split_once('=') {
+        Some((role, kind)) => (Some(role), kind),
+        None => (None, named),
+    };
+    if kind.is_empty() || id.is_empty() || role.is_some_and(str::is_empty) {
+        return Err(EXPECTED.to_owned());
     }
+    Ok(Target { role: role.map(str::to_owned), ..Target::new(kind, id) })
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {
@@ -346,5 +355,19 @@ mod tests {
             assert!(resource(bad).is_err(), "{bad}");
         }
         assert!(tag("k").is_err());
+    }
+
+    #[test]
+    fn a_role_stands_before_its_target() {
+        assert_eq!(target("host/h/1").unwrap(), Target::new("host", "h/1"));
+        let volume = Target::new("volume", "v-1").role("source");
+        assert_eq!(target("source=volume/v-1").unwrap(), volume);
+        // What has a `=` in its id needs no other spelling.
+        assert_eq!(target("entry/cn=ann").unwrap(), Target::new("entry", "cn=ann"));
+        for bad in
+            ["", "host", "/h", "host/", "=host/h", "source=/h", "source=host", "source=host/"]
+        {
+            assert!(target(bad).unwrap_err().contains("source=volume/v-1"), "{bad}");
+        }
     }
 }

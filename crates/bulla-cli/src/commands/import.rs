@@ -41,11 +41,16 @@ original event is kept in the details of its record, but for values under names 
 password, token or cookie, and card numbers, bearer tokens and private keys: --no-redact keeps
 those too. Files may be packed with gzip or zstd.
 Ends with status 1 if nothing was imported and something rejected, or anything with --strict.
-An event that has an id in its source (cloudtrail, k8s, jsonl; okta, github, gcp) is imported once:
-a file that is imported again, also after an import that was killed, adds nothing. Events without
-one (auditd, gworkspace) would be there twice: after an import that was killed or failed, the same
-command with --resume continues where it stopped.
-Mappings that come with the tool: gcp, github, gworkspace, okta.")]
+An event that has an id in its source (cloudtrail, k8s, jsonl; okta, github, gcp, gworkspace) is
+imported once: a file that is imported again, also after an import that was killed, adds nothing.
+Events without one (auditd) would be there twice: after an import that was killed or failed, the
+same command with --resume continues where it stopped.
+What an event names besides its main resource becomes targets, found by query --resource too, and
+in whose name it was done on_behalf_of. How an event ended that is not understood is unknown.
+Mappings that come with the tool: gcp, github, gworkspace, okta. A mapping of your own fills id,
+occurred_at, tenant, actor.*, on_behalf_of.*, action, resource.*, targets, outcome, reason, source,
+ip, user_agent, session_id, request_id, correlation_id, trace_id, span_id, duration_ms,
+changed_fields, old_values, new_values and tags.NAME; docs/importers.md says how.")]
 pub(crate) struct Import {
     /// The log
     dir: PathBuf,

@@ -11,8 +11,9 @@ mod prefix;
 mod record;
 mod syscalls;
 
-use bulla::event::{Actor, Event, Json, Resource};
+use bulla::event::{Actor, Event, Json, Resource, Target};
 
+use super::targets::Targets;
 use fields::Parsed;
 use group::Group;
 use record::Record;
@@ -65,6 +66,7 @@ fn event(group: &Group) -> Result<Event, String> {
     let records = records.as_slice();
     let Some(main) = main_record(records) else { return Err("no records".to_owned()) };
     let mut event = Event::new(actor(records), action(main), resource(main, records));
+    event.targets = other_files(&event.resource, records);
     event.occurred_at = Some(main.record.time);
     event.tenant = main.record.key.node.clone();
     outcome::Ending::of(records).write(&mut event);
@@ -203,18 +205,48 @@ fn object_of_call(records: &[Parsed<'_>]) -> Option<Resource> {
         return Some(Resource::new("socket", address));
     }
     // The directory of a file that is made or removed is listed before the file.
-    let parent =
-        |record: &&Parsed<'_>| record.get("nametype").is_some_and(|is| is.text == "PARENT");
+    let is_parent = |record: &&Parsed<'_>| nametype(record) == Some("PARENT");
     let path = of_kind("PATH")
-        .filter(|record| !parent(record))
+        .filter(|record| !is_parent(record))
         .chain(of_kind("PATH"))
         .find_map(|record| record.decoded("name"))?;
-    let cwd = of_kind("CWD").find_map(|record| record.decoded("cwd"));
-    match cwd {
-        Some(cwd) if !path.starts_with('/') => {
-            Some(Resource::new("file", format!("{}/{path}", cwd.trim_end_matches('/'))))
+    Some(Resource::new("file", Directory::of(records).joined(path)))
+}
+
+/// The other files that a system call was about, in the part that each had in it.
+fn other_files(main: &Resource, records: &[Parsed<'_>]) -> Vec<Target> {
+    let directory = Directory::of(records);
+    let mut targets = Targets::besides(main);
+    for record in records.iter().filter(|record| record.kind() == "PATH") {
+        if let Some(path) = record.decoded("name") {
+            let role = nametype(record).map(str::to_lowercase);
+            targets.add(Target { role, ..Target::new("file", directory.joined(path)) });
         }
-        _ => Some(Resource::new("file", path)),
+    }
+    targets.into_vec()
+}
+
+fn nametype<'p>(record: &Parsed<'p>) -> Option<&'p str> {
+    record.get("nametype").map(|value| value.text)
+}
+
+/// The directory in which a process was, if it is known.
+struct Directory(Option<String>);
+
+impl Directory {
+    fn of(records: &[Parsed<'_>]) -> Self {
+        let mut of_kind = records.iter().filter(|record| record.kind() == "CWD");
+        Directory(of_kind.find_map(|record| record.decoded("cwd")))
+    }
+
+    /// The path, which may be within the directory.
+    fn joined(&self, path: String) -> String {
+        match &self.0 {
+            Some(directory) if !path.starts_with('/') => {
+                format!("{}/{path}", directory.trim_end_matches('/'))
+            }
+            _ => path,
+        }
     }
 }
 

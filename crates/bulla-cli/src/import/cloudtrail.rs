@@ -8,6 +8,8 @@ use super::document::Document;
 use super::time::{TimeChoice, USUAL};
 use super::{UNKNOWN, ids, original, outcome};
 
+const IDENTITY_CENTER_USER: &str = "identity_center_user";
+
 /// Maps one CloudTrail record.
 pub(crate) fn map(mut doc: Document<'_>) -> Result<Event, String> {
     doc.unfold(&[
@@ -23,6 +25,8 @@ pub(crate) fn map(mut doc: Document<'_>) -> Result<Event, String> {
     let short = service.strip_suffix(".amazonaws.com").unwrap_or(&service);
     let action = format!("{short}.{name}");
     let mut event = Event::new(actor(doc), action, resource::of(doc, &service));
+    event.on_behalf_of = on_behalf_of(doc, &event.actor);
+    event.targets = resource::targets(doc, &service, &event.resource);
     set_time(doc, &mut event)?;
     outcome::cloudtrail(doc, &service, &name).write_to(&mut event);
     event.reason = reason(doc);
@@ -88,24 +92,48 @@ fn actor(doc: &Document<'_>) -> Actor {
             || doc.value("/insightDetails").is_some()
     };
     let kind = match named {
-        Some("IAMUser") => "user",
-        Some("AssumedRole" | "Role") => "role",
-        Some("Root") => "root",
-        Some("AWSService") => "service",
-        Some("AWSAccount") => "account",
-        Some("FederatedUser") => "federated_user",
-        Some("WebIdentityUser") => "web_identity_user",
-        Some("SAMLUser") => "saml_user",
-        Some("IdentityCenterUser") => "identity_center_user",
-        Some(other) => other,
+        Some(named) => kind_of_identity(named),
         None if doc.text("/userIdentity/invokedBy").is_some() => "service",
         None if id.is_some() => "account",
         None if of_service() => "service",
-        None => "anonymous",
+        None => Actor::ANONYMOUS,
     };
     let mut actor = Actor::new(kind, id.unwrap_or_else(|| UNKNOWN.to_owned()));
     actor.role = doc.owned("/userIdentity/sessionContext/sessionIssuer/arn");
     actor
+}
+
+/// Our word for a type of AWS.
+fn kind_of_identity(named: &str) -> &str {
+    match named {
+        "IAMUser" => "user",
+        "AssumedRole" | "Role" => "role",
+        "Root" => "root",
+        "AWSService" => "service",
+        "AWSAccount" => "account",
+        "FederatedUser" => "federated_user",
+        "WebIdentityUser" => "web_identity_user",
+        "SAMLUser" => "saml_user",
+        "IdentityCenterUser" => IDENTITY_CENTER_USER,
+        other => other,
+    }
+}
+
+/// In whose name the actor acted: the person of IAM Identity Center for whom a service or a
+/// session acts, else whoever the credentials of a session were issued for. `invokedBy` says
+/// the reverse, which service passed the request on in the name of the actor.
+fn on_behalf_of(doc: &Document<'_>, actor: &Actor) -> Option<Actor> {
+    const ISSUER: &str = "/userIdentity/sessionContext/sessionIssuer";
+    let person = || {
+        let id = doc.owned("/userIdentity/onBehalfOf/userId")?;
+        Some(Actor::new(IDENTITY_CENTER_USER, id))
+    };
+    let issuer = || {
+        let id = doc.first(&[&format!("{ISSUER}/arn"), &format!("{ISSUER}/principalId")])?;
+        let named = doc.owned(&format!("{ISSUER}/type"));
+        Some(Actor::new(named.as_deref().map_or("role", kind_of_identity), id))
+    };
+    person().or_else(issuer).filter(|found| found.id != actor.id)
 }
 
 fn reason(doc: &Document<'_>) -> Option<String> {

@@ -96,11 +96,56 @@ impl<'a> Document<'a> {
         paths.iter().find_map(|path| self.owned(path))
     }
 
+    /// The elements of the list at a path, each by itself. One thing is a list of one.
+    pub(crate) fn elements(&self, path: &str) -> impl Iterator<Item = Document<'_>> {
+        let value = self.value(path);
+        let values = match value {
+            Some(Value::Array(items)) => items.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        let text = value.and_then(|_| self.raw(path)).unwrap_or_default();
+        let texts = match value {
+            Some(Value::Array(_)) => elements_of(text).unwrap_or_default(),
+            _ => vec![text],
+        };
+        let texts = texts.into_iter().chain(std::iter::repeat(""));
+        values.iter().zip(texts).map(|(value, text)| Document {
+            text,
+            plain: Cow::Borrowed(text),
+            root: value.clone(),
+        })
+    }
+
+    /// The elements of the list that is the member of this name, and what stands around it, exactly
+    /// as they are in the text.
+    pub(crate) fn elements_of_member(&self, name: &str) -> Option<(Around<'_>, Vec<&str>)> {
+        self.member(name)?.as_array()?;
+        let list = self.raw_member(name)?;
+        // The list is a part of the text.
+        let begin = (list.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        let before = self.text.get(..begin)?;
+        let behind = self.text.get(begin + list.len()..)?;
+        Some((Around { before, behind }, elements_of(list)?))
+    }
+
     /// The bytes of the value at a path, exactly as they stand in the text; as they are
     /// looked up, if a name on the way is not one that can be.
     pub(crate) fn raw(&self, path: &str) -> Option<&str> {
         raw(self.text, path).or_else(|| raw(&self.plain, path))
     }
+}
+
+/// What stands before and behind a member.
+pub(crate) struct Around<'t> {
+    pub(crate) before: &'t str,
+    pub(crate) behind: &'t str,
+}
+
+/// The elements of a list, exactly as they stand in its text.
+fn elements_of(list: &str) -> Option<Vec<&str>> {
+    let items: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+    Some(items.into_iter().map(RawValue::get).collect())
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -10,12 +10,14 @@
 //!    stay two names. A JSON value that is too large or too deep becomes its size,
 //!    its depth, its digest and its beginning. The tag [`SHORTENED`] names the fields.
 
+mod targets;
+
 use bulla::event::limits::{
     CHANGED_FIELD_LEN_MAX, CHANGED_FIELDS_MAX, ID_LEN_MAX, IP_LEN_MAX, JSON_DEPTH_MAX,
     JSON_LEN_MAX, LABEL_LEN_MAX, NAME_LEN_MAX, REASON_LEN_MAX, RESERVED_ACTION_PREFIX,
     SUBJECT_LEN_MAX, TAG_KEY_LEN_MAX, TAG_VALUE_LEN_MAX, TAGS_MAX, USER_AGENT_LEN_MAX,
 };
-use bulla::event::{Event, Json};
+use bulla::event::{Actor, Event, Json};
 
 /// The tag that names the fields that were shortened.
 pub const SHORTENED: &str = "shortened";
@@ -31,6 +33,10 @@ const UNKNOWN: &str = "unknown";
 const FOREIGN_ACTION_PREFIX: &str = "imported.";
 const DIGEST_HEX_LEN: usize = 16;
 const MARK: &str = "…";
+/// No control character is allowed.
+const ONE_LINE: &[char] = &[];
+/// Those that texts of several lines have.
+const PROSE: &[char] = &['\t', '\n'];
 
 /// Makes the event one that is within all limits on length, number and depth.
 pub(crate) fn fitted(mut event: Event) -> Event {
@@ -44,6 +50,13 @@ pub(crate) fn fitted(mut event: Event) -> Event {
         add_tag(&mut event, SHORTENED, names);
     }
     shorten_payload(event)
+}
+
+/// Adds the name of a field to a tag that holds such names.
+pub(crate) fn add_name(event: &mut Event, key: &str, name: &str) {
+    let before = event.tags.get(key).cloned();
+    let names = before.into_iter().chain([name.to_owned()]).collect::<Vec<_>>().join(",");
+    add_tag(event, key, names);
 }
 
 /// Adds a tag of the importer's own, also where there are as many as there may be.
@@ -117,6 +130,11 @@ fn name_what_is_empty(event: &mut Event) {
     for text in [&mut event.tenant, &mut event.resource.id, &mut event.subject] {
         text.take_if(|text| text.is_empty());
     }
+    event.on_behalf_of.take_if(|actor| actor.id.is_empty());
+    if let Some(actor) = event.on_behalf_of.as_mut().filter(|actor| actor.kind.is_empty()) {
+        UNKNOWN.clone_into(&mut actor.kind);
+    }
+    targets::name_what_is_empty(event);
 }
 
 /// The actions of the log itself are not for others: a Kubernetes resource may well be
@@ -136,6 +154,17 @@ fn shorten_texts(event: &mut Event, shortened: &mut Shortened) {
         ("resource.type", &mut event.resource.kind, NAME_LEN_MAX),
     ] {
         shortened.text(name, text, max);
+    }
+    if let Some(actor) = &mut event.on_behalf_of {
+        shortened.text("on_behalf_of.type", &mut actor.kind, NAME_LEN_MAX);
+        shortened.text("on_behalf_of.id", &mut actor.id, ID_LEN_MAX);
+        for (name, text) in
+            [("on_behalf_of.email", &mut actor.email), ("on_behalf_of.role", &mut actor.role)]
+        {
+            if let Some(text) = text {
+                shortened.text(name, text, LABEL_LEN_MAX);
+            }
+        }
     }
     for (name, text, max) in [
         ("tenant", &mut event.tenant, NAME_LEN_MAX),
@@ -158,6 +187,7 @@ fn shorten_texts(event: &mut Event, shortened: &mut Shortened) {
 }
 
 fn shorten_lists(event: &mut Event, shortened: &mut Shortened) {
+    targets::shorten(event, shortened);
     if event.changed_fields.len() > CHANGED_FIELDS_MAX {
         event.changed_fields.truncate(CHANGED_FIELDS_MAX);
         shortened.note("changed_fields");
@@ -231,8 +261,6 @@ fn shorten_payload(mut event: Event) -> Event {
 /// Writes the control characters in all fields copied from a foreign event as escapes;
 /// `details` has the original whole.
 pub(crate) fn escaped(mut event: Event) -> Event {
-    const ONE_LINE: &[char] = &[];
-    const PROSE: &[char] = &['\t', '\n'];
     let resource = &mut event.resource;
     for text in [&mut event.actor.kind, &mut event.actor.id, &mut event.action, &mut resource.kind]
     {
@@ -256,6 +284,11 @@ pub(crate) fn escaped(mut event: Event) -> Event {
             escape(text, allowed);
         }
     }
+    if let Some(Actor { kind, id, email, role }) = &mut event.on_behalf_of {
+        let texts = [Some(kind), Some(id), email.as_mut(), role.as_mut()];
+        texts.into_iter().flatten().for_each(|text| escape(text, ONE_LINE));
+    }
+    targets::escape_targets(&mut event);
     event.changed_fields.iter_mut().for_each(|name| escape(name, ONE_LINE));
     event.tags = std::mem::take(&mut event.tags)
         .into_iter()

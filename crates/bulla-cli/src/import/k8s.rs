@@ -15,6 +15,7 @@ pub(crate) fn map(doc: &Document<'_>) -> Result<Event, String> {
     let object = object(doc);
     let action = format!("{}.{verb}", object.noun);
     let mut event = Event::new(actor(doc), action, object.resource(doc));
+    event.on_behalf_of = doc.owned("/impersonatedUser/username").map(named);
     set_time(doc, &mut event)?;
     event.duration_ms = duration_ms(doc);
     outcome::k8s(doc).write_to(&mut event);
@@ -68,18 +69,23 @@ fn check_kind(doc: &Document<'_>) -> Result<(), String> {
 /// Who asked. A request that could not be authenticated names no user.
 fn actor(doc: &Document<'_>) -> Actor {
     let Some(name) = doc.owned("/user/username") else {
-        return Actor::new("anonymous", UNKNOWN);
+        return Actor::new(Actor::ANONYMOUS, UNKNOWN);
     };
+    let mut actor = named(name);
+    actor.role = doc.owned("/impersonatedUser/username");
+    actor
+}
+
+/// The user of this name: which type it is of, the name tells.
+fn named(name: String) -> Actor {
     let kind = match name.strip_prefix("system:") {
-        Some("anonymous") => "anonymous",
+        Some("anonymous") => Actor::ANONYMOUS,
         Some(rest) if rest.starts_with("serviceaccount:") => "service_account",
         Some(rest) if rest.starts_with("node:") => "node",
         Some(_) => "system",
-        None => "user",
+        None => Actor::USER,
     };
-    let mut actor = Actor::new(kind, name);
-    actor.role = doc.owned("/impersonatedUser/username");
-    actor
+    Actor::new(kind, name)
 }
 
 /// What was asked for, from `objectRef` or else from the path of the request.
@@ -215,6 +221,22 @@ mod tests {
         assert_eq!(found.tenant.as_deref(), Some("shop"));
         assert_eq!(found.actor, Actor::new("node", "system:node:n1"));
         assert_eq!(found.duration_ms, Some(250));
+    }
+
+    #[test]
+    fn who_is_impersonated_is_in_whose_name() {
+        let found = event(
+            r#","impersonatedUser":{"username":"system:serviceaccount:shop:web","groups":["a"]}"#,
+        );
+        assert_eq!(
+            found.actor,
+            Actor::new("node", "system:node:n1").role("system:serviceaccount:shop:web")
+        );
+        let behalf = Actor::new("service_account", "system:serviceaccount:shop:web");
+        assert_eq!(found.on_behalf_of, Some(behalf));
+        for none in [r#""""#, "null", r#"{"username":""}"#, r#"{"username":["a"]}"#] {
+            assert_eq!(event(&format!(r#","impersonatedUser":{none}"#)).on_behalf_of, None);
+        }
     }
 
     #[test]

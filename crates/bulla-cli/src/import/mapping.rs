@@ -6,6 +6,7 @@
 
 mod apply;
 mod source;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::document::unescape;
 use source::Source;
+use targets::TargetSource;
 
 /// How the JSON of one product becomes events: for each field of ours, where to
 /// find its value.
@@ -22,12 +24,16 @@ pub struct Mapping {
     name: String,
     /// Keys are names out of [`FIELDS`], or `tags.` and more.
     fields: BTreeMap<String, Vec<Source>>,
+    /// Where the field `targets` comes from: from all of these.
+    targets: Vec<TargetSource>,
+    /// The member that holds several events, of an object that says once what they have in common.
+    split: Option<String>,
     /// Members that hold lists of events.
     lists: Vec<String>,
 }
 
 /// The fields that a mapping may fill, besides `tags.NAME`.
-pub const FIELDS: [&str; 22] = [
+pub const FIELDS: [&str; 29] = [
     "id",
     "occurred_at",
     "tenant",
@@ -35,9 +41,14 @@ pub const FIELDS: [&str; 22] = [
     "actor.id",
     "actor.email",
     "actor.role",
+    "on_behalf_of.type",
+    "on_behalf_of.id",
+    "on_behalf_of.email",
+    "on_behalf_of.role",
     "action",
     "resource.type",
     "resource.id",
+    TARGETS,
     "outcome",
     "reason",
     "source",
@@ -46,14 +57,22 @@ pub const FIELDS: [&str; 22] = [
     "session_id",
     "request_id",
     "correlation_id",
+    "trace_id",
+    "span_id",
     "duration_ms",
     "changed_fields",
     "old_values",
     "new_values",
 ];
 
+/// The field that is a list.
+const TARGETS: &str = "targets";
+
 /// The fields without which no event is made.
 const REQUIRED: [&str; 4] = ["actor.type", "actor.id", "action", "resource.type"];
+
+/// The fields that belong together: a mapping with one of these has both.
+const TOGETHER: [&str; 2] = ["on_behalf_of.type", "on_behalf_of.id"];
 
 /// The mappings that come with the tool: name and text.
 const SHIPPED: [(&str, &str); 4] = [
@@ -112,11 +131,10 @@ impl Mapping {
         let members = value
             .as_object()
             .ok_or_else(|| MappingError::new("expected an object with name and fields"))?;
-        if let Some(key) =
-            members.keys().find(|key| !matches!(key.as_str(), "name" | "fields" | "lists"))
-        {
+        let known = |key: &str| matches!(key, "name" | "fields" | "lists" | "split");
+        if let Some(key) = members.keys().find(|key| !known(key)) {
             return Err(MappingError::new(format!(
-                "expected name, fields and lists, found {key:?}"
+                "expected name, fields, lists and split, found {key:?}"
             )));
         }
         let name = members.get("name").and_then(Value::as_str).unwrap_or("json").to_owned();
@@ -124,13 +142,35 @@ impl Mapping {
             .get("fields")
             .and_then(Value::as_object)
             .ok_or_else(|| MappingError::new("expected an object under fields"))?;
-        let mut fields = BTreeMap::new();
+        let mut mapping = Mapping {
+            name,
+            fields: BTreeMap::new(),
+            targets: Vec::new(),
+            split: split(members.get("split"))?,
+            lists: lists(members.get("lists"))?,
+        };
         for (field, value) in listed {
-            fields.insert(field.clone(), sources(field, value)?);
+            if field == TARGETS {
+                mapping.targets = each_of(field, value, TargetSource::parse)?;
+            } else {
+                mapping.fields.insert(field.clone(), sources(field, value)?);
+            }
         }
-        match REQUIRED.iter().find(|field| !fields.contains_key(**field)) {
-            Some(field) => Err(MappingError::new(format!("fields.{field} is required"))),
-            None => Ok(Mapping { name, fields, lists: lists(members.get("lists"))? }),
+        mapping.check_required()?;
+        Ok(mapping)
+    }
+
+    fn check_required(&self) -> Result<(), MappingError> {
+        let has = |field: &&str| self.fields.contains_key(*field);
+        if let Some(field) = REQUIRED.iter().find(|field| !has(field)) {
+            return Err(MappingError::new(format!("fields.{field} is required")));
+        }
+        let of_another = self.fields.keys().any(|field| field.starts_with("on_behalf_of."));
+        match TOGETHER.iter().find(|field| of_another && !has(field)) {
+            Some(field) => Err(MappingError::new(format!(
+                "fields.{field} is required, because there is another of on_behalf_of"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -166,6 +206,14 @@ fn lists(value: Option<&Value>) -> Result<Vec<String>, MappingError> {
     names.ok_or_else(|| MappingError::new("lists: expected a list of names of members"))
 }
 
+fn split(value: Option<&Value>) -> Result<Option<String>, MappingError> {
+    let Some(value) = value else { return Ok(None) };
+    match value.as_str().filter(|name| !name.is_empty()) {
+        Some(name) => Ok(Some(name.to_owned())),
+        None => Err(MappingError::new("split: expected the name of a member")),
+    }
+}
+
 /// One source, or a list of them to be tried in order.
 fn sources(field: &str, value: &Value) -> Result<Vec<Source>, MappingError> {
     let tag = field.strip_prefix("tags.").is_some_and(|name| !name.is_empty());
@@ -175,18 +223,24 @@ fn sources(field: &str, value: &Value) -> Result<Vec<Source>, MappingError> {
             FIELDS.join(", ")
         )));
     }
+    each_of(field, value, |value| Source::parse(field, value))
+}
+
+/// What stands under a field: one thing, or a list of them.
+fn each_of<T>(
+    field: &str,
+    value: &Value,
+    parse: impl Fn(&Value) -> Result<T, String>,
+) -> Result<Vec<T>, MappingError> {
     let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     let place = |at: usize| match value.is_array() {
         true => format!("fields.{field}[{at}]"),
         false => format!("fields.{field}"),
     };
-    list.iter()
-        .enumerate()
-        .map(|(at, value)| {
-            Source::parse(field, value)
-                .map_err(|problem| MappingError::new(format!("{}: {problem}", place(at))))
-        })
-        .collect()
+    let parsed = list.iter().enumerate().map(|(at, value)| {
+        parse(value).map_err(|problem| MappingError::new(format!("{}: {problem}", place(at))))
+    });
+    parsed.collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,10 @@ mod outcome;
 mod quoting;
 mod reasons;
 mod recorded;
+mod split;
+mod targets;
 mod time;
+mod trace;
 mod values;
 mod wrapper;
 
@@ -355,12 +358,13 @@ impl Iterator for Import {
 }
 
 impl Format {
-    /// Maps one JSON event of others.
-    fn map(&self, doc: Document<'_>) -> Result<Event, String> {
+    /// Maps one JSON object of others: to its event, or to each of several that it holds.
+    fn map(&self, doc: Document<'_>) -> Result<Vec<Result<Event, String>>, String> {
+        let one = |event: Result<Event, String>| Ok(vec![Ok(event?)]);
         match self {
-            Format::CloudTrail => cloudtrail::map(doc),
-            Format::K8s => k8s::map(&doc),
-            Format::Json(mapping) => mapping.apply(&doc),
+            Format::CloudTrail => one(cloudtrail::map(doc)),
+            Format::K8s => one(k8s::map(&doc)),
+            Format::Json(mapping) => mapping.apply_all(&doc),
             Format::Jsonl | Format::Auditd => Err("not JSON of others".to_owned()),
         }
     }

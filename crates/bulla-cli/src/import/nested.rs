@@ -1,6 +1,7 @@
 //! The events of a file of JSON, out of all that is put around them: values, messages in them, lists
 //! in these, to a bounded depth.
 
+use std::collections::VecDeque;
 use std::io::{self, Cursor};
 
 use bulla::event::Event;
@@ -25,6 +26,8 @@ pub(crate) struct Nested {
     messages: Vec<Message>,
     /// A value that stands behind one that was cut off.
     behind: Option<Found>,
+    /// What else the value read last is, if it holds several events.
+    others: VecDeque<Piece>,
     format: Format,
 }
 
@@ -44,7 +47,7 @@ struct Message {
 impl Nested {
     pub(crate) fn new(input: Input, format: Format) -> Self {
         let file = Values::new(input, wrapper::lists(&format));
-        Nested { file, messages: Vec::new(), behind: None, format }
+        Nested { file, messages: Vec::new(), behind: None, others: VecDeque::new(), format }
     }
 
     /// How many blank lines between values have been passed over.
@@ -54,6 +57,9 @@ impl Nested {
 
     /// The next event, or what stands in place of one.
     pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
+        if let Some(piece) = self.others.pop_front() {
+            return Ok(Some(piece));
+        }
         while let Some(found) = self.next_value()? {
             if let Some(piece) = self.piece_of(found) {
                 return Ok(Some(piece));
@@ -83,8 +89,15 @@ impl Nested {
             Ok(bytes) => self.read(&bytes, line, element)?,
             Err(reason) => Err(reason),
         };
-        let outcome = outcome.map_err(|reason| self.located(reason, element));
-        Some(Piece::new(line, 1, outcome))
+        let outcomes = outcome.unwrap_or_else(|reason| vec![Err(reason)]);
+        let located = |outcome: Result<Event, String>| {
+            outcome.map_err(|reason| self.located(reason, element))
+        };
+        let pieces = outcomes.into_iter().map(|outcome| Piece::new(line, 1, located(outcome)));
+        let mut pieces: VecDeque<Piece> = pieces.collect();
+        let first = pieces.pop_front();
+        self.others = pieces;
+        first
     }
 
     fn read(
@@ -92,10 +105,10 @@ impl Nested {
         bytes: &[u8],
         line: u64,
         element: Option<u64>,
-    ) -> Option<Result<Event, String>> {
+    ) -> Option<Result<Vec<Result<Event, String>>, String>> {
         let bytes = without_space(bytes);
         if matches!(self.format, Format::Jsonl) {
-            return Some(recorded::read(bytes));
+            return Some(Ok(vec![recorded::read(bytes)]));
         }
         let Mended { kept, plain, kinds } = lenient::mend(bytes);
         let outcome = Document::of(&kept, plain).and_then(|doc| self.format.map(doc));
@@ -117,11 +130,12 @@ impl Nested {
         if in_file && outcome.as_ref().is_err_and(|reason| reason.starts_with(NOT_JSON)) {
             self.behind = behind_cut(bytes, line);
         }
-        Some(outcome.map(|mut event| {
+        Some(outcome.map(|mut events| {
             if !kinds.is_empty() {
-                fit::add_tag(&mut event, MENDED, kinds.join(","));
+                let names = || kinds.join(",");
+                events.iter_mut().flatten().for_each(|event| fit::add_tag(event, MENDED, names()));
             }
-            event
+            events
         }))
     }
 

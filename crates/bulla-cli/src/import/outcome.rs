@@ -5,7 +5,7 @@
 //!
 //! 1. All places are read, and the worst of what they say is the outcome: `denied`, then
 //!    `failure`, then what is not understood, then `partial`, then `success`.
-//! 2. What is not understood is `failure` with the tag [`NOT_UNDERSTOOD`], which holds the words.
+//! 2. What is not understood is `unknown` with the tag [`NOT_UNDERSTOOD`], which holds the words.
 //! 3. Only places that the recording product writes are read, never free text: a name, a path
 //!    or a user agent that the audited subject chooses changes no outcome.
 
@@ -39,6 +39,8 @@ pub(crate) struct Evidence {
     failure: bool,
     partial: bool,
     success: bool,
+    /// A place says that it is not known how the event ended.
+    unknown: bool,
     /// The first words that were not understood.
     strange: Option<String>,
     /// What is not there, although every event of this kind has it.
@@ -54,8 +56,8 @@ impl Evidence {
             Outcome::Denied => self.denied = true,
             Outcome::Partial => self.partial = true,
             Outcome::Success => self.success = true,
-            // `Outcome` may get more variants: what is new is no success here.
-            _ => self.failure = true,
+            Outcome::Unknown => self.unknown = true,
+            Outcome::Failure => self.failure = true,
         }
     }
 
@@ -64,7 +66,7 @@ impl Evidence {
         self.strange.get_or_insert_with(|| shown(words));
     }
 
-    /// If no place says anything, this is missing: the outcome is not success.
+    /// If no place says anything, this is missing: the outcome is unknown.
     pub(crate) fn expects(&mut self, what: &str) {
         self.lacks.get_or_insert_with(|| format!("no {what}"));
     }
@@ -83,6 +85,7 @@ impl Evidence {
         self.failure |= other.failure;
         self.partial |= other.partial;
         self.success |= other.success;
+        self.unknown |= other.unknown;
         self.strange = self.strange.take().or(other.strange);
         self.lacks = self.lacks.take().or(other.lacks);
         self.permissive |= other.permissive;
@@ -95,7 +98,8 @@ impl Evidence {
 
     /// Does any place say anything?
     pub(crate) fn is_silent(&self) -> bool {
-        !(self.denied || self.failure || self.partial || self.success || self.strange.is_some())
+        let said = [self.denied, self.failure, self.partial, self.success, self.unknown];
+        !said.contains(&true) && self.strange.is_none()
     }
 
     /// The worst of what was said, and the words if they were not understood.
@@ -107,9 +111,11 @@ impl Evidence {
         } else if self.failure {
             (Outcome::Failure, None)
         } else if let Some(words) = self.strange {
-            (Outcome::Failure, Some(words))
+            (Outcome::Unknown, Some(words))
+        } else if self.unknown {
+            (Outcome::Unknown, None)
         } else if let (true, Some(missing)) = (silent, self.lacks) {
-            (Outcome::Failure, Some(missing))
+            (Outcome::Unknown, Some(missing))
         } else if self.partial {
             (Outcome::Partial, None)
         } else {
@@ -131,7 +137,7 @@ impl Evidence {
 /// The outcome of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// `failure` if it was not understood.
+    /// `unknown` if it was not understood.
     pub(crate) outcome: Outcome,
     /// The words that were not understood.
     pub(crate) not_understood: Option<String>,

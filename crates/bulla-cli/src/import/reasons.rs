@@ -68,11 +68,12 @@ pub(crate) fn is_of_another_kind(message: &str) -> bool {
 
 /// The reason that this message gives, if it is one of [`REASONS`].
 pub fn reason_of(message: &str) -> Option<Reason> {
-    // Of elements the message says first which one it is.
-    let message = match message.split_once(": ") {
-        Some((place, rest)) if place.starts_with("element ") => rest,
-        Some((place, rest)) if place.starts_with("after element ") => rest,
-        _ => message,
-    };
+    // Of elements the message says first which one it is; one may be in another.
+    let mut message = message;
+    while let Some((place, rest)) = message.split_once(": ")
+        && (place.starts_with("element ") || place.starts_with("after element "))
+    {
+        message = rest;
+    }
     REASONS.iter().copied().find(|reason| message.starts_with(reason.begins))
 }

@@ -152,17 +152,17 @@ mod outcomes {
             ("res=FAILED", Outcome::Failure, None),
             ("res=denied", Outcome::Denied, None),
             ("result=Permission denied)", Outcome::Denied, None),
-            ("res=maybe", Outcome::Failure, Some("maybe")),
-            ("res=2", Outcome::Failure, Some("2")),
-            ("res=?", Outcome::Failure, Some("?")),
-            ("res=success but not quite", Outcome::Failure, Some("success but not quite")),
+            ("res=maybe", Outcome::Unknown, Some("maybe")),
+            ("res=2", Outcome::Unknown, Some("2")),
+            ("res=?", Outcome::Unknown, Some("?")),
+            ("res=success but not quite", Outcome::Unknown, Some("success but not quite")),
             (
                 "result=User account has expired)",
-                Outcome::Failure,
+                Outcome::Unknown,
                 Some("User account has expired"),
             ),
             // Cut short, perhaps by a name that was very long.
-            ("", Outcome::Failure, Some("no res=")),
+            ("", Outcome::Unknown, Some("no res=")),
         ] {
             let event = one(&format!(
                 "type=USER_AUTH msg=audit(1.0:1): pid=1 uid=0 msg='op=x acct=\"a\" terminal=t {said}'"

@@ -13,4 +13,5 @@ mod documents;
 mod fuzzed;
 mod outcomes;
 mod procedures;
+mod targets;
 mod tiles;

@@ -158,6 +158,7 @@ fn of_cloudtrail() {
     hold(
         &[
             "samples/cloudtrail.jsonl",
+            "tests/cases/inputs/29-cloudtrail-only-the-first.jsonl",
             "tests/cases/inputs/18b-cloudtrail-eventbridge.json",
             "tests/cases/inputs/18c-cloudtrail-lookup-events.json",
             "tests/cases/inputs/19b-zero-padded.json.gz",
@@ -178,7 +179,11 @@ fn of_kubernetes() {
 fn of_mappings() {
     for name in ["github", "okta", "gcp", "gworkspace"] {
         let rules = shared::shipped(name);
-        hold(&[&format!("samples/{name}.jsonl")], |bytes| shared::json(&rules, bytes));
+        let sample = format!("samples/{name}.jsonl");
+        let several = format!("tests/cases/inputs/29-{name}-only-the-first.jsonl");
+        let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&several).is_file();
+        let files = if is_there { vec![&*sample, &*several] } else { vec![&*sample] };
+        hold(&files, |bytes| shared::json(&rules, bytes));
     }
 }
 
@@ -253,6 +258,37 @@ fn the_law_fails_over_a_wrong_reading() {
             }
         }),
         ("a blank line is not counted", &|reading| reading.counts.blank = 0),
+    ];
+    for (what, alter) in wrong {
+        let mut reading = right();
+        alter(&mut reading);
+        reading.counts.lines = reading.items.len() as u64;
+        assert!(!holds(law, &reading), "{what}");
+    }
+}
+
+#[test]
+fn the_law_fails_over_a_wrong_reading_of_several_events_of_an_object() {
+    let rules = shared::shipped("gworkspace");
+    let file = json!({
+        "id": { "time": "2026-01-02T03:04:05Z", "applicationName": "login" },
+        "events": [{ "name": "a" }, { "type": "none" }, { "name": "b" }, { "name": "b" }],
+        "ipAddress": "192.0.2.1",
+    });
+    let file = file.to_string();
+    let law = |reading: &Reading| shared::check_json(&rules, reading, file.as_bytes());
+    let right = || shared::reading::of(&rules.format, file.as_bytes()).unwrap();
+    assert_eq!(right().items.len(), 4);
+    assert!(holds(law, &right()));
+    let wrong: [Wrong<'_>; 6] = [
+        ("an event is lost", &|reading| drop(reading.items.remove(2))),
+        ("an event is there twice", &|reading| reading.items.insert(1, reading.items[0].clone())),
+        ("two are in the wrong order", &|reading| reading.items.swap(2, 3)),
+        ("it has the others too", &|reading| details_of(&mut reading.items[0], &file)),
+        ("it has not what they have in common", &|reading| {
+            details_of(&mut reading.items[0], r#"{"events":[{"name":"a"}]}"#);
+        }),
+        ("an event is rejected as none", &|reading| reading.items[2] = reading.items[1].clone()),
     ];
     for (what, alter) in wrong {
         let mut reading = right();

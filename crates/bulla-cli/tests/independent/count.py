@@ -107,6 +107,11 @@ AWS_DENIED = re.compile(
 )
 AWS_SIGN_INS = """consolelogin checkmfa switchrole exitrole renewrole credentialchallenge
     credentialverification userauthentication""".split()
+AWS_ANSWERS = {
+    **dict.fromkeys(["success", "succeeded", "ok", "true"], "success"),
+    **dict.fromkeys(["failure", "failed", "error", "false"], "failure"),
+    **dict.fromkeys(["denied", "rejected", "blocked"], "denied"),
+}
 AWS_NAMES_DENIED = {"denied", "rejected", "blocked"}
 AWS_NAMES_FAILED = {"failed", "failure", "error"}
 
@@ -136,7 +141,7 @@ def cloudtrail(event):
 
 
 def aws_outcome(event, service, name):
-    """The worst of what the places say; a sign-in whose answer is missing is no success."""
+    """The worst of what the places say; how a sign-in without an answer ended is unknown."""
     said = set()
     code = text(event, "errorCode")
     if code is not None:
@@ -151,8 +156,7 @@ def aws_outcome(event, service, name):
             answer = text(members, key)
             own = key.lower() == name.lower() and answer is not None
             if own or key.lower() in AWS_SIGN_INS:
-                good = (answer or "").lower() in ("success", "succeeded", "ok", "true")
-                said.add("success" if good else "failure")
+                said.add(AWS_ANSWERS.get((answer or "").lower(), "unknown"))
     if text(event, "eventType") not in (None, "AwsApiCall"):
         words = {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)}
         if words & AWS_NAMES_DENIED:
@@ -161,8 +165,13 @@ def aws_outcome(event, service, name):
             said.add("failure")
     signs_in = service in ("signin.amazonaws.com", "sso.amazonaws.com")
     if not said and signs_in and name.lower() in AWS_SIGN_INS:
-        return "failure"
-    return next((worst for worst in ("denied", "failure") if worst in said), "success")
+        return "unknown"
+    return worst(said)
+
+
+def worst(said):
+    """What is not understood is worse than success, and no failure."""
+    return next((word for word in ("denied", "failure", "unknown") if word in said), "success")
 
 
 # --- Kubernetes ----------------------------------------------------------------------------
@@ -216,7 +225,7 @@ def k8s_outcome(event):
     said = set()
     decision = text(event, "annotations", "authorization.k8s.io/decision")
     if decision is not None and decision.lower() != "allow":
-        said.add("denied" if decision.lower() == "forbid" else "failure")
+        said.add("denied" if decision.lower() == "forbid" else "unknown")
     stage = text(event, "stage") or ""
     if stage == "Panic":
         said.add("failure")
@@ -230,16 +239,17 @@ def k8s_outcome(event):
         if code in (401, 403):
             said.add("denied")
         else:
-            said.add("success" if 100 <= code < 400 else "failure")
+            known = "success" if 100 <= code < 400 else "failure"
+            said.add(known if 100 <= code < 600 else "unknown")
     word = text(status, "status")
     if word is not None:
-        said.add("success" if word.lower() == "success" else "failure")
+        said.add({"success": "success", "failure": "failure"}.get(word.lower(), "unknown"))
     reason = text(status, "reason")
     if reason is not None:
         said.add("denied" if reason.lower() in ("forbidden", "unauthorized") else "failure")
     if not said and stage.startswith("Response"):
-        return "failure"
-    return next((worst for worst in ("denied", "failure") if worst in said), "success")
+        return "unknown"
+    return worst(said)
 
 
 # --- Linux auditd --------------------------------------------------------------------------
@@ -434,7 +444,7 @@ def audit_event(records):
 
 
 def audit_outcome(records, exits):
-    """The worst that any record says; what is not understood is a failure."""
+    """The worst that any record says; how what is not understood ended is unknown."""
     said, strange = set(), all(record.kind in AUDIT_SIDE for record in records)
     for record in records:
         decision = audit_decision(record)
@@ -448,7 +458,7 @@ def audit_outcome(records, exits):
     if "denied" not in said and "failure" in said:
         refused = {"-1", "-13", "EPERM", "EACCES"}
         return "denied" if exits and exits[0].split("(")[0] in refused else "failure"
-    return "denied" if "denied" in said else "failure" if strange else "success"
+    return "denied" if "denied" in said else "unknown" if strange else "success"
 
 
 def audit_decision(record):

@@ -2,7 +2,7 @@
 
 use bulla::event::{Event, Outcome};
 
-use super::super::outcome::{Evidence, NOT_UNDERSTOOD};
+use super::super::outcome::Evidence;
 use super::decision::{self, Decision};
 use super::fields::Parsed;
 use super::kinds;
@@ -98,11 +98,10 @@ impl Ending {
 
     pub(super) fn write(self, event: &mut Event) {
         self.evidence.decide().write_to(event);
-        // What was not understood is no refusal of the kernel.
-        let understood = !event.tags.contains_key(NOT_UNDERSTOOD);
         let exit = self.exit.as_deref().map(|exit| exit.split('(').next().unwrap_or(exit));
         let refused = exit.is_some_and(|exit| REFUSALS.contains(&exit));
-        if refused && understood && event.outcome == Outcome::Failure {
+        // What was not understood, and so is unknown, is no refusal of the kernel.
+        if refused && event.outcome == Outcome::Failure {
             event.outcome = Outcome::Denied;
         }
         if self.noted.is_some() {

@@ -120,3 +120,28 @@ fn the_file_is_preferred_to_its_directory() {
         ("syscall.unlink", Some("/etc/x"))
     );
 }
+
+#[test]
+fn the_other_files_of_a_call_are_targets_in_their_parts() {
+    let event = made(&[
+        "type=SYSCALL msg=audit(1.6:7): arch=c000003e syscall=82 success=yes uid=0 exe=\"/bin/mv\"",
+        "type=CWD msg=audit(1.6:7): cwd=\"/srv\"",
+        "type=PATH msg=audit(1.6:7): item=0 name=\"/etc/\" nametype=PARENT",
+        "type=PATH msg=audit(1.6:7): item=1 name=\"/srv/\" nametype=PARENT",
+        "type=PATH msg=audit(1.6:7): item=2 name=\"/etc/x\" nametype=DELETE",
+        "type=PATH msg=audit(1.6:7): item=3 name=\"y\" nametype=DELETE",
+        "type=PATH msg=audit(1.6:7): item=4 name=\"y\" nametype=CREATE",
+        "type=PATH msg=audit(1.6:7): item=5 name=(null) nametype=NORMAL",
+        "type=PATH msg=audit(1.6:7): item=6 name=\"/z\"",
+    ]);
+    assert_eq!(event.resource, Resource::new("file", "/etc/x"));
+    let file = |path: &str| Target::new("file", path);
+    let expected = [
+        file("/etc/").role("parent"),
+        file("/srv/").role("parent"),
+        file("/srv/y").role("delete"),
+        file("/srv/y").role("create"),
+        file("/z"),
+    ];
+    assert_eq!(event.targets, expected);
+}

@@ -1,8 +1,9 @@
 //! What a CloudTrail event was done to.
 
-use bulla::event::Resource;
+use bulla::event::{Resource, Target};
 use serde_json::{Map, Value};
 
+use super::super::targets::Targets;
 use super::Document;
 
 /// The first of `resources` with an ARN, else the first known name among the
@@ -14,16 +15,62 @@ pub(super) fn of(doc: &Document<'_>, service: &str) -> Resource {
 }
 
 fn from_resources(doc: &Document<'_>) -> Option<Resource> {
-    let items = doc.value("/resources")?.as_array()?;
-    items.iter().find_map(|item| {
-        let member = |names: [&str; 2]| {
+    all_of_resources(doc, &ARN).next().map(Named::resource)
+}
+
+/// What else the event names: the other `resources`, then what the request names in lists and by
+/// itself, then the items of the lists in the answer.
+pub(super) fn targets(doc: &Document<'_>, service: &str, main: &Resource) -> Vec<Target> {
+    let mut targets = Targets::besides(main);
+    targets.extend(all_of_resources(doc, &NAMES).map(Named::target));
+    let members = |path: &str| doc.value(path).and_then(Value::as_object);
+    if let Some(parameters) = members("/requestParameters") {
+        targets.extend(in_sets(parameters, service).map(Named::target));
+        targets.extend(in_lists(parameters, service).map(Named::target));
+        targets.extend(by_name(parameters, service).map(Named::target));
+    }
+    if let Some(answer) = members("/responseElements") {
+        targets.extend(in_sets(answer, service).map(Named::target));
+    }
+    targets.into_vec()
+}
+
+/// A thing that an event names.
+struct Named<'v> {
+    kind: String,
+    id: &'v str,
+}
+
+impl Named<'_> {
+    fn resource(self) -> Resource {
+        Resource::new(self.kind, self.id)
+    }
+
+    fn target(self) -> Target {
+        Target::new(self.kind, self.id)
+    }
+}
+
+/// What identifies an entry of `resources`.
+const ARN: [&str; 2] = ["ARN", "arn"];
+
+/// What names one, if it has no ARN: the beginning of the ARNs of several things, or the name that
+/// AWS Config uses.
+const NAMES: [&str; 4] = ["ARN", "arn", "ARNPrefix", "resourceName"];
+
+/// Those of `resources` that have one of these names.
+fn all_of_resources<'d>(
+    doc: &'d Document<'_>,
+    ids: &'static [&'static str],
+) -> impl Iterator<Item = Named<'d>> {
+    let items = doc.value("/resources").and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(|item| {
+        let member = |names: &[&str]| {
             names.iter().find_map(|name| item.get(name)?.as_str().filter(|text| !text.is_empty()))
         };
-        let arn = member(["ARN", "arn"])?;
-        match member(["type", "resourceType"]) {
-            Some(kind) => Some(Resource::new(kind, arn)),
-            None => Some(Resource::new(kind_of_arn(arn), arn)),
-        }
+        let id = member(ids)?;
+        let said = member(&["type", "resourceType"]).map(str::to_owned);
+        Some(Named { kind: said.unwrap_or_else(|| kind_of_arn(id)), id })
     })
 }
 
@@ -128,39 +175,98 @@ const PARAMETERS: [(&str, &str); 44] = [
     ("commandId", "AWS::SSM::Command"),
 ];
 
-fn from_parameters(doc: &Document<'_>, service: &str) -> Option<Resource> {
-    let parameters = doc.value("/requestParameters")?.as_object()?;
-    // What a bare `name` names depends on whom one asks.
+/// The names of parameters that this service gives to things, the most telling first. What a bare
+/// `name` names depends on whom one asks.
+fn names_of(service: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let by_name = match service {
         "cloudtrail.amazonaws.com" => Some(("name", "AWS::CloudTrail::Trail")),
         "secretsmanager.amazonaws.com" => Some(("name", "AWS::SecretsManager::Secret")),
         "ssm.amazonaws.com" => Some(("name", "AWS::SSM::Parameter")),
         _ => None,
     };
-    by_name.iter().chain(&PARAMETERS).find_map(|(name, kind)| {
+    by_name.into_iter().chain(PARAMETERS)
+}
+
+fn from_parameters(doc: &Document<'_>, service: &str) -> Option<Resource> {
+    let parameters = doc.value("/requestParameters")?.as_object()?;
+    let first = names_of(service).find_map(|(name, kind)| {
         let id = named(parameters, name).or_else(|| nested(parameters, name))?;
-        Some(match (id.starts_with("arn:"), named(parameters, "resourceType")) {
-            (true, _) => Resource::new(kind_of_arn(id), id),
-            (false, Some(said)) if *kind == "resource" => {
-                let short = service.strip_suffix(".amazonaws.com").unwrap_or(service);
-                let kind = known_kind(short, said).map_or(format!("{short}.{said}"), str::to_owned);
-                Resource::new(kind, id)
-            }
-            (false, _) => Resource::new(*kind, id),
-        })
+        Some(thing(parameters, service, kind, id))
+    });
+    first.map(Named::resource)
+}
+
+/// What the request names by itself or in a `…Request`.
+fn by_name<'v>(
+    parameters: &'v Map<String, Value>,
+    service: &'v str,
+) -> impl Iterator<Item = Named<'v>> {
+    names_of(service).filter_map(move |(name, kind)| {
+        let id = named(parameters, name).or_else(|| in_request(parameters, name))?;
+        Some(thing(parameters, service, kind, id))
     })
+}
+
+/// Each item of each `…Set`, by the most telling name in it.
+fn in_sets<'v>(
+    members: &'v Map<String, Value>,
+    service: &'v str,
+) -> impl Iterator<Item = Named<'v>> {
+    let items = sets(members).flatten().filter_map(Value::as_object);
+    items.filter_map(move |item| {
+        let first = names_of(service).find_map(|(name, kind)| Some((kind, named(item, name)?)));
+        first.map(|(kind, id)| thing(members, service, kind, id))
+    })
+}
+
+/// The texts of lists such as `instanceIds`.
+fn in_lists<'v>(
+    parameters: &'v Map<String, Value>,
+    service: &'v str,
+) -> impl Iterator<Item = Named<'v>> {
+    let lists = names_of(service).filter_map(move |(name, kind)| {
+        let list = parameters.iter().find(|(key, _)| is_plural(key, name))?.1;
+        Some((kind, list.as_array()?))
+    });
+    lists.flat_map(move |(kind, list)| {
+        let ids = list.iter().filter_map(Value::as_str).filter(|id| !id.is_empty());
+        ids.map(move |id| thing(parameters, service, kind, id))
+    })
+}
+
+/// What a parameter names. An ARN says its type itself, and `resourceType` that of a `resourceId`.
+fn thing<'v>(parameters: &Map<String, Value>, service: &str, kind: &str, id: &'v str) -> Named<'v> {
+    let kind = match named(parameters, "resourceType") {
+        _ if id.starts_with("arn:") => kind_of_arn(id),
+        Some(said) if kind == "resource" => {
+            let short = service.strip_suffix(".amazonaws.com").unwrap_or(service);
+            known_kind(short, said).map_or_else(|| format!("{short}.{said}"), str::to_owned)
+        }
+        _ => kind.to_owned(),
+    };
+    Named { kind, id }
 }
 
 /// The member of that name, itself or as `{"content": …}`.
 fn named<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
-    let (first, rest) = name.split_at_checked(1)?;
-    let is = |key: &str| {
-        key.split_at_checked(1)
-            .is_some_and(|(k, after)| k.eq_ignore_ascii_case(first) && after == rest)
-    };
-    let value = members.iter().find(|(key, _)| is(key))?.1;
+    let value = members.iter().find(|(key, _)| is_named(key, name))?.1;
     let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
     (!text.is_empty()).then_some(text)
+}
+
+/// Whether the names are the same, but for the case of their first letter.
+fn is_named(key: &str, name: &str) -> bool {
+    match (key.split_at_checked(1), name.split_at_checked(1)) {
+        (Some((first, rest)), Some((initial, others))) => {
+            first.eq_ignore_ascii_case(initial) && rest == others
+        }
+        _ => false,
+    }
+}
+
+/// Whether it is the name of a list of what the other names.
+fn is_plural(key: &str, name: &str) -> bool {
+    key.strip_suffix('s').is_some_and(|one| is_named(one, name))
 }
 
 /// EC2 wraps its parameters: `…Set.items[0]` and `…Request`.
@@ -174,6 +280,17 @@ fn nested<'v>(parameters: &'v Map<String, Value>, name: &str) -> Option<&'v str>
             None
         }
     })
+}
+
+fn in_request<'v>(parameters: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    let requests = parameters.iter().filter(|(key, _)| key.ends_with("Request"));
+    requests.filter_map(|(_, value)| value.as_object()).find_map(|request| named(request, name))
+}
+
+/// The items of each `…Set`.
+fn sets(members: &Map<String, Value>) -> impl Iterator<Item = &Vec<Value>> {
+    let sets = members.iter().filter(|(key, _)| key.ends_with("Set"));
+    sets.filter_map(|(_, value)| value.get("items")?.as_array())
 }
 
 #[cfg(test)]
@@ -202,6 +319,56 @@ mod tests {
         }
         let typed = r#"{"resources":[{"ARN":"x","type":"AWS::KMS::Key"}]}"#;
         assert_eq!(resource(typed), ("AWS::KMS::Key".to_owned(), Some("x".to_owned())));
+    }
+
+    fn further(text: &str) -> Vec<String> {
+        let doc = Document::parse(text).unwrap();
+        let main = of(&doc, "ec2.amazonaws.com");
+        let found = targets(&doc, "ec2.amazonaws.com", &main);
+        found.into_iter().map(|target| format!("{}/{}", target.kind, target.id)).collect()
+    }
+
+    #[test]
+    fn what_else_is_named_is_a_target() {
+        for (event, expected) in [
+            (
+                r#""resources":[{"ARN":"a","type":"t"},{"accountId":"1"},{"ARN":"b","type":"t"}]"#,
+                &["t/b"][..],
+            ),
+            (
+                r#""resources":[{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::b/"},{"ARN":"a"}]"#,
+                &["AWS::S3::Object/arn:aws:s3:::b/"],
+            ),
+            (
+                r#""requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"},
+                    {"instanceId":"i-2"},7,{"instanceId":""},{"instanceId":["i-3"]},{"instanceId":"i-2"},{"instanceId":"i-4"}]}}"#,
+                &["AWS::EC2::Instance/i-2", "AWS::EC2::Instance/i-4"],
+            ),
+            (
+                r#""requestParameters":{"groupSet":{"items":[{"groupId":"sg-1"}]},"imageId":"ami-1"},
+                    "responseElements":{"instancesSet":{"items":[{"imageId":"ami-1","instanceId":"i-1"}]}}"#,
+                &["AWS::EC2::Image/ami-1", "AWS::EC2::Instance/i-1"],
+            ),
+            (
+                r#""requestParameters":{"userName":"bob","groupName":"admins"}"#,
+                &["AWS::IAM::Group/admins"],
+            ),
+            (
+                r#""requestParameters":{"documentName":"d","instanceIds":["i-1",{},"i-2"]}"#,
+                &["AWS::EC2::Instance/i-1", "AWS::EC2::Instance/i-2"],
+            ),
+            (
+                r#""requestParameters":{"resourcesSet":{"items":[{"resourceId":"r-1"},{"resourceId":"r-2"}]}}"#,
+                &["resource/r-2"],
+            ),
+            (
+                r#""requestParameters":{"instancesSet":{"items":7},"xSet":[],"instanceIds":"i"}"#,
+                &[],
+            ),
+            (r#""requestParameters":[],"responseElements":null,"resources":{}"#, &[]),
+        ] {
+            assert_eq!(further(&format!("{{{event}}}")), expected, "{event}");
+        }
     }
 
     #[test]

@@ -28,6 +28,35 @@ fn every_field_of_the_table_is_mapped() {
 }
 
 #[test]
+fn in_whose_name_is_told_by_the_person_or_the_issuer() {
+    let behalf = |identity: &str| {
+        let text =
+            RECORD.replace("\"userIdentity\":{", &format!("\"userIdentity\":{identity},\"x\":{{"));
+        map(&text).unwrap().on_behalf_of
+    };
+    assert_eq!(
+        map(RECORD).unwrap().on_behalf_of,
+        Some(Actor::new("role", "arn:aws:iam::111122223333:role/ops"))
+    );
+    for (identity, expected) in [
+        (
+            r#"{"type":"FederatedUser","arn":"f","sessionContext":{"sessionIssuer":{"type":"IAMUser","arn":"u"}}}"#,
+            Some(Actor::new("user", "u")),
+        ),
+        (
+            r#"{"type":"AssumedRole","arn":"s","onBehalfOf":{"userId":"p"},"sessionContext":{"sessionIssuer":{"arn":"r"}}}"#,
+            Some(Actor::new("identity_center_user", "p")),
+        ),
+        (r#"{"type":"IdentityCenterUser","onBehalfOf":{"userId":"p"}}"#, None),
+        (r#"{"type":"IAMUser","arn":"u","invokedBy":"cloudformation.amazonaws.com"}"#, None),
+        (r#"{"arn":"u","sessionContext":{"sessionIssuer":{"arn":""},"x":1}}"#, None),
+        (r#"{"arn":"u","sessionContext":{"sessionIssuer":[{"arn":7}]}}"#, None),
+    ] {
+        assert_eq!(behalf(identity), expected, "{identity}");
+    }
+}
+
+#[test]
 fn error_codes_tell_the_outcome() {
     for (code, outcome) in [
         ("AccessDenied", Outcome::Denied),

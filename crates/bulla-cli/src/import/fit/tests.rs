@@ -1,4 +1,5 @@
-use bulla::event::{Actor, Resource};
+use bulla::event::limits::{TARGETS_LEN_MAX, TARGETS_MAX};
+use bulla::event::{Actor, Resource, Target};
 
 use super::*;
 
@@ -18,7 +19,21 @@ fn text(bytes: usize, character: char) -> String {
 #[test]
 fn every_text_fits_at_its_maximum_and_is_shortened_one_byte_beyond() {
     type Field = fn(&mut Event, String);
-    let fields: [(&str, usize, Field); 18] = [
+    fn behalf(event: &mut Event) -> &mut Actor {
+        event.on_behalf_of.get_or_insert_with(|| Actor::new("user", "bob"))
+    }
+    fn target(event: &mut Event) -> &mut Target {
+        event.targets = vec![Target::new("host", "h")];
+        &mut event.targets[0]
+    }
+    let fields: [(&str, usize, Field); 25] = [
+        ("on_behalf_of.type", NAME_LEN_MAX, |e, t| behalf(e).kind = t),
+        ("on_behalf_of.id", ID_LEN_MAX, |e, t| behalf(e).id = t),
+        ("on_behalf_of.email", LABEL_LEN_MAX, |e, t| behalf(e).email = Some(t)),
+        ("on_behalf_of.role", LABEL_LEN_MAX, |e, t| behalf(e).role = Some(t)),
+        ("targets", NAME_LEN_MAX, |e, t| target(e).kind = t),
+        ("targets", ID_LEN_MAX, |e, t| target(e).id = t),
+        ("targets", NAME_LEN_MAX, |e, t| target(e).role = Some(t)),
         ("tenant", NAME_LEN_MAX, |e, t| e.tenant = Some(t)),
         ("actor.type", NAME_LEN_MAX, |e, t| e.actor.kind = t),
         ("actor.id", ID_LEN_MAX, |e, t| e.actor.id = t),
@@ -83,6 +98,40 @@ fn lists_that_are_too_long_are_cut() {
 }
 
 #[test]
+fn targets_that_are_too_many_or_too_long_together_are_cut() {
+    let hosts = |count: usize| (0..count).map(|n| Target::new("host", n.to_string()));
+    let mut exact = event();
+    exact.targets = hosts(TARGETS_MAX).collect();
+    assert_eq!(fitted(exact.clone()), exact);
+    let mut many = event();
+    many.targets = hosts(TARGETS_MAX + 1).collect();
+    let many = fitted(many);
+    assert_eq!((many.validate(), &many.targets), (Ok(()), &exact.targets));
+    assert_eq!(many.tags[SHORTENED], "targets");
+    // As long as they may be each, and as many.
+    let mut long = event();
+    let texts = |n: usize| {
+        Target::new(text(NAME_LEN_MAX, 'é'), format!("{n:02}{}", text(ID_LEN_MAX, '€')))
+            .role(text(NAME_LEN_MAX, 'r'))
+    };
+    long.targets = (0..TARGETS_MAX).map(texts).collect();
+    long.targets[7] = Target::new("host", "7");
+    let long = fitted(long);
+    assert_eq!(long.validate(), Ok(()));
+    assert_eq!(long.targets.len(), TARGETS_MAX);
+    assert_eq!(long.targets[7], Target::new("host", "7"), "what is short stays");
+    let ids: std::collections::BTreeSet<_> = long.targets.iter().map(|target| &target.id).collect();
+    assert_eq!(ids.len(), TARGETS_MAX, "and long ones stay different");
+    assert_eq!(long.tags[SHORTENED], "targets");
+    // Few long ones fit as they are.
+    let mut few = event();
+    few.targets = (0..TARGETS_LEN_MAX / ID_LEN_MAX - 1)
+        .map(|n| Target::new("host", format!("{n}{}", "a".repeat(ID_LEN_MAX - 1))))
+        .collect();
+    assert_eq!(fitted(few.clone()), few);
+}
+
+#[test]
 fn json_that_is_too_large_or_too_deep_leaves_size_digest_and_beginning() {
     let large = format!("{{\"a\":\"{}\"}}", "é".repeat(JSON_LEN_MAX / 2));
     let deep = format!("{}{}", "[".repeat(JSON_DEPTH_MAX + 1), "]".repeat(JSON_DEPTH_MAX + 1));
@@ -132,7 +181,13 @@ fn fields_that_are_each_within_their_limit_fit_together() {
 fn what_is_empty_or_reserved_keeps_no_event_out() {
     let mut odd = Event::new(Actor::new("", ""), "", Resource::new("", ""));
     odd.tenant = Some(String::new());
+    odd.on_behalf_of = Some(Actor::new("user", ""));
+    odd.targets = vec![Target::new("host", ""), Target::new("", "h").role("")];
     let odd = fitted(odd);
+    assert_eq!(
+        (odd.on_behalf_of.as_ref(), odd.targets.as_slice()),
+        (None, &[Target::new("unknown", "h")][..])
+    );
     assert_eq!(odd.validate(), Ok(()));
     assert_eq!((odd.actor.id.as_str(), odd.action.as_str()), ("unknown", "unknown"));
     assert_eq!((odd.resource.id, odd.tenant), (None, None));

@@ -2,23 +2,83 @@
 
 use std::collections::BTreeMap;
 
-use bulla::event::{Actor, Event, Json, Resource};
+use bulla::event::{Actor, Event, Json, Resource, Target};
 use serde_json::Value;
 
 use super::super::document::Document;
-use super::super::fit::{LEFT_OUT, add_tag};
+use super::super::fit::{self, LEFT_OUT, add_tag};
 use super::super::outcome::{Decision, Evidence};
+use super::super::reasons::is_of_another_kind;
+use super::super::split::{self, Split};
+use super::super::targets::Targets;
 use super::super::time::{TimeChoice, whole_number};
-use super::super::{UNKNOWN, ids, original};
+use super::super::{UNKNOWN, ids, original, trace};
 use super::Mapping;
 use super::source::{Mapped, Origin, Source};
 
+/// The tag that says which of the events of an object it is.
+const ELEMENT: &str = "element";
+
+/// One of several events of an object.
+#[derive(Clone, Copy)]
+struct Part {
+    /// From 1.
+    number: usize,
+    of: usize,
+}
+
 impl Mapping {
-    /// Maps one JSON object.
+    /// Maps one JSON object: to one event, or to several that it holds. An object that holds
+    /// no event of the product is rejected as one.
+    pub(crate) fn apply_all(
+        &self,
+        doc: &Document<'_>,
+    ) -> Result<Vec<Result<Event, String>>, String> {
+        let member = self.split.as_deref().unwrap_or_default();
+        let parts = match split::split(doc, member) {
+            Split::Whole => return Ok(vec![Ok(self.apply(doc)?)]),
+            Split::TooLarge => {
+                let mut event = self.apply(doc)?;
+                fit::add_name(&mut event, LEFT_OUT, member);
+                return Ok(vec![Ok(event)]);
+            }
+            Split::Parts(parts) => parts,
+        };
+        let mapped = (1..).zip(&parts).map(|(number, text)| {
+            let part = Part { number, of: parts.len() };
+            Document::parse(text).and_then(|doc| self.apply_part(&doc, part))
+        });
+        let mapped: Vec<_> = mapped.collect();
+        let is_none = |event: &Result<Event, String>| {
+            event.as_ref().is_err_and(|reason| is_of_another_kind(reason))
+        };
+        if mapped.iter().all(is_none) {
+            return Ok(vec![Ok(self.apply(doc)?)]);
+        }
+        let located = (1..).zip(mapped).map(|(number, event): (u32, _)| {
+            event.map_err(|reason| format!("element {number}: {reason}"))
+        });
+        Ok(located.collect())
+    }
+
+    /// Maps one of several events of an object. Their id is that of the object and their number.
+    fn apply_part(&self, doc: &Document<'_>, part: Part) -> Result<Event, String> {
+        let mut event = self.apply(doc)?;
+        let id = self.text("id", doc).map(|id| format!("{id} {}", part.number));
+        event.id = id.map(|id| ids::event_id(&self.name, &id));
+        add_tag(&mut event, ELEMENT, format!("{} of {}", part.number, part.of));
+        Ok(event)
+    }
+
+    /// Maps one JSON object to one event.
     pub(crate) fn apply(&self, doc: &Document<'_>) -> Result<Event, String> {
         let get = |field: &str| self.text(field, doc);
         let resource = Resource { kind: self.need("resource.type", doc)?, id: get("resource.id") };
         let mut event = Event::new(self.actor(doc), self.need("action", doc)?, resource);
+        event.on_behalf_of = self.on_behalf_of(doc, &event.actor);
+        event.targets = self.targets(doc, &event);
+        event.trace_id = self.first("trace_id", doc, trace::trace_id);
+        event.span_id = self.first("span_id", doc, trace::span_id);
         event.id = get("id").map(|id| ids::event_id(&self.name, &id));
         event.tenant = get("tenant");
         event.reason = get("reason");
@@ -35,7 +95,7 @@ impl Mapping {
         if let Some(text) = get("duration_ms") {
             event.duration_ms = whole_number(&text);
             if event.duration_ms.is_none() {
-                add_tag(&mut event, LEFT_OUT, "duration_ms".to_owned());
+                fit::add_name(&mut event, LEFT_OUT, "duration_ms");
             }
         }
         self.set_time(doc, &mut event)?;
@@ -66,6 +126,40 @@ impl Mapping {
         let email = if id == UNKNOWN { None } else { self.text("actor.email", doc) };
         let kind = or_unknown("actor.type");
         Actor { kind, id, email, role: self.text("actor.role", doc) }
+    }
+
+    /// In whose name the actor acted, if the event says who that is and of which type.
+    fn on_behalf_of(&self, doc: &Document<'_>, actor: &Actor) -> Option<Actor> {
+        let get = |field: &str| self.text(field, doc);
+        let found = Actor {
+            kind: get("on_behalf_of.type")?,
+            id: get("on_behalf_of.id")?,
+            email: get("on_behalf_of.email"),
+            role: get("on_behalf_of.role"),
+        };
+        (found.as_actor_ref() != actor.as_actor_ref()).then_some(found)
+    }
+
+    /// All that any source of targets finds, but for the one in whose name it was done.
+    fn targets(&self, doc: &Document<'_>, event: &Event) -> Vec<Target> {
+        let mut targets = Targets::besides(&event.resource);
+        self.targets.iter().for_each(|source| source.add_to(&mut targets, doc));
+        let mut targets = targets.into_vec();
+        if let Some(actor) = &event.on_behalf_of {
+            targets.retain(|target| target.kind != actor.kind || target.id != actor.id);
+        }
+        targets
+    }
+
+    /// The first value of a field that can be read.
+    fn first<T>(
+        &self,
+        field: &str,
+        doc: &Document<'_>,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let values = self.sources(field).iter().filter_map(|source| source.text(doc));
+        values.into_iter().find_map(|text| read(&text))
     }
 
     /// The first time that can be used. Times that are there, but none of which can be used,

@@ -40,6 +40,9 @@ pub(super) enum Piece {
 }
 
 impl Source {
+    /// The field of a source that is looked up in an element of a list, which may be the value.
+    pub(super) const OF_ELEMENT: &str = "targets.each";
+
     /// Reads a source of a field. A string is a pointer.
     pub(super) fn parse(field: &str, value: &Value) -> Result<Self, String> {
         let mut source = Source {
@@ -48,9 +51,13 @@ impl Source {
             map: None,
             time: USUAL.to_vec(),
         };
+        let at = |path: &str| match path {
+            "" if field == Source::OF_ELEMENT => Ok(String::new()),
+            path => pointer(path),
+        };
         let members = match value {
             Value::String(path) => {
-                source.origin = Origin::At(pointer(path)?);
+                source.origin = Origin::At(at(path)?);
                 return Ok(source);
             }
             Value::Object(members) => members,
@@ -59,7 +66,7 @@ impl Source {
         let mut origins = 0;
         for (key, value) in members {
             match key.as_str() {
-                "at" => source.origin = Origin::At(pointer(text(key, value)?)?),
+                "at" => source.origin = Origin::At(at(text(key, value)?)?),
                 "const" => source.origin = Origin::Const(text(key, value)?.to_owned()),
                 "template" => source.origin = Origin::Template(template(text(key, value)?)?),
                 "table" if field == "outcome" => {

@@ -43,6 +43,17 @@ fn slips_in_a_mapping_are_named() {
         (r#","outcome":{"const":"fine"}"#, "\"fine\""),
         (r#","outcome":{"table":"hub"}"#, "github, okta, gcp or gworkspace"),
         (r#","ip":{"table":"github"}"#, "\"table\""),
+        (r#","ip":"""#, "fields.ip: expected a JSON pointer"),
+        (r#","on_behalf_of.id":"/a""#, "fields.on_behalf_of.type is required"),
+        (r#","on_behalf_of.email":"/a""#, "fields.on_behalf_of.type is required"),
+        (r#","targets":"/a""#, "fields.targets: expected an object"),
+        (r#","targets":[{"id":"/a"}]"#, "fields.targets[0]: type is required"),
+        (r#","targets":{"type":"/a"}"#, "fields.targets: id is required"),
+        (r#","targets":{"type":"/a","id":"b"}"#, "fields.targets: id: expected a JSON pointer"),
+        (r#","targets":{"type":"/a","id":""}"#, "fields.targets: id: expected a JSON pointer"),
+        (r#","targets":{"type":"/a","id":"/b","each":"c"}"#, "each: expected a JSON pointer"),
+        (r#","targets":{"type":"/a","id":"/b","rôle":"/c"}"#, "each, type, id, role"),
+        (r#","targets":{"type":"/a","id":"/b","unique_ids":1}"#, "unique_ids: expected true"),
     ] {
         let error = mapping(more).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
@@ -52,6 +63,7 @@ fn slips_in_a_mapping_are_named() {
         ("[]", "object"),
         (r#"{"field":{}}"#, "\"field\""),
         (r#"{"fields":{"action":"/a"}}"#, "actor.type is required"),
+        (r#"{"split":["a"],"fields":{}}"#, "split: expected the name of a member"),
     ] {
         assert!(Mapping::parse(text).unwrap_err().to_string().contains(word), "{text}");
     }
@@ -102,7 +114,7 @@ fn outcomes_durations_lists_and_values_are_mapped() {
     let name = super::super::ids::event_id("t", "not a uuid");
     assert_eq!(event.id, Some(name), "made of the text");
     let strange = apply(more, r#","o":"new""#).unwrap();
-    assert_eq!(strange.outcome, Outcome::Failure);
+    assert_eq!(strange.outcome, Outcome::Unknown);
     assert_eq!(strange.tags["outcome_not_understood"], "new");
     assert_eq!(apply(more, "").unwrap().outcome, Outcome::Success);
     let odd = apply(more, r#","ms":"long""#).unwrap();
@@ -129,9 +141,10 @@ fn all_sources_of_an_outcome_are_read_and_the_worst_counts() {
         (r#","o":7.0"#, Outcome::Denied, None),
         (r#","o":"7""#, Outcome::Denied, None),
         (r#","o":"OK","p":"Failure""#, Outcome::Failure, None),
-        (r#","o":"Ok","p":"success""#, Outcome::Failure, Some("Ok")),
-        (r#","o":"OK","p":"well""#, Outcome::Failure, Some("well")),
-        (r#","o":{"a":1}"#, Outcome::Failure, Some(r#"{"a":1}"#)),
+        (r#","o":"Ok","p":"success""#, Outcome::Unknown, Some("Ok")),
+        (r#","o":"OK","p":"unknown""#, Outcome::Unknown, None),
+        (r#","o":"OK","p":"well""#, Outcome::Unknown, Some("well")),
+        (r#","o":{"a":1}"#, Outcome::Unknown, Some(r#"{"a":1}"#)),
     ] {
         let event = apply(more, fields).unwrap();
         assert_eq!(event.outcome, outcome, "{fields}");
@@ -165,4 +178,100 @@ fn messages_are_known_by_names_not_by_places() {
     );
     assert_eq!(names(r#"{"template":"{/x/app}.{/names/0}"}"#), ["app", "names"]);
     assert!(names(r#"{"const":"x"}"#).is_empty());
+}
+
+#[test]
+fn targets_come_from_the_event_and_from_each_element_of_lists() {
+    let more = r#","resource.id":"/main","targets":[
+        {"type":{"const":"host"},"id":["/other","/host"],"role":{"const":"other"}},
+        {"each":"/list","type":["/kind",{"const":"thing"}],"id":["/id",""],"role":"/part"},
+        {"each":"/unique","type":{"const":"host"},"id":"","unique_ids":true}]"#;
+    let found = |fields: &str| {
+        let targets = apply(more, fields).unwrap().targets;
+        let shown = |target: &bulla::event::Target| {
+            let role = target.role.as_ref().map_or(String::new(), |role| format!(" ({role})"));
+            format!("{}/{}{role}", target.kind, target.id)
+        };
+        targets.iter().map(shown).collect::<Vec<_>>()
+    };
+    for (fields, expected) in [
+        ("", &[][..]),
+        (r#","host":"h""#, &["host/h (other)"]),
+        (
+            r#","list":[{"id":1.50,"kind":"k","part":"p"},"text",7,{"part":"p"},{"id":"text"},[1],null]"#,
+            &["k/1.50 (p)", "thing/text", "thing/7"],
+        ),
+        (r#","list":"alone""#, &["thing/alone"]),
+        (r#","list":{"id":12345678901234567890123}"#, &["thing/12345678901234567890123"]),
+        (r#","main":"m","list":["m","n"]"#, &["thing/n"]),
+        (r#","main":"m","unique":["m","n"]"#, &["host/n"]),
+        (r#","list":{},"unique":[],"host":{}"#, &[]),
+    ] {
+        assert_eq!(found(fields), expected, "{fields}");
+    }
+    let many = (0..99).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    assert_eq!(
+        found(&format!(r#","list":[{many}]"#)).len(),
+        65,
+        "that there were more is told later"
+    );
+}
+
+#[test]
+fn in_whose_name_it_was_done_needs_a_type_and_an_id() {
+    let more = r#","on_behalf_of.type":{"at":"/for/kind"},"on_behalf_of.id":"/for/id",
+        "on_behalf_of.email":"/for/mail""#;
+    let behalf = |fields: &str| apply(more, fields).unwrap().on_behalf_of;
+    let bob = bulla::event::Actor::new("user", "bob").email("b@example.com");
+    let whole = r#","for":{"kind":"user","id":"bob","mail":"b@example.com"}"#;
+    assert_eq!(behalf(whole), Some(bob));
+    for none in [
+        "",
+        r#","for":{"id":"bob"}"#,
+        r#","for":{"kind":"user"}"#,
+        r#","for":{"kind":"user","id":"ann"}"#,
+    ] {
+        assert_eq!(behalf(none), None, "{none}");
+    }
+}
+
+#[test]
+fn a_trace_is_taken_from_the_first_source_that_has_one() {
+    let more = r#","trace_id":["/tx","/traceparent"],"span_id":"/traceparent""#;
+    let event = apply(
+        more,
+        r#","tx":"tx-1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01""#,
+    )
+    .unwrap();
+    let trace = event.trace_id.map(|id| id.to_string());
+    assert_eq!(trace.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+    assert_eq!(event.span_id.map(|id| id.to_string()).as_deref(), Some("00f067aa0ba902b7"));
+    assert_eq!(apply(more, r#","tx":"tx-1""#).unwrap().trace_id, None);
+}
+
+#[test]
+fn several_events_of_an_object_are_an_event_each() {
+    let text = r#"{"name":"t","split":"events","fields":{"id":"/id","actor.type":{"const":"user"},
+        "actor.id":"/by","action":"/events/0/what","resource.type":{"const":"thing"}}}"#;
+    let mapping = Mapping::parse(text).unwrap();
+    let all = |text: &str| mapping.apply_all(&Document::parse(text).unwrap());
+    let found = all(r#"{"id":"7","by":"ann","events":[{"what":"a"},{},{"what":"a"}]}"#).unwrap();
+    let [first, none, third] = found.as_slice() else { panic!("{found:?}") };
+    let (first, third) = (first.as_ref().unwrap(), third.as_ref().unwrap());
+    assert_eq!(none.as_ref().unwrap_err(), "element 2: nothing found for action");
+    assert_eq!((&*first.tags["element"], &*third.tags["element"]), ("1 of 3", "3 of 3"));
+    assert_eq!(
+        first.details.as_ref().unwrap().as_str(),
+        r#"{"id":"7","by":"ann","events":[{"what":"a"}]}"#
+    );
+    assert_eq!(first.id, Some(super::super::ids::event_id("t", "7 1")));
+    assert_ne!(first.id, third.id);
+    let alone = all(r#"{"id":"7","by":"ann","events":[{"what":"a"}]}"#).unwrap();
+    let alone = alone[0].as_ref().unwrap();
+    assert_eq!((alone.id, alone.tags.len()), (Some(super::super::ids::event_id("t", "7")), 0));
+    assert_eq!(all(r#"{"events":[{},{}]}"#).unwrap_err(), "nothing found for action");
+    // Too many are not taken apart, and that is said.
+    let many = vec![r#"{"what":"a"}"#; 10_001].join(",");
+    let found = all(&format!(r#"{{"events":[{many}]}}"#)).unwrap();
+    assert_eq!((found.len(), &*found[0].as_ref().unwrap().tags["left_out"]), (1, "events"));
 }

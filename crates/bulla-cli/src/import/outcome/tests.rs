@@ -13,11 +13,13 @@ fn the_worst_that_is_said_is_the_outcome() {
         let Decision { outcome, not_understood, .. } = evidence.decide();
         (outcome, not_understood.is_some())
     };
-    use Outcome::{Denied, Failure, Partial, Success};
+    use Outcome::{Denied, Failure, Partial, Success, Unknown};
     assert_eq!(decide(&[], false), (Success, false));
-    assert_eq!(decide(&[], true), (Failure, true));
+    assert_eq!(decide(&[], true), (Unknown, true));
     assert_eq!(decide(&[Success, Partial], false), (Partial, false));
-    assert_eq!(decide(&[Success, Partial], true), (Failure, true));
+    assert_eq!(decide(&[Success, Partial], true), (Unknown, true));
+    assert_eq!(decide(&[Success, Partial, Unknown], false), (Unknown, false));
+    assert_eq!(decide(&[Unknown, Failure], false), (Failure, false));
     assert_eq!(decide(&[Success, Failure], true), (Failure, false));
     assert_eq!(decide(&[Failure, Denied, Success], true), (Denied, false));
 }

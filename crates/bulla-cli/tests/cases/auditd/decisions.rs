@@ -37,7 +37,7 @@ fn every_denial_is_a_denial() {
 fn only_the_words_of_its_table_let_an_operation_pass() {
     let (passes, noted) = ((Outcome::Success, None), (Outcome::Success, Some("permissive")));
     let (denied, fails) = ((Outcome::Denied, None), (Outcome::Failure, None));
-    let strange = (Outcome::Failure, Some(NOT_UNDERSTOOD));
+    let strange = (Outcome::Unknown, Some(NOT_UNDERSTOOD));
     for (record, (outcome, tag)) in [
         ("AVC|avc:  granted  { read } for  pid=1 tclass=file", passes),
         ("AVC|avc:  denied  { read } for  pid=1 tclass=file permissive=0", denied),
@@ -120,7 +120,7 @@ fn a_record_that_does_not_say_how_it_ended_is_no_success() {
         .into_iter()
         .map(|event| (event.outcome, event.tags.get(NOT_UNDERSTOOD).cloned()))
         .collect();
-    let cut = |words: &str| (Outcome::Failure, Some(words.to_owned()));
+    let cut = |words: &str| (Outcome::Unknown, Some(words.to_owned()));
     let expected = [
         cut("no res="),
         cut("no res="),
@@ -167,7 +167,7 @@ fn types_that_always_say_how_they_ended_must() {
         "1800",
     ] {
         let event = one(&format!("type={kind} msg=audit(1.0:1): pid=1 uid=0 auid=1000"));
-        assert_eq!(event.outcome, Outcome::Failure, "{kind}");
+        assert_eq!(event.outcome, Outcome::Unknown, "{kind}");
         assert!(event.tags[NOT_UNDERSTOOD].starts_with("no "), "{kind}");
     }
     // Keystrokes have no end, and most kernel records neither.
@@ -178,7 +178,7 @@ fn types_that_always_say_how_they_ended_must() {
     }
     // What a new kernel denies may stand in a type that has no name here.
     let unknown = one("type=UNKNOWN[1427] msg=audit(1.0:1): blockers=fs.read");
-    assert_eq!(unknown.outcome, Outcome::Failure);
+    assert_eq!(unknown.outcome, Outcome::Unknown);
     assert_eq!(unknown.tags[NOT_UNDERSTOOD], "no res=");
 }
 
@@ -238,6 +238,6 @@ fn a_record_that_adds_to_a_call_is_not_what_happened() {
 fn records_that_only_add_are_no_success() {
     let rest = "type=CWD msg=audit(1.0:1): cwd=\"/root\"\ntype=PATH msg=audit(1.0:1): name=\"x\"";
     let event = one(rest);
-    assert_eq!((event.outcome, event.actor), (Outcome::Failure, Actor::new("unknown", "unknown")));
+    assert_eq!((event.outcome, event.actor), (Outcome::Unknown, Actor::new("unknown", "unknown")));
     assert_eq!(event.tags[NOT_UNDERSTOOD], "no SYSCALL");
 }

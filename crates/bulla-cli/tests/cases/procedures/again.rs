@@ -29,12 +29,13 @@ fn with_ids(numbers: impl Iterator<Item = u64>) -> String {
 fn a_file_of_events_with_ids_that_is_imported_again_adds_nothing() {
     let dir = tempfile::tempdir().unwrap();
     // How many events of the sample have no id in their source.
-    let formats: [(&str, &[&str], u64); 5] = [
+    let formats: [(&str, &[&str], u64); 6] = [
         ("cloudtrail.jsonl", &["--format", "cloudtrail"], 0),
         ("k8s.jsonl", &["--format", "k8s"], 0),
         ("okta.jsonl", &["--format", "json", "--map", "okta"], 0),
         ("gcp.jsonl", &["--format", "json", "--map", "gcp"], 0),
         ("github.jsonl", &["--format", "json", "--map", "github"], 1),
+        ("gworkspace.jsonl", &["--format", "json", "--map", "gworkspace"], 1),
     ];
     for (name, format, without) in formats {
         let (log, file) = (at(dir.path(), name), sample(name));
