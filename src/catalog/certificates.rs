@@ -1,6 +1,6 @@
 //! Drop certificates, read from the catalog.
 
-use crate::catalog::Catalog;
+use super::store::Catalog;
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, RecordedAttribution, Sealed};
 use crate::hash::Hash;

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use crate::catalog::{Catalog, copies};
+use super::files::copies;
+use super::store::Catalog;
 use crate::disk::{self, Disk, DiskFile, Open};
 use crate::error::{Error, Result};
 use crate::format::catalog_body::{CatalogBody, RecordedAttribution, StateMap};
@@ -99,7 +100,7 @@ impl Catalog {
             let end = (shared == now.0).then_some(now.1);
             self.mirror_range(shared, from, end)?;
         }
-        self.active = super::rotation::resume(&*self.disk, &self.dir, &self.segment, self.end)?;
+        self.active = super::begin::resume(&*self.disk, &self.dir, &self.segment, self.end)?;
         self.durable_until = now;
         Ok(())
     }

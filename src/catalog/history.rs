@@ -1,6 +1,7 @@
 //! The catalog as a history for people.
 
-use crate::catalog::{Catalog, load};
+use super::load;
+use super::store::Catalog;
 use crate::disk::Open;
 use crate::error::Result;
 use crate::format::catalog_body::{CatalogBody, KeysChanged, ProtectionSet, RecordedAttribution};

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use super::{copies, load, read_snapshot};
+use super::files::{copies, read_snapshot};
+use super::load;
 use crate::disk::{Disk, Open};
 use crate::error::Result;
 use crate::format::LogId;

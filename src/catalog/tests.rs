@@ -1,12 +1,23 @@
 //! The catalog by itself: mirrored copies, chained segments, snapshots, two writers.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::store::*;
 use super::*;
 use crate::disk::sim::SimDisk;
+use crate::disk::{Disk, DiskFile};
+use crate::error::Error;
+use crate::format::LogId;
+use crate::format::catalog_body::{CatalogBody, RecordedAttribution, Snapshot};
 use crate::format::catalog_body::{
     ClockStepped, Created, Erased, HoldPlaced, HoldReleased, KeyAdded, Sealed,
 };
+use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::NodeId;
 use crate::seq::Seq;
+use crate::seq::TreeSize;
+use crate::time::Clock;
 use crate::time::ManualClock;
 use crate::time::Timestamp;
 

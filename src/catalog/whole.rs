@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::catalog::{copies, load};
+use super::files::copies;
+use super::load;
 use crate::disk::{Disk, Open};
 use crate::error::Result;
 use crate::format::LogId;

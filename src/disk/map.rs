@@ -6,9 +6,6 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::mapped::MappedFile;
-use crate::disk::files::DiskFile;
-
 /// The first bytes of a sealed file, for reading; dereferences to `[u8]`.
 ///
 /// It stays readable after the file was unlinked. If another process *truncates*
@@ -39,12 +36,6 @@ impl Map {
             return Ok(Map::of_memory(Arc::default(), 0)); // the system refuses empty maps
         }
         map_pages(file, mapped).map(|pages| Map(Backing::Mapped(Arc::new(pages))))
-    }
-
-    /// The same bytes as a file that is only read, and that needs no handle of the system: so
-    /// how many files are open does not grow with how many are mapped.
-    pub fn as_file(&self) -> Arc<dyn DiskFile> {
-        Arc::new(MappedFile(self.clone()))
     }
 
     /// The first `len` bytes of a simulated file; all of them if there are fewer.

@@ -1,13 +1,22 @@
 //! A map as a file to read from.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::disk::files::DiskFile;
 use crate::disk::map::Map;
 
 /// See [`Map::as_file`].
 #[derive(Debug)]
-pub(super) struct MappedFile(pub(super) Map);
+struct MappedFile(Map);
+
+impl Map {
+    /// The same bytes as a file that is only read, and that needs no handle of the system: so
+    /// how many files are open does not grow with how many are mapped.
+    pub fn as_file(&self) -> Arc<dyn DiskFile> {
+        Arc::new(MappedFile(self.clone()))
+    }
+}
 
 impl DiskFile for MappedFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -65,8 +74,6 @@ fn read_only() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]

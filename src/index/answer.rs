@@ -3,11 +3,17 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::chunk::CHUNK_U32;
+use super::damaged::Damaged;
 use super::encode::fingerprint;
 use super::file::{Entry, IndexFile, numbers};
+use super::id_field::IdField;
 use super::packed::PackedPostings;
+use super::posting_list::PostingList;
 use super::sections::{BUCKET, ROOT};
-use super::{CHUNK_U32, CommittedIndex, Damaged, EachTerm, IdField, PostingList, SegmentIndex};
+use super::segment_index::CommittedIndex;
+use super::segment_index::EachTerm;
+use super::segment_index::SegmentIndex;
 use crate::hash::Hash;
 use crate::query::TimeRange;
 use crate::terms::{Axis, Field, IndexHead, Reach, TimeEntry, Wanted};
@@ -144,7 +150,7 @@ impl SegmentIndex for IndexFile {
 impl IndexFile {
     fn list(&self, entry: &Entry<'_>) -> Result<PostingList<'_>, Damaged> {
         PackedPostings::parse(self.pages(), entry.list, entry.end, self.header().records)
-            .map(PostingList::PackedPostings)
+            .map(PostingList::Packed)
     }
 
     /// Adds the list of the term at this place, if it is meant; whether it is.

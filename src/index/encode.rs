@@ -1,9 +1,12 @@
 //! [`encode`]: the bytes of an index file.
 
 use super::file::MAX_LEN;
+use super::id_field::IdField;
 use super::packed::put_list;
+use super::pages;
 use super::sections::{IdShape, Sections, id_tables};
-use super::{IdField, Tail, pages, times};
+use super::tail::Tail;
+use super::times;
 use crate::format::index_header::{self, FIELDS, IndexHeader};
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
@@ -12,7 +15,7 @@ use crate::terms::{
 };
 
 /// Level of the tree over the terms at which a node is the root of a group of 16.
-const GROUP_LEVEL: u8 = super::GROUP.trailing_zeros().to_le_bytes()[0];
+const GROUP_LEVEL: u8 = super::chunk::GROUP.trailing_zeros().to_le_bytes()[0];
 
 /// The head of a segment's logical index, whose root goes into the seal, and the bytes of
 /// its index file; `None` if they would be more than [`MAX_LEN`]. The same for the same

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::Damaged;
+use super::damaged::Damaged;
 use super::pages::{Bytes, Pages};
 use super::sections::{Sections, TERM};
 use crate::disk::{Disk, Open, read_exact_at};

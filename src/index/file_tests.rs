@@ -8,8 +8,10 @@ use super::*;
 use crate::event::{ActorRef, EventId, Outcome, RecordKind, Target, TraceId};
 use crate::format::LogId;
 use crate::format::index_header::{self, IndexHeader};
+use crate::query::TimeRange;
 use crate::query::{Subject, SubjectTargets};
 use crate::seq::TreeSize;
+use crate::terms::{Axis, Field, Term, Wanted};
 use crate::terms::{Reach, Scope};
 use crate::time::Timestamp;
 

@@ -1,6 +1,9 @@
 //! The logical index in memory, by its places.
 
-use super::{CommittedIndex, Damaged, GROUP, PostingList};
+use super::chunk::GROUP;
+use super::damaged::Damaged;
+use super::posting_list::PostingList;
+use super::segment_index::CommittedIndex;
 use crate::hash::{Hash, HashAlgorithm};
 use crate::merkle::Frontier;
 use crate::terms::{Axis, CHUNK, IndexHead, Logical, TimeEntry};

@@ -1,7 +1,9 @@
 //! [`PackedPostings`]: a list as an index file holds it.
 
+use super::chunk::CHUNK;
+use super::chunk::CHUNK_U32;
+use super::damaged::Damaged;
 use super::pages::Pages;
-use super::{CHUNK, CHUNK_U32, Damaged};
 use crate::terms::put_varint;
 
 /// The form of a long list: bodies of varints.

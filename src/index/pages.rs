@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Damaged;
+use super::damaged::Damaged;
 use super::sections::{CRC, PAGE, Sections};
 use crate::disk::Map;
 use crate::format::FormatError;

@@ -1,6 +1,6 @@
 //! Where the sections of an index file stand: they follow from the counts in its header.
 
-use super::IdField;
+use super::id_field::IdField;
 use crate::format::index_header::{self, IndexHeader};
 use crate::terms::{Axis, SPEC_ADDED, chunk_count};
 
@@ -80,7 +80,7 @@ impl Sections {
         let terms_len = u64::from(header.terms()) * TERM;
         let terms = index_header::LEN as u64;
         let groups = terms + terms_len;
-        let group_count = u64::from(header.terms()) / super::GROUP;
+        let group_count = u64::from(header.terms()) / super::chunk::GROUP;
         let mut at = groups + group_count * ROOT;
         let written = id_tables(header.spec);
         let mut tables = 0;

@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Damaged, EachTerm, IdField, PostingList, SegmentIndex, fingerprint};
+use super::damaged::Damaged;
+use super::id_field::IdField;
+use super::id_field::fingerprint;
+use super::posting_list::PostingList;
+use super::segment_index::EachTerm;
+use super::segment_index::SegmentIndex;
 use crate::event::RecordKind;
 use crate::query::{Subject, TimeRange};
 use crate::terms::{Axis, Collected, Field, Reach, TimeEntry, Wanted};

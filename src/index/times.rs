@@ -1,8 +1,10 @@
 //! The lists of times of an index file.
 
+use super::chunk::CHUNK;
+use super::chunk::CHUNK_U32;
+use super::damaged::Damaged;
 use super::file::IndexFile;
 use super::sections::{FIRST_TIME, TimeTable};
-use super::{CHUNK, CHUNK_U32, Damaged};
 use crate::query::TimeRange;
 use crate::terms::{Axis, TimeEntry, put_varint, take_varint};
 

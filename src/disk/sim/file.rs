@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::Shared;
+use super::shared::Shared;
 use super::state::Handle;
 use crate::disk::files::{DiskFile, Open};
 use crate::disk::map::{Map, too_short};

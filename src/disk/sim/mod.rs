@@ -28,6 +28,7 @@ mod names;
 mod node;
 mod prng;
 mod ranges;
+mod shared;
 mod state;
 
 use std::fmt;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Disk, DiskFile, Open, Protection};
+use shared::Shared;
 use state::State;
 
 pub use fault::{Fault, FaultKind};
@@ -48,12 +50,6 @@ pub use fault::{Fault, FaultKind};
 #[derive(Clone)]
 pub struct SimDisk {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    /// Told when a lock may have become free.
-    unlocked: Condvar,
 }
 
 impl SimDisk {

@@ -1,6 +1,75 @@
 //! [`Cursor`]: walks a list up or down, and leaps over what is not asked for.
 
-use super::{CHUNK, Damaged, PostingList};
+use super::chunk::{CHUNK, CHUNK_U32};
+use super::damaged::Damaged;
+use super::packed::PackedPostings;
+
+/// The positions of the records that have a term, ascending, each once.
+#[derive(Clone, Copy, Debug)]
+pub enum PostingList<'a> {
+    /// In memory.
+    Plain(&'a [u32]),
+    /// In an index file.
+    Packed(PackedPostings<'a>),
+}
+
+impl<'a> PostingList<'a> {
+    /// How many positions there are; at least 1.
+    pub fn len(&self) -> u32 {
+        match self {
+            PostingList::Plain(positions) => u32::try_from(positions.len()).unwrap_or(u32::MAX),
+            PostingList::Packed(packed) => packed.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many chunks there are. All but the last have [`CHUNK`] positions.
+    pub fn chunks(&self) -> u32 {
+        self.len().div_ceil(CHUNK_U32)
+    }
+
+    /// The first position of a chunk.
+    pub fn first_of(&self, chunk: u32) -> Result<u32, Damaged> {
+        match self {
+            PostingList::Plain(positions) => {
+                Ok(positions.get(chunk as usize * CHUNK).copied().unwrap_or(u32::MAX))
+            }
+            PostingList::Packed(packed) => packed.first_of(chunk),
+        }
+    }
+
+    /// Reads a chunk: how many positions it has. None beyond the last chunk.
+    pub fn read(&self, chunk: u32, into: &mut [u32; CHUNK]) -> Result<usize, Damaged> {
+        match self {
+            PostingList::Plain(positions) => {
+                let rest = positions.get(chunk as usize * CHUNK..).unwrap_or_default();
+                let len = rest.len().min(CHUNK);
+                into[..len].copy_from_slice(&rest[..len]);
+                Ok(len)
+            }
+            PostingList::Packed(packed) => packed.read(chunk, into),
+        }
+    }
+
+    /// Gives all positions, ascending.
+    pub fn each(&self, mut each: impl FnMut(u32)) -> Result<(), Damaged> {
+        let mut positions = [0; CHUNK];
+        for chunk in 0..self.chunks() {
+            let len = self.read(chunk, &mut positions)?;
+            positions[..len].iter().for_each(|position| each(*position));
+        }
+        Ok(())
+    }
+
+    /// A cursor on it.
+    pub fn cursor(self) -> Cursor<'a> {
+        Cursor::new(self)
+    }
+}
 
 /// A place in a list. Holds the chunk it is in, decoded.
 #[derive(Debug)]
