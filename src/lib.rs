@@ -38,6 +38,10 @@
 //! # }
 //! ```
 //!
+//! Answers that are proved complete cover sealed segments: call [`Log::rotate`], sign a checkpoint, then
+//! [`Snapshot::prove_query`]. Name the origin when you create a log: it is part of every checkpoint and is
+//! never changed.
+//!
 //! # What to look at
 //!
 //! | to | see |
@@ -47,7 +51,7 @@
 //! | read and search | [`Snapshot`], [`Query`], [`Matches`], [`RecordView`]; as records come: [`Log::subscribe`] |
 //! | read a log that another process writes | [`LogReader`] |
 //! | know what was decided about the log | [`Snapshot::catalog`], [`log::CatalogView`] |
-//! | sign, and change keys | [`Log::checkpoint`], [`Signer`], [`Log::keys`], [`Log::checkpoints`] |
+//! | sign, and change keys | [`Log::checkpoint`], [`Signer`], [`Log::keys`], [`Log::checkpoints`]; verify after a change: [`keys::KeyChain`], [`Trust::with_key_chain`] |
 //! | prove | [`Snapshot::prove`], [`Snapshot::prove_query`], [`Snapshot::prove_consistency`] |
 //! | verify what was handed over, without files | [`proof`], [`Trust`], [`mod@checkpoint`], [`witness`] |
 //! | verify a whole log on disk | [`verify()`], [`VerifyOptions`], [`Report`] |
@@ -58,6 +62,7 @@
 //! | export tiles for other tools | [`Snapshot::tiles`], [`tiles`] |
 //! | keep many logs, for many tenants | [`Vault`], [`vault`] |
 //! | record who reads | [`AccessLog`], [`access`] |
+//! | give events ids, and times | [`EventId`], [`Timestamp`], [`time::Clock`] |
 //! | act on a failure | [`Error`]: each says what was expected, what was found, where, and what to do |
 //!
 //! # Threads and processes

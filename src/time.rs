@@ -46,6 +46,19 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(nanos))
     }
 
+    /// So much before; the earliest time if that is out of range.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Timestamp(self.0.saturating_sub(nanos))
+    }
+
+    /// The time by the system's clock. A log takes its time from its own [`Clock`].
+    #[cfg(feature = "engine")]
+    pub fn now() -> Self {
+        SystemClock::new().now()
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         Duration::from_nanos(u64::try_from(i128::from(self.0) - i128::from(earlier.0)).unwrap_or(0))

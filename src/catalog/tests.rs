@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::store::*;
 use super::*;
+use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
-use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::format::LogId;
 use crate::format::catalog_body::{CatalogBody, RecordedAttribution, Snapshot};

@@ -1,7 +1,7 @@
 //! The outside world: the only home of the file system and of `unsafe`.
 //!
 //! [`Disk`] and [`DiskFile`] are what the engine asks of a file system. There are
-//! two implementations: [`RealDisk`] and, for tests, [`sim::SimDisk`], which forgets
+//! two implementations: [`RealDisk`] and, for tests, a simulated one, which forgets
 //! on a crash what was not synced. What is assumed of a disk is written down in
 //! `docs/durability.md`.
 

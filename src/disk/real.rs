@@ -8,6 +8,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::files::{Disk, DiskFile, Open, Protection};
 use crate::disk::map::Map;
@@ -37,7 +38,7 @@ impl Disk for RealDisk {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file"));
         }
-        Ok(Arc::new(RealFile { file }))
+        Ok(Arc::new(RealFile::new(file)))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -115,6 +116,19 @@ impl Disk for RealDisk {
 #[derive(Debug)]
 struct RealFile {
     file: File,
+    /// Whether this handle has taken the file's lock.
+    is_locked: AtomicBool,
+}
+
+/// Closing a file releases its lock only when the last copy of the descriptor is closed, and a child
+/// process has copies of all descriptors from its creation until it starts another program. So the
+/// lock is released here: whoever opens the file next does not find it taken by a closed handle.
+impl Drop for RealFile {
+    fn drop(&mut self) {
+        if *self.is_locked.get_mut() {
+            let _ = self.file.unlock(); // closing releases it at the latest
+        }
+    }
 }
 
 impl DiskFile for RealFile {
@@ -164,7 +178,7 @@ impl DiskFile for RealFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match retry(|| match self.file.try_lock() {
+        let locked = match retry(|| match self.file.try_lock() {
             Err(TryLockError::Error(error)) => Err(error),
             Err(TryLockError::WouldBlock) => Ok(false),
             Ok(()) => Ok(true),
@@ -172,19 +186,29 @@ impl DiskFile for RealFile {
             // Some systems say it in the error's kind.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             outcome => outcome,
-        }
+        }?;
+        self.is_locked.fetch_or(locked, Ordering::Relaxed);
+        Ok(locked)
     }
 
     fn lock(&self) -> io::Result<()> {
-        retry(|| self.file.lock())
+        retry(|| self.file.lock())?;
+        self.is_locked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.file.unlock()
+        self.file.unlock()?;
+        self.is_locked.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 
 impl RealFile {
+    fn new(file: File) -> Self {
+        RealFile { file, is_locked: AtomicBool::new(false) }
+    }
+
     /// Grows the file to `end` by writing zeros, where space cannot be reserved
     /// otherwise. Bytes that are there stay; holes in them are not filled.
     fn append_zeros(&self, end: u64) -> io::Result<()> {
@@ -323,6 +347,32 @@ mod system {
 mod tests {
     use super::*;
 
+    /// A copy of the descriptor, as a child process has one until it starts another program.
+    #[test]
+    fn a_dropped_handle_releases_its_lock_though_a_copy_of_its_descriptor_is_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("LOCK");
+        let opened =
+            || File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        for wait in [false, true] {
+            let first = RealFile::new(opened().unwrap());
+            let copy = first.file.try_clone().unwrap();
+            if wait {
+                first.lock().unwrap();
+            } else {
+                assert!(first.try_lock().unwrap());
+            }
+            let second = RealFile::new(opened().unwrap());
+            assert!(!second.try_lock().unwrap());
+            drop(second); // it has no lock, and releases none
+            let second = RealFile::new(opened().unwrap());
+            assert!(!second.try_lock().unwrap());
+            drop(first);
+            assert!(second.try_lock().unwrap());
+            drop(copy);
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn files_are_not_for_everybody_and_keys_for_their_owner_alone() {
@@ -341,7 +391,7 @@ mod tests {
 
     #[test]
     fn zeros_are_written_where_space_cannot_be_reserved() {
-        let file = RealFile { file: tempfile::tempfile().unwrap() };
+        let file = RealFile::new(tempfile::tempfile().unwrap());
         file.write_at(b"kept", 0).unwrap();
         file.append_zeros(100_000).unwrap();
         let mut bytes = vec![1; 100_001];

@@ -36,7 +36,22 @@ use crate::tree::mark::RecoveryPointFile;
 
 /// A log opened for reading, by any number of processes, while one writes it.
 ///
-/// What it shows moves on only with [`LogReader::refresh`].
+/// [`Log::open_read_only`](crate::Log::open_read_only) opens one. What it shows moves on only with
+/// [`LogReader::refresh`].
+///
+/// ```
+/// use bulla::{Actor, Event, Log, Query, Resource};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("audit");
+/// let log = Log::create(&path)?; // in the service
+/// let reader = Log::open_read_only(&path)?; // elsewhere
+/// log.append(&Event::new(Actor::new("user", "alice"), "login", Resource::new("app", "web")))?;
+/// assert_eq!(reader.refresh()?.get(), 1);
+/// assert_eq!(reader.snapshot().count(&Query::new().actor("alice"))?, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,

@@ -22,7 +22,8 @@ impl<'a> Keys<'a> {
     /// the old key, and a statement about both heads and both keys with both. Gives the
     /// chain that ends in it.
     ///
-    /// Afterwards the old key signs nothing more; erase it ([`Signer::erase`]) so that
+    /// Who verifies with the old key needs the chain from now on
+    /// ([`Trust::with_key_chain`](crate::Trust::with_key_chain)). The old key signs nothing more; erase it ([`Signer::erase`]) so that
     /// nobody can take it. After a crash, call it again with the same keys.
     ///
     /// # Errors

@@ -1,12 +1,11 @@
 //! An open log, as callers see it: one handle, verbs, and what they give.
 //!
-//! - `handle`, `verbs`: [`Log`]; `open`: how one is created and opened, the only file that puts its
-//!   parts together; `append`, `once`: appending; `subscribe`: records as they come;
-//! - `follow`: [`LogReader`], a log that another process writes; `admin`: [`LogAdmin`];
-//! - `retention`, `keys`, `archive`: administration, each behind a handle.
-//!
 //! What is read and proved, is read and proved of a [`Snapshot`].
 
+// - `handle`, `verbs`: `Log`; `open`: how one is created and opened; `append`, `once`: appending;
+//   `subscribe`: records as they come;
+// - `follow`: `LogReader`, a log that another process writes; `admin`: `LogAdmin`;
+// - `retention`, `keys`, `archive`: administration, each behind a handle.
 mod admin;
 mod append;
 mod archive;

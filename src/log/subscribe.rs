@@ -19,7 +19,7 @@ use crate::seq::TreeSize;
 use crate::time::Clock;
 
 /// The records that a query asks for, oldest first, as they are committed: a blocking
-/// iterator and a [`Stream`] for any runtime.
+/// iterator and a `Stream` for any runtime.
 ///
 /// It reads the log behind the writers, at its own pace: however slow it is, no append waits
 /// for it and nothing is kept for it in memory. It ends when the log is closed, after the

@@ -65,7 +65,8 @@ impl Log {
         self.core().with_writer(Writer::sync)
     }
 
-    /// Ends the active segment, unless it is empty. It is sealed before this returns.
+    /// Ends the active segment, unless it is empty. It is sealed before this returns: a checkpoint that
+    /// is signed then can prove [complete answers](crate::Snapshot::prove_query) over all its records.
     ///
     /// # Errors
     /// `DiskFull`, or `Io` if its records cannot be read now: the segment is ended, and sealed
@@ -83,7 +84,8 @@ impl Log {
         self.core().snapshot()
     }
 
-    /// Number of records.
+    /// Number of records, the log's own included: anchors, which bind the catalog when a checkpoint is
+    /// signed or a policy or hold is recorded. Queries and counts leave those out.
     pub fn size(&self) -> TreeSize {
         self.core().view.size()
     }

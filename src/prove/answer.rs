@@ -43,6 +43,9 @@ impl Snapshot {
     /// sealed when a checkpoint of this log was signed; see [`Answer`]. A cursor in the query
     /// is where the range begins. The result verifies with [`Answer::verify`].
     ///
+    /// **It covers sealed segments only.** To cover what was appended until now, end the active segment
+    /// with [`Log::rotate`](crate::Log::rotate), and sign the checkpoint after that.
+    ///
     /// Besides the records that match, it may hold others that the index alone does not rule
     /// out, always without their payloads: what a question asks by the id of an event, a
     /// request or an operation is not in the index, so ask by an actor, a resource or a time

@@ -12,7 +12,9 @@ use crate::tree::proof_error;
 
 impl Snapshot {
     /// Proves that a record is under a checkpoint of this log, for somebody who has only
-    /// the log's public key. The result verifies with [`TlogProof::verify_record`].
+    /// the log's public key: the one in force, or an older one together with the statements about its changes
+    /// ([`CatalogView::key_chain`](crate::log::CatalogView::key_chain) for
+    /// [`Trust::with_key_chain`](crate::Trust::with_key_chain)). The result verifies with [`TlogProof::verify_record`].
     ///
     /// # Errors
     /// The checkpoint does not cover the record, or is not of this log; damage; I/O.

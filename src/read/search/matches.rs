@@ -9,7 +9,7 @@ use super::view::RecordView;
 use crate::error::Result;
 use crate::event::Record;
 use crate::index::Damaged;
-use crate::query::{Cursor, Query};
+use crate::query::{Cursor, Order, Query};
 use crate::read::records::SegmentSnapshot;
 use crate::seq::Seq;
 
@@ -27,6 +27,8 @@ pub struct Matches {
     work: Option<Work>,
     last: Option<Seq>,
     failed: bool,
+    /// All that matches was given.
+    ended: bool,
 }
 
 /// A part that is being searched.
@@ -52,7 +54,7 @@ impl Matches {
         // A cursor behind the first record of the log leads nowhere.
         let exhausted = query.after.is_some() && query.start().is_ok_and(|start| start.is_none());
         let left = if exhausted { 0 } else { query.limit.unwrap_or(u64::MAX) };
-        Ok(Matches { walk, left, work: None, last: None, failed: false })
+        Ok(Matches { walk, left, work: None, last: None, failed: false, ended: false })
     }
 
     /// What was done so far to find the records.
@@ -60,9 +62,13 @@ impl Matches {
         self.walk.explain
     }
 
-    /// Where the same query goes on after the records that were given so far; `None` when
-    /// nothing can follow.
+    /// Where the same query goes on after the records that were given so far; `None` when nothing can
+    /// follow: with the newest first, once all that matches was given. With the oldest first there is
+    /// always a cursor, because records that are appended later follow.
     pub fn cursor(&self) -> Option<Cursor> {
+        if self.ended && self.walk.query.order == Order::NewestFirst {
+            return None;
+        }
         match self.last {
             Some(last) => self.walk.query.cursor_after(last),
             None => self.walk.query.after,
@@ -95,6 +101,7 @@ impl Matches {
         }
         let found = self.find(visit);
         self.failed = found.is_err();
+        self.ended = matches!(found, Ok(None));
         self.left -= 1;
         found
     }

@@ -28,7 +28,7 @@ const BATCH: usize = 128;
 pub(super) struct Place {
     root: PathBuf,
     /// Holds the lock.
-    _marker: File,
+    _marker: Marker,
     /// Written under another name, and not yet synced.
     unfinished: Vec<Unfinished>,
     /// Directories with new names in them.
@@ -37,6 +37,18 @@ pub(super) struct Place {
     /// Whether altered files are replaced, and those that were.
     repair: bool,
     repaired: Vec<String>,
+}
+
+/// The file that says whose export this is, locked.
+#[derive(Debug)]
+struct Marker(File);
+
+/// Closing it would not do: a child process that is being started has a copy of the descriptor, and the
+/// lock with it, until it runs its program.
+impl Drop for Marker {
+    fn drop(&mut self) {
+        let _ = self.0.unlock(); // closing releases it at the latest
+    }
 }
 
 #[derive(Debug)]
@@ -308,8 +320,8 @@ fn holds_nothing_but(dir: &Path, name: &str) -> Result<bool, ExportError> {
 }
 
 /// Locks the marker, and writes it if it is new.
-fn claim_marker(path: &Path, out: &Path, origin: &str) -> Result<File, ExportError> {
-    let mut file = File::options()
+fn claim_marker(path: &Path, out: &Path, origin: &str) -> Result<Marker, ExportError> {
+    let file = File::options()
         .read(true)
         .write(true)
         .create(true)
@@ -321,20 +333,20 @@ fn claim_marker(path: &Path, out: &Path, origin: &str) -> Result<File, ExportErr
         Err(TryLockError::WouldBlock) => return Err(ExportError::Busy { path: out.to_owned() }),
         Err(TryLockError::Error(error)) => return Err(ExportError::io("lock", path)(error)),
     }
+    let mut marker = Marker(file);
     let mut found = Vec::new();
-    let mut reader = Read::by_ref(&mut file).take(MARKER_LEN_MAX);
+    let mut reader = Read::by_ref(&mut marker.0).take(MARKER_LEN_MAX);
     reader.read_to_end(&mut found).map_err(ExportError::io("read", path))?;
     let expected = format!("{MARKER_TITLE}{origin}\n");
     if found == expected.as_bytes() {
-        return Ok(file);
+        return Ok(marker);
     }
     // A claim that a crash cut short: nothing was exported under it.
     if expected.as_bytes().starts_with(&found) && holds_nothing_but(out, MARKER)? {
         let rest = expected.as_bytes().get(found.len()..).unwrap_or_default();
-        file.write_all(rest)
-            .and_then(|()| file.sync_data())
-            .map_err(ExportError::io("write", path))?;
-        return Ok(file);
+        let written = marker.0.write_all(rest).and_then(|()| marker.0.sync_data());
+        written.map_err(ExportError::io("write", path))?;
+        return Ok(marker);
     }
     let found = String::from_utf8_lossy(&found);
     let reason = match found.strip_prefix(MARKER_TITLE) {
@@ -419,4 +431,23 @@ fn create_anew(path: &Path) -> io::Result<File> {
         _ => {}
     }
     File::options().write(true).create_new(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of the descriptor, as a child process has one until it starts another program.
+    #[test]
+    fn an_export_that_ended_leaves_no_lock_though_a_copy_of_its_descriptor_is_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MARKER);
+        let claim = || claim_marker(&path, dir.path(), "example.com/audit");
+        let marker = claim().unwrap();
+        let copy = marker.0.try_clone().unwrap();
+        assert!(matches!(claim(), Err(ExportError::Busy { .. })));
+        drop(marker);
+        claim().unwrap();
+        drop(copy);
+    }
 }
