@@ -21,7 +21,7 @@ pub struct CatalogRecord {
     pub recorded_at: Timestamp,
     /// Its leaf in the catalog's tree.
     pub leaf_hash: Hash,
-    /// What it is about ([`crate::format::catalog_body::kind`]).
+    /// What it is about: a code of [`kind`](crate::proof::catalog_body::kind).
     pub kind: u8,
     envelope: Vec<u8>,
     because: Option<Vec<u8>>,

@@ -48,6 +48,7 @@ pub mod catalog_body {
         Archived, ArchivedAt, CatalogBody, ClockStepped, Created, DropAborted, DropCompleted,
         DropStarted, Erased, HeadSigned, HoldPlaced, HoldReleased, KeyAdded, KeysChanged,
         PolicySet, ProtectionSet, Quarantined, RecordedAttribution, Restored, Sealed, Unknown,
+        kind, status,
     };
 }
 

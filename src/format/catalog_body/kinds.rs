@@ -89,7 +89,7 @@ pub struct Sealed {
     pub index_root: [u8; 32],
     /// Not to be dropped before; 0: there was no policy when it was sealed.
     pub keep_until: i64,
-    /// See [`status`](super::status).
+    /// A code of [`status`](crate::proof::catalog_body::status).
     pub status: u8,
 }
 
