@@ -3,6 +3,16 @@
 //! A reader changes nothing on disk and takes no lock. It goes as far as what is known
 //! to be durable: what the writer publishes in the LOCK file, or what later frames
 //! vouch for.
+//!
+//! # Invariants
+//!
+//! 1. What was shown is not taken back: the size only grows, and fewer records than were vouched for
+//!    (by LOCK, a mark or a signed head) is `Corrupt`.
+//! 2. LOCK is read before the frames: what it says is durable is there when they are read.
+//! 3. A frame is shown if LOCK covers it, or if a whole frame follows it, which the writer begins only
+//!    after the first was durable. A torn frame at the end may be one that is being written.
+//! 4. A file that is missing is looked up in the catalog before it counts as missing: the writer may have
+//!    sealed and dropped the segment meanwhile.
 
 use std::path::Path;
 use std::sync::Arc;

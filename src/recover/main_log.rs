@@ -1,4 +1,15 @@
 //! Recovery of the main log: from the newest mark to its end.
+//!
+//! # Invariants
+//!
+//! 1. No durable record is dropped. A seal, a signed head or a mark says how many were durable; an end
+//!    before that is `Corrupt`, never a shorter log.
+//! 2. Behind the end only bytes are given up that no commit finished: a frame that is torn, or was not
+//!    acknowledged. They are copied to `quarantine/` before their place is written to again.
+//! 3. Nothing is changed on disk here. `log/open.rs` changes it after all checks have passed, so that an
+//!    opening that fails leaves the evidence as it was.
+//! 4. A crash during recovery is recovered from in the same way: each change is one that can be repeated.
+//! 5. Hash files and the mark are derived: where they do not fit, the tree is computed from the records.
 
 mod gaps;
 mod listing;

@@ -6,6 +6,18 @@
 //! no timer: the sync in flight is the batch window. A leader that was woken gathers for
 //! a moment, at most [`GATHER_MAX`], while callers of the last commit are still on their
 //! way back, and stops doing so when they do not come.
+//!
+//! # Invariants
+//!
+//! 1. At most one thread leads. `leading` is true from the moment one is chosen until `hand_on` finds
+//!    nobody to lead next; it is never false between two leaders.
+//! 2. Events are committed in the order in which they were queued: a caller leads alone only if nothing
+//!    is queued.
+//! 3. A queued group has somebody who will take it: the leader that was woken, the committer that was
+//!    notified, or the present leader, which looks for one of them when it is done.
+//! 4. A caller gets its result exactly once, after the commit ended, and after leadership was handed on.
+//! 5. After a failure other than `DiskFull` nothing more is committed: `poisoned` is set before
+//!    leadership is handed on, and what is queued then fails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -228,6 +240,8 @@ impl GroupCommit {
             if state.fits(encoded, self.limit) {
                 break;
             }
+            // `hand_on` notifies after each commit that left somebody blocked: a commit empties the
+            // group that had no room. There is always one in flight, since the group is not empty.
             state.blocked += 1;
             self.room.wait(&mut state);
             state.blocked -= 1;
@@ -337,6 +351,8 @@ impl GroupCommit {
         let mut state = self.state.lock();
         let wanted = state.gather_until;
         if wanted > state.open.waiters.len() {
+            // A sync costs more than this wait, and callers of the last commit are about to append
+            // again: without it, groups of a few threads split into two halves that alternate.
             let timed_out = self.gathered.wait_for(&mut state, GATHER_MAX);
             if timed_out && state.open.waiters.len() * 4 < wanted * 3 {
                 state.gather_backoff = (state.gather_backoff * 2).clamp(1, 64);
@@ -371,6 +387,7 @@ impl GroupCommit {
         count: usize,
         tell: impl FnOnce(Result<Committed>, &Encoded),
     ) {
+        // A panic in the sink leaves unknown what is on disk, and nobody leading: the log ends.
         let mut guard = PoisonOnPanic { commits: self, sink, armed: true };
         let result = sink.commit(encoded);
         guard.armed = false;
@@ -378,6 +395,7 @@ impl GroupCommit {
             Ok(_) | Err(Error::DiskFull { .. }) => {}
             Err(error) => self.poison(sink, &error.to_string()),
         }
+        // First the next leader, then the callers: its commit starts while they are being woken.
         self.hand_on(count);
         tell(result, encoded);
         sink.after_commit();
@@ -389,6 +407,7 @@ impl GroupCommit {
         if state.blocked > 0 {
             self.room.notify_all();
         }
+        // Not the holder of a ticket: it may not be waiting, or wait in a future that nobody polls.
         let next = state.open.waiters.iter().find(|waiter| !waiter.ticket);
         match next.map(|waiter| Arc::clone(&waiter.slot)) {
             Some(slot) => {
@@ -437,6 +456,8 @@ impl GroupCommit {
     pub(crate) fn wait_until_idle(&self) {
         let mut state = self.state.lock();
         while !state.is_idle() && state.poisoned.is_none() {
+            // Looked at again every 50 ms, because the last commit that leaves the queue idle notifies
+            // only those who were blocked before it ended.
             state.blocked += 1;
             self.room.wait_for(&mut state, Duration::from_millis(50));
             state.blocked -= 1;
