@@ -241,7 +241,7 @@ impl GroupCommit {
                 break;
             }
             // `hand_on` notifies after each commit that left somebody blocked: a commit empties the
-            // group that had no room. There is always one in flight, since the group is not empty.
+            // group that had no room, and one is in flight or about to be led (invariant 3).
             state.blocked += 1;
             self.room.wait(&mut state);
             state.blocked -= 1;
@@ -351,8 +351,8 @@ impl GroupCommit {
         let mut state = self.state.lock();
         let wanted = state.gather_until;
         if wanted > state.open.waiters.len() {
-            // A sync costs more than this wait, and callers of the last commit are about to append
-            // again: without it, groups of a few threads split into two halves that alternate.
+            // A sync costs more than this wait, and the callers of the last commit are about to append
+            // again: one group for all of them costs one sync less.
             let timed_out = self.gathered.wait_for(&mut state, GATHER_MAX);
             if timed_out && state.open.waiters.len() * 4 < wanted * 3 {
                 state.gather_backoff = (state.gather_backoff * 2).clamp(1, 64);
