@@ -248,7 +248,8 @@ impl LogOptions {
     /// let log = Log::options().redactor(redactor).create(&path)?;
     /// let event = Event::new(Actor::new("user", "al"), "user.create", Resource::new("user", "7"))
     ///     .new_values(serde_json::json!({"name": "Al", "password": "hunter2"}));
-    /// let record = log.snapshot().get(log.append(&event)?.seq)?;
+    /// let seq = log.append(&event)?.seq;
+    /// let record = log.snapshot().get(seq)?;
     /// let redacted = record.event.redacted.ok_or("nothing was redacted")?;
     /// assert_eq!(redacted.paths, ["new_values/password"]);
     /// # Ok(())

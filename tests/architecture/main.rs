@@ -110,7 +110,7 @@ const IMPURE: &[&[&str]] = &[&["std", "thread"], &["std", "process"]];
 /// sync forgets loses nothing there.
 const CREATORS: &[(&str, &str)] = &[
     ("catalog/exclusive.rs", "a copy of records; what was not known durable is synced before use"),
-    ("catalog/mod.rs", "a lock: it holds nothing"),
+    ("catalog/store.rs", "a lock: it holds nothing"),
     ("keystore/file.rs", "the note that a name is in doubt: it matters until the power fails"),
     ("engine/restoring.rs", "taken away, or taken up, when the log is opened"),
     ("engine/signer.rs", "an empty file, made again where it is missing"),

@@ -121,17 +121,20 @@ fn without_a_redactor_everything_is_kept_also_what_others_say_they_redacted() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::create(dir.path().join("audit")).unwrap();
     let given = secret_event(0);
-    let kept = log.snapshot().get(log.append(&given).unwrap().seq).unwrap().event;
+    let seq = log.append(&given).unwrap().seq;
+    let kept = log.snapshot().get(seq).unwrap().event;
     assert_eq!((&kept.details, &kept.tags, &kept.redacted), (&given.details, &given.tags, &None));
 
     let given = redactor().apply(&given).into_owned();
-    let exported = log.snapshot().get(log.append(&given).unwrap().seq).unwrap();
+    let seq = log.append(&given).unwrap().seq;
+    let exported = log.snapshot().get(seq).unwrap();
     check(&exported, 0);
     // Exported as JSON and taken in by a log with rules of its own.
     let options = Log::options().redactor(Redactor::empty("acme/7").field("n"));
     let other = options.create(dir.path().join("other")).unwrap();
     let carried = Event::from_json(&exported.event.to_json()).unwrap();
-    let taken = other.snapshot().get(other.append(&carried).unwrap().seq).unwrap();
+    let seq = other.append(&carried).unwrap().seq;
+    let taken = other.snapshot().get(seq).unwrap();
     let redacted = taken.event.redacted.unwrap();
     assert_eq!(redacted.rules, "bulla/1+card_numbers, acme/7");
     assert_eq!(redacted.paths[4..], ["details/n"]);
