@@ -4,5 +4,5 @@
 pub const CHUNK: usize = crate::terms::CHUNK;
 pub(super) const CHUNK_U32: u32 = 128;
 
-/// Terms of a group: see [`CommittedIndex::group_root`].
+/// Terms of a group: see [`CommittedIndex::group_root`](super::CommittedIndex::group_root).
 pub const GROUP: u64 = 16;

@@ -30,7 +30,7 @@ pub trait SegmentIndex {
     fn terms(&self, field: Field, each: &mut EachTerm<'_>) -> Result<(), Damaged>;
 
     /// Adds positions, in any order, at which an identifier with this fingerprint may stand;
-    /// there may be others among them. See [`fingerprint`].
+    /// there may be others among them. See [`fingerprint`](super::fingerprint).
     fn with_id(
         &self,
         which: IdField,
