@@ -45,7 +45,7 @@ fn good() -> &'static Good {
         let signer = signer.unwrap();
         log.checkpoint(&signer).unwrap();
         let store = store(&disk);
-        let folder = log.archive(1, &store, &Attribution::by("fuzz")).unwrap().folder;
+        let folder = log.archive().copy(1, &store, &Attribution::by("fuzz")).unwrap().folder;
         let manifest = archive::manifest(&store, &folder).unwrap();
         let names = manifest.files.iter().map(|file| file.name.as_str()).chain([MANIFEST]);
         let read = |name: &str| disk.read_file(&path(&folder, name)).unwrap();

@@ -7,7 +7,7 @@ use bulla::event::RecordKind;
 use bulla::LogId;
 use bulla::internals::format::layout::{Field as Place, index_header as layout, trailing_crc};
 use bulla::internals::index::{
-    Damaged, GROUP, IdField, IndexFile, List, SegmentIndex, Places, Tail, encode, fingerprint,
+    Damaged, GROUP, IdField, IndexFile, PostingList, SegmentIndex, CommittedIndex, Tail, encode, fingerprint,
 };
 use bulla::query::{Subject, TimeRange};
 use bulla::internals::terms::{Axis, Field, Reach, Scope, Term, Wanted};
@@ -77,7 +77,7 @@ fn fix_crcs(bytes: &mut [u8]) {
     layout::CRC.set_uint(bytes, header.into());
 }
 
-fn positions(list: List<'_>) -> Result<Vec<u32>, Damaged> {
+fn positions(list: PostingList<'_>) -> Result<Vec<u32>, Damaged> {
     let mut found = Vec::new();
     list.each(|position| found.push(position))?;
     assert!(found.is_sorted_by(|a, b| a < b));
