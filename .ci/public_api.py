@@ -3,7 +3,7 @@
 public_api.py DOC_DIR            prints it; DOC_DIR is target/doc/CRATE
 public_api.py DOC_DIR --check F  compares it with F, and fails with the differences
 
-To accept a change: rm -rf target/doc/bulla && cargo doc -p bulla --no-deps && python3 .ci/public_api.py target/doc/bulla > api.txt, then move it there
+To accept a change: rm -rf target/doc/bulla && cargo doc -p bulla --no-deps && python3 .ci/public_api.py target/doc/bulla > api.txt && mv api.txt docs/public-api.txt
 """
 
 import difflib

@@ -396,8 +396,8 @@ impl Catalog {
         Ok((frame, header, leaf))
     }
 
-    /// Reads what other processes appended. One that writes itself makes sure of it first: what
-    /// it goes on from must not vanish.
+    /// Reads what other processes appended. A writer syncs that first, because what it appends
+    /// follows on it.
     ///
     /// # Errors
     /// I/O, damage.

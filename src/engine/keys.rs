@@ -21,27 +21,10 @@ use crate::seq::TreeSize;
 impl Core {
     /// As [`Keys::rotate`](crate::log::Keys::rotate).
     pub(crate) fn rotate_key(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
-        let _one_at_a_time = self.signing.lock();
-        let (_old, _new) = lock_both(signer, next)?;
-        if let Some(chain) = self.already_handed_over(signer, next)? {
-            return Ok(chain);
-        }
-        self.check_key(signer)?;
-        self.check_next(next)?;
-        let note = match signer.handover()? {
-            Some(note) => self.same_handover(note, next)?,
-            None => {
-                self.with_writer(|_| Ok(()))?;
-                let main = self.sign_now(signer)?.head();
-                let change = Change::Rotate { next: next.verifying_key().clone() };
-                let note = self.state(signer.verifying_key(), main, change)?;
-                let note = note.sign(&[signer.key(), next.key()]).map_err(key_error)?;
-                self.try_statement(&note)?;
-                signer.hand_over(&note)?;
-                note
-            }
-        };
-        self.take_over(&note, next)
+        self.hand_over(signer, next, || {
+            let main = self.sign_now(signer)?.head();
+            Ok((main, Change::Rotate { next: next.verifying_key().clone() }))
+        })
     }
 
     /// As [`Keys::set_recovery`](crate::log::Keys::set_recovery).
@@ -119,7 +102,32 @@ impl Core {
         self.take_over(&note, next)
     }
 
+    /// As [`Keys::retire_origin`](crate::log::Keys::retire_origin), but that the log stays open.
     pub(crate) fn retire(&self, signer: &Signer, next: &Signer) -> Result<KeyChain> {
+        self.hand_over(signer, next, || {
+            let abandoned = signer.intended()?.ok_or_else(|| {
+                key_error("this key signed nothing yet, so there is nothing to retire")
+            })?;
+            if self.lacks(&abandoned)?.is_none() {
+                return Err(key_error(format!(
+                    "nothing is to be retired: the log holds what its key signed last, size {}",
+                    abandoned.size
+                )));
+            }
+            let change =
+                Change::Retire { kept: self.newest_signed()?, next: next.verifying_key().clone() };
+            Ok((abandoned, change))
+        })
+    }
+
+    /// Hands over from one key to the next, by a statement about a head and a change. If an earlier call
+    /// got as far as to note the statement beside the old key, that one is used.
+    fn hand_over(
+        &self,
+        signer: &Signer,
+        next: &Signer,
+        change: impl FnOnce() -> Result<(TreeHead, Change)>,
+    ) -> Result<KeyChain> {
         let _one_at_a_time = self.signing.lock();
         let (_old, _new) = lock_both(signer, next)?;
         if let Some(chain) = self.already_handed_over(signer, next)? {
@@ -128,27 +136,15 @@ impl Core {
         self.check_key(signer)?;
         self.check_next(next)?;
         self.with_writer(|_| Ok(()))?;
-        let note = match signer.handover()? {
-            Some(note) => self.same_handover(note, next)?,
-            None => {
-                let abandoned = signer.intended()?.ok_or_else(|| {
-                    key_error("this key signed nothing yet, so there is nothing to retire")
-                })?;
-                if self.lacks(&abandoned)?.is_none() {
-                    return Err(key_error(format!(
-                        "nothing is to be retired: the log holds what its key signed last, size \
-                         {}",
-                        abandoned.size
-                    )));
-                }
-                let kept = self.newest_signed()?;
-                let change = Change::Retire { kept, next: next.verifying_key().clone() };
-                let statement = self.state(signer.verifying_key(), abandoned, change)?;
-                let note = statement.sign(&[signer.key(), next.key()]).map_err(key_error)?;
-                self.try_statement(&note)?;
-                signer.hand_over(&note)?;
-                note
-            }
+        let note = if let Some(note) = signer.handover()? {
+            self.same_handover(note, next)?
+        } else {
+            let (head, change) = change()?;
+            let statement = self.state(signer.verifying_key(), head, change)?;
+            let note = statement.sign(&[signer.key(), next.key()]).map_err(key_error)?;
+            self.try_statement(&note)?;
+            signer.hand_over(&note)?;
+            note
         };
         self.take_over(&note, next)
     }

@@ -37,9 +37,6 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// A key file that cannot be used.
-pub type SignerError = Error;
-
 impl Signer {
     /// Draws a new key for the log of this origin and writes it to a new file, readable by
     /// its owner alone. Keep it outside the log's directory.

@@ -24,9 +24,8 @@ pub use crate::engine::archiving::ArchivedCopy;
 pub use crate::engine::erase::ErasureCertificate;
 pub use crate::engine::restoring::RestoredSegment;
 pub use crate::engine::retain::{ExpireOptions, Expiry, HeldSegments};
-pub use crate::engine::signer::{Signer, SignerError, generate_recovery_key, load_recovery_key};
+pub use crate::engine::signer::{Signer, generate_recovery_key, load_recovery_key};
 pub use crate::engine::ticket::Ticket;
-pub use crate::format::body::{JsonText, Names, Payload, Redaction, Since3, Tags};
 pub use crate::options::{Durability, Housekeeping, LogOptions, SubjectRule};
 pub use crate::prove::Disclosure;
 pub use crate::prove::tiles::TileReader;
@@ -53,3 +52,8 @@ pub use keys::Keys;
 pub use once::OnceReceipt;
 pub use retention::Retention;
 pub use subscribe::Subscription;
+
+/// The payload of a record, borrowed from its bytes: what [`RecordView::payload`] gives.
+pub mod payload {
+    pub use crate::format::body::{JsonText, Names, Payload, Redaction, Since3, Tags};
+}

@@ -220,9 +220,9 @@ struct Pass<'r, 'e> {
 impl<'e> Pass<'_, 'e> {
     /// What a text field becomes, if it changes.
     fn field(&mut self, field: &EventField, text: &str) -> Option<String> {
-        let new = self.value(field.member(), text)?;
-        self.places.add(|| match field.object() {
-            Some(object) => Path::of(object).member(field.member()).end(),
+        let new = self.value(field.member, text)?;
+        self.places.add(|| match field.object {
+            Some(object) => Path::of(object).member(field.member).end(),
             None => Path::of(field.name).end(),
         });
         Some(new)

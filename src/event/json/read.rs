@@ -130,7 +130,7 @@ impl Fields for EventFields {
         if let Some(row) = (0..FIELDS.len()).find(is_named) {
             return self.read_field(row, name, map);
         }
-        let is_member = |row: &usize| FIELDS[*row].object() == Some(name);
+        let is_member = |row: &usize| FIELDS[*row].object == Some(name);
         if let Some(first) = (0..FIELDS.len()).find(is_member) {
             return self.read_members(first, name, map);
         }
@@ -178,11 +178,11 @@ impl EventFields {
         for (row, field) in FIELDS.iter().enumerate() {
             // The members of an object were asked for where it was read.
             let is_first = row.checked_sub(1).is_none_or(|before| {
-                field.object().is_none() || FIELDS[before].object() != field.object()
+                field.object.is_none() || FIELDS[before].object != field.object
             });
-            let is_needed = field.required && !is_optional(field.object());
+            let is_needed = field.required && !is_optional(field.object);
             if is_first && is_needed && !self.seen.has(row) {
-                return Err(missing(field.object().unwrap_or(field.name)));
+                return Err(missing(field.object.unwrap_or(field.name)));
             }
         }
         Ok(self.event)
@@ -272,9 +272,9 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let object = self.object;
-        let is_member = move |field: &EventField| field.object() == Some(object);
+        let is_member = move |field: &EventField| field.object == Some(object);
         while let Some(name) = map.next_key::<Cow<'_, str>>()? {
-            let row = FIELDS.iter().position(|field| is_member(field) && field.member() == name);
+            let row = FIELDS.iter().position(|field| is_member(field) && field.member == name);
             let row = row.ok_or_else(|| unknown(&name, &format!("{object}.")))?;
             if self.seen.has(row) {
                 return Err(twice(&name));
@@ -285,7 +285,7 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
         }
         for (row, field) in FIELDS.iter().enumerate() {
             if is_member(field) && field.required && !self.seen.has(row) {
-                return Err(missing(field.member()));
+                return Err(missing(field.member));
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ impl Serialize for Members<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for field in self.rows.iter().filter(|field| field.is_in(self.event)) {
-            put_value(&mut map, field.member(), field, self.event)?;
+            put_value(&mut map, field.member, field, self.event)?;
         }
         map.end()
     }
@@ -29,14 +29,14 @@ impl Serialize for Members<'_> {
 fn put_event<M: SerializeMap>(map: &mut M, event: &Event) -> Result<(), M::Error> {
     let mut left: &'static [EventField] = &FIELDS;
     while let Some(field) = left.first() {
-        let same = |row: &&EventField| field.object().is_some() && row.object() == field.object();
+        let same = |row: &&EventField| field.object.is_some() && row.object == field.object;
         let len = left.iter().take_while(same).count().max(1);
         let (rows, rest) = left.split_at(len);
         left = rest;
         if !rows.iter().any(|row| row.part != Part::Nowhere && row.is_in(event)) {
             continue;
         }
-        match field.object() {
+        match field.object {
             Some(object) => map.serialize_entry(object, &Members { event, rows })?,
             None => put_value(map, field.name, field, event)?,
         }

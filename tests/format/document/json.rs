@@ -178,10 +178,10 @@ fn the_table_names_the_members_that_the_code_writes() {
     let mut coded = vec!["seq".to_owned(), "recorded_at".to_owned(), "leaf_hash".to_owned()];
     let mut before = None;
     for field in FIELDS.iter().filter(|field| field.part != Part::Nowhere) {
-        let object = field.object().filter(|object| before != Some(*object));
+        let object = field.object.filter(|object| before != Some(*object));
         coded.extend(object.map(str::to_owned));
         coded.push(field.name.to_owned());
-        before = field.object();
+        before = field.object;
         let shape_of = [("targets", "TargetShape"), ("redacted", "RedactedShape")];
         let inner = shape_of.into_iter().filter(|(name, _)| *name == field.name);
         let inner = inner.flat_map(|(name, inner)| {
@@ -197,7 +197,7 @@ fn the_table_names_the_members_that_the_code_writes() {
 fn what_is_always_written_is_what_an_event_must_have() {
     let always = names(|row| row.written == "always");
     // Times, outcome and id are filled in; objects are named by their members.
-    let must = |field: &&EventField| field.required && field.object() != Some("on_behalf_of");
+    let must = |field: &&EventField| field.required && field.object != Some("on_behalf_of");
     for field in FIELDS.iter().filter(must) {
         assert!(always.contains(&field.name), "{}", field.name);
     }

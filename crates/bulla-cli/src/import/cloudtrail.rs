@@ -120,7 +120,7 @@ fn kind_of_identity(named: &str) -> &str {
 }
 
 /// In whose name the actor acted: the person of IAM Identity Center for whom a service or a
-/// session acts, else whoever the credentials of a session were issued for. `invokedBy` says
+/// session acts, else the role or user that a session's credentials were issued for. `invokedBy` says
 /// the reverse, which service passed the request on in the name of the actor.
 fn on_behalf_of(doc: &Document<'_>, actor: &Actor) -> Option<Actor> {
     const ISSUER: &str = "/userIdentity/sessionContext/sessionIssuer";

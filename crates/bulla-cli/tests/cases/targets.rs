@@ -220,7 +220,7 @@ fn what_is_beyond_the_limits_is_said_to_be() {
     assert_eq!(log.requests("AWS::EC2::Instance/i-65").len(), 0);
 }
 
-/// Whoever is audited may choose ids, and must hide no other with a long one.
+/// The audited user may choose ids: a long one must not hide another.
 #[test]
 fn long_ids_push_out_no_other() {
     let long = (0..32).map(|n| format!("{}{n}", "a".repeat(4000)));

@@ -213,7 +213,7 @@ fn targets_come_from_the_event_and_from_each_element_of_lists() {
     assert_eq!(
         found(&format!(r#","list":[{many}]"#)).len(),
         65,
-        "that there were more is told later"
+        "one more than is kept: the limit is reported where the event is fitted"
     );
 }
 
