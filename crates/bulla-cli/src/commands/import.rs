@@ -60,7 +60,7 @@ pub(crate) struct Import {
     /// What their lines mean
     #[arg(long, value_enum)]
     format: Name,
-    /// For json: a mapping file, or the name of one that comes with the tool
+    /// For json: a mapping file, or one that comes with the tool: gcp, github, gworkspace, okta
     #[arg(long, value_name = "FILE|NAME", required_if_eq("format", "json"))]
     map: Option<String>,
     /// Import nothing unless every line of every file can be imported
