@@ -110,3 +110,9 @@ impl LogDir {
         self.path.join(names::LOCK)
     }
 }
+
+/// Where the copy of a file that is restored is until it is in its place.
+pub(crate) fn restoring(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(names::restoring(&name))
+}

@@ -19,14 +19,14 @@
 //! While the catalog's record may or may not be durable (its write failed), the files stay:
 //! whoever opens the log next knows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::archive::{
     self, ArchiveStore, ArchivedFile, Manifest, Shown, VerifyArchiveOptions, file,
 };
 use crate::catalog::Catalog;
 use crate::catalog::asked;
-use crate::directory::LogDir;
+use crate::directory::{LogDir, restoring};
 use crate::disk::{Disk, Open};
 use crate::engine::archiving::{check_apart, damaged, refused};
 use crate::engine::core::Core;
@@ -196,14 +196,14 @@ impl Core {
     }
 
     fn is_unfinished(&self, ordinal: u64) -> Result<bool> {
-        let path = unfinished(&self.shared.dir.segment(ordinal));
+        let path = restoring(&self.shared.dir.segment(ordinal));
         self.shared.dir.disk().exists(&path).map_err(Error::io("look for", &path))
     }
 
     /// Writes the hashes of its records to `tree/`, durably: they may have been lost there, and
     /// nobody could prove the records then.
     fn fill_tree(&self, sealed: &Sealed) -> Result<()> {
-        let path = unfinished(&self.shared.dir.segment(sealed.ordinal));
+        let path = restoring(&self.shared.dir.segment(sealed.ordinal));
         let missing = || Error::corrupt(&path, 0, "the footer of a sealed segment", "none");
         let opened =
             SealedSegment::open(self.shared.dir.disk(), &path, false)?.ok_or_else(missing)?;
@@ -231,7 +231,7 @@ impl Core {
             (file::INDEX, self.shared.dir.index(ordinal)),
         ];
         for (name, to) in places {
-            let to = unfinished(&to);
+            let to = restoring(&to);
             // What an earlier attempt left is not known to be durable, or whole.
             remove(self.shared.dir.disk(), &to)?;
             if let Some(listed) = manifest.file(name)
@@ -301,8 +301,8 @@ impl Core {
     }
 
     fn remove_unfinished(&self, ordinal: u64) -> Result<()> {
-        remove(self.shared.dir.disk(), &unfinished(&self.shared.dir.segment(ordinal)))?;
-        remove(self.shared.dir.disk(), &unfinished(&self.shared.dir.index(ordinal)))
+        remove(self.shared.dir.disk(), &restoring(&self.shared.dir.segment(ordinal)))?;
+        remove(self.shared.dir.disk(), &restoring(&self.shared.dir.index(ordinal)))
     }
 
     /// Readers see the segment from here on.
@@ -342,12 +342,6 @@ fn known_digests(catalog: &Catalog, ordinal: u64) -> Result<Vec<Hash>> {
     Ok(known)
 }
 
-/// Where a copy is until it is in its place.
-fn unfinished(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(names::restoring(&name))
-}
-
 fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
     match disk.exists(path).map_err(Error::io("look for", path))? {
         true => disk.remove_file(path).map_err(Error::io("remove", path)),
@@ -359,7 +353,7 @@ fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
 fn settle_one(dir: &LogDir, ordinal: u64) -> Result<()> {
     let disk = dir.disk();
     for to in [dir.index(ordinal), dir.segment(ordinal)] {
-        let from = unfinished(&to);
+        let from = restoring(&to);
         if disk.exists(&from).map_err(Error::io("look for", &from))? {
             disk.rename(&from, &to).map_err(Error::io("rename", &from))?;
         }
@@ -369,7 +363,7 @@ fn settle_one(dir: &LogDir, ordinal: u64) -> Result<()> {
 
 /// Whether what is beside the place of a segment is that segment, or there is its index only.
 fn is_copy_of(dir: &LogDir, ordinal: u64, state: &StateMap) -> Result<bool> {
-    let path = unfinished(&dir.segment(ordinal));
+    let path = restoring(&dir.segment(ordinal));
     if !dir.disk().exists(&path).map_err(Error::io("look for", &path))? {
         return Ok(true);
     }
@@ -402,8 +396,8 @@ pub(crate) fn settle_restores(dir: &LogDir, state: &StateMap) -> Result<()> {
                 settle_one(dir, ordinal)?;
             }
             Some(status::DROPPED) => {
-                remove(disk, &unfinished(&dir.segment(ordinal)))?;
-                remove(disk, &unfinished(&dir.index(ordinal)))?;
+                remove(disk, &restoring(&dir.segment(ordinal)))?;
+                remove(disk, &restoring(&dir.index(ordinal)))?;
                 dir.sync_segments()?;
             }
             _ => {}

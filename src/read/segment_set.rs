@@ -3,11 +3,12 @@
 //! The writer publishes; readers take a [`Snapshot`] and are not disturbed by what
 //! comes after.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::catalog::certificates;
-use crate::directory::LogDir;
+use crate::directory::{self, LogDir};
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::format::Stream;
@@ -151,7 +152,7 @@ impl SegmentSet {
             return Err(unknown::cannot_tell(seq));
         }
         if entry.is_gone() {
-            return Err(self.gone(entry.ordinal, seq));
+            return Err(self.gone(entry, seq));
         }
         if let Some(sealed) = &entry.sealed {
             // A catalog that is damaged does not know of what was dropped.
@@ -231,18 +232,18 @@ impl SegmentSet {
     fn or_gone(&self, error: Error, entry: &SegmentEntry) -> Error {
         match &error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                self.gone(entry.ordinal, entry.first.next_seq())
+                self.gone(entry, entry.first.next_seq())
             }
             _ => error,
         }
     }
 
     /// That a segment is gone, with its certificate if there is one.
-    fn gone(&self, ordinal: u64, seq: Seq) -> Error {
-        match self.certificate(ordinal) {
+    fn gone(&self, entry: &SegmentEntry, seq: Seq) -> Error {
+        match self.certificate(entry) {
             Ok(Some(certificate)) => Error::expired(seq, certificate),
             Ok(None) => {
-                let path = self.dir.segment(ordinal);
+                let path = self.dir.segment(entry.ordinal);
                 let expected = "the file of a sealed segment, or a certificate that it was dropped";
                 Error::corrupt(&path, 0, expected, "neither")
             }
@@ -252,11 +253,11 @@ impl SegmentSet {
 
     /// The certificate by which a segment was dropped, whoever wrote it. The catalog is kept
     /// open for the next one: each time what was added to it since is read.
-    fn certificate(&self, ordinal: u64) -> Result<Option<DropCertificate>> {
+    fn certificate(&self, entry: &SegmentEntry) -> Result<Option<DropCertificate>> {
         let mut kept = self.catalog.lock();
         if let Some(mut catalog) = kept.take()
             && catalog.refresh().is_ok()
-            && let Ok(Some(certificate)) = certificate_in(&catalog, ordinal)
+            && let Ok(Some(certificate)) = self.certificate_in(&catalog, entry)
         {
             *kept = Some(catalog);
             return Ok(Some(certificate));
@@ -264,9 +265,34 @@ impl SegmentSet {
         // One that has none, or cannot be read on, is not believed: the other copy may.
         let (disk, clock) = (self.dir.shared_disk(), self.dir.shared_clock());
         let catalog = Catalog::open_read_only(disk, &self.dir.catalog(), self.dir.log_id(), clock)?;
-        let certificate = certificate_in(&catalog, ordinal)?;
+        let certificate = self.certificate_in(&catalog, entry)?;
         *kept = certificate.is_some().then(|| Box::new(catalog));
         Ok(certificate)
+    }
+
+    fn certificate_in(
+        &self,
+        catalog: &Catalog,
+        entry: &SegmentEntry,
+    ) -> Result<Option<DropCertificate>> {
+        let state = catalog.state();
+        let Some(sealed) = state.segment(entry.ordinal) else { return Ok(None) };
+        // A snapshot of before a restore still shows the drop. So does the log itself while the
+        // restore is recorded and its file is not in its place, as after an I/O error.
+        let is_gone = !status::is_readable(sealed.status)
+            || entry.is_gone()
+            || (sealed.status == status::RESTORED && self.is_on_its_way(entry.ordinal)?);
+        let at = state.certificate_of(entry.ordinal).filter(|_| is_gone);
+        at.map(|at| certificates::certificate_at(catalog, at)).transpose()
+    }
+
+    /// Whether the file of a restored segment, which was missing a moment ago, is beside its place, or
+    /// came into it since.
+    fn is_on_its_way(&self, ordinal: u64) -> Result<bool> {
+        let path = self.dir.segment(ordinal);
+        let exists =
+            |path: &Path| self.dir.disk().exists(path).map_err(Error::io("look for", path));
+        Ok(exists(&directory::restoring(&path))? || exists(&path)?)
     }
 
     /// The index of a sealed segment; `None` if there is no good one: then it is wanted.
@@ -290,12 +316,4 @@ impl SegmentSet {
         opened.segment.check_is(place, Some(self.algorithm))?;
         entry.sealed.as_ref().map_or(Ok(()), |sealed| check_sealed(sealed, opened))
     }
-}
-
-/// One that was restored has its certificate still, and is not gone by it.
-fn certificate_in(catalog: &Catalog, ordinal: u64) -> Result<Option<DropCertificate>> {
-    let state = catalog.state();
-    let gone = |sealed: Sealed| !status::is_readable(sealed.status);
-    let at = state.certificate_of(ordinal).filter(|_| state.segment(ordinal).is_some_and(gone));
-    at.map(|at| certificates::certificate_at(catalog, at)).transpose()
 }

@@ -1,6 +1,7 @@
 //! Restores, and the crashes and failures between their steps.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::disk::sim::{Fault, FaultKind, SimDisk};
 use crate::event::{Actor, Event, Resource};
 use crate::format::LogId;
 use crate::format::catalog_body::{ArchivedAt, DropCompleted, DropStarted, RecordedAttribution};
+use crate::log::Snapshot;
 use crate::log::{ArchivedCopy, Housekeeping, LogOptions};
 use crate::retention::{Period, Policy};
 use crate::time::{ManualClock, Timestamp};
@@ -165,6 +167,18 @@ impl Scene {
             Catalog::open(disk, &of.catalog(), of.log_id(), clock, &of.quarantine())?;
         settle_restores(&of, catalog.state())?;
         Ok(catalog.state().segment(1).unwrap().status)
+    }
+
+    /// A record of the segment is there, or gone by its certificate, and never damaged: for the log, for a
+    /// snapshot of before, and for another process.
+    fn check_read(&self, before: &Snapshot) {
+        let reader = options(&self.disk, &self.clock).open_read_only(dir());
+        let of_reader = reader.map(|reader| reader.snapshot().get(Seq::new(1)));
+        let of_log = self.log.snapshot().get(Seq::new(1));
+        // A reader that cannot open the log, as its disk fails, says nothing of the segment.
+        for found in of_reader.into_iter().chain([of_log, before.get(Seq::new(1))]) {
+            assert!(matches!(found, Ok(_) | Err(Error::Expired { .. })), "{found:?}");
+        }
     }
 
     /// After it: all is one or the other.
@@ -362,8 +376,10 @@ fn after_every_failure_the_segment_is_dropped_or_restored() {
     for (kind, stored) in kinds.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
         for at in 0.. {
             let scene = Scene::new(at);
+            let before = scene.log.snapshot();
             scene.disk.plan(Fault { at, kind, stored });
             let attempt = scene.restore();
+            scene.check_read(&before);
             if scene.disk.faults_outstanding() > 0 {
                 assert!(attempt.is_ok(), "{attempt:?}");
                 break;
